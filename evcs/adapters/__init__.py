@@ -1,0 +1,1 @@
+"""One module for each thing outside: broker, supervisord, stores, files, HTTP."""

@@ -1,0 +1,58 @@
+"""An Engine's journal: appended a line a second while it supplies, read at its birth.
+
+The last whole line is what the Engine holds; a line that a kill tore is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+COMPACT_ABOVE = 4 * 1024 * 1024
+
+
+class Journal:
+    """Append-only lines of JSON in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._torn = self._ends_torn()
+
+    def last(self) -> dict[str, Any] | None:
+        """The last whole line, or None."""
+        size = os.fstat(self._fd).st_size
+        tail = os.pread(self._fd, 65_536, max(size - 65_536, 0))
+        for line in reversed(tail.split(b"\n")):
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(found, dict):
+                return found
+        return None
+
+    def append(self, record: dict[str, Any], sync: bool) -> None:
+        """Add a line; with `sync`, it lasts through a power cut. Raises OSError (disk full)."""
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        if self._torn:
+            line = b"\n" + line
+        self._torn = True
+        if os.write(self._fd, line) == len(line):
+            self._torn = False
+        else:
+            raise OSError(28, "No space left on device", str(self._path))
+        if sync:
+            os.fsync(self._fd)
+
+    def compact(self) -> None:
+        """Start afresh where the file has grown long; only while nothing is held."""
+        if os.fstat(self._fd).st_size > COMPACT_ABOVE:
+            os.ftruncate(self._fd, 0)
+
+    def _ends_torn(self) -> bool:
+        size = os.fstat(self._fd).st_size
+        return size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"

@@ -1,0 +1,33 @@
+"""One line an entry: time in UTC, level, who, text."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+
+class _Line(logging.Formatter):
+    def __init__(self, who: str) -> None:
+        super().__init__()
+        self._who = who
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        text = text.replace("\r", "\\r").replace("\n", "\\n")
+        level = record.levelname
+        return f"{at}.{int(record.msecs):03d}Z {level} {self._who} {text}"
+
+
+def setup(who: str) -> logging.Logger:
+    """The program's logger, writing to stdout, which supervisord keeps and rotates."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Line(who))
+    logger = logging.getLogger("evcs")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return logger

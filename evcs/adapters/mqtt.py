@@ -1,0 +1,220 @@
+"""The bus: one MQTT 5 connection for one identity, kept up for as long as it is wanted.
+
+Each connection is a new paho client: what an old one had not sent is dropped on purpose,
+since who owns a fact tells it again at every connection. paho's thread only decodes and
+puts into the inbox; all work is done by the service's own loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from evcs.adapters.clock import timestamp
+from evcs.core import topics
+from evcs.core.messages import Cleared, Message
+
+KEEPALIVE_S = 15
+CONNECT_TIMEOUT_S = 5.0
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 2.0
+MAX_WAITING_MESSAGES = 20_000
+REFUSED = frozenset({134, 135})
+
+_log = logging.getLogger("evcs")
+
+
+class Connected(NamedTuple):
+    """Connected and subscribed: now tell your state."""
+
+
+class Disconnected(NamedTuple):
+    """The connection is gone, or could not be had. `refused`: by the broker, as not allowed."""
+
+    reason: str
+    refused: bool
+
+
+class Received(NamedTuple):
+    """A message from the bus. `retained`: it was kept by the broker, not said just now."""
+
+    message: Message | Cleared
+    retained: bool
+
+
+class Account(NamedTuple):
+    """Who connects where. The secret is read again at every connection."""
+
+    port: int
+    identity: str
+    secret: Callable[[], str]
+    host: str = "127.0.0.1"
+
+
+class Bus:
+    """A connection that comes back by itself. Events go to `inbox`."""
+
+    def __init__(
+        self,
+        account: Account,
+        inbox: Callable[[Connected | Disconnected | Received], None],
+        subscriptions: Sequence[tuple[str, int]],
+        will: topics.Publication | None = None,
+    ) -> None:
+        self.dropped = 0
+        self._account = account
+        self._inbox = inbox
+        self._subscriptions = list(subscriptions)
+        self._will = will
+        self._client: Client | None = None
+        self._client_id = os.urandom(16).hex()
+        self._stopping = threading.Event()
+        self._ready = False
+        self._told: str | None = None
+        self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
+
+    def start(self) -> None:
+        """Connect, and go on trying."""
+        self._thread.start()
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is published now goes out."""
+        return self._ready
+
+    def say(self, message: Message) -> bool:
+        """Publish a message with the present time. False where there is no connection."""
+        return self.publish(topics.encode(message, timestamp()))
+
+    def publish(self, publication: topics.Publication) -> bool:
+        """Hand a publication to the broker. False where there is no connection."""
+        client = self._client
+        if client is None or not self._ready:
+            return False
+        properties = None
+        if publication.expiry_s is not None:
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.MessageExpiryInterval = publication.expiry_s
+        info = client.publish(
+            publication.topic, publication.payload, publication.qos, publication.retain, properties
+        )
+        if len(client._out_messages) > MAX_WAITING_MESSAGES:
+            _log.warning("the broker takes nothing more; connecting anew")
+            client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
+        return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def stop(self) -> None:
+        """Leave with what is published sent and the will told, and don't come back."""
+        self._stopping.set()
+        self._ready = False
+        client = self._client
+        if client is not None:
+            # 0x04 has the broker publish the will; a plain DISCONNECT leaves "online" behind.
+            client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
+        if self._thread.is_alive():
+            self._thread.join(2.0)
+
+    def _run(self) -> None:
+        pause = FIRST_RETRY_S
+        while not self._stopping.is_set():
+            was_ready = self._connect_once()
+            pause = FIRST_RETRY_S if was_ready else min(pause * 2, LONGEST_RETRY_S)
+            self._stopping.wait(pause * random.uniform(0.5, 1.0))
+
+    def _connect_once(self) -> bool:
+        """One connection from its start to its end; whether it was ever ready."""
+        reached = False
+        reason = "connection closed"
+        try:
+            self._client = client = self._new_client()
+            client.connect(self._account.host, self._account.port, KEEPALIVE_S, clean_start=True)
+            client.loop_forever()
+            reached = self._ready
+        except OSError as error:
+            reason = str(error)
+        except Exception:
+            # An exception out of a callback must not end this thread while all looks well.
+            _log.exception("the bus connection failed")
+            reason = "internal error"
+        self._ready = False
+        self._client = None
+        self._tell_gone(reason, reason.startswith("refused"))
+        return reached
+
+    def _new_client(self) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_queued_messages_set(0)
+        client.max_inflight_messages_set(1000)
+        client.username_pw_set(self._account.identity, self._account.secret())
+        if self._will is not None:
+            will = self._will
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
+    ) -> None:
+        if code.is_failure:
+            self._tell_gone(f"refused: {code}", code.value in REFUSED)
+            client.disconnect()
+        elif self._subscriptions:
+            client.subscribe(self._subscriptions)
+        else:
+            self._become_ready()
+
+    def _on_disconnect(
+        self, _client: Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
+    ) -> None:
+        if self._ready or code.value in REFUSED:
+            refused = code.value in REFUSED
+            self._tell_gone(f"refused: {code}" if refused else str(code), refused)
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, _mid: int, _codes: Any, _props: Any
+    ) -> None:
+        self._become_ready()
+
+    def _become_ready(self) -> None:
+        self._ready = True
+        self._told = None
+        self._inbox(Connected())
+
+    def _tell_gone(self, reason: str, refused: bool) -> None:
+        """Tell a loss once, not at every further try."""
+        if self._stopping.is_set() or self._told == "gone" or (self._told and not refused):
+            return
+        self._told = "refused" if refused else "gone"
+        self._inbox(Disconnected(reason, refused))
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        try:
+            found = topics.decode(message.topic, message.payload)
+        except topics.Unreadable as error:
+            self.dropped += 1
+            if self.dropped & (self.dropped - 1) == 0:
+                _log.warning(
+                    "dropped=%d unreadable message on %r: %s",
+                    self.dropped, message.topic[:120], error,
+                )  # fmt: skip
+            return
+        self._inbox(Received(found, message.retain))

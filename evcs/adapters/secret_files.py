@@ -1,0 +1,63 @@
+"""Identities' passwords: one file each (0600) below data/secrets, holding it alone."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+from evcs.adapters.files import make_folder, sync_folder, write_atomic
+from evcs.config import Home
+from evcs.core.errors import Unreachable
+
+SERVICES = ("registry", "central", "web", "manager/main", "operator", "inspector")
+
+
+def create(home: Home, identity: str) -> str:
+    """A new 256-bit password for the identity, on disk before it is returned."""
+    password = secrets.token_urlsafe(32)
+    path = home.secret(identity)
+    folder = path.parent
+    while folder != home.data:
+        make_folder(folder, 0o700)
+        folder = folder.parent
+    write_atomic(path, password.encode(), 0o600)
+    return password
+
+
+def read(home: Home, identity: str) -> str:
+    """The identity's password. Raises Unreachable where it has none."""
+    try:
+        return home.secret(identity).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise Unreachable(
+            f"no readable secret of {identity} in {home.secret(identity).parent}",
+            "start the system with: evcs up",
+        ) from None
+
+
+def ensure(home: Home, identity: str) -> str:
+    """The identity's password, made where it is missing or empty."""
+    path = home.secret(identity)
+    try:
+        found = path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        found = ""
+    return found or create(home, identity)
+
+
+def remove(home: Home, identity: str) -> None:
+    """Remove a CP's or driver's secret, file or folder; absent is well."""
+    path = home.secret(identity)
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync_folder(path.parent)
+
+
+def names(home: Home, kind: str) -> list[str]:
+    """Ids that have secrets below data/secrets/<kind> ("cp", "driver")."""
+    folder: Path = home.data / "secrets" / kind
+    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []

@@ -1,0 +1,64 @@
+"""conf/supervisord.d: section files, read, written whole, erased, set aside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evcs.adapters.files import sync_folder, write_atomic
+from evcs.core import sections
+from evcs.core.ids import is_id
+
+
+class SectionFiles:
+    """One folder of section files, a file a CP.
+
+    A file that isn't byte for byte what its name calls for is never parsed, let alone run:
+    that one rule covers broken, foreign and injected sections alike.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def texts(self) -> dict[str, str | None]:
+        """CP -> text of its file, None where it can't be read. Foreign names are left out."""
+        return {
+            path.stem: _text(path) for path in self._folder.glob("*.conf") if is_id(path.stem)
+        }
+
+    def misfits(self) -> list[Path]:
+        """Files that supervisord would read and that are not what we would write."""
+        return sorted(
+            path
+            for path in self._folder.glob("*.conf")
+            if not is_id(path.stem) or _text(path) != sections.render(path.stem)
+        )
+
+    def write(self, cp: str) -> None:
+        """Put the CP's section in place."""
+        write_atomic(self._path(cp), sections.render(cp).encode())
+
+    def erase(self, cp: str) -> None:
+        """Remove the CP's section."""
+        self._path(cp).unlink(missing_ok=True)
+        sync_folder(self._folder)
+
+    def set_aside(self, path: Path) -> Path:
+        """Rename a file so that supervisord doesn't read it; returns its new place."""
+        goal = path.with_name(path.name + ".broken")
+        number = 1
+        while goal.exists():
+            number += 1
+            goal = path.with_name(f"{path.name}.broken.{number}")
+        path.rename(goal)
+        sync_folder(self._folder)
+        return goal
+
+    def _path(self, cp: str) -> Path:
+        return self._folder / sections.file_name(cp)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None

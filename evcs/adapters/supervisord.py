@@ -1,0 +1,121 @@
+"""supervisord over its unix socket, as its XML-RPC interface has it.
+
+supervisor's own transport knows no timeout, and a client must not hang with a hung
+supervisord; so the few lines of transport are here.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import xmlrpc.client
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from evcs.core.errors import EvcsError, Unreachable
+
+TIMEOUT_S = 60.0
+ALREADY_ADDED, BAD_NAME, STILL_RUNNING, NOT_RUNNING, ALREADY_STARTED = 90, 10, 91, 70, 60
+
+
+class Process(NamedTuple):
+    """One process as supervisord sees it; `pid` 0 where there is none."""
+
+    group: str
+    name: str
+    state: str
+    pid: int
+    started: int
+    error: str
+
+
+class Reload(NamedTuple):
+    """What supervisord found on reading its files: groups new, different, and vanished."""
+
+    added: frozenset[str]
+    changed: frozenset[str]
+    removed: frozenset[str]
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(TIMEOUT_S)
+        self.sock.connect(self._path)
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = str(path)
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        return _Connection(self._path)
+
+
+class Supervisord:
+    """Calls on the supervisord of one home. Each raises Unreachable where it isn't there."""
+
+    def __init__(self, socket_path: Path) -> None:
+        self._path = socket_path
+
+    def _call(self, method: str, *args: object, ok: tuple[int, ...] = ()) -> Any:
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(self._path))
+        try:
+            return getattr(proxy.supervisor, method)(*args)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode in ok:
+                return None
+            raise EvcsError(
+                f"supervisord refused {method}: {fault.faultString}", "see log/supervisord.log"
+            ) from None
+        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError):
+            raise Unreachable("supervisord is not running here", "start it: evcs up") from None
+
+    def pid(self) -> int:
+        """supervisord's own pid."""
+        return int(self._call("getPID"))
+
+    def processes(self) -> list[Process]:
+        """All processes of all groups."""
+        return [
+            Process(p["group"], p["name"], p["statename"], p["pid"], p["start"], p["spawnerr"])
+            for p in self._call("getAllProcessInfo")
+        ]
+
+    def groups(self) -> frozenset[str]:
+        """Names of the groups that it holds."""
+        return frozenset(process.group for process in self.processes())
+
+    def reload(self) -> Reload:
+        """Have the files read again; acts on nothing."""
+        added, changed, removed = self._call("reloadConfig")[0]
+        return Reload(frozenset(added), frozenset(changed), frozenset(removed))
+
+    def add(self, group: str) -> None:
+        """Take up a group that the files name, and start it."""
+        self._call("addProcessGroup", group, ok=(ALREADY_ADDED,))
+
+    def stop_group(self, group: str) -> None:
+        """Stop a group's processes and wait for their end."""
+        self._call("stopProcessGroup", group, True, ok=(BAD_NAME,))
+
+    def start_group(self, group: str) -> None:
+        """Start a group's processes."""
+        self._call("startProcessGroup", group, False)
+
+    def remove(self, group: str) -> None:
+        """Forget a stopped group."""
+        self._call("removeProcessGroup", group, ok=(BAD_NAME,))
+
+    def signal(self, process: str, name: str) -> None:
+        """Send a signal to a process ("mosquitto", "HUP"); none there is well."""
+        self._call("signalProcess", process, name, ok=(BAD_NAME, NOT_RUNNING))
+
+    def shutdown(self) -> None:
+        """End everything, supervisord last."""
+        self._call("shutdown")

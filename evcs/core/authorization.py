@@ -1,0 +1,42 @@
+"""Whether a driver may charge at a CP now."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from evcs.core import charge_point as cp_states
+from evcs.core.messages import DesiredCp
+
+
+class Denial(NamedTuple):
+    """Why not: an error code of core.errors, and a line for the driver."""
+
+    code: str
+    reason: str
+
+
+class Situation(NamedTuple):
+    """What Central knows when it is asked. `state` and `reason` are the judged ones."""
+
+    desired: DesiredCp | None
+    state: str
+    reason: str
+    cp_session: str | None
+    driver_cp: str | None
+
+
+def authorize(at: Situation) -> Denial | None:
+    """None where the driver may charge, else the first reason against it."""
+    if at.desired is None or at.desired.deleted:
+        return Denial("not_found", "unknown CP")
+    if at.driver_cp is not None:
+        return Denial("conflict", f"driver already charging at {at.driver_cp}")
+    if at.cp_session is not None:
+        return Denial("conflict", "CP is busy")
+    if at.state == cp_states.OUT_OF_ORDER:
+        return Denial("conflict", "CP is out of order")
+    if at.state == cp_states.BROKEN_DOWN:
+        return Denial("conflict", f"CP is broken down ({at.reason})")
+    if at.state == cp_states.DISCONNECTED:
+        return Denial("conflict", f"CP is disconnected ({at.reason})")
+    return None

@@ -1,0 +1,115 @@
+"""The state table of a CP: desired + observed -> judged.
+
+The rules stand in their order of precedence; the first one that holds gives the
+state and the reason. A fault beats the operator's stop (OCPP: Faulted is told
+whatever the availability), so a CP that is both shows what needs a hand first.
+docs/architecture.md holds the diagram drawn from RULES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from evcs.core.messages import DesiredCp, EngineStatus, MonitorStatus
+
+ACTIVATED = "ACTIVATED"
+SUPPLYING = "SUPPLYING"
+OUT_OF_ORDER = "OUT_OF_ORDER"
+BROKEN_DOWN = "BROKEN_DOWN"
+DISCONNECTED = "DISCONNECTED"
+
+STATES = (ACTIVATED, SUPPLYING, OUT_OF_ORDER, BROKEN_DOWN, DISCONNECTED)
+
+OCPP_STATUS = {
+    ACTIVATED: "Available",
+    SUPPLYING: "Charging",
+    OUT_OF_ORDER: "Unavailable",
+    BROKEN_DOWN: "Faulted",
+    DISCONNECTED: "Offline",
+}
+
+
+class View(NamedTuple):
+    """All that a judgement rests on. `supplying`: the ledger has a session under way here."""
+
+    desired: DesiredCp
+    engine: EngineStatus | None
+    monitor: MonitorStatus | None
+    supplying: bool
+
+
+class Rule(NamedTuple):
+    """One row: where `holds`, the state is `state`, and `reason` says why (a word or a view's)."""
+
+    state: str
+    label: str
+    holds: Callable[[View], bool]
+    reason: Callable[[View], str]
+
+
+def _word(text: str) -> Callable[[View], str]:
+    return lambda _: text
+
+
+def _engine_gone(view: View) -> bool:
+    return view.engine is None or not view.engine.online
+
+
+def _fault(view: View) -> str:
+    told = (view.monitor and view.monitor.fault) or (view.engine and view.engine.fault)
+    return f"fault: {told}" if told else "fault"
+
+
+RULES = (
+    Rule(DISCONNECTED, "revoked", lambda v: v.desired.revoked, _word("revoked")),
+    Rule(DISCONNECTED, "not seen yet", lambda v: v.monitor is None, _word("not seen yet")),
+    Rule(
+        DISCONNECTED,
+        "monitor gone",
+        lambda v: v.monitor is not None and not v.monitor.online,
+        _word("monitor gone"),
+    ),
+    Rule(BROKEN_DOWN, "engine gone", _engine_gone, _word("engine gone")),
+    Rule(
+        BROKEN_DOWN,
+        "engine silent",
+        lambda v: v.monitor is not None and v.monitor.engine == "silent",
+        _word("silent"),
+    ),
+    Rule(
+        BROKEN_DOWN,
+        "engine ko",
+        lambda v: (v.monitor is not None and v.monitor.engine == "ko")
+        or (v.engine is not None and v.engine.fault is not None),
+        _fault,
+    ),
+    Rule(
+        OUT_OF_ORDER,
+        "stopped by the operator",
+        lambda v: v.desired.service == "out",
+        _word("stopped by the operator"),
+    ),
+    Rule(SUPPLYING, "session under way", lambda v: v.supplying, _word("")),
+    Rule(ACTIVATED, "otherwise", lambda _: True, _word("")),
+)
+
+
+def judge(view: View) -> tuple[str, str]:
+    """The state and its reason."""
+    for rule in RULES:
+        if rule.holds(view):
+            return rule.state, rule.reason(view)
+    raise AssertionError("the last rule always holds")
+
+
+def diagram() -> str:
+    """RULES as a Mermaid flow chart."""
+    lines = ["flowchart TD"]
+    for number, rule in enumerate(RULES):
+        if number + 1 < len(RULES):
+            lines.append(f"  r{number}{{{rule.label}?}} -- yes --> s{number}[{rule.state}]")
+            lines.append(f"  r{number} -- no --> r{number + 1}")
+        else:
+            lines.append(f"  r{number}({rule.label}) --> s{number}[{rule.state}]")
+    return "\n".join(lines) + "\n"

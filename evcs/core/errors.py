@@ -1,0 +1,87 @@
+"""What can go wrong for a user, with the exit code and HTTP status that say so."""
+
+from __future__ import annotations
+
+
+class EvcsError(Exception):
+    """A failure whose cause is known: what is wrong, and what to do next.
+
+    `message` is one line for a person, `hint` the next step (may be empty).
+    Exit codes and HTTP statuses are the contract's.
+    """
+
+    code = "failed"
+    exit_code = 1
+    http_status = 500
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class BadValue(EvcsError):
+    """A value outside what is allowed; names the field, what was given and what is allowed."""
+
+    code, exit_code, http_status = "bad_value", 2, 400
+
+
+class NotFound(EvcsError):
+    """No such CP, driver or session."""
+
+    code, exit_code, http_status = "not_found", 4, 404
+
+
+class Conflict(EvcsError):
+    """It exists already, is busy, or is in the wrong state."""
+
+    code, exit_code, http_status = "conflict", 5, 409
+
+
+class Deleting(Conflict):
+    """The id belongs to a CP whose deletion is under way."""
+
+    code = "deleting"
+
+
+class Unreachable(EvcsError):
+    """Broker, Registry, Central or supervisord does not answer."""
+
+    code, exit_code, http_status = "unreachable", 6, 503
+
+
+class TimedOut(EvcsError):
+    """What was waited for did not happen in time."""
+
+    code, exit_code, http_status = "timeout", 7, 503
+
+
+class PartFailed(EvcsError):
+    """Some items of a bulk failed."""
+
+    code, exit_code = "part_failed", 8
+
+
+class Denied(EvcsError):
+    """Authorisation or credentials were refused."""
+
+    code, exit_code, http_status = "denied", 9, 401
+
+
+class Forbidden(Denied):
+    """The caller is known, or comes from a foreign page, and may not do this."""
+
+    code, http_status = "forbidden", 403
+
+
+class TooLarge(BadValue):
+    """More bytes than a request may have."""
+
+    code, http_status = "too_large", 413
+
+
+def _all(cls: type[EvcsError]) -> list[type[EvcsError]]:
+    return [cls, *(found for sub in cls.__subclasses__() for found in _all(sub))]
+
+
+BY_CODE: dict[str, type[EvcsError]] = {cls.code: cls for cls in _all(EvcsError)}

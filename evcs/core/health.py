@@ -1,0 +1,62 @@
+"""What a Monitor makes of its Engine's answers, and of their absence.
+
+An Engine that misses two questions in a row (one a second, one second to answer) is
+silent, so a hang shows within 4 s; after 15 s of silence it is to be ended, so that
+supervisord starts it anew.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+OK, KO, SILENT = "ok", "ko", "silent"
+
+PERIOD_S = 1.0
+ANSWER_WITHIN_S = 1.0
+MISSES_TO_SILENT = 2
+END_AFTER_S = 15.0
+START_GRACE_S = 6.0
+
+
+class Answer(NamedTuple):
+    """What an Engine said. `ready`: it has told its state on the bus at least once."""
+
+    fault: str | None
+    latency_ms: float
+    ready: bool
+
+
+class Health(NamedTuple):
+    """A Monitor's present view; `engine` is None until there is something to say."""
+
+    engine: str | None = None
+    fault: str | None = None
+    latency_ms: float | None = None
+    misses: int = 0
+    silent_since: float | None = None
+
+
+def observe(health: Health, answer: Answer | None, now: float, started: float) -> Health:
+    """Take one answer, or its absence, at monotonic second `now`.
+
+    Before an Engine was ever ready, its absence is not told for START_GRACE_S: a CP that
+    is just being started isn't broken.
+    """
+    if answer is not None:
+        if not answer.ready and health.engine is None and now - started < START_GRACE_S:
+            return health
+        kind = KO if answer.fault else OK
+        return Health(kind, answer.fault, answer.latency_ms)
+    misses = health.misses + 1
+    since = health.silent_since if health.silent_since is not None else now
+    quiet = misses < MISSES_TO_SILENT
+    if health.engine is None and now - started < START_GRACE_S:
+        quiet = True
+    if quiet:
+        return health._replace(misses=misses, silent_since=since)
+    return Health(SILENT, None, None, misses, since)
+
+
+def to_be_ended(health: Health, now: float) -> bool:
+    """Whether the Engine has been silent for so long that only a new start helps."""
+    return health.silent_since is not None and now - health.silent_since >= END_AFTER_S

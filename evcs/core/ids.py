@@ -1,0 +1,58 @@
+"""CP and driver ids: the one pattern that makes names, files, topics and sections safe."""
+
+from __future__ import annotations
+
+import re
+
+from evcs.core.errors import BadValue
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+ALLOWED = "1 to 32 of A-Z a-z 0-9 _ -, the first a letter or digit"
+
+#: Programs that supervisord runs beside the CPs; a CP of that name would be one of them.
+RESERVED = frozenset({"mosquitto", "registry", "central", "cp-manager", "web"})
+
+MAX_EXPANSION = 10_000
+_RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+
+
+def is_id(value: object) -> bool:
+    """Whether `value` is a well-formed id."""
+    return isinstance(value, str) and ID.fullmatch(value) is not None
+
+
+def check_id(what: str, value: object) -> str:
+    """Give `value` back if it is an id; `what` ("CP", "driver") goes into the error.
+
+    Raises BadValue.
+    """
+    if not is_id(value):
+        shown = ascii(value if len(str(value)) <= 60 else str(value)[:57] + "...")
+        raise BadValue(f"{what} id {shown} is not allowed", f"allowed: {ALLOWED}")
+    if what == "CP" and str(value).lower() in RESERVED:
+        raise BadValue(f"CP id {value} is the name of a service", "choose another id")
+    return str(value)
+
+
+def same(one: str) -> str:
+    """The form in which ids are compared: they are unique whatever their case."""
+    return one.casefold()
+
+
+def expand(pattern: str) -> list[str]:
+    """Spell a pattern out: `CP-{001..003}` gives CP-001, CP-002, CP-003; an id gives itself.
+
+    A leading zero in the first bound keeps the width. Raises BadValue.
+    """
+    found = _RANGE.search(pattern)
+    if found is None:
+        return [pattern]
+    low, high = int(found[1]), int(found[2])
+    if high < low:
+        raise BadValue(f"range {found[0]} runs backwards", f"write {{{found[2]}..{found[1]}}}")
+    if high - low >= MAX_EXPANSION:
+        raise BadValue(f"range {found[0]} is too long", f"at most {MAX_EXPANSION} at once")
+    width = len(found[1]) if found[1].startswith("0") else 0
+    head, tail = pattern[: found.start()], pattern[found.end() :]
+    names = [f"{head}{number:0{width}d}{tail}" for number in range(low, high + 1)]
+    return [name for one in names for name in expand(one)]

@@ -1,0 +1,202 @@
+"""What travels on the bus, one immutable type a message.
+
+Fields that the topic says (who speaks, which CP) are in the type, never in the
+payload. NamedTuple rather than dataclass: every CP process imports this module,
+and `dataclasses` costs each of them 6 ms and a megabyte.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Union
+
+
+class SessionView(NamedTuple):
+    """A session as the judged state shows it; energy in Wh, power in W, cost in EUR."""
+
+    session_id: str
+    driver: str
+    energy_wh: int
+    power_w: int
+    cost_eur: str
+
+
+class DesiredCp(NamedTuple):
+    """Registry: what a CP is to be. `revision` counts the changes of the whole Registry."""
+
+    cp: str
+    id: str
+    service: str
+    price_eur_kwh: str
+    max_power_w: int
+    location: str
+    host: str
+    revoked: bool
+    deleted: bool
+    revision: int
+
+
+class Applied(NamedTuple):
+    """CP Manager: what it made of a desired state of that revision."""
+
+    host: str
+    cp: str
+    ok: bool
+    revision: int
+    error: str | None = None
+
+
+class EngineStatus(NamedTuple):
+    """Engine: whether it is there, and what it holds. A will has no more than online and boot.
+
+    phase: "idle" | "supplying" | "waiting" (its journal holds an open session that
+    Central has not resumed yet) | "ended" (not settled yet).
+    """
+
+    cp: str
+    online: bool
+    boot: str
+    phase: str = "idle"
+    plugged: bool = False
+    session_id: str | None = None
+    fault: str | None = None
+    central: bool | None = None
+
+
+class MonitorStatus(NamedTuple):
+    """Monitor: its Engine's health. engine: "ok" | "ko" | "silent"."""
+
+    cp: str
+    online: bool
+    boot: str
+    engine: str = "silent"
+    latency_ms: float | None = None
+    fault: str | None = None
+
+
+class Meter(NamedTuple):
+    """Engine: the energy register and the present supply, each second."""
+
+    cp: str
+    session_id: str
+    seq: int
+    energy_wh: int
+    power_w: int
+    voltage_v: float
+    current_a: float
+
+
+class SessionEvent(NamedTuple):
+    """Engine: a supply "started" or "ended"; told again until it is settled."""
+
+    cp: str
+    event: str
+    session_id: str
+    seq: int
+    energy_wh: int
+    reason: str | None = None
+
+
+class Reply(NamedTuple):
+    """Engine: the answer to the command of that id; `error` is a word, see core.supply."""
+
+    cp: str
+    id: str
+    ok: bool
+    error: str | None = None
+
+
+class Command(NamedTuple):
+    """Central to an Engine: start, resume, stop, settled, plug, unplug, fault, clear."""
+
+    cp: str
+    verb: str
+    id: str
+    session_id: str | None = None
+    energy_wh: int | None = None
+    max_power_w: int | None = None
+    reason: str | None = None
+
+
+class JudgedState(NamedTuple):
+    """Central: a CP's state, why, since when; and up to which desired revision it knows."""
+
+    cp: str
+    state: str
+    reason: str
+    since: str
+    ocpp_status: str
+    session: SessionView | None
+    revision: int = 0
+
+
+class DriverRequest(NamedTuple):
+    """Driver: charge, stop, list, history, status."""
+
+    driver: str
+    verb: str
+    id: str
+    cp: str | None = None
+    energy_wh: int | None = None
+
+
+class OperatorRequest(NamedTuple):
+    """Operator or web: plug, unplug, fault, clear (of a CP), close (of a session)."""
+
+    asker: str
+    verb: str
+    id: str
+    cp: str | None = None
+    session_id: str | None = None
+    reason: str | None = None
+
+
+class DriverEvent(NamedTuple):
+    """Central to a driver: authorised, denied, started, progress, interrupted, ticket, answer."""
+
+    driver: str
+    event: str
+    id: str | None = None
+    session_id: str | None = None
+    body: dict[str, object] = {}
+
+
+class OperatorEvent(NamedTuple):
+    """Central to the operator or web: the answer to a request."""
+
+    asker: str
+    event: str
+    id: str
+    ok: bool
+    error: str | None = None
+    body: dict[str, object] = {}
+
+
+class Summary(NamedTuple):
+    """Central: how many CPs are in each state, sessions under way and their power in W."""
+
+    states: dict[str, int]
+    sessions: int
+    power_w: int
+
+
+class ServiceStatus(NamedTuple):
+    """A service: whether it is there. A will has no version."""
+
+    service: str
+    online: bool
+    boot: str
+    version: str | None = None
+
+
+class Cleared(NamedTuple):
+    """A retained message was taken away; `kind` is its type, `key` what its topic said."""
+
+    kind: type
+    key: dict[str, str]
+
+
+Message = Union[
+    DesiredCp, Applied, EngineStatus, MonitorStatus, Meter, SessionEvent, Reply, Command,
+    JudgedState, DriverRequest, OperatorRequest, DriverEvent, OperatorEvent, Summary,
+    ServiceStatus,
+]  # fmt: skip

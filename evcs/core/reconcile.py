@@ -1,0 +1,81 @@
+"""Desired, actual -> actions: what makes supervisord run exactly the wanted CPs of a host.
+
+Everything is planned before anything runs. Nothing is ever removed because it is absent:
+only a record that says so (a tombstone, a revocation, another host) takes a CP away.
+What no record explains is left alone and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import NamedTuple
+
+from evcs.core.messages import DesiredCp
+
+
+class Actual(NamedTuple):
+    """What is there: section files by CP (None: unreadable), groups supervisord holds.
+
+    `changed`: groups that run by an older section than the file's, as supervisord told at
+    its last reload. `busy`: CPs that are supplying now.
+    """
+
+    files: Mapping[str, str | None]
+    groups: Set[str]
+    changed: Set[str]
+    busy: Set[str]
+
+
+class Plan(NamedTuple):
+    """What to do, in this order; `start` needs a reload before it if files were written.
+
+    CPs in `waiting` must finish their supply first.
+    """
+
+    write: tuple[str, ...]
+    erase: tuple[str, ...]
+    stop: tuple[str, ...]
+    start: tuple[str, ...]
+    waiting: tuple[str, ...]
+
+
+def wanted_here(desired: DesiredCp, host: str) -> bool:
+    """Whether a CP is to run on this host."""
+    return not desired.deleted and not desired.revoked and desired.host == host
+
+
+def plan(
+    desired: Mapping[str, DesiredCp], sections: Mapping[str, str], actual: Actual, host: str
+) -> Plan:
+    """The steps from `actual` to `desired`, for the CPs in `desired` and no others.
+
+    `sections` holds the section text of each wanted CP.
+    """
+    steps = Plan((), (), (), (), ())
+    for cp in sorted(desired):
+        if wanted_here(desired[cp], host):
+            one = _keep(cp, sections[cp], actual)
+        else:
+            one = _take_away(cp, desired[cp], actual)
+        steps = Plan(*(mine + more for mine, more in zip(steps, one, strict=True)))
+    return steps
+
+
+def _keep(cp: str, section: str, actual: Actual) -> Plan:
+    write = (cp,) if actual.files.get(cp) != section else ()
+    if cp not in actual.groups:
+        return Plan(write, (), (), (cp,), ())
+    if cp not in actual.changed:
+        return Plan(write, (), (), (), ())
+    if cp in actual.busy:
+        return Plan(write, (), (), (), (cp,))
+    return Plan(write, (), (cp,), (cp,), ())
+
+
+def _take_away(cp: str, desired: DesiredCp, actual: Actual) -> Plan:
+    # A revoked CP's supply has ended already: the broker dropped it.
+    if cp in actual.busy and cp in actual.groups and not desired.revoked:
+        return Plan((), (), (), (), (cp,))
+    erase = (cp,) if cp in actual.files else ()
+    stop = (cp,) if cp in actual.groups else ()
+    return Plan((), erase, stop, (), ())

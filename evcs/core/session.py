@@ -1,0 +1,239 @@
+"""The life of a session, as Central keeps it: one table, no I/O.
+
+    requested --started--> supplying <--> interrupted
+        |                      |               |
+        +------ stop ------> ending <----------+
+        |                      |
+        +--- not started --> settled <-- ended, closed
+
+`TABLE` gives for each phase and event the function that makes the next session; what
+is not in it changes nothing. `due` says which command the Engine must still be told:
+it looks at the two states only, so it may be asked at any time, and a command that was
+lost is simply told again. A session is settled once: energy never falls, the ticket's
+cost is computed at that moment and nothing changes it afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from evcs.core.messages import EngineStatus
+from evcs.core.units import cost_eur
+
+REQUESTED = "requested"
+SUPPLYING = "supplying"
+INTERRUPTED = "interrupted"
+ENDING = "ending"
+SETTLED = "settled"
+
+START_WITHIN_S = 30.0
+RESUME_WITHIN_S = 30.0
+MONITOR_GONE_S = 10.0
+RECONNECT_GRACE_S = 15.0
+
+
+class Session(NamedTuple):
+    """One supply. Energy in Wh, times RFC 3339; `cost_eur` is None until settled."""
+
+    session_id: str
+    cp: str
+    driver: str
+    price_eur_kwh: str
+    requested_wh: int
+    max_power_w: int
+    started_at: str
+    phase: str = REQUESTED
+    energy_wh: int = 0
+    seq: int = 0
+    power_w: int = 0
+    reason: str | None = None
+    ended_at: str | None = None
+    cost_eur: str | None = None
+
+    @property
+    def state(self) -> str:
+        """The contract's word: "active", "interrupted" or "settled"."""
+        return self.phase if self.phase in (INTERRUPTED, SETTLED) else "active"
+
+    @property
+    def cost_so_far(self) -> str:
+        """What the energy so far costs."""
+        return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh)
+
+
+class Started(NamedTuple):
+    """The Engine supplies, first told with its event or a meter."""
+
+    seq: int
+    energy_wh: int
+
+
+class Metered(NamedTuple):
+    """A reading."""
+
+    seq: int
+    energy_wh: int
+    power_w: int
+
+
+class Lost(NamedTuple):
+    """The Engine is gone or silent."""
+
+
+class Stop(NamedTuple):
+    """It shall end, for that reason."""
+
+    reason: str
+
+
+class Ended(NamedTuple):
+    """The Engine ended it."""
+
+    seq: int
+    energy_wh: int
+    reason: str
+    at: str
+
+
+class Unknown(NamedTuple):
+    """The Engine, told to stop it, never had it."""
+
+    at: str
+
+
+class Closed(NamedTuple):
+    """The operator closes it at the last metered Wh, or its CP is gone for good."""
+
+    reason: str
+    at: str
+
+
+Event = Started | Metered | Lost | Stop | Ended | Unknown | Closed
+
+
+def _metered(session: Session, event: Started | Metered) -> Session:
+    if event.seq < session.seq or event.energy_wh < session.energy_wh:
+        return session
+    power = event.power_w if isinstance(event, Metered) else 0
+    return session._replace(seq=event.seq, energy_wh=event.energy_wh, power_w=power)
+
+
+def _supplying(session: Session, event: Started | Metered) -> Session:
+    return _metered(session, event)._replace(phase=SUPPLYING)
+
+
+def _interrupted(session: Session, _: Lost) -> Session:
+    return session._replace(phase=INTERRUPTED, power_w=0)
+
+
+def _ending(session: Session, event: Stop) -> Session:
+    return session._replace(phase=ENDING, reason=event.reason)
+
+
+def _settle(session: Session, energy_wh: int, reason: str, at: str) -> Session:
+    return session._replace(
+        phase=SETTLED,
+        energy_wh=energy_wh,
+        power_w=0,
+        reason=reason,
+        ended_at=at,
+        cost_eur=cost_eur(energy_wh, session.price_eur_kwh),
+    )
+
+
+def _ended(session: Session, event: Ended) -> Session:
+    energy = max(session.energy_wh, event.energy_wh)
+    return _settle(session, energy, event.reason, event.at)._replace(seq=event.seq)
+
+
+def _unknown(session: Session, event: Unknown) -> Session:
+    # Only a session that never started may be settled without its Engine's last word.
+    if session.seq or session.energy_wh:
+        return session
+    return _settle(session, 0, session.reason or "not_started", event.at)
+
+
+def _closed(session: Session, event: Closed) -> Session:
+    return _settle(session, session.energy_wh, event.reason, event.at)
+
+
+TABLE: dict[tuple[str, type], Callable[..., Session]] = {
+    (REQUESTED, Started): _supplying,
+    (REQUESTED, Metered): _supplying,
+    (REQUESTED, Stop): _ending,
+    (REQUESTED, Ended): _ended,
+    (REQUESTED, Closed): _closed,
+    (SUPPLYING, Started): _metered,
+    (SUPPLYING, Metered): _metered,
+    (SUPPLYING, Lost): _interrupted,
+    (SUPPLYING, Stop): _ending,
+    (SUPPLYING, Ended): _ended,
+    (SUPPLYING, Closed): _closed,
+    (INTERRUPTED, Started): _supplying,
+    (INTERRUPTED, Metered): _supplying,
+    (INTERRUPTED, Stop): _ending,
+    (INTERRUPTED, Ended): _ended,
+    (INTERRUPTED, Closed): _closed,
+    (ENDING, Started): _metered,
+    (ENDING, Metered): _metered,
+    (ENDING, Ended): _ended,
+    (ENDING, Unknown): _unknown,
+    (ENDING, Closed): _closed,
+}
+
+
+def advance(session: Session, event: Event) -> Session:
+    """The session after the event; the same object where the event changes nothing."""
+    step = TABLE.get((session.phase, type(event)))
+    return step(session, event) if step else session
+
+
+class Due(NamedTuple):
+    """A command that the Engine must be told for its session."""
+
+    verb: str
+    reason: str | None = None
+
+
+def due(session: Session, engine: EngineStatus | None, age_s: float) -> Due | None:
+    """What the Engine of `session` must be told now, if it can be.
+
+    `age_s`: seconds since the session was requested. An Engine that is away is told
+    when it is back.
+    """
+    if engine is None or not engine.online:
+        return None
+    holds = engine.session_id == session.session_id
+    if session.phase == SETTLED:
+        return Due("settled") if holds else None
+    if session.phase == ENDING:
+        return Due("stop", session.reason)
+    if session.phase == REQUESTED and not holds:
+        return Due("start") if age_s <= START_WITHIN_S else Due("stop", "not_started")
+    if holds and engine.phase == "waiting":
+        return Due("resume")
+    return None
+
+
+def absent_for(lost_at: float, connected_at: float, now: float) -> float:
+    """Seconds for which a process has been away, on Central's monotonic clock.
+
+    Counted from the later of the loss and Central's own connection plus a grace, so that
+    Central's or the broker's own absence is never held against a CP.
+    """
+    return now - max(lost_at, connected_at + RECONNECT_GRACE_S)
+
+
+def diagram() -> str:
+    """TABLE as a Mermaid state diagram."""
+    goals = {
+        _supplying: SUPPLYING, _interrupted: INTERRUPTED, _ending: ENDING,
+        _ended: SETTLED, _unknown: SETTLED, _closed: SETTLED,
+    }  # fmt: skip
+    lines = ["stateDiagram-v2", f"  [*] --> {REQUESTED}"]
+    lines += [
+        f"  {phase} --> {goals.get(step, phase)}: {event.__name__}"
+        for (phase, event), step in TABLE.items()
+    ]
+    return "\n".join([*lines, f"  {SETTLED} --> [*]"]) + "\n"

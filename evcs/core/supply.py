@@ -1,0 +1,99 @@
+"""An Engine's side of a session: what it holds, and how it answers commands.
+
+    idle --start--> supplying --ended--> ended --settled--> idle
+    (born with an open journal) waiting --resume--> supplying, --stop--> ended
+
+What an Engine holds is exactly what its journal's last line says (`to_record`,
+`from_record`), so being killed at any moment loses nothing that was told. A command
+that comes twice is answered alike and does nothing the second time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from evcs.core.messages import Command
+
+IDLE = "idle"
+SUPPLYING = "supplying"
+WAITING = "waiting"
+ENDED = "ended"
+
+BUSY = "busy"
+NO_SESSION = "no_session"
+FAULTED = "faulted"
+BAD_COMMAND = "bad_command"
+BAD_STATE = "bad_state"
+
+
+class Supply(NamedTuple):
+    """What an Engine holds; energy in Wh, `seq` counts what it told of this session."""
+
+    phase: str = IDLE
+    session_id: str | None = None
+    seq: int = 0
+    energy_wh: int = 0
+    target_wh: int = 0
+    max_power_w: int = 0
+    reason: str | None = None
+
+
+class Outcome(NamedTuple):
+    """The supply after a command, and the error word of the reply, if it was refused."""
+
+    supply: Supply
+    error: str | None = None
+
+
+def command(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
+    """Carry out one of Central's session commands: start, resume, stop, settled."""
+    if cmd.session_id is None:
+        return Outcome(supply, BAD_COMMAND)
+    if cmd.verb == "start":
+        return _start(supply, cmd, fault)
+    if cmd.session_id != supply.session_id:
+        return Outcome(supply, None if cmd.verb == "settled" else NO_SESSION)
+    if cmd.verb == "resume" and supply.phase == WAITING:
+        return Outcome(supply, FAULTED) if fault else Outcome(supply._replace(phase=SUPPLYING))
+    if cmd.verb == "stop":
+        return Outcome(end(supply, cmd.reason or "stopped"))
+    if cmd.verb == "settled":
+        return Outcome(Supply())
+    return Outcome(supply)
+
+
+def _start(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
+    if supply.session_id == cmd.session_id:
+        return Outcome(supply)
+    if supply.phase != IDLE:
+        return Outcome(supply, BUSY)
+    if fault:
+        return Outcome(supply, FAULTED)
+    if not cmd.energy_wh or not cmd.max_power_w or cmd.energy_wh < 0 or cmd.max_power_w < 0:
+        return Outcome(supply, BAD_COMMAND)
+    return Outcome(Supply(SUPPLYING, cmd.session_id, 1, 0, cmd.energy_wh, cmd.max_power_w))
+
+
+def metered(supply: Supply, energy_wh: int) -> Supply:
+    """The supply after a reading of its register."""
+    return supply._replace(seq=supply.seq + 1, energy_wh=max(supply.energy_wh, energy_wh))
+
+
+def end(supply: Supply, reason: str) -> Supply:
+    """The supply ended for that reason, unless it is over already."""
+    if supply.phase not in (SUPPLYING, WAITING):
+        return supply
+    return supply._replace(phase=ENDED, seq=supply.seq + 1, reason=reason)
+
+
+def to_record(supply: Supply) -> dict[str, Any]:
+    """A journal line."""
+    return supply._asdict()
+
+
+def from_record(record: dict[str, Any] | None) -> Supply:
+    """What an Engine holds at its birth, from its journal's last whole line."""
+    if record is None:
+        return Supply()
+    supply = Supply(**{name: record[name] for name in Supply._fields})
+    return supply._replace(phase=WAITING) if supply.phase == SUPPLYING else supply

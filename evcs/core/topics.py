@@ -1,0 +1,230 @@
+"""Message <-> topic, payload, QoS, retain, expiry: the only file that spells a topic.
+
+The first level is who speaks. Payloads are flat UTF-8 JSON objects with units in the
+names; `ts` goes on every message but a will. A reader ignores keys it doesn't know;
+what it can't read raises Unreadable, for the reader to count, log and drop.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NamedTuple
+
+from evcs.core import messages as m
+from evcs.core.ids import is_id
+
+PREFIX = "evcs/v1/"
+MAX_PAYLOAD = 65_536
+MAX_INT = 10**15
+MAX_TEXT = 4_096
+
+#: Pattern lines of the broker's ACL: an identity X writes below X/ and reads what is
+#: addressed to it below central/X/, and central/status (contract, "The bus").
+WRITE_OWN = PREFIX + "%u/#"
+READ_OWN = PREFIX + "central/%u/#"
+
+
+class Unreadable(ValueError):
+    """A payload or topic that is not of the contract's form."""
+
+
+class Route(NamedTuple):
+    """Where a message goes: levels in braces are fields that the topic carries."""
+
+    template: str
+    kind: type
+    qos: int = 1
+    retain: bool = False
+    expiry_s: int | None = None
+
+
+ROUTES = (
+    Route("registry/cp/{cp}", m.DesiredCp, retain=True),
+    Route("manager/{host}/cp/{cp}", m.Applied, retain=True),
+    Route("cp/{cp}/engine/status", m.EngineStatus, retain=True),
+    Route("cp/{cp}/monitor/status", m.MonitorStatus, retain=True),
+    Route("cp/{cp}/engine/meter", m.Meter, qos=0),
+    Route("cp/{cp}/engine/session", m.SessionEvent),
+    Route("cp/{cp}/engine/reply", m.Reply),
+    Route("central/cp/{cp}/state", m.JudgedState, retain=True),
+    Route("central/cp/{cp}/engine/cmd", m.Command, expiry_s=30),
+    Route("driver/{driver}/request", m.DriverRequest),
+    Route("{asker}/request", m.OperatorRequest),
+    Route("central/driver/{driver}/event", m.DriverEvent),
+    Route("central/{asker}/event", m.OperatorEvent),
+    Route("central/summary", m.Summary, retain=True),
+    Route("{service}/status", m.ServiceStatus, retain=True),
+    Route("{service}/{host}/status", m.ServiceStatus, retain=True),
+)
+
+_BY_KIND = {route.kind: route for route in reversed(ROUTES)}
+_LEVELS = [(route, route.template.split("/")) for route in ROUTES]
+_NAMES = {
+    "asker": frozenset({"operator", "web"}),
+    "service": frozenset({"central", "registry", "web", "manager"}),
+}
+_VALUE_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "bool": (bool,), "float": (float, int),
+    "None": (type(None),), "dict": (dict,), "SessionView": (dict,),
+}  # fmt: skip
+
+
+class Publication(NamedTuple):
+    """What goes to the broker. An empty payload takes a retained message away."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    expiry_s: int | None = None
+
+
+def _fields(kind: type) -> dict[str, tuple[tuple[type, ...], bool]]:
+    """Field name -> (allowed JSON types, may be left out)."""
+    found = {}
+    for name, hint in kind.__annotations__.items():
+        text = getattr(hint, "__forward_arg__", str(hint))
+        kinds = [_VALUE_TYPES[part.strip().partition("[")[0]] for part in text.split("|")]
+        optional = name in kind._field_defaults  # type: ignore[attr-defined]
+        found[name] = (tuple(t for group in kinds for t in group), optional)
+    return found
+
+
+_FIELDS = {
+    kind: _fields(kind) for kind in (*(route.kind for route in ROUTES), m.SessionView)
+}  # fmt: skip
+
+
+def subscription(kind: type, **levels: str) -> tuple[str, int]:
+    """The filter that yields messages of `kind`, with its QoS; levels not named match all."""
+    route = _BY_KIND[kind]
+    return PREFIX + _spell(route.template, levels, "+"), route.qos
+
+
+def everything(branch: str = "") -> tuple[str, int]:
+    """The filter for all that is said below a branch ("registry", "cp", "" for all)."""
+    return PREFIX + (f"{branch}/#" if branch else "#"), 1
+
+
+def _spell(template: str, levels: dict[str, str], missing: str | None = None) -> str:
+    parts = []
+    for level in template.split("/"):
+        if level.startswith("{"):
+            name = level[1:-1]
+            level = levels[name] if missing is None else levels.get(name, missing)
+        parts.append(level)
+    return "/".join(parts)
+
+
+def clear(kind: type, **levels: str) -> Publication:
+    """The publication that takes the retained message of `kind` away."""
+    route = _BY_KIND[kind]
+    return Publication(PREFIX + _spell(route.template, levels), b"", 1, True)
+
+
+def encode(message: m.Message, ts: str | None) -> Publication:
+    """A message as the broker takes it; `ts` is None for a will."""
+    kind = type(message)
+    route = _BY_KIND[kind]
+    values: dict[str, Any] = message._asdict()
+    topic = PREFIX + _spell(route.template, values)
+    for level in route.template.split("/"):
+        if level.startswith("{"):
+            values.pop(level[1:-1], None)
+    extra = values.pop("body", None)
+    session = values.get("session")
+    if isinstance(session, m.SessionView):
+        values["session"] = session._asdict()
+    if extra:
+        values.update(extra)
+    if ts is None:
+        values = {key: values[key] for key in ("online", "boot")}
+    else:
+        values["ts"] = ts
+    payload = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return Publication(topic, payload.encode(), route.qos, route.retain, route.expiry_s)
+
+
+def decode(topic: str, payload: bytes) -> m.Message | m.Cleared:
+    """What a publication says. Raises Unreadable."""
+    route, levels = _route(topic)
+    if not payload:
+        return m.Cleared(route.kind, levels)
+    return build(route.kind, parse_object(payload), levels)
+
+
+def _route(topic: str) -> tuple[Route, dict[str, str]]:
+    if not topic.startswith(PREFIX):
+        raise Unreadable("topic is not ours")
+    parts = topic[len(PREFIX) :].split("/")
+    for route, template in _LEVELS:
+        if len(template) == len(parts):
+            levels = _match(template, parts)
+            if levels is not None:
+                return route, levels
+    raise Unreadable("topic is not in the contract")
+
+
+def _match(template: list[str], parts: list[str]) -> dict[str, str] | None:
+    levels = {}
+    for want, part in zip(template, parts, strict=True):
+        if not want.startswith("{"):
+            if want != part:
+                return None
+            continue
+        name = want[1:-1]
+        if part not in _NAMES[name] if name in _NAMES else not is_id(part):
+            return None
+        levels[name] = part
+    if "service" in levels and "host" in levels:
+        levels["service"] = f"{levels['service']}/{levels.pop('host')}"
+    return levels
+
+
+def parse_object(payload: bytes) -> dict[str, Any]:
+    """One JSON object; NaN, Infinity, deep nesting and overlong input raise Unreadable."""
+    if len(payload) > MAX_PAYLOAD:
+        raise Unreadable("payload is too long")
+    try:
+        found = json.loads(payload.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {type(error).__name__}") from None
+    if not isinstance(found, dict):
+        raise Unreadable("not a JSON object")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def build(kind: type, found: dict[str, Any], levels: dict[str, str]) -> Any:
+    """A message from a parsed payload and what its topic said. Raises Unreadable."""
+    values: dict[str, Any] = dict(levels)
+    fields = _FIELDS[kind]
+    if found.get("online") is False:
+        found = {"online": False, "boot": found.get("boot")}
+    for name, (types, optional) in fields.items():
+        if name in levels or name == "body":
+            continue
+        if name not in found:
+            if not optional:
+                raise Unreadable(f"{name} is missing")
+            continue
+        values[name] = _checked(name, found[name], types)
+    if "body" in fields:
+        values["body"] = {k: v for k, v in found.items() if k not in fields and k != "ts"}
+    return kind(**values)
+
+
+def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
+    if type(value) not in types:
+        raise Unreadable(f"{name} is of the wrong type")
+    if type(value) is str and len(value) > MAX_TEXT:
+        raise Unreadable(f"{name} is too long")
+    if type(value) in (int, float) and not (math.isfinite(value) and abs(value) <= MAX_INT):
+        raise Unreadable(f"{name} is out of bounds")
+    if name == "session" and type(value) is dict:
+        return build(m.SessionView, value, {})
+    return value

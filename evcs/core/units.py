@@ -1,0 +1,59 @@
+"""Energy, power, money and time as the contract writes them.
+
+Energy is an integer of Wh, power an integer of W, money an exact decimal that is
+rounded half-even to cents once, when a ticket is made; times are RFC 3339 UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from evcs.core.errors import BadValue
+
+_MONEY = re.compile(r"\d{1,3}(\.\d{1,4})?")
+_DECIMAL = re.compile(r"\d{1,6}(\.\d{1,3})?")
+
+DEFAULT_PRICE_EUR_KWH = "0.30"
+DEFAULT_MAX_POWER_W = 22_000
+MAX_POWER_W = 1_000_000
+DEFAULT_ENERGY_WH = 20_000
+MAX_ENERGY_WH = 1_000_000
+
+
+def price(field: str, value: object) -> Decimal:
+    """EUR a kWh from its string form ("0.30"), at most 999.9999. Raises BadValue."""
+    if not isinstance(value, str) or not _MONEY.fullmatch(value):
+        raise BadValue(
+            f"{field}: {ascii(value)} is not a price",
+            'allowed: a decimal string of EUR such as "0.30", 0 to 999.9999',
+        )
+    return Decimal(value)
+
+
+def cost_eur(energy_wh: int, price_eur_kwh: str) -> str:
+    """What `energy_wh` costs, rounded half-even to cents: ("1.24")."""
+    exact = Decimal(energy_wh) * Decimal(price_eur_kwh) / 1000
+    return str(exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN))
+
+
+def thousands(field: str, value: object, highest: int) -> int:
+    """An integer of W or Wh from a decimal of kW or kWh ("7.4" gives 7400). Raises BadValue."""
+    text = str(value)
+    number = int(Decimal(text) * 1000) if _DECIMAL.fullmatch(text) else 0
+    if not 1 <= number <= highest:
+        raise BadValue(
+            f"{field}: {ascii(text[:40])} is not allowed",
+            f"allowed: a decimal from 0.001 to {highest // 1000}",
+        )
+    return number
+
+
+def whole(field: str, value: object, lowest: int, highest: int) -> int:
+    """An integer within bounds, never a bool, float or string. Raises BadValue."""
+    if type(value) is not int or not lowest <= value <= highest:
+        raise BadValue(
+            f"{field}: {ascii(value)[:60]} is not allowed",
+            f"allowed: a whole number from {lowest} to {highest}",
+        )
+    return value
