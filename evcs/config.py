@@ -117,6 +117,11 @@ def _number(name: str, value: object, kind: type, lowest: float, highest: float)
     return number
 
 
+def crash_at() -> str:
+    """The step at which this process is to end itself, for tests; see adapters.crash_points."""
+    return os.environ.get("EVCS_CRASH_AT", "")
+
+
 def check_home(path: Path) -> Path:
     """A home as an absolute path that supervisord and unix sockets can live with."""
     path = path.expanduser().absolute()

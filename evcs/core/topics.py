@@ -12,6 +12,7 @@ import math
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
+from evcs.core import strict_json
 from evcs.core.ids import is_id
 
 PREFIX = "evcs/v1/"
@@ -187,16 +188,12 @@ def parse_object(payload: bytes) -> dict[str, Any]:
     if len(payload) > MAX_PAYLOAD:
         raise Unreadable("payload is too long")
     try:
-        found = json.loads(payload.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not JSON: {type(error).__name__}") from None
+        found = strict_json.parse(payload)
+    except strict_json.NotJson as error:
+        raise Unreadable(str(error)) from None
     if not isinstance(found, dict):
         raise Unreadable("not a JSON object")
     return found
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def build(kind: type, found: dict[str, Any], levels: dict[str, str]) -> Any:

@@ -1,0 +1,120 @@
+"""The doors of both HTTP servers: who may come in, with what, and how errors look.
+
+Whoever may only look needs nothing on loopback; whoever changes something needs the
+operator's bearer token, or, in web, the session that its token link made. Host and Origin
+are checked on every request, so a foreign page can neither read nor write through a
+browser (DNS rebinding, cross-site requests).
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from bottle import HTTPResponse, Bottle, request, response
+
+from evcs.core import strict_json
+from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, TooLarge
+
+MAX_BODY = 1024 * 1024
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_log = logging.getLogger("evcs")
+
+
+def json_response(value: Any, status: int = 200) -> HTTPResponse:
+    """A JSON answer."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return HTTPResponse(
+        body.encode(),
+        status,
+        {"Content-Type": "application/json", "Cache-Control": "no-store"},
+    )
+
+
+def error_response(error: EvcsError) -> HTTPResponse:
+    """An error as the contract has it: code and message, the next step with it."""
+    message = error.message + (f"; {error.hint}" if error.hint else "")
+    found = {"error": {"code": error.code, "message": message}}
+    return json_response(found, error.http_status)
+
+
+def body_json() -> Any:
+    """The request's body as JSON. Raises BadValue, TooLarge."""
+    if request.content_length > MAX_BODY or request.chunked:
+        raise TooLarge("the body is too large", f"at most {MAX_BODY} bytes, with a length")
+    if request.content_type.partition(";")[0].strip() != "application/json":
+        raise BadValue("the body is not JSON", "send Content-Type: application/json")
+    try:
+        return strict_json.parse(request.body.read(MAX_BODY))
+    except strict_json.NotJson as error:
+        raise BadValue(str(error), "send one JSON value in UTF-8") from None
+
+
+def bearer_token() -> str | None:
+    """The token of an Authorization: Bearer header."""
+    scheme, _, token = request.get_header("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def token_matches(given: str | None, wanted: str) -> bool:
+    """Whether a token is the wanted one, in constant time."""
+    return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def check_host() -> None:
+    """Refuse a request that came for another name or from another site's page."""
+    name = urlsplit(f"//{request.get_header('Host', '')}").hostname
+    if name not in LOCAL_NAMES:
+        raise BadValue("wrong Host header", "use http://127.0.0.1 and the port")
+    origin = request.get_header("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.get_header("Host"):
+        raise Forbidden("a page of another site may not ask this", "open the page itself")
+
+
+def install(app: Bottle, authorise: Callable[[], None]) -> None:
+    """Put the doors before every route of `app`; `authorise` raises for a change it refuses."""
+
+    def doors(callback: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                check_host()
+                if request.method not in SAFE:
+                    authorise()
+                return callback(*args, **kwargs)
+            except EvcsError as error:
+                return error_response(error)
+
+        return guarded
+
+    app.install(doors)
+    app.default_error_handler = _plain_error
+
+
+def _plain_error(error: Any) -> str:
+    if error.status_code >= 500:
+        _log.error("path=%r failed: %r", request.path[:200], error.exception)
+    response.content_type = "application/json"
+    words = {404: "not_found", 405: "not_allowed", 413: "too_large"}
+    code = words.get(error.status_code, "bad_value" if error.status_code < 500 else "failed")
+    text = {404: "no such page", 405: "not that method here"}.get(error.status_code)
+    message = text or ("an internal error; see the log" if error.status_code >= 500 else "bad request")
+    return json.dumps({"error": {"code": code, "message": message}})
+
+
+def bearer_only(token: Callable[[], str]) -> Callable[[], None]:
+    """An `authorise` that takes the operator's bearer token alone."""
+
+    def authorise() -> None:
+        given = bearer_token()
+        if given is None:
+            raise Denied("a token is needed", "send Authorization: Bearer, from operator.token")
+        if not token_matches(given, token()):
+            raise Denied("the token is wrong", "it is in data/secrets/operator.token")
+
+    return authorise

@@ -1,0 +1,139 @@
+"""The Registry's store: TinyDB on a file that is whole at every moment.
+
+A commit writes data/registry.json (temp, fsync, rename, fsync of the folder) and then
+its copy. Both carry a checksum of their content, so a flipped bit is seen; where the
+file is broken or gone, the copy, equal to the last commit, takes its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tinydb import TinyDB, where
+from tinydb.middlewares import CachingMiddleware
+from tinydb.storages import Storage
+
+from evcs.adapters.files import write_atomic
+from evcs.core.errors import EvcsError
+from evcs.core.messages import DesiredCp
+
+FORMAT = 1
+
+_log = logging.getLogger("evcs")
+_Tables = dict[str, dict[str, Any]]
+
+
+class _AtomicStorage(Storage):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._copy = path.with_name(path.stem + ".copy.json")
+
+    def read(self) -> _Tables | None:
+        found = _load(self._path)
+        if found is not None:
+            return found
+        spare = _load(self._copy)
+        if spare is not None:
+            _log.error("%s was broken or missing; its copy, the last commit, is used", self._path)
+            write_atomic(self._path, _dump(spare))
+            return spare
+        if self._path.exists() or self._copy.exists():
+            raise EvcsError(
+                f"neither {self._path} nor its copy can be read",
+                "put a good one in its place: evcs restore, or move both away to start empty",
+            )
+        return None
+
+    def write(self, data: _Tables) -> None:
+        content = _dump(data)
+        write_atomic(self._path, content)
+        write_atomic(self._copy, content)
+
+    def close(self) -> None:
+        pass
+
+
+def _dump(tables: _Tables) -> bytes:
+    text = json.dumps(tables, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f'{{"format":{FORMAT},"sha256":"{digest}","tables":{text}}}\n'.encode()
+
+
+def _load(path: Path) -> _Tables | None:
+    try:
+        tables = json.loads(path.read_bytes())["tables"]
+        return tables if path.read_bytes() == _dump(tables) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+class RegistryDb:
+    """CPs (with tombstones) and drivers. A transaction is on disk whole, or refused whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._storage = CachingMiddleware(_AtomicStorage)
+        self._storage.WRITE_CACHE_SIZE = 1 << 62  # only commit() writes
+        self._db = TinyDB(path, storage=self._storage)
+        self._cps = self._db.table("cps")
+        self._drivers = self._db.table("drivers")
+
+    def cps(self) -> dict[str, DesiredCp]:
+        """All CPs by id, those being deleted too."""
+        return {doc["id"]: DesiredCp(cp=doc["id"], **doc) for doc in self._cps.all()}
+
+    def drivers(self) -> list[str]:
+        """All drivers' ids."""
+        return [doc["id"] for doc in self._drivers.all()]
+
+    def revision(self) -> int:
+        """The last revision given to any change, of CPs that are gone too."""
+        return max((doc["revision"] for doc in self._db.table("meta").all()), default=0)
+
+    def commit(
+        self,
+        revision: int,
+        cps: Iterable[DesiredCp] = (),
+        gone: Iterable[str] = (),
+        drivers: Iterable[str] = (),
+        drivers_gone: Iterable[str] = (),
+    ) -> None:
+        """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
+        try:
+            self._put(self._cps, [_record(cp) for cp in cps])
+            self._put(self._drivers, [{"id": driver} for driver in drivers])
+            for table, ids in ((self._cps, gone), (self._drivers, drivers_gone)):
+                names = list(ids)
+                if names:
+                    table.remove(where("id").one_of(names))
+            self._db.table("meta").truncate()
+            self._db.table("meta").insert({"revision": revision})
+            self._storage.flush()
+        except OSError as error:
+            self._forget()
+            raise EvcsError(
+                f"the Registry can't be written: {error.strerror}", "make room and try again"
+            ) from None
+
+    def _put(self, table: Any, docs: list[dict[str, Any]]) -> None:
+        if docs:
+            table.remove(where("id").one_of([doc["id"] for doc in docs]))
+            table.insert_multiple(docs)
+
+    def _forget(self) -> None:
+        """Drop what was changed in memory; the next read takes it from the disk again."""
+        self._storage.cache = None
+        self._storage._cache_modified_count = 0
+        for table in (self._cps, self._drivers, self._db.table("meta")):
+            table.clear_cache()
+            table._next_id = None
+
+
+def _record(cp: DesiredCp) -> dict[str, Any]:
+    record = cp._asdict()
+    del record["cp"]
+    return record

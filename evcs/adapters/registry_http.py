@@ -1,0 +1,85 @@
+"""A client of the Registry's HTTP interface."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from evcs.core.errors import BY_CODE, EvcsError, Unreachable
+
+TIMEOUT_S = 40.0
+
+
+class RegistryClient:
+    """Calls on a Registry; errors come back as the EvcsError that it raised."""
+
+    def __init__(self, port: int, token: Callable[[], str], host: str = "127.0.0.1") -> None:
+        self._host, self._port, self._token = host, port, token
+
+    def cps(self) -> list[dict[str, Any]]:
+        """All CPs that are not being deleted."""
+        return self._call("GET", "/api/v1/cps")
+
+    def cp(self, cp: str) -> dict[str, Any]:
+        """One CP, also while it is being deleted. Raises NotFound."""
+        return self._call("GET", f"/api/v1/cps/{quote(cp, safe='')}")
+
+    def create(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Create a CP."""
+        return self._call("POST", "/api/v1/cps", fields)
+
+    def create_many(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Create CPs in one commit; an item is a CP or {"error": ...}."""
+        return self._call("POST", "/api/v1/cps", items)
+
+    def edit(self, cp: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Change fields of a CP."""
+        return self._call("PATCH", f"/api/v1/cps/{quote(cp, safe='')}", fields)
+
+    def delete(self, cp: str) -> dict[str, Any]:
+        """Begin a CP's deletion."""
+        return self._call("DELETE", f"/api/v1/cps/{quote(cp, safe='')}")
+
+    def drivers(self) -> list[dict[str, Any]]:
+        """All drivers."""
+        return self._call("GET", "/api/v1/drivers")
+
+    def add_driver(self, driver: str) -> dict[str, Any]:
+        """Add a driver and its secret."""
+        return self._call("POST", "/api/v1/drivers", {"id": driver})
+
+    def remove_driver(self, driver: str) -> dict[str, Any]:
+        """Remove a driver and its secret."""
+        return self._call("DELETE", f"/api/v1/drivers/{quote(driver, safe='')}")
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {}
+        if method != "GET":
+            headers["Authorization"] = f"Bearer {self._token()}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(body).encode()
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            status, raw = answer.status, answer.read()
+            found = json.loads(raw)
+        except (OSError, http.client.HTTPException, ValueError):
+            raise Unreachable(
+                f"the Registry does not answer on port {self._port}", "start it: evcs up"
+            ) from None
+        finally:
+            connection.close()
+        if status >= 400:
+            raise error_from(found)
+        return found
+
+
+def error_from(found: Any) -> EvcsError:
+    """The error that an answer's {"error": ...} stands for."""
+    error = found.get("error", {}) if isinstance(found, dict) else {}
+    return BY_CODE.get(error.get("code", ""), EvcsError)(str(error.get("message", found)))

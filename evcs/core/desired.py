@@ -1,0 +1,106 @@
+"""The Registry's rules: what may be wanted of a CP or driver, checked once for every edge.
+
+CLI, HTTP, page and files all end here. An error names the field, what was given and what
+is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evcs.core import units
+from evcs.core.errors import BadValue
+from evcs.core.ids import check_id
+from evcs.core.messages import DesiredCp
+
+MAX_LOCATION = 200
+SERVICE = ("in", "out")
+
+
+def _location(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_LOCATION or "\0" in value:
+        raise BadValue(
+            f"location: {ascii(value)[:60]} is not allowed",
+            f"allowed: text of at most {MAX_LOCATION} characters, without NUL",
+        )
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadValue("location: a lone surrogate is not text", "allowed: any text") from None
+    return value
+
+
+def _service(value: object) -> str:
+    if value not in SERVICE:
+        raise BadValue(f"service: {ascii(value)[:60]} is not allowed", 'allowed: "in" or "out"')
+    return str(value)
+
+
+def _price(value: object) -> str:
+    return str(units.price("price_eur_kwh", value))
+
+
+def _power(value: object) -> int:
+    return units.whole("max_power_w", value, 1, units.MAX_POWER_W)
+
+
+#: The fields that may be given, each with its rule.
+FIELDS: dict[str, Callable[[object], Any]] = {
+    "location": _location,
+    "price_eur_kwh": _price,
+    "max_power_w": _power,
+    "service": _service,
+    "host": lambda value: check_id("host", value),
+}
+
+
+def checked(given: object, what: str, extra: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields of a JSON object, each by its rule; others than `extra` are refused."""
+    if not isinstance(given, Mapping):
+        raise BadValue(f"{what}: a JSON object is needed", f"allowed: {', '.join(FIELDS)}")
+    unknown = [key for key in given if key not in FIELDS and key not in extra]
+    if unknown:
+        allowed = ", ".join((*extra, *FIELDS))
+        raise BadValue(f"unknown field {ascii(unknown[0])[:60]}", f"allowed: {allowed}")
+    return {name: rule(given[name]) for name, rule in FIELDS.items() if name in given}
+
+
+def new_cp(given: object, host: str = "main") -> DesiredCp:
+    """The CP that a creation asks for, with defaults. Raises BadValue."""
+    fields = checked(given, "a CP", ("id",))
+    assert isinstance(given, Mapping)
+    if "id" not in given:
+        raise BadValue("id is missing", 'a CP needs an id, such as "CP-001"')
+    cp = check_id("CP", given["id"])
+    return DesiredCp(
+        cp=cp,
+        id=cp,
+        service=fields.get("service", "in"),
+        price_eur_kwh=fields.get("price_eur_kwh", units.DEFAULT_PRICE_EUR_KWH),
+        max_power_w=fields.get("max_power_w", units.DEFAULT_MAX_POWER_W),
+        location=fields.get("location", ""),
+        host=fields.get("host", host),
+        revoked=False,
+        deleted=False,
+        revision=0,
+    )
+
+
+def edited(cp: DesiredCp, given: object) -> DesiredCp:
+    """The CP after a change of some fields; the same value where nothing changes."""
+    return cp._replace(**checked(given, "a change"))
+
+
+def driver_id(given: object) -> str:
+    """The driver that a creation asks for. Raises BadValue."""
+    if not isinstance(given, Mapping) or set(given) != {"id"}:
+        raise BadValue("a driver needs an id and nothing else", 'such as {"id": "ALICE"}')
+    return check_id("driver", given["id"])
+
+
+def to_json(cp: DesiredCp) -> dict[str, Any]:
+    """A CP as the HTTP interfaces give it."""
+    found = cp._asdict()
+    del found["cp"]
+    return found

@@ -1,0 +1,61 @@
+"""The one loop of every service: an inbox, its events in batches, a tick."""
+
+from __future__ import annotations
+
+import queue
+import signal
+from collections.abc import Callable
+from typing import Any
+
+MAX_BATCH = 500
+
+
+class Stop:
+    """Put into an inbox, it ends the loop."""
+
+
+class Inbox:
+    """Where other threads and signal handlers put events for the loop."""
+
+    def __init__(self) -> None:
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.put = self._events.put
+
+    def batch(self, timeout_s: float) -> list[Any]:
+        """Wait for an event; give it and those that came with it. Empty after the timeout."""
+        try:
+            found = [self._events.get(timeout=max(timeout_s, 0.0))]
+        except queue.Empty:
+            return []
+        while len(found) < MAX_BATCH:
+            try:
+                found.append(self._events.get_nowait())
+            except queue.Empty:
+                break
+        return found
+
+    def stop_on_signals(self) -> None:
+        """End the loop in order at SIGTERM and SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.put(Stop()))
+
+
+def run(
+    inbox: Inbox,
+    handle: Callable[[list[Any]], None],
+    tick: Callable[[float], float],
+    clock: Callable[[], float],
+) -> None:
+    """Handle batches until a Stop comes. `tick(now)` returns the seconds to its next call."""
+    due = clock()
+    while True:
+        events = inbox.batch(due - clock())
+        stopping = any(isinstance(event, Stop) for event in events)
+        events = [event for event in events if not isinstance(event, Stop)]
+        if events:
+            handle(events)
+        if stopping:
+            return
+        now = clock()
+        if now >= due:
+            due = now + tick(now)

@@ -1,0 +1,1 @@
+"""The Registry process: the only writer of desired state and of identities."""

@@ -1,0 +1,107 @@
+"""What is asked of the Registry in one batch, gathered until it is committed together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from evcs.core import desired
+from evcs.core.errors import Conflict, Deleting, EvcsError, NotFound
+from evcs.core.ids import same
+from evcs.core.messages import DesiredCp
+
+
+class Ask(NamedTuple):
+    """One change that a client waits for."""
+
+    verb: str
+    args: tuple[Any, ...]
+    answer: Future[Any]
+
+
+class Batch:
+    """Changes on top of what is committed. `apply` raises for what is refused."""
+
+    def __init__(
+        self, cps: Mapping[str, DesiredCp], drivers: frozenset[str], revision: int, host: str
+    ) -> None:
+        self.revision = revision
+        self.cps: dict[str, DesiredCp] = {}
+        self.created: list[str] = []
+        self.gone: list[str] = []
+        self.drivers: list[str] = []
+        self.drivers_gone: list[str] = []
+        self._committed = cps
+        self._committed_drivers = drivers
+        self._host = host
+        self._ids = {same(cp): cp for cp in cps}
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self.cps or self.gone or self.drivers or self.drivers_gone)
+
+    def apply(self, verb: str, *args: Any) -> Any:
+        """Take one change up; its answer."""
+        return getattr(self, "_" + verb)(*args)
+
+    def _current(self, cp: str) -> DesiredCp:
+        found = self.cps.get(cp) or self._committed.get(cp)
+        if found is None or cp in self.gone:
+            raise NotFound(f"no CP {cp}", "list them with: evcs-cp list")
+        return found
+
+    def _put(self, cp: DesiredCp) -> DesiredCp:
+        self.revision += 1
+        self.cps[cp.id] = cp = cp._replace(revision=self.revision)
+        return cp
+
+    def _create(self, given: object) -> DesiredCp:
+        cp = desired.new_cp(given, self._host)
+        taken = self._ids.get(same(cp.id))
+        if taken is not None:
+            if self._current(taken).deleted:
+                raise Deleting(f"CP {taken} is being deleted", "try again in a moment")
+            raise Conflict(f"CP {taken} exists already", f"see it with: evcs-cp show {taken}")
+        self._ids[same(cp.id)] = cp.id
+        self.created.append(cp.id)
+        return self._put(cp)
+
+    def _create_many(self, given: list[Any]) -> list[DesiredCp | EvcsError]:
+        found: list[DesiredCp | EvcsError] = []
+        for one in given:
+            try:
+                found.append(self._create(one))
+            except EvcsError as error:
+                found.append(error)
+        return found
+
+    def _edit(self, cp: str, given: object) -> DesiredCp:
+        before = self._current(cp)
+        if before.deleted:
+            raise Deleting(f"CP {cp} is being deleted", "it can't be changed any more")
+        after = desired.edited(before, given)
+        return before if after == before else self._put(after)
+
+    def _delete(self, cp: str) -> DesiredCp:
+        before = self._current(cp)
+        return before if before.deleted else self._put(before._replace(deleted=True))
+
+    def _finish_delete(self, cp: str) -> None:
+        """The CP's host has taken it down: nothing of it is needed any more."""
+        self.cps.pop(cp, None)
+        self.gone.append(cp)
+
+    def _add_driver(self, given: object) -> dict[str, str]:
+        driver = desired.driver_id(given)
+        taken = {same(name): name for name in (*self._committed_drivers, *self.drivers)}
+        if same(driver) in taken:
+            raise Conflict(f"driver {taken[same(driver)]} exists already", "choose another id")
+        self.drivers.append(driver)
+        return {"id": driver}
+
+    def _remove_driver(self, driver: str) -> None:
+        if driver not in self._committed_drivers or driver in self.drivers_gone:
+            raise NotFound(f"no driver {driver}", "list them with: evcs driver list")
+        self.drivers_gone.append(driver)

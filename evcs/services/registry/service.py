@@ -1,0 +1,204 @@
+"""The Registry's loop: batches of changes, each one commit, one account file, one HUP."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters.crash_points import crash_point
+from evcs.adapters.mqtt import Bus, Connected, Received
+from evcs.adapters.registry_db import RegistryDb
+from evcs.config import Home
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.errors import EvcsError, Unreachable
+from evcs.services.loop import Inbox
+from evcs.services.registry.changes import Ask, Batch
+
+ANSWER_WITHIN_S = 30.0
+STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
+
+_log = logging.getLogger("evcs")
+
+
+def accounts(home: Home, cps: dict[str, m.DesiredCp], drivers: frozenset[str]) -> dict[str, str]:
+    """Identity -> password of all who may be on the bus; secrets that are missing are made."""
+    names = [*secret_files.SERVICES, *(f"driver/{driver}" for driver in drivers)]
+    for cp in cps.values():
+        if not cp.revoked:
+            names += [f"cp/{cp.id}/engine", f"cp/{cp.id}/monitor"]
+    return {name: secret_files.ensure(home, name) for name in names}
+
+
+def subscriptions() -> list[tuple[str, int]]:
+    """What the Registry listens to."""
+    return [*(topics.subscription(kind) for kind in STATUS_KINDS), topics.everything("manager")]
+
+
+class Registry:
+    """Owns the store and the identities. `ask` is called from other threads."""
+
+    def __init__(
+        self,
+        home: Home,
+        db: RegistryDb,
+        inbox: Inbox,
+        hup_broker: Callable[[], None],
+        host: str,
+        birth: m.ServiceStatus,
+    ) -> None:
+        self.cps = db.cps()
+        self.drivers = frozenset(db.drivers())
+        self.bus: Bus
+        self._home = home
+        self._db = db
+        self._inbox = inbox
+        self._hup_broker = hup_broker
+        self._host = host
+        self._birth = birth
+        self._revision = db.revision()
+        self._unexplained: set[str] = set()
+        self._remove_orphan_secrets()
+        self._accounts = accounts(home, self.cps, self.drivers)
+
+    def ask(self, verb: str, *args: Any) -> Any:
+        """Have a change made; returns once it is on disk and told. Raises EvcsError."""
+        answer: Future[Any] = Future()
+        self._inbox.put(Ask(verb, args, answer))
+        try:
+            return answer.result(ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise Unreachable("the Registry is busy", "try again in a moment") from None
+
+    def handle(self, events: list[Any]) -> None:
+        """One batch: all its changes in one commit."""
+        batch = Batch(self.cps, self.drivers, self._revision, self._host)
+        answers: list[tuple[Future[Any], Any]] = []
+        for event in events:
+            if isinstance(event, Ask):
+                answers.append((event.answer, self._apply(batch, event)))
+            elif isinstance(event, Received):
+                self._on_message(batch, event.message)
+            elif isinstance(event, Connected):
+                self._announce()
+        failure = self._commit(batch) if batch.changes else None
+        for answer, result in answers:
+            outcome = failure or result
+            if isinstance(outcome, EvcsError):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+    def tick(self, _now: float) -> float:
+        """Nothing is due by time alone."""
+        return 3600.0
+
+    def _apply(self, batch: Batch, ask: Ask) -> Any:
+        try:
+            return batch.apply(ask.verb, *ask.args)
+        except EvcsError as error:
+            return error
+
+    def _commit(self, batch: Batch) -> EvcsError | None:
+        made = [f"cp/{cp}/{role}" for cp in batch.created for role in ("engine", "monitor")]
+        made += [f"driver/{driver}" for driver in batch.drivers]
+        try:
+            fresh = {identity: secret_files.create(self._home, identity) for identity in made}
+            crash_point("registry.secrets_written")
+            self._db.commit(
+                batch.revision, batch.cps.values(), batch.gone, batch.drivers, batch.drivers_gone
+            )
+        except (OSError, EvcsError) as error:
+            self._undo_secrets(batch)
+            _log.error("change refused: %s", error)
+            return error if isinstance(error, EvcsError) else EvcsError(str(error), "make room")
+        crash_point("registry.committed")
+        self._take_over(batch, fresh)
+        self._write_accounts()
+        crash_point("registry.accounts_written")
+        self._tell(batch)
+        return None
+
+    def _undo_secrets(self, batch: Batch) -> None:
+        for cp in batch.created:
+            secret_files.remove(self._home, f"cp/{cp}")
+        for driver in batch.drivers:
+            secret_files.remove(self._home, f"driver/{driver}")
+
+    def _take_over(self, batch: Batch, fresh: dict[str, str]) -> None:
+        """What is committed is now the truth; identities follow from it."""
+        gone = set(batch.gone)
+        self.cps = {cp: d for cp, d in {**self.cps, **batch.cps}.items() if cp not in gone}
+        self.drivers = (self.drivers | set(batch.drivers)) - set(batch.drivers_gone)
+        self._revision = batch.revision
+        self._accounts.update(fresh)
+        for cp in gone:
+            for role in ("engine", "monitor"):
+                self._accounts.pop(f"cp/{cp}/{role}", None)
+            secret_files.remove(self._home, f"cp/{cp}")
+        for driver in batch.drivers_gone:
+            self._accounts.pop(f"driver/{driver}", None)
+            secret_files.remove(self._home, f"driver/{driver}")
+        for cp in batch.created:
+            _log.info("cp=%s created", cp)
+        for cp in gone:
+            _log.info("cp=%s gone", cp)
+
+    def _write_accounts(self) -> None:
+        try:
+            if broker_accounts.write(self._home, self._accounts):
+                self._hup_broker()
+        except (OSError, EvcsError) as error:
+            _log.error("the broker's accounts can't be renewed: %s", error)
+
+    def _tell(self, batch: Batch) -> None:
+        for cp in batch.cps.values():
+            self.bus.say(cp)
+        crash_point("registry.told")
+        for gone in batch.gone:
+            for kind in (m.DesiredCp, *STATUS_KINDS):
+                self.bus.publish(topics.clear(kind, cp=gone))
+
+    def _announce(self) -> None:
+        """At each connection: the accounts as the store has them, then all that is desired."""
+        self._write_accounts()
+        for cp in self.cps.values():
+            self.bus.say(cp)
+        self.bus.say(self._birth)
+
+    def _on_message(self, batch: Batch, message: m.Message | m.Cleared) -> None:
+        if isinstance(message, STATUS_KINDS):
+            known = self.cps.get(message.cp)
+            if known is None or known.revoked:
+                self.bus.publish(topics.clear(type(message), cp=message.cp))
+        elif isinstance(message, m.Applied):
+            self._on_applied(batch, message)
+        elif isinstance(message, m.ServiceStatus) and message.online:
+            for cp in self._unexplained:
+                self.bus.publish(topics.clear(m.DesiredCp, cp=cp))
+            self._unexplained.clear()
+
+    def _on_applied(self, batch: Batch, applied: m.Applied) -> None:
+        known = self.cps.get(applied.cp)
+        if known is None:
+            # Its manager forgets a report only when it is told that the CP is gone.
+            self._unexplained.add(applied.cp)
+            self.bus.publish(topics.clear(m.DesiredCp, cp=applied.cp))
+        elif (
+            known.deleted
+            and applied.ok
+            and applied.host == known.host
+            and applied.revision >= known.revision
+            and applied.cp not in batch.gone
+        ):
+            batch.apply("finish_delete", applied.cp)
+
+    def _remove_orphan_secrets(self) -> None:
+        """A kill between a secret and its commit leaves a secret of nobody."""
+        for cp in set(secret_files.names(self._home, "cp")) - set(self.cps):
+            secret_files.remove(self._home, f"cp/{cp}")
+        for driver in set(secret_files.names(self._home, "driver")) - self.drivers:
+            secret_files.remove(self._home, f"driver/{driver}")
