@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from bottle import HTTPResponse, Bottle, request, response
 
 from evcs.core import strict_json
-from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, TooLarge
+from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, TooLarge, Unreachable
 
 MAX_BODY = 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -65,6 +65,24 @@ def bearer_token() -> str | None:
 def token_matches(given: str | None, wanted: str) -> bool:
     """Whether a token is the wanted one, in constant time."""
     return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
+
+
+class Pause:
+    """Slows wrong tokens down, one after the other; whoever has the right one never waits."""
+
+    EACH_S = 0.5
+    LONGEST_S = 5.0
+
+    def __init__(self) -> None:
+        self._free_at = 0.0
+
+    def after_failure(self, now: float) -> float:
+        """Seconds to wait before the refusal is told. Raises Unreachable where too many wait."""
+        wait = max(self._free_at - now, 0.0) + self.EACH_S
+        if wait > self.LONGEST_S:
+            raise Unreachable("too many wrong tokens", "wait a few seconds")
+        self._free_at = now + wait
+        return wait
 
 
 def check_host() -> None:

@@ -31,7 +31,7 @@ _Tables = dict[str, dict[str, Any]]
 class _AtomicStorage(Storage):
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._copy = path.with_name(path.stem + ".copy.json")
+        self._copy = _copy_of(path)
 
     def read(self) -> _Tables | None:
         found = _load(self._path)
@@ -58,6 +58,10 @@ class _AtomicStorage(Storage):
         pass
 
 
+def _copy_of(path: Path) -> Path:
+    return path.with_name(path.stem + ".copy.json")
+
+
 def _dump(tables: _Tables) -> bytes:
     text = json.dumps(tables, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -81,6 +85,11 @@ class RegistryDb:
         self._db = TinyDB(path, storage=self._storage)
         self._cps = self._db.table("cps")
         self._drivers = self._db.table("drivers")
+
+    @staticmethod
+    def exists(path: Path) -> bool:
+        """Whether there is a store, be it only its copy."""
+        return path.exists() or _copy_of(path).exists()
 
     def cps(self) -> dict[str, DesiredCp]:
         """All CPs by id, those being deleted too."""

@@ -112,6 +112,10 @@ class Supervisord:
         """Forget a stopped group."""
         self._call("removeProcessGroup", group, ok=(BAD_NAME,))
 
+    def signal_group(self, group: str, name: str) -> None:
+        """Send a signal to all processes of a group."""
+        self._call("signalProcessGroup", group, name, ok=(BAD_NAME, NOT_RUNNING))
+
     def signal(self, process: str, name: str) -> None:
         """Send a signal to a process ("mosquitto", "HUP"); none there is well."""
         self._call("signalProcess", process, name, ok=(BAD_NAME, NOT_RUNNING))

@@ -19,7 +19,7 @@ programs={programs}
 _PROGRAM = """
 [program:{cp}.{role}]
 process_name={role}
-command=setpriv --pdeathsig KILL "%(ENV_EVCS_PYTHON)s" -m evcs {role} {cp}
+command=setpriv --pdeathsig KILL "%(ENV_EVCS_PYTHON)s" -P -m evcs {role} {cp}
 directory=%(ENV_EVCS_HOME)s
 autorestart=true
 startsecs=1

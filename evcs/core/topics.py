@@ -71,6 +71,14 @@ _VALUE_TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 
 
+class Subscription(NamedTuple):
+    """A topic filter. `own`: whether one's own messages come back too."""
+
+    filter: str
+    qos: int = 1
+    own: bool = True
+
+
 class Publication(NamedTuple):
     """What goes to the broker. An empty payload takes a retained message away."""
 
@@ -97,15 +105,20 @@ _FIELDS = {
 }  # fmt: skip
 
 
-def subscription(kind: type, **levels: str) -> tuple[str, int]:
-    """The filter that yields messages of `kind`, with its QoS; levels not named match all."""
+def of_kind(kind: type, own: bool = True, **levels: str) -> Subscription:
+    """The filter that yields messages of `kind`; levels not named match all."""
     route = _BY_KIND[kind]
-    return PREFIX + _spell(route.template, levels, "+"), route.qos
+    return Subscription(PREFIX + _spell(route.template, levels, "+"), route.qos, own)
 
 
-def everything(branch: str = "") -> tuple[str, int]:
+def central_status() -> Subscription:
+    """The filter that yields Central's own status, which everyone may read."""
+    return Subscription(PREFIX + "central/status")
+
+
+def below(branch: str = "") -> Subscription:
     """The filter for all that is said below a branch ("registry", "cp", "" for all)."""
-    return PREFIX + (f"{branch}/#" if branch else "#"), 1
+    return Subscription(PREFIX + (f"{branch}/#" if branch else "#"))
 
 
 def _spell(template: str, levels: dict[str, str], missing: str | None = None) -> str:

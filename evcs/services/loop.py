@@ -42,18 +42,23 @@ class Inbox:
 
 def run(
     inbox: Inbox,
-    handle: Callable[[list[Any]], None],
+    handle: Callable[[list[Any]], float | None],
     tick: Callable[[float], float],
     clock: Callable[[], float],
 ) -> None:
-    """Handle batches until a Stop comes. `tick(now)` returns the seconds to its next call."""
+    """Handle batches until a Stop comes.
+
+    `tick(now)` returns the seconds to its next call; `handle` may ask for an earlier one.
+    """
     due = clock()
     while True:
         events = inbox.batch(due - clock())
         stopping = any(isinstance(event, Stop) for event in events)
         events = [event for event in events if not isinstance(event, Stop)]
         if events:
-            handle(events)
+            earlier = handle(events)
+            if earlier is not None:
+                due = min(due, clock() + earlier)
         if stopping:
             return
         now = clock()

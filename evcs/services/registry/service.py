@@ -33,9 +33,26 @@ def accounts(home: Home, cps: dict[str, m.DesiredCp], drivers: frozenset[str]) -
     return {name: secret_files.ensure(home, name) for name in names}
 
 
-def subscriptions() -> list[tuple[str, int]]:
+def open_store(home: Home) -> RegistryDb:
+    """The home's store. One that is gone is not the same as one that never was.
+
+    Raises EvcsError: an empty Registry beside the CPs' secrets would shut a fleet out.
+    """
+    if not RegistryDb.exists(home.registry_json):
+        if secret_files.names(home, "cp"):
+            raise EvcsError(
+                f"{home.registry_json} and its copy are gone, but CPs have secrets",
+                "restore a backup, or remove data/secrets/cp to start empty",
+            )
+        db = RegistryDb(home.registry_json)
+        db.commit(0)
+        return db
+    return RegistryDb(home.registry_json)
+
+
+def subscriptions() -> list[topics.Subscription]:
     """What the Registry listens to."""
-    return [*(topics.subscription(kind) for kind in STATUS_KINDS), topics.everything("manager")]
+    return [*(topics.of_kind(kind) for kind in STATUS_KINDS), topics.below("manager")]
 
 
 class Registry:

@@ -1,0 +1,5 @@
+"""`python -m evcs ROLE [CP]`: what supervisord starts."""
+
+from evcs.bootstrap import main
+
+main()

@@ -1,0 +1,179 @@
+"""The ledger: sessions (a settled one is its ticket) and the audit, in SQLite.
+
+WAL with synchronous=FULL: what is committed survives a power cut. One row a session, so
+a second ticket for a session can't be written down; triggers keep settled sessions and
+audit entries as they are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from evcs.core.errors import EvcsError
+from evcs.core.session import SETTLED, Session
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS session (
+  session_id TEXT PRIMARY KEY, cp TEXT NOT NULL, driver TEXT NOT NULL,
+  price_eur_kwh TEXT NOT NULL, requested_wh INTEGER NOT NULL, max_power_w INTEGER NOT NULL,
+  started_at TEXT NOT NULL, phase TEXT NOT NULL, energy_wh INTEGER NOT NULL,
+  seq INTEGER NOT NULL, power_w INTEGER NOT NULL, reason TEXT, ended_at TEXT, cost_eur TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS session_open ON session (cp) WHERE phase <> 'settled';
+CREATE INDEX IF NOT EXISTS session_started ON session (started_at);
+CREATE INDEX IF NOT EXISTS session_cp ON session (cp, started_at);
+CREATE INDEX IF NOT EXISTS session_driver ON session (driver, started_at);
+CREATE TRIGGER IF NOT EXISTS session_settled BEFORE UPDATE ON session
+  WHEN OLD.phase = 'settled'
+  BEGIN SELECT RAISE(ABORT, 'a settled session is never changed'); END;
+CREATE TRIGGER IF NOT EXISTS session_kept BEFORE DELETE ON session
+  WHEN OLD.phase <> 'requested'
+  BEGIN SELECT RAISE(ABORT, 'a session is never deleted'); END;
+CREATE TABLE IF NOT EXISTS audit (
+  at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, cp TEXT, outcome TEXT NOT NULL,
+  detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
+CREATE TRIGGER IF NOT EXISTS audit_kept BEFORE UPDATE ON audit
+  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE DELETE ON audit
+  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+"""
+
+_COLUMNS = ", ".join(Session._fields)
+_PUT = (
+    f"INSERT INTO session ({_COLUMNS}) VALUES ({', '.join('?' * len(Session._fields))}) "  # noqa: S608
+    "ON CONFLICT (session_id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in Session._fields[1:])
+)
+
+
+class AuditEntry(NamedTuple):
+    """Who did what, when, with what outcome."""
+
+    at: str
+    who: str
+    what: str
+    cp: str | None
+    outcome: str
+    detail: str
+
+
+def to_json(session: Session) -> dict[str, Any]:
+    """A session or ticket as the contract has it."""
+    return {
+        "session_id": session.session_id,
+        "cp": session.cp,
+        "driver": session.driver,
+        "state": session.state,
+        "started_at": session.started_at,
+        "ended_at": session.ended_at,
+        "energy_wh": session.energy_wh,
+        "cost_eur": session.cost_so_far,
+        "price_eur_kwh": session.price_eur_kwh,
+        "reason": session.reason,
+    }
+
+
+class Ledger:
+    """Central's hand on the ledger: the only writer."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > VERSION:
+            raise EvcsError(f"{path} is of a newer version ({found})", "upgrade evcs")
+        self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
+
+    def open_sessions(self) -> list[Session]:
+        """All sessions that are not settled."""
+        return self._select("WHERE phase <> ? ORDER BY started_at", SETTLED)
+
+    def session(self, session_id: str) -> Session | None:
+        """One session."""
+        found = self._select("WHERE session_id = ?", session_id)
+        return found[0] if found else None
+
+    def of_driver(self, driver: str, limit: int) -> list[Session]:
+        """A driver's sessions, the latest first."""
+        return self._select("WHERE driver = ? ORDER BY started_at DESC LIMIT ?", driver, limit)
+
+    def commit(
+        self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry]
+    ) -> None:
+        """One transaction; `refused` are requests that their CP turned down. Raises EvcsError."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany(_PUT, sessions)
+            self._db.executemany(
+                "DELETE FROM session WHERE session_id = ?", [(one,) for one in refused]
+            )
+            self._db.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", audit)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise EvcsError(f"the ledger can't be written: {error}", "make room") from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _select(self, clause: str, *values: object) -> list[Session]:
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM session {clause}", values)  # noqa: S608
+        return [Session(*row) for row in rows]
+
+
+class LedgerReader:
+    """Reads beside the writer; an absent ledger is an empty one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def sessions(
+        self,
+        cp: str | None = None,
+        driver: str | None = None,
+        since: str | None = None,
+        state: str | None = None,
+        limit: int = 1000,
+    ) -> list[dict[str, Any]]:
+        """Sessions by filter, the latest first. `since` is an RFC 3339 time."""
+        wheres = {
+            "cp = ?": cp,
+            "driver = ?": driver,
+            "started_at >= ?": since,
+        }
+        parts = [part for part, value in wheres.items() if value is not None]
+        values: list[object] = [value for value in wheres.values() if value is not None]
+        if state is not None:
+            parts.append(
+                "CASE WHEN phase IN ('interrupted', 'settled') THEN phase ELSE 'active' END = ?"
+            )
+            values.append(state)
+        clause = ("WHERE " + " AND ".join(parts)) if parts else ""
+        rows = self._rows(
+            f"SELECT {_COLUMNS} FROM session {clause} "  # noqa: S608
+            "ORDER BY started_at DESC, session_id LIMIT ?",
+            (*values, limit),
+        )
+        return [to_json(Session(*row)) for row in rows]
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        if not self._path.exists():
+            return []
+        db = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
+        try:
+            return db.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise EvcsError(f"the ledger can't be read: {error}", "is it in use?") from None
+        finally:
+            db.close()

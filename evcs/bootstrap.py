@@ -1,0 +1,222 @@
+"""Settings -> adapters -> service: the only wiring, one function a process.
+
+Imports stand in the functions, so that a CP process loads nothing but the standard
+library, paho and what it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from evcs import __version__
+from evcs.config import Settings, load
+from evcs.core.errors import EvcsError
+from evcs.core.ids import check_id
+from evcs.core.messages import ServiceStatus
+
+if TYPE_CHECKING:
+    from evcs.adapters.mqtt import Account
+    from evcs.services.loop import Inbox
+
+FAILED_PAUSE_S = 1.0
+
+
+def _boot() -> str:
+    return os.urandom(8).hex()
+
+
+def _account(settings: Settings, identity: str) -> Account:
+    from evcs.adapters import mqtt, secret_files
+
+    return mqtt.Account(
+        settings.mqtt_port, identity, lambda: secret_files.read(settings.home, identity)
+    )
+
+
+def _births(service: str) -> tuple[ServiceStatus, ServiceStatus]:
+    boot = _boot()
+    return ServiceStatus(service, True, boot, __version__), ServiceStatus(service, False, boot)
+
+
+def _hold(settings: Settings, role: str) -> int:
+    from evcs.adapters.files import hold_lock
+
+    return hold_lock(settings.home.lock(role), role)
+
+
+def _inbox() -> Inbox:
+    from evcs.services.loop import Inbox
+
+    inbox = Inbox()
+    inbox.stop_on_signals()
+    return inbox
+
+
+def _lighten_paho() -> None:
+    """Keep ssl and urllib.request out of a CP process that speaks plain MQTT on loopback.
+
+    paho imports both and needs neither here: a quarter of a process's start and memory.
+    """
+    import types
+    import urllib
+
+    sys.modules["ssl"] = None  # type: ignore[assignment]
+    request = types.ModuleType("urllib.request")
+    sys.modules["urllib.request"] = request
+    urllib.request = request
+
+
+def run_engine(settings: Settings, cp: str) -> None:
+    """The Engine of a CP."""
+    _lighten_paho()
+    from evcs.adapters import clock, engine_health, mqtt
+    from evcs.adapters.journal import Journal
+    from evcs.core.charger import EmulatedCharger
+    from evcs.services import engine, loop
+
+    _lock = _hold(settings, f"{cp}.engine")
+    inbox, boot = _inbox(), _boot()
+    bus = mqtt.Bus(
+        _account(settings, f"cp/{cp}/engine"), inbox.put, engine.subscriptions(cp),
+        engine.will(cp, boot),
+    )  # fmt: skip
+    service = engine.Engine(
+        cp, boot, bus, Journal(settings.home.journal(cp)),
+        EmulatedCharger(settings.time_scale), clock.monotonic(),
+    )  # fmt: skip
+    engine_health.listen(settings.home.engine_socket(cp), inbox.put)
+    bus.start()
+    loop.run(inbox, service.handle, service.tick, clock.monotonic)
+    bus.stop()
+
+
+def run_monitor(settings: Settings, cp: str) -> None:
+    """The Monitor of a CP."""
+    _lighten_paho()
+    from evcs.adapters import clock, mqtt
+    from evcs.services import loop, monitor
+
+    _lock = _hold(settings, f"{cp}.monitor")
+    inbox, boot = _inbox(), _boot()
+    bus = mqtt.Bus(
+        _account(settings, f"cp/{cp}/monitor"), inbox.put, [], monitor.will(cp, boot)
+    )
+    service = monitor.Monitor(cp, boot, bus, settings.home.engine_socket(cp), clock.monotonic)
+    bus.start()
+    loop.run(inbox, service.handle, service.tick, clock.monotonic)
+    bus.stop()
+
+
+def run_central(settings: Settings) -> None:
+    """Central."""
+    from evcs.adapters import clock, mqtt
+    from evcs.adapters.ledger import Ledger
+    from evcs.core import topics
+    from evcs.services import loop
+    from evcs.services.central import service
+
+    _lock = _hold(settings, "central")
+    inbox = _inbox()
+    birth, death = _births("central")
+    bus = mqtt.Bus(
+        _account(settings, "central"), inbox.put, service.subscriptions(),
+        topics.encode(death, None),
+    )  # fmt: skip
+    ledger = Ledger(settings.home.ledger_db)
+    central = service.Central(bus, ledger, clock.monotonic, birth)
+    bus.start()
+    loop.run(inbox, central.handle, central.tick, clock.monotonic)
+    bus.stop()
+    ledger.close()
+
+
+def run_cp_manager(settings: Settings) -> None:
+    """The CP Manager of this host."""
+    from evcs.adapters import clock, mqtt
+    from evcs.adapters.supervisord import Supervisord
+    from evcs.core import topics
+    from evcs.services import cp_manager, loop
+
+    _lock = _hold(settings, "cp-manager")
+    inbox = _inbox()
+    name = f"manager/{settings.host}"
+    birth, death = _births(name)
+    bus = mqtt.Bus(
+        _account(settings, name), inbox.put, cp_manager.subscriptions(), topics.encode(death, None)
+    )
+    supervisord = Supervisord(settings.home.supervisor_socket)
+    manager = cp_manager.CpManager(
+        settings.home, settings.host, bus, supervisord, clock.monotonic, birth
+    )
+    bus.start()
+    loop.run(inbox, manager.handle, manager.tick, clock.monotonic)
+    bus.stop()
+
+
+def run_registry(settings: Settings) -> None:
+    """The Registry, its loop in the main thread and HTTP beside it."""
+    import threading
+
+    import waitress
+
+    from evcs.adapters import clock, mqtt
+    from evcs.adapters.supervisord import Supervisord
+    from evcs.core import topics
+    from evcs.services import loop
+    from evcs.services.registry import http, service
+
+    _lock = _hold(settings, "registry")
+    inbox = _inbox()
+    birth, death = _births("registry")
+    supervisord = Supervisord(settings.home.supervisor_socket)
+    registry = service.Registry(
+        settings.home, service.open_store(settings.home), inbox,
+        lambda: supervisord.signal("mosquitto", "HUP"), settings.host, birth,
+    )  # fmt: skip
+    registry.bus = mqtt.Bus(
+        _account(settings, "registry"), inbox.put, service.subscriptions(),
+        topics.encode(death, None),
+    )  # fmt: skip
+    app = http.build_app(registry, lambda: settings.home.operator_token.read_text().strip())
+    server = waitress.create_server(
+        app, host="127.0.0.1", port=settings.registry_port, threads=16, ident=None,
+        channel_timeout=15, connection_limit=1000, max_request_body_size=2 * 1024 * 1024,
+        max_request_header_size=16 * 1024,
+    )  # fmt: skip
+    threading.Thread(target=server.run, name="http", daemon=True).start()
+    registry.bus.start()
+    loop.run(inbox, registry.handle, registry.tick, clock.monotonic)
+    server.close()
+    registry.bus.stop()
+
+
+_SERVICES: dict[str, Callable[[Settings], None]] = {
+    "registry": run_registry,
+    "central": run_central,
+    "cp-manager": run_cp_manager,
+}
+_CP_PROCESSES: dict[str, Callable[[Settings, str], None]] = {
+    "engine": run_engine,
+    "monitor": run_monitor,
+}
+
+
+def main() -> None:
+    """Play the role that the command line names, until told to stop."""
+    from evcs.adapters import log
+
+    role, *rest = sys.argv[1:] or ["?"]
+    logger = log.setup(f"{rest[0]} {role}" if rest else role)
+    try:
+        if role in _CP_PROCESSES and len(rest) == 1:
+            _CP_PROCESSES[role](load(), check_id("CP", rest[0]))
+        elif role in _SERVICES and not rest:
+            _SERVICES[role](load())
+        else:
+            sys.exit(f"usage: python -m evcs {'|'.join((*_SERVICES, *_CP_PROCESSES))} [CP]")
+    except EvcsError as error:
+        logger.error("%s; %s", error, error.hint)
+        sys.exit(error.exit_code)

@@ -1,0 +1,159 @@
+"""What every command shares: its flags, its output, its errors and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from evcs import __version__
+from evcs.adapters import secret_files
+from evcs.adapters.registry_http import RegistryClient
+from evcs.config import Settings, load
+from evcs.core.errors import EvcsError
+
+STATE_COLOURS = {
+    "ACTIVATED": "green",
+    "SUPPLYING": "green",
+    "OUT_OF_ORDER": "yellow",
+    "BROKEN_DOWN": "red",
+    "DISCONNECTED": "bright_black",
+}
+
+
+class Out:
+    """Data goes to stdout, messages to stderr; `json` has the data as JSON."""
+
+    def __init__(self, as_json: bool, quiet: bool, color: bool | None) -> None:
+        self.json, self.quiet, self.color = as_json, quiet, color
+
+    def data(self, value: Any, text: str | Iterable[str] | None = None) -> None:
+        """One JSON document, or its text for people."""
+        if self.json:
+            click.echo(json.dumps(value, ensure_ascii=False))
+        elif not self.quiet and text is not None:
+            for line in [text] if isinstance(text, str) else text:
+                click.echo(line, color=self.color)
+
+    def say(self, text: str) -> None:
+        """A message on the way."""
+        if not self.quiet and not self.json:
+            click.echo(text, err=True, color=self.color)
+
+    def fail(self, error: EvcsError) -> None:
+        """What went wrong, and what to do next."""
+        line = f"{error.message}; {error.hint}" if error.hint else error.message
+        click.echo(click.style("error: ", fg="red") + line, err=True, color=self.color)
+
+    def state(self, state: str | None) -> str:
+        """A state's word in its colour."""
+        word = state or "UNKNOWN"
+        return click.style(word, fg=STATE_COLOURS.get(word))
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether progress may be drawn."""
+        return sys.stderr.isatty() and not self.quiet and not self.json
+
+
+class Call:
+    """One command's settings, output and way to the Registry."""
+
+    def __init__(self, settings: Settings, out: Out) -> None:
+        self.settings, self.out = settings, out
+
+    @property
+    def registry(self) -> RegistryClient:
+        """A client of the Registry with the operator's token."""
+        home = self.settings.home
+        return RegistryClient(
+            self.settings.registry_port, lambda: secret_files.read(home, "operator.token")
+        )
+
+
+_FLAGS = (
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
+    click.option("--quiet", "-q", is_flag=True, help="Nothing but errors and JSON."),
+    click.option("--no-color", is_flag=True, help="No colours."),
+)
+
+
+def with_call(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command's function a Call first, and the shared flags."""
+
+    @functools.wraps(function)
+    def run(*args: Any, as_json: bool, quiet: bool, no_color: bool, **rest: Any) -> Any:
+        out = Out(as_json, quiet, False if no_color else None)
+        try:
+            return function(Call(load(), out), *args, **rest)
+        except EvcsError as error:
+            stop(out, error)
+
+    for flag in _FLAGS:
+        run = flag(run)
+    return run
+
+
+def command(
+    group: click.Group, name: str | None = None, **kwargs: Any
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command of `group` with the shared flags, whose function takes a Call first."""
+    return lambda function: group.command(name, **kwargs)(with_call(function))
+
+
+def stop(out: Out, error: EvcsError) -> NoReturn:
+    """End with an error: its line on stderr, its JSON on stdout, its exit code."""
+    if out.json:
+        found = {"code": error.code, "message": error.message, "hint": error.hint}
+        click.echo(json.dumps({"error": found}, ensure_ascii=False))
+    out.fail(error)
+    sys.exit(error.exit_code)
+
+
+def group(name: str, text: str) -> click.Group:
+    """A program with commands, -h and --version."""
+
+    @click.group(name, help=text, context_settings={"help_option_names": ["-h", "--help"]})
+    @click.version_option(__version__, prog_name=name)
+    def program() -> None:
+        pass
+
+    return program
+
+
+def main(program: click.Group) -> None:
+    """Run a program: nearest name for a mistyped command, no traceback for what is known."""
+    try:
+        program(standalone_mode=True)
+    except EvcsError as error:
+        stop(Out(False, False, None), error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Aligned columns; colours don't count as width."""
+    body = [[click.style(cell, bold=True) for cell in head], *(list(row) for row in rows)]
+    widths = [max(len(click.unstyle(row[i])) for row in body) for i in range(len(head))]
+    return [
+        "  ".join(
+            cell + " " * (width - len(click.unstyle(cell)))
+            for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in body
+    ]
+
+
+def kwh(energy_wh: int) -> str:
+    """Wh for people."""
+    return f"{energy_wh / 1000:.3f} kWh"
+
+
+def kw(power_w: int) -> str:
+    """W for people."""
+    return f"{power_w / 1000:.1f} kW"

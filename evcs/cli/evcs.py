@@ -1,0 +1,302 @@
+"""`evcs`: the whole system, started, stopped, looked at."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.supervisord import Supervisord
+from evcs.cli import fleet, prepare
+from evcs.cli.common import Call, command, group, kwh, table, with_call
+from evcs.cli.common import main as run_program
+from evcs.cli.operator import ask_operator
+from evcs.cli.observer import Observer
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.errors import BadValue, EvcsError, NotFound, TimedOut, Unreachable
+from evcs.core.ids import check_id
+
+SERVICES = ("mosquitto", "registry", "central", "cp-manager", "web")
+
+SESSION_FIELDS = (
+    "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh", "cost_eur",
+    "price_eur_kwh", "reason",
+)  # fmt: skip
+
+program = group("evcs", "A charging network that comes back: start, stop, see, demonstrate.")
+
+
+@command(program)
+@click.option("--wait/--no-wait", default=False, help="Return once every CP is as wanted.")
+@click.option("--timeout", type=click.FloatRange(1, 86_400), default=120.0, show_default=True)
+@click.option("--foreground", is_flag=True, help="Stay, as supervisord itself (for systemd).")
+def up(call: Call, wait: bool, timeout: float, foreground: bool) -> None:
+    """Start the system; one that runs already is left as it is."""
+    prepare.require_programs()
+    fresh = prepare.start(call.settings, call.out.say, foreground)
+    call.out.say("started" if fresh else "runs already")
+    if wait:
+        wait_until_up(call, timeout)
+    found = {"home": str(call.settings.home.path), "started": fresh, "web": _web(call)}
+    call.out.data(found, f"dashboard: {_web(call)}")
+
+
+def wait_until_up(call: Call, timeout_s: float) -> None:
+    """Wait until every service answers and every CP is judged as the Registry wants it."""
+    deadline = time.monotonic() + timeout_s
+    online: set[str] = set()
+    expected = {"central", "registry", "web", f"manager/{call.settings.host}"}
+
+    def take(message: m.Message | m.Cleared) -> bool:
+        if isinstance(message, m.ServiceStatus):
+            (online.add if message.online else online.discard)(message.service)
+        return expected <= online
+
+    subscriptions = [topics.of_kind(m.ServiceStatus, service=name) for name in sorted(expected)]
+    _wait_for_port(call, deadline)
+    with Observer(call.settings, subscriptions) as observer:
+        if not observer.wait(take, deadline - time.monotonic(), needs_central=False):
+            missing = ", ".join(sorted(expected - online))
+            raise TimedOut(f"not there after {timeout_s:g} s: {missing}", "see: evcs status")
+    cps = call.registry.cps()
+    wanted = {cp["id"]: fleet.settled(cp) for cp in cps if not cp["revoked"]}
+    if wanted:
+        left = max(deadline - time.monotonic(), 1.0)
+        _, late = fleet.await_states(call, wanted, left)
+        if late:
+            raise next(iter(late.values()))
+
+
+def _wait_for_port(call: Call, deadline: float) -> None:
+    """Until the broker takes a connection: it is the first thing that is there."""
+    while True:
+        try:
+            with Observer(call.settings, []):
+                return
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+
+
+@command(program)
+def down(call: Call) -> None:
+    """Stop everything, in order."""
+    stopped = prepare.stop(call.settings)
+    call.out.say("stopped" if stopped else "was not running")
+    call.out.data({"stopped": stopped})
+
+
+@command(program)
+@click.option("--wait/--no-wait", default=True, help="Return once every CP is as wanted.")
+@click.option("--timeout", type=click.FloatRange(1, 86_400), default=120.0, show_default=True)
+def restart(call: Call, wait: bool, timeout: float) -> None:
+    """Stop everything and start it again."""
+    prepare.stop(call.settings)
+    prepare.start(call.settings, call.out.say)
+    if wait:
+        wait_until_up(call, timeout)
+    call.out.say("restarted")
+    call.out.data({"home": str(call.settings.home.path), "web": _web(call)})
+
+
+@command(program)
+def status(call: Call) -> None:
+    """Services and CPs, with their states and processes."""
+    processes = Supervisord(call.settings.home.supervisor_socket).processes()
+    cps = fleet.read(call)
+    services = [p._asdict() for p in processes if p.group in SERVICES]
+    running = {p.group: [q for q in processes if q.group == p.group] for p in processes}
+    rows = [(p["name"], _process_word(p["state"]), str(p["pid"] or "")) for p in services]
+    cp_rows = [
+        (
+            cp["id"], call.out.state(cp["state"]), cp["reason"] or "",
+            " ".join(f"{p.name}:{p.pid}" for p in running.get(cp["id"], ())),
+        )
+        for cp in cps
+    ]  # fmt: skip
+    lines = table(("SERVICE", "PROCESS", "PID"), rows)
+    if cp_rows:
+        lines += ["", *table(("CP", "STATE", "REASON", "PROCESSES"), cp_rows)]
+    call.out.data({"home": str(call.settings.home.path), "services": services, "cps": cps}, lines)
+    if not cps:
+        call.out.say("no CP yet; create one: evcs-cp create CP-001")
+
+
+def _process_word(state: str) -> str:
+    return click.style(state, fg="green" if state == "RUNNING" else "red")
+
+
+@command(program)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+@click.option("-n", "--lines", type=click.IntRange(0, 100_000), default=50, show_default=True)
+def logs(call: Call, names: tuple[str, ...], follow: bool, lines: int) -> None:
+    """Show logs of programs: central, registry, CP-001 (both its processes), CP-001.engine."""
+    paths = [path for name in names for path in _log_files(call, name)]
+    width = max(len(path.stem) for path in paths) if len(paths) > 1 else 0
+    ends = {path: _tail(call, path, lines, width) for path in paths}
+    while follow:
+        for path in paths:
+            ends[path] = _more(call, path, ends[path], width)
+        time.sleep(0.2)
+
+
+def _log_files(call: Call, name: str) -> list[Path]:
+    folder = call.settings.home.log
+    known = {path.stem: path for path in folder.glob("*.log")}
+    name = name.replace(":", ".")
+    hits = [path for stem, path in sorted(known.items()) if stem == name or stem.startswith(f"{name}.")]
+    if not hits:
+        services = ", ".join(sorted(stem for stem in known if "." not in stem)) or "none yet"
+        raise NotFound(f"no log of {name[:60]!a}", f"there are: {services}, and CPs' by their id")
+    return hits
+
+
+def _tail(call: Call, path: Path, lines: int, width: int) -> int:
+    raw = path.read_bytes()
+    _print_lines(call, path, raw.splitlines()[-lines:] if lines else [], width)
+    return len(raw)
+
+
+def _more(call: Call, path: Path, end: int, width: int) -> int:
+    size = path.stat().st_size
+    if size < end:
+        end = 0
+    if size == end:
+        return end
+    with path.open("rb") as file:
+        file.seek(end)
+        raw = file.read()
+    whole = raw[: raw.rfind(b"\n") + 1]
+    _print_lines(call, path, whole.splitlines(), width)
+    return end + len(whole)
+
+
+def _print_lines(call: Call, path: Path, lines: list[bytes], width: int) -> None:
+    for line in lines:
+        text = line.decode("utf-8", "replace")
+        found = {"program": path.stem, "line": text}
+        call.out.data(found, f"{path.stem:<{width}}  {text}" if width else text)
+
+
+@command(program, "open")
+@click.option("--browser/--no-browser", default=True, help="Also open it in a browser.")
+def open_page(call: Call, browser: bool) -> None:
+    """Print a link that signs you in as the operator on the page; it works once, for a minute."""
+    from evcs.cli.web_client import login_link
+
+    link = login_link(call.settings)
+    call.out.data({"url": link}, link)
+    if browser and sys.stdout.isatty() and (os.environ.get("DISPLAY") or sys.platform == "darwin"):
+        webbrowser.open(link)
+
+
+@program.group()
+def driver() -> None:
+    """Drivers: who may charge."""
+
+
+@command(driver, "add")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def driver_add(call: Call, names: tuple[str, ...]) -> None:
+    """Add drivers, each with a secret of its own."""
+    checked = [check_id("driver", name) for name in names]
+    results = fleet.each(checked, call.registry.add_driver)
+    _finish_drivers(call, results, "added")
+
+
+@command(driver, "remove")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def driver_remove(call: Call, names: tuple[str, ...]) -> None:
+    """Remove drivers with their secrets; their tickets stay."""
+    checked = [check_id("driver", name) for name in names]
+    results = fleet.each(checked, call.registry.remove_driver)
+    _finish_drivers(call, results, "removed")
+
+
+def _finish_drivers(call: Call, results: dict[str, Any], word: str) -> None:
+    errors = {name: found for name, found in results.items() if isinstance(found, EvcsError)}
+    rows = [{"id": name, "done": word} for name in results if name not in errors]
+    fleet.finish(call, rows, errors)
+
+
+@command(driver, "list")
+def driver_list(call: Call) -> None:
+    """List drivers."""
+    found = call.registry.drivers()
+    call.out.data(found, [one["id"] for one in found])
+    if not found:
+        call.out.say("no driver yet; add one: evcs driver add ALICE")
+
+
+@program.group(invoke_without_command=True)
+@click.option("--cp", metavar="NAME", help="Only of this CP.")
+@click.option("--driver", metavar="NAME", help="Only of this driver.")
+@click.option("--since", metavar="TIME", help="Started at or after 2026-11-22[T09:00:00Z].")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
+@with_call
+def sessions(
+    call: Call, cp: str | None, driver: str | None, since: str | None, limit: int, as_csv: bool
+) -> None:
+    """Sessions and tickets, the latest first."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return
+    reader = LedgerReader(call.settings.home.ledger_db)
+    found = reader.sessions(cp, driver, since, limit=limit)
+    if as_csv:
+        writer = csv.DictWriter(sys.stdout, SESSION_FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(found)
+        return
+    rows = [
+        (
+            one["session_id"], one["cp"], one["driver"], one["state"], one["started_at"],
+            kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
+        )
+        for one in found
+    ]  # fmt: skip
+    head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
+    call.out.data(found, table(head, rows) if found else None)
+    if not found:
+        call.out.say("no session; charge: evcs-driver charge CP-001 --driver ALICE")
+
+
+@command(sessions, "close")
+@click.argument("session_id", metavar="ID")
+def sessions_close(call: Call, session_id: str) -> None:
+    """Settle a session at its last metered Wh: the way out where its Engine never returns."""
+    answer = ask_operator(call, "close", session_id=session_id)
+    session = answer["session"]
+    text = f"{session_id} settled: {kwh(session['energy_wh'])}, {session['cost_eur']} EUR"
+    call.out.data(session, text)
+
+
+@command(program, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def ctl(call: Call, arguments: tuple[str, ...]) -> None:
+    """The real supervisorctl, pointed at this home."""
+    conf = str(call.settings.home.supervisord_conf)
+    python = sys.executable
+    os.execv(python, [python, "-m", "supervisor.supervisorctl", "-c", conf, *arguments])
+
+
+def _web(call: Call) -> str:
+    return f"http://127.0.0.1:{call.settings.web_port}/"
+
+
+def main() -> None:
+    """The program."""
+    run_program(program)
+
+
+if __name__ == "__main__":
+    main()

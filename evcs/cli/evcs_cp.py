@@ -1,0 +1,260 @@
+"""`evcs-cp`: charging points, created, seen, changed, stopped, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from evcs.adapters.registry_http import error_from
+from evcs.adapters.supervisord import Supervisord
+from evcs.cli import fleet
+from evcs.cli.common import Call, command, group, kw, kwh, table
+from evcs.cli.common import main as run_program
+from evcs.core import units
+from evcs.core.charge_point import STATES
+from evcs.core.errors import BadValue, Conflict, EvcsError
+from evcs.core.ids import check_id, expand
+
+program = group("evcs-cp", "Charging points (CPs): create, see, change, stop, delete.")
+
+
+def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of commands that wait for Central's judgement."""
+    function = click.option(
+        "--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True,
+        help="Seconds to wait.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--wait/--no-wait", "wait", default=True, help="Return once Central has judged it."
+    )(function)
+
+
+def named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """CPs by id, range or glob."""
+    return click.argument("names", nargs=-1, required=True, metavar="NAME...")(function)
+
+
+def named_or_all(function: Callable[..., Any]) -> Callable[..., Any]:
+    """CPs by id, range or glob, or --all."""
+    function = click.argument("names", nargs=-1, metavar="NAME...|--all")(function)
+    return click.option("--all", "everyone", is_flag=True, help="Every CP.")(function)
+
+
+def fields(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What can be set of a CP."""
+    for flag, kwargs in (
+        ("--location", {"help": "Where it stands; any text."}),
+        ("--price-eur-kwh", {"metavar": "D", "help": "Price, such as 0.30."}),
+        ("--max-power-kw", {"metavar": "D", "help": "Highest power, such as 22."}),
+    ):
+        function = click.option(flag, **kwargs)(function)  # type: ignore[arg-type]
+    return function
+
+
+def _fields(
+    location: str | None, price_eur_kwh: str | None, max_power_kw: str | None
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if location is not None:
+        found["location"] = location
+    if price_eur_kwh is not None:
+        found["price_eur_kwh"] = str(units.price("--price-eur-kwh", price_eur_kwh))
+    if max_power_kw is not None:
+        found["max_power_w"] = units.thousands("--max-power-kw", max_power_kw, units.MAX_POWER_W)
+    return found
+
+
+def _select(call: Call, names: tuple[str, ...], everyone: bool) -> list[str]:
+    if everyone and names:
+        raise BadValue("--all and names at once", "give one of the two")
+    if everyone:
+        return [cp["id"] for cp in call.registry.cps()]
+    if not names:
+        raise BadValue("no CP named", "name some, or say --all")
+    return fleet.pick(call, names)
+
+
+def _wait_and_finish(
+    call: Call, made: list[dict[str, Any]], errors: dict[str, EvcsError],
+    expect: Callable[[dict[str, Any]], fleet.Expect], wait: bool, timeout: float,
+) -> None:  # fmt: skip
+    """Wait for what was changed, and tell how it ended."""
+    if not wait or not made:
+        fleet.finish(call, [fleet.merged(cp, None) for cp in made], errors)
+        return
+    seen, late = fleet.await_states(call, {cp["id"]: expect(cp) for cp in made}, timeout)
+    rows = [fleet.merged(cp, seen.get(cp["id"])) for cp in made if cp["id"] not in late]
+    fleet.finish(call, rows, {**errors, **late})
+
+
+@command(program)
+@click.argument("patterns", nargs=-1, required=True, metavar="NAME|PATTERN...")
+@fields
+@click.option("--if-not-exists", is_flag=True, help="An existing CP is well, and left as it is.")
+@waiting
+def create(
+    call: Call, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
+    max_power_kw: str | None, if_not_exists: bool, wait: bool, timeout: float,
+) -> None:  # fmt: skip
+    """Create CPs: CP-001, or a range CP-{001..100}."""
+    given = _fields(location, price_eur_kwh, max_power_kw)
+    names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
+    if len({name.casefold() for name in names}) < len(names):
+        raise BadValue("a CP is named twice", "ids are unique whatever their case")
+    answers = call.registry.create_many([{"id": name, **given} for name in names])
+    made: list[dict[str, Any]] = []
+    errors: dict[str, EvcsError] = {}
+    for name, answer in zip(names, answers, strict=True):
+        if "error" not in answer:
+            made.append(answer)
+        elif if_not_exists and answer["error"]["code"] == Conflict.code:
+            made.append(call.registry.cp(name))
+        else:
+            errors[name] = error_from(answer)
+    _wait_and_finish(call, made, errors, fleet.settled, wait, timeout)
+
+
+@command(program, "list")
+@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only these.")
+def list_cps(call: Call, state: str | None) -> None:
+    """List CPs with their state."""
+    found = [cp for cp in fleet.read(call) if state is None or cp["state"] == state.upper()]
+    if not found and not call.out.json:
+        call.out.say(f"no CP is {state}" if state else "no CP yet; create one: evcs-cp create CP-001")
+        return
+    rows = [
+        (
+            cp["id"], call.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
+            _live(cp), cp["reason"] or "", _one_line(cp["location"]),
+        )
+        for cp in found
+    ]  # fmt: skip
+    head = ("CP", "STATE", "EUR/KWH", "MAX", "SUPPLY", "REASON", "LOCATION")
+    call.out.data(found, table(head, rows))
+
+
+def _live(cp: dict[str, Any]) -> str:
+    session = cp["session"]
+    if not session:
+        return ""
+    return f"{kw(session['power_w'])} {kwh(session['energy_wh'])} {session['driver']}"
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+@command(program)
+@click.argument("name")
+def show(call: Call, name: str) -> None:
+    """Show one CP: what is wanted, what is judged, its processes."""
+    (cp,) = fleet.pick(call, [check_id("CP", name)])
+    (found,) = fleet.read(call, [cp])
+    processes = [
+        process._asdict()
+        for process in Supervisord(call.settings.home.supervisor_socket).processes()
+        if process.group == cp
+    ]
+    lines = [f"{key}: {_one_line(str(value))}" for key, value in found.items() if key != "session"]
+    session = found["session"]
+    lines.append(f"session: {_live(found) + ' ' + session['session_id'] if session else 'none'}")
+    for one in processes:
+        error = f" ({one['error']})" if one["error"] else ""
+        lines.append(f"{one['name']}: {one['state']} pid {one['pid']}{error}")
+    call.out.data({**found, "processes": processes}, lines)
+
+
+@command(program)
+@named
+@fields
+@waiting
+def edit(
+    call: Call, names: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
+    max_power_kw: str | None, wait: bool, timeout: float,
+) -> None:  # fmt: skip
+    """Change price, power or place. A session under way keeps its price."""
+    given = _fields(location, price_eur_kwh, max_power_kw)
+    if not given:
+        raise BadValue("nothing to change", "give --price-eur-kwh, --max-power-kw or --location")
+    _change(call, fleet.pick(call, names), given, fleet.taken_note, wait, timeout)
+
+
+def _change(
+    call: Call, ids: list[str], given: dict[str, Any],
+    expect: Callable[[dict[str, Any]], fleet.Expect], wait: bool, timeout: float,
+) -> None:  # fmt: skip
+    results = fleet.each(ids, lambda cp: call.registry.edit(cp, given))
+    made = [found for found in results.values() if not isinstance(found, EvcsError)]
+    errors = {cp: found for cp, found in results.items() if isinstance(found, EvcsError)}
+    _wait_and_finish(call, made, errors, expect, wait, timeout)
+
+
+@command(program)
+@named
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@waiting
+def delete(call: Call, names: tuple[str, ...], yes: bool, wait: bool, timeout: float) -> None:
+    """Delete CPs, with their identities; their tickets stay."""
+    ids = fleet.pick(call, names)
+    if not yes and len(ids) > 1:
+        if not click.get_text_stream("stdin").isatty():
+            raise BadValue(f"{len(ids)} CPs would be deleted", "say --yes")
+        click.confirm(f"Delete {len(ids)} CPs?", abort=True, err=True)
+    results = fleet.each(ids, call.registry.delete)
+    errors = {cp: found for cp, found in results.items() if isinstance(found, EvcsError)}
+    gone = [cp for cp in ids if cp not in errors]
+    if wait and gone:
+        errors.update(fleet.await_gone(call, gone, timeout))
+    rows = [{"id": cp, "done": "deleted" if wait else "being deleted"} for cp in gone]
+    fleet.finish(call, [row for row in rows if row["id"] not in errors], errors)
+
+
+@command(program)
+@named_or_all
+@waiting
+def stop(
+    call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
+) -> None:
+    """Take CPs out of service; a supply ends with a ticket. Kept across restarts."""
+    ids = _select(call, names, everyone)
+    _change(call, ids, {"service": "out"}, fleet.settled, wait, timeout)
+
+
+@command(program)
+@named_or_all
+@waiting
+def resume(
+    call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
+) -> None:
+    """Put CPs back into service."""
+    ids = _select(call, names, everyone)
+    _change(call, ids, {"service": "in"}, fleet.settled, wait, timeout)
+
+
+@command(program)
+@named
+@waiting
+def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> None:
+    """Restart the two processes of CPs; a supply goes on afterwards."""
+    ids = fleet.pick(call, names)
+    supervisord = Supervisord(call.settings.home.supervisor_socket)
+
+    def one(cp: str) -> None:
+        supervisord.stop_group(cp)
+        supervisord.start_group(cp)
+
+    results = fleet.each(ids, one)
+    errors = {cp: found for cp, found in results.items() if isinstance(found, EvcsError)}
+    made = [call.registry.cp(cp) for cp in ids if cp not in errors]
+    _wait_and_finish(call, made, errors, fleet.settled, wait, timeout)
+
+
+def main() -> None:
+    """The program."""
+    run_program(program)
+
+
+if __name__ == "__main__":
+    main()

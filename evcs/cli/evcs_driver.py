@@ -1,0 +1,317 @@
+"""`evcs-driver`: charge, stop, see what is free and what was charged."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evcs.cli.common import Call, command, group, kw, kwh, table
+from evcs.cli.common import main as run_program
+from evcs.cli.observer import Observer
+from evcs.core import messages as m
+from evcs.core import topics, units
+from evcs.core.errors import (
+    BY_CODE,
+    BadValue,
+    Denied,
+    EvcsError,
+    NotFound,
+    PartFailed,
+    Unreachable,
+)
+from evcs.core.ids import check_id
+
+ANSWER_WITHIN_S = 15.0
+ENDED_WELL = frozenset({"completed", "driver", "unplugged", "out_of_order", "deleted", "closed"})
+
+program = group("evcs-driver", "Charge as a driver: at a CP, or through a file of services.")
+
+Body = dict[str, Any]
+
+
+def as_driver(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Who charges."""
+    return click.option(
+        "--driver", required=True, envvar="EVCS_DRIVER", metavar="D", help="Who charges."
+    )(function)
+
+
+class Talk:
+    """A driver's connection: requests out, events in."""
+
+    def __init__(self, call: Call, driver: str) -> None:
+        self.driver = check_id("driver", driver)
+        if not call.settings.home.secret(f"driver/{driver}").exists():
+            raise NotFound(f"no driver {driver}", f"add it: evcs driver add {driver}")
+        self._observer = Observer(
+            call.settings, [topics.of_kind(m.DriverEvent, driver=driver)], f"driver/{driver}"
+        )
+
+    def __enter__(self) -> Talk:
+        self._observer.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._observer.__exit__(*error)
+
+    def ask(self, verb: str, cp: str | None = None, energy_wh: int | None = None) -> m.DriverEvent:
+        """Send a request and return the first event that answers it. Raises what denies it."""
+        asked = m.DriverRequest(self.driver, verb, os.urandom(8).hex(), cp, energy_wh)
+        self._observer.say(asked)
+        found: list[m.DriverEvent] = []
+
+        def take(message: m.Message | m.Cleared) -> bool:
+            if isinstance(message, m.DriverEvent) and message.id == asked.id:
+                found.append(message)
+            return bool(found)
+
+        if not self._observer.wait(take, ANSWER_WITHIN_S):
+            raise Unreachable(f"no answer to {verb}", "is the CP there? see: evcs-cp list")
+        if found[0].event == "denied":
+            raise denial(found[0])
+        return found[0]
+
+    def follow(self, session_id: str) -> Iterator[m.DriverEvent]:
+        """A session's events up to its ticket."""
+        while True:
+            message = self._observer.next(time.monotonic() + 1.0)
+            if isinstance(message, m.DriverEvent) and message.session_id == session_id:
+                yield message
+                if message.event in ("ticket", "denied"):
+                    return
+
+
+def denial(event: m.DriverEvent) -> EvcsError:
+    """The error that a denied event stands for."""
+    kind = BY_CODE.get(str(event.body.get("code", "")), Denied)
+    cp = event.body.get("cp")
+    where = f" at {cp}" if cp else ""
+    return kind(f"denied{where}: {event.body.get('reason', '')}", "see: evcs-driver list")
+
+
+@command(program)
+@click.argument("cp")
+@as_driver
+@click.option("--kwh", "energy", metavar="N", help="How much to take; 20 if not said.")
+@click.option("--watch/--no-watch", default=True, help="Stay until the ticket.")
+def charge(call: Call, cp: str, driver: str, energy: str | None, watch: bool) -> None:
+    """Charge at a CP and get a ticket."""
+    ticket = _charge(call, check_id("CP", cp), driver, _energy(energy), watch)
+    if ticket.get("state") == "settled" and ticket["reason"] not in ENDED_WELL:
+        raise SystemExit(1)
+
+
+def _energy(text: str | None) -> int | None:
+    return None if text is None else units.thousands("--kwh", text, units.MAX_ENERGY_WH)
+
+
+def _charge(call: Call, cp: str, driver: str, energy_wh: int | None, watch: bool) -> Body:
+    with Talk(call, driver) as talk:
+        first = talk.ask("charge", cp, energy_wh)
+        _show(call, first)
+        if not watch:
+            return {}
+        view = _view(call, first)
+        try:
+            with view:
+                for event in talk.follow(str(first.session_id)):
+                    if event.event == "denied":
+                        raise denial(event)
+                    view.show(event)
+        except KeyboardInterrupt:
+            call.out.say("left; the charge goes on. Stop it: evcs-driver stop --driver " + driver)
+            raise SystemExit(130) from None
+        return {"session_id": event.session_id, **event.body}
+
+
+def _show(call: Call, event: m.DriverEvent) -> None:
+    """One event as a line."""
+    body = {"event": event.event, "session_id": event.session_id, **event.body}
+    call.out.data(body, _line(event))
+
+
+def _line(event: m.DriverEvent) -> str:
+    b = event.body
+    where = f"{b.get('cp')} {event.session_id}"
+    if event.event == "authorised":
+        return f"authorised at {where}: {kwh(b['requested_wh'])} at {b['price_eur_kwh']} EUR/kWh"
+    if event.event == "progress":
+        return f"{kw(b['power_w'])}  {kwh(b['energy_wh'])}  {b['cost_eur']} EUR"
+    if event.event == "ticket":
+        return (
+            f"ticket {event.session_id}: {b['cp']}, {kwh(b['energy_wh'])}, "
+            f"{b['cost_eur']} EUR, {b['reason']}"
+        )
+    return f"{event.event} at {where}"
+
+
+class _Lines:
+    """Events as plain lines; progress at most each five seconds."""
+
+    def __init__(self, call: Call) -> None:
+        self._call, self._shown_at = call, 0.0
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, event: m.DriverEvent) -> None:
+        """Show an event."""
+        now = time.monotonic()
+        if event.event == "progress" and not self._call.out.json and now - self._shown_at < 5:
+            return
+        self._shown_at = now
+        _show(self._call, event)
+
+
+class _Bar(_Lines):
+    """A bar with kW, kWh, EUR and the time left."""
+
+    def __init__(self, call: Call, requested_wh: int) -> None:
+        super().__init__(call)
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("starting", total=requested_wh)
+        self._requested = requested_wh
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, event: m.DriverEvent) -> None:
+        if event.event != "progress":
+            self._bar.console.print(_line(event)) if event.event != "ticket" else None
+            if event.event == "ticket":
+                self._bar.stop()
+                _show(self._call, event)
+            return
+        b = event.body
+        left = ""
+        if b["power_w"]:
+            minutes = (self._requested - b["energy_wh"]) * 60 / b["power_w"]
+            left = f"  about {max(minutes, 0.1) / self._call.settings.time_scale:.1f} min left"
+        self._bar.update(self._task, completed=b["energy_wh"], description=_line(event) + left)
+
+
+def _view(call: Call, first: m.DriverEvent) -> _Lines:
+    requested = first.body.get("requested_wh", 0)
+    return _Bar(call, int(str(requested))) if call.out.on_terminal else _Lines(call)
+
+
+@command(program)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_driver
+@click.option("--pause", type=click.FloatRange(0, 3600), default=4.0, show_default=True)
+def run(call: Call, file: Path, driver: str, pause: float) -> None:
+    """Charge at each CP of a file: one CP a line, optional kWh after it; # for comments."""
+    services = _services(file)
+    codes: list[int] = []
+    for number, (cp, energy_wh) in enumerate(services):
+        if number:
+            time.sleep(pause)
+        call.out.say(f"service {number + 1} of {len(services)}: {cp}")
+        try:
+            ticket = _charge(call, cp, driver, energy_wh, watch=True)
+            codes.append(0 if ticket["reason"] in ENDED_WELL else 1)
+        except EvcsError as error:
+            if isinstance(error, NotFound) and "driver" in error.message:
+                raise
+            call.out.fail(error)
+            call.out.data({"event": "denied", "cp": cp, "code": error.code,
+                           "reason": error.message})  # fmt: skip
+            codes.append(error.exit_code)
+    done = sum(code == 0 for code in codes)
+    call.out.say(f"{done} of {len(services)} services done")
+    if done < len(services):
+        raise SystemExit(codes[0] if len(set(codes)) == 1 else PartFailed.exit_code)
+
+
+def _services(file: Path) -> list[tuple[str, int | None]]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        raise BadValue(f"{file} can't be read as text", "one CP id a line") from None
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            if len(words) > 2:
+                raise BadValue(f"{line.strip()[:60]!a} has more than an id and kWh", "")
+            energy = _energy(words[1]) if len(words) == 2 else None
+            found.append((check_id("CP", words[0]), energy))
+        except EvcsError as error:
+            raise BadValue(f"{file}, line {number}: {error.message}", error.hint) from None
+    if not found:
+        raise BadValue(f"{file} names no CP", "one CP id a line, optional kWh after it")
+    return found
+
+
+@command(program, "stop")
+@as_driver
+def stop_charge(call: Call, driver: str) -> None:
+    """Stop the charge that is under way; the ticket follows."""
+    with Talk(call, driver) as talk:
+        answer = talk.ask("stop")
+        session = answer.body["session"]
+        for event in talk.follow(str(session["session_id"])):
+            if event.event == "ticket":
+                _show(call, event)
+
+
+@command(program, "list")
+@as_driver
+def list_offers(call: Call, driver: str) -> None:
+    """List CPs with state and price, as Central offers them."""
+    with Talk(call, driver) as talk:
+        found = talk.ask("list").body["cps"]
+    rows = [
+        (
+            cp["id"], call.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
+            "".join(c if c.isprintable() else " " for c in cp["location"]),
+        )
+        for cp in found
+    ]  # fmt: skip
+    call.out.data(found, table(("CP", "STATE", "EUR/KWH", "MAX", "LOCATION"), rows))
+
+
+@command(program)
+@as_driver
+def history(call: Call, driver: str) -> None:
+    """List your sessions and tickets, the latest first."""
+    with Talk(call, driver) as talk:
+        found = talk.ask("history").body["sessions"]
+    rows = [
+        (
+            one["session_id"], one["cp"], one["state"], one["started_at"],
+            kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
+        )
+        for one in found
+    ]  # fmt: skip
+    head = ("SESSION", "CP", "STATE", "STARTED", "ENERGY", "COST", "REASON")
+    call.out.data(found, table(head, rows))
+
+
+def main() -> None:
+    """The program."""
+    run_program(program)
+
+
+if __name__ == "__main__":
+    main()

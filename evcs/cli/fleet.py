@@ -1,0 +1,225 @@
+"""CPs as commands see them: names spelled out, changes made, judged states waited for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from typing import Any
+
+from evcs.cli.common import Call
+from evcs.cli.observer import Observer, states
+from evcs.core import charge_point as cp_states
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.errors import BY_CODE, EvcsError, NotFound, PartFailed, TimedOut
+from evcs.core.ids import expand, is_id
+
+AT_ONCE = 8
+Expect = Callable[[m.JudgedState], bool]
+EMPTY: dict[str, Any] = {}
+
+
+def pick(call: Call, patterns: Iterable[str]) -> list[str]:
+    """Existing CPs by id, range or glob (CP-{001..005}, CP-*). Raises NotFound."""
+    known = [cp["id"] for cp in call.registry.cps()]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        for name in expand(pattern):
+            hits = [cp for cp in known if cp == name or fnmatchcase(cp, name)]
+            if not hits:
+                raise unknown(name, known)
+            found.update(dict.fromkeys(hits))
+    return list(found)
+
+
+def unknown(name: str, known: list[str]) -> NotFound:
+    """No such CP, with the nearest names."""
+    near = difflib.get_close_matches(name, known, 1, 0.6)
+    hint = f"did you mean {near[0]}?" if near else "list them with: evcs-cp list"
+    return NotFound(f"no CP {ascii(name[:60]) if not is_id(name) else name}", hint)
+
+
+def merged(desired: dict[str, Any], state: m.JudgedState | None) -> dict[str, Any]:
+    """A CP as the contract's JSON has it: desired and judged together."""
+    session = state.session._asdict() if state and state.session else None
+    return {
+        **{key: value for key, value in desired.items() if key not in ("deleted", "revision")},
+        "state": state.state if state else None,
+        "ocpp_status": state.ocpp_status if state else None,
+        "reason": state.reason if state else "Central has not told its state",
+        "session": session,
+        "since": state.since if state else None,
+    }
+
+
+def read(call: Call, ids: Iterable[str] | None = None) -> list[dict[str, Any]]:
+    """CPs with their judged states; all of them, or those named."""
+    wanted = None if ids is None else set(ids)
+    desired = [cp for cp in call.registry.cps() if wanted is None or cp["id"] in wanted]
+    found = states(call.settings, {cp["id"] for cp in desired})
+    return [merged(cp, found.get(cp["id"])) for cp in desired]
+
+
+def settled(cp: dict[str, Any]) -> Expect:
+    """What Central should judge of a CP that is desired like this."""
+    revision = cp["revision"]
+    if cp["service"] == "out":
+        done = {cp_states.OUT_OF_ORDER, cp_states.BROKEN_DOWN}
+    else:
+        done = {cp_states.ACTIVATED, cp_states.SUPPLYING}
+    return lambda state: state.revision >= revision and state.state in done
+
+
+def taken_note(cp: dict[str, Any]) -> Expect:
+    """Central knows of the change, whatever it judges."""
+    revision = cp["revision"]
+    return lambda state: state.revision >= revision
+
+
+def await_states(
+    call: Call, expected: dict[str, Expect], timeout_s: float
+) -> tuple[dict[str, m.JudgedState], dict[str, EvcsError]]:
+    """Wait until each CP is judged as expected. States seen last, and an error for each miss."""
+    seen: dict[str, m.JudgedState] = {}
+    failed: dict[str, EvcsError] = {}
+    left = set(expected)
+
+    def take(message: m.Message | m.Cleared) -> bool:
+        if isinstance(message, m.JudgedState) and message.cp in expected:
+            seen[message.cp] = message
+            if expected[message.cp](message):
+                left.discard(message.cp)
+                bar.advance_to(len(expected) - len(left))
+        elif isinstance(message, m.Applied) and message.cp in left and not message.ok:
+            failed[message.cp] = EvcsError(
+                f"{message.cp} can't be started: {message.error}", "see log/cp-manager.log"
+            )
+            left.discard(message.cp)
+        return not left
+
+    subscriptions = [topics.of_kind(m.JudgedState), topics.of_kind(m.Applied)]
+    with Progress(call, len(expected)) as bar, Observer(call.settings, subscriptions) as observer:
+        observer.wait(take, timeout_s)
+    for cp in left:
+        state = seen.get(cp)
+        told = f"it is {state.state} ({state.reason})" if state else "Central told nothing of it"
+        failed[cp] = TimedOut(
+            f"{cp} did not get there in {timeout_s:g} s: {told}", f"see: evcs-cp show {cp}"
+        )
+    return seen, failed
+
+
+RETAINED = (m.DesiredCp, m.Applied, m.EngineStatus, m.MonitorStatus, m.JudgedState)
+
+
+def await_gone(call: Call, ids: list[str], timeout_s: float) -> dict[str, EvcsError]:
+    """Wait until CPs are deleted, with every retained message. An error for each that isn't."""
+    kept: dict[str, set[type]] = {cp: set() for cp in ids}
+    left = set(ids)
+
+    def take(message: m.Message | m.Cleared) -> bool:
+        if isinstance(message, m.Cleared):
+            cp = message.key.get("cp", "")
+            if cp in left:
+                kept[cp].discard(message.kind)
+                check(cp)
+        elif isinstance(message, RETAINED) and message.cp in left:
+            kept[message.cp].add(type(message))
+        return not left
+
+    def check(cp: str) -> None:
+        if not kept[cp] and not _exists(call, cp):
+            left.discard(cp)
+            bar.advance_to(len(ids) - len(left))
+
+    subscriptions = [topics.of_kind(kind) for kind in RETAINED]
+    with Progress(call, len(ids)) as bar, Observer(call.settings, subscriptions) as observer:
+        for cp in ids:
+            check(cp)
+        if left:
+            observer.wait(take, timeout_s)
+    return {
+        cp: TimedOut(
+            f"{cp} is still being deleted after {timeout_s:g} s",
+            "it goes on by itself; a supply under way is ended first",
+        )
+        for cp in left
+    }
+
+
+def _exists(call: Call, cp: str) -> bool:
+    try:
+        call.registry.cp(cp)
+    except NotFound:
+        return False
+    return True
+
+
+def each(ids: list[str], do: Callable[[str], Any]) -> dict[str, Any]:
+    """Do something to each CP, several at once; an EvcsError stands for its result."""
+
+    def one(cp: str) -> Any:
+        try:
+            return do(cp)
+        except EvcsError as error:
+            return error
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(ids, pool.map(one, ids), strict=True))
+
+
+def finish(call: Call, rows: list[dict[str, Any]], errors: dict[str, EvcsError]) -> None:
+    """Print a bulk's outcome and end with its exit code: alike everywhere, or part failed."""
+    items = [*rows, *({"id": cp, "error": _error(error)} for cp, error in errors.items())]
+    single = len(items) == 1
+    text = [f"{row['id']} {call.out.state(row.get('state'))}" if row.get("state")
+            else f"{row['id']} {row.get('done', 'done')}" for row in rows]  # fmt: skip
+    if single and errors:
+        raise next(iter(errors.values()))
+    call.out.data(items[0] if single else items, text)
+    if not errors:
+        return
+    for error in list(errors.values())[:20]:
+        call.out.fail(error)
+    if len(errors) > 20:
+        call.out.say(f"and {len(errors) - 20} more")
+    codes = {error.code for error in errors.values()}
+    if not rows and len(codes) == 1:
+        raise SystemExit(BY_CODE[codes.pop()].exit_code)
+    raise SystemExit(PartFailed.exit_code)
+
+
+def _error(error: EvcsError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "hint": error.hint}
+
+
+class Progress:
+    """A bar with the time left, on a terminal and for more than one CP alone."""
+
+    def __init__(self, call: Call, total: int) -> None:
+        self._bar: Any = None
+        if call.out.on_terminal and total > 1:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+            self._bar = Progress(
+                BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._task = self._bar.add_task("", total=total)
+
+    def advance_to(self, done: int) -> None:
+        """So many are done."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done)
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

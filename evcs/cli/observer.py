@@ -1,0 +1,110 @@
+"""The CLI's eyes: reads the bus as `inspector` and waits for what is judged there."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+from evcs.adapters import mqtt, secret_files
+from evcs.config import Settings
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.errors import Denied, Unreachable
+
+CONNECT_WITHIN_S = 5.0
+SILENT_CENTRAL_S = 8.0
+
+
+class Observer:
+    """A connection to the bus for the length of a `with` block."""
+
+    def __init__(
+        self, settings: Settings, subscriptions: Iterable[topics.Subscription],
+        identity: str = "inspector",
+    ) -> None:  # fmt: skip
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        password = secret_files.read(settings.home, identity)
+        account = mqtt.Account(settings.mqtt_port, identity, lambda: password)
+        self._port = settings.mqtt_port
+        self._bus = mqtt.Bus(
+            account, self._events.put, [*subscriptions, topics.central_status()]
+        )
+        self._central: bool | None = None
+
+    def __enter__(self) -> Observer:
+        self._bus.start()
+        deadline = time.monotonic() + CONNECT_WITHIN_S
+        while not self._bus.connected:
+            event = self._next(deadline)
+            if event is None:
+                raise Unreachable(
+                    f"the broker does not answer on port {self._port}", "start it: evcs up"
+                )
+            if isinstance(event, mqtt.Disconnected) and event.refused:
+                raise Denied("the broker refused the credentials", "see: evcs status")
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._bus.stop()
+
+    def say(self, message: m.Message) -> None:
+        """Publish a message."""
+        self._bus.say(message)
+
+    def next(self, deadline: float) -> m.Message | m.Cleared | None:
+        """The next message, or None at the deadline (monotonic seconds)."""
+        while True:
+            event = self._next(deadline)
+            if event is None:
+                return None
+            if isinstance(event, mqtt.Received):
+                found = event.message
+                if isinstance(found, m.ServiceStatus) and found.service == "central":
+                    self._central = found.online
+                return found
+
+    def wait(
+        self,
+        take: Callable[[m.Message | m.Cleared], bool],
+        timeout_s: float,
+        needs_central: bool = True,
+    ) -> bool:
+        """Feed messages to `take` until it says that all is there; False at the timeout."""
+        started = time.monotonic()
+        deadline = started + timeout_s
+        while True:
+            now = time.monotonic()
+            if needs_central and not self._central and now - started > SILENT_CENTRAL_S:
+                raise Unreachable("Central does not answer", "see: evcs status")
+            message = self.next(min(deadline, now + 0.5))
+            if message is not None and take(message):
+                return True
+            if time.monotonic() >= deadline:
+                return False
+
+    def _next(self, deadline: float) -> Any:
+        try:
+            return self._events.get(timeout=max(deadline - time.monotonic(), 0.0))
+        except queue.Empty:
+            return None
+
+
+def states(settings: Settings, cps: set[str], timeout_s: float = 3.0) -> dict[str, m.JudgedState]:
+    """The judged states of these CPs, as far as Central has told them."""
+    found: dict[str, m.JudgedState] = {}
+
+    def take(message: m.Message | m.Cleared) -> bool:
+        if isinstance(message, m.JudgedState):
+            found[message.cp] = message
+        return cps <= found.keys()
+
+    if cps:
+        with Observer(settings, [topics.of_kind(m.JudgedState)]) as observer:
+            observer.wait(take, timeout_s, needs_central=False)
+    return found

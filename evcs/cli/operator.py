@@ -1,0 +1,39 @@
+"""The operator's requests to Central, as the CLI makes them on the bus."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from evcs.cli.common import Call
+from evcs.cli.observer import Observer
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.errors import BY_CODE, EvcsError, Unreachable
+
+ANSWER_WITHIN_S = 15.0
+
+
+def ask_operator(
+    call: Call, verb: str, cp: str | None = None, session_id: str | None = None,
+    reason: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Ask Central for something and return its answer's body. Raises what it refuses with."""
+    asked = m.OperatorRequest("operator", verb, os.urandom(8).hex(), cp, session_id, reason)
+    answers: list[m.OperatorEvent] = []
+
+    def take(message: m.Message | m.Cleared) -> bool:
+        if isinstance(message, m.OperatorEvent) and message.id == asked.id:
+            answers.append(message)
+        return bool(answers)
+
+    subscriptions = [topics.of_kind(m.OperatorEvent, asker="operator")]
+    with Observer(call.settings, subscriptions, "operator") as observer:
+        observer.say(asked)
+        if not observer.wait(take, ANSWER_WITHIN_S):
+            raise Unreachable(f"no answer to {verb}", "see: evcs status")
+    answer = answers[0]
+    if not answer.ok:
+        text = str(answer.body.get("message") or answer.error)
+        raise BY_CODE.get(answer.error or "", EvcsError)(text)
+    return answer.body

@@ -1,0 +1,70 @@
+"""What Central knows of each CP: desired and observed, and what it last judged of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from evcs.core import charge_point as states
+from evcs.core.messages import DesiredCp, EngineStatus, JudgedState, MonitorStatus, SessionView
+
+
+class Known(NamedTuple):
+    """One CP. Times are monotonic seconds; `told` is the state as last published.
+
+    `heard`: who of "engine" and "monitor" has told its status since Central's connection.
+    """
+
+    desired: DesiredCp
+    engine: EngineStatus | None = None
+    monitor: MonitorStatus | None = None
+    engine_lost_at: float | None = None
+    monitor_lost_at: float | None = None
+    told: JudgedState | None = None
+    told_at: float = 0.0
+    tell_again: bool = False
+    heard: frozenset[str] = frozenset()
+
+
+FIGURES_EVERY_S = 1.0
+
+
+def judged(known: Known, session: SessionView | None, at: str) -> JudgedState:
+    """The present state; `since` stays while state and reason do."""
+    view = states.View(known.desired, known.engine, known.monitor, session is not None)
+    state, reason = states.judge(view)
+    told = known.told
+    same = told is not None and (told.state, told.reason) == (state, reason)
+    return JudgedState(
+        cp=known.desired.cp,
+        state=state,
+        reason=reason,
+        since=told.since if told is not None and same else at,
+        ocpp_status=states.OCPP_STATUS[state],
+        session=session,
+        revision=known.desired.revision,
+    )
+
+
+def to_be_told(known: Known, now: JudgedState, clock: float) -> bool:
+    """A change of state goes out at once, live figures at most once a second."""
+    told = known.told
+    if known.tell_again:
+        return True
+    if told == now:
+        return False
+    if told is None or told._replace(session=None) != now._replace(session=None):
+        return True
+    if (told.session is None) != (now.session is None):
+        return True
+    return clock - known.told_at >= FIGURES_EVERY_S
+
+
+def engine_away(known: Known) -> bool:
+    """Whether the Engine is gone, or there and silent."""
+    gone = known.engine is None or not known.engine.online
+    return gone or (known.monitor is not None and known.monitor.engine == "silent")
+
+
+def monitor_away(known: Known) -> bool:
+    """Whether the Monitor is gone."""
+    return known.monitor is None or not known.monitor.online

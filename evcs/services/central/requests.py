@@ -1,0 +1,153 @@
+"""What drivers, the operator and the web page ask of Central, and its answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evcs.adapters.clock import timestamp
+from evcs.adapters.ledger import Ledger, to_json
+from evcs.core import authorization, units
+from evcs.core import messages as m
+from evcs.core import session as s
+from evcs.services.central.outbox import Outbox
+
+if TYPE_CHECKING:
+    from evcs.services.central.service import Central
+
+HISTORY_LIMIT = 200
+BY_HAND = frozenset({"plug", "unplug", "fault", "clear"})
+
+
+class Requests:
+    """Answers each request with one event; a change goes through Central."""
+
+    def __init__(self, central: Central, ledger: Ledger, outbox: Outbox) -> None:
+        self._central, self._ledger, self._outbox = central, ledger, outbox
+        self._waiting: dict[str, m.OperatorRequest] = {}
+
+    def on_driver(self, asked: m.DriverRequest) -> None:
+        """A driver's request; the topic says whose."""
+        if asked.verb == "charge":
+            self._charge(asked)
+        elif asked.verb == "stop":
+            self._stop(asked)
+        elif asked.verb == "list":
+            self._answer(asked, {"cps": [self._offer(cp) for cp in sorted(self._central.fleet)]})
+        elif asked.verb == "history":
+            found = self._ledger.of_driver(asked.driver, HISTORY_LIMIT)
+            current = self._central.sessions.open
+            rows = [to_json(current.get(one.session_id, one)) for one in found]
+            self._answer(asked, {"sessions": rows})
+        elif asked.verb == "status":
+            session = self._central.sessions.of_driver(asked.driver)
+            self._answer(asked, {"session": to_json(session) if session else None})
+        else:
+            self._deny(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
+
+    def on_operator(self, asked: m.OperatorRequest) -> None:
+        """The operator's request, from the CLI or the page."""
+        if asked.verb == "close":
+            self._close(asked)
+        elif asked.verb in BY_HAND:
+            self._by_hand(asked)
+        else:
+            self._tell(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
+
+    def on_reply(self, reply: m.Reply) -> None:
+        """An Engine's answer to a command given by hand."""
+        asked = self._waiting.pop(reply.id, None)
+        if asked is not None:
+            self._tell(asked, None if reply.ok else "conflict", reply.error or "")
+
+    def _charge(self, asked: m.DriverRequest) -> None:
+        central = self._central
+        known = central.fleet.get(asked.cp or "")
+        energy = asked.energy_wh if asked.energy_wh is not None else units.DEFAULT_ENERGY_WH
+        if not 1 <= energy <= units.MAX_ENERGY_WH:
+            self._deny(asked, "bad_value", f"energy must be 1 to {units.MAX_ENERGY_WH} Wh")
+            return
+        state = central.state_of(asked.cp or "")
+        here = central.sessions.at_cp(asked.cp or "")
+        mine = central.sessions.of_driver(asked.driver)
+        denial = authorization.authorize(
+            authorization.Situation(
+                known.desired if known else None,
+                state.state if state else "",
+                state.reason if state else "",
+                here.session_id if here else None,
+                mine.cp if mine else None,
+            )
+        )
+        if denial is not None or known is None:
+            denial = denial or authorization.Denial("not_found", "unknown CP")
+            self._deny(asked, denial.code, denial.reason)
+            return
+        session = central.sessions.request(asked.driver, known.desired, energy, asked.id)
+        due = central.sessions.due(session, known.engine)
+        if due is not None:
+            central.tell(due)
+
+    def _stop(self, asked: m.DriverRequest) -> None:
+        session = self._central.sessions.of_driver(asked.driver)
+        if session is None:
+            self._deny(asked, "conflict", "no session is under way")
+            return
+        self._central.stop_session(session, "driver")
+        self._answer(asked, {"session": to_json(session)})
+
+    def _offer(self, cp: str) -> dict[str, Any]:
+        desired = self._central.fleet[cp].desired
+        state = self._central.state_of(cp)
+        return {
+            "id": cp,
+            "state": state.state if state else "",
+            "price_eur_kwh": desired.price_eur_kwh,
+            "max_power_w": desired.max_power_w,
+            "location": desired.location,
+        }
+
+    def _answer(self, asked: m.DriverRequest, body: dict[str, Any]) -> None:
+        self._outbox.say(m.DriverEvent(asked.driver, "answer", asked.id, None, body))
+
+    def _deny(self, asked: m.DriverRequest, code: str, reason: str) -> None:
+        body: dict[str, object] = {"code": code, "reason": reason, "cp": asked.cp}
+        self._outbox.say(m.DriverEvent(asked.driver, "denied", asked.id, None, body))
+        self._outbox.audit(f"driver/{asked.driver}", asked.verb[:40], asked.cp, "denied", reason)
+
+    def _close(self, asked: m.OperatorRequest) -> None:
+        session = self._central.sessions.open.get(asked.session_id or "")
+        if session is None:
+            found = self._central.sessions.find(asked.session_id or "")
+            text = "it is settled already" if found else f"no session {asked.session_id}"
+            self._tell(asked, "conflict" if found else "not_found", text)
+            return
+        after = self._central.sessions.advance(session, s.Closed("closed", timestamp()))
+        self._central.touch(after.cp)
+        known = self._central.fleet.get(after.cp)
+        due = self._central.sessions.due(after, known.engine if known else None)
+        if due is not None:
+            self._central.tell(due)
+        self._tell(asked, None, "", {"session": to_json(after)})
+
+    def _by_hand(self, asked: m.OperatorRequest) -> None:
+        known = self._central.fleet.get(asked.cp or "")
+        if known is None:
+            self._tell(asked, "not_found", f"no CP {asked.cp}")
+            return
+        if known.engine is None or not known.engine.online:
+            self._tell(asked, "conflict", "its Engine is not there")
+            return
+        self._waiting[asked.id] = asked
+        self._central.tell(m.Command(known.desired.cp, asked.verb, asked.id, reason=asked.reason))
+
+    def _tell(
+        self, asked: m.OperatorRequest, code: str | None, text: str,
+        body: dict[str, object] | None = None,
+    ) -> None:  # fmt: skip
+        who = asked.asker
+        self._outbox.say(
+            m.OperatorEvent(who, "answer", asked.id, code is None, code,
+                            {"message": text, **(body or {})})
+        )  # fmt: skip
+        outcome = "ok" if code is None else f"refused: {text}"
+        self._outbox.audit(who, asked.verb[:40], asked.cp, outcome, asked.session_id or "")

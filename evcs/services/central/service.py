@@ -1,0 +1,372 @@
+"""Central's loop: observed and desired come in, judged states, commands and tickets go out."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from evcs.adapters.clock import timestamp
+from evcs.adapters.ledger import Ledger
+from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
+from evcs.core import charge_point as states
+from evcs.core import messages as m
+from evcs.core import session as s
+from evcs.core import topics
+from evcs.services.central import fleet
+from evcs.services.central.outbox import Outbox
+from evcs.services.central.requests import Requests
+from evcs.services.central.sessions import Sessions, command
+
+TICK_S = 0.5
+REPEAT_EVERY_S = 5.0
+SUMMARY_EVERY_S = 5.0
+
+_log = logging.getLogger("evcs")
+
+
+def subscriptions() -> list[topics.Subscription]:
+    """What Central listens to; its own states, to take away those of CPs that are gone."""
+    return [
+        topics.below("registry"),
+        topics.of_kind(m.JudgedState, own=False),
+        topics.below("cp"),
+        topics.central_status(),
+        *(topics.of_kind(kind) for kind in (m.DriverRequest, m.OperatorRequest)),
+    ]
+
+
+class Central:
+    """The fleet as judged, the sessions, and who is told what."""
+
+    def __init__(
+        self, bus: Bus, ledger: Ledger, clock: Callable[[], float], birth: m.ServiceStatus
+    ) -> None:
+        self._bus, self._clock, self._birth = bus, clock, birth
+        self.fleet: dict[str, fleet.Known] = {}
+        self._outbox = Outbox(ledger, bus)
+        self.sessions = Sessions(ledger, self._outbox, clock)
+        self._requests = Requests(self, ledger, self._outbox)
+        self._connected_at = clock()
+        self._ready = False
+        self._touched: set[str] = set()
+        self._repeated_at = 0.0
+        self._summary: m.Summary | None = None
+        self._summary_at = 0.0
+        self._on: dict[type, Callable[[Any], None]] = {
+            m.DesiredCp: self._on_desired,
+            m.EngineStatus: self._on_engine,
+            m.MonitorStatus: self._on_monitor,
+            m.Meter: self._on_meter,
+            m.SessionEvent: self._on_session,
+            m.Reply: self._on_reply,
+            m.JudgedState: self._on_own_state,
+            m.Cleared: self._on_cleared,
+            m.ServiceStatus: self._on_own_birth,
+            m.DriverRequest: self._requests.on_driver,
+            m.OperatorRequest: self._requests.on_operator,
+        }
+
+    def handle(self, events: list[Any]) -> None:
+        """One batch: judged together, committed together, then told."""
+        for event in events:
+            if isinstance(event, Received):
+                handler = self._on.get(type(event.message))
+                if handler is not None:
+                    handler(event.message)
+            elif isinstance(event, Connected):
+                self._on_connected()
+            elif isinstance(event, Disconnected):
+                self._ready = False
+                _log.warning("bus: %s", event.reason)
+        self._finish()
+
+    def tick(self, now: float) -> float:
+        """What is due by time: absences, commands told again, figures, the summary."""
+        if self._ready:
+            for cp in list(self.fleet):
+                self._check_absence(cp, now)
+            if now - self._repeated_at >= REPEAT_EVERY_S:
+                self._repeated_at = now
+                for session in list(self.sessions.open.values()):
+                    self._tell_due(session)
+        self.sessions.save_figures(now)
+        self._finish()
+        self._tell_summary(now)
+        return TICK_S
+
+    def state_of(self, cp: str) -> m.JudgedState | None:
+        """The CP's judged state as it is now."""
+        known = self.fleet.get(cp)
+        return fleet.judged(known, self._view(cp), timestamp()) if known else None
+
+    def tell(self, cmd: m.Command) -> None:
+        """Send a command to an Engine, once all is written."""
+        self._outbox.say(cmd)
+
+    def touch(self, cp: str) -> None:
+        """Have the CP judged at the end of this batch."""
+        self._touched.add(cp)
+
+    def stop_session(self, session: s.Session, reason: str) -> None:
+        """End a session for a reason; told to its Engine now, or when that is back."""
+        self._tell_due(self.sessions.advance(session, s.Stop(reason)))
+        self.touch(session.cp)
+
+    def _on_connected(self) -> None:
+        self._connected_at = self._clock()
+        for cp, known in self.fleet.items():
+            self.fleet[cp] = known._replace(tell_again=True, heard=frozenset())
+        self._summary = None
+        self._outbox.say(self._birth)
+
+    def _on_own_birth(self, status: m.ServiceStatus) -> None:
+        """Our own birth comes back behind all that the broker kept: now judge, and tell."""
+        if status.service == "central" and status.boot == self._birth.boot and status.online:
+            self._ready = True
+            self._touched.update(self.fleet)
+            for session in list(self.sessions.open.values()):
+                self._tell_due(session)
+
+    def _on_desired(self, desired: m.DesiredCp) -> None:
+        known = self.fleet.get(desired.cp)
+        now = self._clock()
+        self.fleet[desired.cp] = (
+            known._replace(desired=desired)
+            if known
+            else fleet.Known(desired, engine_lost_at=now, monitor_lost_at=now)
+        )
+        self.touch(desired.cp)
+        session = self.sessions.at_cp(desired.cp)
+        if session is None:
+            return
+        if desired.deleted:
+            self.stop_session(session, "deleted")
+        elif desired.service == "out":
+            self.stop_session(session, "out_of_order")
+
+    def _on_engine(self, status: m.EngineStatus) -> None:
+        known = self.fleet.get(status.cp)
+        if known is None or self._stale(known.engine, status):
+            return
+        lost_at = known.engine_lost_at
+        self.fleet[status.cp] = known._replace(
+            engine=status,
+            engine_lost_at=None if status.online else (lost_at or self._clock()),
+            heard=known.heard | {"engine"},
+        )
+        self.touch(status.cp)
+        if status.online:
+            self._reconcile_session(status, lost_at)
+        else:
+            self._engine_lost(status.cp)
+
+    def _stale(self, known: m.EngineStatus | m.MonitorStatus | None,
+               status: m.EngineStatus | m.MonitorStatus) -> bool:  # fmt: skip
+        """A will that comes after the next birth is of another boot."""
+        return (
+            known is not None and known.online and not status.online and known.boot != status.boot
+        )
+
+    def _reconcile_session(self, status: m.EngineStatus, lost_at: float | None) -> None:
+        """At each word of an Engine: compare what it holds with the ledger."""
+        session = self.sessions.at_cp(status.cp)
+        if status.session_id and (session is None or session.session_id != status.session_id):
+            self._foreign_session(status)
+        if session is None:
+            return
+        if status.phase == "waiting" and lost_at is not None:
+            away = s.absent_for(lost_at, self._connected_at, self._clock())
+            if away > s.RESUME_WITHIN_S:
+                session = self.sessions.advance(session, s.Stop("power_loss"))
+        if session.phase == s.SUPPLYING and status.session_id != session.session_id:
+            session = self.sessions.advance(session, s.Lost())
+        self._tell_due(session)
+
+    def _foreign_session(self, status: m.EngineStatus) -> None:
+        """The Engine holds what is not open here: settled already, or never known."""
+        assert status.session_id is not None
+        found = self.sessions.find(status.session_id)
+        if found is not None and found.phase == s.SETTLED:
+            self.tell(command(found, s.Due("settled")))
+        elif found is None:
+            _log.error("cp=%s holds session=%s, unknown here", status.cp, status.session_id)
+            self._outbox.audit(
+                f"cp/{status.cp}/engine", "session", status.cp, "unknown", status.session_id
+            )
+            stop = m.Command(status.cp, "stop", f"{status.session_id}.stop", status.session_id,
+                             reason="unknown_session")  # fmt: skip
+            self.tell(stop)
+
+    def _tell_due(self, session: s.Session) -> None:
+        known = self.fleet.get(session.cp)
+        due = self.sessions.due(session, known.engine if known else None)
+        if due is not None:
+            self.tell(due)
+
+    def _engine_lost(self, cp: str) -> None:
+        session = self.sessions.at_cp(cp)
+        if session is not None:
+            self.sessions.advance(session, s.Lost())
+
+    def _on_monitor(self, status: m.MonitorStatus) -> None:
+        known = self.fleet.get(status.cp)
+        if known is None or self._stale(known.monitor, status):
+            return
+        lost_at = None if status.online else (known.monitor_lost_at or self._clock())
+        self.fleet[status.cp] = known._replace(
+            monitor=status, monitor_lost_at=lost_at, heard=known.heard | {"monitor"}
+        )
+        self.touch(status.cp)
+        session = self.sessions.at_cp(status.cp)
+        if session is None or not status.online:
+            return
+        if status.engine == "ko":
+            self.stop_session(session, "fault")
+        elif status.engine == "silent":
+            self._engine_lost(status.cp)
+
+    def _on_meter(self, meter: m.Meter) -> None:
+        session = self.sessions.open.get(meter.session_id)
+        if session is None or session.cp != meter.cp:
+            self.sessions.refused_readings += 1
+            return
+        if meter.energy_wh < session.energy_wh or meter.seq <= session.seq or meter.power_w < 0:
+            self.sessions.refused_readings += 1
+            return
+        known = self.fleet.get(meter.cp)
+        if known is not None and fleet.engine_away(known) and session.phase == s.INTERRUPTED:
+            return
+        event = s.Metered(meter.seq, meter.energy_wh, meter.power_w)
+        after = self.sessions.advance(session, event)
+        self.sessions.tell(after, "progress")
+        self.touch(meter.cp)
+
+    def _on_session(self, told: m.SessionEvent) -> None:
+        session = self.sessions.find(told.session_id)
+        if session is None or session.cp != told.cp or told.energy_wh < 0 or told.seq < 0:
+            _log.warning("cp=%s told of session=%s, not its own", told.cp, told.session_id)
+            self._outbox.audit(
+                f"cp/{told.cp}/engine", "session", told.cp, "refused",
+                f"{told.session_id} {told.event} {told.energy_wh} Wh",
+            )  # fmt: skip
+            if session is None and told.event == "ended":
+                self.tell(m.Command(told.cp, "settled", f"{told.session_id}.settled",
+                                    told.session_id))  # fmt: skip
+            return
+        if told.event == "started":
+            if session.phase in (s.REQUESTED, s.INTERRUPTED):
+                self.sessions.advance(session, s.Started(told.seq, told.energy_wh))
+        elif told.event == "ended":
+            reason = told.reason or "ended"
+            event = s.Ended(told.seq, told.energy_wh, reason, timestamp())
+            after = self.sessions.advance(session, event)
+            self.tell(command(after, s.Due("settled")))
+        self.touch(told.cp)
+
+    def _on_reply(self, reply: m.Reply) -> None:
+        session_id, _, verb = reply.id.partition(".")
+        session = self.sessions.open.get(session_id)
+        if session is None or session.cp != reply.cp:
+            self._requests.on_reply(reply)
+        elif verb == "start" and session.phase == s.REQUESTED:
+            if reply.ok:
+                self.sessions.accepted(session)
+            else:
+                self.sessions.refused(session, reply.error or "no reason given")
+        elif verb == "stop" and reply.error == "no_session":
+            self.sessions.advance(session, s.Unknown(timestamp()))
+        self.touch(reply.cp)
+
+    def _on_own_state(self, state: m.JudgedState) -> None:
+        """What an earlier run told: `since` goes on from it; of an unknown CP it is taken away."""
+        known = self.fleet.get(state.cp)
+        if known is None:
+            self._outbox.say(topics.clear(m.JudgedState, cp=state.cp))
+        elif known.told is None:
+            self.fleet[state.cp] = known._replace(told=state, tell_again=True)
+
+    def _on_cleared(self, cleared: m.Cleared) -> None:
+        cp = cleared.key.get("cp", "")
+        known = self.fleet.get(cp)
+        if known is None:
+            return
+        if cleared.kind is m.DesiredCp:
+            session = self.sessions.at_cp(cp)
+            if session is not None:
+                self.sessions.advance(session, s.Closed("deleted", timestamp()))
+            del self.fleet[cp]
+            self._outbox.say(topics.clear(m.JudgedState, cp=cp))
+        elif cleared.kind is m.EngineStatus:
+            self._engine_unheard(cp, known)
+        elif cleared.kind is m.MonitorStatus:
+            self._monitor_unheard(cp, known)
+
+    def _engine_unheard(self, cp: str, known: fleet.Known) -> None:
+        self.fleet[cp] = known._replace(engine=None, engine_lost_at=self._clock())
+        self._engine_lost(cp)
+        self.touch(cp)
+
+    def _monitor_unheard(self, cp: str, known: fleet.Known) -> None:
+        self.fleet[cp] = known._replace(monitor=None, monitor_lost_at=self._clock())
+        self.touch(cp)
+
+    def _check_absence(self, cp: str, now: float) -> None:
+        known = self.fleet[cp]
+        if now - self._connected_at > s.RECONNECT_GRACE_S:
+            # After a new connection silence counts: the broker may have lost a will.
+            if known.engine is not None and "engine" not in known.heard:
+                self._engine_unheard(cp, known)
+            if known.monitor is not None and "monitor" not in known.heard:
+                self._monitor_unheard(cp, self.fleet[cp])
+        known = self.fleet[cp]
+        if known.monitor_lost_at is None:
+            return
+        session = self.sessions.at_cp(cp)
+        if session is None or session.phase == s.ENDING:
+            return
+        if s.absent_for(known.monitor_lost_at, self._connected_at, now) > s.MONITOR_GONE_S:
+            self.stop_session(session, "monitor_gone")
+
+    def _view(self, cp: str) -> m.SessionView | None:
+        session = self.sessions.at_cp(cp)
+        if session is None or session.phase == s.REQUESTED:
+            return None
+        return m.SessionView(
+            session.session_id, session.driver, session.energy_wh, session.power_w,
+            session.cost_so_far,
+        )  # fmt: skip
+
+    def _finish(self) -> None:
+        clock, at = self._clock(), timestamp()
+        later = set() if self._ready else set(self._touched)
+        if not self._ready:
+            self._touched = set()
+        for cp in self._touched:
+            known = self.fleet.get(cp)
+            if known is None:
+                continue
+            state = fleet.judged(known, self._view(cp), at)
+            if fleet.to_be_told(known, state, clock):
+                if known.told is None or known.told.state != state.state:
+                    _log.info("cp=%s %s %s", cp, state.state, state.reason)
+                self._outbox.say(state)
+                self.fleet[cp] = known._replace(told=state, told_at=clock, tell_again=False)
+            elif known.told != state:
+                later.add(cp)
+        self._touched = later
+        self._outbox.flush()
+
+    def _tell_summary(self, now: float) -> None:
+        if not self._ready or now - self._summary_at < SUMMARY_EVERY_S:
+            return
+        counts = Counter(known.told.state for known in self.fleet.values() if known.told)
+        running = [one for one in self.sessions.open.values() if one.phase != s.REQUESTED]
+        summary = m.Summary(
+            {state: counts[state] for state in states.STATES},
+            len(running),
+            sum(one.power_w for one in running),
+        )
+        if summary != self._summary and self._bus.say(summary):
+            self._summary, self._summary_at = summary, now

@@ -1,0 +1,154 @@
+"""Central's open sessions: each event through core.session's table, each change saved first."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+
+from evcs.adapters.clock import timestamp
+from evcs.adapters.ledger import Ledger, to_json
+from evcs.core import messages as m
+from evcs.core import session as s
+from evcs.services.central.outbox import Outbox
+
+SAVE_FIGURES_EVERY_S = 5.0
+
+_log = logging.getLogger("evcs")
+
+
+class Sessions:
+    """Sessions that are not settled, by id, by CP and by driver."""
+
+    def __init__(self, ledger: Ledger, outbox: Outbox, clock: Callable[[], float]) -> None:
+        self._ledger, self._outbox, self._clock = ledger, outbox, clock
+        self.open = {one.session_id: one for one in ledger.open_sessions()}
+        self._at_cp = {one.cp: one.session_id for one in self.open.values()}
+        self._of_driver = {one.driver: one.session_id for one in self.open.values()}
+        self._asked_at = {one: clock() for one in self.open}
+        self._request_ids: dict[str, str] = {}
+        self._unsaved: set[str] = set()
+        self._figures_saved_at = 0.0
+        self.refused_readings = 0
+
+    def at_cp(self, cp: str) -> s.Session | None:
+        """The session under way at a CP."""
+        return self.open.get(self._at_cp.get(cp, ""))
+
+    def of_driver(self, driver: str) -> s.Session | None:
+        """The session that a driver has under way."""
+        return self.open.get(self._of_driver.get(driver, ""))
+
+    def find(self, session_id: str) -> s.Session | None:
+        """Any session, settled ones too."""
+        return self.open.get(session_id) or self._ledger.session(session_id)
+
+    def request(self, driver: str, cp: m.DesiredCp, energy_wh: int, request_id: str) -> s.Session:
+        """A new session at the price of now."""
+        now = timestamp()
+        session_id = f"{now[2:10].replace('-', '')}-{os.urandom(6).hex()}"
+        session = s.Session(
+            session_id, cp.id, driver, cp.price_eur_kwh, energy_wh, cp.max_power_w, now
+        )
+        self.open[session_id] = session
+        self._at_cp[cp.id] = self._of_driver[driver] = session_id
+        self._asked_at[session_id] = self._clock()
+        self._request_ids[session_id] = request_id
+        self._outbox.save(session)
+        self._outbox.audit(f"driver/{driver}", "charge", cp.id, "asked", session_id)
+        return session
+
+    def accepted(self, session: s.Session) -> None:
+        """The CP takes the session."""
+        self.tell(session, "authorised")
+
+    def refused(self, session: s.Session, why: str) -> None:
+        """The CP turned the session down: it never was one."""
+        self.tell(session, "denied", {"code": "conflict", "reason": f"the CP refused: {why}"})
+        self._outbox.forget(session.session_id)
+        self._outbox.audit(
+            f"driver/{session.driver}", "charge", session.cp, "denied", f"the CP refused: {why}"
+        )
+        self._drop(session)
+
+    def advance(self, session: s.Session, event: s.Event) -> s.Session:
+        """Put an event to the table; save and tell what comes of it."""
+        after = s.advance(session, event)
+        if after == session:
+            return after
+        self.open[after.session_id] = after
+        if after.phase == session.phase:
+            self._unsaved.add(after.session_id)
+        else:
+            self._outbox.save(after)
+            self._unsaved.discard(after.session_id)
+            self._on_phase(after)
+        return after
+
+    def due(self, session: s.Session, engine: m.EngineStatus | None) -> m.Command | None:
+        """The command that the session's Engine must be told now."""
+        age = self._clock() - self._asked_at.get(session.session_id, 0.0)
+        due = s.due(session, engine, age)
+        return command(session, due) if due else None
+
+    def save_figures(self, now: float) -> None:
+        """Have the energies of running sessions written, all in one transaction."""
+        if self._unsaved and now - self._figures_saved_at >= SAVE_FIGURES_EVERY_S:
+            for one in self._unsaved & self.open.keys():
+                self._outbox.save(self.open[one])
+            self._unsaved.clear()
+            self._figures_saved_at = now
+
+    def tell(
+        self, session: s.Session, event: str, body: dict[str, object] | None = None
+    ) -> None:
+        """Tell the session's driver."""
+        self._outbox.say(
+            m.DriverEvent(
+                session.driver,
+                event,
+                self._request_ids.get(session.session_id),
+                session.session_id,
+                body if body is not None else _figures(session),
+            )
+        )
+
+    def _on_phase(self, session: s.Session) -> None:
+        _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)
+        if session.phase == s.SUPPLYING:
+            self.tell(session, "started")
+        elif session.phase == s.INTERRUPTED:
+            self.tell(session, "interrupted")
+        elif session.phase == s.SETTLED:
+            self.tell(session, "ticket")
+            detail = f"{session.session_id} {session.energy_wh} Wh {session.cost_eur} EUR"
+            self._outbox.audit("central", "ticket", session.cp, session.reason or "", detail)
+            self._drop(session)
+
+    def _drop(self, session: s.Session) -> None:
+        self.open.pop(session.session_id, None)
+        self._at_cp.pop(session.cp, None)
+        self._of_driver.pop(session.driver, None)
+        self._asked_at.pop(session.session_id, None)
+        self._request_ids.pop(session.session_id, None)
+        self._unsaved.discard(session.session_id)
+
+
+def _figures(session: s.Session) -> dict[str, object]:
+    found = to_json(session)
+    del found["session_id"]
+    return {**found, "power_w": session.power_w, "requested_wh": session.requested_wh}
+
+
+def command(session: s.Session, due: s.Due) -> m.Command:
+    """The command to a session's Engine. Its id says what the reply is about."""
+    starting = due.verb == "start"
+    return m.Command(
+        cp=session.cp,
+        verb=due.verb,
+        id=f"{session.session_id}.{due.verb}",
+        session_id=session.session_id,
+        energy_wh=session.requested_wh if starting else None,
+        max_power_w=session.max_power_w if starting else None,
+        reason=due.reason,
+    )

@@ -1,0 +1,210 @@
+"""The CP Manager process: makes supervisord run exactly the CPs that are wanted on this host."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+from evcs.adapters import engine_health
+from evcs.adapters.crash_points import crash_point
+from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
+from evcs.adapters.section_files import SectionFiles
+from evcs.adapters.supervisord import Reload, Supervisord
+from evcs.config import Home
+from evcs.core import messages as m
+from evcs.core import reconcile, sections, topics
+from evcs.core.errors import EvcsError
+from evcs.core.ids import RESERVED
+
+RESYNC_S = 10.0
+WAITING_S = 1.0
+BURST_S = 1.0
+GATHER_S = 0.25
+
+_log = logging.getLogger("evcs")
+
+
+def subscriptions() -> list[topics.Subscription]:
+    """What a CP Manager listens to."""
+    return [topics.below("registry")]
+
+
+class CpManager:
+    """Desired state in memory, files and supervisord outside, `reconcile.plan` between them."""
+
+    def __init__(
+        self,
+        home: Home,
+        host: str,
+        bus: Bus,
+        supervisord: Supervisord,
+        clock: Callable[[], float],
+        birth: m.ServiceStatus,
+    ) -> None:
+        self._home, self._host, self._bus, self._birth = home, host, bus, birth
+        self._supervisord, self._clock = supervisord, clock
+        self._files = SectionFiles(home.sections)
+        self._desired: dict[str, m.DesiredCp] = {}
+        self._reported: dict[str, m.Applied] = {}
+        self._changed: frozenset[str] = frozenset()
+        self._reloaded = False
+        self._passed_at = 0.0
+        self._due_at = 0.0
+        self._unexplained: frozenset[str] = frozenset()
+
+    def handle(self, events: list[Any]) -> float:
+        """One batch of events; in how many seconds to act on it."""
+        for event in events:
+            if isinstance(event, Received):
+                self._on_message(event.message)
+            elif isinstance(event, Connected):
+                for report in self._reported.values():
+                    self._bus.say(report)
+                self._bus.say(self._birth)
+            elif isinstance(event, Disconnected):
+                _log.warning("bus: %s", event.reason)
+        return self._due_at - self._clock()
+
+    def tick(self, now: float) -> float:
+        """Make it so, where something changed or a look is due."""
+        if now < self._due_at:
+            return self._due_at - now
+        waiting = True
+        try:
+            waiting = self._pass()
+        except EvcsError as error:
+            _log.error("%s", error)
+        except OSError as error:
+            _log.error("sections can't be written: %s; make room", error.strerror)
+        self._passed_at = self._clock()
+        pause = WAITING_S if waiting else RESYNC_S
+        self._due_at = self._passed_at + pause
+        return pause
+
+    def _on_message(self, message: m.Message | m.Cleared) -> None:
+        if isinstance(message, m.DesiredCp):
+            self._desired[message.cp] = message
+        elif isinstance(message, m.Cleared) and message.kind is m.DesiredCp:
+            cp = message.key["cp"]
+            self._desired.pop(cp, None)
+            self._reported.pop(cp, None)
+            self._bus.publish(topics.clear(m.Applied, host=self._host, cp=cp))
+            return
+        else:
+            return
+        # Alone, a change is made at once; in a burst many are gathered for one reload.
+        now = self._clock()
+        gather = GATHER_S if now - self._passed_at < BURST_S else 0.0
+        self._due_at = min(self._due_at, now + gather)
+
+    def _pass(self) -> bool:
+        """One look and what it calls for; whether something has to wait."""
+        first = self._plan(frozenset())
+        self._set_misfits_aside(first)
+        for cp in first.write:
+            self._files.write(cp)
+            crash_point("manager.section_written")
+        for cp in first.erase:
+            self._files.erase(cp)
+            crash_point("manager.section_erased")
+        self._take_down(first.stop)
+        steps = first
+        if first.write or first.start or not self._reloaded:
+            self._check(self._supervisord.reload(), first)
+            self._reloaded = True
+            crash_point("manager.reloaded")
+        if self._changed or first.start:
+            steps = self._plan(self._changed)
+            self._take_down(steps.stop)
+            self._changed -= set(steps.stop)
+        failed = self._start(steps.start)
+        self._report(set(steps.waiting) | set(first.waiting), failed)
+        return bool(steps.waiting or first.waiting or failed)
+
+    def _plan(self, changed: frozenset[str]) -> reconcile.Plan:
+        groups = self._supervisord.groups() - RESERVED
+        doubtful = changed | {
+            cp
+            for cp, desired in self._desired.items()
+            if cp in groups and not reconcile.wanted_here(desired, self._host)
+        }
+        actual = reconcile.Actual(self._files.texts(), groups, changed, self._busy(doubtful))
+        self._tell_unexplained(groups - self._desired.keys())
+        texts = {cp: sections.render(cp) for cp in self._desired}
+        return reconcile.plan(self._desired, texts, actual, self._host)
+
+    def _busy(self, cps: Iterable[str]) -> frozenset[str]:
+        """Those that supply now, by their own word."""
+        found = set()
+        for cp in cps:
+            answer = engine_health.ask(self._home.engine_socket(cp), 0.5)
+            if answer is not None and answer.get("session_id"):
+                found.add(cp)
+        return frozenset(found)
+
+    def _set_misfits_aside(self, steps: reconcile.Plan) -> None:
+        """What isn't ours must not be in the folder when supervisord reads it."""
+        for path in self._files.misfits():
+            if path.stem not in steps.write:
+                goal = self._files.set_aside(path)
+                _log.error("file=%s is not a section of ours; set aside as %s", path, goal.name)
+
+    def _check(self, found: Reload, steps: reconcile.Plan) -> None:
+        """Take over what changed; speak up about what nobody asked for."""
+        self._changed = found.changed & self._desired.keys()
+        meant = set(steps.start) | set(steps.erase) | self._desired.keys()
+        for word, names in found._asdict().items():
+            odd = sorted(names - meant)
+            if odd:
+                _log.error("supervisord sees %s=%s, which nothing here asked for", word, odd)
+
+    def _take_down(self, cps: tuple[str, ...]) -> None:
+        for cp in cps:
+            self._supervisord.signal_group(cp, "TERM")
+        for cp in cps:
+            self._supervisord.stop_group(cp)
+            crash_point("manager.group_stopped")
+            self._supervisord.remove(cp)
+            _log.info("cp=%s group removed", cp)
+
+    def _remove_traces(self, cp: str) -> None:
+        """A CP made later under the same id must not find this one's journal."""
+        with suppress(FileNotFoundError):
+            self._home.journal(cp).unlink()
+        for role in sections.ROLES:
+            for path in self._home.log.glob(f"{cp}.{role}.log*"):
+                path.unlink(missing_ok=True)
+
+    def _start(self, cps: tuple[str, ...]) -> dict[str, str]:
+        failed = {}
+        for cp in cps:
+            try:
+                self._supervisord.add(cp)
+                crash_point("manager.group_added")
+                _log.info("cp=%s group added", cp)
+            except EvcsError as error:
+                failed[cp] = error.message
+                _log.error("cp=%s can't be started: %s", cp, error)
+        return failed
+
+    def _report(self, waiting: set[str], failed: dict[str, str]) -> None:
+        for cp, desired in self._desired.items():
+            if cp in waiting or desired.host != self._host:
+                continue
+            if desired.deleted:
+                self._remove_traces(cp)
+            report = m.Applied(
+                self._host, cp, cp not in failed, desired.revision, failed.get(cp)
+            )
+            if self._reported.get(cp) != report:
+                self._reported[cp] = report
+                self._bus.say(report)
+                crash_point("manager.reported")
+
+    def _tell_unexplained(self, groups: frozenset[str]) -> None:
+        new = groups - self._unexplained
+        self._unexplained = groups
+        if new and self._desired:
+            _log.warning("groups=%s run, and no record explains them; left alone", sorted(new))

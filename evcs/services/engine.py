@@ -1,0 +1,208 @@
+"""The Engine process: drives a charger at Central's command and tells what it meters.
+
+What it holds is in its journal before anyone is told. It never ends a supply because
+someone else is away; only its charger, its journal's owner (Central) and a refusal by
+the broker (a revoked identity) do.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from evcs.adapters.engine_health import HealthQuery
+from evcs.adapters.journal import Journal
+from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
+from evcs.core import messages as m
+from evcs.core import supply as s
+from evcs.core import topics
+from evcs.core.charger import Charger, Reading
+
+TICK_S = 1.0
+SYNC_EVERY = 10
+TELL_AGAIN_EVERY = 5
+
+_log = logging.getLogger("evcs")
+
+
+def subscriptions(cp: str) -> list[topics.Subscription]:
+    """What an Engine listens to."""
+    return [topics.of_kind(m.Command, cp=cp), topics.central_status()]
+
+
+def will(cp: str, boot: str) -> topics.Publication:
+    """What the broker says when it is gone."""
+    return topics.encode(m.EngineStatus(cp, False, boot), None)
+
+
+class Engine:
+    """One CP's Engine; all its state is here, its journal and its charger."""
+
+    def __init__(
+        self, cp: str, boot: str, bus: Bus, journal: Journal, charger: Charger, now: float
+    ) -> None:
+        self._cp, self._boot = cp, boot
+        self._bus, self._journal, self._charger = bus, journal, charger
+        self._supply = s.from_record(journal.last())
+        self._unsaved = False
+        self._told = False
+        self._central: bool | None = None
+        self._stepped_at = now
+        self._ticks = 0
+        if self._supply.session_id is not None:
+            charger.plug()
+            _log.info("session=%s found in the journal", self._supply.session_id)
+
+    def handle(self, events: list[Any]) -> None:
+        """One batch of events."""
+        for event in events:
+            if isinstance(event, HealthQuery):
+                event.answer(self._health())
+            elif isinstance(event, Received):
+                self._on_message(event.message)
+            elif isinstance(event, Connected):
+                self._tell_session()
+                self._tell_status()
+                self._told = True
+            elif isinstance(event, Disconnected):
+                self._on_disconnected(event)
+
+    def tick(self, now: float) -> float:
+        """Once a second: let the charger run, meter, tell what is not settled again."""
+        elapsed, self._stepped_at = now - self._stepped_at, now
+        self._ticks += 1
+        if self._supply.phase == s.SUPPLYING:
+            self._meter(self._charger.step(elapsed))
+        elif self._unsaved:
+            self._keep(self._supply, sync=True)
+            self._tell_session()
+        elif self._supply.phase == s.ENDED and self._ticks % TELL_AGAIN_EVERY == 0:
+            self._tell_session()
+        return TICK_S
+
+    def _on_message(self, message: m.Message | m.Cleared) -> None:
+        if isinstance(message, m.Command):
+            self._on_command(message)
+        elif isinstance(message, m.ServiceStatus) and message.service == "central":
+            if self._central != message.online:
+                self._central = message.online
+                self._tell_status()
+
+    def _on_command(self, cmd: m.Command) -> None:
+        if cmd.verb in ("plug", "unplug", "fault", "clear"):
+            error = self._by_hand(cmd)
+        elif cmd.verb in ("start", "resume", "stop", "settled"):
+            outcome = s.command(self._supply, cmd, self._charger.fault)
+            error = outcome.error
+            if outcome.supply != self._supply and not self._change(outcome.supply):
+                error = "disk_full"
+        else:
+            error = s.BAD_COMMAND
+        self._bus.say(m.Reply(self._cp, cmd.id, error is None, error))
+        if error is None and cmd.verb in ("start", "stop"):
+            self._tell_session()
+        self._tell_status()
+
+    def _by_hand(self, cmd: m.Command) -> str | None:
+        if cmd.verb == "plug":
+            self._charger.plug()
+        elif cmd.verb == "unplug":
+            self._charger.unplug()
+            self._change(s.end(self._supply, "unplugged"))
+        elif cmd.verb == "fault":
+            self._charger.set_fault(cmd.reason or "fault")
+            self._change(s.end(self._supply, "fault"))
+            _log.warning("fault=%s set", cmd.reason)
+        else:
+            self._charger.set_fault(None)
+            _log.info("fault cleared")
+        if self._supply.phase == s.ENDED:
+            self._tell_session()
+        return None
+
+    def _change(self, after: s.Supply) -> bool:
+        """Take over another supply: journal, contactor. False where it can't be begun."""
+        before = self._supply
+        if after == before:
+            return True
+        if not self._keep(after, sync=True) and before.phase == s.IDLE:
+            self._supply, self._unsaved = before, False
+            return False
+        if after.phase == s.SUPPLYING:
+            self._charger.plug()
+            self._charger.close_contactor(after.target_wh, after.max_power_w, after.energy_wh)
+        elif before.phase == s.SUPPLYING:
+            self._charger.open_contactor()
+        if after.phase == s.IDLE:
+            self._charger.unplug()
+            self._journal.compact()
+        if before.phase != after.phase:
+            session = after.session_id or before.session_id
+            _log.info(
+                "session=%s energy_wh=%d %s %s",
+                session, max(after.energy_wh, before.energy_wh), after.phase, after.reason or "",
+            )  # fmt: skip
+        return True
+
+    def _meter(self, reading: Reading) -> None:
+        metered = s.metered(self._supply, reading.energy_wh)
+        self._keep(metered, sync=self._ticks % SYNC_EVERY == 0)
+        self._bus.say(
+            m.Meter(
+                self._cp, str(metered.session_id), metered.seq, metered.energy_wh,
+                reading.power_w, reading.voltage_v, reading.current_a,
+            )
+        )  # fmt: skip
+        if reading.full:
+            self._change(s.end(self._supply, "completed"))
+            self._tell_session()
+            self._tell_status()
+
+    def _keep(self, supply: s.Supply, sync: bool) -> bool:
+        """Journal a supply and hold it. A full disk doesn't stop a charge; it is tried again."""
+        self._supply = supply
+        try:
+            self._journal.append(s.to_record(supply), sync)
+        except OSError as error:
+            if not self._unsaved:
+                _log.error("the journal can't be written (%s); make room", error.strerror)
+            self._unsaved = True
+            return False
+        self._unsaved = False
+        return True
+
+    def _on_disconnected(self, event: Disconnected) -> None:
+        self._central = None
+        if event.refused and self._supply.phase in (s.SUPPLYING, s.WAITING):
+            _log.error("%s: contactor opened", event.reason)
+            self._change(s.end(self._supply, "revoked"))
+        else:
+            _log.warning("bus: %s", event.reason)
+
+    def _tell_session(self) -> None:
+        supply = self._supply
+        if supply.session_id is None or self._unsaved or supply.phase == s.WAITING:
+            return
+        event = "ended" if supply.phase == s.ENDED else "started"
+        self._bus.say(
+            m.SessionEvent(
+                self._cp, event, supply.session_id, supply.seq, supply.energy_wh, supply.reason
+            )
+        )
+
+    def _tell_status(self) -> None:
+        self._bus.say(
+            m.EngineStatus(
+                self._cp, True, self._boot, self._supply.phase, self._charger.plugged,
+                self._supply.session_id, self._charger.fault, self._central,
+            )
+        )  # fmt: skip
+
+    def _health(self) -> dict[str, Any]:
+        busy = self._supply.phase in (s.SUPPLYING, s.WAITING, s.ENDED)
+        return {
+            "fault": self._charger.fault,
+            "ready": self._told,
+            "session_id": self._supply.session_id if busy else None,
+            "boot": self._boot,
+        }

@@ -1,0 +1,96 @@
+"""One CP over HTTP: its last minutes, processes and log, and what is done to it by hand."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from bottle import Bottle, HTTPResponse, request
+
+from evcs.adapters.http_server import body_json, json_response
+from evcs.core.errors import BadValue, EvcsError, NotFound
+from evcs.core.sections import ROLES
+from evcs.services.web.deps import Deps
+from evcs.services.web.fleet_api import known
+
+BY_HAND = ("plug", "unplug", "fault", "clear")
+MAX_LINES = 500
+TAIL_BYTES = 131_072
+LAST_SESSIONS = 20
+
+
+def add_routes(app: Bottle, deps: Deps) -> None:
+    """`/api/v1/cps/<id>/…`."""
+
+    @app.get("/api/v1/cps/<cp>/detail")
+    def detail(cp: str) -> HTTPResponse:
+        row = known(deps, cp)
+        sessions = deps.in_thread(
+            lambda: deps.ledger.sessions(cp, None, None, None, LAST_SESSIONS)
+        )
+        found = {
+            "cp": row,
+            "trace": deps.web.history.trace(cp, int(time.time())),
+            "events": deps.web.history.events(cp),
+            "sessions": sessions,
+            "processes": processes(deps, cp),
+        }
+        return json_response(found)
+
+    @app.get("/api/v1/cps/<cp>/log")
+    def log(cp: str) -> HTTPResponse:
+        known(deps, cp)
+        role = request.query.get("role") or "engine"
+        if role not in ROLES:
+            raise BadValue("no such role", f"one of {', '.join(ROLES)}")
+        path = deps.logs / f"{cp}.{role}.log"
+        return json_response({"lines": deps.in_thread(lambda: tail(path))})
+
+    @app.post("/api/v1/cps/<cp>/restart")
+    def restart(cp: str) -> HTTPResponse:
+        known(deps, cp)
+        deps.supervisord.stop_group(cp)
+        deps.supervisord.start_group(cp)
+        return json_response({"id": cp}, 202)
+
+    @app.post("/api/v1/cps/<cp>/<verb>")
+    def by_hand(cp: str, verb: str) -> HTTPResponse:
+        if verb not in BY_HAND:
+            raise NotFound(f"no action {verb[:40]!a}", f"one of {', '.join(BY_HAND)}, restart")
+        known(deps, cp)
+        given = body_json() if request.content_length > 0 else {}
+        reason = given.get("reason") if isinstance(given, dict) else None
+        if reason is not None and (not isinstance(reason, str) or len(reason) > 200):
+            raise BadValue("reason is not allowed", "allowed: text of at most 200 characters")
+        return json_response(deps.web.ask(verb, cp=cp, reason=reason))
+
+
+def processes(deps: Deps, cp: str) -> list[dict[str, Any]] | None:
+    """The CP's two processes as supervisord has them; None where it doesn't answer."""
+    try:
+        found = [one for one in deps.supervisord.processes() if one.group == cp]
+    except EvcsError:
+        return None
+    return [
+        {
+            "role": one.name,
+            "state": one.state,
+            "pid": one.pid or None,
+            "uptime_s": max(int(time.time()) - one.started, 0) if one.pid else None,
+            "error": one.error or None,
+        }
+        for one in sorted(found, key=lambda one: one.name)
+    ]
+
+
+def tail(path: Path) -> list[str]:
+    """The last lines of a log; none where there is no log yet."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - TAIL_BYTES, 0))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return text.splitlines()[-MAX_LINES:]

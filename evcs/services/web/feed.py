@@ -1,0 +1,169 @@
+"""The event stream: a snapshot, then one batch of deltas a second, made once for all readers.
+
+A reader that falls behind what is kept gets a snapshot again instead of a growing queue.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from gevent.event import Event
+
+from evcs.adapters.clock import timestamp
+from evcs.core import topics
+from evcs.core.errors import Unreachable
+from evcs.core.messages import Message
+from evcs.services.web.fleet import Fleet
+
+MAX_STREAMS = 250
+KEPT_BATCHES = 30
+BEAT_TICKS = 3
+LONGEST_WAIT_S = 10.0
+MAX_TAPPED = 100
+
+
+def encode_event(name: str, data: Any) -> bytes:
+    """One server-sent event."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return f"event: {name}\ndata: {text}\n\n".encode()
+
+
+class Tap:
+    """The bus messages of one CP, for one stream; the oldest are dropped."""
+
+    def __init__(self, cp: str) -> None:
+        self.cp = cp
+        self.dropped = 0
+        self._messages: deque[dict[str, str]] = deque(maxlen=MAX_TAPPED)
+
+    def take(self, message: Message, at: str) -> None:
+        """A message as the bus had it."""
+        publication = topics.encode(message, at)
+        if len(self._messages) == MAX_TAPPED:
+            self.dropped += 1
+        self._messages.append({"topic": publication.topic, "payload": publication.payload.decode()})
+
+    def drain(self) -> list[dict[str, str]]:
+        """What has come since the last call."""
+        found = list(self._messages)
+        self._messages.clear()
+        return found
+
+
+class Feed:
+    """Turns the fleet's changes into batches. `tick` is called once a second."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.streams = 0
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._fleet = fleet
+        self._seq = 0
+        self._batches: deque[tuple[int, bytes]] = deque(maxlen=KEPT_BATCHES)
+        self._snapshot: tuple[int, bytes] | None = None
+        self._told: dict[str, Any] = {}
+        self._quiet_ticks = 0
+        self._tick = Event()
+        self._taps: list[Tap] = []
+        self._closed = False
+
+    def tick(self) -> list[str]:
+        """Make a batch where something changed or a heartbeat is due; the CPs that are gone."""
+        changes = self._fleet.drain()
+        cps = [delta for cp in sorted(changes.changed) if (delta := self._delta(cp))]
+        removed = sorted(cp for cp in changes.removed if self.rows.pop(cp, None))
+        head = self._head()
+        self._quiet_ticks += 1
+        if cps or removed or head != self._told or self._quiet_ticks >= BEAT_TICKS:
+            self._quiet_ticks = 0
+            self._told = head
+            self._seq += 1
+            batch = {"seq": self._seq, "at": timestamp(), **head, "cps": cps, "removed": removed}
+            self._batches.append((self._seq, encode_event("delta", batch)))
+        self._wake()
+        return removed
+
+    def snapshot(self) -> dict[str, Any]:
+        """All that a page shows, as of the last batch."""
+        rows = [self.rows[cp] for cp in sorted(self.rows)]
+        return {"seq": self._seq, "at": timestamp(), **self._head(), "cps": rows}
+
+    def stream(self, cp: str | None = None) -> Iterator[bytes]:
+        """Open a stream; with a CP, its bus messages come too. Raises Unreachable: too many."""
+        if self.streams >= MAX_STREAMS:
+            raise Unreachable("too many open pages", "this one asks again every few seconds")
+        return self._run(Tap(cp) if cp else None)
+
+    def tap(self, cp: str, message: Message) -> None:
+        """Show a message to the streams that listen to its CP."""
+        for tap in self._taps:
+            if tap.cp == cp:
+                tap.take(message, timestamp())
+
+    @property
+    def tapped(self) -> bool:
+        """Whether anyone listens to messages."""
+        return bool(self._taps)
+
+    def close(self) -> None:
+        """End all streams."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        tick, self._tick = self._tick, Event()
+        tick.set()
+
+    def _delta(self, cp: str) -> dict[str, Any] | None:
+        """The fields of a row that changed; all of a new one; None where nothing did."""
+        row = self._fleet.row(cp)
+        if row is None:
+            return None
+        before = self.rows.get(cp)
+        self.rows[cp] = row
+        if before is None:
+            return row
+        changed = {key: value for key, value in row.items() if before[key] != value}
+        return {"id": cp, **changed} if changed else None
+
+    def _head(self) -> dict[str, Any]:
+        services = {name: p._asdict() for name, p in self._fleet.services.items()}
+        return {"ready": self._fleet.ready, "services": services}
+
+    def _snapshot_event(self) -> bytes:
+        if self._snapshot is None or self._snapshot[0] != self._seq:
+            self._snapshot = (self._seq, encode_event("snapshot", self.snapshot()))
+        return self._snapshot[1]
+
+    def _run(self, tap: Tap | None) -> Iterator[bytes]:
+        self.streams += 1
+        if tap:
+            self._taps.append(tap)
+        try:
+            seen = self._seq
+            yield b"retry: 1000\n\n" + self._snapshot_event()
+            while not self._closed:
+                self._tick.wait(LONGEST_WAIT_S)
+                data = self._after(seen)
+                seen = self._seq
+                if tap and (messages := tap.drain()):
+                    found = {"messages": messages, "dropped": tap.dropped}
+                    data += encode_event("messages", found)
+                if data:
+                    yield data
+        finally:
+            self.streams -= 1
+            if tap:
+                self._taps.remove(tap)
+
+    def _after(self, seen: int) -> bytes:
+        """The batches after `seen`, or a snapshot where they are no longer kept."""
+        if seen == self._seq:
+            return b""
+        if self._batches and self._batches[0][0] > seen + 1:
+            return self._snapshot_event()
+        return b"".join(data for seq, data in self._batches if seq > seen)
+
+

@@ -1,0 +1,185 @@
+"""What the bus says, put together to one row a CP. Pure: messages and times come in.
+
+After a connection anew, all that is retained is told again. What was known before stays
+until the Registry has told its whole list (its birth comes last), so a restart of the
+broker never empties a page; then what it no longer names is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from evcs.core import desired
+from evcs.core import messages as m
+from evcs.core.charge_point import DISCONNECTED, OCPP_STATUS
+
+NOT_JUDGED = "not judged by Central yet"
+
+
+class Presence(NamedTuple):
+    """Whether a service is there, and since when it is so."""
+
+    up: bool
+    since: str | None = None
+    version: str | None = None
+
+
+class Changes(NamedTuple):
+    """CPs whose row may be another one now, and CPs that are no more."""
+
+    changed: frozenset[str]
+    removed: frozenset[str]
+
+
+class Fleet:
+    """The present picture. `boot` is the web process's own, by which it knows its echo.
+
+    `ready`: the Registry's whole list has been seen once, so that no CP means none exists.
+    """
+
+    def __init__(self, boot: str) -> None:
+        self.services: dict[str, Presence] = {
+            name: Presence(False) for name in ("broker", "registry", "central")
+        }
+        self.ready = False
+        self._boot = boot
+        self._desired: dict[str, m.DesiredCp] = {}
+        self._judged: dict[str, m.JudgedState] = {}
+        self._applied: dict[str, m.Applied] = {}
+        self._online: dict[tuple[str, str], bool] = {}
+        self._told: set[str] = set()
+        self._echoed = False
+        self._changed: set[str] = set()
+        self._removed: set[str] = set()
+
+    def connected(self, now: str) -> None:
+        """The bus is there: everything is about to be told again."""
+        self._told.clear()
+        self._echoed = False
+        self._set_presence("broker", Presence(True, now))
+
+    def disconnected(self, now: str) -> None:
+        """Nothing is known of anyone any more; the rows stay as they were last seen."""
+        self._echoed = False
+        for name in self.services:
+            self._set_presence(name, Presence(False, now))
+
+    def message(self, message: m.Message | m.Cleared, now: str) -> None:
+        """Take one message up."""
+        if isinstance(message, m.JudgedState):
+            self._judged[message.cp] = message
+            self._touch(message.cp)
+        elif isinstance(message, m.DesiredCp):
+            self._on_desired(message)
+        elif isinstance(message, m.Applied):
+            self._applied[message.cp] = message
+            self._touch(message.cp)
+        elif isinstance(message, (m.EngineStatus, m.MonitorStatus)):
+            self._on_status(type(message), message.cp, message.online)
+        elif isinstance(message, m.ServiceStatus):
+            self._on_service(message, now)
+        elif isinstance(message, m.Cleared):
+            self._on_cleared(message)
+
+    def ids(self) -> list[str]:
+        """All CPs that are wanted."""
+        return sorted(self._desired)
+
+    def row(self, cp: str) -> dict[str, Any] | None:
+        """A CP as the contract's JSON has it, desired and judged together."""
+        wanted = self._desired.get(cp)
+        if wanted is None:
+            return None
+        judged = self._judged.get(cp)
+        found = desired.to_json(wanted)
+        del found["deleted"]
+        found.update(
+            state=judged.state if judged else DISCONNECTED,
+            ocpp_status=judged.ocpp_status if judged else OCPP_STATUS[DISCONNECTED],
+            reason=judged.reason if judged else NOT_JUDGED,
+            session=judged.session._asdict() if judged and judged.session else None,
+            since=judged.since if judged else None,
+            engine=self._online.get((cp, "engine"), False),
+            monitor=self._online.get((cp, "monitor"), False),
+        )
+        return found | self._applied_to(cp, wanted.revision)
+
+    def judged(self, cp: str) -> m.JudgedState | None:
+        """What Central says of a CP."""
+        return self._judged.get(cp)
+
+    def drain(self) -> Changes:
+        """What has changed since the last call."""
+        removed = frozenset(self._removed)
+        changes = Changes(frozenset(self._changed & self._desired.keys()), removed)
+        self._changed, self._removed = set(), set()
+        return changes
+
+    def _applied_to(self, cp: str, revision: int) -> dict[str, Any]:
+        """What the CP Manager made of it; no word yet where an edit is newer than its report."""
+        applied = self._applied.get(cp)
+        if applied is None:
+            return {"applied": None, "apply_error": None}
+        if not applied.ok:
+            return {"applied": False, "apply_error": applied.error or "failed"}
+        return {"applied": True if applied.revision >= revision else None, "apply_error": None}
+
+    def _touch(self, cp: str) -> None:
+        self._changed.add(cp)
+
+    def _on_desired(self, wanted: m.DesiredCp) -> None:
+        if wanted.deleted:
+            self._drop(wanted.cp)
+            return
+        self._desired[wanted.cp] = wanted
+        self._told.add(wanted.cp)
+        self._removed.discard(wanted.cp)
+        self._touch(wanted.cp)
+
+    def _drop(self, cp: str) -> None:
+        if self._desired.pop(cp, None) is not None:
+            self._removed.add(cp)
+        self._told.discard(cp)
+
+    def _on_status(self, kind: type, cp: str, online: bool) -> None:
+        key = (cp, "engine" if kind is m.EngineStatus else "monitor")
+        if self._online.get(key) != online:
+            self._online[key] = online
+            self._touch(cp)
+
+    def _on_service(self, status: m.ServiceStatus, now: str) -> None:
+        if status.service == "web":
+            self._echoed = self._echoed or (status.online and status.boot == self._boot)
+        else:
+            self._set_presence(status.service, Presence(status.online, now, status.version))
+        if status.service == "registry" and not status.online:
+            self._told.clear()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Once all that is retained has come and the Registry is there, its list is complete.
+
+        Our own birth comes back after everything that the broker had kept.
+        """
+        if self._echoed and self.services["registry"].up:
+            for cp in set(self._desired) - self._told:
+                self._drop(cp)
+            self.ready = True
+
+    def _set_presence(self, name: str, presence: Presence) -> None:
+        before = self.services.get(name)
+        if before is not None and before.up == presence.up and before.since is not None:
+            presence = presence._replace(since=before.since)
+        self.services[name] = presence
+
+    def _on_cleared(self, gone: m.Cleared) -> None:
+        cp = gone.key.get("cp", "")
+        if gone.kind is m.DesiredCp:
+            self._drop(cp)
+        elif gone.kind is m.JudgedState:
+            self._judged.pop(cp, None)
+        elif gone.kind is m.Applied:
+            self._applied.pop(cp, None)
+        elif gone.kind in (m.EngineStatus, m.MonitorStatus):
+            self._on_status(gone.kind, cp, False)
+        self._touch(cp)

@@ -1,0 +1,97 @@
+"""The fleet over HTTP: the list, the stream, and changes, which are the Registry's to make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bottle import Bottle, HTTPResponse, request, response
+
+from evcs.adapters.http_server import body_json, json_response
+from evcs.core.errors import BadValue, NotFound
+from evcs.core.ids import expand, is_id
+from evcs.services.web.deps import Deps
+
+MAX_AT_ONCE = 10_000
+
+
+def add_routes(app: Bottle, deps: Deps) -> None:
+    """`/healthz`, `/api/v1/cps`, `/api/v1/events` and their like."""
+    _add_reading(app, deps)
+    _add_changing(app, deps)
+
+
+def _add_reading(app: Bottle, deps: Deps) -> None:
+    fleet, feed = deps.web.fleet, deps.web.feed
+
+    @app.get("/healthz")
+    def healthz() -> HTTPResponse:
+        up = {name: presence.up for name, presence in fleet.services.items()}
+        return json_response({"ok": True, **up})
+
+    @app.get("/api/v1/cps")
+    def list_cps() -> HTTPResponse:
+        return json_response([fleet.row(cp) for cp in fleet.ids()])
+
+    @app.get("/api/v1/cps/<cp>")
+    def show_cp(cp: str) -> HTTPResponse:
+        return json_response(known(deps, cp))
+
+    @app.get("/api/v1/snapshot")
+    def snapshot() -> HTTPResponse:
+        return json_response(feed.snapshot())
+
+    @app.get("/api/v1/expand")
+    def expand_pattern() -> HTTPResponse:
+        return json_response(preview(deps, request.query.get("pattern") or ""))
+
+    @app.get("/api/v1/events")
+    def events() -> Any:
+        cp = request.query.get("cp")
+        if cp is not None and not is_id(cp):
+            raise BadValue("cp is not an id", "give one such as CP-001")
+        stream = feed.stream(cp)
+        response.content_type = "text/event-stream"
+        response.set_header("Cache-Control", "no-store")
+        return stream
+
+
+def _add_changing(app: Bottle, deps: Deps) -> None:
+    registry = deps.registry
+
+    @app.post("/api/v1/cps")
+    def create() -> HTTPResponse:
+        given = body_json()
+        if not isinstance(given, list):
+            return json_response(registry.create(given), 201)
+        if len(given) > MAX_AT_ONCE:
+            raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
+        return json_response(registry.create_many(given), 207)
+
+    @app.route("/api/v1/cps/<cp>", method="PATCH")
+    def edit(cp: str) -> HTTPResponse:
+        return json_response(registry.edit(cp, body_json()))
+
+    @app.delete("/api/v1/cps/<cp>")
+    def delete(cp: str) -> HTTPResponse:
+        return json_response(registry.delete(cp), 202)
+
+
+def known(deps: Deps, cp: str) -> dict[str, Any]:
+    """A CP's row. Raises NotFound."""
+    row = deps.web.fleet.row(cp)
+    if row is None:
+        raise NotFound(f"no CP {cp[:40]!a}", "list them with: evcs-cp list")
+    return row
+
+
+def preview(deps: Deps, pattern: str) -> dict[str, Any]:
+    """What a pattern would create: its ids, which of them exist, which are not allowed."""
+    ids = expand(pattern.strip())
+    if len(ids) > MAX_AT_ONCE:
+        raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
+    taken = {cp.casefold() for cp in deps.web.fleet.ids()}
+    return {
+        "ids": ids,
+        "exist": [cp for cp in ids if cp.casefold() in taken],
+        "bad": [cp for cp in ids if not is_id(cp)],
+    }

@@ -1,0 +1,87 @@
+"""What web remembers of each CP's last minutes: power and energy each second, and events."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from typing import Any
+
+from evcs.core.messages import JudgedState
+
+SECONDS = 600
+EVENTS = 40
+
+
+class Trace:
+    """Time, power and energy of one CP, the last ten minutes of supply."""
+
+    def __init__(self) -> None:
+        self._at, self._power_w, self._energy_wh = array("q"), array("i"), array("i")
+
+    def add(self, at: int, power_w: int, energy_wh: int) -> None:
+        """One sample; a second one in the same second replaces the first."""
+        columns = (self._at, self._power_w, self._energy_wh)
+        if self._at and self._at[-1] >= at:
+            for column in columns:
+                column.pop()
+        for column, value in zip(columns, (at, power_w, energy_wh), strict=True):
+            column.append(value)
+        if len(self._at) > 2 * SECONDS:
+            for column in columns:
+                del column[:SECONDS]
+
+    def since(self, at: int) -> dict[str, list[int]]:
+        """The samples that are not older."""
+        first = next((i for i, when in enumerate(self._at) if when >= at), len(self._at))
+        return {
+            "at": self._at[first:].tolist(),
+            "power_w": self._power_w[first:].tolist(),
+            "energy_wh": self._energy_wh[first:].tolist(),
+        }
+
+
+class History:
+    """Traces and events of all CPs."""
+
+    def __init__(self) -> None:
+        self._traces: dict[str, Trace] = {}
+        self._events: dict[str, deque[dict[str, Any]]] = {}
+        self._last: dict[str, tuple[str, str, str | None]] = {}
+
+    def judged(self, judged: JudgedState, at: int, timestamp: str) -> None:
+        """Take up what Central said at that time."""
+        session = judged.session
+        if session is not None:
+            trace = self._traces.setdefault(judged.cp, Trace())
+            trace.add(at, session.power_w, session.energy_wh)
+        now = (judged.state, judged.reason, session.session_id if session else None)
+        if self._last.get(judged.cp) == now:
+            return
+        before = self._last.get(judged.cp)
+        self._last[judged.cp] = now
+        if before is not None and before[2] is not None and now[2] is None:
+            trace = self._traces.setdefault(judged.cp, Trace())
+            trace.add(at + 1, 0, 0)
+        self._events.setdefault(judged.cp, deque(maxlen=EVENTS)).append(
+            {
+                "at": judged.since if before is None or before[0] != now[0] else timestamp,
+                "state": judged.state,
+                "reason": judged.reason,
+                "driver": session.driver if session else None,
+            }
+        )
+
+    def trace(self, cp: str, now: int) -> dict[str, list[int]]:
+        """The last ten minutes of a CP."""
+        found = self._traces.get(cp)
+        return (found or Trace()).since(now - SECONDS)
+
+    def events(self, cp: str) -> list[dict[str, Any]]:
+        """A CP's last changes, the latest first."""
+        return list(reversed(self._events.get(cp, ())))
+
+    def forget(self, cp: str) -> None:
+        """The CP is gone."""
+        self._traces.pop(cp, None)
+        self._events.pop(cp, None)
+        self._last.pop(cp, None)

@@ -1,0 +1,99 @@
+"""Pages, their files, and the operator's way in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bottle import Bottle, HTTPResponse, request, static_file
+
+from evcs.adapters.http_server import json_response
+from evcs.core.errors import Denied, NotFound
+from evcs.core.ids import is_id
+from evcs.services.web.deps import Deps
+from evcs.services.web.doors import local_path
+
+STATIC = Path(__file__).resolve().parent / "static"
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+PAGES = ("cp_manager.html", "sessions.html")
+
+
+def add_routes(app: Bottle, deps: Deps) -> None:
+    """`/`, the pages by name, `/cp/<id>`, `/static/…`, and the login."""
+
+    @app.get("/")
+    def dashboard() -> HTTPResponse:
+        return page("index.html")
+
+    for name in PAGES:
+        app.get(f"/{name}", callback=lambda name=name: page(name))
+
+    @app.get("/cp/<cp>")
+    def cp_page(cp: str) -> HTTPResponse:
+        return page("cp.html") if is_id(cp) else page("not_found.html", 404)
+
+    @app.get("/favicon.ico")
+    def favicon() -> HTTPResponse:
+        return file("icon.svg")
+
+    @app.get("/static/<path:path>")
+    def static(path: str) -> HTTPResponse:
+        return file(path)
+
+    _add_login(app, deps)
+
+
+def _add_login(app: Bottle, deps: Deps) -> None:
+    doors = deps.doors
+
+    @app.post("/api/v1/login")
+    def new_link() -> HTTPResponse:
+        doors.bearer_only()
+        return json_response({"url": f"{deps.url}/login/{doors.new_link()}"}, 201)
+
+    @app.get("/login/<link>")
+    def login(link: str) -> HTTPResponse:
+        try:
+            cookie = doors.enter(link)
+        except Denied:
+            return page("link_gone.html", 401)
+        found = HTTPResponse(status=303, Location=local_path(request.query.get("next")))
+        found.set_header("Cache-Control", "no-store")
+        found.set_cookie(doors.cookie_name, cookie, path="/", httponly=True, samesite="strict")
+        return found
+
+    @app.get("/api/v1/me")
+    def me() -> HTTPResponse:
+        cookie = doors.cookie()
+        if cookie is None:
+            return json_response({"operator": False})
+        return json_response({"operator": True, "csrf": doors.csrf(cookie)})
+
+    @app.post("/api/v1/logout")
+    def logout() -> HTTPResponse:
+        found = json_response({"operator": False})
+        found.delete_cookie(doors.cookie_name, path="/")
+        return found
+
+
+def page(name: str, status: int = 200) -> HTTPResponse:
+    """A page of ours."""
+    found = file(name)
+    if status != 200:
+        found.status = status
+    return found
+
+
+def file(path: str) -> HTTPResponse:
+    """A file of the static folder; its kind comes from the list, never from its content."""
+    kind = TYPES.get(Path(path).suffix)
+    if kind is None:
+        raise NotFound(f"no file {path[:80]!a}")
+    found = static_file(path, root=str(STATIC), mimetype=kind)
+    found.set_header("Cache-Control", "no-cache")
+    return found

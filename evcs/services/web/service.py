@@ -1,0 +1,97 @@
+"""The web process's loop: the bus goes into the fleet, once a second the feed makes a batch.
+
+`ask` is called by requests, each in a greenlet of its own: it says something to Central on
+the bus and waits for the answer that the loop hands back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from secrets import token_hex
+from typing import Any
+
+from evcs.adapters.clock import timestamp
+from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
+from evcs.core import messages as m
+from evcs.core.errors import BY_CODE, EvcsError, Unreachable
+from evcs.services.web.feed import Feed
+from evcs.services.web.fleet import Fleet
+from evcs.services.web.history import History
+
+TICK_S = 1.0
+ANSWER_WITHIN_S = 10.0
+
+
+class Web:
+    """Owns the picture of the fleet. `handle` and `tick` are the loop's, the rest is asked."""
+
+    def __init__(self, birth: m.ServiceStatus) -> None:
+        self.bus: Bus
+        self.fleet = Fleet(birth.boot)
+        self.feed = Feed(self.fleet)
+        self.history = History()
+        self.messages = 0
+        self._birth = birth
+        self._asked: dict[str, Future[m.OperatorEvent]] = {}
+        self._on: dict[type, Callable[[Any], None]] = {
+            Connected: self._on_connected,
+            Disconnected: self._on_disconnected,
+            Received: self._on_received,
+        }
+
+    def handle(self, events: list[Any]) -> None:
+        """One batch from the inbox."""
+        for event in events:
+            self._on[type(event)](event)
+
+    def tick(self, _now: float) -> float:
+        """Once a second: a batch for the pages."""
+        for cp in self.feed.tick():
+            self.history.forget(cp)
+        return TICK_S
+
+    def ask(self, verb: str, **fields: Any) -> dict[str, Any]:
+        """Have Central do something; its answer. Raises EvcsError."""
+        request = m.OperatorRequest(asker="web", verb=verb, id=token_hex(8), **fields)
+        answer: Future[m.OperatorEvent] = Future()
+        self._asked[request.id] = answer
+        try:
+            if not self.bus.say(request):
+                raise Unreachable("the broker does not answer", "start it: evcs up")
+            event = answer.result(ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise Unreachable("Central does not answer", "see it with: evcs status") from None
+        finally:
+            del self._asked[request.id]
+        if not event.ok:
+            raise _refusal(verb, event)
+        return event.body
+
+    def _on_connected(self, _event: Connected) -> None:
+        self.fleet.connected(timestamp())
+        self.bus.say(self._birth)
+
+    def _on_disconnected(self, _event: Disconnected) -> None:
+        self.fleet.disconnected(timestamp())
+
+    def _on_received(self, event: Received) -> None:
+        message = event.message
+        self.messages += 1
+        self.fleet.message(message, timestamp())
+        if isinstance(message, m.JudgedState):
+            self.history.judged(message, int(time.time()), timestamp())
+        elif isinstance(message, m.OperatorEvent) and message.asker == "web":
+            waiting = self._asked.get(message.id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+        cp = getattr(message, "cp", None)
+        if self.feed.tapped and cp and not isinstance(message, m.Cleared):
+            self.feed.tap(cp, message)
+
+
+def _refusal(verb: str, event: m.OperatorEvent) -> EvcsError:
+    """Central's "no" as the error that its code stands for."""
+    kind = BY_CODE.get(event.error or "", EvcsError)
+    return kind(f"{verb}: {event.body.get('message') or event.error or 'failed'}")

@@ -1,0 +1,135 @@
+// The one event stream of a tab: what it told, whether it is live, and since when it isn't.
+//
+// Where a stream can't be had (web is restarting, or too many pages are open) the whole
+// list is asked for instead, every few seconds, and the stream tried again.
+
+const SILENT_MS = 8000;
+const AGAIN_MS = [500, 1000, 2000, 3000];
+
+const SERVICES = { broker: "the broker", central: "Central", registry: "the Registry" };
+
+export class Store {
+  constructor(cp) {
+    this.rows = new Map(); // what is shown
+    this.services = {};
+    this.ready = false;
+    this.heard = 0; // when web was last heard of
+    this.started = Date.now();
+    this.version = 0;
+    this._incoming = new Map();
+    this._cp = cp;
+    this._listeners = new Set();
+    this._onMessages = new Set();
+    this._failures = 0;
+    this._drawing = false;
+    setInterval(() => this._watch(), 1000);
+    this._open();
+  }
+
+  subscribe(listener) {
+    this._listeners.add(listener);
+    return () => this._listeners.delete(listener);
+  }
+
+  onMessages(listener) {
+    this._onMessages.add(listener);
+  }
+
+  // What keeps the page from being true, the most telling first; null where it is.
+  get problem() {
+    if (this._silent()) {
+      if (!this.heard && Date.now() - this.started < 3000) return null;
+      const since = new Date(this.heard || this.started).toISOString();
+      return { what: "the web server does not answer", since, stale: true };
+    }
+    for (const name of ["broker", "central", "registry"]) {
+      const service = this.services[name];
+      if (service && !service.up) {
+        return { what: `${SERVICES[name]} is not there`, since: service.since, stale: name !== "registry" };
+      }
+    }
+    return null;
+  }
+
+  get live() {
+    return this.ready && this.problem === null;
+  }
+
+  _silent() {
+    return this._lost || Date.now() - this.heard > SILENT_MS;
+  }
+
+  _open() {
+    const query = this._cp ? `?cp=${encodeURIComponent(this._cp)}` : "";
+    const source = new EventSource(`/api/v1/events${query}`);
+    this._source = source;
+    source.addEventListener("snapshot", (event) => this._snapshot(JSON.parse(event.data)));
+    source.addEventListener("delta", (event) => this._delta(JSON.parse(event.data)));
+    source.addEventListener("messages", (event) => {
+      const found = JSON.parse(event.data);
+      for (const listener of this._onMessages) listener(found);
+    });
+    source.onerror = () => this._failed(source);
+  }
+
+  async _failed(source) {
+    if (source !== this._source) return;
+    source.close();
+    this._source = null;
+    this._lost = true;
+    this._draw();
+    try {
+      const answer = await fetch("/api/v1/snapshot", { signal: AbortSignal.timeout(5000) });
+      if (!answer.ok) throw new Error(String(answer.status));
+      this._snapshot(await answer.json());
+    } catch {
+      // Still not there; tried again below.
+    }
+    const pause = AGAIN_MS[Math.min(this._failures++, AGAIN_MS.length - 1)];
+    setTimeout(() => this._open(), pause * (0.75 + Math.random() / 2));
+  }
+
+  _watch() {
+    const silent = this._silent();
+    if (this._source && silent && this._wasHeard) {
+      this._wasHeard = false;
+      this._failed(this._source); // a connection that is open and dead
+    }
+    if (silent !== this._wasSilent) this._draw();
+    this._wasSilent = silent;
+  }
+
+  _hear(found) {
+    this.heard = Date.now();
+    this._lost = false;
+    this._wasHeard = true;
+    if (this._source) this._failures = 0;
+    this.services = found.services;
+    // A web that has just started doesn't know the fleet yet: keep showing what was known.
+    this.ready = this.ready || found.ready;
+    if (found.ready) this.rows = this._incoming;
+    this.version += 1;
+    this._draw();
+  }
+
+  _snapshot(found) {
+    this._incoming = new Map(found.cps.map((row) => [row.id, row]));
+    this._hear(found);
+  }
+
+  _delta(found) {
+    for (const id of found.removed) this._incoming.delete(id);
+    for (const row of found.cps) this._incoming.set(row.id, { ...this._incoming.get(row.id), ...row });
+    this._hear(found);
+  }
+
+  // At most one drawing a frame, and none while the tab is hidden.
+  _draw() {
+    if (this._drawing) return;
+    this._drawing = true;
+    requestAnimationFrame(() => {
+      this._drawing = false;
+      for (const listener of this._listeners) listener();
+    });
+  }
+}

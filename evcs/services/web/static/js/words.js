@@ -1,0 +1,51 @@
+// How states, figures and times are written, on every page alike.
+
+export const STATES = ["SUPPLYING", "ACTIVATED", "OUT_OF_ORDER", "BROKEN_DOWN", "DISCONNECTED"];
+
+export const WORDS = {
+  ACTIVATED: "Activated",
+  SUPPLYING: "Supplying",
+  OUT_OF_ORDER: "Out of order",
+  BROKEN_DOWN: "Broken down",
+  DISCONNECTED: "Disconnected",
+};
+
+// One shape a state, so that none is told by its colour alone; drawn in a box of 16 by 16.
+export const ICONS = {
+  ACTIVATED: "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm-1.1 10L3.8 7.9l1.2-1.2 1.9 1.9 4.1-4.1 1.2 1.2Z",
+  SUPPLYING: "M9.3 0 2.6 9.2h4.2L6.2 16l7.2-9.6H9Z",
+  OUT_OF_ORDER: "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1ZM5 4.8h2v6.4H5Zm4 0h2v6.4H9Z",
+  BROKEN_DOWN: "M8 .8 0 15.2h16ZM7.1 5.6h1.8v5H7.1Zm0 6h1.8v1.9H7.1Z",
+  DISCONNECTED: "M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1ZM4 7.1h8v1.8H4Z",
+};
+
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const order = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
+export const byName = order.compare;
+
+export const kw = (watts) => (watts / 1000).toFixed(1);
+export const kwh = (wattHours) => (wattHours / 1000).toFixed(2);
+
+// 10:31:05 today, "21 Nov 10:31:05" before.
+export function time(value) {
+  if (!value) return "";
+  const at = new Date(value);
+  const today = at.toDateString() === new Date().toDateString();
+  return today ? clock.format(at) : `${day.format(at)} ${clock.format(at)}`;
+}
+
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+}
+
+export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+
+// Cents as integers: money is never added as binary fractions.
+export const cents = (text) => (text ? Math.round(Number(text) * 100) : 0);
+export const euros = (number) => (number / 100).toFixed(2);
