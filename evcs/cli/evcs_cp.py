@@ -241,14 +241,16 @@ def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> N
     ids = fleet.pick(call, names)
     supervisord = Supervisord(call.settings.home.supervisor_socket)
 
-    def one(cp: str) -> None:
-        supervisord.stop_group(cp)
-        supervisord.start_group(cp)
+    before = {cp["id"]: cp["since"] for cp in fleet.read(call, ids)}
+    supervisord.stop(ids)
+    supervisord.start(ids)
 
-    results = fleet.each(ids, one)
-    errors = {cp: found for cp, found in results.items() if isinstance(found, EvcsError)}
-    made = [call.registry.cp(cp) for cp in ids if cp not in errors]
-    _wait_and_finish(call, made, errors, fleet.settled, wait, timeout)
+    def anew(cp: dict[str, Any]) -> fleet.Expect:
+        done = fleet.settled(cp)
+        return lambda state: done(state) and state.since != before[cp["id"]]
+
+    made = [call.registry.cp(cp) for cp in ids]
+    _wait_and_finish(call, made, {}, anew, wait, timeout)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from evcs.adapters.supervisord import Supervisord
 from evcs.config import INSTALL_ROOT, Home, Settings
 from evcs.core import messages as m
 from evcs.core.errors import Conflict, EvcsError, TimedOut, Unreachable
+from evcs.core.ids import RESERVED
 from evcs.core.reconcile import wanted_here
 from evcs.services.registry.service import accounts, open_store
 
@@ -215,13 +216,22 @@ def stop(settings: Settings) -> bool:
     pid = running(settings)
     if pid is None:
         return False
+    # By itself supervisord stops one group after the other, about a second each.
+    groups = supervisord.groups()
+    for layer in (groups - RESERVED, groups & RESERVED - {"mosquitto"}, groups & {"mosquitto"}):
+        supervisord.stop(layer, END_WITHIN_S)
+        supervisord.remove(layer)
     supervisord.shutdown()
-    deadline = time.monotonic() + END_WITHIN_S
-    while _alive(pid):
-        if time.monotonic() > deadline:
-            raise TimedOut(f"supervisord (pid {pid}) has not ended", f"kill -9 {pid} ends it all")
-        time.sleep(0.02)
+    _wait_until(lambda: not _alive(pid), f"supervisord (pid {pid}) has not ended")
     return True
+
+
+def _wait_until(done: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + END_WITHIN_S
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimedOut(otherwise, "see: evcs status")
+        time.sleep(0.02)
 
 
 def _alive(pid: int) -> bool:
@@ -242,11 +252,7 @@ def kill_everything(settings: Settings) -> int:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    deadline = time.monotonic() + END_WITHIN_S
-    while any(_alive(pid) for pid in pids):
-        if time.monotonic() > deadline:
-            raise TimedOut("some processes have not ended", "see: evcs status")
-        time.sleep(0.02)
+    _wait_until(lambda: not any(_alive(pid) for pid in pids), "some processes have not ended")
     return len(pids)
 
 

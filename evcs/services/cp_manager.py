@@ -161,13 +161,13 @@ class CpManager:
                 _log.error("supervisord sees %s=%s, which nothing here asked for", word, odd)
 
     def _take_down(self, cps: tuple[str, ...]) -> None:
-        for cp in cps:
-            self._supervisord.signal_group(cp, "TERM")
-        for cp in cps:
-            self._supervisord.stop_group(cp)
-            crash_point("manager.group_stopped")
-            self._supervisord.remove(cp)
-            _log.info("cp=%s group removed", cp)
+        if not cps:
+            return
+        self._supervisord.stop(cps)
+        crash_point("manager.group_stopped")
+        self._supervisord.remove(cps)
+        crash_point("manager.group_removed")
+        _log.info("cps=%s stopped", ",".join(cps))
 
     def _remove_traces(self, cp: str) -> None:
         """A CP made later under the same id must not find this one's journal."""

@@ -11,10 +11,12 @@ from evcs.core.messages import DesiredCp, EngineStatus, JudgedState, MonitorStat
 class Known(NamedTuple):
     """One CP. Times are monotonic seconds; `told` is the state as last published.
 
+    `desired` is None where a CP spoke before the Registry did, as after a power cut.
     `heard`: who of "engine" and "monitor" has told its status since Central's connection.
     """
 
-    desired: DesiredCp
+    cp: str
+    desired: DesiredCp | None = None
     engine: EngineStatus | None = None
     monitor: MonitorStatus | None = None
     engine_lost_at: float | None = None
@@ -28,20 +30,22 @@ class Known(NamedTuple):
 FIGURES_EVERY_S = 1.0
 
 
-def judged(known: Known, session: SessionView | None, at: str) -> JudgedState:
+def judged(
+    known: Known, desired: DesiredCp, session: SessionView | None, at: str
+) -> JudgedState:
     """The present state; `since` stays while state and reason do."""
-    view = states.View(known.desired, known.engine, known.monitor, session is not None)
+    view = states.View(desired, known.engine, known.monitor, session is not None)
     state, reason = states.judge(view)
     told = known.told
     same = told is not None and (told.state, told.reason) == (state, reason)
     return JudgedState(
-        cp=known.desired.cp,
+        cp=known.cp,
         state=state,
         reason=reason,
         since=told.since if told is not None and same else at,
         ocpp_status=states.OCPP_STATUS[state],
         session=session,
-        revision=known.desired.revision,
+        revision=desired.revision,
     )
 
 

@@ -32,7 +32,7 @@ class Requests:
         elif asked.verb == "stop":
             self._stop(asked)
         elif asked.verb == "list":
-            self._answer(asked, {"cps": [self._offer(cp) for cp in sorted(self._central.fleet)]})
+            self._answer(asked, {"cps": [self._offer(cp) for cp in self._central.cps()]})
         elif asked.verb == "history":
             found = self._ledger.of_driver(asked.driver, HISTORY_LIMIT)
             current = self._central.sessions.open
@@ -78,7 +78,7 @@ class Requests:
                 mine.cp if mine else None,
             )
         )
-        if denial is not None or known is None:
+        if denial is not None or known is None or known.desired is None:
             denial = denial or authorization.Denial("not_found", "unknown CP")
             self._deny(asked, denial.code, denial.reason)
             return
@@ -95,11 +95,10 @@ class Requests:
         self._central.stop_session(session, "driver")
         self._answer(asked, {"session": to_json(session)})
 
-    def _offer(self, cp: str) -> dict[str, Any]:
-        desired = self._central.fleet[cp].desired
-        state = self._central.state_of(cp)
+    def _offer(self, desired: m.DesiredCp) -> dict[str, Any]:
+        state = self._central.state_of(desired.id)
         return {
-            "id": cp,
+            "id": desired.id,
             "state": state.state if state else "",
             "price_eur_kwh": desired.price_eur_kwh,
             "max_power_w": desired.max_power_w,
@@ -138,7 +137,7 @@ class Requests:
             self._tell(asked, "conflict", "its Engine is not there")
             return
         self._waiting[asked.id] = asked
-        self._central.tell(m.Command(known.desired.cp, asked.verb, asked.id, reason=asked.reason))
+        self._central.tell(m.Command(known.cp, asked.verb, asked.id, reason=asked.reason))
 
     def _tell(
         self, asked: m.OperatorRequest, code: str | None, text: str,

@@ -99,7 +99,18 @@ class Central:
     def state_of(self, cp: str) -> m.JudgedState | None:
         """The CP's judged state as it is now."""
         known = self.fleet.get(cp)
-        return fleet.judged(known, self._view(cp), timestamp()) if known else None
+        if known is None or known.desired is None:
+            return None
+        return fleet.judged(known, known.desired, self._view(cp), timestamp())
+
+    def known(self, cp: str) -> fleet.Known:
+        """What is known of a CP, if only from its own word."""
+        now = self._clock()
+        return self.fleet.get(cp) or fleet.Known(cp, engine_lost_at=now, monitor_lost_at=now)
+
+    def cps(self) -> list[m.DesiredCp]:
+        """The CPs that the Registry wants, by id."""
+        return [known.desired for _, known in sorted(self.fleet.items()) if known.desired]
 
     def tell(self, cmd: m.Command) -> None:
         """Send a command to an Engine, once all is written."""
@@ -130,13 +141,7 @@ class Central:
                 self._tell_due(session)
 
     def _on_desired(self, desired: m.DesiredCp) -> None:
-        known = self.fleet.get(desired.cp)
-        now = self._clock()
-        self.fleet[desired.cp] = (
-            known._replace(desired=desired)
-            if known
-            else fleet.Known(desired, engine_lost_at=now, monitor_lost_at=now)
-        )
+        self.fleet[desired.cp] = self.known(desired.cp)._replace(desired=desired)
         self.touch(desired.cp)
         session = self.sessions.at_cp(desired.cp)
         if session is None:
@@ -147,8 +152,8 @@ class Central:
             self.stop_session(session, "out_of_order")
 
     def _on_engine(self, status: m.EngineStatus) -> None:
-        known = self.fleet.get(status.cp)
-        if known is None or self._stale(known.engine, status):
+        known = self.known(status.cp)
+        if self._stale(known.engine, status):
             return
         lost_at = known.engine_lost_at
         self.fleet[status.cp] = known._replace(
@@ -211,8 +216,8 @@ class Central:
             self.sessions.advance(session, s.Lost())
 
     def _on_monitor(self, status: m.MonitorStatus) -> None:
-        known = self.fleet.get(status.cp)
-        if known is None or self._stale(known.monitor, status):
+        known = self.known(status.cp)
+        if self._stale(known.monitor, status):
             return
         lost_at = None if status.online else (known.monitor_lost_at or self._clock())
         self.fleet[status.cp] = known._replace(
@@ -282,7 +287,7 @@ class Central:
     def _on_own_state(self, state: m.JudgedState) -> None:
         """What an earlier run told: `since` goes on from it; of an unknown CP it is taken away."""
         known = self.fleet.get(state.cp)
-        if known is None:
+        if known is None or known.desired is None:
             self._outbox.say(topics.clear(m.JudgedState, cp=state.cp))
         elif known.told is None:
             self.fleet[state.cp] = known._replace(told=state, tell_again=True)
@@ -298,6 +303,8 @@ class Central:
                 self.sessions.advance(session, s.Closed("deleted", timestamp()))
             del self.fleet[cp]
             self._outbox.say(topics.clear(m.JudgedState, cp=cp))
+        elif known.desired is None:
+            del self.fleet[cp]
         elif cleared.kind is m.EngineStatus:
             self._engine_unheard(cp, known)
         elif cleared.kind is m.MonitorStatus:
@@ -345,9 +352,9 @@ class Central:
             self._touched = set()
         for cp in self._touched:
             known = self.fleet.get(cp)
-            if known is None:
+            if known is None or known.desired is None:
                 continue
-            state = fleet.judged(known, self._view(cp), at)
+            state = fleet.judged(known, known.desired, self._view(cp), at)
             if fleet.to_be_told(known, state, clock):
                 if known.told is None or known.told.state != state.state:
                     _log.info("cp=%s %s %s", cp, state.state, state.reason)

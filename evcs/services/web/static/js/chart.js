@@ -1,0 +1,78 @@
+// uPlot in the page's own colours, resized with its place.
+
+import uPlot from "../vendor/uPlot.js";
+import { Component, createRef, html } from "./dom.js";
+
+function colour(name) {
+  const probe = document.createElement("span");
+  probe.className = `ink-${name}`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+const axis = (more) => ({
+  stroke: () => colour("soft"),
+  grid: { stroke: () => colour("line"), width: 1 },
+  ticks: { show: false },
+  ...more,
+});
+
+// Power as an area on the left, energy as a line on the right, over time.
+export function supplyOptions() {
+  return {
+    height: 250,
+    cursor: { drag: { x: false, y: false } },
+    scales: { x: { time: true }, kW: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] }, kWh: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
+    series: [
+      {},
+      { label: "Power, kW", scale: "kW", stroke: () => colour("green"), fill: () => colour("green-ground"), width: 2, points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(1)) },
+      { label: "Energy, kWh", scale: "kWh", stroke: () => colour("link"), width: 2, dash: [6, 4], points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(2)) },
+    ],
+    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90 }), axis({ scale: "kW", size: 46 }), axis({ scale: "kWh", side: 1, size: 52, grid: { show: false } })],
+  };
+}
+
+// One bar a day.
+export function dayOptions() {
+  return {
+    height: 220,
+    cursor: { drag: { x: false, y: false } },
+    scales: { x: { time: true, range: (_, low, high) => [low - 43200, high + 43200] }, y: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
+    series: [
+      { value: (_, v) => (v == null ? "–" : new Date(v * 1000).toISOString().slice(0, 10)) },
+      { label: "Energy, kWh", stroke: () => colour("green"), fill: () => colour("green-ground"), width: 1, paths: uPlot.paths.bars({ size: [0.6, 60] }), points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(2)) },
+    ],
+    axes: [axis({ values: [[86400, "{DD} {MMM}", null, null, null, null, null, null, 1]], space: 70, incrs: [86400, 7 * 86400, 30 * 86400] }), axis({ size: 56 })],
+  };
+}
+
+export class Chart extends Component {
+  constructor() {
+    super();
+    this.place = createRef();
+  }
+
+  componentDidMount() {
+    const place = this.place.current;
+    const options = { ...this.props.options(), width: place.clientWidth };
+    this.plot = new uPlot(options, this.props.data, place);
+    this.resize = new ResizeObserver(() => this.plot.setSize({ width: place.clientWidth, height: options.height }));
+    this.resize.observe(place);
+  }
+
+  shouldComponentUpdate(next) {
+    if (next.data !== this.props.data) this.plot.setData(next.data);
+    return false;
+  }
+
+  componentWillUnmount() {
+    this.resize.disconnect();
+    this.plot.destroy();
+  }
+
+  render({ label }) {
+    return html`<div class="chart" ref=${this.place} role="img" aria-label=${label}></div>`;
+  }
+}

@@ -1,0 +1,144 @@
+// One CP's page: its supply over the last minutes, processes, sessions, events, bus and log.
+
+import { Component, html } from "./dom.js";
+import { Chart, supplyOptions } from "./chart.js";
+import { Messages } from "./messages.js";
+import { Log } from "./log.js";
+import { look } from "./operator.js";
+import { Code, Pill, start } from "./shell.js";
+import { duration, kw, kwh, time } from "./words.js";
+
+const CP = decodeURIComponent(location.pathname.split("/").pop());
+const AGAIN_MS = 5000;
+const SHOWN_S = 600;
+
+const ACTIONS = [
+  ["Stop", "stop", "PATCH", "", { service: "out" }, (row) => row.service === "in"],
+  ["Resume", "resume", "PATCH", "", { service: "in" }, (row) => row.service === "out"],
+  ["Restart its processes", "restart", "POST", "/restart", undefined, () => true],
+  ["Plug a car in", "plug", "POST", "/plug", undefined, (row) => row.engine],
+  ["Unplug it", "unplug", "POST", "/unplug", undefined, (row) => row.engine],
+  ["Cause a fault", "fault", "POST", "/fault", undefined, (row) => row.engine && !row.reason.startsWith("fault")],
+  ["Clear the fault", "clear", "POST", "/clear", undefined, (row) => row.engine && row.reason.startsWith("fault")],
+];
+
+function Facts({ row }) {
+  const { session } = row;
+  const facts = session
+    ? [["Power", `${kw(session.power_w)} kW`], ["Energy", `${kwh(session.energy_wh)} kWh`], ["Cost", `${session.cost_eur} €`], ["Driver", session.driver]]
+    : [];
+  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location || "–"], ["OCPP status", row.ocpp_status]);
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+function Processes({ found }) {
+  if (!found) return html`<p class="none">supervisord does not answer. Start it: <${Code}>bin/evcs up<//></p>`;
+  if (!found.length) return html`<p class="none">supervisord has no processes of this CP.</p>`;
+  return html`<table><thead><tr><th>Role</th><th>State</th><th class="number">pid</th><th class="number">up for</th></tr></thead>
+    <tbody>${found.map((one) => html`<tr key=${one.role} data-role=${one.role}><td>${one.role}</td>
+      <td>${one.state}${one.error && html`<span class="row-note bad">${one.error}</span>`}</td>
+      <td class="number">${one.pid || "–"}</td><td class="number">${one.uptime_s == null ? "–" : duration(one.uptime_s)}</td></tr>`)}</tbody></table>`;
+}
+
+function Sessions({ found }) {
+  if (!found.length) return html`<p class="none">None yet. Begin one: <${Code}>bin/evcs-driver charge ${CP} --driver NAME<//></p>`;
+  return html`<div class="wide"><table><thead><tr><th>Begun</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
+    <tbody>${found.map((one) => html`<tr key=${one.session_id}><td>${time(one.started_at)}</td><td>${one.driver}</td><td>${one.state}</td>
+      <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.cost_eur}</td><td>${one.reason}</td></tr>`)}</tbody></table></div>`;
+}
+
+function Events({ found }) {
+  if (!found.length) return html`<p class="none">None since the web process began.</p>`;
+  return html`<div class="wide"><table><tbody>${found.map((one) => html`<tr><td class="since">${time(one.at)}</td>
+    <td><${Pill} state=${one.state} /></td><td>${one.driver} ${one.reason}</td></tr>`)}</tbody></table></div>`;
+}
+
+function Actions({ row, enabled, act, note }) {
+  return html`<div class="act">${ACTIONS.map(([name, verb, method, tail, body, fits]) => html`
+    <button key=${verb} disabled=${!enabled || !fits(row)} onClick=${() => act(method, tail, body)}>${name}</button>
+    <${Code}>bin/evcs-cp ${verb} ${CP}<//>`)}</div>
+    ${note && html`<p class="bad" role="alert">${note}</p>`}`;
+}
+
+class CpPage extends Component {
+  constructor() {
+    super();
+    this.state = { detail: null, error: "", note: "" };
+    this.trace = [[], [], []];
+    this.act = (method, tail, body) => this.change(method, tail, body);
+  }
+
+  componentDidMount() {
+    document.title = `${CP} · evcs`;
+    this.load();
+    this.timer = setInterval(() => this.load(), AGAIN_MS);
+  }
+
+  async load() {
+    if (document.hidden) return;
+    try {
+      const detail = await look(`/api/v1/cps/${CP}/detail`);
+      if (!this.state.detail) {
+        const { at, power_w, energy_wh } = detail.trace;
+        this.trace = [at, power_w.map((w) => w / 1000), energy_wh.map((wh) => wh / 1000)];
+      }
+      this.setState({ detail, error: "" });
+    } catch (error) {
+      this.setState({ error: error.message });
+    }
+  }
+
+  async change(method, tail, body) {
+    this.setState({ note: "" });
+    try {
+      await this.props.operator.change(method, `/api/v1/cps/${CP}${tail}`, body);
+    } catch (error) {
+      this.setState({ note: error.message });
+    }
+    this.load();
+  }
+
+  // Add the present figures to the chart, once for every batch.
+  sample(row, version) {
+    if (version === this.sampled || !row || !this.state.detail) return;
+    this.sampled = version;
+    const now = Math.floor(Date.now() / 1000);
+    const [at, power, energy] = this.trace;
+    const ended = !row.session && power.length && power[power.length - 1];
+    if ((!row.session && !ended) || at[at.length - 1] >= now) return;
+    const first = at.findIndex((when) => when >= now - SHOWN_S);
+    const cut = (list, value) => [...list.slice(first < 0 ? list.length : first), value];
+    this.trace = [cut(at, now), cut(power, row.session ? row.session.power_w / 1000 : 0), cut(energy, row.session ? row.session.energy_wh / 1000 : null)];
+  }
+
+  render({ store, operator, enabled, version }, { detail, error, note }) {
+    const row = store.rows.get(CP);
+    if (!row) {
+      return html`<h1>${CP}</h1>${store.ready
+        ? html`<p>There is no charging point of that name. <a href="/">See all</a>, or create it on the <a href="/cp_manager.html">CP Manager</a> page.</p>`
+        : html`<p class="reading">Reading the fleet from the bus…</p>`}`;
+    }
+    this.sample(row, version);
+    return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} />
+        <span>${row.reason}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
+      <section class="card"><${Facts} row=${row} /></section>
+      ${error && html`<p class="bad">${error}</p>`}
+      <section class="card"><h2>The last ten minutes</h2>
+        ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />`
+          : html`<p class="none">No supply in that time.</p>`}</section>
+      ${detail && html`<div class="columns">
+        <div class="stack">
+          <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} /></section>
+          <section class="card"><h2>Last events</h2><${Events} found=${detail.events} /></section>
+        </div>
+        <section class="card"><h2>Actions</h2>
+          ${operator.known && !operator.is && html`<p class="hint">To use them here: <${Code}>bin/evcs open<//></p>`}
+          <${Actions} row=${row} enabled=${enabled} act=${this.act} note=${note} /></section>
+      </div>
+      <section class="card"><h2>Sessions</h2><${Sessions} found=${detail.sessions} /></section>`}
+      <${Messages} store=${store} />
+      <${Log} cp=${CP} />`;
+  }
+}
+
+start(CpPage, CP);

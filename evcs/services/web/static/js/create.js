@@ -1,0 +1,90 @@
+// The form that creates one CP or a range, showing what it will create before it does.
+
+import { Component, html } from "./dom.js";
+import { look } from "./operator.js";
+import { count } from "./words.js";
+
+const PRICE = /^\d{1,3}(\.\d{1,4})?$/;
+const POWER = /^\d{1,4}(\.\d{1,3})?$/;
+const LOOK_AFTER_MS = 200;
+
+function shortened(ids) {
+  return ids.length <= 6 ? ids.join(", ") : `${ids.slice(0, 3).join(", ")} … ${ids[ids.length - 1]}`;
+}
+
+function Preview({ found, error }) {
+  if (error) return html`<p id="preview" class="bad">${error}</p>`;
+  if (!found) return html`<p id="preview" class="hint">One name, such as CP-001, or a range: CP-${"{001..020}"}</p>`;
+  const fresh = found.ids.filter((cp) => !found.exist.includes(cp));
+  return html`<p id="preview">
+    ${fresh.length ? html`Creates ${count(fresh.length, "CP")}: <strong>${shortened(fresh)}</strong>.` : "Creates nothing."}
+    ${found.exist.length > 0 && html` <span class="bad">${count(found.exist.length, "exists", "exist")} already and ${found.exist.length === 1 ? "is" : "are"} left as ${found.exist.length === 1 ? "it is" : "they are"}: ${shortened(found.exist)}.</span>`}
+  </p>`;
+}
+
+export class Create extends Component {
+  constructor() {
+    super();
+    this.state = { pattern: "", price: "0.30", power: "22", location: "", found: null, error: "" };
+  }
+
+  componentDidUpdate(before) {
+    if (before.version !== this.props.version) this.preview(this.state.pattern);
+  }
+
+  name(pattern) {
+    this.setState({ pattern, found: null, error: "" });
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.preview(pattern), LOOK_AFTER_MS);
+  }
+
+  async preview(pattern) {
+    if (!pattern.trim()) return;
+    let found = null, error = "";
+    try {
+      found = await look(`/api/v1/expand?pattern=${encodeURIComponent(pattern)}`);
+      if (found.bad.length) error = `${JSON.stringify(found.bad[0])} is not allowed: 1 to 32 letters, digits, _ or -, the first a letter or digit`;
+    } catch (problem) {
+      error = problem.message;
+    }
+    if (pattern === this.state.pattern) this.setState({ found: error ? null : found, error });
+  }
+
+  wrong({ price, power }) {
+    if (!PRICE.test(price)) return "The price is a decimal of euros such as 0.30, at most 999.9999.";
+    if (!POWER.test(power) || Number(power) <= 0 || Number(power) > 1000) return "The power is a decimal of kW from 0.001 to 1000.";
+    return "";
+  }
+
+  submit(event, fresh) {
+    event.preventDefault();
+    if (!fresh.length || this.wrong(this.state)) return;
+    const { price, power, location } = this.state;
+    const fields = { price_eur_kwh: price, max_power_w: Math.round(Number(power) * 1000), location };
+    this.props.onCreate(fresh, fields);
+    this.setState({ pattern: "", found: null });
+  }
+
+  render({ enabled }, state) {
+    const fresh = state.found ? state.found.ids.filter((cp) => !state.found.exist.includes(cp)) : [];
+    const wrong = this.wrong(state);
+    const set = (name) => (event) => this.setState({ [name]: event.target.value });
+    return html`<section class="card">
+      <h2>Create charging points</h2>
+      <form onSubmit=${(event) => this.submit(event, fresh)} autocomplete="off">
+        <div class="fields">
+          <label class="field">Name or range
+            <input name="pattern" placeholder="CP-001 or CP-{001..020}" value=${state.pattern} aria-describedby="preview"
+              onInput=${(event) => this.name(event.target.value)} spellcheck="false" /></label>
+          <label class="field">Price, €/kWh <input name="price" inputmode="decimal" value=${state.price} onInput=${set("price")} /></label>
+          <label class="field">Power, kW <input name="power" inputmode="decimal" value=${state.power} onInput=${set("power")} /></label>
+          <label class="field">Place <input name="location" maxlength="200" value=${state.location} onInput=${set("location")} /></label>
+        </div>
+        <div class="bar">
+          <button class="main" disabled=${!enabled || !fresh.length || wrong}>Create${fresh.length > 1 ? ` ${fresh.length}` : ""}</button>
+          <div aria-live="polite">${wrong ? html`<p class="bad">${wrong}</p>` : html`<${Preview} found=${state.found} error=${state.error} />`}</div>
+        </div>
+      </form>
+    </section>`;
+  }
+}

@@ -1,0 +1,74 @@
+// Questions that come before a change: the browser's own dialog, which keeps the focus.
+
+import { Component, createRef, html } from "./dom.js";
+import { Code } from "./shell.js";
+import { count, kw } from "./words.js";
+
+class Dialog extends Component {
+  constructor() {
+    super();
+    this.dialog = createRef();
+  }
+
+  componentDidMount() {
+    this.dialog.current.showModal();
+  }
+
+  render({ onNo, children, label }) {
+    return html`<dialog ref=${this.dialog} aria-label=${label} onCancel=${onNo} onClose=${onNo}>${children}</dialog>`;
+  }
+}
+
+// Deleting one asks once; deleting many has their number typed.
+export class Confirm extends Component {
+  constructor() {
+    super();
+    this.state = { typed: "" };
+  }
+
+  render({ ids, onYes, onNo }, { typed }) {
+    const many = ids.length > 1;
+    const what = many ? count(ids.length, "charging point") : ids[0];
+    const sure = !many || typed === String(ids.length);
+    const yes = (event) => {
+      event.preventDefault();
+      if (sure) onYes();
+    };
+    return html`<${Dialog} onNo=${onNo} label=${`Delete ${what}`}>
+      <form onSubmit=${yes}>
+        <h2>Delete ${what}?</h2>
+        <p>Its processes end and it is gone from the Registry. Sessions and tickets stay in the ledger.</p>
+        ${many && html`<label class="field">Type ${ids.length} to confirm
+          <input name="number" value=${typed} onInput=${(event) => this.setState({ typed: event.target.value })} autocomplete="off" /></label>`}
+        <p class="hint">The same in a terminal: <${Code}>bin/evcs-cp delete ${many ? "NAME…" : ids[0]}<//></p>
+        <div class="bar"><button class="danger" disabled=${!sure}>Delete</button>
+          <button type="button" onClick=${onNo}>Cancel</button></div>
+      </form>
+    <//>`;
+  }
+}
+
+export class Edit extends Component {
+  constructor({ row }) {
+    super();
+    this.state = { price: row.price_eur_kwh, power: String(Number(kw(row.max_power_w))), location: row.location };
+  }
+
+  render({ row, onYes, onNo }, { price, power, location }) {
+    const set = (name) => (event) => this.setState({ [name]: event.target.value });
+    const yes = (event) => {
+      event.preventDefault();
+      onYes({ price_eur_kwh: price.trim(), max_power_w: Math.round(Number(power) * 1000), location });
+    };
+    return html`<${Dialog} onNo=${onNo} label=${`Edit ${row.id}`}>
+      <form onSubmit=${yes} autocomplete="off">
+        <h2>Edit ${row.id}</h2>
+        <label class="field">Price, €/kWh <input name="price" inputmode="decimal" value=${price} onInput=${set("price")} /></label>
+        <label class="field">Power, kW <input name="power" inputmode="decimal" value=${power} onInput=${set("power")} /></label>
+        <label class="field">Place <input name="location" maxlength="200" value=${location} onInput=${set("location")} /></label>
+        <p class="hint">A session under way keeps the price that it began with.</p>
+        <div class="bar"><button class="main">Save</button><button type="button" onClick=${onNo}>Cancel</button></div>
+      </form>
+    <//>`;
+  }
+}
