@@ -104,9 +104,7 @@ def run_monitor(settings: Settings, cp: str) -> None:
 
     _lock = _hold(settings, f"{cp}.monitor")
     inbox, boot = _inbox(), _boot()
-    bus = mqtt.Bus(
-        _account(settings, f"cp/{cp}/monitor"), inbox.put, [], monitor.will(cp, boot)
-    )
+    bus = mqtt.Bus(_account(settings, f"cp/{cp}/monitor"), inbox.put, [], monitor.will(cp, boot))
     service = monitor.Monitor(cp, boot, bus, settings.home.engine_socket(cp), clock.monotonic)
     bus.start()
     loop.run(inbox, service.handle, service.tick, clock.monotonic)

@@ -111,7 +111,7 @@ def _number(name: str, value: object, kind: type, lowest: float, highest: float)
         number = None
     if number is None or not lowest <= number <= highest:
         raise BadValue(
-            f"setting {name}: {ascii(value)} is not allowed",
+            f"setting {name}: {value!a} is not allowed",
             f"allowed: a number from {lowest:g} to {highest:g}",
         )
     return number
@@ -158,7 +158,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     """The settings of this call. Raises BadValue, naming the setting."""
     environ = os.environ if environ is None else environ
-    home = Home(check_home(Path(str(flags.get("home") or environ.get("EVCS_HOME") or INSTALL_ROOT))))
+    home = Home(
+        check_home(Path(str(flags.get("home") or environ.get("EVCS_HOME") or INSTALL_ROOT)))
+    )
     values: dict[str, Any] = _read_toml(home.path / "conf" / "evcs.toml")
     for name, variable in _ENVIRONMENT.items():
         if environ.get(variable):

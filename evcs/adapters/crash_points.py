@@ -11,13 +11,10 @@ import os
 from evcs.config import crash_at
 
 _name, _, _count = crash_at().partition(":")
-_left = int(_count or 1)
+_left = iter(range(int(_count or 1) - 1))
 
 
 def crash_point(name: str) -> None:
     """End here, if this is the named step."""
-    global _left
-    if name == _name:
-        _left -= 1
-        if _left == 0:
-            os._exit(137)
+    if name == _name and next(_left, None) is None:
+        os._exit(137)

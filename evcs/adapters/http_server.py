@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from bottle import HTTPResponse, Bottle, request, response
+from bottle import Bottle, HTTPResponse, request, response
 
 from evcs.core import strict_json
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, TooLarge, Unreachable
@@ -121,7 +121,9 @@ def _plain_error(error: Any) -> str:
     words = {404: "not_found", 405: "not_allowed", 413: "too_large"}
     code = words.get(error.status_code, "bad_value" if error.status_code < 500 else "failed")
     text = {404: "no such page", 405: "not that method here"}.get(error.status_code)
-    message = text or ("an internal error; see the log" if error.status_code >= 500 else "bad request")
+    message = text or (
+        "an internal error; see the log" if error.status_code >= 500 else "bad request"
+    )
     return json.dumps({"error": {"code": code, "message": message}})
 
 

@@ -153,7 +153,7 @@ class Bus:
             reached = self._reached
         except OSError as error:
             reason = str(error)
-        except Exception:
+        except Exception:  # noqa: BLE001
             # An exception out of a callback must not end this thread while all looks well.
             _log.exception("the bus connection failed")
             reason = "internal error"
@@ -222,7 +222,7 @@ class Bus:
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:
-            found = topics.decode(message.topic, message.payload)
+            found = topics.decode(message.topic, bytes(message.payload))
         except topics.Unreadable as error:
             self.dropped += 1
             if self.dropped & (self.dropped - 1) == 0:

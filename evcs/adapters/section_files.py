@@ -21,9 +21,7 @@ class SectionFiles:
 
     def texts(self) -> dict[str, str | None]:
         """CP -> text of its file, None where it can't be read. Foreign names are left out."""
-        return {
-            path.stem: _text(path) for path in self._folder.glob("*.conf") if is_id(path.stem)
-        }
+        return {path.stem: _text(path) for path in self._folder.glob("*.conf") if is_id(path.stem)}
 
     def misfits(self) -> list[Path]:
         """Files that supervisord would read and that are not what we would write."""

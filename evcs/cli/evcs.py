@@ -17,11 +17,11 @@ from evcs.adapters.supervisord import Supervisord
 from evcs.cli import fleet, prepare
 from evcs.cli.common import Call, command, group, kwh, table, with_call
 from evcs.cli.common import main as run_program
-from evcs.cli.operator import ask_operator
 from evcs.cli.observer import Observer
+from evcs.cli.operator import ask_operator
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import BadValue, EvcsError, NotFound, TimedOut, Unreachable
+from evcs.core.errors import EvcsError, NotFound, TimedOut, Unreachable
 from evcs.core.ids import check_id
 
 SERVICES = ("mosquitto", "registry", "central", "cp-manager", "web")
@@ -153,7 +153,9 @@ def _log_files(call: Call, name: str) -> list[Path]:
     folder = call.settings.home.log
     known = {path.stem: path for path in folder.glob("*.log")}
     name = name.replace(":", ".")
-    hits = [path for stem, path in sorted(known.items()) if stem == name or stem.startswith(f"{name}.")]
+    hits = [
+        path for stem, path in sorted(known.items()) if stem == name or stem.startswith(f"{name}.")
+    ]
     if not hits:
         services = ", ".join(sorted(stem for stem in known if "." not in stem)) or "none yet"
         raise NotFound(f"no log of {name[:60]!a}", f"there are: {services}, and CPs' by their id")

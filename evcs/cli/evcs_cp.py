@@ -122,7 +122,9 @@ def list_cps(call: Call, state: str | None) -> None:
     """List CPs with their state."""
     found = [cp for cp in fleet.read(call) if state is None or cp["state"] == state.upper()]
     if not found and not call.out.json:
-        call.out.say(f"no CP is {state}" if state else "no CP yet; create one: evcs-cp create CP-001")
+        call.out.say(
+            f"no CP is {state}" if state else "no CP yet; create one: evcs-cp create CP-001"
+        )
         return
     rows = [
         (
@@ -214,9 +216,7 @@ def delete(call: Call, names: tuple[str, ...], yes: bool, wait: bool, timeout: f
 @command(program)
 @named_or_all
 @waiting
-def stop(
-    call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
-) -> None:
+def stop(call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float) -> None:
     """Take CPs out of service; a supply ends with a ticket. Kept across restarts."""
     ids = _select(call, names, everyone)
     _change(call, ids, {"service": "out"}, fleet.settled, wait, timeout)
@@ -225,9 +225,7 @@ def stop(
 @command(program)
 @named_or_all
 @waiting
-def resume(
-    call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
-) -> None:
+def resume(call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float) -> None:
     """Put CPs back into service."""
     ids = _select(call, names, everyone)
     _change(call, ids, {"service": "in"}, fleet.settled, wait, timeout)
@@ -241,7 +239,7 @@ def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> N
     ids = fleet.pick(call, names)
     supervisord = Supervisord(call.settings.home.supervisor_socket)
 
-    before = {cp["id"]: cp["since"] for cp in fleet.read(call, ids)}
+    before = {one["id"]: one["since"] for one in fleet.read(call, ids)}
     supervisord.stop(ids)
     supervisord.start(ids)
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 
@@ -52,12 +52,12 @@ class Talk:
             call.settings, [topics.of_kind(m.DriverEvent, driver=driver)], f"driver/{driver}"
         )
 
-    def __enter__(self) -> Talk:
+    def __enter__(self) -> Self:
         self._observer.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._observer.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self._observer.__exit__()
 
     def ask(self, verb: str, cp: str | None = None, energy_wh: int | None = None) -> m.DriverEvent:
         """Send a request and return the first event that answers it. Raises what denies it."""
@@ -156,7 +156,7 @@ class _Lines:
     def __init__(self, call: Call) -> None:
         self._call, self._shown_at = call, 0.0
 
-    def __enter__(self) -> _Lines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -186,7 +186,7 @@ class _Bar(_Lines):
         self._task = self._bar.add_task("starting", total=requested_wh)
         self._requested = requested_wh
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -195,10 +195,11 @@ class _Bar(_Lines):
 
     def show(self, event: m.DriverEvent) -> None:
         if event.event != "progress":
-            self._bar.console.print(_line(event)) if event.event != "ticket" else None
             if event.event == "ticket":
                 self._bar.stop()
                 _show(self._call, event)
+            else:
+                self._bar.console.print(_line(event))
             return
         b = event.body
         left = ""

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Self
 
 from evcs.cli.common import Call
 from evcs.cli.observer import Observer, states
@@ -215,7 +215,7 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, completed=done)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
         return self

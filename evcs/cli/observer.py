@@ -5,8 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from evcs.adapters import mqtt, secret_files
 from evcs.config import Settings
@@ -29,12 +28,10 @@ class Observer:
         password = secret_files.read(settings.home, identity)
         account = mqtt.Account(settings.mqtt_port, identity, lambda: password)
         self._port = settings.mqtt_port
-        self._bus = mqtt.Bus(
-            account, self._events.put, [*subscriptions, topics.central_status()]
-        )
+        self._bus = mqtt.Bus(account, self._events.put, [*subscriptions, topics.central_status()])
         self._central: bool | None = None
 
-    def __enter__(self) -> Observer:
+    def __enter__(self) -> Self:
         self._bus.start()
         deadline = time.monotonic() + CONNECT_WITHIN_S
         while not self._bus.connected:
@@ -47,10 +44,7 @@ class Observer:
                 raise Denied("the broker refused the credentials", "see: evcs status")
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    def __exit__(self, *_: object) -> None:
         self._bus.stop()
 
     def say(self, message: m.Message) -> None:

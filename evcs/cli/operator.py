@@ -36,4 +36,4 @@ def ask_operator(
     if not answer.ok:
         text = str(answer.body.get("message") or answer.error)
         raise BY_CODE.get(answer.error or "", EvcsError)(text)
-    return answer.body
+    return dict(answer.body)

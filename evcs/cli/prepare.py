@@ -128,6 +128,7 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
         done = subprocess.run(
             command, cwd=home.path, env=environment(settings), capture_output=True, text=True,
             stdin=subprocess.DEVNULL,
+            check=False,
         )  # fmt: skip
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word why"]
@@ -202,7 +203,7 @@ def port_holder(port: int) -> str:
 def _process_of(link: str) -> str:
     for fd in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if os.readlink(fd) == link:
+            if str(fd.readlink()) == link:
                 pid = fd.parts[2]
                 return f"{Path('/proc', pid, 'comm').read_text().strip()}, pid {pid}"
         except OSError:

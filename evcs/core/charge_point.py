@@ -80,8 +80,10 @@ RULES = (
     Rule(
         BROKEN_DOWN,
         "engine ko",
-        lambda v: (v.monitor is not None and v.monitor.engine == "ko")
-        or (v.engine is not None and v.engine.fault is not None),
+        lambda v: (
+            (v.monitor is not None and v.monitor.engine == "ko")
+            or (v.engine is not None and v.engine.fault is not None)
+        ),
         _fault,
     ),
     Rule(

@@ -7,7 +7,11 @@ and `dataclasses` costs each of them 6 ms and a megabyte.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class SessionView(NamedTuple):
@@ -157,7 +161,7 @@ class DriverEvent(NamedTuple):
     event: str
     id: str | None = None
     session_id: str | None = None
-    body: dict[str, object] = {}
+    body: Mapping[str, Any] = NOTHING
 
 
 class OperatorEvent(NamedTuple):
@@ -168,7 +172,7 @@ class OperatorEvent(NamedTuple):
     id: str
     ok: bool
     error: str | None = None
-    body: dict[str, object] = {}
+    body: Mapping[str, Any] = NOTHING
 
 
 class Summary(NamedTuple):
@@ -195,8 +199,20 @@ class Cleared(NamedTuple):
     key: dict[str, str]
 
 
-Message = Union[
-    DesiredCp, Applied, EngineStatus, MonitorStatus, Meter, SessionEvent, Reply, Command,
-    JudgedState, DriverRequest, OperatorRequest, DriverEvent, OperatorEvent, Summary,
-    ServiceStatus,
-]  # fmt: skip
+Message = (
+    DesiredCp
+    | Applied
+    | EngineStatus
+    | MonitorStatus
+    | Meter
+    | SessionEvent
+    | Reply
+    | Command
+    | JudgedState
+    | DriverRequest
+    | OperatorRequest
+    | DriverEvent
+    | OperatorEvent
+    | Summary
+    | ServiceStatus
+)

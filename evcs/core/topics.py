@@ -67,7 +67,7 @@ _NAMES = {
 }
 _VALUE_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "bool": (bool,), "float": (float, int),
-    "None": (type(None),), "dict": (dict,), "SessionView": (dict,),
+    "None": (type(None),), "dict": (dict,), "Mapping": (dict,), "SessionView": (dict,),
 }  # fmt: skip
 
 
@@ -165,7 +165,8 @@ def decode(topic: str, payload: bytes) -> m.Message | m.Cleared:
     route, levels = _route(topic)
     if not payload:
         return m.Cleared(route.kind, levels)
-    return build(route.kind, parse_object(payload), levels)
+    found: m.Message = build(route.kind, parse_object(payload), levels)
+    return found
 
 
 def _route(topic: str) -> tuple[Route, dict[str, str]]:

@@ -25,7 +25,7 @@ def price(field: str, value: object) -> Decimal:
     """EUR a kWh from its string form ("0.30"), at most 999.9999. Raises BadValue."""
     if not isinstance(value, str) or not _MONEY.fullmatch(value):
         raise BadValue(
-            f"{field}: {ascii(value)} is not a price",
+            f"{field}: {value!a} is not a price",
             'allowed: a decimal string of EUR such as "0.30", 0 to 999.9999',
         )
     return Decimal(value)
@@ -43,7 +43,7 @@ def thousands(field: str, value: object, highest: int) -> int:
     number = int(Decimal(text) * 1000) if _DECIMAL.fullmatch(text) else 0
     if not 1 <= number <= highest:
         raise BadValue(
-            f"{field}: {ascii(text[:40])} is not allowed",
+            f"{field}: {text[:40]!a} is not allowed",
             f"allowed: a decimal from 0.001 to {highest // 1000}",
         )
     return number

@@ -195,9 +195,7 @@ class CpManager:
                 continue
             if desired.deleted:
                 self._remove_traces(cp)
-            report = m.Applied(
-                self._host, cp, cp not in failed, desired.revision, failed.get(cp)
-            )
+            report = m.Applied(self._host, cp, cp not in failed, desired.revision, failed.get(cp))
             if self._reported.get(cp) != report:
                 self._reported[cp] = report
                 self._bus.say(report)

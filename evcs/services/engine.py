@@ -83,10 +83,9 @@ class Engine:
     def _on_message(self, message: m.Message | m.Cleared) -> None:
         if isinstance(message, m.Command):
             self._on_command(message)
-        elif isinstance(message, m.ServiceStatus) and message.service == "central":
-            if self._central != message.online:
-                self._central = message.online
-                self._tell_status()
+        elif isinstance(message, m.ServiceStatus) and message.online != self._central:
+            self._central = message.online
+            self._tell_status()
 
     def _on_command(self, cmd: m.Command) -> None:
         if cmd.verb in ("plug", "unplug", "fault", "clear"):

@@ -30,9 +30,7 @@ class Known(NamedTuple):
 FIGURES_EVERY_S = 1.0
 
 
-def judged(
-    known: Known, desired: DesiredCp, session: SessionView | None, at: str
-) -> JudgedState:
+def judged(known: Known, desired: DesiredCp, session: SessionView | None, at: str) -> JudgedState:
     """The present state; `since` stays while state and reason do."""
     view = states.View(desired, known.engine, known.monitor, session is not None)
     state, reason = states.judge(view)

@@ -99,9 +99,7 @@ class Sessions:
             self._unsaved.clear()
             self._figures_saved_at = now
 
-    def tell(
-        self, session: s.Session, event: str, body: dict[str, object] | None = None
-    ) -> None:
+    def tell(self, session: s.Session, event: str, body: dict[str, object] | None = None) -> None:
         """Tell the session's driver."""
         self._outbox.say(
             m.DriverEvent(

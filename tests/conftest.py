@@ -1,0 +1,45 @@
+"""Fixtures: a real running system, one a module, and empty homes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.system_under_test import System
+
+
+@pytest.fixture(scope="session")
+def short_tmp() -> Iterator[Path]:
+    """A folder whose path is short enough for unix sockets."""
+    path = Path(tempfile.mkdtemp(prefix="evcs-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def new_system(short_tmp: Path) -> Iterator[Callable[..., System]]:
+    """Makes systems that are not started yet; each is stopped at the end."""
+    made: list[System] = []
+
+    def make(**kwargs: float) -> System:
+        home = Path(tempfile.mkdtemp(dir=short_tmp, prefix="h"))
+        home.rmdir()
+        made.append(System(home, **kwargs))
+        return made[-1]
+
+    yield make
+    for system in made:
+        system.down()
+
+
+@pytest.fixture(scope="module")
+def system(new_system: Callable[..., System]) -> Iterator[System]:
+    """A started, empty system, shared by a module's tests."""
+    made = new_system()
+    made.up()
+    yield made
+    made.down()

@@ -1,0 +1,227 @@
+"""A real system in a home of its own, on free ports, driven by its real commands."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+DEADLINE_S = 60.0
+
+
+def eventually(
+    what: str, probe: Callable[[], Any], deadline_s: float = DEADLINE_S, every_s: float = 0.05
+) -> Any:
+    """The first true answer of `probe`; fails with its last answer at the deadline."""
+    deadline = time.monotonic() + deadline_s
+    found: Any = None
+    while time.monotonic() < deadline:
+        found = probe()
+        if found:
+            return found
+        time.sleep(every_s)
+    raise AssertionError(f"not within {deadline_s:g} s: {what}; last seen: {found!r}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on just now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class Done(NamedTuple):
+    """A command's end."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its stdout as JSON."""
+        return json.loads(self.out)
+
+
+class System:
+    """One home. Commands run as a user would run them."""
+
+    def __init__(self, home: Path, time_scale: float = 60.0) -> None:
+        self.home = home
+        self.mqtt_port, self.web_port, self.registry_port = free_ports(3)
+        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        self.env = {
+            **kept,
+            "LANG": "C.UTF-8",
+            "EVCS_HOME": str(home),
+            "EVCS_MQTT_PORT": str(self.mqtt_port),
+            "EVCS_WEB_PORT": str(self.web_port),
+            "EVCS_REGISTRY_PORT": str(self.registry_port),
+            "EVCS_TIME_SCALE": str(time_scale),
+        }
+        self.supervisord_pid: int | None = None
+
+    @property
+    def web_url(self) -> str:
+        """The dashboard's address."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def registry_url(self) -> str:
+        """The Registry's address."""
+        return f"http://127.0.0.1:{self.registry_port}"
+
+    @property
+    def token(self) -> str:
+        """The operator's token."""
+        return (self.home / "data" / "secrets" / "operator.token").read_text()
+
+    def run(self, program: str, *args: str, timeout: float = 120.0, **env: str) -> Done:
+        """Run one of bin/*, whatever its end."""
+        done = subprocess.run(
+            [str(ROOT / "bin" / program), *args], env={**self.env, **env}, cwd=self.home.parent,
+            capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, program: str, *args: str, timeout: float = 120.0, **env: str) -> Done:
+        """Run one of bin/*, which must end with 0."""
+        done = self.run(program, *args, timeout=timeout, **env)
+        assert done.code == 0, (program, args, done)
+        return done
+
+    def spawn(self, program: str, *args: str) -> subprocess.Popen[str]:
+        """Start one of bin/* and leave it running."""
+        return subprocess.Popen(
+            [str(ROOT / "bin" / program), *args], env=self.env, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def up(self, **env: str) -> None:
+        """Start, and wait for every CP."""
+        self.ok("evcs", "up", "--wait", **env)
+        self.supervisord_pid = int((self.home / "run" / "supervisord.pid").read_text())
+
+    def down(self) -> None:
+        """Stop in order, and by force if that doesn't do."""
+        self.run("evcs", "down")
+        for pid in self.stray_pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def stray_pids(self) -> list[int]:
+        """Processes of this home, found by their environment."""
+        mark = f"EVCS_HOME={self.home}".encode()
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return [pid for pid in found if pid != os.getpid()]
+
+    def processes(self) -> dict[str, int]:
+        """supervisorctl's view: "CP-001:engine" -> pid, of those that run."""
+        found = {}
+        for line in self.run("supervisorctl", "status").out.splitlines():
+            words = line.split()
+            if len(words) > 3 and words[1] in ("RUNNING", "STARTING") and words[2] == "pid":
+                found[words[0]] = int(words[3].rstrip(","))
+        return found
+
+    def pids_of(self, *words: str) -> list[int]:
+        """Processes of this home whose command line ends with these words."""
+        found = []
+        for pid in self.stray_pids():
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                if [word.decode() for word in line[-len(words) :]] == list(words):
+                    found.append(pid)
+        return found
+
+    def kill_all(self) -> None:
+        """SIGKILL to every process of this home at once: a power cut."""
+        pids = self.stray_pids()
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        eventually("all are gone", lambda: not self.stray_pids())
+
+    def cps(self) -> list[dict[str, Any]]:
+        """`evcs-cp list --json`."""
+        return self.ok("evcs-cp", "list", "--json").json
+
+    def states(self) -> dict[str, str]:
+        """CP -> judged state."""
+        return {cp["id"]: cp["state"] for cp in self.cps()}
+
+    def wait_for_state(self, cp: str, state: str, deadline_s: float = DEADLINE_S) -> None:
+        """Until Central judges the CP so."""
+        eventually(f"{cp} {state}", lambda: self.states().get(cp) == state, deadline_s, every_s=0.1)
+
+    def http(
+        self, method: str, url: str, body: Any = None, token: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:  # fmt: skip
+        """One HTTP call: status and parsed body."""
+        data = (
+            body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        )
+        request = urllib.request.Request(url, data, headers or {}, method=method)
+        if data is not None and not request.has_header("Content-type"):
+            request.add_header("Content-Type", "application/json")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                raw, status = answer.read(), answer.status
+        except urllib.error.HTTPError as error:
+            raw, status = error.read(), error.code
+        return status, json.loads(raw) if raw else None
+
+    def secret(self, identity: str) -> str:
+        """An identity's password."""
+        return (self.home / "data" / "secrets" / identity).read_text()
+
+    def retained(self, filter_: str = "evcs/#", wait_s: float = 1.0) -> dict[str, Any]:
+        """Retained messages, as mosquitto_sub sees them: topic -> payload."""
+        done = subprocess.run(
+            ["mosquitto_sub", "-p", str(self.mqtt_port), "-u", "inspector", "-P",
+             self.secret("inspector"), "-t", filter_, "-v", "--retained-only", "-W",
+             str(int(wait_s) or 1)],
+            capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+        rows = [line.partition(" ") for line in done.stdout.splitlines()]
+        return {topic: json.loads(payload) for topic, _, payload in rows}
+
+    @contextlib.contextmanager
+    def listening(self, filter_: str) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+        """Messages that come by while the block runs, as (topic, payload)."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        path = self.home / f"listen-{os.urandom(4).hex()}"
+        with path.open("w") as file:
+            process = subprocess.Popen(
+                ["mosquitto_sub", "-p", str(self.mqtt_port), "-u", "inspector", "-P",
+                 self.secret("inspector"), "-t", filter_, "-v"],
+                stdout=file, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            eventually("subscribed", lambda: path.stat().st_size or filter_.endswith("meter"), 10)
+            yield found
+            process.terminate()
+            process.wait(10)
+        for line in path.read_text().splitlines():
+            topic, _, payload = line.partition(" ")
+            if payload:
+                found.append((topic, json.loads(payload)))

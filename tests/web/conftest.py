@@ -1,0 +1,61 @@
+"""Fixtures: a stage (broker and web, shared by a module) and Debian's Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.web.stage import Stage, wait_for
+
+CHROMIUM = "/usr/bin/chromium"
+ARGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """A broker and a web that know no CP yet; a short path, for the sake of sockets."""
+    path = Path(tempfile.mkdtemp(prefix="evcs-web-"))
+    found = Stage(path)
+    try:
+        found.start_broker()
+        found.start_web()
+        found.births()
+        wait_for(lambda: found.get("/api/v1/snapshot").json["ready"], "web has read the bus")
+        yield found
+    finally:
+        found.close()
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, for the whole run."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a fresh profile, on which no script may fail and no rule of the CSP be broken."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    found = context.new_page()
+    found.set_default_timeout(20_000)
+    problems: list[str] = []
+    found.on("pageerror", lambda error: problems.append(str(error)))
+    found.on(
+        "console",
+        lambda said: problems.append(said.text) if "Content Security" in said.text else None,
+    )
+    yield found
+    context.close()
+    assert problems == []

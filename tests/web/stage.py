@@ -1,0 +1,204 @@
+"""A real broker and a real web process; the test speaks as Registry, Central and CP Manager."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters.mqtt import Account, Bus
+from evcs.config import Home
+from evcs.core import messages as m
+from evcs.core.charge_point import OCPP_STATUS
+
+ROOT = Path(__file__).resolve().parents[2]
+WITHIN_S = 20.0
+SINCE = "2026-11-22T09:00:00.000Z"
+
+
+def free_port() -> int:
+    """A port that nobody holds now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """Wait until the condition gives something true, and give that."""
+    end = time.monotonic() + WITHIN_S
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {WITHIN_S:g} s: {what}")
+
+
+class Answer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Stage:
+    """One home on free ports. `close` ends every process that it started."""
+
+    def __init__(self, path: Path) -> None:
+        self.home = Home(path)
+        self.mqtt_port, self.web_port, self.registry_port = free_port(), free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.web_port}"
+        self._prepare()
+        self.token = secret_files.create(self.home, "operator.token")
+        self._broker: subprocess.Popen[bytes] | None = None
+        self._web: subprocess.Popen[bytes] | None = None
+        self._revision = 0
+        self._voices: dict[str, Bus] = {}
+
+    def _prepare(self) -> None:
+        home = self.home
+        for folder in (home.path / "conf", home.run / "mosquitto.d", home.log, home.data):
+            folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "mosquitto.conf", home.path)
+        shutil.copy(ROOT / "conf" / "mosquitto.acl", home.path / "conf")
+        owner = f"user {home.path.owner()}\n" if os.getuid() == 0 else ""
+        listener = f"listener {self.mqtt_port} 127.0.0.1\n{owner}"
+        (home.run / "mosquitto.d" / "main.conf").write_text(listener)
+        names = secret_files.SERVICES
+        broker_accounts.write(home, {name: secret_files.create(home, name) for name in names})
+
+    def start_broker(self) -> None:
+        """Start the broker and wait for its port."""
+        log = (self.home.log / "mosquitto.log").open("ab")
+        self._broker = subprocess.Popen(
+            ["mosquitto", "-c", "mosquitto.conf"], cwd=self.home.path, stdout=log, stderr=log
+        )
+        wait_for(lambda: self._listens(self.mqtt_port), "the broker listens")
+
+    def stop_broker(self) -> None:
+        """End the broker."""
+        self._broker = _end(self._broker)
+
+    def start_web(self) -> None:
+        """Start the web process and wait for its port."""
+        env = {
+            **os.environ,
+            "EVCS_HOME": str(self.home.path),
+            "EVCS_MQTT_PORT": str(self.mqtt_port),
+            "EVCS_WEB_PORT": str(self.web_port),
+            "EVCS_REGISTRY_PORT": str(self.registry_port),
+            "PYTHONPATH": str(ROOT),
+        }
+        log = (self.home.log / "web.log").open("ab")
+        self._web = subprocess.Popen(
+            WEB_COMMAND, cwd=self.home.path, env=env, stdout=log, stderr=log
+        )
+        wait_for(lambda: self._listens(self.web_port), "web listens")
+
+    def stop_web(self) -> None:
+        """End the web process."""
+        self._web = _end(self._web)
+
+    @property
+    def web_pid(self) -> int:
+        """The web process's pid."""
+        assert self._web is not None
+        return self._web.pid
+
+    def close(self) -> None:
+        """End everything."""
+        for voice in self._voices.values():
+            voice.stop()
+        self.stop_web()
+        self.stop_broker()
+
+    def voice(self, identity: str) -> Bus:
+        """A connection that speaks as a service."""
+        if identity not in self._voices:
+            account = Account(
+                self.mqtt_port, identity, lambda: secret_files.read(self.home, identity)
+            )
+            self._voices[identity] = bus = Bus(account, lambda _: None, [])
+            bus.start()
+        bus = self._voices[identity]
+        wait_for(lambda: bus.connected, f"{identity} is connected")
+        return bus
+
+    def births(self) -> None:
+        """All services say that they are there; the Registry, as always, after its list."""
+        for service in ("manager/main", "central", "registry"):
+            self.voice(service).say(m.ServiceStatus(service, True, f"boot-{service}", "0.1.0"))
+
+    def wants(self, cp: str, **fields: Any) -> m.DesiredCp:
+        """The Registry's word on a CP, and that the CP Manager did it."""
+        self._revision += 1
+        wanted = m.DesiredCp(
+            cp, cp, "in", "0.30", 22_000, "", "main", False, False, self._revision
+        )._replace(**fields)
+        self.voice("registry").say(wanted)
+        self.voice("manager/main").say(m.Applied("main", cp, True, self._revision))
+        return wanted
+
+    def judges(self, cp: str, state: str, reason: str = "", **session: Any) -> None:
+        """Central's word on a CP; with fields of a session, it is supplying."""
+        view = m.SessionView(**session) if session else None
+        self.voice("central").say(
+            m.JudgedState(cp, state, reason, SINCE, OCPP_STATUS[state], view, self._revision)
+        )
+
+    def get(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
+        """One request. A body is sent as JSON; header names are given with _ for -."""
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None:
+            given.setdefault("Content-Type", "application/json")
+            body = json.dumps(body) if not isinstance(body, bytes) else body
+        connection = http.client.HTTPConnection("127.0.0.1", self.web_port, timeout=WITHIN_S)
+        try:
+            connection.request(method, path, body, given)
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
+
+    def bearer(self) -> dict[str, str]:
+        """The operator's header."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def login_url(self, then: str = "/") -> str:
+        """A fresh one-time link."""
+        url: str = self.get("/api/v1/login", "POST", **self.bearer()).json["url"]
+        return f"{url}?next={then}"
+
+    def _listens(self, port: int) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError("a process did not end at SIGTERM") from None
+
+
+WEB_COMMAND = [sys.executable, "-m", "evcs", "web"]
+if os.environ.get("EVCS_TEST_WEB"):
+    WEB_COMMAND = [sys.executable, os.environ["EVCS_TEST_WEB"]]

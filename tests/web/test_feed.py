@@ -1,0 +1,128 @@
+"""Snapshots, deltas, and what a slow reader gets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from evcs.core import messages as m
+from evcs.core.errors import Unreachable
+from evcs.services.web import feed as feeds
+from evcs.services.web.feed import Feed
+from tests.web.test_fleet import fleet, judged, wanted
+
+
+def events(data: bytes) -> list[tuple[str, Any]]:
+    found = []
+    for part in data.decode().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in part.splitlines() if ": " in line)
+        if "event" in lines:
+            found.append((lines["event"], json.loads(lines["data"])))
+    return found
+
+
+def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changed_fields() -> None:
+    found = fleet(wanted("A"), wanted("B"))
+    feed = Feed(found)
+    feed.tick()
+    stream = feed.stream()
+    (name, snapshot), = events(next(stream))
+    assert name == "snapshot"
+    assert [row["id"] for row in snapshot["cps"]] == ["A", "B"]
+    found.message(judged("B"), "")
+    feed.tick()
+    (name, delta), = events(next(stream))
+    assert name == "delta"
+    assert delta["cps"] == [
+        {"id": "B", "state": "ACTIVATED", "ocpp_status": "Available", "reason": "",
+         "since": judged("B").since}
+    ]  # fmt: skip
+    assert set(delta["services"]) == {"broker", "central", "registry"}
+
+
+def test_a_snapshot_and_the_deltas_after_it_give_the_present() -> None:
+    found = fleet(wanted("A"))
+    feed = Feed(found)
+    feed.tick()
+    found.message(wanted("B"), "")  # between two ticks
+    stream = feed.stream()
+    rows = {row["id"]: row for row in events(next(stream))[0][1]["cps"]}
+    assert set(rows) == {"A"}
+    feed.tick()
+    for row in events(next(stream))[0][1]["cps"]:
+        rows[row["id"]] = {**rows.get(row["id"], {}), **row}
+    assert rows == {cp: found.row(cp) for cp in ("A", "B")}
+
+
+def test_the_removed_are_named_and_returned() -> None:
+    found = fleet(wanted("A"))
+    feed = Feed(found)
+    feed.tick()
+    found.message(wanted("A", deleted=True), "")
+    assert feed.tick() == ["A"]
+    assert feed.snapshot()["cps"] == []
+
+
+def test_deleted_and_created_again_within_a_second() -> None:
+    found = fleet(wanted("A"))
+    feed = Feed(found)
+    feed.tick()
+    found.message(wanted("A", deleted=True), "")
+    found.message(wanted("A", location="new"), "")
+    assert feed.tick() == []
+    assert feed.snapshot()["cps"][0]["location"] == "new"
+
+
+def test_a_heartbeat_comes_though_nothing_changes() -> None:
+    feed = Feed(fleet(wanted("A")))
+    feed.tick()
+    stream = feed.stream()
+    next(stream)
+    for _ in range(feeds.BEAT_TICKS):
+        feed.tick()
+    (name, beat), = events(next(stream))
+    assert (name, beat["cps"], beat["removed"]) == ("delta", [], [])
+
+
+def test_a_reader_that_fell_behind_gets_a_snapshot() -> None:
+    found = fleet(wanted("A"))
+    feed = Feed(found)
+    feed.tick()
+    stream = feed.stream()
+    next(stream)
+    for number in range(feeds.KEPT_BATCHES + 5):
+        found.message(wanted("A", location=str(number)), "")
+        feed.tick()
+    (name, snapshot), = events(next(stream))
+    assert name == "snapshot"
+    assert snapshot["cps"][0]["location"] == str(feeds.KEPT_BATCHES + 4)
+
+
+def test_too_many_streams_are_refused_and_places_come_free(monkeypatch: Any) -> None:
+    monkeypatch.setattr(feeds, "MAX_STREAMS", 2)
+    feed = Feed(fleet())
+    streams = [feed.stream(), feed.stream()]
+    for stream in streams:
+        next(stream)
+    with pytest.raises(Unreachable):
+        feed.stream()
+    streams[0].close()  # type: ignore[attr-defined]
+    next(feed.stream())
+
+
+def test_messages_of_its_cp_alone() -> None:
+    feed = Feed(fleet(wanted("A")))
+    feed.tick()
+    stream = feed.stream("A")
+    next(stream)
+    feed.tap("A", judged("A"))
+    feed.tap("B", judged("B"))
+    feed.tap("A", m.EngineStatus("A", True, "b"))
+    feed.tick()
+    (name, found), = events(next(stream))
+    assert name == "messages"
+    assert [one["topic"] for one in found["messages"]] == [
+        "evcs/v1/central/cp/A/state", "evcs/v1/cp/A/engine/status",
+    ]  # fmt: skip

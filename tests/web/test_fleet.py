@@ -1,0 +1,136 @@
+"""What the bus says, as rows: the table of what web may show when."""
+
+from __future__ import annotations
+
+from evcs.core import messages as m
+from evcs.services.web.fleet import NOT_JUDGED, Fleet
+
+NOW, LATER = "2026-11-22T09:00:00.000Z", "2026-11-22T09:05:00.000Z"
+MINE = m.ServiceStatus("web", True, "mine", "0.1.0")
+REGISTRY = m.ServiceStatus("registry", True, "r", "0.1.0")
+CONTRACT = {
+    "id", "location", "price_eur_kwh", "max_power_w", "host", "service", "revoked", "state",
+    "ocpp_status", "reason", "session", "since",
+}  # fmt: skip
+
+
+def wanted(cp: str, **fields: object) -> m.DesiredCp:
+    return m.DesiredCp(
+        cp, cp, "in", "0.30", 22_000, "", "main", False, False, 1
+    )._replace(**fields)  # type: ignore[arg-type]  # fmt: skip
+
+
+def judged(cp: str, state: str = "ACTIVATED") -> m.JudgedState:
+    return m.JudgedState(cp, state, "", NOW, "Available", None, 1)
+
+
+def fleet(*messages: m.Message | m.Cleared) -> Fleet:
+    found = Fleet("mine")
+    found.connected(NOW)
+    for message in messages:
+        found.message(message, NOW)
+    return found
+
+
+def test_a_row_is_the_contracts_json() -> None:
+    row = fleet(wanted("CP-7"), judged("CP-7")).row("CP-7")
+    assert row is not None
+    assert set(row) >= CONTRACT
+    assert (row["state"], row["since"], row["price_eur_kwh"]) == ("ACTIVATED", NOW, "0.30")
+
+
+def test_a_session_goes_along() -> None:
+    session = m.SessionView("s", "ALICE", 1_240, 21_000, "0.37")
+    row = fleet(wanted("CP-7"), judged("CP-7")._replace(session=session)).row("CP-7")
+    assert row is not None
+    assert row["session"] == {
+        "session_id": "s", "driver": "ALICE", "energy_wh": 1_240, "power_w": 21_000,
+        "cost_eur": "0.37",
+    }  # fmt: skip
+
+
+def test_what_central_has_not_judged_is_disconnected() -> None:
+    row = fleet(wanted("CP-7")).row("CP-7")
+    assert row is not None
+    assert (row["state"], row["reason"], row["since"]) == ("DISCONNECTED", NOT_JUDGED, None)
+
+
+def test_a_judged_state_without_a_wish_is_no_row() -> None:
+    assert fleet(judged("CP-7")).ids() == []
+
+
+def test_a_tombstone_is_left_out() -> None:
+    found = fleet(wanted("CP-7"), wanted("CP-7", deleted=True))
+    assert found.ids() == []
+    assert found.drain().removed == {"CP-7"}
+
+
+def test_a_cleared_wish_is_left_out() -> None:
+    found = fleet(wanted("CP-7"), m.Cleared(m.DesiredCp, {"cp": "CP-7"}))
+    assert found.row("CP-7") is None
+
+
+def test_what_the_manager_made_of_it() -> None:
+    found = fleet(wanted("CP-7", revision=5))
+    for applied, expected in (
+        (m.Applied("main", "CP-7", True, 4), (None, None)),
+        (m.Applied("main", "CP-7", True, 5), (True, None)),
+        (m.Applied("main", "CP-7", False, 5, "disk full"), (False, "disk full")),
+    ):
+        found.message(applied, NOW)
+        row = found.row("CP-7")
+        assert row is not None
+        assert (row["applied"], row["apply_error"]) == expected
+
+
+def test_only_what_changed_is_drained() -> None:
+    found = fleet(wanted("A"), wanted("B"))
+    assert found.drain().changed == {"A", "B"}
+    found.message(judged("B"), NOW)
+    assert found.drain().changed == {"B"}
+    assert found.drain().changed == frozenset()
+
+
+def test_not_ready_before_the_registrys_list_is_known() -> None:
+    found = fleet(REGISTRY)
+    assert not found.ready
+    found.message(MINE._replace(boot="an older one"), NOW)
+    assert not found.ready
+    found.message(MINE, NOW)
+    assert found.ready
+
+
+def test_a_restarted_broker_never_empties_the_list() -> None:
+    found = fleet(wanted("A"), wanted("B"), judged("A"), REGISTRY, MINE)
+    found.disconnected(LATER)
+    found.connected(LATER)
+    found.message(MINE, LATER)
+    assert found.ids() == ["A", "B"]  # the Registry is not back yet
+    found.message(wanted("B"), LATER)
+    found.message(REGISTRY, LATER)
+    assert found.ids() == ["B"]  # its whole list has been told: A is no more
+
+
+def test_a_registry_that_comes_back_with_less() -> None:
+    found = fleet(wanted("A"), wanted("B"), REGISTRY, MINE)
+    found.message(REGISTRY._replace(online=False), LATER)
+    found.message(wanted("A"), LATER)
+    found.message(REGISTRY, LATER)
+    assert found.ids() == ["A"]
+
+
+def test_presence_says_since_when() -> None:
+    found = fleet(REGISTRY)
+    assert found.services["registry"] == (True, NOW, "0.1.0")
+    found.message(REGISTRY, LATER)
+    assert found.services["registry"].since == NOW
+    found.disconnected(LATER)
+    assert found.services["registry"][:2] == (False, LATER)
+    assert found.services["broker"][:2] == (False, LATER)
+
+
+def test_processes_are_seen() -> None:
+    found = fleet(wanted("A"), m.EngineStatus("A", True, "b"), m.MonitorStatus("A", False, "b"))
+    row = found.row("A")
+    assert row is not None
+    assert (row["engine"], row["monitor"]) == (True, False)

@@ -1,0 +1,46 @@
+"""A CP's last minutes."""
+
+from __future__ import annotations
+
+from evcs.core import messages as m
+from evcs.services.web.history import SECONDS, History
+
+SESSION = m.SessionView("s", "ALICE", 100, 20_000, "0.03")
+
+
+def judged(state: str, session: m.SessionView | None = None, reason: str = "") -> m.JudgedState:
+    return m.JudgedState("A", state, reason, "then", "x", session, 1)
+
+
+def test_a_trace_keeps_ten_minutes() -> None:
+    history = History()
+    for at in range(3 * SECONDS):
+        history.judged(judged("SUPPLYING", SESSION._replace(energy_wh=at)), at, "now")
+    found = history.trace("A", 3 * SECONDS)
+    assert len(found["at"]) == SECONDS
+    assert found["energy_wh"][-1] == 3 * SECONDS - 1
+    assert found["at"] == sorted(set(found["at"]))
+
+
+def test_a_supply_that_ends_falls_to_nothing() -> None:
+    history = History()
+    history.judged(judged("SUPPLYING", SESSION), 10, "now")
+    history.judged(judged("ACTIVATED"), 11, "now")
+    assert history.trace("A", 12)["power_w"] == [20_000, 0]
+
+
+def test_events_are_changes_only() -> None:
+    history = History()
+    for state in ("ACTIVATED", "ACTIVATED", "BROKEN_DOWN", "ACTIVATED"):
+        history.judged(judged(state), 1, "now")
+    assert [one["state"] for one in history.events("A")] == [
+        "ACTIVATED", "BROKEN_DOWN", "ACTIVATED",
+    ]  # fmt: skip
+
+
+def test_nothing_is_kept_of_what_is_gone() -> None:
+    history = History()
+    history.judged(judged("SUPPLYING", SESSION), 10, "now")
+    history.forget("A")
+    assert history.events("A") == []
+    assert history.trace("A", 10)["at"] == []
