@@ -14,8 +14,8 @@ Usage: install.sh [--dev] [--system] [--dry-run] [--quiet]
 Installs Debian's mosquitto (and Python's venv where it is missing) and, in .venv beside
 this file, the Python packages of requirements.txt. Run again, it does only what is missing.
 
-  --dev        also what bin/check needs: requirements-dev.txt, chromium, shellcheck,
-               systemd-analyze
+  --dev        also what bin/check needs: requirements-dev.txt, git, chromium,
+               shellcheck, systemd-analyze
   --system     for the whole machine, as root: the program in /opt/evcs, its data in
                /var/lib/evcs, the user evcs, evcs.service, the commands in /usr/local/bin.
                Over an earlier version it upgrades and keeps the data.
@@ -111,6 +111,7 @@ find_packages() {
     command -v mosquitto_sub >/dev/null || packages+=(mosquitto-clients)
     if ((dev)); then
         command -v chromium >/dev/null || packages+=(chromium chromium-sandbox fonts-liberation)
+        command -v git >/dev/null || packages+=(git)
         command -v shellcheck >/dev/null || packages+=(shellcheck)
         command -v systemd-analyze >/dev/null || packages+=(systemd)
     fi

@@ -194,10 +194,62 @@ def run_registry(settings: Settings) -> None:
     registry.bus.stop()
 
 
+def run_web(settings: Settings) -> None:
+    """The web process. gevent's patches come first, so that paho's thread is a greenlet."""
+    from gevent import monkey
+
+    monkey.patch_all()
+    import time
+
+    import gevent
+
+    from evcs.adapters import clock, mqtt, secret_files
+    from evcs.adapters.ledger import LedgerReader
+    from evcs.adapters.registry_http import RegistryClient
+    from evcs.adapters.supervisord import Supervisord
+    from evcs.core import topics
+    from evcs.services import loop
+    from evcs.services.web import server
+    from evcs.services.web.app import build_app
+    from evcs.services.web.deps import Deps
+    from evcs.services.web.doors import Doors
+    from evcs.services.web.service import Web
+
+    _lock = _hold(settings, "web")
+    inbox = _inbox()
+    birth, death = _births("web")
+    home = settings.home
+
+    def token() -> str:
+        return secret_files.read(home, "operator.token")
+
+    web = Web(birth)
+    web.bus = mqtt.Bus(
+        _account(settings, "web"), inbox.put, [topics.below()], topics.encode(death, None)
+    )
+    deps = Deps(
+        web=web,
+        doors=Doors(token, settings.web_port, clock.monotonic, time.time, gevent.sleep),
+        registry=RegistryClient(settings.registry_port, token),
+        supervisord=Supervisord(home.supervisor_socket),
+        ledger=LedgerReader(home.ledger_db),
+        logs=home.log,
+        url=f"http://127.0.0.1:{settings.web_port}",
+        in_thread=lambda work: gevent.get_hub().threadpool.apply(work),
+    )
+    http = server.start(build_app(deps), settings.web_port)
+    web.bus.start()
+    loop.run(inbox, web.handle, web.tick, clock.monotonic)
+    web.feed.close()
+    http.stop(timeout=1)
+    web.bus.stop()
+
+
 _SERVICES: dict[str, Callable[[Settings], None]] = {
     "registry": run_registry,
     "central": run_central,
     "cp-manager": run_cp_manager,
+    "web": run_web,
 }
 _CP_PROCESSES: dict[str, Callable[[Settings, str], None]] = {
     "engine": run_engine,

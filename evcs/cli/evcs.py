@@ -73,6 +73,17 @@ def wait_until_up(call: Call, timeout_s: float) -> None:
         _, late = fleet.await_states(call, wanted, left)
         if late:
             raise next(iter(late.values()))
+    _wait_for_running(call, deadline)
+
+
+def _wait_for_running(call: Call, deadline: float) -> None:
+    """supervisord calls a process RUNNING when it has stayed for a second."""
+    supervisord = Supervisord(call.settings.home.supervisor_socket)
+    while starting := [p for p in supervisord.processes() if p.state != "RUNNING"]:
+        if time.monotonic() > deadline:
+            one = starting[0]
+            raise TimedOut(f"{one.group}:{one.name} is {one.state}", f"see: evcs logs {one.group}")
+        time.sleep(0.05)
 
 
 def _wait_for_port(call: Call, deadline: float) -> None:
@@ -199,6 +210,14 @@ def open_page(call: Call, browser: bool) -> None:
     call.out.data({"url": link}, link)
     if browser and sys.stdout.isatty() and (os.environ.get("DISPLAY") or sys.platform == "darwin"):
         webbrowser.open(link)
+
+
+@command(program)
+def demo(call: Call) -> None:
+    """Show it all: a fleet that charges, loses its power and comes back."""
+    from evcs.cli import demo as show
+
+    show.run(call)
 
 
 @program.group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -201,7 +202,7 @@ def delete(call: Call, names: tuple[str, ...], yes: bool, wait: bool, timeout: f
     """Delete CPs, with their identities; their tickets stay."""
     ids = fleet.pick(call, names)
     if not yes and len(ids) > 1:
-        if not click.get_text_stream("stdin").isatty():
+        if not sys.stdin.isatty():
             raise BadValue(f"{len(ids)} CPs would be deleted", "say --yes")
         click.confirm(f"Delete {len(ids)} CPs?", abort=True, err=True)
     results = fleet.each(ids, call.registry.delete)

@@ -165,9 +165,12 @@ def environment(settings: Settings) -> dict[str, str]:
         **kept,
         "PATH": f"{path}:/usr/sbin:/sbin",
         "EVCS_HOME": str(settings.home.path),
+        "EVCS_MQTT_PORT": str(settings.mqtt_port),
+        "EVCS_WEB_PORT": str(settings.web_port),
+        "EVCS_REGISTRY_PORT": str(settings.registry_port),
+        "EVCS_TIME_SCALE": f"{settings.time_scale:g}",
         "EVCS_PYTHON": sys.executable,
         "PYTHONPATH": str(INSTALL_ROOT),
-        "PYTHONDONTWRITEBYTECODE": "",
     }
 
 

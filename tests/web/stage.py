@@ -105,7 +105,7 @@ class Stage:
         }
         log = (self.home.log / "web.log").open("ab")
         self._web = subprocess.Popen(
-            WEB_COMMAND, cwd=self.home.path, env=env, stdout=log, stderr=log
+            [sys.executable, "-m", "evcs", "web"], cwd=self.home.path, env=env, stdout=log, stderr=log
         )
         wait_for(lambda: self._listens(self.web_port), "web listens")
 
@@ -197,8 +197,3 @@ def _end(process: subprocess.Popen[bytes] | None) -> None:
             process.kill()
             process.wait()
             raise AssertionError("a process did not end at SIGTERM") from None
-
-
-WEB_COMMAND = [sys.executable, "-m", "evcs", "web"]
-if os.environ.get("EVCS_TEST_WEB"):
-    WEB_COMMAND = [sys.executable, os.environ["EVCS_TEST_WEB"]]

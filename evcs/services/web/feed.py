@@ -145,7 +145,7 @@ class Feed:
             seen = self._seq
             yield b"retry: 1000\n\n" + self._snapshot_event()
             while not self._closed:
-                self._tick.wait(LONGEST_WAIT_S)
+                tick = self._tick
                 data = self._after(seen)
                 seen = self._seq
                 if tap and (messages := tap.drain()):
@@ -153,6 +153,8 @@ class Feed:
                     data += encode_event("messages", found)
                 if data:
                     yield data
+                else:
+                    tick.wait(LONGEST_WAIT_S)
         finally:
             self.streams -= 1
             if tap:

@@ -59,8 +59,8 @@ class Row extends Component {
       <td><a href=${`/cp/${row.id}`}>${row.id}</a></td>
       <td><${Pill} state=${row.state} />${row.reason && html`<span class="row-note">${row.reason}</span>`}</td>
       <td class="place">${row.location}</td>
-      <td class="number">${row.price_eur_kwh}</td>
-      <td class="number">${kw(row.max_power_w)}</td>
+      <td class="number" data-unit="€/kWh">${row.price_eur_kwh}</td>
+      <td class="number" data-unit="kW">${kw(row.max_power_w)}</td>
       <td class="actions">
         ${out
           ? html`<button disabled=${off} onClick=${() => act.service(row.id, "in")}>Resume</button>`
@@ -143,7 +143,7 @@ class CpManager extends Component {
     const all = rows.length > 0 && rows.every((row) => chosen.has(row.id));
     const toggle = () => this.setState({ chosen: new Set(all ? [] : rows.map((row) => row.id)) });
     const busy = new Set(this.jobs.list.filter((job) => !job.done).map((job) => job.cp));
-    return html`<div class="wide"><table>
+    return html`<div class="wide"><table class="manage">
       <thead><tr>
         <th><input type="checkbox" aria-label="Choose all" checked=${all} disabled=${!enabled} onChange=${toggle} /></th>
         <th>Name</th><th>State</th><th>Place</th><th class="number">€/kWh</th><th class="number">kW</th>

@@ -1,0 +1,172 @@
+"""`evcs demo`: a fleet that charges, loses its power, and comes back, by the real commands."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evcs.adapters.files import make_folder, write_atomic
+from evcs.adapters.ledger import LedgerReader
+from evcs.cli import fleet, prepare
+from evcs.cli.common import Call
+from evcs.config import INSTALL_ROOT, Home, Settings, check_home
+from evcs.core.errors import EvcsError, TimedOut
+
+FLEET = "CP-{001..003}"
+DRIVERS = ("ALICE", "BOB")
+TIME_SCALE = 60.0
+WITHIN_S = 90.0
+
+
+def run(call: Call) -> None:
+    """Show it, and leave the system running."""
+    settings = _settings(call)
+    demo = _Demo(Call(settings, call.out))
+    demo.start()
+    demo.charge()
+    demo.cut_power()
+    demo.come_back()
+    demo.farewell(settings.home != call.settings.home)
+
+
+def _settings(call: Call) -> Settings:
+    """The default home if it is empty, else a new one; free ports where the usual are taken."""
+    settings = call.settings
+    used = settings.home.registry_json.exists() or prepare.running(settings) is not None
+    if used:
+        settings = settings._replace(home=Home(_new_home()))
+    settings = settings._replace(time_scale=TIME_SCALE)
+    ports = {
+        name: _free_port(getattr(settings, name))
+        for name in ("mqtt_port", "web_port", "registry_port")
+    }
+    moved = {name: port for name, port in ports.items() if port != getattr(settings, name)}
+    conf = settings.home.path / "conf" / "evcs.toml"
+    if moved and not conf.exists():
+        make_folder(settings.home.path)
+        make_folder(conf.parent)
+        lines = [f"{name} = {port}\n" for name, port in sorted(moved.items())]
+        write_atomic(conf, "".join(["# Chosen by `evcs demo`: the usual were taken.\n", *lines]).encode())
+        call.out.say(f"usual ports are taken; {conf} has others")
+    return settings._replace(**moved)
+
+
+def _new_home() -> Path:
+    number = 1
+    while (path := Path.home() / f"evcs-demo-{number}").exists():
+        number += 1
+    return check_home(path)
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise EvcsError("no free port", "end some programs")
+
+
+class _Demo:
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._home = call.settings.home
+        self._before: dict[str, Any] = {}
+        self._began = 0.0
+
+    def start(self) -> None:
+        self._say(f"A system in {self._home.path}, empty at first.")
+        self._command("evcs", "up", "--wait")
+        self._say("Three charging points, made at run time like any other.")
+        self._command("evcs-cp", "create", FLEET, "--location", "Demo Street")
+        self._command("evcs", "driver", "add", *DRIVERS)
+
+    def charge(self) -> None:
+        cps = [cp["id"] for cp in self._call.registry.cps()]
+        self._say(f"{DRIVERS[0]} charges to the end, {DRIVERS[1]} for longer than we let it.")
+        longer = ("evcs-driver", "charge", cps[1], "--driver", DRIVERS[1], "--kwh", "8")
+        self._command(*longer, "--no-watch")
+        self._command("evcs-driver", "charge", cps[0], "--driver", DRIVERS[0], "--kwh", "1.5")
+
+    def cut_power(self) -> None:
+        self._before = {cp["id"]: self._identity(cp) for cp in fleet.read(self._call)}
+        killed = prepare.kill_everything(self._call.settings)
+        self._say(f"Power cut: {killed} processes killed at once (SIGKILL), nothing is left.")
+
+    def come_back(self) -> None:
+        self._began = time.monotonic()
+        self._command("evcs", "up", "--wait")
+        took = time.monotonic() - self._began
+        after = {cp["id"]: self._identity(cp) for cp in fleet.read(self._call)}
+        same = [cp for cp in after if after[cp] == self._before.get(cp)]
+        self._command("evcs-cp", "list")
+        self._say(
+            f"{len(same)} of {len(self._before)} came back by themselves in {took:.1f} s, "
+            "with the same price, place and secret."
+        )
+        if len(same) < len(self._before):
+            raise EvcsError("not every CP came back", "see: evcs status")
+        self._say(f"{DRIVERS[1]}'s charge goes on where it was; waiting for its ticket.")
+        self._wait("the ticket", self._all_settled)
+        self._command("evcs", "sessions")
+
+    def farewell(self, moved: bool) -> None:
+        self._say("The system is left running. Look at it:")
+        if moved:
+            self._plain(f"  export EVCS_HOME={shlex.quote(str(self._home.path))}")
+        port = self._call.settings.web_port
+        self._plain(f"  dashboard        http://127.0.0.1:{port}/")
+        self._plain("  sign in          bin/evcs open")
+        self._plain("  processes        bin/supervisorctl status")
+        self._plain("  another CP       bin/evcs-cp create CP-004")
+        self._plain("  stop it all      bin/evcs down")
+        self._call.out.data(
+            {"home": str(self._home.path), "web": f"http://127.0.0.1:{port}/",
+             "came_back": len(self._before), "of": len(self._before)}
+        )  # fmt: skip
+
+    def _identity(self, cp: dict[str, Any]) -> tuple[Any, ...]:
+        secret = self._home.secret(f"cp/{cp['id']}/engine").read_text()
+        return cp["price_eur_kwh"], cp["location"], cp["max_power_w"], secret
+
+    def _all_settled(self) -> bool:
+        found = LedgerReader(self._home.ledger_db).sessions()
+        return len(found) == len(DRIVERS) and all(one["state"] == "settled" for one in found)
+
+    def _wait(self, what: str, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + WITHIN_S
+        while not done():
+            if time.monotonic() > deadline:
+                raise TimedOut(f"no sign of {what}", "see: evcs status")
+            time.sleep(0.2)
+
+    def _command(self, program: str, *args: str) -> None:
+        """Show a command and run it, as a user would."""
+        quiet = self._call.out.json or self._call.out.quiet
+        self._plain("$ bin/" + shlex.join([program, *args]))
+        done = subprocess.run(
+            [str(INSTALL_ROOT / "bin" / program), *args],
+            env={**os.environ, **prepare.environment(self._call.settings)},
+            stdout=subprocess.DEVNULL if quiet else None,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise EvcsError(f"{program} ended with {done.returncode}", "see above")
+
+    def _say(self, text: str) -> None:
+        self._plain("")
+        self._plain(text)
+
+    def _plain(self, text: str) -> None:
+        if not self._call.out.json and not self._call.out.quiet:
+            print(text, flush=True)

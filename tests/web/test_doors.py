@@ -1,0 +1,277 @@
+"""Every door of the web process, on the real one: routes are enumerated from the app."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bottle import Bottle
+
+from evcs.adapters.http_server import Pause
+from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.registry_http import RegistryClient
+from evcs.adapters.supervisord import Supervisord
+from evcs.core.errors import Unreachable
+from evcs.core.messages import ServiceStatus
+from evcs.services.web.app import build_app
+from evcs.services.web.deps import Deps
+from evcs.services.web.doors import Doors, local_path
+from evcs.services.web.service import Web
+from tests.web.stage import Answer, Stage, wait_for
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+NOWHERE = Path("/nonexistent")
+
+
+def app() -> Bottle:
+    """The real app, to ask it for its routes."""
+    doors = Doors(str, 1, time.monotonic, time.time, lambda _: None)
+    web = Web(ServiceStatus("web", True, "b"))
+    registry, supervisord = RegistryClient(1, str), Supervisord(NOWHERE)
+    ledger = LedgerReader(NOWHERE)
+    return build_app(Deps(web, doors, registry, supervisord, ledger, NOWHERE, "", lambda f: f()))
+
+
+CHANGING = sorted(
+    (route.method, re.sub(r"<[^>]+>", "CP-001", route.rule))
+    for route in app().routes
+    if route.method not in SAFE
+)
+READING = sorted(
+    re.sub(r"<[^>]+>", "CP-001", route.rule) for route in app().routes if route.method in SAFE
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_cp(stage: Stage) -> None:
+    stage.wants("CP-001")
+    stage.judges("CP-001", "ACTIVATED")
+    wait_for(lambda: stage.get("/api/v1/cps").json, "the CP is known")
+
+
+def cookie_of(answer: Answer) -> str:
+    return answer.headers["Set-Cookie"].partition(";")[0]
+
+
+def enter(stage: Stage) -> tuple[str, str]:
+    """A session: its cookie and CSRF token."""
+    path = stage.login_url().removeprefix(stage.url)
+    cookie = cookie_of(stage.get(path))
+    return cookie, stage.get("/api/v1/me", Cookie=cookie).json["csrf"]
+
+
+def test_there_are_routes_to_test() -> None:
+    assert ("DELETE", "/api/v1/cps/CP-001") in CHANGING
+    assert len(CHANGING) >= 7
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGING)
+class TestEveryChangingRoute:
+    def refused(self, answer: Answer, status: int) -> None:
+        assert answer.status == status, answer
+        assert set(answer.json["error"]) == {"code", "message"}
+
+    def test_no_token(self, stage: Stage, method: str, path: str) -> None:
+        self.refused(stage.get(path, method, {}), 401)
+
+    def test_wrong_host(self, stage: Stage, method: str, path: str) -> None:
+        answer = stage.get(path, method, {}, Host="evil.example:80", **stage.bearer())
+        self.refused(answer, 400)
+
+    def test_another_sites_page(self, stage: Stage, method: str, path: str) -> None:
+        answer = stage.get(path, method, {}, Origin="http://evil.example", **stage.bearer())
+        self.refused(answer, 403)
+
+    def test_a_session_without_the_pages_token(
+        self, stage: Stage, method: str, path: str
+    ) -> None:
+        cookie, _ = enter(stage)
+        self.refused(stage.get(path, method, {}, Cookie=cookie), 403)
+
+    def test_a_session_with_another_sessions_token(
+        self, stage: Stage, method: str, path: str
+    ) -> None:
+        cookie, csrf = enter(stage)
+        forged = csrf[:-1] + ("0" if csrf[-1] != "0" else "1")
+        self.refused(stage.get(path, method, {}, Cookie=cookie, X_CSRF_Token=forged), 403)
+
+
+@pytest.mark.parametrize("path", READING)
+def test_reading_needs_nothing_but_the_right_host(stage: Stage, path: str) -> None:
+    if path != "/api/v1/events":
+        assert stage.get(path).status in (200, 401, 404)
+    assert stage.get(path, Host="evil.example").status == 400
+    assert stage.get(path, Origin="http://evil.example").status == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/cps", "/nothing", "/static/js/dom.js"])
+def test_every_answer_has_the_headers(stage: Stage, path: str) -> None:
+    headers = stage.get(path).headers
+    assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+class TestLink:
+    def test_it_opens_a_session_once(self, stage: Stage) -> None:
+        path = stage.login_url("/cp_manager.html").removeprefix(stage.url)
+        first = stage.get(path)
+        assert (first.status, first.headers["Location"]) == (303, "/cp_manager.html")
+        flags = first.headers["Set-Cookie"].lower()
+        assert "httponly" in flags
+        assert "samesite=strict" in flags
+        assert "path=/" in flags
+        assert stage.get("/api/v1/me", Cookie=cookie_of(first)).json["operator"] is True
+        again = stage.get(path)
+        assert again.status == 401
+        assert b"bin/evcs open" in again.body
+
+    def test_a_session_can_change_something(self, stage: Stage) -> None:
+        cookie, csrf = enter(stage)
+        answer = stage.get("/api/v1/cps/CP-001", "DELETE", Cookie=cookie, X_CSRF_Token=csrf)
+        # No Registry runs here: through the doors, it is asked.
+        assert (answer.status, answer.json["error"]["code"]) == (503, "unreachable")
+
+    def test_a_session_makes_no_links(self, stage: Stage) -> None:
+        cookie, csrf = enter(stage)
+        answer = stage.get("/api/v1/login", "POST", Cookie=cookie, X_CSRF_Token=csrf)
+        assert answer.status == 403
+
+    def test_nobody_is_no_operator(self, stage: Stage) -> None:
+        assert stage.get("/api/v1/me").json == {"operator": False}
+        name = f"evcs_operator_{stage.web_port}"
+        for value in ("x", "99999999999.", "99999999999.aa", "1.2.3", "é.x"):
+            answer = stage.get("/api/v1/me", Cookie=f"{name}={value}".encode().decode("latin-1"))
+            assert answer.json == {"operator": False}
+
+    @pytest.mark.parametrize(
+        ("wanted", "given"),
+        [
+            (None, "/"), ("/cp_manager.html", "/cp_manager.html"), ("/cp/CP-1", "/cp/CP-1"),
+            ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil.example", "/"),
+            ("/a//b", "/"), ("javascript:x", "/"), ("/a\r\nSet-Cookie: x", "/"), ("cp", "/"),
+        ],
+    )  # fmt: skip
+    def test_it_leads_to_our_own_pages_only(self, wanted: str | None, given: str) -> None:
+        assert local_path(wanted) == given
+
+    def test_it_ends_after_a_minute(self) -> None:
+        now = [0.0]
+        doors = Doors(lambda: "secret", 1, lambda: now[0], time.time, lambda _: None)
+        link = doors.new_link()
+        now[0] = 61.0
+        with pytest.raises(Exception, match="used up or too old"):
+            doors.enter(link)
+
+
+class TestFloods:
+    def test_a_hundred_megabytes(self, stage: Stage) -> None:
+        with socket.create_connection(("127.0.0.1", stage.web_port), 20) as raw:
+            size = 100 * 1024 * 1024
+            head = f"POST /api/v1/cps HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
+            raw.sendall(head.encode())
+            for _ in range(20):
+                raw.sendall(b"x" * (size // 20))
+            assert raw.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+    def test_chunks_without_end_are_refused(self, stage: Stage) -> None:
+        with socket.create_connection(("127.0.0.1", stage.web_port), 20) as raw:
+            raw.sendall(
+                b"POST /api/v1/cps HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+                b"Content-Type: application/json\r\nAuthorization: Bearer "
+                + stage.token.encode() + b"\r\n\r\n5\r\n[1,2]\r\n"
+            )  # fmt: skip
+            assert raw.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+    @pytest.mark.parametrize("line", [b"X-Long: " + b"x" * 40_000, b"X-Many: y\r\n" * 5_000])
+    def test_headers_too_large(self, stage: Stage, line: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", stage.web_port), 20) as raw:
+            raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + line + b"\r\n\r\n")
+            assert raw.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+    def test_half_open_connections_hold_nobody_up(self, stage: Stage) -> None:
+        held = [socket.create_connection(("127.0.0.1", stage.web_port), 5) for _ in range(500)]
+        try:
+            for one in held:
+                one.sendall(b"POST /api/v1/login HTTP/1.1\r\nHost: loc")
+            began = time.monotonic()
+            assert stage.get("/api/v1/cps").status == 200
+            assert time.monotonic() - began < 1.0
+        finally:
+            for one in held:
+                one.close()
+
+    def test_wrong_tokens_are_slowed_down_and_the_right_one_is_not(self, stage: Stage) -> None:
+        seconds: list[float] = []
+
+        def guess() -> None:
+            began = time.monotonic()
+            answer = stage.get("/api/v1/login", "POST", Authorization="Bearer guess")
+            assert answer.status in (401, 503)
+            seconds.append(time.monotonic() - began)
+
+        threads = [threading.Thread(target=guess) for _ in range(40)]
+        for thread in threads:
+            thread.start()
+        began = time.monotonic()
+        stage.login_url()
+        assert time.monotonic() - began < 1.0
+        for thread in threads:
+            thread.join()
+        assert max(seconds) > 3.0
+
+    def test_waiting_has_an_end(self) -> None:
+        pause = Pause()
+        waits = []
+        with pytest.raises(Unreachable):
+            for _ in range(1000):
+                waits.append(pause.after_failure(0.0))
+        assert waits == sorted(waits)
+        assert waits[-1] <= Pause.LONGEST_S
+        assert pause.after_failure(100.0) == Pause.EACH_S
+
+    def test_a_slow_reader_holds_nobody_up(self, stage: Stage) -> None:
+        with socket.create_connection(("127.0.0.1", stage.web_port), 5) as raw:
+            raw.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            for number in range(300):
+                stage.wants(f"S-{number:03d}", location="x" * 200)
+            wait_for(lambda: len(stage.get("/api/v1/cps").json) > 300, "all are known")
+            began = time.monotonic()
+            assert stage.get("/api/v1/cps").status == 200
+            assert time.monotonic() - began < 1.0
+        for number in range(300):
+            stage.wants(f"S-{number:03d}", deleted=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "word"),
+    [
+        ("cp=..%2F", "CP id"), ("state=x", "state"), ("since=yesterday", "since"),
+        ("limit=0", "limit"), ("limit=9999999999999999999999", "limit"), ("driver=%00", "driver"),
+    ],
+)  # fmt: skip
+def test_bad_queries_are_named(stage: Stage, query: str, word: str) -> None:
+    answer = stage.get(f"/api/v1/sessions?{query}")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "bad_value")
+    assert word in answer.json["error"]["message"]
+
+
+def test_no_way_out_of_the_static_folder(stage: Stage) -> None:
+    for path in ("/static/../pages.py", "/static/%2e%2e/pages.py", "/static//etc/passwd.js",
+                 "/static/vendor/VENDOR.md"):  # fmt: skip
+        assert stage.get(path).status in (403, 404), path
+
+
+def found_in(value: Any, word: str) -> bool:
+    return word in str(value)
+
+
+def test_no_secret_is_shown(stage: Stage) -> None:
+    for path in ("/api/v1/cps", "/api/v1/snapshot", "/metrics", "/healthz", "/api/v1/me"):
+        assert not found_in(stage.get(path).body, stage.token)
