@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.core.errors import EvcsError, TimedOut, Unreachable
+from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 
 TIMEOUT_S = 60.0
 POLL_S = 0.02
@@ -77,6 +77,10 @@ class Supervisord:
                 return None
             raise EvcsError(
                 f"supervisord refused {method}: {fault.faultString}", "see log/supervisord.log"
+            ) from None
+        except PermissionError:
+            raise Denied(
+                f"{self._path} belongs to another user", "run this as the home's owner"
             ) from None
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError):
             raise Unreachable("supervisord is not running here", "start it: evcs up") from None

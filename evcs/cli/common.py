@@ -128,7 +128,7 @@ def group(name: str, text: str) -> click.Group:
 def main(program: click.Group) -> None:
     """Run a program: nearest name for a mistyped command, no traceback for what is known."""
     try:
-        program(standalone_mode=True)
+        program(prog_name=program.name)
     except EvcsError as error:
         stop(Out(False, False, None), error)
     except BrokenPipeError:

@@ -113,7 +113,10 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
     make_folder(home.run, 0o700)
     lock = hold_lock(home.lock("up"), "evcs up")
     try:
-        if running(settings) is not None:
+        pid = running(settings)
+        if pid is not None and foreground:
+            raise Conflict(f"the system runs already (pid {pid})", "end it first: evcs down")
+        if pid is not None:
             return False
         _check_ports(settings)
         cps = prepare(settings, say)

@@ -225,7 +225,11 @@ def build(kind: type, found: dict[str, Any], levels: dict[str, str]) -> Any:
             continue
         values[name] = _checked(name, found[name], types)
     if "body" in fields:
-        values["body"] = {k: v for k, v in found.items() if k not in fields and k != "ts"}
+        values["body"] = {
+            key: value
+            for key, value in found.items()
+            if key != "ts" and (key not in fields or key in levels)
+        }
     return kind(**values)
 
 

@@ -50,8 +50,8 @@ def add_routes(app: Bottle, deps: Deps) -> None:
     @app.post("/api/v1/cps/<cp>/restart")
     def restart(cp: str) -> HTTPResponse:
         known(deps, cp)
-        deps.supervisord.stop_group(cp)
-        deps.supervisord.start_group(cp)
+        deps.supervisord.stop([cp])
+        deps.supervisord.start([cp])
         return json_response({"id": cp}, 202)
 
     @app.post("/api/v1/cps/<cp>/<verb>")

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from evcs.core import charge_point as states
+from evcs.core.authorization import Situation, authorize
+from evcs.core.errors import BY_CODE
+from evcs.core.messages import DesiredCp
+
+CP = DesiredCp("C", "C", "in", "0.30", 22_000, "", "main", False, False, 1)
+FREE = Situation(CP, states.ACTIVATED, "", None, None)
+
+
+def test_a_free_cp_may_be_used() -> None:
+    assert authorize(FREE) is None
+
+
+@pytest.mark.parametrize(
+    ("situation", "code", "words"),
+    [
+        (FREE._replace(desired=None, state=states.DISCONNECTED), "not_found", "unknown CP"),
+        (FREE._replace(desired=CP._replace(deleted=True)), "not_found", "unknown CP"),
+        (FREE._replace(driver_cp="CP-9"), "conflict", "driver already charging at CP-9"),
+        (FREE._replace(cp_session="S", state=states.SUPPLYING), "conflict", "busy"),
+        (FREE._replace(cp_session="S"), "conflict", "busy"),
+        (FREE._replace(state=states.OUT_OF_ORDER), "conflict", "out of order"),
+        (FREE._replace(state=states.BROKEN_DOWN, reason="silent"), "conflict", "silent"),
+        (FREE._replace(state=states.DISCONNECTED, reason="revoked"), "conflict", "revoked"),
+    ],
+)
+def test_a_denial_names_its_cause(situation: Situation, code: str, words: str) -> None:
+    denial = authorize(situation)
+    assert denial is not None
+    assert denial.code == code
+    assert words in denial.reason
+    assert denial.code in BY_CODE
+
+
+@pytest.mark.parametrize("state", states.STATES)
+def test_no_state_but_activated_is_free(state: str) -> None:
+    situation = FREE._replace(
+        state=state, cp_session="S" if state == states.SUPPLYING else None, reason="x"
+    )
+    assert (authorize(situation) is None) == (state == states.ACTIVATED)

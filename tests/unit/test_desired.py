@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evcs.core import desired
+from evcs.core.errors import BadValue
+
+NAN = float("nan")
+BAD_FIELDS: list[tuple[str, Any]] = [
+    *(("location", bad) for bad in (1, None, True, ["x"], "x" * 201, "a\0b", "\ud800")),
+    *(("price_eur_kwh", bad) for bad in (0.3, 1, NAN, True, None, "NaN", "-1", "1e3", "", "٣")),
+    *(("max_power_w", bad) for bad in (0, -1, 1_000_001, 1e308, NAN, "1", True, None, 7.5)),
+    *(("service", bad) for bad in ("IN", "", True, None, 1, ["in"], {"in": 1})),
+    *(("host", bad) for bad in ("", "a b", "../x", None, 1)),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD_FIELDS, ids=ascii)
+def test_a_bad_field_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(BadValue, match=field):
+        desired.new_cp({"id": "CP-001", field: value})
+    with pytest.raises(BadValue, match=field):
+        desired.edited(desired.new_cp({"id": "CP-001"}), {field: value})
+
+
+@pytest.mark.parametrize("field", ["price", "revision", "revoked", "deleted", "", "\n", "id\0"])
+def test_an_unknown_field_is_refused_not_ignored(field: str) -> None:
+    with pytest.raises(BadValue, match="unknown field"):
+        desired.new_cp({"id": "CP-001", field: "x"})
+
+
+@pytest.mark.parametrize("value", [None, [], "CP-001", 1, True])
+def test_what_is_no_object_is_refused(value: object) -> None:
+    for rule in (desired.new_cp, desired.driver_id):
+        with pytest.raises(BadValue):
+            rule(value)
+
+
+def test_a_new_cp_has_the_contracts_defaults() -> None:
+    made = desired.to_json(desired.new_cp({"id": "CP-001"}))
+    assert made == {
+        "id": "CP-001", "service": "in", "price_eur_kwh": "0.30", "max_power_w": 22_000,
+        "location": "", "host": "main", "revoked": False, "deleted": False, "revision": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("given_", [{}, {"id": ""}, {"id": "Central"}, {"id": 1}, {"id": "a\n"}])
+def test_a_new_cp_needs_a_good_id(given_: dict[str, object]) -> None:
+    with pytest.raises(BadValue, match="id"):
+        desired.new_cp(given_)
+
+
+def test_an_id_can_not_be_edited() -> None:
+    with pytest.raises(BadValue, match="unknown field 'id'"):
+        desired.edited(desired.new_cp({"id": "CP-001"}), {"id": "CP-002"})
+
+
+@pytest.mark.parametrize("text", ['"', "\n", "%", ";", "[group:x]", "<b>", "é", "🔌", "x" * 200])
+def test_any_text_is_a_location_and_is_kept_as_it_is(text: str) -> None:
+    assert desired.new_cp({"id": "CP-001", "location": text}).location == text
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "location": st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=9),
+            "price_eur_kwh": st.sampled_from(["0", "0.30", "12.3456"]),
+            "max_power_w": st.integers(1, 1_000_000),
+            "service": st.sampled_from(["in", "out"]),
+            "host": st.sampled_from(["main", "other"]),
+        },
+    )
+)
+def test_an_edit_changes_what_it_names_and_nothing_else(change: dict[str, Any]) -> None:
+    before = desired.new_cp({"id": "CP-001", "location": "here"})
+    after = desired.to_json(desired.edited(before, change))
+    assert after == {**desired.to_json(before), **change}
+
+
+@pytest.mark.parametrize("given_", [{}, {"id": "A", "x": 1}, {"name": "A"}, {"id": "a b"}])
+def test_a_driver_is_an_id_and_nothing_else(given_: dict[str, object]) -> None:
+    with pytest.raises(BadValue):
+        desired.driver_id(given_)
+    assert desired.driver_id({"id": "ALICE"}) == "ALICE"

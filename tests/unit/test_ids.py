@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evcs.core import ids
+from evcs.core.errors import BadValue
+
+LETTERS = string.ascii_letters + string.digits
+BAD_IDS = [
+    "", " ", "../x", "..", ".", "a/b", "a\nb", "CP-001\n", "\nCP-001", "a%b", "a#b", "a+b", "a]b",
+    "[a", "a;b", 'a"b', "a'b", "a\0b", "a b", "CP.001", "ÄÖ", "СР-001", "CP-٠٠١", "--help", "-h",
+    "_a", "x" * 33, "x" * 5000, "a\u200b", "a\ud800", "{1..3}", None, 1, True, ["CP-001"], {},
+]  # fmt: skip
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", fullmatch=True))
+def test_an_id_is_given_back_as_it_is(value: str) -> None:
+    assert ids.check_id("driver", value) == value
+
+
+@pytest.mark.parametrize("value", BAD_IDS, ids=ascii)
+def test_anything_else_is_refused_in_one_short_ascii_line(value: object) -> None:
+    assert not ids.is_id(value)
+    with pytest.raises(BadValue) as error:
+        ids.check_id("CP", value)
+    text = f"{error.value.message}; {error.value.hint}"
+    assert text.isascii()
+    assert text.isprintable()
+    assert len(text) < 200
+    assert ids.ALLOWED in text
+
+
+@given(st.text(max_size=40))
+def test_every_accepted_text_is_made_of_the_contracts_characters(value: str) -> None:
+    rule = 1 <= len(value) <= 32 and value[0] in LETTERS and set(value) <= set(LETTERS + "_-")
+    assert ids.is_id(value) == rule
+
+
+@pytest.mark.parametrize("name", sorted(ids.RESERVED))
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
+def test_a_cp_may_not_be_named_like_a_service(name: str, spell: object) -> None:
+    assert callable(spell)
+    with pytest.raises(BadValue, match="name of a service"):
+        ids.check_id("CP", spell(name))
+    assert ids.check_id("driver", spell(name))
+
+
+def test_ids_are_the_same_whatever_their_case() -> None:
+    assert ids.same("cp-00A") == ids.same("CP-00a")
+    assert ids.same("CP-001") != ids.same("CP-01")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("CP-001", ["CP-001"]),
+        ("CP-{001..003}", ["CP-001", "CP-002", "CP-003"]),
+        ("CP-{9..11}", ["CP-9", "CP-10", "CP-11"]),
+        ("CP-{08..10}", ["CP-08", "CP-09", "CP-10"]),
+        ("{7..7}", ["7"]),
+        ("{1..2}-{1..2}", ["1-1", "1-2", "2-1", "2-2"]),
+        ("CP-{1..}", ["CP-{1..}"]),
+        ("CP-{a..c}", ["CP-{a..c}"]),
+    ],
+)
+def test_a_pattern_is_spelled_out(pattern: str, names: list[str]) -> None:
+    assert ids.expand(pattern) == names
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["{3..1}", "{0..10000}", "{0..999999999}", "{0..9999}{0..9999}", "{0..999}-{0..10}"],
+)
+def test_a_pattern_that_runs_backwards_or_is_too_long_is_refused(pattern: str) -> None:
+    with pytest.raises(BadValue):
+        ids.expand(pattern)
+
+
+def test_a_pattern_of_very_many_ranges_is_no_endless_recursion() -> None:
+    assert ids.expand("{1..1}" * 2_000) == ["1" * 2_000]
+
+
+def test_only_plain_digits_make_a_range() -> None:
+    assert ids.expand("CP-{١..٣}") == ["CP-{١..٣}"]

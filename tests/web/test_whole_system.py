@@ -1,0 +1,194 @@
+"""The pages on a real running system: what is done there is what the commands see."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.system_under_test import System, eventually
+
+GREEN = re.compile("ACTIVATED|SUPPLYING")
+
+
+def cp(page: Page, name: str) -> Any:
+    return page.locator(f'[data-cp="{name}"]')
+
+
+@pytest.fixture
+def operator(system: System, page: Page) -> Page:
+    """The CP Manager page, entered by the link of `evcs open`."""
+    status, found = system.http("POST", f"{system.web_url}/api/v1/login", token=system.token)
+    assert status == 201
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    page.goto(f"{found['url']}?next=/cp_manager.html")
+    return page
+
+
+def create(page: Page, pattern: str, location: str = "") -> None:
+    page.get_by_label("Name or range").fill(pattern)
+    page.get_by_label("Place").fill(location)
+    page.get_by_role("button", name="Create").click()
+
+
+def test_the_first_cp_made_on_the_page(system: System, operator: Page) -> None:
+    assert system.cps() == []
+    create(operator, "CP-001", "North gate")
+    steps = operator.locator('[data-job="CP-001"] .steps span')
+    for step in ("registered", "section written", "processes up", "ACTIVATED"):
+        expect(steps.filter(has_text=step)).to_have_attribute("data-done", "true")
+    expect(cp(operator, "CP-001")).to_have_attribute("data-state", "ACTIVATED")
+    (row,) = system.cps()
+    assert (row["id"], row["state"], row["location"]) == ("CP-001", "ACTIVATED", "North gate")
+    assert set(system.processes()) >= {"CP-001:engine", "CP-001:monitor"}
+
+
+def test_page_and_command_say_the_same(system: System, operator: Page) -> None:
+    create(operator, "CP-{002..006}")
+    for number in range(2, 7):
+        expect(cp(operator, f"CP-00{number}")).to_have_attribute("data-state", GREEN)
+    listed = {row["id"]: row for row in system.cps()}
+    _, shown = system.http("GET", f"{system.web_url}/api/v1/cps")
+    assert [row["id"] for row in shown] == sorted(listed)
+    for row in shown:
+        same = listed[row["id"]]
+        assert {key: row[key] for key in same if key in row} == {
+            key: same[key] for key in same if key in row
+        }
+        assert set(row) >= {"id", "state", "reason", "session", "since", "ocpp_status", "revoked"}
+
+
+def test_stop_and_resume(system: System, operator: Page) -> None:
+    row = cp(operator, "CP-002")
+    row.get_by_role("button", name="Stop").click()
+    expect(row).to_have_attribute("data-state", "OUT_OF_ORDER")
+    assert system.states()["CP-002"] == "OUT_OF_ORDER"
+    row.get_by_role("button", name="Resume").click()
+    expect(row).to_have_attribute("data-state", "ACTIVATED")
+    assert system.states()["CP-002"] == "ACTIVATED"
+
+
+def test_edit_price_and_place(system: System, operator: Page) -> None:
+    cp(operator, "CP-003").get_by_role("button", name="Edit").click()
+    dialog = operator.get_by_role("dialog")
+    dialog.get_by_label("Price").fill("0.45")
+    dialog.get_by_label("Place").fill("Depot")
+    dialog.get_by_role("button", name="Save").click()
+    expect(cp(operator, "CP-003")).to_contain_text("0.45")
+    expect(operator.locator('[data-job="CP-003"] .steps [data-done="true"]')).to_have_count(2)
+    found = next(row for row in system.cps() if row["id"] == "CP-003")
+    assert (found["price_eur_kwh"], found["location"]) == ("0.45", "Depot")
+
+
+def test_a_refusal_says_why(system: System, operator: Page) -> None:
+    cp(operator, "CP-004").get_by_role("button", name="Edit").click()
+    dialog = operator.get_by_role("dialog")
+    dialog.get_by_label("Price").fill("free")
+    dialog.get_by_role("button", name="Save").click()
+    expect(operator.locator('[data-job="CP-004"] .bad')).to_contain_text("price")
+
+
+def test_restart_of_its_processes(system: System, operator: Page) -> None:
+    before = system.processes()
+    cp(operator, "CP-004").get_by_role("button", name="Restart").click()
+    expect(operator.locator('[data-job="CP-004"] .steps [data-done="true"]')).to_have_count(3)
+    after = system.processes()
+    assert before["CP-004:engine"] != after["CP-004:engine"]
+    assert before["CP-005:engine"] == after["CP-005:engine"]
+
+
+def test_a_charge_moves_and_is_a_session(system: System, page: Page) -> None:
+    system.ok("evcs", "driver", "add", "ALICE")
+    page.goto(system.web_url)
+    row = cp(page, "CP-005")
+    expect(row).to_have_attribute("data-state", "ACTIVATED")
+    command = ("charge", "CP-005", "--driver", "ALICE", "--kwh", "6", "--no-watch")
+    system.ok("evcs-driver", *command)
+    expect(row).to_have_attribute("data-state", "SUPPLYING")
+    expect(row).to_contain_text("ALICE")
+    energy = row.locator('[data-figure="energy"] b')
+    first = float(energy.inner_text())
+    eventually("the figure grows", lambda: float(energy.inner_text()) > first, 20)
+    expect(row).to_have_attribute("data-state", "ACTIVATED", timeout=120_000)
+    page.goto(f"{system.web_url}/sessions.html?cp=CP-005")
+    expect(page.locator("#sessions")).to_contain_text("ALICE")
+    csv = page.request.get(f"{system.web_url}/api/v1/sessions.csv?cp=CP-005").text()
+    assert csv.splitlines()[0].startswith("session_id,cp,driver,state")
+    assert ",CP-005,ALICE,settled," in csv
+
+
+def test_a_killed_engine_turns_red_and_green_again(system: System, page: Page) -> None:
+    page.goto(system.web_url)
+    row = cp(page, "CP-006")
+    expect(row).to_have_attribute("data-state", "ACTIVATED")
+    page.evaluate(
+        """() => {
+          window.states = [];
+          const row = document.querySelector('[data-cp="CP-006"]');
+          new MutationObserver(() => window.states.push(row.dataset.state)).observe(
+            row, { attributes: true, attributeFilter: ["data-state"] });
+        }"""
+    )
+    os.kill(system.processes()["CP-006:engine"], signal.SIGKILL)
+    expect(row).to_have_attribute("data-state", "BROKEN_DOWN")
+    expect(row).to_have_attribute("data-state", "ACTIVATED")
+    assert page.evaluate("window.states")[-1] == "ACTIVATED"
+
+
+def test_the_cps_page_shows_its_processes_and_log(system: System, page: Page) -> None:
+    page.goto(f"{system.web_url}/cp/CP-006")
+    pid = system.processes()["CP-006:engine"]
+    engine = page.locator('tr[data-role="engine"]')
+    expect(engine).to_contain_text("RUNNING")
+    expect(engine).to_contain_text(str(pid))
+    expect(page.locator(".log")).to_contain_text("CP-006")
+
+
+@pytest.mark.parametrize("service", ["mosquitto", "central", "registry", "web"])
+def test_it_comes_back_by_itself(system: System, page: Page, service: str) -> None:
+    page.goto(system.web_url)
+    expect(page.locator(".live")).to_have_text("Live")
+    system.ok("supervisorctl", "stop", service)
+    expect(page.locator("#stale")).to_be_visible()
+    system.ok("supervisorctl", "start", service)
+    expect(page.locator(".live")).to_have_text("Live")
+    for name in ("CP-001", "CP-005"):
+        expect(cp(page, name)).to_have_attribute("data-state", "ACTIVATED")
+
+
+def test_what_a_command_does_shows_by_itself(system: System, page: Page) -> None:
+    page.goto(system.web_url)
+    expect(cp(page, "CP-001")).to_be_visible()
+    system.ok("evcs-cp", "create", "CP-007")
+    expect(cp(page, "CP-007")).to_have_attribute("data-state", "ACTIVATED")
+    system.ok("evcs-cp", "stop", "CP-007")
+    expect(cp(page, "CP-007")).to_have_attribute("data-state", "OUT_OF_ORDER")
+    system.ok("evcs-cp", "delete", "CP-007", "--yes")
+    expect(cp(page, "CP-007")).to_have_count(0)
+
+
+def test_delete_confirms_and_every_cp_can_go(system: System, operator: Page) -> None:
+    cp(operator, "CP-001").get_by_role("button", name="Delete").click()
+    operator.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(cp(operator, "CP-001")).to_be_visible()
+    operator.get_by_label("Choose all").check()
+    operator.locator(".bar").get_by_role("button", name="Delete").click()
+    dialog = operator.get_by_role("dialog")
+    dialog.get_by_label("to confirm").fill("6")
+    dialog.get_by_role("button", name="Delete").click()
+    expect(operator.locator("[data-cp]")).to_have_count(0)
+    eventually("none is left", lambda: system.cps() == [])
+    eventually("no process is left", lambda: not any("CP-" in name for name in system.processes()))
+
+
+def test_two_tabs_see_the_same(system: System, operator: Page, browser: Browser) -> None:
+    other = browser.new_page()
+    other.goto(system.web_url)
+    create(operator, "CP-008")
+    expect(cp(other, "CP-008")).to_have_attribute("data-state", "ACTIVATED")
+    other.close()
