@@ -22,14 +22,19 @@ ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 90, 10, 70
 
 
 class Process(NamedTuple):
-    """One process as supervisord sees it; `pid` 0 where there is none."""
+    """One process as supervisord sees it; `pid` 0 where there is none.
+
+    `age_s`: seconds since its last start. `error`: why it could not be started.
+    """
 
     group: str
     name: str
     state: str
     pid: int
     started: int
+    age_s: int
     error: str
+    exit_code: int = 0
 
 
 class Reload(NamedTuple):
@@ -92,7 +97,16 @@ class Supervisord:
     def processes(self) -> list[Process]:
         """All processes of all groups."""
         return [
-            Process(p["group"], p["name"], p["statename"], p["pid"], p["start"], p["spawnerr"])
+            Process(
+                p["group"],
+                p["name"],
+                p["statename"],
+                p["pid"],
+                p["start"],
+                p["now"] - p["start"],
+                p["spawnerr"],
+                p["exitstatus"],
+            )
             for p in self._call("getAllProcessInfo")
         ]
 
@@ -121,6 +135,12 @@ class Supervisord:
             if time.monotonic() > deadline:
                 raise TimedOut("some processes do not end", "see: evcs status")
             time.sleep(POLL_S)
+
+    def start_anew(self, processes: Iterable[str]) -> None:
+        """Start processes ("CP-001:engine") now, whatever supervisord is waiting for."""
+        names = list(processes)
+        self._each("stopProcess", [(name, False) for name in names])
+        self._each("startProcess", [(name, False) for name in names])
 
     def start(self, groups: Collection[str]) -> None:
         """Start the stopped processes of these groups, without waiting."""

@@ -51,10 +51,14 @@ def _settings(call: Call) -> Settings:
     if moved and not conf.exists():
         make_folder(settings.home.path)
         make_folder(conf.parent)
-        lines = [f"{name} = {port}\n" for name, port in sorted(moved.items())]
-        write_atomic(conf, "".join(["# Chosen by `evcs demo`: the usual were taken.\n", *lines]).encode())
+        lines = "".join(f"{name} = {port}\n" for name, port in sorted(moved.items()))
+        write_atomic(conf, f"# Chosen by `evcs demo`: the usual were taken.\n{lines}".encode())
         call.out.say(f"usual ports are taken; {conf} has others")
-    return settings._replace(**moved)
+    return settings._replace(
+        mqtt_port=ports["mqtt_port"],
+        web_port=ports["web_port"],
+        registry_port=ports["registry_port"],
+    )
 
 
 def _new_home() -> Path:

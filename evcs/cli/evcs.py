@@ -7,24 +7,23 @@ import os
 import sys
 import time
 import webbrowser
-from pathlib import Path
 from typing import Any
 
 import click
 
 from evcs.adapters.ledger import LedgerReader
-from evcs.adapters.supervisord import Supervisord
+from evcs.adapters.supervisord import Process, Supervisord
 from evcs.cli import fleet, prepare
+from evcs.cli.check import differences
 from evcs.cli.common import Call, command, group, kwh, table, with_call
 from evcs.cli.common import main as run_program
+from evcs.cli.logs import show_logs
 from evcs.cli.observer import Observer
 from evcs.cli.operator import ask_operator
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import EvcsError, NotFound, TimedOut, Unreachable
-from evcs.core.ids import check_id
-
-SERVICES = ("mosquitto", "registry", "central", "cp-manager", "web")
+from evcs.core.errors import TimedOut, Unreachable
+from evcs.core.ids import RESERVED, check_id
 
 SESSION_FIELDS = (
     "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh", "cost_eur",
@@ -119,26 +118,41 @@ def restart(call: Call, wait: bool, timeout: float) -> None:
 
 
 @command(program)
-def status(call: Call) -> None:
+@click.option("--check", is_flag=True, help="Exit 3 where actual is not desired.")
+def status(call: Call, check: bool) -> None:
     """Services and CPs, with their states and processes."""
     processes = Supervisord(call.settings.home.supervisor_socket).processes()
     cps = fleet.read(call)
-    services = [p._asdict() for p in processes if p.group in SERVICES]
-    running = {p.group: [q for q in processes if q.group == p.group] for p in processes}
+    if check:
+        _check(call, cps, processes)
+        return
+    services = [p._asdict() for p in processes if p.group in RESERVED]
+    pids = {cp["id"]: [p for p in processes if p.group == cp["id"]] for cp in cps}
     rows = [(p["name"], _process_word(p["state"]), str(p["pid"] or "")) for p in services]
     cp_rows = [
         (
-            cp["id"], call.out.state(cp["state"]), cp["reason"] or "",
-            " ".join(f"{p.name}:{p.pid}" for p in running.get(cp["id"], ())),
+            cp["id"],
+            call.out.state(cp["state"]),
+            cp["reason"] or "",
+            " ".join(f"{p.name}:{p.pid or p.state}" for p in pids[cp["id"]]),
         )
         for cp in cps
-    ]  # fmt: skip
+    ]
     lines = table(("SERVICE", "PROCESS", "PID"), rows)
     if cp_rows:
         lines += ["", *table(("CP", "STATE", "REASON", "PROCESSES"), cp_rows)]
     call.out.data({"home": str(call.settings.home.path), "services": services, "cps": cps}, lines)
     if not cps:
         call.out.say("no CP yet; create one: evcs-cp create CP-001")
+
+
+def _check(call: Call, cps: list[dict[str, Any]], processes: list[Process]) -> None:
+    found = differences(call.settings.home, cps, processes, call.settings.host)
+    rows = [(one["id"], one["difference"], one["remedy"]) for one in found]
+    call.out.data(found, table(("WHO", "DIFFERENCE", "NEXT STEP"), rows) if rows else None)
+    if found:
+        raise SystemExit(3)
+    call.out.say(f"all as desired: {len(cps)} CPs")
 
 
 def _process_word(state: str) -> str:
@@ -151,53 +165,7 @@ def _process_word(state: str) -> str:
 @click.option("-n", "--lines", type=click.IntRange(0, 100_000), default=50, show_default=True)
 def logs(call: Call, names: tuple[str, ...], follow: bool, lines: int) -> None:
     """Show logs of programs: central, registry, CP-001 (both its processes), CP-001.engine."""
-    paths = [path for name in names for path in _log_files(call, name)]
-    width = max(len(path.stem) for path in paths) if len(paths) > 1 else 0
-    ends = {path: _tail(call, path, lines, width) for path in paths}
-    while follow:
-        for path in paths:
-            ends[path] = _more(call, path, ends[path], width)
-        time.sleep(0.2)
-
-
-def _log_files(call: Call, name: str) -> list[Path]:
-    folder = call.settings.home.log
-    known = {path.stem: path for path in folder.glob("*.log")}
-    name = name.replace(":", ".")
-    hits = [
-        path for stem, path in sorted(known.items()) if stem == name or stem.startswith(f"{name}.")
-    ]
-    if not hits:
-        services = ", ".join(sorted(stem for stem in known if "." not in stem)) or "none yet"
-        raise NotFound(f"no log of {name[:60]!a}", f"there are: {services}, and CPs' by their id")
-    return hits
-
-
-def _tail(call: Call, path: Path, lines: int, width: int) -> int:
-    raw = path.read_bytes()
-    _print_lines(call, path, raw.splitlines()[-lines:] if lines else [], width)
-    return len(raw)
-
-
-def _more(call: Call, path: Path, end: int, width: int) -> int:
-    size = path.stat().st_size
-    if size < end:
-        end = 0
-    if size == end:
-        return end
-    with path.open("rb") as file:
-        file.seek(end)
-        raw = file.read()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    _print_lines(call, path, whole.splitlines(), width)
-    return end + len(whole)
-
-
-def _print_lines(call: Call, path: Path, lines: list[bytes], width: int) -> None:
-    for line in lines:
-        text = line.decode("utf-8", "replace")
-        found = {"program": path.stem, "line": text}
-        call.out.data(found, f"{path.stem:<{width}}  {text}" if width else text)
+    show_logs(call, names, follow, lines)
 
 
 @command(program, "open")
@@ -230,8 +198,7 @@ def driver() -> None:
 def driver_add(call: Call, names: tuple[str, ...]) -> None:
     """Add drivers, each with a secret of its own."""
     checked = [check_id("driver", name) for name in names]
-    results = fleet.each(checked, call.registry.add_driver)
-    _finish_drivers(call, results, "added")
+    fleet.tell_done(call, fleet.each(checked, call.registry.add_driver), "added")
 
 
 @command(driver, "remove")
@@ -239,14 +206,7 @@ def driver_add(call: Call, names: tuple[str, ...]) -> None:
 def driver_remove(call: Call, names: tuple[str, ...]) -> None:
     """Remove drivers with their secrets; their tickets stay."""
     checked = [check_id("driver", name) for name in names]
-    results = fleet.each(checked, call.registry.remove_driver)
-    _finish_drivers(call, results, "removed")
-
-
-def _finish_drivers(call: Call, results: dict[str, Any], word: str) -> None:
-    errors = {name: found for name, found in results.items() if isinstance(found, EvcsError)}
-    rows = [{"id": name, "done": word} for name in results if name not in errors]
-    fleet.finish(call, rows, errors)
+    fleet.tell_done(call, fleet.each(checked, call.registry.remove_driver), "removed")
 
 
 @command(driver, "list")

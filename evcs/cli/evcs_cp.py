@@ -10,48 +10,16 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import fleet
+from evcs.cli import by_hand, fleet
 from evcs.cli.common import Call, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
+from evcs.cli.options import fields, named, named_or_all, waiting
 from evcs.core import units
 from evcs.core.charge_point import STATES
 from evcs.core.errors import BadValue, Conflict, EvcsError
 from evcs.core.ids import check_id, expand
 
 program = group("evcs-cp", "Charging points (CPs): create, see, change, stop, delete.")
-
-
-def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags of commands that wait for Central's judgement."""
-    function = click.option(
-        "--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True,
-        help="Seconds to wait.",
-    )(function)  # fmt: skip
-    return click.option(
-        "--wait/--no-wait", "wait", default=True, help="Return once Central has judged it."
-    )(function)
-
-
-def named(function: Callable[..., Any]) -> Callable[..., Any]:
-    """CPs by id, range or glob."""
-    return click.argument("names", nargs=-1, required=True, metavar="NAME...")(function)
-
-
-def named_or_all(function: Callable[..., Any]) -> Callable[..., Any]:
-    """CPs by id, range or glob, or --all."""
-    function = click.argument("names", nargs=-1, metavar="NAME...|--all")(function)
-    return click.option("--all", "everyone", is_flag=True, help="Every CP.")(function)
-
-
-def fields(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What can be set of a CP."""
-    for flag, kwargs in (
-        ("--location", {"help": "Where it stands; any text."}),
-        ("--price-eur-kwh", {"metavar": "D", "help": "Price, such as 0.30."}),
-        ("--max-power-kw", {"metavar": "D", "help": "Highest power, such as 22."}),
-    ):
-        function = click.option(flag, **kwargs)(function)  # type: ignore[arg-type]
-    return function
 
 
 def _fields(
@@ -75,19 +43,6 @@ def _select(call: Call, names: tuple[str, ...], everyone: bool) -> list[str]:
     if not names:
         raise BadValue("no CP named", "name some, or say --all")
     return fleet.pick(call, names)
-
-
-def _wait_and_finish(
-    call: Call, made: list[dict[str, Any]], errors: dict[str, EvcsError],
-    expect: Callable[[dict[str, Any]], fleet.Expect], wait: bool, timeout: float,
-) -> None:  # fmt: skip
-    """Wait for what was changed, and tell how it ended."""
-    if not wait or not made:
-        fleet.finish(call, [fleet.merged(cp, None) for cp in made], errors)
-        return
-    seen, late = fleet.await_states(call, {cp["id"]: expect(cp) for cp in made}, timeout)
-    rows = [fleet.merged(cp, seen.get(cp["id"])) for cp in made if cp["id"] not in late]
-    fleet.finish(call, rows, {**errors, **late})
 
 
 @command(program)
@@ -114,7 +69,7 @@ def create(
             made.append(call.registry.cp(name))
         else:
             errors[name] = error_from(answer)
-    _wait_and_finish(call, made, errors, fleet.settled, wait, timeout)
+    fleet.wait_and_finish(call, made, errors, fleet.settled, wait, timeout)
 
 
 @command(program, "list")
@@ -189,9 +144,8 @@ def _change(
     expect: Callable[[dict[str, Any]], fleet.Expect], wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     results = fleet.each(ids, lambda cp: call.registry.edit(cp, given))
-    made = [found for found in results.values() if not isinstance(found, EvcsError)]
-    errors = {cp: found for cp, found in results.items() if isinstance(found, EvcsError)}
-    _wait_and_finish(call, made, errors, expect, wait, timeout)
+    made = list(results.made.values())
+    fleet.wait_and_finish(call, made, results.errors, expect, wait, timeout)
 
 
 @command(program)
@@ -206,8 +160,7 @@ def delete(call: Call, names: tuple[str, ...], yes: bool, wait: bool, timeout: f
             raise BadValue(f"{len(ids)} CPs would be deleted", "say --yes")
         click.confirm(f"Delete {len(ids)} CPs?", abort=True, err=True)
     results = fleet.each(ids, call.registry.delete)
-    errors = {cp: found for cp, found in results.items() if isinstance(found, EvcsError)}
-    gone = [cp for cp in ids if cp not in errors]
+    gone, errors = list(results.made), results.errors
     if wait and gone:
         errors.update(fleet.await_gone(call, gone, timeout))
     rows = [{"id": cp, "done": "deleted" if wait else "being deleted"} for cp in gone]
@@ -249,7 +202,10 @@ def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> N
         return lambda state: done(state) and state.since != before[cp["id"]]
 
     made = [call.registry.cp(cp) for cp in ids]
-    _wait_and_finish(call, made, {}, anew, wait, timeout)
+    fleet.wait_and_finish(call, made, {}, anew, wait, timeout)
+
+
+by_hand.add_to(program)
 
 
 def main() -> None:

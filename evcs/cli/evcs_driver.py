@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import click
 
+from evcs.cli.charge_view import show, view_of
 from evcs.cli.common import Call, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.observer import Observer
@@ -113,10 +114,10 @@ def _energy(text: str | None) -> int | None:
 def _charge(call: Call, cp: str, driver: str, energy_wh: int | None, watch: bool) -> Body:
     with Talk(call, driver) as talk:
         first = talk.ask("charge", cp, energy_wh)
-        _show(call, first)
+        show(call, first)
         if not watch:
             return {}
-        view = _view(call, first)
+        view = view_of(call, first)
         try:
             with view:
                 for event in talk.follow(str(first.session_id)):
@@ -127,91 +128,6 @@ def _charge(call: Call, cp: str, driver: str, energy_wh: int | None, watch: bool
             call.out.say("left; the charge goes on. Stop it: evcs-driver stop --driver " + driver)
             raise SystemExit(130) from None
         return {"session_id": event.session_id, **event.body}
-
-
-def _show(call: Call, event: m.DriverEvent) -> None:
-    """One event as a line."""
-    body = {"event": event.event, "session_id": event.session_id, **event.body}
-    call.out.data(body, _line(event))
-
-
-def _line(event: m.DriverEvent) -> str:
-    b = event.body
-    where = f"{b.get('cp')} {event.session_id}"
-    if event.event == "authorised":
-        return f"authorised at {where}: {kwh(b['requested_wh'])} at {b['price_eur_kwh']} EUR/kWh"
-    if event.event == "progress":
-        return f"{kw(b['power_w'])}  {kwh(b['energy_wh'])}  {b['cost_eur']} EUR"
-    if event.event == "ticket":
-        return (
-            f"ticket {event.session_id}: {b['cp']}, {kwh(b['energy_wh'])}, "
-            f"{b['cost_eur']} EUR, {b['reason']}"
-        )
-    return f"{event.event} at {where}"
-
-
-class _Lines:
-    """Events as plain lines; progress at most each five seconds."""
-
-    def __init__(self, call: Call) -> None:
-        self._call, self._shown_at = call, 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def show(self, event: m.DriverEvent) -> None:
-        """Show an event."""
-        now = time.monotonic()
-        if event.event == "progress" and not self._call.out.json and now - self._shown_at < 5:
-            return
-        self._shown_at = now
-        _show(self._call, event)
-
-
-class _Bar(_Lines):
-    """A bar with kW, kWh, EUR and the time left."""
-
-    def __init__(self, call: Call, requested_wh: int) -> None:
-        super().__init__(call)
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._bar = Progress(
-            BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"),
-            console=Console(stderr=True), transient=True,
-        )  # fmt: skip
-        self._task = self._bar.add_task("starting", total=requested_wh)
-        self._requested = requested_wh
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def show(self, event: m.DriverEvent) -> None:
-        if event.event != "progress":
-            if event.event == "ticket":
-                self._bar.stop()
-                _show(self._call, event)
-            else:
-                self._bar.console.print(_line(event))
-            return
-        b = event.body
-        left = ""
-        if b["power_w"]:
-            minutes = (self._requested - b["energy_wh"]) * 60 / b["power_w"]
-            left = f"  about {max(minutes, 0.1) / self._call.settings.time_scale:.1f} min left"
-        self._bar.update(self._task, completed=b["energy_wh"], description=_line(event) + left)
-
-
-def _view(call: Call, first: m.DriverEvent) -> _Lines:
-    requested = first.body.get("requested_wh", 0)
-    return _Bar(call, int(str(requested))) if call.out.on_terminal else _Lines(call)
 
 
 @command(program)
@@ -273,7 +189,7 @@ def stop_charge(call: Call, driver: str) -> None:
         session = answer.body["session"]
         for event in talk.follow(str(session["session_id"])):
             if event.event == "ticket":
-                _show(call, event)
+                show(call, event)
 
 
 @command(program, "list")

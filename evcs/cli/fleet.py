@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from evcs.cli.common import Call
 from evcs.cli.observer import Observer, states
@@ -18,7 +18,6 @@ from evcs.core.ids import expand, is_id
 
 AT_ONCE = 8
 Expect = Callable[[m.JudgedState], bool]
-EMPTY: dict[str, Any] = {}
 
 
 def pick(call: Call, patterns: Iterable[str]) -> list[str]:
@@ -157,8 +156,15 @@ def _exists(call: Call, cp: str) -> bool:
     return True
 
 
-def each(ids: list[str], do: Callable[[str], Any]) -> dict[str, Any]:
-    """Do something to each CP, several at once; an EvcsError stands for its result."""
+class Results(NamedTuple):
+    """What a bulk came to: answers and errors by id."""
+
+    made: dict[str, Any]
+    errors: dict[str, EvcsError]
+
+
+def each(ids: list[str], do: Callable[[str], Any]) -> Results:
+    """Do something to each id, several at once."""
 
     def one(cp: str) -> Any:
         try:
@@ -167,7 +173,31 @@ def each(ids: list[str], do: Callable[[str], Any]) -> dict[str, Any]:
             return error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(ids, pool.map(one, ids), strict=True))
+        found = dict(zip(ids, pool.map(one, ids), strict=True))
+    errors = {cp: value for cp, value in found.items() if isinstance(value, EvcsError)}
+    return Results({cp: value for cp, value in found.items() if cp not in errors}, errors)
+
+
+def tell_done(call: Call, results: Results, word: str) -> None:
+    """Print a bulk's outcome where there is no state to wait for."""
+    finish(call, [{"id": one, "done": word} for one in results.made], results.errors)
+
+
+def wait_and_finish(
+    call: Call,
+    made: list[dict[str, Any]],
+    errors: dict[str, EvcsError],
+    expect: Callable[[dict[str, Any]], Expect],
+    wait: bool,
+    timeout: float,
+) -> None:
+    """Wait for Central's judgement of what was changed, and print how it ended."""
+    if not wait or not made:
+        finish(call, [merged(cp, None) for cp in made], errors)
+        return
+    seen, late = await_states(call, {cp["id"]: expect(cp) for cp in made}, timeout)
+    rows = [merged(cp, seen.get(cp["id"])) for cp in made if cp["id"] not in late]
+    finish(call, rows, {**errors, **late})
 
 
 def finish(call: Call, rows: list[dict[str, Any]], errors: dict[str, EvcsError]) -> None:

@@ -13,7 +13,7 @@ ALLOWED = "1 to 32 of A-Z a-z 0-9 _ -, the first a letter or digit"
 RESERVED = frozenset({"mosquitto", "registry", "central", "cp-manager", "web"})
 
 MAX_EXPANSION = 10_000
-_RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+_RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
 
 
 def is_id(value: object) -> bool:
@@ -44,15 +44,14 @@ def expand(pattern: str) -> list[str]:
 
     A leading zero in the first bound keeps the width. Raises BadValue.
     """
-    found = _RANGE.search(pattern)
-    if found is None:
-        return [pattern]
-    low, high = int(found[1]), int(found[2])
-    if high < low:
-        raise BadValue(f"range {found[0]} runs backwards", f"write {{{found[2]}..{found[1]}}}")
-    if high - low >= MAX_EXPANSION:
-        raise BadValue(f"range {found[0]} is too long", f"at most {MAX_EXPANSION} at once")
-    width = len(found[1]) if found[1].startswith("0") else 0
-    head, tail = pattern[: found.start()], pattern[found.end() :]
-    names = [f"{head}{number:0{width}d}{tail}" for number in range(low, high + 1)]
-    return [name for one in names for name in expand(one)]
+    names, rest = [""], pattern
+    while found := _RANGE.search(rest):
+        low, high = int(found[1]), int(found[2])
+        if high < low:
+            raise BadValue(f"range {found[0]} runs backwards", f"write {{{found[2]}..{found[1]}}}")
+        if (high - low + 1) * len(names) > MAX_EXPANSION:
+            raise BadValue(f"range {found[0]} is too long", f"at most {MAX_EXPANSION} at once")
+        width = len(found[1]) if found[1].startswith("0") else 0
+        head, rest = rest[: found.start()], rest[found.end() :]
+        names = [f"{n}{head}{number:0{width}d}" for n in names for number in range(low, high + 1)]
+    return [name + rest for name in names]

@@ -7,7 +7,7 @@ What no record explains is left alone and reported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from evcs.core.messages import DesiredCp
@@ -79,3 +79,27 @@ def _take_away(cp: str, desired: DesiredCp, actual: Actual) -> Plan:
     erase = (cp,) if cp in actual.files else ()
     stop = (cp,) if cp in actual.groups else ()
     return Plan((), erase, stop, (), ())
+
+
+class Stuck(NamedTuple):
+    """A process of a wanted CP that supervisord has not started for a while."""
+
+    group: str
+    name: str
+
+
+def stuck(
+    processes: Iterable[tuple[str, str, str, float]], wanted: Set[str], longest_pause_s: float
+) -> list[Stuck]:
+    """Processes (group, name, state, seconds since their last start) to be started anew.
+
+    supervisord waits a second longer after each failed start, without end, and leaves alone
+    what was stopped by hand; a wanted CP is tried again at least every `longest_pause_s`.
+    """
+    return [
+        Stuck(group, name)
+        for group, name, state, age_s in processes
+        if group in wanted
+        and state in ("BACKOFF", "STOPPED", "EXITED", "FATAL")
+        and age_s >= longest_pause_s
+    ]

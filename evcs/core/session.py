@@ -163,6 +163,7 @@ TABLE: dict[tuple[str, type], Callable[..., Session]] = {
     (REQUESTED, Metered): _supplying,
     (REQUESTED, Stop): _ending,
     (REQUESTED, Ended): _ended,
+    (REQUESTED, Unknown): _unknown,
     (REQUESTED, Closed): _closed,
     (SUPPLYING, Started): _metered,
     (SUPPLYING, Metered): _metered,

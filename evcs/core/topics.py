@@ -8,7 +8,6 @@ what it can't read raises Unreadable, for the reader to count, log and drop.
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
@@ -214,7 +213,7 @@ def build(kind: type, found: dict[str, Any], levels: dict[str, str]) -> Any:
     """A message from a parsed payload and what its topic said. Raises Unreadable."""
     values: dict[str, Any] = dict(levels)
     fields = _FIELDS[kind]
-    if found.get("online") is False:
+    if "online" in fields and found.get("online") is False:
         found = {"online": False, "boot": found.get("boot")}
     for name, (types, optional) in fields.items():
         if name in levels or name == "body":
@@ -238,7 +237,7 @@ def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
         raise Unreadable(f"{name} is of the wrong type")
     if type(value) is str and len(value) > MAX_TEXT:
         raise Unreadable(f"{name} is too long")
-    if type(value) in (int, float) and not (math.isfinite(value) and abs(value) <= MAX_INT):
+    if type(value) in (int, float) and not abs(value) <= MAX_INT:  # NaN too
         raise Unreadable(f"{name} is out of bounds")
     if name == "session" and type(value) is dict:
         return build(m.SessionView, value, {})

@@ -11,8 +11,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from evcs.core.errors import BadValue
 
-_MONEY = re.compile(r"\d{1,3}(\.\d{1,4})?")
-_DECIMAL = re.compile(r"\d{1,6}(\.\d{1,3})?")
+_MONEY = re.compile(r"\d{1,3}(\.\d{1,4})?", re.ASCII)
+_DECIMAL = re.compile(r"\d{1,6}(\.\d{1,3})?", re.ASCII)
 
 DEFAULT_PRICE_EUR_KWH = "0.30"
 DEFAULT_MAX_POWER_W = 22_000

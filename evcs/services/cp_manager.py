@@ -22,6 +22,7 @@ RESYNC_S = 10.0
 WAITING_S = 1.0
 BURST_S = 1.0
 GATHER_S = 0.25
+MAX_PAUSE_S = 15.0
 
 _log = logging.getLogger("evcs")
 
@@ -120,6 +121,7 @@ class CpManager:
             self._take_down(steps.stop)
             self._changed -= set(steps.stop)
         failed = self._start(steps.start)
+        self._revive()
         self._report(set(steps.waiting) | set(first.waiting), failed)
         return bool(steps.waiting or first.waiting or failed)
 
@@ -188,6 +190,17 @@ class CpManager:
                 failed[cp] = error.message
                 _log.error("cp=%s can't be started: %s", cp, error)
         return failed
+
+    def _revive(self) -> None:
+        wanted = {
+            cp for cp, desired in self._desired.items()
+            if reconcile.wanted_here(desired, self._host)
+        }  # fmt: skip
+        seen = [(p.group, p.name, p.state, p.age_s) for p in self._supervisord.processes()]
+        stuck = [f"{one.group}:{one.name}" for one in reconcile.stuck(seen, wanted, MAX_PAUSE_S)]
+        if stuck:
+            _log.warning("processes=%s don't stay up; tried again", ",".join(stuck))
+            self._supervisord.start_anew(stuck)
 
     def _report(self, waiting: set[str], failed: dict[str, str]) -> None:
         for cp, desired in self._desired.items():

@@ -17,7 +17,7 @@ FLOATS = st.floats(-topics.MAX_INT, topics.MAX_INT, allow_nan=False)
 BODIES = st.dictionaries(TEXTS.map("x_{}".format), st.none() | TEXTS | INTS | st.booleans())
 BY_HINT: dict[str, st.SearchStrategy[Any]] = {
     "str": TEXTS, "int": INTS, "bool": st.booleans(), "float": FLOATS, "None": st.none(),
-    "dict[str, int]": st.dictionaries(TEXTS, INTS, max_size=3), "dict[str, object]": BODIES,
+    "dict[str, int]": st.dictionaries(TEXTS, INTS, max_size=3), "Mapping[str, Any]": BODIES,
 }  # fmt: skip
 BY_NAME = {
     "cp": IDS, "host": IDS, "driver": IDS, "asker": st.sampled_from(["operator", "web"]),

@@ -45,7 +45,8 @@ def test_the_first_cp_made_on_the_page(system: System, operator: Page) -> None:
     expect(cp(operator, "CP-001")).to_have_attribute("data-state", "ACTIVATED")
     (row,) = system.cps()
     assert (row["id"], row["state"], row["location"]) == ("CP-001", "ACTIVATED", "North gate")
-    assert set(system.processes()) >= {"CP-001:engine", "CP-001:monitor"}
+    both = {"CP-001:engine", "CP-001:monitor"}
+    eventually("supervisord runs both", lambda: both <= set(system.processes()), 10)
 
 
 def test_page_and_command_say_the_same(system: System, operator: Page) -> None:

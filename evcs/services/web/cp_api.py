@@ -26,9 +26,7 @@ def add_routes(app: Bottle, deps: Deps) -> None:
     @app.get("/api/v1/cps/<cp>/detail")
     def detail(cp: str) -> HTTPResponse:
         row = known(deps, cp)
-        sessions = deps.in_thread(
-            lambda: deps.ledger.sessions(cp, None, None, None, LAST_SESSIONS)
-        )
+        sessions = deps.in_thread(lambda: deps.ledger.sessions(cp, None, None, None, LAST_SESSIONS))
         found = {
             "cp": row,
             "trace": deps.web.history.trace(cp, int(time.time())),

@@ -167,5 +167,3 @@ class Feed:
         if self._batches and self._batches[0][0] > seen + 1:
             return self._snapshot_event()
         return b"".join(data for seq, data in self._batches if seq > seen)
-
-

@@ -67,7 +67,7 @@ class Web:
             del self._asked[request.id]
         if not event.ok:
             raise _refusal(verb, event)
-        return event.body
+        return dict(event.body)
 
     def _on_connected(self, _event: Connected) -> None:
         self.fleet.connected(timestamp())

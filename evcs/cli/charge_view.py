@@ -1,0 +1,94 @@
+"""A charge as it goes on: a bar on a terminal, plain lines where it is piped."""
+
+from __future__ import annotations
+
+import time
+from typing import Self
+
+from evcs.cli.common import Call, kw, kwh
+from evcs.core import messages as m
+
+
+def show(call: Call, event: m.DriverEvent) -> None:
+    """One event as a line."""
+    body = {"event": event.event, "session_id": event.session_id, **event.body}
+    call.out.data(body, line(event))
+
+
+def line(event: m.DriverEvent) -> str:
+    b = event.body
+    where = f"{b.get('cp')} {event.session_id}"
+    if event.event == "authorised":
+        return f"authorised at {where}: {kwh(b['requested_wh'])} at {b['price_eur_kwh']} EUR/kWh"
+    if event.event == "progress":
+        return f"{kw(b['power_w'])}  {kwh(b['energy_wh'])}  {b['cost_eur']} EUR"
+    if event.event == "ticket":
+        return (
+            f"ticket {event.session_id}: {b['cp']}, {kwh(b['energy_wh'])}, "
+            f"{b['cost_eur']} EUR, {b['reason']}"
+        )
+    return f"{event.event} at {where}"
+
+
+class Lines:
+    """Events as plain lines; progress at most each five seconds."""
+
+    def __init__(self, call: Call) -> None:
+        self._call, self._shown_at = call, 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, event: m.DriverEvent) -> None:
+        """Show an event."""
+        now = time.monotonic()
+        if event.event == "progress" and not self._call.out.json and now - self._shown_at < 5:
+            return
+        self._shown_at = now
+        show(self._call, event)
+
+
+class Bar(Lines):
+    """A bar with kW, kWh, EUR and the time left."""
+
+    def __init__(self, call: Call, requested_wh: int) -> None:
+        super().__init__(call)
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("starting", total=requested_wh)
+        self._requested = requested_wh
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, event: m.DriverEvent) -> None:
+        if event.event != "progress":
+            if event.event == "ticket":
+                self._bar.stop()
+                show(self._call, event)
+            else:
+                self._bar.console.print(line(event))
+            return
+        b = event.body
+        left = ""
+        if b["power_w"]:
+            minutes = (self._requested - b["energy_wh"]) * 60 / b["power_w"]
+            left = f"  about {max(minutes, 0.1) / self._call.settings.time_scale:.1f} min left"
+        self._bar.update(self._task, completed=b["energy_wh"], description=line(event) + left)
+
+
+def view_of(call: Call, first: m.DriverEvent) -> Lines:
+    requested = first.body.get("requested_wh", 0)
+    return Bar(call, int(str(requested))) if call.out.on_terminal else Lines(call)

@@ -1,0 +1,41 @@
+"""Flags and arguments that several `evcs-cp` commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of commands that wait for Central's judgement."""
+    function = click.option(
+        "--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True,
+        help="Seconds to wait.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--wait/--no-wait", "wait", default=True, help="Return once Central has judged it."
+    )(function)
+
+
+def named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """CPs by id, range or glob."""
+    return click.argument("names", nargs=-1, required=True, metavar="NAME...")(function)
+
+
+def named_or_all(function: Callable[..., Any]) -> Callable[..., Any]:
+    """CPs by id, range or glob, or --all."""
+    function = click.argument("names", nargs=-1, metavar="NAME...|--all")(function)
+    return click.option("--all", "everyone", is_flag=True, help="Every CP.")(function)
+
+
+def fields(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What can be set of a CP."""
+    for flag, kwargs in (
+        ("--location", {"help": "Where it stands; any text."}),
+        ("--price-eur-kwh", {"metavar": "D", "help": "Price, such as 0.30."}),
+        ("--max-power-kw", {"metavar": "D", "help": "Highest power, such as 22."}),
+    ):
+        function = click.option(flag, **kwargs)(function)  # type: ignore[arg-type]
+    return function
