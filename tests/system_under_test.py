@@ -141,6 +141,16 @@ class System:
                 found[words[0]] = int(words[3].rstrip(","))
         return found
 
+    def steady(self) -> dict[str, int]:
+        """The same, once supervisord calls every process RUNNING (after its first second)."""
+
+        def probe() -> dict[str, int]:
+            rows = [line.split() for line in self.run("supervisorctl", "status").out.splitlines()]
+            return self.processes() if all(row[1] == "RUNNING" for row in rows) else {}
+
+        found: dict[str, int] = eventually("every process RUNNING", probe)
+        return found
+
     def pids_of(self, *words: str) -> list[int]:
         """Processes of this home whose command line ends with these words."""
         found = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,16 +71,15 @@ def token_matches(given: str | None, wanted: str) -> bool:
 class Pause:
     """Slows wrong tokens down, one after the other; whoever has the right one never waits."""
 
-    EACH_S = 0.5
-    LONGEST_S = 5.0
-
-    def __init__(self) -> None:
+    def __init__(self, each_s: float = 0.5, longest_s: float = 5.0) -> None:
+        self._each_s = each_s
+        self._longest_s = longest_s
         self._free_at = 0.0
 
     def after_failure(self, now: float) -> float:
         """Seconds to wait before the refusal is told. Raises Unreachable where too many wait."""
-        wait = max(self._free_at - now, 0.0) + self.EACH_S
-        if wait > self.LONGEST_S:
+        wait = max(self._free_at - now, 0.0) + self._each_s
+        if wait > self._longest_s:
             raise Unreachable("too many wrong tokens", "wait a few seconds")
         self._free_at = now + wait
         return wait
@@ -129,12 +129,15 @@ def _plain_error(error: Any) -> str:
 
 def bearer_only(token: Callable[[], str]) -> Callable[[], None]:
     """An `authorise` that takes the operator's bearer token alone."""
+    # Each wait holds one of the server's threads, so few may wait, and not for long.
+    pause = Pause(0.25, 1.0)
 
     def authorise() -> None:
         given = bearer_token()
         if given is None:
             raise Denied("a token is needed", "send Authorization: Bearer, from operator.token")
         if not token_matches(given, token()):
+            time.sleep(pause.after_failure(time.monotonic()))
             raise Denied("the token is wrong", "it is in data/secrets/operator.token")
 
     return authorise

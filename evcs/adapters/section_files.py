@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evcs.adapters.files import sync_folder, write_atomic
 from evcs.core import sections
-from evcs.core.ids import is_id
+from evcs.core.ids import is_cp_id
 
 
 class SectionFiles:
@@ -21,18 +21,22 @@ class SectionFiles:
 
     def texts(self) -> dict[str, str | None]:
         """CP -> text of its file, None where it can't be read. Foreign names are left out."""
-        return {path.stem: _text(path) for path in self._folder.glob("*.conf") if is_id(path.stem)}
+        return {
+            path.stem: _text(path) for path in self._folder.glob("*.conf") if is_cp_id(path.stem)
+        }
 
     def misfits(self) -> list[Path]:
         """Files that supervisord would read and that are not what we would write."""
         return sorted(
             path
             for path in self._folder.glob("*.conf")
-            if not is_id(path.stem) or _text(path) != sections.render(path.stem)
+            if not is_cp_id(path.stem) or _text(path) != sections.render(path.stem)
         )
 
     def write(self, cp: str) -> None:
         """Put the CP's section in place."""
+        if self._path(cp).is_dir():
+            self.set_aside(self._path(cp))
         write_atomic(self._path(cp), sections.render(cp).encode())
 
     def erase(self, cp: str) -> None:
@@ -57,6 +61,7 @@ class SectionFiles:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        # Bytes: reading as text would take other line ends for ours.
+        return path.read_bytes().decode("utf-8")
     except (OSError, ValueError):
         return None

@@ -147,13 +147,31 @@ def descriptors(cps: int) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or wanted <= hard:
         return wanted
-    fit = (hard - FDS_BASE) // FDS_A_CP
-    if fit < max(cps, 1):
+    if capacity(hard) < max(cps, 1):
         raise EvcsError(
-            f"the limit of {hard} open files carries {max(fit, 0)} CPs, and {cps} are wanted",
+            f"the limit of {hard} open files carries {capacity(hard)} CPs, and {cps} are wanted",
             f"raise it: ulimit -n {wanted}",
         )
     return int(hard)
+
+
+def capacity(descriptors: int) -> int:
+    """How many CPs a supervisord with that many open files can keep."""
+    return max((descriptors - FDS_BASE) // FDS_A_CP, 0)
+
+
+def check_room(settings: Settings, cps: int) -> None:
+    """Refuse a fleet of that size where the running supervisord can't carry it."""
+    pid = running(settings)
+    if pid is None:
+        return
+    soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    if capacity(soft) < cps:
+        raise EvcsError(
+            f"supervisord may open {soft} files, which carries {capacity(soft)} CPs; "
+            f"{cps} are wanted",
+            "raise ulimit -n if it is low, then: evcs restart",
+        )
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -21,6 +21,11 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) and ID.fullmatch(value) is not None
 
 
+def is_cp_id(value: object) -> bool:
+    """Whether a CP may have this id."""
+    return is_id(value) and str(value).lower() not in RESERVED
+
+
 def check_id(what: str, value: object) -> str:
     """Give `value` back if it is an id; `what` ("CP", "driver") goes into the error.
 

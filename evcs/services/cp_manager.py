@@ -114,6 +114,7 @@ class CpManager:
         steps = first
         if first.write or first.start or not self._reloaded:
             self._check(self._supervisord.reload(), first)
+            _log.info("sections read by supervisord")
             self._reloaded = True
             crash_point("manager.reloaded")
         if self._changed or first.start:

@@ -106,7 +106,7 @@ def test_operator_stop_ends_a_supply_with_a_ticket(system: System) -> None:
 
 def test_edit_reaches_everyone_and_restarts_nothing(system: System) -> None:
     system.ok("evcs-cp", "create", "CP-051")
-    before = system.processes()
+    before = system.steady()
     place = 'Ä "quoted"; 50 % off\n<b>second line</b>'
     system.ok("evcs-cp", "edit", "CP-051", "--price-eur-kwh", "0.4567", "--location", place)
     shown = system.ok("evcs-cp", "show", "CP-051", "--json").json

@@ -16,7 +16,7 @@ def test_supply_goes_on_without_a_gap(new_system: Callable[..., System]) -> None
     system.ok("evcs-cp", "create", "CP-001")
     system.ok("evcs", "driver", "add", "ALICE")
     eventually("it runs", lambda: "CP-001:engine" in system.processes())
-    before = system.processes()
+    before = system.steady()
     with system.listening("evcs/v1/cp/CP-001/engine/meter") as heard:
         charge = system.spawn(
             "evcs-driver", "charge", "CP-001", "--driver", "ALICE", "--kwh", "10", "--json"
@@ -31,7 +31,7 @@ def test_supply_goes_on_without_a_gap(new_system: Callable[..., System]) -> None
         out, err = charge.communicate(timeout=120)
     ticket = json.loads(out.splitlines()[-1])
     assert (ticket["event"], ticket["energy_wh"]) == ("ticket", 10_000), err
-    now = system.processes()
+    now = system.steady()
     assert [now[p] for p in ("CP-001:engine", "CP-001:monitor")] == [
         before[p] for p in ("CP-001:engine", "CP-001:monitor")
     ]

@@ -59,7 +59,7 @@ def _back(system: System, before: dict[str, Any]) -> None:
 
 
 def test_orderly_restart(fleet: System) -> None:
-    before, pids = _identity(fleet), fleet.processes()
+    before, pids = _identity(fleet), fleet.steady()
     fleet.ok("evcs", "restart")
     _back(fleet, before)
     assert not set(pids.values()) & set(fleet.processes().values())
@@ -82,7 +82,7 @@ def test_everything_killed_at_once(fleet: System) -> None:
 
 @pytest.mark.parametrize("role", ["mosquitto", *ROLES, "CP-001:engine", "CP-001:monitor"])
 def test_any_process_killed_comes_back(fleet: System, role: str) -> None:
-    before, pid = _identity(fleet), fleet.processes()[role]
+    before, pid = _identity(fleet), fleet.steady()[role]
     os.kill(pid, signal.SIGKILL)
     eventually("another process", lambda: fleet.processes().get(role, pid) != pid)
     eventually(

@@ -81,7 +81,7 @@ def test_a_cleared_fault_does_not_close_the_contactor() -> None:
 def test_frozen_for_an_hour_it_meters_two_seconds() -> None:
     warm, other = supplying(), supplying()
     for _ in range(30):
-        warm.step(1.0), other.step(1.0)  # noqa: B018
+        warm.step(1.0), other.step(1.0)
     assert warm.step(3_600.0) == other.step(MAX_STEP_S)
     assert warm.step(0.0).energy_wh <= 22_000 * 32 // 3_600
 

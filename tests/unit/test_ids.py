@@ -10,9 +10,9 @@ from evcs.core import ids
 from evcs.core.errors import BadValue
 
 LETTERS = string.ascii_letters + string.digits
-BAD_IDS = [
+BAD_IDS: list[object] = [
     "", " ", "../x", "..", ".", "a/b", "a\nb", "CP-001\n", "\nCP-001", "a%b", "a#b", "a+b", "a]b",
-    "[a", "a;b", 'a"b', "a'b", "a\0b", "a b", "CP.001", "ÄÖ", "СР-001", "CP-٠٠١", "--help", "-h",
+    "[a", "a;b", 'a"b', "a'b", "a\0b", "a b", "CP.001", "ÄÖ", "\u0421\u0420-001", "CP-\u0660\u0661", "--help", "-h",
     "_a", "x" * 33, "x" * 5000, "a\u200b", "a\ud800", "{1..3}", None, 1, True, ["CP-001"], {},
 ]  # fmt: skip
 
@@ -73,7 +73,14 @@ def test_a_pattern_is_spelled_out(pattern: str, names: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{3..1}", "{0..10000}", "{0..999999999}", "{0..9999}{0..9999}", "{0..999}-{0..10}", "{0..99}" * 800],
+    [
+        "{3..1}",
+        "{0..10000}",
+        "{0..999999999}",
+        "{0..9999}{0..9999}",
+        "{0..999}-{0..10}",
+        "{0..99}" * 800,
+    ],
 )
 def test_a_pattern_that_runs_backwards_or_is_too_long_is_refused(pattern: str) -> None:
     with pytest.raises(BadValue):
@@ -85,4 +92,4 @@ def test_a_pattern_of_very_many_ranges_is_no_endless_recursion() -> None:
 
 
 def test_only_plain_digits_make_a_range() -> None:
-    assert ids.expand("CP-{١..٣}") == ["CP-{١..٣}"]
+    assert ids.expand("CP-{\u0661..\u0663}") == ["CP-{\u0661..\u0663}"]

@@ -65,9 +65,7 @@ DESIRED = st.dictionaries(
 
 
 def wanted(desired: dict[str, DesiredCp]) -> set[str]:
-    return {
-        cp for cp, d in desired.items() if d.host == "main" and not d.revoked and not d.deleted
-    }
+    return {cp for cp, d in desired.items() if d.host == "main" and not d.revoked and not d.deleted}
 
 
 @given(WORLDS, DESIRED)

@@ -26,7 +26,12 @@ PHASES = [s.Supply(), RUNNING, WAITING, ENDED]
 def test_a_start_begins_a_supply() -> None:
     supply, error = s.command(s.Supply(), cmd("start"), None)
     assert error is None
-    assert (supply.phase, supply.session_id, supply.seq, supply.energy_wh) == ("supplying", "S1", 1, 0)
+    assert (supply.phase, supply.session_id, supply.seq, supply.energy_wh) == (
+        "supplying",
+        "S1",
+        1,
+        0,
+    )
     assert (supply.target_wh, supply.max_power_w) == (5_000, 7_400)
 
 

@@ -91,7 +91,8 @@ class Stage:
 
     def stop_broker(self) -> None:
         """End the broker."""
-        self._broker = _end(self._broker)
+        _end(self._broker)
+        self._broker = None
 
     def start_web(self) -> None:
         """Start the web process and wait for its port."""
@@ -105,13 +106,18 @@ class Stage:
         }
         log = (self.home.log / "web.log").open("ab")
         self._web = subprocess.Popen(
-            [sys.executable, "-m", "evcs", "web"], cwd=self.home.path, env=env, stdout=log, stderr=log
+            [sys.executable, "-m", "evcs", "web"],
+            cwd=self.home.path,
+            env=env,
+            stdout=log,
+            stderr=log,
         )
         wait_for(lambda: self._listens(self.web_port), "web listens")
 
     def stop_web(self) -> None:
         """End the web process."""
-        self._web = _end(self._web)
+        _end(self._web)
+        self._web = None
 
     @property
     def web_pid(self) -> int:
@@ -189,6 +195,7 @@ class Stage:
 
 
 def _end(process: subprocess.Popen[bytes] | None) -> None:
+    """End a process that may not be there."""
     if process is not None:
         process.terminate()
         try:

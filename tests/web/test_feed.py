@@ -28,12 +28,12 @@ def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changed_fields() -> No
     feed = Feed(found)
     feed.tick()
     stream = feed.stream()
-    (name, snapshot), = events(next(stream))
+    ((name, snapshot),) = events(next(stream))
     assert name == "snapshot"
     assert [row["id"] for row in snapshot["cps"]] == ["A", "B"]
     found.message(judged("B"), "")
     feed.tick()
-    (name, delta), = events(next(stream))
+    ((name, delta),) = events(next(stream))
     assert name == "delta"
     assert delta["cps"] == [
         {"id": "B", "state": "ACTIVATED", "ocpp_status": "Available", "reason": "",
@@ -82,7 +82,7 @@ def test_a_heartbeat_comes_though_nothing_changes() -> None:
     next(stream)
     for _ in range(feeds.BEAT_TICKS):
         feed.tick()
-    (name, beat), = events(next(stream))
+    ((name, beat),) = events(next(stream))
     assert (name, beat["cps"], beat["removed"]) == ("delta", [], [])
 
 
@@ -95,7 +95,7 @@ def test_a_reader_that_fell_behind_gets_a_snapshot() -> None:
     for number in range(feeds.KEPT_BATCHES + 5):
         found.message(wanted("A", location=str(number)), "")
         feed.tick()
-    (name, snapshot), = events(next(stream))
+    ((name, snapshot),) = events(next(stream))
     assert name == "snapshot"
     assert snapshot["cps"][0]["location"] == str(feeds.KEPT_BATCHES + 4)
 
@@ -121,8 +121,25 @@ def test_messages_of_its_cp_alone() -> None:
     feed.tap("B", judged("B"))
     feed.tap("A", m.EngineStatus("A", True, "b"))
     feed.tick()
-    (name, found), = events(next(stream))
+    ((name, found),) = events(next(stream))
     assert name == "messages"
     assert [one["topic"] for one in found["messages"]] == [
         "evcs/v1/central/cp/A/state", "evcs/v1/cp/A/engine/status",
     ]  # fmt: skip
+
+
+def test_a_fault_that_came_and_went_within_a_batch_is_shown() -> None:
+    found = fleet(wanted("A"), judged("A"))
+    feed = Feed(found)
+    feed.tick()
+    found.message(judged("A", "BROKEN_DOWN"), "")
+    found.message(judged("A"), "")
+    feed.tick()
+    assert feed.rows["A"]["state"] == "BROKEN_DOWN"
+    feed.tick()
+    assert feed.rows["A"]["state"] == "ACTIVATED"
+    found.message(judged("A", "BROKEN_DOWN"), "")
+    feed.tick()
+    found.message(judged("A"), "")  # seen as broken down already
+    feed.tick()
+    assert feed.rows["A"]["state"] == "ACTIVATED"

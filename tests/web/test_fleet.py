@@ -123,14 +123,23 @@ def test_presence_says_since_when() -> None:
     found = fleet(REGISTRY)
     assert found.services["registry"] == (True, NOW, "0.1.0")
     found.message(REGISTRY, LATER)
-    assert found.services["registry"].since == NOW
+    assert found.services["registry"][1] == NOW
     found.disconnected(LATER)
     assert found.services["registry"][:2] == (False, LATER)
     assert found.services["broker"][:2] == (False, LATER)
 
 
-def test_processes_are_seen() -> None:
-    found = fleet(wanted("A"), m.EngineStatus("A", True, "b"), m.MonitorStatus("A", False, "b"))
+def test_processes_are_seen_by_their_boot() -> None:
+    found = fleet(wanted("A"), m.EngineStatus("A", True, "1"), m.MonitorStatus("A", False, "x"))
     row = found.row("A")
     assert row is not None
-    assert (row["engine"], row["monitor"]) == (True, False)
+    assert (row["engine"], row["monitor"]) == ("1", None)
+    for status, engine in (
+        (m.EngineStatus("A", True, "2"), "2"),
+        (m.EngineStatus("A", False, "1"), "2"),  # the late will of the one before
+        (m.EngineStatus("A", False, "2"), None),
+    ):
+        found.message(status, NOW)
+        row = found.row("A")
+        assert row is not None
+        assert row["engine"] == engine

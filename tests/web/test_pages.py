@@ -97,9 +97,7 @@ class TestDashboard:
             assert page.locator("img[src=x]").count() == 0
             assert page.title() != "run"
 
-    def test_search_filter_and_sort_are_kept_in_the_address(
-        self, fleet: Stage, page: Page
-    ) -> None:
+    def test_search_filter_and_sort_are_kept_in_the_address(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.url)
         expect(cp(page, "CP-001")).to_be_visible()
         page.keyboard.press("/")

@@ -147,7 +147,8 @@ def test_the_cps_page_shows_its_processes_and_log(system: System, page: Page) ->
     engine = page.locator('tr[data-role="engine"]')
     expect(engine).to_contain_text("RUNNING")
     expect(engine).to_contain_text(str(pid))
-    expect(page.locator(".log")).to_contain_text("CP-006")
+    page.get_by_role("button", name="monitor").click()
+    expect(page.locator(".log")).to_contain_text("CP-006 monitor")
 
 
 @pytest.mark.parametrize("service", ["mosquitto", "central", "registry", "web"])

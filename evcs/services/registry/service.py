@@ -77,6 +77,8 @@ class Registry:
         self._host = host
         self._birth = birth
         self._revision = db.revision()
+        # A manager takes its report back when it is told that the CP is gone; one that was
+        # away just then is told again at its birth.
         self._unexplained: set[str] = set()
         self._remove_orphan_secrets()
         self._accounts = accounts(home, self.cps, self.drivers)
@@ -176,6 +178,7 @@ class Registry:
             self.bus.say(cp)
         crash_point("registry.told")
         for gone in batch.gone:
+            self._unexplained.add(gone)
             for kind in (m.DesiredCp, *STATUS_KINDS):
                 self.bus.publish(topics.clear(kind, cp=gone))
 
@@ -193,15 +196,15 @@ class Registry:
                 self.bus.publish(topics.clear(type(message), cp=message.cp))
         elif isinstance(message, m.Applied):
             self._on_applied(batch, message)
+        elif isinstance(message, m.Cleared) and message.kind is m.Applied:
+            self._unexplained.discard(message.key["cp"])
         elif isinstance(message, m.ServiceStatus) and message.online:
             for cp in self._unexplained:
                 self.bus.publish(topics.clear(m.DesiredCp, cp=cp))
-            self._unexplained.clear()
 
     def _on_applied(self, batch: Batch, applied: m.Applied) -> None:
         known = self.cps.get(applied.cp)
         if known is None:
-            # Its manager forgets a report only when it is told that the CP is gone.
             self._unexplained.add(applied.cp)
             self.bus.publish(topics.clear(m.DesiredCp, cp=applied.cp))
         elif (

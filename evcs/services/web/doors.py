@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 from collections.abc import Callable
@@ -22,6 +23,9 @@ MAX_LINKS = 100
 SESSION_S = 12 * 3600
 CSRF_HEADER = "X-CSRF-Token"
 _LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)?")
+
+
+_log = logging.getLogger("evcs")
 
 
 def local_path(wanted: str | None) -> str:
@@ -65,6 +69,7 @@ class Doors:
         if end is None or end <= self._clock():
             self._slow_down()
             raise Denied("this link is used up or too old", "get a new one: evcs open")
+        _log.info("an operator's session begins")
         expires = str(int(self._wall()) + SESSION_S)
         return f"{expires}.{self._sign('session', expires)}"
 
@@ -105,7 +110,9 @@ class Doors:
             raise Forbidden("the operator's token is needed", "run: evcs open")
 
     def _slow_down(self) -> None:
-        self._sleep(self._pause.after_failure(self._clock()))
+        seconds = self._pause.after_failure(self._clock())
+        _log.warning("a wrong token or link was refused; who has it not may look only")
+        self._sleep(seconds)
 
     def _sign(self, kind: str, text: str) -> str:
         key = self._token().encode()

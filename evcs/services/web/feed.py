@@ -15,7 +15,7 @@ from gevent.event import Event
 from evcs.adapters.clock import timestamp
 from evcs.core import topics
 from evcs.core.errors import Unreachable
-from evcs.core.messages import Message
+from evcs.core.messages import JudgedState, Message
 from evcs.services.web.fleet import Fleet
 
 MAX_STREAMS = 250
@@ -72,7 +72,11 @@ class Feed:
     def tick(self) -> list[str]:
         """Make a batch where something changed or a heartbeat is due; the CPs that are gone."""
         changes = self._fleet.drain()
-        cps = [delta for cp in sorted(changes.changed) if (delta := self._delta(cp))]
+        cps = [
+            delta
+            for cp in sorted(changes.changed)
+            if (delta := self._delta(cp, changes.passed.get(cp)))
+        ]
         removed = sorted(cp for cp in changes.removed if self.rows.pop(cp, None))
         head = self._head()
         self._quiet_ticks += 1
@@ -116,9 +120,9 @@ class Feed:
         tick, self._tick = self._tick, Event()
         tick.set()
 
-    def _delta(self, cp: str) -> dict[str, Any] | None:
+    def _delta(self, cp: str, passed: JudgedState | None) -> dict[str, Any] | None:
         """The fields of a row that changed; all of a new one; None where nothing did."""
-        row = self._fleet.row(cp)
+        row = self._fleet.row(cp, passed)
         if row is None:
             return None
         before = self.rows.get(cp)

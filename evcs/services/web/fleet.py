@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from evcs.core import desired
 from evcs.core import messages as m
-from evcs.core.charge_point import DISCONNECTED, OCPP_STATUS
+from evcs.core.charge_point import BROKEN_DOWN, DISCONNECTED, OCPP_STATUS
 
 NOT_JUDGED = "not judged by Central yet"
 
@@ -25,10 +25,14 @@ class Presence(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """CPs whose row may be another one now, and CPs that are no more."""
+    """CPs whose row may be another one now, and CPs that are no more.
+
+    `passed`: what Central said of a CP that was broken down for less than a batch.
+    """
 
     changed: frozenset[str]
     removed: frozenset[str]
+    passed: dict[str, m.JudgedState]
 
 
 class Fleet:
@@ -46,11 +50,13 @@ class Fleet:
         self._desired: dict[str, m.DesiredCp] = {}
         self._judged: dict[str, m.JudgedState] = {}
         self._applied: dict[str, m.Applied] = {}
-        self._online: dict[tuple[str, str], bool] = {}
+        self._boots: dict[tuple[str, type], str | None] = {}
         self._told: set[str] = set()
         self._echoed = False
         self._changed: set[str] = set()
         self._removed: set[str] = set()
+        self._untold: set[str] = set()
+        self._passed: dict[str, m.JudgedState] = {}
 
     def connected(self, now: str) -> None:
         """The bus is there: everything is about to be told again."""
@@ -67,15 +73,14 @@ class Fleet:
     def message(self, message: m.Message | m.Cleared, now: str) -> None:
         """Take one message up."""
         if isinstance(message, m.JudgedState):
-            self._judged[message.cp] = message
-            self._touch(message.cp)
+            self._on_judged(message)
         elif isinstance(message, m.DesiredCp):
             self._on_desired(message)
         elif isinstance(message, m.Applied):
             self._applied[message.cp] = message
             self._touch(message.cp)
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)):
-            self._on_status(type(message), message.cp, message.online)
+            self._on_status(message)
         elif isinstance(message, m.ServiceStatus):
             self._on_service(message, now)
         elif isinstance(message, m.Cleared):
@@ -85,12 +90,12 @@ class Fleet:
         """All CPs that are wanted."""
         return sorted(self._desired)
 
-    def row(self, cp: str) -> dict[str, Any] | None:
-        """A CP as the contract's JSON has it, desired and judged together."""
+    def row(self, cp: str, passed: m.JudgedState | None = None) -> dict[str, Any] | None:
+        """A CP as the contract's JSON has it, desired and judged (or `passed`) together."""
         wanted = self._desired.get(cp)
         if wanted is None:
             return None
-        judged = self._judged.get(cp)
+        judged = passed or self._judged.get(cp)
         found = desired.to_json(wanted)
         del found["deleted"]
         found.update(
@@ -99,20 +104,21 @@ class Fleet:
             reason=judged.reason if judged else NOT_JUDGED,
             session=judged.session._asdict() if judged and judged.session else None,
             since=judged.since if judged else None,
-            engine=self._online.get((cp, "engine"), False),
-            monitor=self._online.get((cp, "monitor"), False),
+            engine=self._boots.get((cp, m.EngineStatus)),
+            monitor=self._boots.get((cp, m.MonitorStatus)),
         )
         return found | self._applied_to(cp, wanted.revision)
 
-    def judged(self, cp: str) -> m.JudgedState | None:
-        """What Central says of a CP."""
-        return self._judged.get(cp)
-
     def drain(self) -> Changes:
-        """What has changed since the last call."""
-        removed = frozenset(self._removed)
-        changes = Changes(frozenset(self._changed & self._desired.keys()), removed)
-        self._changed, self._removed = set(), set()
+        """What has changed since the last call.
+
+        A CP that broke down and came back since then is given as broken down once, and as
+        it is at the next call: a fault that nobody sees is worse than one seen a second late.
+        """
+        changed = frozenset(self._changed & self._desired.keys())
+        changes = Changes(changed, frozenset(self._removed), self._passed)
+        self._changed, self._removed = set(self._passed), set()
+        self._untold, self._passed = set(), {}
         return changes
 
     def _applied_to(self, cp: str, revision: int) -> dict[str, Any]:
@@ -126,6 +132,20 @@ class Fleet:
 
     def _touch(self, cp: str) -> None:
         self._changed.add(cp)
+
+    def _on_judged(self, judged: m.JudgedState) -> None:
+        cp = judged.cp
+        before = self._judged.get(cp)
+        if (
+            before is not None
+            and cp in self._untold
+            and before.state == BROKEN_DOWN
+            and judged.state != BROKEN_DOWN
+        ):
+            self._passed[cp] = before
+        self._judged[cp] = judged
+        self._untold.add(cp)
+        self._touch(cp)
 
     def _on_desired(self, wanted: m.DesiredCp) -> None:
         if wanted.deleted:
@@ -141,11 +161,17 @@ class Fleet:
             self._removed.add(cp)
         self._told.discard(cp)
 
-    def _on_status(self, kind: type, cp: str, online: bool) -> None:
-        key = (cp, "engine" if kind is m.EngineStatus else "monitor")
-        if self._online.get(key) != online:
-            self._online[key] = online
-            self._touch(cp)
+    def _on_status(self, status: m.EngineStatus | m.MonitorStatus) -> None:
+        """A process is there, or gone; the late will of an older one says nothing."""
+        key = (status.cp, type(status))
+        known = self._boots.get(key)
+        if status.online or known == status.boot:
+            self._set_boot(key, status.boot if status.online else None)
+
+    def _set_boot(self, key: tuple[str, type], boot: str | None) -> None:
+        if self._boots.get(key) != boot:
+            self._boots[key] = boot
+            self._touch(key[0])
 
     def _on_service(self, status: m.ServiceStatus, now: str) -> None:
         if status.service == "web":
@@ -181,5 +207,5 @@ class Fleet:
         elif gone.kind is m.Applied:
             self._applied.pop(cp, None)
         elif gone.kind in (m.EngineStatus, m.MonitorStatus):
-            self._on_status(gone.kind, cp, False)
+            self._set_boot((cp, gone.kind), None)
         self._touch(cp)

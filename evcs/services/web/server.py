@@ -147,4 +147,5 @@ def start(app: Bottle, port: int, host: str = "127.0.0.1") -> WSGIServer:
         backlog=1024,
     )
     server.start()
+    _log.info("listening on http://%s:%d", host, port)
     return server

@@ -6,6 +6,7 @@ the bus and waits for the answer that the loop hands back.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -22,6 +23,8 @@ from evcs.services.web.history import History
 
 TICK_S = 1.0
 ANSWER_WITHIN_S = 10.0
+
+_log = logging.getLogger("evcs")
 
 
 class Web:
@@ -70,10 +73,12 @@ class Web:
         return dict(event.body)
 
     def _on_connected(self, _event: Connected) -> None:
+        _log.info("the broker is there")
         self.fleet.connected(timestamp())
         self.bus.say(self._birth)
 
-    def _on_disconnected(self, _event: Disconnected) -> None:
+    def _on_disconnected(self, event: Disconnected) -> None:
+        _log.warning("the broker is gone: %s; see: evcs status", event.reason)
         self.fleet.disconnected(timestamp())
 
     def _on_received(self, event: Received) -> None:

@@ -102,7 +102,7 @@ class CpManager extends Component {
 
   async job(verb, cp, method, body, tail = "") {
     const send = () => this.props.operator.change(method, `/api/v1/cps/${cp}${tail}`, body);
-    const running = this.jobs.run(verb, cp, send);
+    const running = this.jobs.run(verb, cp, this.props.store.rows.get(cp), send);
     this.setState({});
     await running;
     this.setState({});
@@ -111,7 +111,7 @@ class CpManager extends Component {
   // One request for all: the Registry makes them in one commit.
   async create(ids, fields) {
     const answer = this.props.operator.change("POST", "/api/v1/cps", ids.map((id) => ({ id, ...fields })));
-    const running = ids.map((cp, i) => this.jobs.run("create", cp, async () => {
+    const running = ids.map((cp, i) => this.jobs.run("create", cp, undefined, async () => {
       const found = (await answer)[i];
       if (found.error) throw new Error(found.error.message);
       return found;

@@ -2,6 +2,7 @@
 
 const GIVEN_UP_MS = 60_000;
 
+// A process that is there is told by the id of its start.
 const isUp = (row) => row.engine && row.monitor;
 const isGreen = (row) => row.state === "ACTIVATED" || row.state === "SUPPLYING";
 
@@ -23,9 +24,9 @@ const STEPS = {
     ["taken over", (row) => row && row.applied === true],
   ],
   restart: [
-    ["processes ended", (row, job) => job.wasDown || (row && !isUp(row))],
-    ["processes up", (row, job) => job.wasDown && row && isUp(row)],
-    ["in service", (row, job) => job.wasDown && row && (isGreen(row) || row.state === "OUT_OF_ORDER")],
+    ["processes ended", () => true],
+    ["processes up", (row, job) => row && isUp(row) && row.engine !== job.before.engine && row.monitor !== job.before.monitor],
+    ["in service", (row) => row && (isGreen(row) || row.state === "OUT_OF_ORDER")],
   ],
   delete: [["deleted", (row) => row === undefined]],
 };
@@ -35,9 +36,9 @@ export class Jobs {
     this.list = [];
   }
 
-  // Begin a job; `send` makes the change. The job is told apart by its object.
-  async run(verb, cp, send) {
-    const job = { verb, cp, at: Date.now(), steps: STEPS[verb].map(([name]) => ({ name, done: false })), error: "", done: false, revision: 0 };
+  // Begin a job on a CP whose row is `before`; `send` makes the change.
+  async run(verb, cp, before, send) {
+    const job = { verb, cp, at: Date.now(), steps: STEPS[verb].map(([name]) => ({ name, done: false })), error: "", done: false, revision: 0, before: before || {} };
     this.list = [job, ...this.list.filter((other) => other.cp !== cp)].slice(0, 2000);
     try {
       const found = await send();
@@ -59,9 +60,11 @@ export class Jobs {
     for (const job of this.list) {
       if (job.done) continue;
       const row = rows.get(job.cp);
-      if (job.verb === "restart" && row && !isUp(row)) job.wasDown = true;
+      // A step counts only after the ones before it: the row may still be the old one.
+      let soFar = Boolean(job.sent);
       job.steps.forEach((step, i) => {
-        step.done = step.done || Boolean(job.sent && STEPS[job.verb][i][1](row, job));
+        soFar = soFar && (step.done || Boolean(STEPS[job.verb][i][1](row, job)));
+        step.done = soFar;
       });
       if (row && row.applied === false && job.verb !== "delete") this.fail(job, `the CP Manager could not do it: ${row.apply_error}`);
       else if (job.steps[job.steps.length - 1].done) job.done = true;

@@ -9,6 +9,18 @@ import { byName, cents, count, euros, kwh, time } from "./words.js";
 const FIELDS = ["since", "until", "cp", "driver", "state"];
 const STATE_WORDS = { "": "all", active: "active", interrupted: "interrupted", settled: "settled" };
 
+const DAY_S = 86400;
+const MIN_DAYS = 7;
+
+// Days without a gap, a week at least: a day on which nobody charged is a day too.
+function everyDay(days) {
+  if (!days.size) return [[], []];
+  const last = Math.max(...days.keys());
+  const first = Math.min(last - (MIN_DAYS - 1) * DAY_S, ...days.keys());
+  const at = Array.from({ length: (last - first) / DAY_S + 1 }, (_, i) => first + i * DAY_S);
+  return [at, at.map((day) => days.get(day) || 0)];
+}
+
 function sums(sessions) {
   const days = new Map(), cps = new Map();
   let energy = 0, cost = 0;
@@ -20,8 +32,7 @@ function sums(sessions) {
     const cp = cps.get(one.cp) || { energy: 0, cost: 0, count: 0 };
     cps.set(one.cp, { energy: cp.energy + one.energy_wh, cost: cp.cost + cents(one.cost_eur), count: cp.count + 1 });
   }
-  const sorted = [...days].sort((a, b) => a[0] - b[0]);
-  return { energy, cost, days: [sorted.map((day) => day[0]), sorted.map((day) => day[1])], cps: [...cps].sort((a, b) => byName(a[0], b[0])) };
+  return { energy, cost, days: everyDay(days), cps: [...cps].sort((a, b) => byName(a[0], b[0])) };
 }
 
 function ByCp({ cps }) {

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from evcs.adapters import broker_accounts
+from evcs.config import Home
+from tests.adapters.broker import Broker, Listeners
+from tests.system_under_test import ROOT
+
+
+@pytest.fixture
+def home(short_tmp: Path) -> Iterator[Home]:
+    """An empty home whose path is short enough for sockets."""
+    path = Path(tempfile.mkdtemp(dir=short_tmp, prefix="a"))
+    for folder in ("conf/supervisord.d", "data/secrets", "run/mosquitto.d", "run/cp", "log"):
+        (path / folder).mkdir(parents=True)
+    yield Home(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def broker(home: Home) -> Iterator[Broker]:
+    """A running mosquitto with the repo's own configuration, whose accounts are given."""
+    for name in ("mosquitto.conf", "conf/mosquitto.acl"):
+        shutil.copyfile(ROOT / name, home.path / name)
+    broker_accounts.write(home, {"inspector": "look"})
+    made = Broker(home)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def listeners(broker: Broker) -> Iterator[Listeners]:
+    """Connections to the broker."""
+    made = Listeners(broker)
+    yield made
+    made.stop()
+
+
+class Disk:
+    """A small file system, or (for who may not mount) small files; `fill` leaves so much room."""
+
+    def __init__(self, path: Path, mounted: bool) -> None:
+        self.path, self._mounted = path, mounted
+        self._ballast = path / "ballast"
+
+    def fill(self, leave: int = 0) -> None:
+        """Leave room for so many bytes."""
+        if not self._mounted:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (leave, resource.RLIM_INFINITY))
+            return
+        with self._ballast.open("wb", buffering=0) as file:
+            with suppress(OSError):
+                while file.write(b"x" * 4096):
+                    pass
+            file.truncate(max(file.tell() - leave, 0))
+
+    def make_room(self) -> None:
+        """Take the ballast away."""
+        if self._mounted:
+            self._ballast.unlink(missing_ok=True)
+        else:
+            unlimited = resource.RLIM_INFINITY
+            resource.setrlimit(resource.RLIMIT_FSIZE, (unlimited, unlimited))
+
+
+@pytest.fixture
+def disk(short_tmp: Path) -> Iterator[Disk]:
+    path = Path(tempfile.mkdtemp(dir=short_tmp, prefix="disk"))
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(path)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+    # RLIMIT_FSIZE kills with SIGXFSZ unless that is ignored; then a write fails.
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    made = Disk(path, mounted)
+    yield made
+    made.make_room()
+    signal.signal(signal.SIGXFSZ, before)
+    if mounted:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
+@pytest.fixture
+def child() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts Python code in a process of its own; none outlives its test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(code: str, *args: str, **env: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *args], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()

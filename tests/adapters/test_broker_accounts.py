@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from evcs.adapters import broker_accounts
+from evcs.config import Home
+from tests.adapters.broker import Broker, Listeners
+from tests.system_under_test import eventually
+
+ACCOUNTS = {
+    "inspector": "look", "central": "c", "registry": "r", "web": "w", "operator": "o",
+    "manager/main": "m", "cp/CP-1/engine": "e1", "cp/CP-1/monitor": "m1", "cp/CP-2/engine": "e2",
+    "driver/ALICE": "a", "driver/BOB": "x" * 43,
+}  # fmt: skip
+
+
+def try_login(broker: Broker, identity: str, password: str) -> bool:
+    done = subprocess.run(
+        ["mosquitto_pub", "-p", str(broker.port), "-u", identity, "-P", password, "-t", "x", "-n"],
+        capture_output=True, timeout=10,
+    )  # fmt: skip
+    return done.returncode == 0
+
+
+def test_the_same_identities_always_give_the_same_file() -> None:
+    backwards = dict(reversed(ACCOUNTS.items()))
+    assert broker_accounts.render(ACCOUNTS) == broker_accounts.render(backwards)
+    assert broker_accounts.render({}) == b""
+
+
+def test_no_two_lines_share_salt_or_key_and_no_password_is_in_the_file() -> None:
+    content = broker_accounts.render({"a": "same secret", "b": "same secret"}).decode()
+    assert "same secret" not in content
+    one, two = (line.partition("$7$101$")[2].split("$") for line in content.splitlines())
+    assert one[0] != two[0]
+    assert one[1] != two[1]
+
+
+def test_it_is_written_only_when_it_differs_and_is_its_owners_alone(home: Home) -> None:
+    assert broker_accounts.write(home, ACCOUNTS)
+    assert not broker_accounts.write(home, dict(ACCOUNTS))
+    assert home.passwords.stat().st_mode & 0o777 == 0o600
+    home.passwords.write_bytes(home.passwords.read_bytes()[:-3])
+    assert broker_accounts.write(home, ACCOUNTS)
+    assert home.passwords.read_bytes() == broker_accounts.render(ACCOUNTS)
+
+
+def test_the_broker_takes_every_line_and_no_other_password(broker: Broker) -> None:
+    broker.accounts(ACCOUNTS)
+    eventually("the accounts are read", lambda: try_login(broker, "driver/BOB", "x" * 43), 10)
+    for identity, password in ACCOUNTS.items():
+        assert try_login(broker, identity, password), identity
+        assert not try_login(broker, identity, password + "x"), identity
+    assert not try_login(broker, "driver/NOBODY", "a")
+    assert not try_login(broker, "driver/ALICE", "")
+
+
+def test_nobody_comes_in_without_a_name(broker: Broker) -> None:
+    done = subprocess.run(
+        ["mosquitto_pub", "-p", str(broker.port), "-t", "x", "-n"], capture_output=True, timeout=10
+    )
+    assert done.returncode != 0
+
+
+def test_a_refused_login_stands_in_the_log_while_the_broker_runs(broker: Broker) -> None:
+    assert not try_login(broker, "driver/MALLORY", "guess")
+    eventually("it is logged", lambda: "not authorised" in broker.log(), 5)
+
+
+@pytest.mark.parametrize("change", ["renewed", "removed", "added"])
+def test_a_hup_drops_exactly_the_changed_identity(
+    broker: Broker, change: str, listeners: Listeners
+) -> None:
+    broker.accounts(ACCOUNTS)
+    for identity in ("cp/CP-1/engine", "cp/CP-1/monitor", "cp/CP-2/engine", "driver/ALICE"):
+        listeners.add(identity, ACCOUNTS[identity])
+    after = dict(ACCOUNTS)
+    if change == "renewed":
+        after["cp/CP-1/engine"] = "new"
+    elif change == "removed":
+        del after["cp/CP-1/engine"]
+    else:
+        after["cp/CP-3/engine"] = "e3"
+    broker.accounts(after)
+    if change == "added":
+        eventually("the new one", lambda: try_login(broker, "cp/CP-3/engine", "e3"), 10)
+        assert listeners.lost() == set()
+    else:
+        eventually("it is dropped", listeners.lost, 5)
+        assert listeners.lost() == {"cp/CP-1/engine"}
+        refused = "cp/CP-1/engine", ACCOUNTS["cp/CP-1/engine"]
+        assert not try_login(broker, *refused)
+        assert listeners.lost() == {"cp/CP-1/engine"}

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evcs.adapters import engine_health
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+ENGINE = """
+import queue, sys
+from pathlib import Path
+from evcs.adapters import engine_health
+inbox = queue.SimpleQueue()
+engine_health.listen(Path(sys.argv[1]), inbox.put)
+print("ready", flush=True)
+while True:
+    inbox.get().answer({"fault": None, "ready": True})
+"""
+
+
+@pytest.fixture
+def path(short_tmp: Path) -> Path:
+    return short_tmp / f"{os.urandom(3).hex()}.sock"
+
+
+def engine(child: Start, path: Path) -> subprocess.Popen[str]:
+    process = child(ENGINE, str(path))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_an_engine_answers_its_owner_alone(path: Path, child: Start) -> None:
+    engine(child, path)
+    assert engine_health.ask(path) == {"fault": None, "ready": True}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_engine_is_no_answer(path: Path) -> None:
+    assert engine_health.ask(path) is None
+    assert engine_health.listener_pid(path) is None
+
+
+def test_a_stopped_engine_is_silent_but_its_pid_is_known_and_it_answers_when_it_goes_on(
+    path: Path, child: Start
+) -> None:
+    process = engine(child, path)
+    process.send_signal(signal.SIGSTOP)
+    assert engine_health.ask(path, 0.2) is None
+    assert engine_health.listener_pid(path) == process.pid
+    process.send_signal(signal.SIGCONT)
+    assert engine_health.ask(path) == {"fault": None, "ready": True}
+
+
+def test_an_engine_whose_loop_hangs_is_silent_though_its_threads_run(path: Path) -> None:
+    unanswered: list[Any] = []
+    engine_health.listen(path, unanswered.append)
+    assert engine_health.ask(path, 0.2) is None
+    assert len(unanswered) == 1
+    assert engine_health.listener_pid(path) == os.getpid()
+
+
+def test_a_new_engine_takes_over_the_socket_of_a_dead_one(path: Path, child: Start) -> None:
+    first = engine(child, path)
+    first.kill()
+    first.wait()
+    assert path.exists()
+    assert engine_health.ask(path) is None
+    second = engine(child, path)
+    assert engine_health.ask(path) is not None
+    assert engine_health.listener_pid(path) == second.pid
+
+
+def test_callers_that_say_nothing_or_go_away_do_not_hold_an_engine_up(
+    path: Path, child: Start
+) -> None:
+    engine(child, path)
+    for _ in range(40):
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(str(path))
+    assert engine_health.ask(path, 5.0) is not None
+
+
+@pytest.mark.parametrize("said", [b"\xff\n", b"[]\n", b"7\n", b"{", b"", b"x" * 200_000])
+def test_an_answer_that_is_no_object_is_no_answer(path: Path, said: bytes) -> None:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen(1)
+
+    def answer() -> None:
+        caller, _ = server.accept()
+        with caller:
+            try:
+                caller.sendall(said)
+            except OSError:
+                return
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    assert engine_health.ask(path) is None
+    thread.join()
+    server.close()

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from evcs.adapters import journal as j
+from evcs.adapters.journal import Journal
+from tests.adapters.conftest import Disk
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journals" / "CP-1.jsonl"
+
+
+def test_an_empty_journal_has_no_last_line(path: Path) -> None:
+    assert Journal(path).last() is None
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_last_line_is_found_by_the_next_process(path: Path) -> None:
+    one = Journal(path)
+    for number in range(3_000):
+        one.append({"seq": number, "session_id": "S" * 30}, sync=False)
+    assert Journal(path).last() == one.last() == {"seq": 2_999, "session_id": "S" * 30}
+
+
+def test_torn_at_any_byte_the_last_whole_line_counts_and_writing_goes_on(path: Path) -> None:
+    Journal(path).append({"seq": 1}, sync=True)
+    kept = path.read_bytes()
+    line = json.dumps({"seq": 2, "reason": "é\n"}).encode()
+    for length in range(len(line)):
+        path.write_bytes(kept + line[:length])
+        reborn = Journal(path)
+        assert reborn.last() == {"seq": 1}
+        reborn.append({"seq": 3}, sync=False)
+        assert Journal(path).last() == {"seq": 3}
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"\0" * 4_096, b"\xff\xfe", b"null\n", b"[1]\n", b"\n\n\n", b"7", b"[" * 60_000],
+    ids=["zeros", "bad UTF-8", "null", "list", "blank", "number", "deep"],
+)
+def test_garbage_behind_the_last_line_is_passed_over(path: Path, rest: bytes) -> None:
+    Journal(path).append({"seq": 1}, sync=True)
+    with path.open("ab") as file:
+        file.write(rest)
+    reborn = Journal(path)
+    assert reborn.last() == {"seq": 1}
+    reborn.append({"seq": 2}, sync=True)
+    assert Journal(path).last() == {"seq": 2}
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from evcs.adapters.journal import Journal
+one, number = Journal(Path(sys.argv[1])), 0
+while True:
+    number += 1
+    one.append({"seq": number, "pad": "x" * 200}, sync=False)
+    print(number, flush=True)
+"""
+
+
+def test_killed_at_any_moment_it_holds_what_was_said_after_it(
+    path: Path, child: Callable[..., subprocess.Popen[str]]
+) -> None:
+    for said in (1, 2, 50):
+        path.unlink(missing_ok=True)
+        writer = child(WRITER, str(path))
+        assert writer.stdout is not None
+        while int(writer.stdout.readline()) < said:
+            pass
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        heard = [int(line) for line in writer.stdout.read().split()]
+        last = Journal(path).last()
+        assert last is not None
+        assert last["seq"] >= max([said, *heard])
+
+
+def test_a_full_disk_is_told_and_when_there_is_room_it_goes_on(disk: Disk) -> None:
+    path = disk.path / "CP-1.jsonl"
+    one, number = Journal(path), 1
+    one.append({"seq": 1}, sync=True)
+    disk.fill()
+    with pytest.raises(OSError, match=r"space|large"):
+        while True:
+            one.append({"seq": number + 1, "pad": "x" * 300}, sync=False)
+            number += 1
+    found = Journal(path).last()
+    assert found is not None
+    assert found["seq"] == number
+    disk.make_room()
+    one.append({"seq": number + 1}, sync=True)
+    assert Journal(path).last() == {"seq": number + 1}
+
+
+def test_it_starts_afresh_only_when_it_is_long(path: Path) -> None:
+    one = Journal(path)
+    one.append({"seq": 1}, sync=False)
+    one.compact()
+    assert one.last() == {"seq": 1}
+    while path.stat().st_size <= j.COMPACT_ABOVE:
+        one.append({"pad": "x" * 60_000}, sync=False)
+    one.compact()
+    assert (one.last(), path.stat().st_size) == (None, 0)
+    one.append({"seq": 2}, sync=False)
+    assert one.last() == {"seq": 2}

@@ -1,0 +1,83 @@
+"""What a CP's processes are made of: the standard library, paho and evcs, and of those little."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evcs.adapters import mqtt
+from evcs.config import Home
+from evcs.core import messages as m
+from evcs.core import topics
+from tests.adapters.broker import Broker
+from tests.system_under_test import eventually
+
+NEVER = [
+    "asyncio", "bottle", "click", "concurrent.futures", "dataclasses", "email", "gevent",
+    "multiprocessing", "pydantic", "requests", "rich",
+    "sqlite3", "supervisor", "tinydb", "tomllib", "typing_extensions", "unittest", "waitress",
+    "xmlrpc",
+]  # fmt: skip
+
+RUN = """
+import json, os, signal, sys, threading
+from evcs.config import load
+from evcs import bootstrap
+
+def report(*_):
+    path = f"/proc/{os.getpid()}/smaps_rollup"
+    with open(path) as rollup:
+        pss = [line.split()[1] for line in rollup if line.startswith("Pss:")]
+    real = [n for n in ("ssl", "urllib.request", "_ssl") if getattr(sys.modules.get(n), "__file__", None)]
+    print(json.dumps({"modules": sorted(sys.modules), "pss_kib": int(pss[0]), "real": real}), flush=True)
+
+os.chdir(os.environ["EVCS_HOME"])
+signal.signal(signal.SIGUSR1, report)
+getattr(bootstrap, "run_" + sys.argv[1])(load(), "CP-001")
+"""
+
+
+@pytest.mark.parametrize("role", ["engine", "monitor"])
+def test_a_running_cp_process_is_light(
+    role: str, broker: Broker, home: Home, child: Callable[..., subprocess.Popen[str]]
+) -> None:
+    secret = home.secret(f"cp/CP-001/{role}")
+    secret.parent.mkdir(parents=True)
+    secret.write_text("a")
+    broker.accounts({"inspector": "look", f"cp/CP-001/{role}": "a"})
+    seen: list[Any] = []
+    kind = m.EngineStatus if role == "engine" else m.MonitorStatus
+    look = mqtt.Account(broker.port, "inspector", lambda: "look")
+    bus = mqtt.Bus(look, seen.append, [topics.of_kind(kind)])
+    bus.start()
+    process = child(RUN, role, EVCS_HOME=str(home.path), EVCS_MQTT_PORT=str(broker.port))
+    eventually("it is on the bus", lambda: [e for e in seen if isinstance(e, mqtt.Received)], 30)
+    bus.stop()
+    process.send_signal(signal.SIGUSR1)
+    assert process.stdout is not None
+    found = json.loads(process.stdout.readline())
+    modules = set(found["modules"])
+    sys.stdout.write(f"{role}: {len(modules)} modules, {found['pss_kib']} KiB\n")
+    assert not modules & set(NEVER)
+    assert found["real"] == []
+    top = {name.partition(".")[0] for name in modules}
+    foreign = top - set(sys.stdlib_module_names) - {"evcs", "paho", "__main__", "__mp_main__"}
+    assert not {name for name in foreign if not name.startswith("_")}
+
+
+def test_evcs_itself_brings_no_more_than_its_core_into_a_cp_process() -> None:
+    code = "import sys, evcs.services.engine, evcs.services.monitor; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parents[2])  # fmt: skip
+    ours = {name for name in done.stdout.split() if name.startswith("evcs.")}
+    assert {name for name in ours if name.startswith("evcs.cli")} == set()
+    assert not ours & {"evcs.adapters.registry_db", "evcs.adapters.ledger",
+                       "evcs.adapters.supervisord", "evcs.adapters.http_server",
+                       "evcs.services.central", "evcs.services.registry"}  # fmt: skip

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evcs.adapters import mqtt
+from evcs.core import messages as m
+from evcs.core import topics
+from tests.adapters.broker import Broker, Events, Listeners
+from tests.system_under_test import eventually
+
+CP1, CP2 = "cp/CP-1/engine", "cp/CP-2/engine"
+ACCOUNTS = {"inspector": "look", "central": "c", "registry": "r", CP1: "e1", CP2: "e2",
+            "driver/ALICE": "a", "driver/BOB": "b", "operator": "o"}  # fmt: skip
+ALL = [topics.below()]
+
+
+@pytest.fixture
+def known(broker: Broker) -> Broker:
+    """The broker with these accounts."""
+    broker.accounts(ACCOUNTS)
+    events = Events()
+    bus = mqtt.Bus(mqtt.Account(broker.port, CP2, lambda: "e2"), events.put, [])
+    bus.start()
+    events.wait(mqtt.Connected)
+    bus.stop()
+    return broker
+
+
+def status(cp: str, online: bool = True, boot: str = "b1") -> m.EngineStatus:
+    return m.EngineStatus(cp, online, boot)
+
+
+def test_a_message_arrives_as_it_was_said(known: Broker, listeners: Listeners) -> None:
+    _, heard = listeners.add("central", "c", ALL)
+    bus, _ = listeners.add(CP1, "e1")
+    event = m.SessionEvent("CP-1", "started", "S", 1, 0, 'é "🔌"\n')
+    assert bus.say(event)
+    assert heard.wait(mqtt.Received)[0] == mqtt.Received(event, retained=False)
+
+
+def test_what_is_kept_is_told_to_who_comes_later(known: Broker, listeners: Listeners) -> None:
+    bus, _ = listeners.add(CP1, "e1")
+    bus.say(status("CP-1"))
+    _, heard = listeners.add("central", "c", ALL)
+    assert heard.wait(mqtt.Received)[0] == mqtt.Received(status("CP-1"), retained=True)
+    bus.publish(topics.clear(m.EngineStatus, cp="CP-1"))
+    assert heard.wait(mqtt.Received, 2)[1].message == m.Cleared(m.EngineStatus, {"cp": "CP-1"})
+
+
+def test_after_a_restart_of_the_broker_it_connects_and_subscribes_again(
+    known: Broker, listeners: Listeners
+) -> None:
+    _, heard = listeners.add("central", "c", ALL)
+    bus, told = listeners.add(CP1, "e1")
+    for times in (2, 3):
+        known.kill()
+        told.wait(mqtt.Disconnected, times - 1)
+        assert not bus.say(status("CP-1"))
+        known.start()
+        told.wait(mqtt.Connected, times)
+        heard.wait(mqtt.Connected, times)
+        before = len(heard.messages())
+        assert bus.say(status("CP-1", boot=f"b{times}"))
+        heard.wait(mqtt.Received, before + 1)
+        assert heard.messages()[-1].boot == f"b{times}"
+
+
+def test_a_loss_is_told_once_however_often_it_tries(known: Broker, listeners: Listeners) -> None:
+    bus, told = listeners.add(CP1, "e1")
+    known.kill()
+    told.wait(mqtt.Disconnected)
+    tries = Events()
+    other = mqtt.Bus(mqtt.Account(known.port, CP2, lambda: count(tries)), Events().put, [])
+    other.start()
+    tries.wait(int, 4)
+    other.stop()
+    assert [type(event) for event in told.all] == [mqtt.Connected, mqtt.Disconnected]
+    assert not bus.connected
+    known.start()
+    told.wait(mqtt.Connected, 2)
+
+
+def count(tries: Events) -> str:
+    """A secret that tells how often it was asked for."""
+    tries.put(1)
+    return "e2"
+
+
+def test_the_secret_is_read_again_at_each_connection(known: Broker) -> None:
+    secret, events = ["old"], Events()
+    bus = mqtt.Bus(mqtt.Account(known.port, CP1, lambda: secret[0]), events.put, [])
+    bus.start()
+    assert events.wait(mqtt.Disconnected)[0].refused
+    secret[0] = "e1"
+    events.wait(mqtt.Connected)
+    known.accounts({**ACCOUNTS, CP1: "e1-new"})
+    lost = events.wait(mqtt.Disconnected, 2)[1]
+    assert not lost.refused, "a renewed secret is no refusal"
+    secret[0] = "e1-new"
+    events.wait(mqtt.Connected, 2)
+    bus.stop()
+
+
+def test_a_refusal_is_told_as_such(known: Broker, listeners: Listeners) -> None:
+    _, told = listeners.add(CP1, "e1")
+    known.accounts({who: word for who, word in ACCOUNTS.items() if who != CP1})
+    refused = told.wait(mqtt.Disconnected, 2)
+    assert [one.refused for one in refused[:2]] == [False, True]
+
+
+def test_a_missing_secret_is_waited_for(known: Broker) -> None:
+    events, secret = Events(), dict[str, str]()
+
+    def read() -> str:
+        events.put("asked")
+        if "it" not in secret:
+            raise OSError("no such file")
+        return secret["it"]
+
+    bus = mqtt.Bus(mqtt.Account(known.port, CP1, read), events.put, [])
+    bus.start()
+    events.wait(str, 2)
+    secret["it"] = "e1"
+    events.wait(mqtt.Connected)
+    bus.stop()
+
+
+def test_what_can_not_be_read_is_counted_and_dropped_and_the_next_is_heard(
+    known: Broker, listeners: Listeners
+) -> None:
+    bus, heard = listeners.add("central", "c", ALL)
+    meter = "evcs/v1/cp/CP-1/engine/meter"
+    good = json.dumps({"session_id": "S", "seq": 1, "energy_wh": 2, "power_w": 3,
+                       "voltage_v": 230, "current_a": 1}).encode()  # fmt: skip
+    bad = [b"\xff", b"[" * 60_000, b"NaN", b'{"online":1}', good.replace(b": 2,", b": 1e400,"),
+           good.replace(b": 2,", b": 1" + b"0" * 400 + b","), good.replace(b'"S"', b'"\\ud800"')]  # fmt: skip
+    for payload in bad:
+        known.publish(CP1, "e1", meter, payload)
+    known.publish(CP1, "e1", "evcs/v1/cp/CP-1/engine/nothing", good)
+    known.publish(CP1, "e1", meter, good)
+    heard.wait(mqtt.Received)
+    assert bus.dropped == len(bad) + 1
+    assert heard.messages() == [m.Meter("CP-1", "S", 1, 2, 3, 230, 1)]
+    assert heard.of(mqtt.Disconnected) == []
+
+
+def test_leaving_tells_the_will_and_what_was_said_before(
+    known: Broker, listeners: Listeners
+) -> None:
+    _, heard = listeners.add("central", "c", ALL)
+    will = topics.encode(status("CP-1", online=False), None)
+    bus, told = listeners.add(CP1, "e1", will=will)
+    bus.say(status("CP-1"))
+    bus.stop()
+    heard.wait(mqtt.Received, 2)
+    assert heard.messages() == [status("CP-1"), status("CP-1", online=False)]
+    assert told.of(mqtt.Disconnected) == [], "who leaves is not told that it is gone"
+
+
+def test_an_identity_speaks_and_hears_only_in_its_own_branch(
+    known: Broker, listeners: Listeners
+) -> None:
+    _, everything = listeners.add("inspector", "look", ALL)
+    central, _ = listeners.add("central", "c", ALL)
+    _, of_one = listeners.add(CP1, "e1", ALL)
+    _, of_two = listeners.add(CP2, "e2", ALL)
+    _, of_alice = listeners.add("driver/ALICE", "a", ALL)
+    # Others on the same accounts, for the broker may drop who says what it must not.
+    one, two, alice = (
+        listeners.add(identity, ACCOUNTS[identity])[0] for identity in (CP1, CP2, "driver/ALICE")
+    )
+    command = m.Command("CP-1", "stop", "1", "S")
+    for forger in (one, two, alice):
+        forger.say(command)
+        forger.say(m.JudgedState("CP-1", "ACTIVATED", "", "", "Available", None))
+        forger.say(m.ServiceStatus("central", True, "forged", "1"))
+        forger.say(m.DriverRequest("BOB", "charge", "1", "CP-1"))
+        forger.say(m.MonitorStatus("CP-1", True, "forged", "ok"))
+    two.say(status("CP-1", boot="forged"))
+    alice.say(status("CP-1", boot="forged"))
+    central.say(command)
+    central.say(m.DriverEvent("ALICE", "answer", "1", None, {"text": "to Alice"}))
+    central.say(m.DriverEvent("BOB", "answer", "1", None, {"text": "to Bob"}))
+    central.say(m.ServiceStatus("central", True, "real", "1"))
+    for events in (of_one, of_two, of_alice, everything):
+        eventually("the last word", lambda: events.messages()[-1:] and  # noqa: B023
+                   isinstance(events.messages()[-1], m.ServiceStatus), 10)  # noqa: B023  # fmt: skip
+    real = m.ServiceStatus("central", True, "real", "1")
+    to_alice = m.DriverEvent("ALICE", "answer", "1", None, {"text": "to Alice"})
+    to_bob = m.DriverEvent("BOB", "answer", "1", None, {"text": "to Bob"})
+    assert of_one.messages() == [command, real]
+    assert of_two.messages() == [real]
+    assert of_alice.messages() == [to_alice, real]
+    assert everything.messages() == [command, to_alice, to_bob, real]
+
+
+def test_the_registry_takes_away_what_a_deleted_cp_left(
+    known: Broker, listeners: Listeners
+) -> None:
+    engine, _ = listeners.add(CP1, "e1")
+    engine.say(status("CP-1"))
+    registry, heard = listeners.add("registry", "r", [topics.of_kind(m.EngineStatus)])
+    heard.wait(mqtt.Received)
+    registry.publish(topics.clear(m.EngineStatus, cp="CP-1"))
+    heard.wait(mqtt.Received, 2)
+    _, later = listeners.add("central", "c", ALL)
+    engine.say(m.Meter("CP-1", "S", 1, 2, 3, 230, 1))
+    later.wait(mqtt.Received)
+    assert [type(one) for one in later.messages()] == [m.Meter]

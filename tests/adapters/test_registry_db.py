@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evcs.adapters.registry_db import RegistryDb
+from evcs.core.desired import new_cp
+from evcs.core.errors import EvcsError
+from evcs.core.messages import DesiredCp
+from tests.adapters.conftest import Disk
+
+
+def cp(name: str, location: str = "", revision: int = 1) -> DesiredCp:
+    return new_cp({"id": name, "location": location})._replace(revision=revision)
+
+
+def filled(path: Path) -> RegistryDb:
+    db = RegistryDb(path)
+    db.commit(1, [cp("CP-1", "old")], drivers=["ALICE"])
+    db.commit(2, [cp("CP-1", "now é 🔌"), cp("CP-2")], drivers=["BOB"])
+    return db
+
+
+def content(path: Path) -> tuple[dict[str, DesiredCp], list[str], int]:
+    """What a new process finds."""
+    db = RegistryDb(path)
+    return db.cps(), db.drivers(), db.revision()
+
+
+def test_an_empty_store_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    assert not RegistryDb.exists(path)
+    assert content(path) == ({}, [], 0)
+
+
+def test_what_is_committed_is_there_for_the_next_process(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    filled(path)
+    cps, drivers, revision = content(path)
+    assert set(cps) == {"CP-1", "CP-2"}
+    assert cps["CP-1"].location == "now é 🔌"
+    assert (sorted(drivers), revision) == (["ALICE", "BOB"], 2)
+
+
+def test_a_commit_takes_away_what_is_gone_and_keeps_counting(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    db = filled(path)
+    db.commit(3, gone=["CP-1", "CP-2", "CP-9"], drivers_gone=["ALICE"])
+    assert content(path) == ({}, ["BOB"], 3)
+
+
+def test_the_revision_outlives_the_cps_it_was_given_to(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    db, seen = RegistryDb(path), [0]
+    for number in range(1, 6):
+        db.commit(number, [cp("CP-1", revision=number)])
+        db = RegistryDb(path)
+        db.commit(db.revision() + 1, gone=["CP-1"])
+        seen.append(RegistryDb(path).revision())
+        assert seen[-1] > seen[-2]
+
+
+@pytest.mark.parametrize("harm", ["empty", "missing", "zeros", "another"])
+def test_a_ruined_file_is_replaced_by_the_last_commit(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "registry.json"
+    filled(path)
+    good, whole = content(path), path.read_bytes()
+    if harm == "missing":
+        path.unlink()
+    else:
+        made = {"empty": b"", "zeros": bytes(len(whole)), "another": b'{"_default": {}}'}
+        path.write_bytes(made[harm])
+    assert content(path) == good
+    assert path.read_bytes() == whole
+
+
+def test_truncated_at_any_byte_the_last_commit_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    filled(path)
+    good, whole = content(path), path.read_bytes()
+    for length in range(0, len(whole), 3):
+        path.write_bytes(whole[:length])
+        assert content(path) == good
+
+
+def test_any_flipped_bit_is_seen_and_the_last_commit_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    filled(path)
+    good, whole = content(path), path.read_bytes()
+    for index in range(len(whole)):
+        harmed = bytearray(whole)
+        harmed[index] ^= 1 << index % 8
+        path.write_bytes(harmed)
+        assert content(path) == good
+        assert path.read_bytes() == whole, "the file was not put right"
+
+
+def test_a_number_changed_by_hand_is_seen_too(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    filled(path)
+    good, found = content(path), json.loads(path.read_bytes())
+    found["tables"]["cps"].popitem()
+    path.write_text(json.dumps(found))
+    assert content(path) == good
+
+
+def test_without_a_good_copy_it_refuses_rather_than_start_empty(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    filled(path)
+    for one in tmp_path.iterdir():
+        one.write_bytes(one.read_bytes()[:-9])
+    before = {one: one.read_bytes() for one in tmp_path.iterdir()}
+    with pytest.raises(EvcsError, match="neither"):
+        content(path)
+    assert {one: one.read_bytes() for one in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("room", [0, 4_096, 8_192, 12_288, 16_384, 20_480, 24_576])
+def test_on_a_full_disk_a_change_is_refused_and_all_is_as_before(disk: Disk, room: int) -> None:
+    path = disk.path / "registry.json"
+    db = filled(path)
+    before = content(path)
+    disk.fill(leave=room)
+    change = [cp(f"CP-{number}", "x" * 200) for number in range(10, 35)]
+    try:
+        db.commit(3, change)
+    except EvcsError as error:
+        assert "can't be written" in error.message
+        assert (db.cps(), db.drivers(), db.revision()) == before
+        assert content(path) == before
+        disk.make_room()
+        db.commit(3, change)
+    assert db.cps() == {**before[0], **{one.id: one for one in change}}
+    assert content(path) == (db.cps(), db.drivers(), 3)

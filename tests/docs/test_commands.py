@@ -1,0 +1,66 @@
+"""The commands of the documentation do what it says, on a real system."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.docs import pages
+from tests.docs.pages import Step
+from tests.system_under_test import ROOT, System
+
+WITH_COMMANDS = [page for page in pages.PAGES if pages.steps(page)]
+STOPPED_BY_US = 124
+
+#: Pages that begin with a system that runs already.
+NEED_A_SYSTEM = {"topics.md"}
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
+def test_page(page: Path, new_system: Callable[..., System], tmp_path: Path):
+    system = new_system()
+    if page.name in NEED_A_SYSTEM:
+        system.up()
+    (tmp_path / "bin").symlink_to(ROOT / "bin")
+    for step in pages.steps(page):
+        done = run(step, system, tmp_path)
+        shown = f"{page.name}: $ {step.command}\n{done.stdout}"
+        expected = {0, STOPPED_BY_US} if step.for_s else {0}
+        assert done.returncode in expected, shown
+        assert not step.expected or fits(step.expected, done.stdout), shown
+    system.down()
+
+
+def run(step: Step, system: System, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a reader would, standard output and error together."""
+    command = ["bash", "-c", step.command]
+    if step.for_s:
+        command = ["timeout", str(step.for_s), *command]
+    return subprocess.run(
+        command, cwd=folder, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, timeout=120, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+def fits(expected: list[str], output: str) -> bool:
+    """Whether output is as expected; `...` is anything in a line, alone any lines."""
+    pattern = ""
+    for line in expected:
+        if line == "...":
+            pattern += r"(?:.*\n)*?"
+        else:
+            parts = (re.escape(part) for part in line.rstrip().split("..."))
+            pattern += ".*".join(parts) + r"[ ]*\n"
+    return re.fullmatch(pattern, output if output.endswith("\n") else output + "\n") is not None
+
+
+def test_fits():
+    assert fits(["a ... c", "...", "e"], "a b c\nd\nd\ne\n")
+    assert fits(["...", "b"], "b\n")
+    assert not fits(["a", "b"], "a\n")
+    assert not fits(["a"], "a\nb\n")
+    assert not fits(["a...c"], "a\nc\n")

@@ -1,0 +1,113 @@
+"""A4: section files broken in every way; the others boot, and nothing foreign runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from evcs.core.sections import render
+from tests.faults.invariants import wait_until_consistent
+from tests.system_under_test import System, eventually
+
+FOREIGN = "[program:foreign]\ncommand=touch {home}/foreign-ran\nautostart=true\nstartsecs=0\n"
+
+
+@pytest.fixture(scope="module")
+def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+    system = new_system()
+    system.up()
+    system.ok("evcs-cp", "create", "CP-{001..003}")
+    yield system
+    system.down()
+
+
+def _ways(home: Path) -> dict[str, bytes]:
+    good = render("CP-002").encode()
+    lines = good.decode().splitlines(keepends=True)
+
+    def swap(old: str, new: str) -> bytes:
+        assert old in good.decode()
+        return good.replace(old.encode(), new.encode())
+
+    return {
+        "percent": swap("autorestart=true", "autorestart=%"),
+        "bad expansion": swap("ENV_EVCS_PYTHON", "ENV_NO_SUCH_NAME"),
+        "byte order mark": b"\xef\xbb\xbf" + good,
+        "bad UTF-8": good + b"\xff\xfe\n",
+        "NUL": good.replace(b"engine", b"eng\0ine"),
+        "no command": "".join(x for x in lines if not x.startswith("command")).encode(),
+        "unknown user": good + b"user=no_such_user_here\n",
+        "missing folder": swap("/log/", "/no/such/folder/"),
+        "empty": b"",
+        "blank": b"\n\n",
+        "garbage": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+        "no section header": b"command=true\n",
+        "half a header": b"[program:CP-002",
+        "torn": good[: len(good) // 2],
+        "doubled": good + good,
+        "group without programs": b"[group:CP-002]\n",
+        "unknown program": b"[group:CP-002]\nprograms=nobody\n",
+        "bad number": swap("startsecs=1", "startsecs=soon"),
+        "bad size": swap("1MB", "lots"),
+        "bad signal": good + b"stopsignal=NONE\n",
+        "bad boolean": swap("redirect_stderr=true", "redirect_stderr=perhaps"),
+        "bad priority": good + b"priority=first\n",
+        "other CP's group": render("CP-003").encode(),
+        "a supervisord section": b"[supervisord]\nlogfile=/dev/null\n" + good,
+        "an include": b"[include]\nfiles=/etc/*.conf\n",
+        "another program besides": good + FOREIGN.format(home=home).encode(),
+        "windows line ends": good.replace(b"\n", b"\r\n"),
+    }
+
+
+def test_broken_before_the_start(fleet: System) -> None:
+    ways = _ways(fleet.home)
+    assert len(ways) == 27
+    path = fleet.home / "conf" / "supervisord.d" / "CP-002.conf"
+    for way, content in ways.items():
+        fleet.ok("evcs", "down")
+        path.write_bytes(content)
+        done = fleet.ok("evcs", "up", "--wait")
+        assert "set aside" in done.err, way
+        assert path.read_text() == render("CP-002"), way
+        assert set(fleet.states().values()) == {"ACTIVATED"}, way
+    assert not (fleet.home / "foreign-ran").exists()
+    assert len(list(path.parent.glob("*.broken*"))) == 27
+    wait_until_consistent(fleet)
+
+
+def test_broken_while_running(fleet: System) -> None:
+    before = fleet.steady()
+    folder = fleet.home / "conf" / "supervisord.d"
+    (folder / "CP-001.conf").write_bytes(b"[program:CP-001")
+    (folder / "foreign.conf").write_text(FOREIGN.format(home=fleet.home))
+    (folder / "CP-003.conf").unlink()
+    fleet.ok("evcs-cp", "create", "CP-004")
+    wait_until_consistent(fleet)
+    now = fleet.steady()
+    assert {name: now[name] for name in before} == before
+    assert (folder / "foreign.conf.broken").exists()
+    assert not (fleet.home / "foreign-ran").exists()
+    assert (
+        "foreign.conf is not a section of ours"
+        in (fleet.home / "log" / "cp-manager.log").read_text()
+    )
+
+
+def test_section_that_vanished_is_written_again(fleet: System) -> None:
+    before = fleet.steady()
+    path = fleet.home / "conf" / "supervisord.d" / "CP-001.conf"
+    path.unlink()
+    eventually("written again", path.exists, 30)
+    assert {n: p for n, p in fleet.processes().items() if n in before} == before
+
+
+def test_section_that_is_a_folder_or_a_dead_link(fleet: System) -> None:
+    folder = fleet.home / "conf" / "supervisord.d"
+    (folder / "odd.conf").mkdir()
+    (folder / "CP-009.conf").symlink_to("/no/such/place")
+    fleet.ok("evcs-cp", "create", "CP-005")
+    fleet.ok("evcs", "restart")
+    wait_until_consistent(fleet)
