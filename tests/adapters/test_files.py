@@ -12,6 +12,7 @@ import pytest
 from evcs.adapters import files
 from evcs.core.errors import Conflict
 from tests.adapters.conftest import Disk
+from tests.system_under_test import eventually
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -35,9 +36,10 @@ def test_killed_in_the_middle_of_a_write_the_file_is_the_old_or_the_new(
         writer = child(WRITER, str(path))
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
-        before = path.stat().st_ino if path.exists() else None
-        while not path.exists() or path.stat().st_ino == before:
-            os.sched_yield()
+        before = path.stat().st_mtime_ns if path.exists() else 0
+        eventually(
+            "it writes", lambda: path.exists() and path.stat().st_mtime_ns > before, 20, every_s=0
+        )
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         lines = path.read_bytes().splitlines()

@@ -11,6 +11,7 @@ from evcs.adapters.ledger import AuditEntry, Ledger, LedgerReader
 from evcs.core import session as s
 from evcs.core.errors import EvcsError
 from tests.adapters.conftest import Disk
+from tests.system_under_test import eventually
 
 AT = "2026-11-22T09:00:00.000Z"
 
@@ -102,8 +103,7 @@ def test_it_is_read_while_it_is_written(path: Path) -> None:
     for number in range(1, 60):
         both = [session(one, phase="supplying", energy_wh=number) for one in (1, 2)]
         ledger.commit(both, [], [])
-    while not seen or seen[-1] != {59}:
-        assert thread.is_alive()
+    eventually("the last commit is read", lambda: seen[-1:] == [{59}], 20)
     done.set()
     thread.join()
     assert all(len(energies) <= 1 for energies in seen), "half a transaction was seen"

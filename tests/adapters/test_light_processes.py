@@ -35,8 +35,10 @@ def report(*_):
     path = f"/proc/{os.getpid()}/smaps_rollup"
     with open(path) as rollup:
         pss = [line.split()[1] for line in rollup if line.startswith("Pss:")]
-    real = [n for n in ("ssl", "urllib.request", "_ssl") if getattr(sys.modules.get(n), "__file__", None)]
-    print(json.dumps({"modules": sorted(sys.modules), "pss_kib": int(pss[0]), "real": real}), flush=True)
+    heavy = ("ssl", "urllib.request", "_ssl")
+    real = [name for name in heavy if getattr(sys.modules.get(name), "__file__", None)]
+    found = {"modules": sorted(sys.modules), "pss_kib": int(pss[0]), "real": real}
+    print(json.dumps(found), flush=True)
 
 os.chdir(os.environ["EVCS_HOME"])
 signal.signal(signal.SIGUSR1, report)

@@ -118,19 +118,29 @@ def test_without_a_good_copy_it_refuses_rather_than_start_empty(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("room", [0, 4_096, 8_192, 12_288, 16_384, 20_480, 24_576])
-def test_on_a_full_disk_a_change_is_refused_and_all_is_as_before(disk: Disk, room: int) -> None:
+def test_on_a_full_disk_a_change_is_refused_whole_or_made_whole(disk: Disk, room: int) -> None:
     path = disk.path / "registry.json"
     db = filled(path)
     before = content(path)
     disk.fill(leave=room)
     change = [cp(f"CP-{number}", "x" * 200) for number in range(10, 35)]
+    refused = False
     try:
         db.commit(3, change)
-    except EvcsError as error:
-        assert "can't be written" in error.message
-        assert (db.cps(), db.drivers(), db.revision()) == before
-        assert content(path) == before
-        disk.make_room()
-        db.commit(3, change)
-    assert db.cps() == {**before[0], **{one.id: one for one in change}}
-    assert content(path) == (db.cps(), db.drivers(), 3)
+    except EvcsError:
+        refused = True
+    after = ({**before[0], **{one.id: one for one in change}}, before[1], 3)
+    expected = before if refused else after
+    assert (db.cps(), db.drivers(), db.revision()) == expected
+    assert content(path) == expected
+    disk.make_room()
+    db.commit(3, change)
+    assert content(path) == after
+
+
+def test_a_change_that_a_full_disk_refused_says_what_to_do(disk: Disk) -> None:
+    db = filled(disk.path / "registry.json")
+    disk.fill()
+    with pytest.raises(EvcsError, match="can't be written") as error:
+        db.commit(3, [cp("CP-3", "x" * 200)])
+    assert "room" in error.value.hint

@@ -12,7 +12,8 @@ from evcs.core.errors import BadValue
 LETTERS = string.ascii_letters + string.digits
 BAD_IDS: list[object] = [
     "", " ", "../x", "..", ".", "a/b", "a\nb", "CP-001\n", "\nCP-001", "a%b", "a#b", "a+b", "a]b",
-    "[a", "a;b", 'a"b', "a'b", "a\0b", "a b", "CP.001", "ÄÖ", "\u0421\u0420-001", "CP-\u0660\u0661", "--help", "-h",
+    "[a", "a;b", 'a"b', "a'b", "a\0b", "a b", "CP.001",
+    "ÄÖ", "\u0421\u0420-001", "CP-\u0660\u0661", "--help", "-h",
     "_a", "x" * 33, "x" * 5000, "a\u200b", "a\ud800", "{1..3}", None, 1, True, ["CP-001"], {},
 ]  # fmt: skip
 

@@ -135,9 +135,9 @@ def test_an_engine_that_is_away_is_told_nothing(
         assert s.due(NEW._replace(phase=phase), engine, age) is None
 
 
-@given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_centrals_own_absence_is_never_held_against_a_cp(
-    lost_at: float, connected_at: float, later: float
+    lost_at: int, connected_at: int, later: int
 ) -> None:
     now = max(lost_at, connected_at) + later
     away = s.absent_for(lost_at, connected_at, now)

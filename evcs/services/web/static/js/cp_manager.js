@@ -135,7 +135,7 @@ class CpManager extends Component {
   shown() {
     const text = this.state.q.trim().toLowerCase();
     const fits = (row) => !text || `${row.id}\n${row.location}\n${row.state}`.toLowerCase().includes(text);
-    return [...this.props.store.rows.values()].filter(fits).sort((a, b) => byName(a.id, b.id));
+    return this.props.store.inOrder().filter(fits);
   }
 
   table(rows, enabled) {

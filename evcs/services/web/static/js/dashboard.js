@@ -7,20 +7,24 @@ import { STATES, WORDS, byName, kw, kwh, time } from "./words.js";
 const RANK = { BROKEN_DOWN: 0, SUPPLYING: 1, OUT_OF_ORDER: 2, DISCONNECTED: 3, ACTIVATED: 4 };
 const power = (row) => (row.session ? row.session.power_w : -1);
 const energy = (row) => (row.session ? row.session.energy_wh : -1);
+// On top of the order by name, which stays where these say nothing.
 const SORTS = {
-  name: (a, b) => byName(a.id, b.id),
-  state: (a, b) => RANK[a.state] - RANK[b.state] || byName(a.id, b.id),
-  place: (a, b) => byName(a.location, b.location) || byName(a.id, b.id),
-  power: (a, b) => power(b) - power(a) || byName(a.id, b.id),
-  energy: (a, b) => energy(b) - energy(a) || byName(a.id, b.id),
+  name: null,
+  state: (a, b) => RANK[a.state] - RANK[b.state],
+  place: (a, b) => byName(a.location, b.location),
+  power: (a, b) => power(b) - power(a),
+  energy: (a, b) => energy(b) - energy(a),
 };
 const SORT_WORDS = { name: "Name", state: "State", place: "Place", power: "Power", energy: "Energy" };
+
+// A long list is put on the page in parts, one a frame, so that no task holds the page up.
+const PART = 100;
 
 // The view is kept in the address, so that it can be bookmarked and sent.
 function readView() {
   const query = new URLSearchParams(location.search);
   const state = STATES.includes(query.get("state")) ? query.get("state") : "";
-  const sort = SORTS[query.get("sort")] ? query.get("sort") : "name";
+  const sort = Object.hasOwn(SORTS, query.get("sort")) ? query.get("sort") : "name";
   return { q: query.get("q") || "", state, sort };
 }
 
@@ -33,25 +37,38 @@ function writeView(view) {
   history.replaceState(null, "", text ? `/?${text}` : "/");
 }
 
+// What changes seldom, apart from the figures, which change each second.
+class Head extends Component {
+  shouldComponentUpdate({ row: next }) {
+    const { row } = this.props;
+    return row.state !== next.state || row.reason !== next.reason || row.since !== next.since ||
+      row.location !== next.location || Boolean(row.session) !== Boolean(next.session) ||
+      (row.session && row.session.driver !== next.session.driver);
+  }
+
+  render({ row }) {
+    return html`<div class="cp-name">
+        <a href=${`/cp/${row.id}`}>${row.id}</a>
+        <span class="place">${row.location}</span>
+      </div>
+      <div class="cp-state"><${Pill} state=${row.state} /></div>
+      <div class="cp-why">
+        ${row.session && html`<span class="driver">${row.session.driver}</span>`}
+        ${row.reason && html`<span class="reason">${row.reason}</span>`}
+        <span class="since">${row.since && `since ${time(row.since)}`}</span>
+      </div>`;
+  }
+}
+
 class Row extends Component {
   shouldComponentUpdate(next) {
     return next.row !== this.props.row;
   }
 
   render({ row }) {
-    const { session } = row;
     return html`<li class="cp" data-cp=${row.id} data-state=${row.state}>
-      <div class="cp-name">
-        <a href=${`/cp/${row.id}`}>${row.id}</a>
-        <span class="place">${row.location}</span>
-      </div>
-      <div class="cp-state"><${Pill} state=${row.state} /></div>
-      <div class="cp-why">
-        ${session && html`<span class="driver">${session.driver}</span>`}
-        ${row.reason && html`<span class="reason">${row.reason}</span>`}
-        <span class="since">${row.since && `since ${time(row.since)}`}</span>
-      </div>
-      <${Figures} session=${session} price=${row.price_eur_kwh} />
+      <${Head} row=${row} />
+      <${Figures} session=${row.session} price=${row.price_eur_kwh} />
     </li>`;
   }
 }
@@ -100,7 +117,7 @@ function Empty() {
 class Dashboard extends Component {
   constructor() {
     super();
-    this.state = readView();
+    this.state = { ...readView(), limit: PART };
     this.search = createRef();
     this.list = createRef();
     this.set = (change) => this.setState(change, () => writeView(this.state));
@@ -109,6 +126,12 @@ class Dashboard extends Component {
 
   componentDidMount() {
     addEventListener("keydown", this.onKey);
+  }
+
+  componentDidUpdate() {
+    if (this.state.limit < this.props.store.rows.size) {
+      requestAnimationFrame(() => this.setState({ limit: this.state.limit + PART }));
+    }
   }
 
   key(event) {
@@ -135,11 +158,12 @@ class Dashboard extends Component {
     const fits = (row) =>
       (!state || row.state === state) &&
       (!text || `${row.id}\n${row.location}\n${row.reason}\n${row.session ? row.session.driver : ""}`.toLowerCase().includes(text));
-    return all.filter(fits).sort(SORTS[sort]);
+    const found = all.filter(fits);
+    return SORTS[sort] ? found.sort(SORTS[sort]) : found;
   }
 
   render({ store }, view) {
-    const all = [...store.rows.values()];
+    const all = store.inOrder();
     if (!store.ready) return html`<p class="reading">Reading the fleet from the bus…</p>`;
     if (!all.length) return html`<${Empty} />`;
     const rows = this.chosen(all);
@@ -154,7 +178,7 @@ class Dashboard extends Component {
         </select></label>
       </div>
       ${rows.length
-        ? html`<ul class="cps" ref=${this.list}>${rows.map((row) => html`<${Row} key=${row.id} row=${row} />`)}</ul>`
+        ? html`<ul class="cps" ref=${this.list}>${rows.slice(0, view.limit).map((row) => html`<${Row} key=${row.id} row=${row} />`)}</ul>`
         : html`<p class="none">No charging point fits. <button class="quiet" onClick=${() => this.set({ q: "", state: "" })}>Show all</button></p>`}`;
   }
 }

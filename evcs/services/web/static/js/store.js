@@ -3,6 +3,8 @@
 // Where a stream can't be had (web is restarting, or too many pages are open) the whole
 // list is asked for instead, every few seconds, and the stream tried again.
 
+import { byName } from "./words.js";
+
 const SILENT_MS = 8000;
 const AGAIN_MS = [500, 1000, 2000, 3000];
 
@@ -16,6 +18,7 @@ export class Store {
     this.heard = 0; // when web was last heard of
     this.started = Date.now();
     this.version = 0;
+    this.changes = 0; // how often a CP came or went
     this._incoming = new Map();
     this._cp = cp;
     this._listeners = new Set();
@@ -49,6 +52,16 @@ export class Store {
       }
     }
     return null;
+  }
+
+  // All rows by name; sorted anew only where a name came or went.
+  inOrder() {
+    if (this._names !== this.rows || this._count !== this.changes) {
+      this._names = this.rows;
+      this._count = this.changes;
+      this._order = [...this.rows.keys()].sort(byName);
+    }
+    return this._order.map((id) => this.rows.get(id));
   }
 
   get live() {
@@ -118,8 +131,11 @@ export class Store {
   }
 
   _delta(found) {
-    for (const id of found.removed) this._incoming.delete(id);
-    for (const row of found.cps) this._incoming.set(row.id, { ...this._incoming.get(row.id), ...row });
+    const rows = this._incoming;
+    const before = rows.size;
+    for (const row of found.cps) rows.set(row.id, { ...rows.get(row.id), ...row });
+    if (rows.size !== before || found.removed.length) this.changes += 1;
+    for (const id of found.removed) rows.delete(id);
     this._hear(found);
   }
 
