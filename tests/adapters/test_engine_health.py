@@ -61,6 +61,17 @@ def test_a_stopped_engine_is_silent_but_its_pid_is_known_and_it_answers_when_it_
     assert engine_health.ask(path) == {"fault": None, "ready": True}
 
 
+def test_the_pid_of_a_stopped_engine_is_known_however_often_it_was_asked(
+    path: Path, child: Start
+) -> None:
+    """Questions that nobody takes up pile up, and it must be possible to end it all the same."""
+    process = engine(child, path)
+    process.send_signal(signal.SIGSTOP)
+    for _ in range(60):
+        assert engine_health.ask(path, 0.001) is None
+    assert engine_health.listener_pid(path) == process.pid
+
+
 def test_an_engine_whose_loop_hangs_is_silent_though_its_threads_run(path: Path) -> None:
     unanswered: list[Any] = []
     engine_health.listen(path, unanswered.append)

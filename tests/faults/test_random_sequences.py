@@ -12,22 +12,12 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from tests.conftest import sequences_profile
 from tests.faults.invariants import wait_until_consistent
 from tests.system_under_test import System, eventually
-
-for name, examples in (("checks", 3), ("long", 100_000)):
-    settings.register_profile(
-        name,
-        max_examples=examples,
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
-if settings.get_current_profile_name() != "long":
-    settings.load_profile("checks")
 
 CPS = ("CP-1", "CP-2", "CP-3")
 SERVICES = ("mosquitto", "registry", "central", "cp-manager", "web")
@@ -95,6 +85,7 @@ def _process(system: System, verb: str, name: str) -> None:
 
 
 @pytest.mark.timeout(3 * 3600)
+@settings(sequences_profile())
 @given(st.lists(operations, min_size=4, max_size=12))
 def test_the_fleet_becomes_what_the_registry_says(
     fleet: System, sequence: list[tuple[str, str, str | None]]
