@@ -8,24 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from tests.system_under_test import System
-
-for _name, _examples in (("sequences", 3), ("long", 100_000)):
-    settings.register_profile(
-        _name,
-        max_examples=_examples,
-        deadline=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-def sequences_profile() -> settings:
-    """For tests whose every example takes seconds on a real system: a few, or for hours."""
-    current = settings.get_current_profile_name()
-    return settings.get_profile("long" if current == "long" else "sequences")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Random sequences of changes and kills against a running system and a model of ten lines.
 
-A few in the checks; for hours by hand:
-    .venv/bin/python -m pytest tests/faults/test_random_sequences.py --hypothesis-profile=long
+Three in the checks; for hours by hand, with --hypothesis-seed to repeat a run:
+    SEQUENCES=1000 bin/check tests/faults/test_random_sequences.py
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from tests.conftest import sequences_profile
 from tests.faults.invariants import wait_until_consistent
 from tests.system_under_test import System, eventually
 
@@ -85,7 +84,12 @@ def _process(system: System, verb: str, name: str) -> None:
 
 
 @pytest.mark.timeout(3 * 3600)
-@settings(sequences_profile())
+@settings(
+    max_examples=int(os.environ.get("SEQUENCES", "3")),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
 @given(st.lists(operations, min_size=4, max_size=12))
 def test_the_fleet_becomes_what_the_registry_says(
     fleet: System, sequence: list[tuple[str, str, str | None]]

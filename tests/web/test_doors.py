@@ -205,6 +205,23 @@ class TestFloods:
             for one in held:
                 one.close()
 
+    def test_slow_senders_are_cut_off(self, stage: Stage) -> None:
+        head = b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n"
+        held = [socket.create_connection(("127.0.0.1", stage.web_port), 5) for _ in range(2)]
+        held[0].sendall(head[:30])  # its headers never end
+        held[1].sendall(head)  # its body never comes
+        drips = 0
+        while held and drips < 100:
+            drips += 1
+            time.sleep(0.25)
+            for one in list(held):
+                try:
+                    one.sendall(b"x")
+                except OSError:
+                    held.remove(one)
+        assert held == []
+        assert drips > 20
+
     def test_wrong_tokens_are_slowed_down_and_the_right_one_is_not(self, stage: Stage) -> None:
         seconds: list[float] = []
 

@@ -160,6 +160,15 @@ class TestStale:
         expect(stop).to_be_enabled()  # the session outlives the restart
 
 
+def test_without_a_stream_it_polls(fleet: Stage, page: Page) -> None:
+    page.route("**/api/v1/events*", lambda route: route.fulfill(status=503, body="{}"))
+    page.goto(fleet.url)
+    expect(page.locator(".live")).to_have_text("Live")
+    expect(cp(page, "CP-001")).to_have_attribute("data-state", "ACTIVATED")
+    fleet.judges("CP-001", "BROKEN_DOWN", "silent")
+    expect(cp(page, "CP-001")).to_have_attribute("data-state", "BROKEN_DOWN")
+
+
 class TestOperator:
     def test_who_only_looks_is_told_how_to_become_the_operator(
         self, fleet: Stage, page: Page
