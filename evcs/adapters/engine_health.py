@@ -38,7 +38,7 @@ def listen(path: Path, inbox: Callable[[HealthQuery], None]) -> None:
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     server.bind(str(path))
     os.chmod(path, 0o600)
-    server.listen(16)
+    server.listen(1024)
 
     def accept() -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from evcs.core.errors import Conflict
@@ -11,19 +12,27 @@ from evcs.core.errors import Conflict
 
 def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Put `content` at `path` with that mode, so that a kill leaves the old or the new."""
-    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    write_all((path,), content, mode)
+
+
+def write_all(paths: Sequence[Path], content: bytes, mode: int = 0o644) -> None:
+    """The same content at several paths of one folder, in order; a full disk refuses all."""
+    temps = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
     try:
-        with os.fdopen(fd, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temp, path)
+        for temp in temps:
+            fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            with os.fdopen(fd, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for temp, path in zip(temps, paths, strict=True):
+            os.replace(temp, path)
     except BaseException:
-        temp.unlink(missing_ok=True)
+        for temp in temps:
+            temp.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync_folder(paths[0].parent)
 
 
 def sync_folder(path: Path) -> None:

@@ -29,7 +29,7 @@ class Journal:
         for line in reversed(tail.split(b"\n")):
             try:
                 found = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(found, dict):
                 return found

@@ -215,7 +215,7 @@ class Bus:
 
     def _tell_gone(self, reason: str, refused: bool) -> None:
         """Tell a loss once, not at every further try."""
-        if self._stopping.is_set() or self._told == "gone" or (self._told and not refused):
+        if self._stopping.is_set() or self._told == "refused" or (self._told and not refused):
             return
         self._told = "refused" if refused else "gone"
         self._inbox(Disconnected(reason, refused))

@@ -18,7 +18,7 @@ from tinydb import TinyDB, where
 from tinydb.middlewares import CachingMiddleware
 from tinydb.storages import Storage
 
-from evcs.adapters.files import write_atomic
+from evcs.adapters.files import write_all, write_atomic
 from evcs.core.errors import EvcsError
 from evcs.core.messages import DesiredCp
 
@@ -50,9 +50,7 @@ class _AtomicStorage(Storage):
         return None
 
     def write(self, data: _Tables) -> None:
-        content = _dump(data)
-        write_atomic(self._path, content)
-        write_atomic(self._copy, content)
+        write_all((self._path, self._copy), _dump(data))
 
     def close(self) -> None:
         pass

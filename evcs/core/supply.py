@@ -25,9 +25,12 @@ FAULTED = "faulted"
 BAD_COMMAND = "bad_command"
 BAD_STATE = "bad_state"
 
+REMEMBERED = 8
+
 
 class Supply(NamedTuple):
-    """What an Engine holds; energy in Wh, `seq` counts what it told of this session."""
+    """What an Engine holds; energy in Wh, `seq` counts what it told of this session;
+    `over`: sessions that are over here, lately: a start of one that comes late is void."""
 
     phase: str = IDLE
     session_id: str | None = None
@@ -36,6 +39,7 @@ class Supply(NamedTuple):
     target_wh: int = 0
     max_power_w: int = 0
     reason: str | None = None
+    over: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -52,18 +56,20 @@ def command(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
     if cmd.verb == "start":
         return _start(supply, cmd, fault)
     if cmd.session_id != supply.session_id:
+        if cmd.verb == "stop":
+            return Outcome(_over(supply, cmd.session_id), NO_SESSION)
         return Outcome(supply, None if cmd.verb == "settled" else NO_SESSION)
     if cmd.verb == "resume" and supply.phase == WAITING:
         return Outcome(supply, FAULTED) if fault else Outcome(supply._replace(phase=SUPPLYING))
     if cmd.verb == "stop":
         return Outcome(end(supply, cmd.reason or "stopped"))
     if cmd.verb == "settled":
-        return Outcome(Supply())
+        return Outcome(_over(Supply(over=supply.over), cmd.session_id))
     return Outcome(supply)
 
 
 def _start(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
-    if supply.session_id == cmd.session_id:
+    if cmd.session_id == supply.session_id or cmd.session_id in supply.over:
         return Outcome(supply)
     if supply.phase != IDLE:
         return Outcome(supply, BUSY)
@@ -71,7 +77,15 @@ def _start(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
         return Outcome(supply, FAULTED)
     if not cmd.energy_wh or not cmd.max_power_w or cmd.energy_wh < 0 or cmd.max_power_w < 0:
         return Outcome(supply, BAD_COMMAND)
-    return Outcome(Supply(SUPPLYING, cmd.session_id, 1, 0, cmd.energy_wh, cmd.max_power_w))
+    return Outcome(
+        Supply(SUPPLYING, cmd.session_id, 1, 0, cmd.energy_wh, cmd.max_power_w, over=supply.over)
+    )
+
+
+def _over(supply: Supply, session_id: str | None) -> Supply:
+    if session_id is None or session_id in supply.over:
+        return supply
+    return supply._replace(over=(*supply.over, session_id)[-REMEMBERED:])
 
 
 def metered(supply: Supply, energy_wh: int) -> Supply:
@@ -95,5 +109,6 @@ def from_record(record: dict[str, Any] | None) -> Supply:
     """What an Engine holds at its birth, from its journal's last whole line."""
     if record is None:
         return Supply()
-    supply = Supply(**{name: record[name] for name in Supply._fields})
+    supply = Supply(**{name: record[name] for name in Supply._fields[:-1]})
+    supply = supply._replace(over=tuple(record.get("over", ())))
     return supply._replace(phase=WAITING) if supply.phase == SUPPLYING else supply

@@ -132,7 +132,7 @@ class Engine:
             self._charger.close_contactor(after.target_wh, after.max_power_w, after.energy_wh)
         elif before.phase == s.SUPPLYING:
             self._charger.open_contactor()
-        if after.phase == s.IDLE:
+        if after.phase == s.IDLE != before.phase:
             self._charger.unplug()
             self._journal.compact()
         if before.phase != after.phase:
