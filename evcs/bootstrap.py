@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from evcs import __version__
-from evcs.config import Settings, load
+from evcs.config import Settings, load, under_supervisord
 from evcs.core.errors import EvcsError
 from evcs.core.ids import check_id
 from evcs.core.messages import ServiceStatus
@@ -70,6 +70,18 @@ def _lighten_paho() -> None:
     request = types.ModuleType("urllib.request")
     sys.modules.update({"ssl": ssl, "urllib.request": request})
     urllib.request = request
+
+
+def _end_if_orphaned() -> None:
+    """supervisord may have ended before setpriv could tie this process to it."""
+    settings = load()
+    if under_supervisord():
+        try:
+            parent = int(settings.home.supervisord_pid.read_text())
+        except (OSError, ValueError):
+            return
+        if parent != os.getppid():
+            sys.exit("supervisord has ended")
 
 
 def run_engine(settings: Settings, cp: str) -> None:
@@ -172,10 +184,11 @@ def run_registry(settings: Settings) -> None:
     _lock = _hold(settings, "registry")
     inbox = _inbox()
     birth, death = _births("registry")
-    supervisord = Supervisord(settings.home.supervisor_socket)
+    # The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
+    hup = Supervisord(settings.home.supervisor_socket, timeout_s=2.0)
     registry = service.Registry(
         settings.home, service.open_store(settings.home), inbox,
-        lambda: supervisord.signal("mosquitto", "HUP"), settings.host, birth,
+        lambda: hup.signal("mosquitto", "HUP"), settings.host, birth,
     )  # fmt: skip
     registry.bus = mqtt.Bus(
         _account(settings, "registry"), inbox.put, service.subscriptions(),
@@ -261,9 +274,12 @@ def main() -> None:
     """Play the role that the command line names, until told to stop."""
     from evcs.adapters import log
 
+    _end_if_orphaned()
     role, *rest = sys.argv[1:] or ["?"]
     logger = log.setup(f"{rest[0]} {role}" if rest else role)
     try:
+        if role in _SERVICES or role in _CP_PROCESSES:
+            logger.info("version=%s starts", __version__)
         if role in _CP_PROCESSES and len(rest) == 1:
             _CP_PROCESSES[role](load(), check_id("CP", rest[0]))
         elif role in _SERVICES and not rest:

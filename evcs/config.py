@@ -65,6 +65,10 @@ class Home(NamedTuple):
         return self.path / "log"
 
     @property
+    def supervisord_pid(self) -> Path:
+        return self.run / "supervisord.pid"
+
+    @property
     def supervisor_socket(self) -> Path:
         return self.run / "supervisor.sock"
 
@@ -120,6 +124,11 @@ def _number(name: str, value: object, kind: type, lowest: float, highest: float)
 def crash_at() -> str:
     """The step at which this process is to end itself, for tests; see adapters.crash_points."""
     return os.environ.get("EVCS_CRASH_AT", "")
+
+
+def under_supervisord() -> bool:
+    """Whether supervisord started this process."""
+    return "SUPERVISOR_ENABLED" in os.environ
 
 
 def check_home(path: Path) -> Path:

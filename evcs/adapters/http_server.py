@@ -40,9 +40,13 @@ def json_response(value: Any, status: int = 200) -> HTTPResponse:
 
 def error_response(error: EvcsError) -> HTTPResponse:
     """An error as the contract has it: code and message, the next step with it."""
+    return json_response({"error": error_json(error)}, error.http_status)
+
+
+def error_json(error: EvcsError) -> dict[str, str]:
+    """An error's code and message, the next step with it."""
     message = error.message + (f"; {error.hint}" if error.hint else "")
-    found = {"error": {"code": error.code, "message": message}}
-    return json_response(found, error.http_status)
+    return {"code": error.code, "message": message}
 
 
 def body_json() -> Any:

@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS session (
   session_id TEXT PRIMARY KEY, cp TEXT NOT NULL, driver TEXT NOT NULL,
   price_eur_kwh TEXT NOT NULL, requested_wh INTEGER NOT NULL, max_power_w INTEGER NOT NULL,
   started_at TEXT NOT NULL, phase TEXT NOT NULL, energy_wh INTEGER NOT NULL,
-  seq INTEGER NOT NULL, power_w INTEGER NOT NULL, reason TEXT, ended_at TEXT, cost_eur TEXT
+  seq INTEGER NOT NULL, power_w INTEGER NOT NULL, reason TEXT, ended_at TEXT, cost_eur TEXT,
+  request_id TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_open ON session (cp) WHERE phase <> 'settled';
 CREATE INDEX IF NOT EXISTS session_started ON session (started_at);

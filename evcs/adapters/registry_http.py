@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -11,13 +12,16 @@ from urllib.parse import quote
 from evcs.core.errors import BY_CODE, EvcsError, Unreachable
 
 TIMEOUT_S = 40.0
+RETRY_S = 0.1
 
 
 class RegistryClient:
     """Calls on a Registry; errors come back as the EvcsError that it raised."""
 
-    def __init__(self, port: int, token: Callable[[], str], host: str = "127.0.0.1") -> None:
-        self._host, self._port, self._token = host, port, token
+    def __init__(
+        self, port: int, token: Callable[[], str], patience_s: float = 0.0, host: str = "127.0.0.1"
+    ) -> None:
+        self._host, self._port, self._token, self._patience_s = host, port, token, patience_s
 
     def cps(self) -> list[dict[str, Any]]:
         """All CPs that are not being deleted."""
@@ -62,21 +66,37 @@ class RegistryClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body).encode()
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        connection = self._connect()
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             status, raw = answer.status, answer.read()
             found = json.loads(raw)
         except (OSError, http.client.HTTPException, ValueError):
-            raise Unreachable(
-                f"the Registry does not answer on port {self._port}", "start it: evcs up"
-            ) from None
+            raise self._unreachable() from None
         finally:
             connection.close()
         if status >= 400:
             raise error_from(found)
         return found
+
+    def _connect(self) -> http.client.HTTPConnection:
+        """A connection; one that is refused is tried again while the system may be starting."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                connection.connect()
+                return connection
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise self._unreachable() from None
+                time.sleep(RETRY_S)
+
+    def _unreachable(self) -> Unreachable:
+        return Unreachable(
+            f"the Registry does not answer on port {self._port}", "start it: evcs up"
+        )
 
 
 def error_from(found: Any) -> EvcsError:

@@ -14,9 +14,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from evcs.config import Home
 from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 20.0
 POLL_S = 0.02
 ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 90, 10, 70
 
@@ -24,7 +25,7 @@ ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 90, 10, 70
 class Process(NamedTuple):
     """One process as supervisord sees it; `pid` 0 where there is none.
 
-    `age_s`: seconds since its last start. `error`: why it could not be started.
+    `idle_s`: seconds since its last start or end. `error`: why it could not be started.
     """
 
     group: str
@@ -32,7 +33,7 @@ class Process(NamedTuple):
     state: str
     pid: int
     started: int
-    age_s: int
+    idle_s: int
     error: str
     exit_code: int = 0
 
@@ -46,35 +47,49 @@ class Reload(NamedTuple):
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_S)
-        self._path = path
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path, self._timeout_s = path, timeout_s
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_S)
+        self.sock.settimeout(self._timeout_s)
         self.sock.connect(self._path)
 
 
 class _Transport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout_s: float) -> None:
         super().__init__()
-        self._path = str(path)
+        self._path, self._timeout_s = str(path), timeout_s
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _Connection(self._path)
+        return _Connection(self._path, self._timeout_s)
+
+
+def supervisord_pid(home: Home) -> int | None:
+    """The pid of the home's supervisord, by its pid file, if that process is one and lives."""
+    try:
+        pid = int(home.supervisord_pid.read_text())
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, ValueError):
+        return None
+    ours = str(home.supervisord_conf).encode() in words
+    return pid if ours and state != "Z" else None
 
 
 class Supervisord:
     """Calls on the supervisord of one home. Each raises Unreachable where it isn't there."""
 
-    def __init__(self, socket_path: Path) -> None:
-        self._path = socket_path
+    def __init__(self, socket_path: Path, timeout_s: float = TIMEOUT_S) -> None:
+        self._path, self._timeout_s = socket_path, timeout_s
 
     def _call(
         self, method: str, *args: object, ok: tuple[int, ...] = (), of: str = "supervisor"
     ) -> Any:
-        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(self._path))
+        proxy = xmlrpc.client.ServerProxy(
+            "http://localhost", transport=_Transport(self._path, self._timeout_s)
+        )
         try:
             return getattr(getattr(proxy, of), method)(*args)
         except xmlrpc.client.Fault as fault:
@@ -103,7 +118,7 @@ class Supervisord:
                 p["statename"],
                 p["pid"],
                 p["start"],
-                p["now"] - p["start"],
+                p["now"] - max(p["start"], p["stop"]),
                 p["spawnerr"],
                 p["exitstatus"],
             )

@@ -30,6 +30,9 @@ def line(event: m.DriverEvent) -> str:
     return f"{event.event} at {where}"
 
 
+LINE_EVERY_S = 5.0
+
+
 class Lines:
     """Events as plain lines; progress at most each five seconds."""
 
@@ -45,7 +48,8 @@ class Lines:
     def show(self, event: m.DriverEvent) -> None:
         """Show an event."""
         now = time.monotonic()
-        if event.event == "progress" and not self._call.out.json and now - self._shown_at < 5:
+        soon = now - self._shown_at < LINE_EVERY_S or not event.body.get("power_w")
+        if event.event == "progress" and not self._call.out.json and soon:
             return
         self._shown_at = now
         show(self._call, event)

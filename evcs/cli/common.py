@@ -13,6 +13,7 @@ import click
 from evcs import __version__
 from evcs.adapters import secret_files
 from evcs.adapters.registry_http import RegistryClient
+from evcs.adapters.supervisord import supervisord_pid
 from evcs.config import Settings, load
 from evcs.core.errors import EvcsError
 
@@ -60,6 +61,14 @@ class Out:
         return sys.stderr.isatty() and not self.quiet and not self.json
 
 
+START_WITHIN_S = 5.0
+
+
+def patience(settings: Settings) -> float:
+    """Seconds to wait for a part that doesn't answer: some where the system may be starting."""
+    return START_WITHIN_S if supervisord_pid(settings.home) is not None else 0.0
+
+
 class Call:
     """One command's settings, output and way to the Registry."""
 
@@ -71,7 +80,9 @@ class Call:
         """A client of the Registry with the operator's token."""
         home = self.settings.home
         return RegistryClient(
-            self.settings.registry_port, lambda: secret_files.read(home, "operator.token")
+            self.settings.registry_port,
+            lambda: secret_files.read(home, "operator.token"),
+            patience(self.settings),
         )
 
 

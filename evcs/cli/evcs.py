@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import webbrowser
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -22,7 +23,7 @@ from evcs.cli.observer import Observer
 from evcs.cli.operator import ask_operator
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import TimedOut, Unreachable
+from evcs.core.errors import BadValue, TimedOut, Unreachable
 from evcs.core.ids import RESERVED, check_id
 
 SESSION_FIELDS = (
@@ -232,7 +233,7 @@ def sessions(
     if click.get_current_context().invoked_subcommand is not None:
         return
     reader = LedgerReader(call.settings.home.ledger_db)
-    found = reader.sessions(cp, driver, since, limit=limit)
+    found = reader.sessions(cp, driver, _since(since), limit=limit)
     if as_csv:
         writer = csv.DictWriter(sys.stdout, SESSION_FIELDS, lineterminator="\n")
         writer.writeheader()
@@ -248,7 +249,21 @@ def sessions(
     head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
     call.out.data(found, table(head, rows) if found else None)
     if not found:
-        call.out.say("no session; charge: evcs-driver charge CP-001 --driver ALICE")
+        call.out.say("no session matches" if cp or driver or since else "no session yet")
+
+
+def _since(text: str | None) -> str | None:
+    """A time as the ledger compares it; a date is its midnight, UTC."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadValue(
+            f"--since: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z"
+        ) from None
+    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 @command(sessions, "close")

@@ -63,7 +63,6 @@ class Talk:
     def ask(self, verb: str, cp: str | None = None, energy_wh: int | None = None) -> m.DriverEvent:
         """Send a request and return the first event that answers it. Raises what denies it."""
         asked = m.DriverRequest(self.driver, verb, os.urandom(8).hex(), cp, energy_wh)
-        self._observer.say(asked)
         found: list[m.DriverEvent] = []
 
         def take(message: m.Message | m.Cleared) -> bool:
@@ -71,7 +70,7 @@ class Talk:
                 found.append(message)
             return bool(found)
 
-        if not self._observer.wait(take, ANSWER_WITHIN_S):
+        if not self._observer.ask(asked, take, ANSWER_WITHIN_S):
             raise Unreachable(f"no answer to {verb}", "is the CP there? see: evcs-cp list")
         if found[0].event == "denied":
             raise denial(found[0])
@@ -92,7 +91,8 @@ def denial(event: m.DriverEvent) -> EvcsError:
     kind = BY_CODE.get(str(event.body.get("code", "")), Denied)
     cp = event.body.get("cp")
     where = f" at {cp}" if cp else ""
-    return kind(f"denied{where}: {event.body.get('reason', '')}", "see: evcs-driver list")
+    hint = f"see: evcs-driver list --driver {event.driver}" if cp else ""
+    return kind(f"denied{where}: {event.body.get('reason', '')}", hint)
 
 
 @command(program)

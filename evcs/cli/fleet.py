@@ -103,7 +103,8 @@ def await_states(
         observer.wait(take, timeout_s)
     for cp in left:
         state = seen.get(cp)
-        told = f"it is {state.state} ({state.reason})" if state else "Central told nothing of it"
+        why = f" ({state.reason})" if state and state.reason else ""
+        told = f"it is {state.state}{why}" if state else "Central told nothing of it"
         failed[cp] = TimedOut(
             f"{cp} did not get there in {timeout_s:g} s: {told}", f"see: evcs-cp show {cp}"
         )

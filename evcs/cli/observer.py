@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from evcs.adapters import mqtt, secret_files
+from evcs.cli.common import patience
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import Denied, Unreachable
 
-CONNECT_WITHIN_S = 5.0
+ONE_TRY_S = 0.5
 SILENT_CENTRAL_S = 8.0
 
 
@@ -30,10 +31,11 @@ class Observer:
         self._port = settings.mqtt_port
         self._bus = mqtt.Bus(account, self._events.put, [*subscriptions, topics.central_status()])
         self._central: bool | None = None
+        self._patience_s = patience(settings)
 
     def __enter__(self) -> Self:
         self._bus.start()
-        deadline = time.monotonic() + CONNECT_WITHIN_S
+        deadline = time.monotonic() + max(self._patience_s, ONE_TRY_S)
         while not self._bus.connected:
             event = self._next(deadline)
             if event is None:
@@ -46,10 +48,6 @@ class Observer:
 
     def __exit__(self, *_: object) -> None:
         self._bus.stop()
-
-    def say(self, message: m.Message) -> None:
-        """Publish a message."""
-        self._bus.say(message)
 
     def next(self, deadline: float) -> m.Message | m.Cleared | None:
         """The next message, or None at the deadline (monotonic seconds)."""
@@ -81,6 +79,24 @@ class Observer:
                 return True
             if time.monotonic() >= deadline:
                 return False
+
+    def ask(
+        self, request: m.Message, take: Callable[[m.Message | m.Cleared], bool], timeout_s: float
+    ) -> bool:
+        """Send a request to Central and wait for `take`; False at the timeout.
+
+        A Central that comes back in the meantime is asked again: it knows a request by its id.
+        """
+        asked: str | None = None
+
+        def step(message: m.Message | m.Cleared) -> bool:
+            nonlocal asked
+            if isinstance(message, m.ServiceStatus) and message.online and message.boot != asked:
+                asked = message.boot
+                self._bus.say(request)
+            return take(message)
+
+        return self.wait(step, timeout_s)
 
     def _next(self, deadline: float) -> Any:
         try:

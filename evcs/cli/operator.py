@@ -29,8 +29,7 @@ def ask_operator(
 
     subscriptions = [topics.of_kind(m.OperatorEvent, asker="operator")]
     with Observer(call.settings, subscriptions, "operator") as observer:
-        observer.say(asked)
-        if not observer.wait(take, ANSWER_WITHIN_S):
+        if not observer.ask(asked, take, ANSWER_WITHIN_S):
             raise Unreachable(f"no answer to {verb}", "see: evcs status")
     answer = answers[0]
     if not answer.ok:

@@ -17,7 +17,7 @@ from pathlib import Path
 from evcs.adapters import broker_accounts, secret_files
 from evcs.adapters.files import hold_lock, make_folder, write_atomic
 from evcs.adapters.section_files import SectionFiles
-from evcs.adapters.supervisord import Supervisord
+from evcs.adapters.supervisord import Supervisord, supervisord_pid
 from evcs.config import INSTALL_ROOT, Home, Settings
 from evcs.core import messages as m
 from evcs.core.errors import Conflict, EvcsError, TimedOut, Unreachable
@@ -100,10 +100,17 @@ def _listeners(settings: Settings) -> None:
 
 def running(settings: Settings) -> int | None:
     """supervisord's pid, if it runs for this home."""
+    if supervisord_pid(settings.home) is None:
+        return None
     try:
         return Supervisord(settings.home.supervisor_socket).pid()
     except Unreachable:
-        return None
+        pid = supervisord_pid(settings.home)
+        if pid is None:
+            return None
+        raise Unreachable(
+            f"supervisord (pid {pid}) runs and does not answer", f"kill -9 {pid} ends all of it"
+        ) from None
 
 
 def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
@@ -243,7 +250,14 @@ def stop(settings: Settings) -> bool:
         return False
     # By itself supervisord stops one group after the other, about a second each.
     groups = supervisord.groups()
-    for layer in (groups - RESERVED, groups & RESERVED - {"mosquitto"}, groups & {"mosquitto"}):
+    # The CP Manager goes first: it would start again what it finds stopped.
+    first, last = frozenset({"cp-manager"}), frozenset({"mosquitto"})
+    for layer in (
+        groups & first,
+        groups - RESERVED,
+        groups & RESERVED - first - last,
+        groups & last,
+    ):
         supervisord.stop(layer, END_WITHIN_S)
         supervisord.remove(layer)
     supervisord.shutdown()

@@ -12,6 +12,9 @@ ALLOWED = "1 to 32 of A-Z a-z 0-9 _ -, the first a letter or digit"
 #: Programs that supervisord runs beside the CPs; a CP of that name would be one of them.
 RESERVED = frozenset({"mosquitto", "registry", "central", "cp-manager", "web"})
 
+#: Words that supervisorctl gives a meaning of their own.
+TAKEN = RESERVED | {"all"}
+
 MAX_EXPANSION = 10_000
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
 
@@ -23,7 +26,7 @@ def is_id(value: object) -> bool:
 
 def is_cp_id(value: object) -> bool:
     """Whether a CP may have this id."""
-    return is_id(value) and str(value).lower() not in RESERVED
+    return is_id(value) and str(value).lower() not in TAKEN
 
 
 def check_id(what: str, value: object) -> str:
@@ -34,8 +37,8 @@ def check_id(what: str, value: object) -> str:
     if not is_id(value):
         shown = ascii(value if len(str(value)) <= 60 else str(value)[:57] + "...")
         raise BadValue(f"{what} id {shown} is not allowed", f"allowed: {ALLOWED}")
-    if what == "CP" and str(value).lower() in RESERVED:
-        raise BadValue(f"CP id {value} is the name of a service", "choose another id")
+    if what == "CP" and str(value).lower() in TAKEN:
+        raise BadValue(f"CP id {value} is reserved", "it names a service; choose another id")
     return str(value)
 
 

@@ -91,15 +91,15 @@ class Stuck(NamedTuple):
 def stuck(
     processes: Iterable[tuple[str, str, str, float]], wanted: Set[str], longest_pause_s: float
 ) -> list[Stuck]:
-    """Processes (group, name, state, seconds since their last start) to be started anew.
+    """Processes (group, name, state, seconds since their last start or end) to be started anew.
 
     supervisord waits a second longer after each failed start, without end, and leaves alone
     what was stopped by hand; a wanted CP is tried again at least every `longest_pause_s`.
     """
     return [
         Stuck(group, name)
-        for group, name, state, age_s in processes
+        for group, name, state, idle_s in processes
         if group in wanted
         and state in ("BACKOFF", "STOPPED", "EXITED", "FATAL")
-        and age_s >= longest_pause_s
+        and idle_s >= longest_pause_s
     ]

@@ -34,7 +34,10 @@ RECONNECT_GRACE_S = 15.0
 
 
 class Session(NamedTuple):
-    """One supply. Energy in Wh, times RFC 3339; `cost_eur` is None until settled."""
+    """One supply. Energy in Wh, times RFC 3339; `cost_eur` is None until settled.
+
+    `request_id`: the driver's request, so that one that is sent twice makes one session.
+    """
 
     session_id: str
     cp: str
@@ -50,6 +53,7 @@ class Session(NamedTuple):
     reason: str | None = None
     ended_at: str | None = None
     cost_eur: str | None = None
+    request_id: str | None = None
 
     @property
     def state(self) -> str:

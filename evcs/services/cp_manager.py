@@ -176,7 +176,9 @@ class CpManager:
         """A CP made later under the same id must not find this one's journal."""
         with suppress(FileNotFoundError):
             self._home.journal(cp).unlink()
+        self._home.engine_socket(cp).unlink(missing_ok=True)
         for role in sections.ROLES:
+            self._home.lock(f"{cp}.{role}").unlink(missing_ok=True)
             for path in self._home.log.glob(f"{cp}.{role}.log*"):
                 path.unlink(missing_ok=True)
 
@@ -197,7 +199,7 @@ class CpManager:
             cp for cp, desired in self._desired.items()
             if reconcile.wanted_here(desired, self._host)
         }  # fmt: skip
-        seen = [(p.group, p.name, p.state, p.age_s) for p in self._supervisord.processes()]
+        seen = [(p.group, p.name, p.state, p.idle_s) for p in self._supervisord.processes()]
         stuck = [f"{one.group}:{one.name}" for one in reconcile.stuck(seen, wanted, MAX_PAUSE_S)]
         if stuck:
             _log.warning("processes=%s don't stay up; tried again", ",".join(stuck))

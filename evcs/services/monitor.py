@@ -53,7 +53,7 @@ class Monitor:
         before = self._health
         self._health = h.observe(before, _answer(found, now - asked), now, self._started)
         if (self._health.engine, self._health.fault) != (before.engine, before.fault):
-            _log.info("engine=%s fault=%s", self._health.engine, self._health.fault)
+            _log.info("engine=%s fault=%s", self._health.engine, self._health.fault or "none")
             self._tell()
         if h.to_be_ended(self._health, now):
             self._end_engine()

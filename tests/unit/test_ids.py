@@ -45,7 +45,7 @@ def test_every_accepted_text_is_made_of_the_contracts_characters(value: str) -> 
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
 def test_a_cp_may_not_be_named_like_a_service(name: str, spell: object) -> None:
     assert callable(spell)
-    with pytest.raises(BadValue, match="name of a service"):
+    with pytest.raises(BadValue, match="is reserved"):
         ids.check_id("CP", spell(name))
     assert ids.check_id("driver", spell(name))
 

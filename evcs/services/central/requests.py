@@ -69,6 +69,9 @@ class Requests:
         state = central.state_of(asked.cp or "")
         here = central.sessions.at_cp(asked.cp or "")
         mine = central.sessions.of_driver(asked.driver)
+        if mine is not None and mine.request_id == asked.id:
+            self._charge_again(mine)
+            return
         denial = authorization.authorize(
             authorization.Situation(
                 known.desired if known else None,
@@ -83,9 +86,14 @@ class Requests:
             self._deny(asked, denial.code, denial.reason)
             return
         session = central.sessions.request(asked.driver, known.desired, energy, asked.id)
-        due = central.sessions.due(session, known.engine)
-        if due is not None:
-            central.tell(due)
+        central.tell_due(session)
+
+    def _charge_again(self, session: s.Session) -> None:
+        """A request that is sent again, to a Central that was away, makes no second session."""
+        if session.phase == s.REQUESTED:
+            self._central.tell_due(session)
+        else:
+            self._central.sessions.accepted(session)
 
     def _stop(self, asked: m.DriverRequest) -> None:
         session = self._central.sessions.of_driver(asked.driver)
@@ -122,10 +130,7 @@ class Requests:
             return
         after = self._central.sessions.advance(session, s.Closed("closed", timestamp()))
         self._central.touch(after.cp)
-        known = self._central.fleet.get(after.cp)
-        due = self._central.sessions.due(after, known.engine if known else None)
-        if due is not None:
-            self._central.tell(due)
+        self._central.tell_due(after)
         self._tell(asked, None, "", {"session": to_json(after)})
 
     def _by_hand(self, asked: m.OperatorRequest) -> None:

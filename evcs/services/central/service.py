@@ -90,7 +90,7 @@ class Central:
             if now - self._repeated_at >= REPEAT_EVERY_S:
                 self._repeated_at = now
                 for session in list(self.sessions.open.values()):
-                    self._tell_due(session)
+                    self.tell_due(session)
         self.sessions.save_figures(now)
         self._finish()
         self._tell_summary(now)
@@ -122,7 +122,7 @@ class Central:
 
     def stop_session(self, session: s.Session, reason: str) -> None:
         """End a session for a reason; told to its Engine now, or when that is back."""
-        self._tell_due(self.sessions.advance(session, s.Stop(reason)))
+        self.tell_due(self.sessions.advance(session, s.Stop(reason)))
         self.touch(session.cp)
 
     def _on_connected(self) -> None:
@@ -138,7 +138,7 @@ class Central:
             self._ready = True
             self._touched.update(self.fleet)
             for session in list(self.sessions.open.values()):
-                self._tell_due(session)
+                self.tell_due(session)
 
     def _on_desired(self, desired: m.DesiredCp) -> None:
         self.fleet[desired.cp] = self.known(desired.cp)._replace(desired=desired)
@@ -187,7 +187,7 @@ class Central:
                 session = self.sessions.advance(session, s.Stop("power_loss"))
         if session.phase == s.SUPPLYING and status.session_id != session.session_id:
             session = self.sessions.advance(session, s.Lost())
-        self._tell_due(session)
+        self.tell_due(session)
 
     def _foreign_session(self, status: m.EngineStatus) -> None:
         """The Engine holds what is not open here: settled already, or never known."""
@@ -204,7 +204,8 @@ class Central:
                              reason="unknown_session")  # fmt: skip
             self.tell(stop)
 
-    def _tell_due(self, session: s.Session) -> None:
+    def tell_due(self, session: s.Session) -> None:
+        """Tell a session's Engine what it has to do now, if there is anything."""
         known = self.fleet.get(session.cp)
         due = self.sessions.due(session, known.engine if known else None)
         if due is not None:
@@ -357,7 +358,7 @@ class Central:
             state = fleet.judged(known, known.desired, self._view(cp), at)
             if fleet.to_be_told(known, state, clock):
                 if known.told is None or known.told.state != state.state:
-                    _log.info("cp=%s %s %s", cp, state.state, state.reason)
+                    _log.info("cp=%s %s", cp, f"{state.state} {state.reason}".strip())
                 self._outbox.say(state)
                 self.fleet[cp] = known._replace(told=state, told_at=clock, tell_again=False)
             elif known.told != state:

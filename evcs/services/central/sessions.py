@@ -26,7 +26,6 @@ class Sessions:
         self._at_cp = {one.cp: one.session_id for one in self.open.values()}
         self._of_driver = {one.driver: one.session_id for one in self.open.values()}
         self._asked_at = {one: clock() for one in self.open}
-        self._request_ids: dict[str, str] = {}
         self._unsaved: set[str] = set()
         self._figures_saved_at = 0.0
         self.refused_readings = 0
@@ -48,12 +47,18 @@ class Sessions:
         now = timestamp()
         session_id = f"{now[2:10].replace('-', '')}-{os.urandom(6).hex()}"
         session = s.Session(
-            session_id, cp.id, driver, cp.price_eur_kwh, energy_wh, cp.max_power_w, now
+            session_id,
+            cp.id,
+            driver,
+            cp.price_eur_kwh,
+            energy_wh,
+            cp.max_power_w,
+            now,
+            request_id=request_id,
         )
         self.open[session_id] = session
         self._at_cp[cp.id] = self._of_driver[driver] = session_id
         self._asked_at[session_id] = self._clock()
-        self._request_ids[session_id] = request_id
         self._outbox.save(session)
         self._outbox.audit(f"driver/{driver}", "charge", cp.id, "asked", session_id)
         return session
@@ -105,7 +110,7 @@ class Sessions:
             m.DriverEvent(
                 session.driver,
                 event,
-                self._request_ids.get(session.session_id),
+                session.request_id,
                 session.session_id,
                 body if body is not None else _figures(session),
             )
@@ -128,7 +133,6 @@ class Sessions:
         self._at_cp.pop(session.cp, None)
         self._of_driver.pop(session.driver, None)
         self._asked_at.pop(session.session_id, None)
-        self._request_ids.pop(session.session_id, None)
         self._unsaved.discard(session.session_id)
 
 

@@ -72,5 +72,5 @@ def build_app(registry: Registry, token: Callable[[], str]) -> Bottle:
 
 def _item(one: Any) -> dict[str, Any]:
     if isinstance(one, EvcsError):
-        return {"error": {"code": one.code, "message": one.message}}
+        return {"error": http_server.error_json(one)}
     return desired.to_json(one)

@@ -19,6 +19,7 @@ from evcs.services.loop import Inbox
 from evcs.services.registry.changes import Ask, Batch
 
 ANSWER_WITHIN_S = 30.0
+RETRY_S = 1.0
 STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
 
 _log = logging.getLogger("evcs")
@@ -77,6 +78,7 @@ class Registry:
         self._host = host
         self._birth = birth
         self._revision = db.revision()
+        self._accounts_due = False
         # A manager takes its report back when it is told that the CP is gone; one that was
         # away just then is told again at its birth.
         self._unexplained: set[str] = set()
@@ -112,8 +114,10 @@ class Registry:
                 answer.set_result(outcome)
 
     def tick(self, _now: float) -> float:
-        """Nothing is due by time alone."""
-        return 3600.0
+        """Renew the broker's accounts, where that could not be done at once."""
+        if self._accounts_due:
+            self._write_accounts()
+        return RETRY_S
 
     def _apply(self, batch: Batch, ask: Ask) -> Any:
         try:
@@ -168,10 +172,13 @@ class Registry:
 
     def _write_accounts(self) -> None:
         try:
-            if broker_accounts.write(self._home, self._accounts):
+            if broker_accounts.write(self._home, self._accounts) or self._accounts_due:
                 self._hup_broker()
+            self._accounts_due = False
         except (OSError, EvcsError) as error:
-            _log.error("the broker's accounts can't be renewed: %s", error)
+            if not self._accounts_due:
+                _log.error("the broker's accounts can't be renewed yet: %s", error)
+            self._accounts_due = True
 
     def _tell(self, batch: Batch) -> None:
         for cp in batch.cps.values():
