@@ -110,7 +110,7 @@ class System:
 
     def up(self, **env: str) -> None:
         """Start, and wait for every CP."""
-        self.ok("evcs", "up", "--wait", **env)
+        self.ok("evcs", "up", "--wait", timeout=120.0, **env)
         self.supervisord_pid = int((self.home / "run" / "supervisord.pid").read_text())
 
     def down(self) -> None:

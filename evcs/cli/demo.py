@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from evcs.adapters.files import make_folder, write_atomic
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli import fleet, prepare
 from evcs.cli.common import Call
+from evcs.cli.throwaway import free_port
 from evcs.config import INSTALL_ROOT, Home, Settings, check_home
 from evcs.core.errors import EvcsError, TimedOut
 
@@ -43,7 +43,7 @@ def _settings(call: Call) -> Settings:
         settings = settings._replace(home=Home(_new_home()))
     settings = settings._replace(time_scale=TIME_SCALE)
     ports = {
-        name: _free_port(getattr(settings, name))
+        name: free_port(getattr(settings, name))
         for name in ("mqtt_port", "web_port", "registry_port")
     }
     moved = {name: port for name, port in ports.items() if port != getattr(settings, name)}
@@ -66,18 +66,6 @@ def _new_home() -> Path:
     while (path := Path.home() / f"evcs-demo-{number}").exists():
         number += 1
     return check_home(path)
-
-
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise EvcsError("no free port", "end some programs")
 
 
 class _Demo:

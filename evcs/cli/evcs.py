@@ -189,6 +189,17 @@ def demo(call: Call) -> None:
     show.run(call)
 
 
+@command(program)
+@click.option("--seed", type=int, default=1, show_default=True, help="Which faults, in what order.")
+@click.option("--rounds", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option("--cps", type=click.IntRange(1, 300), default=4, show_default=True)
+def crashtest(call: Call, seed: int, rounds: int, cps: int) -> None:
+    """Charge all the time while everything is killed and paused; then compare every Wh."""
+    from evcs.cli import crashtest as trial
+
+    trial.run(call, seed, rounds, cps)
+
+
 @program.group()
 def driver() -> None:
     """Drivers: who may charge."""

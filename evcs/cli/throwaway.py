@@ -1,0 +1,75 @@
+"""A system for one trial: a home and ports of its own, taken down and removed afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from evcs.adapters.supervisord import Supervisord
+from evcs.cli import prepare
+from evcs.config import Home, Settings, check_home
+from evcs.core.errors import EvcsError
+
+
+def free_port(wanted: int = 0) -> int:
+    """The wanted port if nobody has it, else any."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise EvcsError("no free port", "end some programs")
+
+
+@contextmanager
+def throwaway(time_scale: float) -> Iterator[Settings]:
+    """Settings of a home that isn't started yet; whatever runs there at the end is ended."""
+    folder = Path(tempfile.mkdtemp(prefix="evcs-"))
+    settings = Settings(
+        Home(check_home(folder / "home")), free_port(), free_port(), free_port(), time_scale
+    )
+    try:
+        yield settings
+    finally:
+        _end(settings)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(settings: Settings) -> None:
+    with suppress(EvcsError):
+        prepare.stop(settings)
+    for pid in pids_of(settings.home):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def pids_of(home: Home) -> list[int]:
+    """Processes started for a home, by their environment."""
+    mark = f"EVCS_HOME={home.path}".encode()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def pid_of(settings: Settings, name: str) -> int | None:
+    """The pid of a program ("central", "CP-001:engine", "supervisord"), if it runs now."""
+    with suppress(EvcsError):
+        supervisord = Supervisord(settings.home.supervisor_socket)
+        if name == "supervisord":
+            return supervisord.pid()
+        for process in supervisord.processes():
+            if name in (process.name, f"{process.group}:{process.name}") and process.pid:
+                return process.pid
+    return None
