@@ -17,30 +17,42 @@ from typing import Any, NamedTuple
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli import fleet, prepare
 from evcs.cli.common import Call, kwh, table
-from evcs.cli.drivers import Drivers
+from evcs.cli.drivers import Drivers, Watch
 from evcs.cli.throwaway import pid_of, throwaway
 from evcs.config import Home
 from evcs.core.errors import EvcsError, TimedOut
 
 TIME_SCALE = 60.0
 BACK_WITHIN_S = 90.0
+SEEN_WITHIN_S = 10.0
 SETTLED_WITHIN_S = 120.0
 SERVICES = ("mosquitto", "central", "registry", "cp-manager", "web")
 
 
 class Fault(NamedTuple):
-    """One kind of fault, and what must come of it. `pause_s`: SIGSTOP for so long, else SIGKILL."""
+    """One kind of fault, and what must come of it.
+
+    `pause_s`: SIGSTOP for so long, else SIGKILL. `must_see`: the state that Central must have
+    judged of the CP meanwhile.
+    """
 
     name: str
     targets: str
     pause_s: tuple[float, float] | None
     expected: str
+    must_see: str | None = None
 
 
 FAULTS = (
-    Fault("kill engine", "engine", None, "BROKEN_DOWN, back, session goes on"),
-    Fault("kill monitor", "monitor", None, "DISCONNECTED, back, charge goes on"),
-    Fault("pause engine", "engine", (3, 22), "silent, interrupted, goes on or power_loss"),
+    Fault("kill engine", "engine", None, "BROKEN_DOWN, back, session goes on", "BROKEN_DOWN"),
+    Fault("kill monitor", "monitor", None, "DISCONNECTED, back, charge goes on", "DISCONNECTED"),
+    Fault(
+        "pause engine",
+        "engine",
+        (5, 22),
+        "silent, interrupted, goes on or power_loss",
+        "BROKEN_DOWN",
+    ),
     Fault("pause monitor", "monitor", (2, 8), "charge goes on"),
     *(Fault(f"kill {name}", name, None, "charges go on, it is back") for name in SERVICES[:4]),
     Fault("pause central", "central", (2, 8), "charges go on"),
@@ -109,6 +121,7 @@ class _Trial:
         self._call, self._seed = call, seed
         self.cps = [f"CP-{number:03d}" for number in range(1, count + 1)]
         self._drivers: Drivers
+        self._watch: Watch
 
     def start(self) -> None:
         prepare.start(self._call.settings, lambda _: None)
@@ -121,14 +134,17 @@ class _Trial:
             self._call.settings, dict(zip(names, self.cps, strict=True)), self._seed
         )
         self._drivers.start()
+        self._watch = Watch(self._call.settings)
 
     def round(self, number: int, one: Round) -> dict[str, Any]:
         """Inject a fault and see everything back."""
         self._drivers.let_run(one.then_s)
+        self._watch.forget()
         began = time.monotonic()
-        self._inject(one)
         ok = True
         try:
+            self._inject(one)
+            self._wait("it is seen", lambda: self._seen(one), SEEN_WITHIN_S)
             self._wait("all is back", self._all_well, BACK_WITHIN_S)
         except TimedOut:
             ok = False
@@ -150,6 +166,7 @@ class _Trial:
                 SETTLED_WITHIN_S,
             )
         self._drivers.close()
+        self._watch.close()
         prepare.stop(self._call.settings)
 
     def _inject(self, one: Round) -> None:
@@ -171,6 +188,13 @@ class _Trial:
         if one.target == "supervisord":
             self._wait("it is gone", lambda: prepare.running(settings) is None, 10)
             self._wait("its children are gone", lambda: self._start_again(settings), 30)
+        elif not one.pause_s:
+            was = (None, pid)
+            self._wait("it is back", lambda: pid_of(settings, one.target) not in was, 60)
+
+    def _seen(self, one: Round) -> bool:
+        must_see = one.fault.must_see
+        return must_see is None or must_see in self._watch.saw(one.target.partition(":")[0])
 
     def _start_again(self, settings: Any) -> bool:
         with suppress(EvcsError):

@@ -89,3 +89,30 @@ class Drivers:
         """Leave."""
         for one in self._all:
             one.close()
+
+
+class Watch:
+    """Every state that Central judges of every CP, as `inspector` hears it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._seen: dict[str, set[str]] = {}
+        secret = secret_files.read(settings.home, "inspector")
+        account = mqtt.Account(settings.mqtt_port, "inspector", lambda: secret)
+        self._bus = mqtt.Bus(account, self._take, [topics.of_kind(m.JudgedState)])
+        self._bus.start()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._seen = {}
+
+    def saw(self, cp: str) -> set[str]:
+        """The states heard of a CP since then."""
+        return self._seen.get(cp, set())
+
+    def close(self) -> None:
+        """Leave."""
+        self._bus.stop()
+
+    def _take(self, event: Any) -> None:
+        if isinstance(event, mqtt.Received) and isinstance(event.message, m.JudgedState):
+            self._seen.setdefault(event.message.cp, set()).add(event.message.state)
