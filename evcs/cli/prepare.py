@@ -143,6 +143,8 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word why"]
             raise EvcsError(f"supervisord did not start: {last[0]}", "see log/supervisord.log")
+        # It leaves the terminal before it writes its pid file and answers.
+        _wait_until(lambda: running(settings) is not None, "supervisord does not answer")
         return True
     finally:
         os.close(lock)
