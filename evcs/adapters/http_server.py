@@ -56,7 +56,7 @@ def body_json() -> Any:
     if request.content_type.partition(";")[0].strip() != "application/json":
         raise BadValue("the body is not JSON", "send Content-Type: application/json")
     try:
-        return strict_json.parse(request.body.read(MAX_BODY))
+        return strict_json.parse(request.body.read(MAX_BODY), unique=True)
     except strict_json.NotJson as error:
         raise BadValue(str(error), "send one JSON value in UTF-8") from None
 

@@ -24,6 +24,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.adapters.clock import timestamp
 from evcs.core import topics
+from evcs.core.errors import EvcsError
 from evcs.core.messages import Cleared, Message
 
 KEEPALIVE_S = 15
@@ -151,7 +152,7 @@ class Bus:
             client.connect(self._account.host, self._account.port, KEEPALIVE_S, clean_start=True)
             client.loop_forever()
             reached = self._reached
-        except OSError as error:
+        except (OSError, EvcsError) as error:
             reason = str(error)
         except Exception:  # noqa: BLE001
             # An exception out of a callback must not end this thread while all looks well.

@@ -36,6 +36,7 @@ class _AtomicStorage(Storage):
     def read(self) -> _Tables | None:
         found = _load(self._path)
         if found is not None:
+            self._mend_copy(_dump(found))
             return found
         spare = _load(self._copy)
         if spare is not None:
@@ -48,6 +49,15 @@ class _AtomicStorage(Storage):
                 "put a good one in its place: evcs restore, or move both away to start empty",
             )
         return None
+
+    def _mend_copy(self, content: bytes) -> None:
+        """Two faults, one after the other, must not lose what one could not."""
+        try:
+            if self._copy.read_bytes() == content:
+                return
+        except OSError:
+            pass
+        write_atomic(self._copy, content)
 
     def write(self, data: _Tables) -> None:
         write_all((self._path, self._copy), _dump(data))

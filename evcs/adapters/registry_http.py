@@ -94,9 +94,8 @@ class RegistryClient:
                 time.sleep(RETRY_S)
 
     def _unreachable(self) -> Unreachable:
-        return Unreachable(
-            f"the Registry does not answer on port {self._port}", "start it: evcs up"
-        )
+        hint = "see: evcs logs registry" if self._patience_s else "start it: evcs up"
+        return Unreachable(f"the Registry does not answer on port {self._port}", hint)
 
 
 def error_from(found: Any) -> EvcsError:

@@ -16,13 +16,28 @@ SERVICES = ("registry", "central", "web", "manager/main", "operator", "inspector
 def create(home: Home, identity: str) -> str:
     """A new 256-bit password for the identity, on disk before it is returned."""
     password = secrets.token_urlsafe(32)
+    _write(home, identity, password)
+    return password
+
+
+def restore(home: Home, identity: str, password: str) -> bool:
+    """Put a known password back where its file was lost or changed; whether it was."""
+    try:
+        if home.secret(identity).read_bytes() == password.encode():
+            return False
+    except OSError:
+        pass
+    _write(home, identity, password)
+    return True
+
+
+def _write(home: Home, identity: str, password: str) -> None:
     path = home.secret(identity)
     folder = path.parent
     while folder != home.data:
         make_folder(folder, 0o700)
         folder = folder.parent
     write_atomic(path, password.encode(), 0o600)
-    return password
 
 
 def read(home: Home, identity: str) -> str:

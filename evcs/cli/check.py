@@ -32,7 +32,7 @@ def differences(
             found += _of_cp(home, cp, files, accounts, running)
     known = {cp["id"] for cp in cps}
     for group in sorted({p.group for p in processes} - known - RESERVED):
-        found.append(_entry(group, "runs, and no record explains it", "evcs ctl stop " + group))
+        found.append(_entry(group, "runs, and no record explains it", f"evcs ctl stop {group}:*"))
     for name in sorted(files.keys() - known):
         found.append(_entry(name, "has a section file, and no record explains it", "remove it"))
     return found

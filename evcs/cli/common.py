@@ -36,7 +36,7 @@ class Out:
         """One JSON document, or its text for people."""
         if self.json:
             click.echo(json.dumps(value, ensure_ascii=False))
-        elif not self.quiet and text is not None:
+        elif text is not None:
             for line in [text] if isinstance(text, str) else text:
                 click.echo(line, color=self.color)
 
@@ -88,7 +88,7 @@ class Call:
 
 _FLAGS = (
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
-    click.option("--quiet", "-q", is_flag=True, help="Nothing but errors and JSON."),
+    click.option("--quiet", "-q", is_flag=True, help="No messages, only data and errors."),
     click.option("--no-color", is_flag=True, help="No colours."),
 )
 
@@ -139,7 +139,16 @@ def group(name: str, text: str) -> click.Group:
 def main(program: click.Group) -> None:
     """Run a program: nearest name for a mistyped command, no traceback for what is known."""
     try:
-        program(prog_name=program.name)
+        code = program(prog_name=program.name, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        if "--json" in sys.argv:
+            found = {"code": "usage", "message": error.format_message(), "hint": ""}
+            click.echo(json.dumps({"error": found}))
+        error.show()
+        sys.exit(error.exit_code)
     except EvcsError as error:
         stop(Out(False, False, None), error)
     except BrokenPipeError:

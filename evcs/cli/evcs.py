@@ -23,7 +23,7 @@ from evcs.cli.observer import Observer
 from evcs.cli.operator import ask_operator
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import BadValue, TimedOut, Unreachable
+from evcs.core.errors import BadValue, EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED, check_id
 
 SESSION_FIELDS = (
@@ -123,28 +123,39 @@ def restart(call: Call, wait: bool, timeout: float) -> None:
 def status(call: Call, check: bool) -> None:
     """Services and CPs, with their states and processes."""
     processes = Supervisord(call.settings.home.supervisor_socket).processes()
-    cps = fleet.read(call)
+    try:
+        cps = fleet.read(call)
+    except EvcsError:
+        # What runs and what doesn't is what one wants to know just then.
+        if not call.out.json:
+            _print_status(call, processes, [])
+        raise
     if check:
         _check(call, cps, processes)
         return
-    services = [p._asdict() for p in processes if p.group in RESERVED]
-    pids = {cp["id"]: [p for p in processes if p.group == cp["id"]] for cp in cps}
-    rows = [(p["name"], _process_word(p["state"]), str(p["pid"] or "")) for p in services]
-    cp_rows = [
-        (
-            cp["id"],
-            call.out.state(cp["state"]),
-            cp["reason"] or "",
-            " ".join(f"{p.name}:{p.pid or p.state}" for p in pids[cp["id"]]),
-        )
-        for cp in cps
-    ]
-    lines = table(("SERVICE", "PROCESS", "PID"), rows)
-    if cp_rows:
-        lines += ["", *table(("CP", "STATE", "REASON", "PROCESSES"), cp_rows)]
-    call.out.data({"home": str(call.settings.home.path), "services": services, "cps": cps}, lines)
+    _print_status(call, processes, cps)
     if not cps:
         call.out.say("no CP yet; create one: evcs-cp create CP-001")
+
+
+def _print_status(call: Call, processes: list[Process], cps: list[dict[str, Any]]) -> None:
+    services = [p._asdict() for p in processes if p.group in RESERVED]
+    rows = [(p["name"], _process_word(p["state"]), str(p["pid"] or "")) for p in services]
+    lines = table(("SERVICE", "PROCESS", "PID"), rows)
+    if cps:
+        pids = {cp["id"]: [p for p in processes if p.group == cp["id"]] for cp in cps}
+        cp_rows = [
+            (
+                cp["id"],
+                call.out.state(cp["state"]),
+                cp["reason"] or "",
+                " ".join(f"{p.name}:{p.pid or p.state}" for p in pids[cp["id"]]),
+            )
+            for cp in cps
+        ]
+        lines += ["", *table(("CP", "STATE", "REASON", "PROCESSES"), cp_rows)]
+    found = {"home": str(call.settings.home.path), "services": services, "cps": cps}
+    call.out.data(found, lines)
 
 
 def _check(call: Call, cps: list[dict[str, Any]], processes: list[Process]) -> None:
@@ -161,12 +172,12 @@ def _process_word(state: str) -> str:
 
 
 @command(program)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="[NAME...]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
 @click.option("-n", "--lines", type=click.IntRange(0, 100_000), default=50, show_default=True)
 def logs(call: Call, names: tuple[str, ...], follow: bool, lines: int) -> None:
-    """Show logs of programs: central, registry, CP-001 (both its processes), CP-001.engine."""
-    show_logs(call, names, follow, lines)
+    """Show logs of programs: central, CP-001 (both its processes); the services' by default."""
+    show_logs(call, names or tuple(sorted(RESERVED)), follow, lines)
 
 
 @command(program, "open")

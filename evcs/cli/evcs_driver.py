@@ -28,6 +28,7 @@ from evcs.core.errors import (
 from evcs.core.ids import check_id
 
 ANSWER_WITHIN_S = 15.0
+SILENCE_S = 3.0
 ENDED_WELL = frozenset({"completed", "driver", "unplugged", "out_of_order", "deleted", "closed"})
 
 program = group("evcs-driver", "Charge as a driver: at a CP, or through a file of services.")
@@ -77,13 +78,32 @@ class Talk:
         return found[0]
 
     def follow(self, session_id: str) -> Iterator[m.DriverEvent]:
-        """A session's events up to its ticket."""
+        """A session's events up to its ticket; one that was missed is asked for."""
+        heard_at = time.monotonic()
         while True:
-            message = self._observer.next(time.monotonic() + 1.0)
-            if isinstance(message, m.DriverEvent) and message.session_id == session_id:
-                yield message
-                if message.event in ("ticket", "denied"):
+            message = self._observer.next(heard_at + SILENCE_S)
+            if message is None and time.monotonic() - heard_at >= SILENCE_S:
+                self._observer.say(m.DriverRequest(self.driver, "history", os.urandom(8).hex()))
+                heard_at = time.monotonic()
+            event = _of_session(message, session_id)
+            if event is not None:
+                heard_at = time.monotonic()
+                yield event
+                if event.event in ("ticket", "denied"):
                     return
+
+
+def _of_session(message: object, session_id: str) -> m.DriverEvent | None:
+    """What a message says of a session: an event of it, or its ticket in a history."""
+    if not isinstance(message, m.DriverEvent):
+        return None
+    if message.session_id == session_id:
+        return message
+    rows = message.body.get("sessions")
+    for row in rows if isinstance(rows, list) else ():
+        if row["session_id"] == session_id and row["state"] == "settled":
+            return m.DriverEvent(message.driver, "ticket", None, session_id, row)
+    return None
 
 
 def denial(event: m.DriverEvent) -> EvcsError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
@@ -35,7 +36,10 @@ def pick(call: Call, patterns: Iterable[str]) -> list[str]:
 
 def unknown(name: str, known: list[str]) -> NotFound:
     """No such CP, with the nearest names."""
-    near = difflib.get_close_matches(name, known, 1, 0.6)
+    # Another number is another CP, not a slip of the finger.
+    shape = re.sub("[0-9]", "0", name)
+    others = [cp for cp in known if re.sub("[0-9]", "0", cp) != shape]
+    near = difflib.get_close_matches(name, others, 1, 0.6)
     hint = f"did you mean {near[0]}?" if near else "list them with: evcs-cp list"
     return NotFound(f"no CP {ascii(name[:60]) if not is_id(name) else name}", hint)
 
@@ -204,6 +208,7 @@ def wait_and_finish(
 def finish(call: Call, rows: list[dict[str, Any]], errors: dict[str, EvcsError]) -> None:
     """Print a bulk's outcome and end with its exit code: alike everywhere, or part failed."""
     items = [*rows, *({"id": cp, "error": _error(error)} for cp, error in errors.items())]
+    items.sort(key=lambda item: str(item["id"]))
     single = len(items) == 1
     text = [f"{row['id']} {call.out.state(row.get('state'))}" if row.get("state")
             else f"{row['id']} {row.get('done', 'done')}" for row in rows]  # fmt: skip

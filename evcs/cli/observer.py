@@ -39,9 +39,8 @@ class Observer:
         while not self._bus.connected:
             event = self._next(deadline)
             if event is None:
-                raise Unreachable(
-                    f"the broker does not answer on port {self._port}", "start it: evcs up"
-                )
+                hint = "see: evcs logs mosquitto" if self._patience_s else "start it: evcs up"
+                raise Unreachable(f"the broker does not answer on port {self._port}", hint)
             if isinstance(event, mqtt.Disconnected) and event.refused:
                 raise Denied("the broker refused the credentials", "see: evcs status")
         return self
@@ -73,12 +72,16 @@ class Observer:
         while True:
             now = time.monotonic()
             if needs_central and not self._central and now - started > SILENT_CENTRAL_S:
-                raise Unreachable("Central does not answer", "see: evcs status")
+                raise Unreachable("Central does not answer", "see: evcs logs central")
             message = self.next(min(deadline, now + 0.5))
             if message is not None and take(message):
                 return True
             if time.monotonic() >= deadline:
                 return False
+
+    def say(self, message: m.Message) -> None:
+        """Publish a message, if there is a connection."""
+        self._bus.say(message)
 
     def ask(
         self, request: m.Message, take: Callable[[m.Message | m.Cleared], bool], timeout_s: float

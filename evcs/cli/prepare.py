@@ -20,7 +20,7 @@ from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord, supervisord_pid
 from evcs.config import INSTALL_ROOT, Home, Settings
 from evcs.core import messages as m
-from evcs.core.errors import Conflict, EvcsError, TimedOut, Unreachable
+from evcs.core.errors import BadValue, Conflict, EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
 from evcs.core.reconcile import wanted_here
 from evcs.services.registry.service import accounts, open_store
@@ -29,6 +29,7 @@ STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
 FDS_A_CP = 6
 FDS_BASE = 256
 MIN_FDS = 4096
+ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 END_WITHIN_S = 60.0
 
 Say = Callable[[str], None]
@@ -37,6 +38,8 @@ Say = Callable[[str], None]
 def prepare(settings: Settings, say: Say) -> dict[str, m.DesiredCp]:
     """Make the home ready for supervisord; what was there of desired state is only read."""
     home = settings.home
+    if settings.host != "main":
+        raise BadValue(f"setting host: {settings.host!r}", "only main has an account so far")
     _folders(home)
     _static_files(home, say)
     cps, drivers = _desired(home)
@@ -124,6 +127,7 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
         if pid is not None and foreground:
             raise Conflict(f"the system runs already (pid {pid})", "end it first: evcs down")
         if pid is not None:
+            _complete(settings, say)
             return False
         _check_ports(settings)
         cps = prepare(settings, say)
@@ -150,6 +154,21 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
         os.close(lock)
 
 
+def _complete(settings: Settings, say: Say) -> None:
+    """Services that a `down` cut short, or a hand, has left out are started again."""
+    supervisord = Supervisord(settings.home.supervisor_socket)
+    there = {process.group: process for process in supervisord.processes()}
+    missing = sorted(RESERVED - there.keys())
+    ended = sorted(name for name in RESERVED & there.keys() if there[name].state in ENDED)
+    if missing:
+        supervisord.reload()
+        for name in missing:
+            supervisord.add(name)
+    supervisord.start_anew(f"{name}:{name}" for name in ended)
+    if missing or ended:
+        say(f"started again: {', '.join([*missing, *ended])}")
+
+
 def descriptors(cps: int) -> int:
     """Open files that supervisord needs for a fleet, with room to grow. Raises EvcsError."""
     wanted = max(MIN_FDS, 2 * (FDS_BASE + FDS_A_CP * cps))
@@ -158,7 +177,7 @@ def descriptors(cps: int) -> int:
         return wanted
     if capacity(hard) < max(cps, 1):
         raise EvcsError(
-            f"the limit of {hard} open files carries {capacity(hard)} CPs, and {cps} are wanted",
+            f"the limit of {hard} open files carries {capacity(hard)} CPs; {max(cps, 1)} needed",
             f"raise it: ulimit -n {wanted}",
         )
     return int(hard)

@@ -117,7 +117,7 @@ Event = Started | Metered | Lost | Stop | Ended | Unknown | Closed
 
 
 def _metered(session: Session, event: Started | Metered) -> Session:
-    if event.seq < session.seq or event.energy_wh < session.energy_wh:
+    if event.seq < session.seq or not session.energy_wh <= event.energy_wh <= session.requested_wh:
         return session
     power = event.power_w if isinstance(event, Metered) else 0
     return session._replace(seq=event.seq, energy_wh=event.energy_wh, power_w=power)
@@ -147,7 +147,9 @@ def _settle(session: Session, energy_wh: int, reason: str, at: str) -> Session:
 
 
 def _ended(session: Session, event: Ended) -> Session:
-    energy = max(session.energy_wh, event.energy_wh)
+    # More than was asked for can't have been delivered: the last good reading counts.
+    possible = event.energy_wh <= session.requested_wh
+    energy = max(session.energy_wh, event.energy_wh if possible else 0)
     return _settle(session, energy, event.reason, event.at)._replace(seq=event.seq)
 
 

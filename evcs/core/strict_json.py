@@ -10,16 +10,24 @@ class NotJson(ValueError):
     """What came is not JSON that we take."""
 
 
-def parse(raw: bytes) -> Any:
-    """The value in `raw`, which is UTF-8. Raises NotJson."""
+def parse(raw: bytes, unique: bool = False) -> Any:
+    """The value in `raw`, which is UTF-8; with `unique`, no key twice. Raises NotJson."""
     try:
-        found = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        hook = _unique if unique else None
+        found = json.loads(raw.decode(), parse_constant=_no_constant, object_pairs_hook=hook)
         if b"\\u" in raw:
             # A lone surrogate could be read, but never be written again.
             json.dumps(found, ensure_ascii=False).encode()
         return found
     except (ValueError, RecursionError) as error:
         raise NotJson(f"not JSON: {type(error).__name__}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
 
 
 def _no_constant(name: str) -> None:

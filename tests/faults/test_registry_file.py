@@ -61,7 +61,7 @@ def test_registry_and_its_copy_gone_shuts_nobody_out(fleet: System, short_tmp: P
         (data / name).unlink()
     os.kill(before["registry"], signal.SIGKILL)
     log = fleet.home / "log" / "registry.log"
-    eventually("it refuses", lambda: "are gone, but CPs have secrets" in log.read_text())
+    eventually("it refuses", lambda: "are gone, but CPs or drivers have secrets" in log.read_text())
     now = fleet.processes()
     assert {k: v for k, v in now.items() if ":" in k} == {
         k: v for k, v in before.items() if ":" in k

@@ -12,7 +12,7 @@ class Known(NamedTuple):
     """One CP. Times are monotonic seconds; `told` is the state as last published.
 
     `desired` is None where a CP spoke before the Registry did, as after a power cut.
-    `heard`: who of "engine" and "monitor" has told its status since Central's connection.
+    `heard`: who of "registry", "engine" and "monitor" has spoken since Central's connection.
     """
 
     cp: str

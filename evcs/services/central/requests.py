@@ -125,7 +125,11 @@ class Requests:
         session = self._central.sessions.open.get(asked.session_id or "")
         if session is None:
             found = self._central.sessions.find(asked.session_id or "")
-            text = "it is settled already" if found else f"no session {asked.session_id}"
+            text = (
+                "it is settled already"
+                if found
+                else f"no session {asked.session_id}; list them with: evcs sessions"
+            )
             self._tell(asked, "conflict" if found else "not_found", text)
             return
         after = self._central.sessions.advance(session, s.Closed("closed", timestamp()))

@@ -50,6 +50,7 @@ class Central:
         self._requests = Requests(self, ledger, self._outbox)
         self._connected_at = clock()
         self._ready = False
+        self._registry_told = False
         self._touched: set[str] = set()
         self._repeated_at = 0.0
         self._summary: m.Summary | None = None
@@ -72,15 +73,22 @@ class Central:
         """One batch: judged together, committed together, then told."""
         for event in events:
             if isinstance(event, Received):
-                handler = self._on.get(type(event.message))
-                if handler is not None:
-                    handler(event.message)
+                self._on_received(event)
             elif isinstance(event, Connected):
                 self._on_connected()
             elif isinstance(event, Disconnected):
                 self._ready = False
                 _log.warning("bus: %s", event.reason)
         self._finish()
+
+    def _on_received(self, event: Received) -> None:
+        message = event.message
+        if isinstance(message, m.ServiceStatus) and message.service == "registry":
+            self._on_registry(message, event.retained)
+            return
+        handler = self._on.get(type(message))
+        if handler is not None:
+            handler(message)
 
     def tick(self, now: float) -> float:
         """What is due by time: absences, commands told again, figures, the summary."""
@@ -127,6 +135,7 @@ class Central:
 
     def _on_connected(self) -> None:
         self._connected_at = self._clock()
+        self._registry_told = False
         for cp, known in self.fleet.items():
             self.fleet[cp] = known._replace(tell_again=True, heard=frozenset())
         self._summary = None
@@ -136,12 +145,31 @@ class Central:
         """Our own birth comes back behind all that the broker kept: now judge, and tell."""
         if status.service == "central" and status.boot == self._birth.boot and status.online:
             self._ready = True
+            if self._registry_told:
+                self._forget_unheard()
             self._touched.update(self.fleet)
             for session in list(self.sessions.open.values()):
                 self.tell_due(session)
 
+    def _on_registry(self, status: m.ServiceStatus, retained: bool) -> None:
+        """The Registry's birth comes behind all that it wants: what it didn't name is gone.
+
+        A retained one says that the broker kept its list, which is whole with our own birth.
+        """
+        self._registry_told = True
+        if status.online and not retained and self._ready:
+            self._forget_unheard()
+
+    def _forget_unheard(self) -> None:
+        """Take away states of CPs whose deletion was told while Central could not hear it."""
+        for cp, known in list(self.fleet.items()):
+            if known.desired is not None and "registry" not in known.heard:
+                self.fleet[cp] = known._replace(desired=None, told=None)
+                self._outbox.say(topics.clear(m.JudgedState, cp=cp))
+
     def _on_desired(self, desired: m.DesiredCp) -> None:
-        self.fleet[desired.cp] = self.known(desired.cp)._replace(desired=desired)
+        known = self.known(desired.cp)
+        self.fleet[desired.cp] = known._replace(desired=desired, heard=known.heard | {"registry"})
         self.touch(desired.cp)
         session = self.sessions.at_cp(desired.cp)
         if session is None:
@@ -236,10 +264,11 @@ class Central:
     def _on_meter(self, meter: m.Meter) -> None:
         session = self.sessions.open.get(meter.session_id)
         if session is None or session.cp != meter.cp:
-            self.sessions.refused_readings += 1
+            self.sessions.refuse_reading(meter)
             return
-        if meter.energy_wh < session.energy_wh or meter.seq <= session.seq or meter.power_w < 0:
-            self.sessions.refused_readings += 1
+        in_order = meter.seq > session.seq and meter.energy_wh >= session.energy_wh
+        if not in_order or meter.energy_wh > session.requested_wh or meter.power_w < 0:
+            self.sessions.refuse_reading(meter)
             return
         known = self.fleet.get(meter.cp)
         if known is not None and fleet.engine_away(known) and session.phase == s.INTERRUPTED:

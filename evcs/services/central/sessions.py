@@ -96,6 +96,14 @@ class Sessions:
         due = s.due(session, engine, age)
         return command(session, due) if due else None
 
+    def refuse_reading(self, meter: m.Meter) -> None:
+        """Count what can't be, and put the first and each hundredth of it into the audit."""
+        self.refused_readings += 1
+        if self.refused_readings % 100 == 1:
+            text = f"{meter.session_id} seq {meter.seq} {meter.energy_wh} Wh {meter.power_w} W"
+            who = f"cp/{meter.cp}/engine"
+            self._outbox.audit(who, "meter", meter.cp, "refused", text[:200])
+
     def save_figures(self, now: float) -> None:
         """Have the energies of running sessions written, all in one transaction."""
         if self._unsaved and now - self._figures_saved_at >= SAVE_FIGURES_EVERY_S:

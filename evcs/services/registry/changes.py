@@ -61,7 +61,7 @@ class Batch:
         cp = desired.new_cp(given, self._host)
         taken = self._ids.get(same(cp.id))
         if taken is not None:
-            if self._current(taken).deleted:
+            if taken in self.gone or self._current(taken).deleted:
                 raise Deleting(f"CP {taken} is being deleted", "try again in a moment")
             raise Conflict(f"CP {taken} exists already", f"see it with: evcs-cp show {taken}")
         self._ids[same(cp.id)] = cp.id

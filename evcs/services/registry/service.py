@@ -9,7 +9,7 @@ from typing import Any
 
 from evcs.adapters import broker_accounts, secret_files
 from evcs.adapters.crash_points import crash_point
-from evcs.adapters.mqtt import Bus, Connected, Received
+from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.adapters.registry_db import RegistryDb
 from evcs.config import Home
 from evcs.core import messages as m
@@ -19,7 +19,7 @@ from evcs.services.loop import Inbox
 from evcs.services.registry.changes import Ask, Batch
 
 ANSWER_WITHIN_S = 30.0
-RETRY_S = 1.0
+LOOK_EVERY_S = 5.0
 STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
 
 _log = logging.getLogger("evcs")
@@ -40,10 +40,10 @@ def open_store(home: Home) -> RegistryDb:
     Raises EvcsError: an empty Registry beside the CPs' secrets would shut a fleet out.
     """
     if not RegistryDb.exists(home.registry_json):
-        if secret_files.names(home, "cp"):
+        if secret_files.names(home, "cp") or secret_files.names(home, "driver"):
             raise EvcsError(
-                f"{home.registry_json} and its copy are gone, but CPs have secrets",
-                "restore a backup, or remove data/secrets/cp to start empty",
+                f"{home.registry_json} and its copy are gone, but CPs or drivers have secrets",
+                "restore a backup, or remove data/secrets/cp and driver to start empty",
             )
         db = RegistryDb(home.registry_json)
         db.commit(0)
@@ -105,6 +105,8 @@ class Registry:
                 self._on_message(batch, event.message)
             elif isinstance(event, Connected):
                 self._announce()
+            elif isinstance(event, Disconnected):
+                self._write_accounts()
         failure = self._commit(batch) if batch.changes else None
         for answer, result in answers:
             outcome = failure or result
@@ -114,10 +116,12 @@ class Registry:
                 answer.set_result(outcome)
 
     def tick(self, _now: float) -> float:
-        """Renew the broker's accounts, where that could not be done at once."""
-        if self._accounts_due:
-            self._write_accounts()
-        return RETRY_S
+        """Put right what of the identities was lost or changed by other hands."""
+        for identity, password in self._accounts.items():
+            if secret_files.restore(self._home, identity, password):
+                _log.error("identity=%s had lost its secret; put back", identity)
+        self._write_accounts()
+        return LOOK_EVERY_S
 
     def _apply(self, batch: Batch, ask: Ask) -> Any:
         try:

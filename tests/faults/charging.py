@@ -1,0 +1,66 @@
+"""What the tests of sessions need: a charge under way, its journal, its ticket."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from tests.system_under_test import System, eventually
+
+
+def begin(system: System, cp: str, driver: str, kwh: str = "20") -> str:
+    """Begin a charge and leave it to itself; its session id, once it meters."""
+    done = system.ok(
+        "evcs-driver", "charge", cp, "--driver", driver, "--kwh", kwh, "--no-watch", "--json"
+    )
+    session: str = done.json["session_id"]
+    eventually("it meters", lambda: metered(system, cp).get(session, 0) > 0, 30)
+    return session
+
+
+def watched(system: System, cp: str, driver: str, kwh: str) -> subprocess.Popen[str]:
+    """Begin a charge with a terminal that stays."""
+    return system.spawn("evcs-driver", "charge", cp, "--driver", driver, "--kwh", kwh, "--json")
+
+
+def metered(system: System, cp: str) -> dict[str, int]:
+    """Session -> Wh, from the Engine's own journal."""
+    found: dict[str, int] = {}
+    path = system.home / "data" / "journals" / f"{cp}.jsonl"
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if record["session_id"]:
+            session = record["session_id"]
+            found[session] = max(found.get(session, 0), record["energy_wh"])
+    return found
+
+
+def session(system: System, session_id: str) -> dict[str, Any]:
+    """One session from the ledger."""
+    rows = system.ok("evcs", "sessions", "--json").json
+    return next(row for row in rows if row["session_id"] == session_id)
+
+
+def ticket(system: System, session_id: str, deadline_s: float = 60.0) -> dict[str, Any]:
+    """The session's ticket, once it is there; its Wh are what its CP metered."""
+
+    def probe() -> dict[str, Any] | None:
+        found = session(system, session_id)
+        return found if found["state"] == "settled" else None
+
+    found: dict[str, Any] = eventually(f"ticket of {session_id}", probe, deadline_s, every_s=0.2)
+    assert found["energy_wh"] == metered(system, found["cp"]).get(session_id, 0)
+    return found
+
+
+def no_ticket_is_doubled(system: System) -> None:
+    """I1 and I2 for everything so far: one settled row a session, Wh as metered."""
+    rows = system.ok("evcs", "sessions", "--json").json
+    assert len({row["session_id"] for row in rows}) == len(rows)
+    for row in rows:
+        if row["state"] == "settled" and row["cp"] in system.states():
+            assert row["energy_wh"] == metered(system, row["cp"]).get(row["session_id"], 0), row
