@@ -31,6 +31,10 @@ class Outbox:
         """Have the session's present form written."""
         self._sessions[session.session_id] = session
 
+    def unwritten(self, session_id: str) -> Session | None:
+        """A session's form that this batch will write: the ledger doesn't know it yet."""
+        return self._sessions.get(session_id)
+
     def forget(self, session_id: str) -> None:
         """Have a request removed that its CP turned down."""
         self._sessions.pop(session_id, None)

@@ -40,7 +40,11 @@ class Sessions:
 
     def find(self, session_id: str) -> s.Session | None:
         """Any session, settled ones too."""
-        return self.open.get(session_id) or self._ledger.session(session_id)
+        return (
+            self.open.get(session_id)
+            or self._outbox.unwritten(session_id)
+            or self._ledger.session(session_id)
+        )
 
     def request(self, driver: str, cp: m.DesiredCp, energy_wh: int, request_id: str) -> s.Session:
         """A new session at the price of now."""

@@ -1,0 +1,131 @@
+"""Central's handling of batches: what a burst after its own absence must not do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evcs.adapters.ledger import Ledger
+from evcs.adapters.mqtt import Connected, Received
+from evcs.core import messages as m
+from evcs.services.central.service import Central
+from tests.unit.fakes import FakeBus
+
+CP = "CP-1"
+DESIRED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
+BIRTH = m.ServiceStatus("central", True, "boot", "1")
+
+
+class Stage:
+    """A Central with one CP, on a bus that records."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.now = path, 100.0
+        self.bus, self.ledger = FakeBus(), Ledger(path)
+        self.central = Central(self.bus, self.ledger, lambda: self.now, BIRTH)  # type: ignore[arg-type]
+        self.central.handle([Connected()])
+        self.hears(
+            DESIRED,
+            m.EngineStatus(CP, True, "e1"),
+            m.MonitorStatus(CP, True, "m1", "ok", 1.0),
+            BIRTH,
+        )
+
+    def hears(self, *messages: Any) -> list[Any]:
+        """One batch; what Central says of it."""
+        self.bus.taken()
+        self.central.handle([Received(message, False) for message in messages])
+        return self.bus.taken()
+
+    def begin(self, requested_wh: int = 2000) -> str:
+        """A session that supplies."""
+        said = self.hears(m.DriverRequest("ALICE", "charge", "r1", CP, requested_wh))
+        (start,) = [one for one in said if isinstance(one, m.Command)]
+        assert start.session_id is not None
+        self.hears(
+            m.Reply(CP, start.id, True), m.SessionEvent(CP, "started", start.session_id, 1, 0)
+        )
+        return start.session_id
+
+    def audited(self, what: str) -> list[str]:
+        """Details of the audit's entries of a kind."""
+        with closing(sqlite3.connect(self.path)) as db:
+            rows = db.execute("SELECT detail FROM audit WHERE what = ?", (what,)).fetchall()
+        return [detail for (detail,) in rows]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    found = Stage(tmp_path / "ledger.db")
+    yield found
+    found.ledger.close()
+
+
+def test_an_end_that_is_told_twice_in_one_batch_makes_one_ticket(stage: Stage) -> None:
+    session = stage.begin()
+    ended = m.SessionEvent(CP, "ended", session, 9, 1500, "completed")
+    said = stage.hears(ended, ended, ended)
+    tickets = [one for one in said if isinstance(one, m.DriverEvent) and one.event == "ticket"]
+    assert len(tickets) == 1
+    assert len(stage.audited("ticket")) == 1
+
+
+def test_more_energy_than_was_asked_for_is_refused(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0))
+    stage.hears(m.Meter(CP, session, 50, 900_000_000_000, 22_000, 230.0, 30.0))
+    assert stage.central.sessions.refused_readings == 1
+    assert "900000000000 Wh" in stage.audited("meter")[0]
+    stage.hears(m.Meter(CP, session, 3, 1100, 22_000, 230.0, 30.0))
+    said = stage.hears(m.SessionEvent(CP, "ended", session, 51, 10**14, "completed"))
+    (ticket,) = [one for one in said if isinstance(one, m.DriverEvent) and one.event == "ticket"]
+    assert (ticket.body["energy_wh"], ticket.body["cost_eur"]) == (1100, "0.33")
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        m.Meter(CP, "", 5, 900, 1, 230.0, 1.0),
+        m.Meter(CP, "", 5, -1, 1, 230.0, 1.0),
+        m.Meter(CP, "", 1, 1200, 1, 230.0, 1.0),
+        m.Meter(CP, "", 5, 1200, -1, 230.0, 1.0),
+        m.Meter("CP-2", "", 5, 1200, 1, 230.0, 1.0),
+        m.Meter(CP, "another", 5, 1200, 1, 230.0, 1.0),
+    ],
+)
+def test_an_impossible_reading_changes_nothing(stage: Stage, reading: m.Meter) -> None:
+    session = stage.begin()
+    stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0))
+    stage.hears(reading._replace(session_id=reading.session_id or session))
+    assert stage.central.sessions.open[session].energy_wh == 1000
+    assert stage.central.sessions.refused_readings == 1
+
+
+def test_an_event_of_an_old_session_changes_no_ticket(stage: Stage) -> None:
+    first = stage.begin()
+    stage.hears(m.SessionEvent(CP, "ended", first, 9, 1500, "completed"))
+    stage.hears(m.EngineStatus(CP, True, "e1"))
+    second = stage.begin()
+    said = stage.hears(
+        m.SessionEvent(CP, "ended", first, 10, 1800, "late"),
+        m.SessionEvent(CP, "started", first, 1, 0),
+    )
+    assert not [one for one in said if isinstance(one, m.DriverEvent)]
+    found = stage.ledger.session(first)
+    assert found is not None
+    assert (found.energy_wh, found.reason) == (1500, "completed")
+    assert list(stage.central.sessions.open) == [second]
+
+
+def test_a_cp_whose_deletion_was_missed_is_forgotten(stage: Stage) -> None:
+    stage.hears(m.DesiredCp("CP-2", "CP-2", "in", "0.30", 1, "", "main", False, False, 2))
+    stage.central.handle([Connected()])
+    stage.hears(m.EngineStatus(CP, True, "e1"), BIRTH)
+    said = stage.hears(DESIRED, m.ServiceStatus("registry", True, "r", "1"))
+    assert m.Cleared(m.JudgedState, {"cp": "CP-2"}) in said
+    assert [cp.id for cp in stage.central.cps()] == [CP]
