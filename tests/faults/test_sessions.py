@@ -32,6 +32,14 @@ def _kill(system: System, name: str, how: int = signal.SIGKILL) -> int:
     return pid
 
 
+def _another(system: System, name: str, pid: int) -> None:
+    eventually(f"another {name}", lambda: system.processes().get(name, pid) != pid)
+
+
+def _metered(system: System, cp: str, session_id: str, wh: int) -> None:
+    eventually(f"{wh} Wh", lambda: metered(system, cp).get(session_id) == wh)
+
+
 def _supplying_again(system: System, cp: str, session_id: str, above_wh: int) -> None:
     eventually(
         "it goes on",
@@ -157,7 +165,7 @@ def test_broker_killed_again_and_again(fleet: System) -> None:
     ]
     for _ in range(5):
         pid = _kill(fleet, "mosquitto")
-        eventually("another broker", lambda pid=pid: fleet.processes().get("mosquitto", pid) != pid)
+        _another(system=fleet, name="mosquitto", pid=pid)
     for one in sessions:
         found = ticket(fleet, one, 90)
         assert (found["energy_wh"], found["reason"]) == (6000, "completed")
@@ -191,7 +199,7 @@ def test_central_stopped_while_engines_go_on(fleet: System) -> None:
     ]
     pid = _kill(fleet, "central", signal.SIGSTOP)
     for cp, one in zip(("CP-001", "CP-002"), sessions, strict=True):
-        eventually("full", lambda cp=cp, one=one: metered(fleet, cp).get(one) == 3000)
+        _metered(fleet, cp, one, 3000)
     os.kill(pid, signal.SIGCONT)
     for one in sessions:
         assert ticket(fleet, one)["reason"] == "completed"

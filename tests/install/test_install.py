@@ -13,8 +13,6 @@ import pytest
 from tests.install.conftest import FirstUse
 from tests.install.helpers import clone, environment, run, snapshot
 
-pytestmark = pytest.mark.xdist_group("install")
-
 SUPERVISORD_CONF = """\
 [supervisord]
 nodaemon=true

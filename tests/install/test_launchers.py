@@ -11,8 +11,6 @@ import pytest
 from tests.install.conftest import FirstUse
 from tests.install.helpers import environment, run
 
-pytestmark = pytest.mark.xdist_group("install")
-
 COMMANDS = ["evcs", "evcs-cp", "evcs-driver", "supervisorctl"]
 
 

@@ -9,8 +9,6 @@ import pytest
 
 from tests.install.helpers import clone, run, snapshot
 
-pytestmark = pytest.mark.xdist_group("install")
-
 COMMANDS = ["evcs", "evcs-cp", "evcs-driver"]
 
 
