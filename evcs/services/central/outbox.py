@@ -10,8 +10,10 @@ from evcs.adapters.ledger import AuditEntry, Ledger
 from evcs.adapters.mqtt import Bus
 from evcs.core import topics
 from evcs.core.errors import EvcsError
-from evcs.core.messages import Message
-from evcs.core.session import Session
+from evcs.core.messages import Command, DriverEvent, Message
+from evcs.core.session import REQUESTED, Session
+
+MAX_AUDIT_WAITING = 10_000
 
 _log = logging.getLogger("evcs")
 
@@ -48,27 +50,54 @@ class Outbox:
         """Have a message sent once all is written."""
         self._out.append(message)
 
-    def flush(self) -> bool:
-        """Write, then tell. False where the disk refused: nothing is told, and it is kept."""
-        if self._sessions or self._refused or self._audit:
-            crash_point("central.before_commit")
-            try:
-                self._ledger.commit(self._sessions.values(), self._refused, self._audit)
-            except EvcsError as error:
-                if not self._failing:
-                    _log.error("%s; %s", error, error.hint)
-                self._failing = True
-                return False
-            crash_point("central.committed")
-        self._failing = False
-        self._sessions.clear()
-        self._refused.clear()
-        self._audit.clear()
+    def flush(self) -> list[Session]:
+        """Write, then tell. Returns the requests that a full disk refused; see `_refuse`."""
+        refused = self._refuse() if not self._write() else []
+        waiting: list[Message | topics.Publication] = []
         for message in self._out:
-            if isinstance(message, topics.Publication):
+            if self._failing and not _stands_alone(message):
+                waiting.append(message)
+            elif isinstance(message, topics.Publication):
                 self._bus.publish(message)
             else:
                 self._bus.say(message)
             crash_point("central.told")
-        self._out.clear()
+        self._out = waiting
+        return refused
+
+    def _write(self) -> bool:
+        if not (self._sessions or self._refused or self._audit):
+            return True
+        crash_point("central.before_commit")
+        try:
+            self._ledger.commit(self._sessions.values(), self._refused, self._audit)
+        except EvcsError as error:
+            if not self._failing:
+                _log.error("%s; %s", error, error.hint)
+            self._failing = True
+            return False
+        crash_point("central.committed")
+        if self._failing:
+            _log.info("the ledger is written again")
+        self._failing = False
+        self._sessions.clear()
+        self._refused.clear()
+        self._audit.clear()
         return True
+
+    def _refuse(self) -> list[Session]:
+        """While the disk is full no session begins; what is under way waits to be written."""
+        refused = [one for one in self._sessions.values() if one.phase == REQUESTED]
+        ids = {one.session_id for one in refused}
+        for session_id in ids:
+            del self._sessions[session_id]
+        self._out = [one for one in self._out if getattr(one, "session_id", None) not in ids]
+        del self._audit[MAX_AUDIT_WAITING:]
+        return refused
+
+
+def _stands_alone(message: Message | topics.Publication) -> bool:
+    """Whether a message says nothing that has to be in the ledger first."""
+    if isinstance(message, DriverEvent):
+        return message.event in ("progress", "answer", "denied")
+    return not isinstance(message, Command)

@@ -393,7 +393,8 @@ class Central:
             elif known.told != state:
                 later.add(cp)
         self._touched = later
-        self._outbox.flush()
+        for refused in self._outbox.flush():
+            self.sessions.unwritten(refused)
 
     def _tell_summary(self, now: float) -> None:
         if not self._ready or now - self._summary_at < SUMMARY_EVERY_S:

@@ -80,6 +80,12 @@ class Sessions:
         )
         self._drop(session)
 
+    def unwritten(self, session: s.Session) -> None:
+        """A request that could not be written: as if it had not been made."""
+        reason = "the ledger can't be written now; try again later"
+        self.tell(session, "denied", {"code": "failed", "reason": reason})
+        self._drop(session)
+
     def advance(self, session: s.Session, event: s.Event) -> s.Session:
         """Put an event to the table; save and tell what comes of it."""
         after = s.advance(session, event)

@@ -141,7 +141,9 @@ class Registry:
         except (OSError, EvcsError) as error:
             self._undo_secrets(batch)
             _log.error("change refused: %s", error)
-            return error if isinstance(error, EvcsError) else EvcsError(str(error), "make room")
+            if isinstance(error, EvcsError):
+                return error
+            return EvcsError(f"the Registry can't be written: {error.strerror}", "make room")
         crash_point("registry.committed")
         self._take_over(batch, fresh)
         self._write_accounts()

@@ -1,0 +1,80 @@
+"""A19: no room for the Registry, the ledger and the journals while two CPs supply."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.faults.charging import begin, ticket
+from tests.faults.invariants import wait_until_consistent
+from tests.system_under_test import System, eventually
+
+
+@pytest.fixture(scope="module")
+def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+    """A system whose data/ is a file system of 8 MB."""
+    system = new_system()
+    data = system.home / "data"
+    data.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "evcs-test", str(data)]
+    subprocess.run(mount, check=True, capture_output=True)
+    system.up()
+    system.ok("evcs-cp", "create", "CP-{001..003}")
+    system.ok("evcs", "driver", "add", "ALICE", "BOB", "CARA")
+    yield system
+    system.down()
+    subprocess.run(["umount", "-l", str(data)], check=True)
+
+
+def _fill(data: Path) -> None:
+    with (data / "ballast").open("ab", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 512)
+
+
+def _tree(system: System) -> dict[str, bytes]:
+    roots = [system.home / "data" / "secrets", system.home / "conf"]
+    files = [path for root in roots for path in root.rglob("*") if path.is_file()]
+    files += [system.home / "data" / name for name in ("registry.json", "mosquitto.passwd")]
+    return {str(path): path.read_bytes() for path in files}
+
+
+def test_a_full_disk_refuses_changes_and_stops_no_charge(fleet: System) -> None:
+    data = fleet.home / "data"
+    first, second = begin(fleet, "CP-001", "ALICE", "6"), begin(fleet, "CP-002", "BOB", "5")
+    before, pids = _tree(fleet), fleet.steady()
+    _fill(data)
+    created = fleet.run("evcs-cp", "create", "CP-009")
+    edited = fleet.run("evcs-cp", "edit", "CP-003", "--price-eur-kwh", "0.99")
+    _fill(data)
+    charged = fleet.run("evcs-driver", "charge", "CP-003", "--driver", "CARA")
+    for done in (created, edited, charged):
+        assert done.code == 1, done
+        assert "can't be written" in done.err
+    assert _tree(fleet) == before
+    assert fleet.states()["CP-001"] == "SUPPLYING"
+    assert fleet.steady() == pids
+    os.truncate(data / "ballast", 0)
+    for session_id, wh in ((first, 6000), (second, 5000)):
+        found = ticket(fleet, session_id, 90)
+        assert (found["energy_wh"], found["reason"]) == (wh, "completed")
+    fleet.ok("evcs-cp", "create", "CP-009")
+    fleet.ok("evcs-driver", "charge", "CP-003", "--driver", "CARA", "--kwh", "0.3")
+    wait_until_consistent(fleet)
+
+
+def test_charges_that_end_while_the_disk_is_full_get_their_ticket_later(fleet: System) -> None:
+    data = fleet.home / "data"
+    session_id = begin(fleet, "CP-001", "ALICE", "2")
+    _fill(data)
+    ended = fleet.home / "log" / "CP-001.engine.log"
+    marks = ended.read_text().count("ended completed")
+    eventually("the car is full", lambda: ended.read_text().count("ended completed") > marks, 60)
+    os.truncate(data / "ballast", 0)
+    found = ticket(fleet, session_id, 60)
+    assert (found["energy_wh"], found["reason"]) == (2000, "completed")
