@@ -111,6 +111,7 @@ find_packages() {
     command -v mosquitto_sub >/dev/null || packages+=(mosquitto-clients)
     if ((dev)); then
         command -v chromium >/dev/null || packages+=(chromium chromium-sandbox fonts-liberation)
+        command -v faketime >/dev/null || packages+=(faketime)
         command -v git >/dev/null || packages+=(git)
         command -v shellcheck >/dev/null || packages+=(shellcheck)
         command -v systemd-analyze >/dev/null || packages+=(systemd)

@@ -33,6 +33,7 @@ FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 MAX_WAITING_MESSAGES = 20_000
 REFUSED = frozenset({134, 135})
+TRIES_WITH_A_NEW_SECRET = 4
 
 _log = logging.getLogger("evcs")
 
@@ -78,8 +79,10 @@ class Bus:
         inbox: Callable[[Connected | Disconnected | Received], None],
         subscriptions: Sequence[topics.Subscription],
         will: topics.Publication | None = None,
+        decode: Callable[[str, bytes], Any] = topics.decode,
     ) -> None:
         self.dropped = 0
+        self._decode = decode
         self._account = account
         self._inbox = inbox
         self._subscriptions = [
@@ -88,6 +91,9 @@ class Bus:
         ]
         self._will = will
         self._client: Client | None = None
+        # A renewed secret is in its file a moment before the broker knows it.
+        self._used = self._accepted = ""
+        self._tries = 0
         self._client_id = os.urandom(16).hex()
         self._stopping = threading.Event()
         self._ready = self._reached = False
@@ -173,7 +179,8 @@ class Bus:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_queued_messages_set(0)
         client.max_inflight_messages_set(1000)
-        client.username_pw_set(self._account.identity, self._account.secret())
+        self._used = self._account.secret()
+        client.username_pw_set(self._account.identity, self._used)
         if self._will is not None:
             will = self._will
             client.will_set(will.topic, will.payload, will.qos, will.retain)
@@ -188,12 +195,24 @@ class Bus:
         self, client: Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
     ) -> None:
         if code.is_failure:
-            self._tell_gone(f"refused: {code}", code.value in REFUSED)
+            self._tell_gone(f"refused: {code}", code.value in REFUSED and not self._renewed())
             client.disconnect()
-        elif self._subscriptions:
+            return
+        self._accepted, self._tries = self._used, 0
+        if self._subscriptions:
             client.subscribe(self._subscriptions)
         else:
             self._become_ready()
+
+    def _renewed(self) -> bool:
+        """Whether a refusal may come from a secret that is being renewed: only some tries long."""
+        self._tries += 1
+        try:
+            newer = self._account.secret() != self._used
+        except EvcsError:
+            newer = False
+        new = newer or self._accepted not in ("", self._used)
+        return new and self._tries <= TRIES_WITH_A_NEW_SECRET
 
     def _on_disconnect(
         self, _client: Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
@@ -223,7 +242,7 @@ class Bus:
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         try:
-            found = topics.decode(message.topic, bytes(message.payload))
+            found = self._decode(message.topic, bytes(message.payload))
         except topics.Unreadable as error:
             self.dropped += 1
             if self.dropped & (self.dropped - 1) == 0:

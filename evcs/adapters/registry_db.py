@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinydb import TinyDB, where
 from tinydb.middlewares import CachingMiddleware
@@ -82,6 +82,28 @@ def _load(path: Path) -> _Tables | None:
         return tables if path.read_bytes() == _dump(tables) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+class Stored(NamedTuple):
+    """What a store holds, as a reader finds it."""
+
+    cps: dict[str, DesiredCp]
+    drivers: list[str]
+
+
+def peek(path: Path) -> tuple[Stored | None, list[Path]]:
+    """What the store holds, None where nothing can be read; and its files that can't be.
+
+    Changes nothing, so it is for those who don't own the store.
+    """
+    found = {one: _load(one) for one in (path, _copy_of(path))}
+    tables = next((one for one in found.values() if one is not None), None)
+    bad = [one for one, content in found.items() if content is None and one.exists()]
+    if tables is None:
+        return None, bad
+    cps = tables.get("cps", {}).values()
+    drivers = [doc["id"] for doc in tables.get("drivers", {}).values()]
+    return Stored({doc["id"]: DesiredCp(cp=doc["id"], **doc) for doc in cps}, drivers), bad
 
 
 class RegistryDb:

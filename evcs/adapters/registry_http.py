@@ -47,6 +47,14 @@ class RegistryClient:
         """Begin a CP's deletion."""
         return self._call("DELETE", f"/api/v1/cps/{quote(cp, safe='')}")
 
+    def revoke(self, cp: str) -> dict[str, Any]:
+        """Shut a CP's identities out."""
+        return self._call("POST", f"/api/v1/cps/{quote(cp, safe='')}/revoke")
+
+    def rekey(self, cp: str) -> dict[str, Any]:
+        """Give a CP new secrets, and lift a revocation."""
+        return self._call("POST", f"/api/v1/cps/{quote(cp, safe='')}/rekey")
+
     def drivers(self) -> list[dict[str, Any]]:
         """All drivers."""
         return self._call("GET", "/api/v1/drivers")

@@ -25,11 +25,11 @@ def differences(
         if p.group in RESERVED and p.state != "RUNNING"
     ]
     files = SectionFiles(home.sections).texts()
-    accounts = _accounts(home)
+    may_speak = accounts(home)
     running = {(p.group, p.name): p for p in processes}
     for cp in cps:
         if cp["host"] == host:
-            found += _of_cp(home, cp, files, accounts, running)
+            found += _of_cp(home, cp, files, may_speak, running)
     known = {cp["id"] for cp in cps}
     for group in sorted({p.group for p in processes} - known - RESERVED):
         found.append(_entry(group, "runs, and no record explains it", f"evcs ctl stop {group}:*"))
@@ -42,7 +42,8 @@ def _entry(who: str, what: str, remedy: str) -> dict[str, str]:
     return {"id": who, "difference": what, "remedy": remedy}
 
 
-def _accounts(home: Home) -> set[str]:
+def accounts(home: Home) -> set[str]:
+    """The identities in the broker's password file."""
     try:
         text = home.passwords.read_text(encoding="ascii")
     except (OSError, ValueError):
@@ -54,7 +55,7 @@ def _of_cp(
     home: Home,
     cp: dict[str, Any],
     files: dict[str, str | None],
-    accounts: set[str],
+    may_speak: set[str],
     running: dict[tuple[str, str], Process],
 ) -> list[dict[str, str]]:
     name = cp["id"]
@@ -65,7 +66,7 @@ def _of_cp(
         found.append(_entry(name, "section file is not as it should be", "evcs logs cp-manager"))
     for role in sections.ROLES:
         identity = f"cp/{name}/{role}"
-        if (identity in accounts and home.secret(identity).exists()) != wanted:
+        if (identity in may_speak and home.secret(identity).exists()) != wanted:
             found.append(_entry(name, f"identity of its {role} is missing", "evcs logs registry"))
         process = running.get((name, role))
         up = process is not None and process.state == "RUNNING"

@@ -18,6 +18,7 @@ from evcs.cli import fleet, prepare
 from evcs.cli.check import differences
 from evcs.cli.common import Call, command, group, kwh, table, with_call
 from evcs.cli.common import main as run_program
+from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import show_logs
 from evcs.cli.observer import Observer
 from evcs.cli.operator import ask_operator
@@ -305,6 +306,9 @@ def ctl(call: Call, arguments: tuple[str, ...]) -> None:
     conf = str(call.settings.home.supervisord_conf)
     python = sys.executable
     os.execv(python, [python, "-m", "supervisor.supervisorctl", "-c", conf, *arguments])
+
+
+doctor.add_to(program)
 
 
 def _web(call: Call) -> str:

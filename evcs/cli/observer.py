@@ -23,13 +23,16 @@ class Observer:
 
     def __init__(
         self, settings: Settings, subscriptions: Iterable[topics.Subscription],
-        identity: str = "inspector",
+        identity: str = "inspector", decode: Callable[[str, bytes], Any] = topics.decode,
     ) -> None:  # fmt: skip
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         password = secret_files.read(settings.home, identity)
         account = mqtt.Account(settings.mqtt_port, identity, lambda: password)
         self._port = settings.mqtt_port
-        self._bus = mqtt.Bus(account, self._events.put, [*subscriptions, topics.central_status()])
+        wanted = list(subscriptions)
+        if topics.below() not in wanted:  # the broker tells overlapping ones twice
+            wanted.append(topics.central_status())
+        self._bus = mqtt.Bus(account, self._events.put, wanted, decode=decode)
         self._central: bool | None = None
         self._patience_s = patience(settings)
 
@@ -50,15 +53,20 @@ class Observer:
 
     def next(self, deadline: float) -> m.Message | m.Cleared | None:
         """The next message, or None at the deadline (monotonic seconds)."""
+        event = self.receive(deadline)
+        if event is None:
+            return None
+        found = event.message
+        if isinstance(found, m.ServiceStatus) and found.service == "central":
+            self._central = found.online
+        return found
+
+    def receive(self, deadline: float) -> mqtt.Received | None:
+        """The same, with whether the broker had kept it."""
         while True:
             event = self._next(deadline)
-            if event is None:
-                return None
-            if isinstance(event, mqtt.Received):
-                found = event.message
-                if isinstance(found, m.ServiceStatus) and found.service == "central":
-                    self._central = found.online
-                return found
+            if event is None or isinstance(event, mqtt.Received):
+                return event
 
     def wait(
         self,
@@ -82,6 +90,10 @@ class Observer:
     def say(self, message: m.Message) -> None:
         """Publish a message, if there is a connection."""
         self._bus.say(message)
+
+    def publish(self, publication: topics.Publication) -> None:
+        """Publish what is no message, such as the clearing of one."""
+        self._bus.publish(publication)
 
     def ask(
         self, request: m.Message, take: Callable[[m.Message | m.Cleared], bool], timeout_s: float

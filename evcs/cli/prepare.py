@@ -243,24 +243,29 @@ def _check_ports(settings: Settings) -> None:
 
 def port_holder(port: int) -> str:
     """Who listens on a TCP port of this machine, as far as may be seen."""
+    return listener(port)[1] or "holder unknown"
+
+
+def listener(port: int) -> tuple[int | None, str | None]:
+    """Pid and name of who listens on a TCP port; no name where nobody does."""
     wanted = f"{port:04X}"
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for row in Path(table).read_text().splitlines()[1:]:
             fields = row.split()
             if fields[3] == "0A" and fields[1].endswith(f":{wanted}"):
                 return _process_of(f"socket:[{fields[9]}]")
-    return "holder unknown"
+    return None, None
 
 
-def _process_of(link: str) -> str:
+def _process_of(link: str) -> tuple[int | None, str]:
     for fd in Path("/proc").glob("[0-9]*/fd/*"):
         try:
             if str(fd.readlink()) == link:
                 pid = fd.parts[2]
-                return f"{Path('/proc', pid, 'comm').read_text().strip()}, pid {pid}"
+                return int(pid), f"{Path('/proc', pid, 'comm').read_text().strip()}, pid {pid}"
         except OSError:
             continue
-    return "held by another user's process"
+    return None, "another user's process"
 
 
 def stop(settings: Settings) -> bool:

@@ -17,7 +17,8 @@ class Actual(NamedTuple):
     """What is there: section files by CP (None: unreadable), groups supervisord holds.
 
     `changed`: groups that run by an older section than the file's, as supervisord told at
-    its last reload. `busy`: CPs that are supplying now.
+    its last reload. `busy`: CPs that are supplying now, or have told no end yet; a revoked
+    one only while it may still be opening its contactor.
     """
 
     files: Mapping[str, str | None]
@@ -73,8 +74,7 @@ def _keep(cp: str, section: str, actual: Actual) -> Plan:
 
 
 def _take_away(cp: str, desired: DesiredCp, actual: Actual) -> Plan:
-    # A revoked CP's supply has ended already: the broker dropped it.
-    if cp in actual.busy and cp in actual.groups and not desired.revoked:
+    if cp in actual.busy and cp in actual.groups:
         return Plan((), (), (), (), (cp,))
     erase = (cp,) if cp in actual.files else ()
     stop = (cp,) if cp in actual.groups else ()

@@ -23,6 +23,7 @@ WAITING_S = 1.0
 BURST_S = 1.0
 GATHER_S = 0.25
 MAX_PAUSE_S = 15.0
+REVOKED_WITHIN_S = 3.0
 
 _log = logging.getLogger("evcs")
 
@@ -48,6 +49,7 @@ class CpManager:
         self._supervisord, self._clock = supervisord, clock
         self._files = SectionFiles(home.sections)
         self._desired: dict[str, m.DesiredCp] = {}
+        self._revoked_at: dict[str, float] = {}
         self._reported: dict[str, m.Applied] = {}
         self._changed: frozenset[str] = frozenset()
         self._reloaded = False
@@ -87,9 +89,14 @@ class CpManager:
     def _on_message(self, message: m.Message | m.Cleared) -> None:
         if isinstance(message, m.DesiredCp):
             self._desired[message.cp] = message
+            if message.revoked:
+                self._revoked_at.setdefault(message.cp, self._clock())
+            else:
+                self._revoked_at.pop(message.cp, None)
         elif isinstance(message, m.Cleared) and message.kind is m.DesiredCp:
             cp = message.key["cp"]
             self._desired.pop(cp, None)
+            self._revoked_at.pop(cp, None)
             self._reported.pop(cp, None)
             self._bus.publish(topics.clear(m.Applied, host=self._host, cp=cp))
             return
@@ -139,11 +146,19 @@ class CpManager:
         return reconcile.plan(self._desired, texts, actual, self._host)
 
     def _busy(self, cps: Iterable[str]) -> frozenset[str]:
-        """Those that supply now, by their own word."""
+        """Those that supply now, by their own word.
+
+        A revoked one can't tell its end to anybody: it has a moment to open its contactor.
+        """
         found = set()
         for cp in cps:
             answer = engine_health.ask(self._home.engine_socket(cp), 0.5)
-            if answer is not None and answer.get("session_id"):
+            if answer is None or not answer.get("session_id"):
+                continue
+            revoked_at = self._revoked_at.get(cp)
+            if revoked_at is None or (
+                answer.get("supplying") and self._clock() - revoked_at < REVOKED_WITHIN_S
+            ):
                 found.add(cp)
         return frozenset(found)
 

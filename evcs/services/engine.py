@@ -203,5 +203,6 @@ class Engine:
             "fault": self._charger.fault,
             "ready": self._told,
             "session_id": self._supply.session_id if busy else None,
+            "supplying": self._supply.phase == s.SUPPLYING,
             "boot": self._boot,
         }

@@ -193,16 +193,22 @@ def test_central_killed_before_and_after_each_commit(fleet: System, point: str, 
     no_ticket_is_doubled(fleet)
 
 
+def _says_that_central_is_there(system: System) -> bool:
+    topic = "evcs/v1/cp/CP-001/engine/status"
+    return bool(system.retained(topic)[topic]["central"])
+
+
 def test_central_stopped_while_engines_go_on(fleet: System) -> None:
-    sessions = [
-        begin(fleet, cp, driver, "3") for cp, driver in (("CP-001", "ALICE"), ("CP-002", "BOB"))
-    ]
+    """A7: the broker sees it by the keepalive, the engines by Central's will."""
+    sessions = [begin(fleet, "CP-001", "ALICE", "3"), begin(fleet, "CP-002", "BOB", "3")]
     pid = _kill(fleet, "central", signal.SIGSTOP)
     for cp, one in zip(("CP-001", "CP-002"), sessions, strict=True):
         _metered(fleet, cp, one, 3000)
+    eventually("engines show it", lambda: not _says_that_central_is_there(fleet), 60, every_s=1)
     os.kill(pid, signal.SIGCONT)
     for one in sessions:
         assert ticket(fleet, one)["reason"] == "completed"
+    eventually("engines show it", lambda: _says_that_central_is_there(fleet))
 
 
 def test_drivers_terminal_killed(fleet: System) -> None:

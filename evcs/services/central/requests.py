@@ -50,6 +50,8 @@ class Requests:
             self._close(asked)
         elif asked.verb in BY_HAND:
             self._by_hand(asked)
+        elif asked.verb == "ping":
+            self._outbox.say(m.OperatorEvent(asked.asker, "answer", asked.id, True))
         else:
             self._tell(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
 

@@ -176,6 +176,8 @@ class Central:
             return
         if desired.deleted:
             self.stop_session(session, "deleted")
+        elif desired.revoked:
+            self.stop_session(session, "revoked")
         elif desired.service == "out":
             self.stop_session(session, "out_of_order")
 

@@ -29,6 +29,7 @@ class Batch:
         self.revision = revision
         self.cps: dict[str, DesiredCp] = {}
         self.created: list[str] = []
+        self.rekeyed: dict[str, None] = {}
         self.gone: list[str] = []
         self.drivers: list[str] = []
         self.drivers_gone: list[str] = []
@@ -77,12 +78,27 @@ class Batch:
                 found.append(error)
         return found
 
-    def _edit(self, cp: str, given: object) -> DesiredCp:
-        before = self._current(cp)
-        if before.deleted:
+    def _alive(self, cp: str) -> DesiredCp:
+        found = self._current(cp)
+        if found.deleted:
             raise Deleting(f"CP {cp} is being deleted", "it can't be changed any more")
+        return found
+
+    def _edit(self, cp: str, given: object) -> DesiredCp:
+        before = self._alive(cp)
         after = desired.edited(before, given)
         return before if after == before else self._put(after)
+
+    def _revoke(self, cp: str) -> DesiredCp:
+        """Shut the CP out: its identities leave the broker, its record stays."""
+        before = self._alive(cp)
+        return before if before.revoked else self._put(before._replace(revoked=True))
+
+    def _rekey(self, cp: str) -> DesiredCp:
+        """New secrets; a revocation is over with that."""
+        before = self._alive(cp)
+        self.rekeyed[cp] = None
+        return self._put(before._replace(revoked=False))
 
     def _delete(self, cp: str) -> DesiredCp:
         before = self._current(cp)

@@ -54,6 +54,14 @@ def build_app(registry: Registry, token: Callable[[], str]) -> Bottle:
     def delete(cp: str) -> HTTPResponse:
         return json_response(desired.to_json(registry.ask("delete", cp)), 202)
 
+    @app.post("/api/v1/cps/<cp>/revoke")
+    def revoke(cp: str) -> HTTPResponse:
+        return json_response(desired.to_json(registry.ask("revoke", cp)))
+
+    @app.post("/api/v1/cps/<cp>/rekey")
+    def rekey(cp: str) -> HTTPResponse:
+        return json_response(desired.to_json(registry.ask("rekey", cp)))
+
     @app.get("/api/v1/drivers")
     def list_drivers() -> HTTPResponse:
         return json_response([{"id": driver} for driver in sorted(registry.drivers)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from evcs.adapters import broker_accounts, secret_files
@@ -30,8 +31,13 @@ def accounts(home: Home, cps: dict[str, m.DesiredCp], drivers: frozenset[str]) -
     names = [*secret_files.SERVICES, *(f"driver/{driver}" for driver in drivers)]
     for cp in cps.values():
         if not cp.revoked:
-            names += [f"cp/{cp.id}/engine", f"cp/{cp.id}/monitor"]
+            names += _of(cp.id)
     return {name: secret_files.ensure(home, name) for name in names}
+
+
+def _of(cp: str) -> tuple[str, str]:
+    """A CP's identities."""
+    return f"cp/{cp}/engine", f"cp/{cp}/monitor"
 
 
 def open_store(home: Home) -> RegistryDb:
@@ -130,7 +136,7 @@ class Registry:
             return error
 
     def _commit(self, batch: Batch) -> EvcsError | None:
-        made = [f"cp/{cp}/{role}" for cp in batch.created for role in ("engine", "monitor")]
+        made = [who for cp in {**dict.fromkeys(batch.created), **batch.rekeyed} for who in _of(cp)]
         made += [f"driver/{driver}" for driver in batch.drivers]
         try:
             fresh = {identity: secret_files.create(self._home, identity) for identity in made}
@@ -156,6 +162,11 @@ class Registry:
             secret_files.remove(self._home, f"cp/{cp}")
         for driver in batch.drivers:
             secret_files.remove(self._home, f"driver/{driver}")
+        # On a disk that takes nothing the new ones stay; the next tick puts the old ones back.
+        with suppress(OSError):
+            for identity in (who for cp in batch.rekeyed for who in _of(cp)):
+                if identity in self._accounts:
+                    secret_files.restore(self._home, identity, self._accounts[identity])
 
     def _take_over(self, batch: Batch, fresh: dict[str, str]) -> None:
         """What is committed is now the truth; identities follow from it."""
@@ -164,15 +175,18 @@ class Registry:
         self.drivers = (self.drivers | set(batch.drivers)) - set(batch.drivers_gone)
         self._revision = batch.revision
         self._accounts.update(fresh)
+        for cp in {*gone, *(one.id for one in batch.cps.values() if one.revoked)}:
+            for identity in _of(cp):
+                self._accounts.pop(identity, None)
         for cp in gone:
-            for role in ("engine", "monitor"):
-                self._accounts.pop(f"cp/{cp}/{role}", None)
             secret_files.remove(self._home, f"cp/{cp}")
         for driver in batch.drivers_gone:
             self._accounts.pop(f"driver/{driver}", None)
             secret_files.remove(self._home, f"driver/{driver}")
         for cp in batch.created:
             _log.info("cp=%s created", cp)
+        for cp in batch.rekeyed:
+            _log.info("cp=%s has new secrets", cp)
         for cp in gone:
             _log.info("cp=%s gone", cp)
 
@@ -189,6 +203,9 @@ class Registry:
     def _tell(self, batch: Batch) -> None:
         for cp in batch.cps.values():
             self.bus.say(cp)
+            if cp.revoked:
+                for kind in STATUS_KINDS:
+                    self.bus.publish(topics.clear(kind, cp=cp.id))
         crash_point("registry.told")
         for gone in batch.gone:
             self._unexplained.add(gone)

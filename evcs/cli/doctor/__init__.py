@@ -1,0 +1,1 @@
+"""`evcs doctor`: what is wrong with this machine, home or running system, and what to do."""

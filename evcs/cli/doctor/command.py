@@ -1,0 +1,62 @@
+"""`evcs doctor [--fix]`: every check, one line each, with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+from evcs.cli.common import Call, command, table
+from evcs.cli.doctor import home, live, machine
+from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
+from evcs.cli.doctor.sight import Sight
+from evcs.core.errors import EvcsError, NotFound
+
+CHECKS: tuple[Callable[[Sight], Finding], ...] = (*machine.CHECKS, *home.CHECKS, *live.CHECKS)
+COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
+
+
+def add_to(program: click.Group) -> None:
+    """Add `doctor` to `evcs`."""
+
+    @command(program)
+    @click.option("--fix", is_flag=True, help="Also do what is safe, and look again.")
+    def doctor(call: Call, fix: bool) -> None:
+        """Find out what is wrong with machine, home or system, and what to do about it."""
+        if not call.settings.home.path.is_dir():
+            raise NotFound(f"no home {call.settings.home.path}", "evcs up makes it")
+        found = examine(call)
+        fixed = [done for one in found if fix and one.fix for done in _mend(call, one, one.fix)]
+        if fixed:
+            found = examine(call)
+        rows = [(click.style(one.level, fg=COLOURS[one.level]), one.check, one.text, one.remedy)
+                for one in found]  # fmt: skip
+        told = {"checks": [one.to_json() for one in found], "fixed": fixed}
+        call.out.data(told, table(("", "CHECK", "FOUND", "NEXT STEP"), rows))
+        if any(one.level == FAIL for one in found):
+            raise SystemExit(1)
+
+
+def _mend(call: Call, one: Finding, fix: Callable[[], str]) -> list[str]:
+    try:
+        done = fix()
+    except (EvcsError, OSError) as error:
+        call.out.say(f"{one.check}: could not be mended: {error}")
+        return []
+    call.out.say(f"{one.check}: {done}")
+    return [f"{one.check}: {done}"]
+
+
+def examine(call: Call) -> list[Finding]:
+    """Every check once, on one look."""
+    sight = Sight(call)
+    return [_run(check, sight) for check in CHECKS]
+
+
+def _run(check: Callable[[Sight], Finding], sight: Sight) -> Finding:
+    try:
+        return check(sight)
+    except EvcsError as error:
+        return Finding(check.__name__, FAIL, error.message, error.hint)
+    except OSError as error:
+        return Finding(check.__name__, FAIL, str(error), "is the home yours?")

@@ -1,0 +1,135 @@
+"""Doctor's checks of the home's files: store, ledger, sections, secrets."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+from evcs.adapters import secret_files
+from evcs.adapters.section_files import SectionFiles
+from evcs.cli.check import accounts
+from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding, some
+from evcs.cli.doctor.sight import Sight
+from evcs.core.sections import ROLES
+
+
+def store(sight: Sight) -> Finding:
+    """The Registry's file and its copy."""
+    found, bad = sight.stored
+    names = some(path.name for path in bad)
+    if found is None and bad:
+        return Finding("store", FAIL, f"can't be read: {names}", "evcs restore FILE")
+    if found is None and secret_files.names(sight.home, "cp"):
+        return Finding(
+            "store", FAIL, "registry.json and its copy are gone, but CPs have secrets",
+            "evcs restore FILE, or remove data/secrets/cp and driver to start empty",
+        )  # fmt: skip
+    if bad:
+        return Finding("store", WARN, f"can't be read: {names}", "evcs restart mends it")
+    if found is None:
+        return Finding("store", OK, "empty: this home was never started")
+    return Finding("store", OK, f"{len(found.cps)} CPs, {len(found.drivers)} drivers")
+
+
+def ledger(sight: Sight) -> Finding:
+    """SQLite's own check of the ledger."""
+    path = sight.home.ledger_db
+    if not path.exists():
+        return Finding("ledger", OK, "none yet")
+    try:
+        db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        try:
+            answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            count = db.execute("SELECT count(*) FROM session").fetchone()[0]
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        answer, count = str(error), 0
+    if answer != "ok":
+        return Finding("ledger", FAIL, f"ledger.db is damaged: {answer}", "evcs restore FILE")
+    return Finding("ledger", OK, f"whole, {count} sessions")
+
+
+def sections(sight: Sight) -> Finding:
+    """Files in conf/supervisord.d that no CP explains, and those that were set aside."""
+    files = SectionFiles(sight.home.sections)
+    odd = files.misfits()
+    foreign = [path for path in odd if path.stem not in sight.cps]
+
+    def fix() -> str:
+        goals = [files.set_aside(path).name for path in foreign]
+        return f"set aside: {', '.join(goals)}"
+
+    if odd:
+        text = f"not as they should be: {some(path.name for path in odd)}"
+        remedy = "evcs doctor --fix sets aside what is foreign; the CP Manager writes its own"
+        return Finding("section files", FAIL, text, remedy, fix if foreign else None)
+    broken = sorted(sight.home.sections.glob("*.broken*"))
+    if broken:
+        text = f"set aside earlier: {some(path.name for path in broken)}"
+        remedy = f"look at them, then remove them from {sight.home.sections}"
+        return Finding("section files", WARN, text, remedy)
+    return Finding("section files", OK, "none but the CP Manager's")
+
+
+def secrets(sight: Sight) -> Finding:
+    """Modes: nobody but the owner may read a secret."""
+    home = sight.home
+    top = home.data / "secrets"
+    wanted = {path: 0o700 for path in (home.data, home.run, top) if path.is_dir()}
+    for path in sorted(top.rglob("*")) if top.is_dir() else []:
+        wanted[path] = 0o700 if path.is_dir() else 0o600
+    if home.passwords.exists():
+        wanted[home.passwords] = 0o600
+    open_ = {p: mode for p, mode in wanted.items() if stat.S_IMODE(p.stat().st_mode) & ~mode}
+    empty = [path for path in wanted if path.is_file() and path.stat().st_size == 0]
+    if empty:
+        text = f"empty: {some(_below(home.data, path) for path in empty)}"
+        return Finding("secrets", FAIL, text, "evcs restart makes them anew")
+
+    def fix() -> str:
+        for path, mode in open_.items():
+            path.chmod(mode)
+        return f"closed to others: {some(_below(home.data, path) for path in open_)}"
+
+    if open_:
+        text = f"others may look into {some(_below(home.data, path) for path in open_)}"
+        remedy = "evcs doctor --fix; whoever has read them may speak for their owners"
+        return Finding("secrets", FAIL, text, remedy, fix)
+    return Finding("secrets", OK, f"{len(wanted)} files and folders, none open to others")
+
+
+def _below(top: Path, path: Path) -> str:
+    return str(path.relative_to(top)) if path.is_relative_to(top) else path.name
+
+
+def identities(sight: Sight) -> Finding:
+    """Store = secrets = accounts at the broker, as the files have them."""
+    home = sight.home
+    if sight.stored[0] is None:
+        return Finding("identities", OK, "none yet")
+    known = {f"cp/{one.id}/{role}" for one in sight.cps.values() if not one.revoked
+             for role in ROLES}  # fmt: skip
+    known |= {f"driver/{driver}" for driver in sight.stored[0].drivers}
+    known |= set(secret_files.SERVICES)
+    there = {f"cp/{cp}/{role}" for cp in secret_files.names(home, "cp") for role in ROLES
+             if home.secret(f"cp/{cp}/{role}").exists()}  # fmt: skip
+    there |= {f"driver/{driver}" for driver in secret_files.names(home, "driver")}
+    there |= {name for name in secret_files.SERVICES if home.secret(name).exists()}
+    revoked = {f"cp/{one.id}/{role}" for one in sight.cps.values() if one.revoked
+               for role in ROLES}  # fmt: skip
+    may_speak = accounts(home)
+    wrong = {
+        "without a secret": known - there,
+        "with a secret and no record": there - known - revoked,
+        "without an account": known - may_speak,
+        "with an account and no record": may_speak - known,
+    }
+    told = [f"{what}: {some(sorted(names))}" for what, names in wrong.items() if names]
+    if told:
+        return Finding("identities", FAIL, "; ".join(told), "evcs restart puts them right")
+    return Finding("identities", OK, f"{len(known)}, each with its secret and account")
+
+
+CHECKS = (store, ledger, sections, secrets, identities)

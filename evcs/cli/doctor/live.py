@@ -1,0 +1,183 @@
+"""Doctor's checks of what runs: supervisord, services, doubles, the bus, the fleet."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from evcs.adapters.supervisord import Supervisord
+from evcs.cli import fleet, prepare
+from evcs.cli.check import differences
+from evcs.cli.doctor import rules
+from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
+from evcs.cli.doctor.sight import Sight
+from evcs.cli.observer import Observer
+from evcs.cli.operator import ask_operator
+from evcs.core import topics
+from evcs.core.errors import EvcsError, NotFound
+from evcs.core.ids import RESERVED, is_id
+from evcs.core.sections import ROLES
+
+NOT_RUNNING = "the system doesn't run"
+SAID_ONCE = frozenset({"request", "event", "meter", "session", "reply", "cmd"})
+
+
+def system(sight: Sight) -> Finding:
+    """supervisord, and whether it answers."""
+    if sight.pid is None:
+        return Finding("system", WARN, NOT_RUNNING, "evcs up")
+    try:
+        Supervisord(sight.home.supervisor_socket).pid()
+    except EvcsError as error:
+        text = f"supervisord (pid {sight.pid}): {error.message}"
+        return Finding("system", FAIL, text, f"kill -9 {sight.pid} ends all of it; then: evcs up")
+    return Finding("system", OK, f"runs, supervisord is pid {sight.pid}")
+
+
+def services(sight: Sight) -> Finding:
+    """The programs that stand beside the CPs."""
+    if sight.pid is None:
+        return Finding("services", OK, NOT_RUNNING)
+    up = {p.group for p in sight.processes if p.state in ("RUNNING", "STARTING")}
+    missing = sorted(RESERVED - up)
+
+    def fix() -> str:
+        prepare.start(sight.settings, lambda _: None)
+        return f"started again: {', '.join(missing)}"
+
+    if missing:
+        text = f"not running: {', '.join(missing)}"
+        return Finding("services", FAIL, text, f"evcs up; evcs logs {missing[0]}", fix)
+    return Finding("services", OK, f"{len(RESERVED)} run")
+
+
+def doubles(sight: Sight) -> Finding:
+    """Processes of this home that its supervisord doesn't know."""
+    ours = {process.pid for process in sight.processes} | {sight.pid}
+    strays = {pid: who for pid, who in _programs(sight).items() if pid not in ours}
+
+    def fix() -> str:
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return f"ended: {', '.join(f'{who} (pid {pid})' for pid, who in strays.items())}"
+
+    if strays:
+        told = rules.some(f"{who} (pid {pid})" for pid, who in strays.items())
+        text = f"run without supervisord's knowledge: {told}"
+        return Finding("orphans and doubles", FAIL, text, "evcs doctor --fix ends them", fix)
+    return Finding("orphans and doubles", OK, "none")
+
+
+def _programs(sight: Sight) -> dict[int, str]:
+    """Pid -> role of every process that plays one in this home, by its command line."""
+    mark = f"EVCS_HOME={sight.home.path}".encode()
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            words = (entry / "cmdline").read_bytes().decode().rstrip("\0").split("\0")
+            who = _role(words)
+            if who and mark in (entry / "environ").read_bytes().split(b"\0"):
+                found[int(entry.name)] = who
+    return found
+
+
+def _role(words: list[str]) -> str | None:
+    if "supervisor.supervisord" in words:
+        return "supervisord"
+    if Path(words[0]).name == "mosquitto":
+        return "mosquitto"
+    tail = words[words.index("-m") + 1 :] if "-m" in words else []
+    if tail[:1] != ["evcs"] or len(tail) < 2:
+        return None
+    if tail[1] in ROLES and len(tail) == 3:
+        return f"{tail[2]}:{tail[1]}"
+    return tail[1] if tail[1] in RESERVED else None
+
+
+def broker(sight: Sight) -> Finding:
+    """A request to Central through the broker, and its answer back."""
+    if sight.pid is None:
+        return Finding("bus", OK, NOT_RUNNING)
+    started = time.monotonic()
+    try:
+        ask_operator(sight.call, "ping")
+    except EvcsError as error:
+        return Finding("bus", FAIL, error.message, error.hint)
+    took_ms = (time.monotonic() - started) * 1000
+    return Finding("bus", OK, f"Central answered through the broker in {took_ms:.0f} ms")
+
+
+def retained(sight: Sight) -> Finding:
+    """What the broker keeps of CPs and drivers that the Registry doesn't know."""
+    if sight.pid is None:
+        return Finding("retained messages", OK, NOT_RUNNING)
+    nobodys = sorted(topic for topic in sight.retained if _of_nobody(sight, topic))
+
+    def fix() -> str:
+        cleared = [topic for topic in nobodys if _clear(sight, topic)]
+        return f"taken away: {rules.some(cleared)}"
+
+    if nobodys:
+        text = f"of nobody: {rules.some(nobodys)}"
+        remedy = "evcs doctor --fix takes them away"
+        return Finding("retained messages", WARN, text, remedy, fix)
+    return Finding("retained messages", OK, f"{len(sight.retained)}, each of somebody")
+
+
+def _of_nobody(sight: Sight, topic: str) -> bool:
+    levels = topic.split("/")[2:]
+    if levels[-1] in SAID_ONCE:
+        return True
+    if "cp" in levels[:-1]:
+        cp = levels[levels.index("cp") + 1]
+        if not is_id(cp):
+            return True
+        try:
+            return cp not in sight.cps and not sight.call.registry.cp(cp)
+        except NotFound:
+            return True
+        except EvcsError:
+            return False
+    try:
+        topics.decode(topic, b"")
+    except topics.Unreadable:
+        return True
+    return False
+
+
+def _clear(sight: Sight, topic: str) -> bool:
+    """Take a message away in the name of the identity whose branch it is in."""
+    levels = topic.removeprefix(topics.PREFIX).split("/")
+    who = levels[0]
+    if who == "cp" and levels[-1] == "status" and len(levels) == 4:
+        who = "registry"  # which may do so where a CP's own identity is gone
+    elif who in ("cp", "driver", "manager"):
+        who = "/".join(levels[: 3 if who == "cp" else 2])
+    try:
+        with Observer(sight.settings, [], who) as speaker:
+            speaker.publish(topics.Publication(topic, b"", 1, True))
+    except EvcsError:
+        return False
+    return True
+
+
+def agreement(sight: Sight) -> Finding:
+    """Registry = sections = identities = processes = what Central judges."""
+    if sight.pid is None:
+        return Finding("fleet", OK, NOT_RUNNING)
+    try:
+        cps = fleet.read(sight.call)
+    except EvcsError as error:
+        return Finding("fleet", FAIL, error.message, error.hint)
+    found = differences(sight.home, cps, sight.processes, sight.settings.host)
+    if found:
+        told = rules.some(f"{one['id']}: {one['difference']}" for one in found)
+        return Finding("fleet", FAIL, told, f"{found[0]['remedy']}; all: evcs status --check")
+    return Finding("fleet", OK, f"{len(cps)} CPs as the Registry wants them")
+
+
+CHECKS = (system, services, doubles, broker, retained, agreement)

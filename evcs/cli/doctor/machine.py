@@ -1,0 +1,125 @@
+"""Doctor's checks of the machine: programs, ports, limits, memory, disk, clock, user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import resource
+import shutil
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+
+from evcs import __version__
+from evcs.cli import prepare
+from evcs.cli.doctor import rules
+from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
+from evcs.cli.doctor.sight import Sight
+
+OLDEST_BROKER = (2, 0)
+
+
+def programs(sight: Sight) -> Finding:
+    """The programs we stand on, with their versions."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    found = {name: shutil.which(name, path=path) for name in ("mosquitto", "setpriv")}
+    missing = [name for name, where in found.items() if where is None]
+    if missing:
+        return Finding("versions", FAIL, f"not installed: {', '.join(missing)}", "run install.sh")
+    done = subprocess.run(
+        [str(found["mosquitto"]), "-h"], capture_output=True, text=True, timeout=10, check=False
+    )
+    hit = re.search(r"version (\d+)\.(\d+)(\S*)", done.stdout + done.stderr)
+    broker = hit[0].removeprefix("version ") if hit else "of unknown version"
+    text = (
+        f"evcs {__version__}, Python {platform.python_version()}, mosquitto {broker}, "
+        f"supervisor {metadata.version('supervisor')}"
+    )
+    if hit is None or (int(hit[1]), int(hit[2])) < OLDEST_BROKER:
+        return Finding("versions", FAIL, text, "mosquitto 2.0 or newer is needed: run install.sh")
+    old = sorted(name for name, version in sight.versions.items() if version != __version__)
+    if old:
+        text = f"{rules.some(old)} still run another version than {__version__}"
+        return Finding("versions", WARN, text, "evcs restart")
+    return Finding("versions", OK, text)
+
+
+def ports(sight: Sight) -> Finding:
+    """Our three ports: ours if we run, free if not."""
+    ours = {process.pid for process in sight.processes if process.pid}
+    wrong, missing = [], []
+    for name in ("mqtt_port", "web_port", "registry_port"):
+        port = getattr(sight.settings, name)
+        pid, who = prepare.listener(port)
+        if who is not None and pid not in ours:
+            wrong.append(f"{port} is held by {who}")
+        elif who is None and sight.pid is not None:
+            missing.append(str(port))
+    if wrong:
+        remedy = "end what holds it, or choose another: EVCS_MQTT_PORT, _WEB_PORT, _REGISTRY_PORT"
+        return Finding("ports", FAIL, "; ".join(wrong), remedy)
+    if missing:
+        text = f"nobody listens on {', '.join(missing)}"
+        return Finding("ports", FAIL, text, "see: evcs status; are EVCS_..._PORT as at its start?")
+    return Finding("ports", OK, "ours" if sight.pid else "free")
+
+
+def open_files(sight: Sight) -> Finding:
+    """The running supervisord's limit, else what one may have."""
+    if sight.pid is not None:
+        limit, _ = resource.prlimit(sight.pid, resource.RLIMIT_NOFILE)
+    else:
+        _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return rules.open_files(limit, len(sight.cps), prepare.capacity)
+
+
+def processes(sight: Sight) -> Finding:
+    """The user's limit and the control group's."""
+    soft, _ = resource.prlimit(sight.pid or os.getpid(), resource.RLIMIT_NPROC)
+    return rules.processes([soft, *_number(Path("/sys/fs/cgroup/pids.max"))], len(sight.cps))
+
+
+def _number(path: Path) -> list[int]:
+    with contextlib.suppress(OSError, ValueError):
+        return [int(path.read_text())]
+    return []
+
+
+def memory(sight: Sight) -> Finding:
+    """What is free now, against the CPs that don't run yet."""
+    text = Path("/proc/meminfo").read_text()
+    hit = re.search(r"MemAvailable:\s+(\d+) kB", text)
+    available = int(hit[1]) * 1024 if hit else 0
+    limit, used = (_number(Path(f"/sys/fs/cgroup/memory.{name}")) for name in ("max", "current"))
+    if limit and used:
+        available = min(available, limit[0] - used[0])
+    up = {process.group for process in sight.processes if process.pid}
+    waiting = sum(1 for cp in sight.cps if cp not in up)
+    return rules.memory(available, waiting, sight.pid is not None)
+
+
+def disk(sight: Sight) -> Finding:
+    """Room where the home lies."""
+    found = os.statvfs(sight.home.path)
+    inodes = found.f_favail if found.f_files else None
+    return rules.disk(found.f_bavail * found.f_frsize, inodes)
+
+
+def clock(sight: Sight) -> Finding:
+    """The clock against the newest file that it stamped."""
+    newest = 0.0
+    for path in (sight.home.registry_json, sight.home.ledger_db, sight.home.passwords):
+        with contextlib.suppress(OSError):
+            newest = max(newest, path.stat().st_mtime)
+    return rules.clock(time.time(), newest)
+
+
+def owner(sight: Sight) -> Finding:
+    """Who runs this, and whose home it is."""
+    return rules.owner(os.geteuid(), sight.home.path.stat().st_uid)
+
+
+CHECKS = (programs, owner, ports, open_files, processes, memory, disk, clock)

@@ -1,0 +1,81 @@
+"""What doctor's checks look at, gathered once: settings, store, processes, the bus."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from evcs.adapters import registry_db
+from evcs.adapters.supervisord import Process, Supervisord, supervisord_pid
+from evcs.cli.common import Call
+from evcs.cli.observer import Observer
+from evcs.core import messages as m
+from evcs.core import strict_json, topics
+from evcs.core.errors import EvcsError
+
+BUS_WITHIN_S = 3.0
+
+
+class Raw(NamedTuple):
+    """A message as it came."""
+
+    topic: str
+    payload: bytes
+
+
+class Sight:
+    """One look; what can't be had is empty, and the check concerned says why."""
+
+    def __init__(self, call: Call) -> None:
+        self.call, self.settings, self.home = call, call.settings, call.settings.home
+        self.pid = supervisord_pid(self.home)
+
+    @cached_property
+    def stored(self) -> tuple[registry_db.Stored | None, list[Any]]:
+        """The Registry's store as it lies there, and which of its files are bad."""
+        return registry_db.peek(self.home.registry_json)
+
+    @property
+    def cps(self) -> dict[str, m.DesiredCp]:
+        """The CPs in the store, those being deleted too."""
+        return self.stored[0].cps if self.stored[0] else {}
+
+    @cached_property
+    def processes(self) -> list[Process]:
+        """supervisord's, none where it doesn't run or answer."""
+        try:
+            return Supervisord(self.home.supervisor_socket).processes() if self.pid else []
+        except EvcsError:
+            return []
+
+    @cached_property
+    def retained(self) -> dict[str, bytes]:
+        """All that the broker keeps: topic -> payload. Empty where it can't be reached."""
+        found: dict[str, bytes] = {}
+        if self.pid is None:
+            return found
+        try:
+            with Observer(self.settings, [topics.below()], decode=Raw) as observer:
+                deadline = time.monotonic() + BUS_WITHIN_S
+                while (event := observer.receive(deadline)) is not None and event.retained:
+                    message: Any = event.message
+                    found[message.topic] = message.payload
+                    # They come in one go: a pause is their end.
+                    deadline = min(deadline + 0.3, time.monotonic() + 0.3)
+        except EvcsError:
+            return {}
+        return found
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """Service -> version that it says it runs."""
+        found = {}
+        for topic, payload in self.retained.items():
+            try:
+                status = topics.decode(topic, payload)
+            except (topics.Unreadable, strict_json.NotJson):
+                continue
+            if isinstance(status, m.ServiceStatus) and status.online and status.version:
+                found[status.service] = status.version
+        return found

@@ -1,0 +1,278 @@
+"""`evcs doctor`: each thing that it checks is broken, and it names it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evcs.cli.doctor import rules
+from evcs.core.sections import render
+from tests.system_under_test import ROOT, System, eventually
+
+ALWAYS = {
+    "versions", "root", "ports", "open files", "processes", "memory", "disk", "clock", "store",
+    "ledger", "section files", "secrets", "identities", "system", "services",
+    "orphans and doubles", "bus", "retained messages", "fleet",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+    system = new_system()
+    system.up()
+    system.ok("evcs-cp", "create", "CP-001", "CP-002")
+    system.ok("evcs", "driver", "add", "ALICE")
+    system.steady()
+    yield system
+    system.down()
+
+
+@pytest.fixture
+def stopped(new_system: Callable[..., System]) -> System:
+    """A home that was started once and is down."""
+    system = new_system()
+    system.up()
+    system.ok("evcs", "down")
+    return system
+
+
+def look(system: System, *flags: str, **env: str) -> tuple[int, dict[str, Any]]:
+    done = system.run("evcs", "doctor", "--json", *flags, **env)
+    return done.code, {one["check"]: one for one in done.json["checks"]}
+
+
+def failed(system: System, check: str, *words: str, **env: str) -> None:
+    """Doctor fails at this check, says these words, and names a remedy."""
+    code, found = look(system, **env)
+    one = found[check]
+    assert (code, one["level"]) == (1, "fail"), found
+    assert all(word in one["text"] for word in words), one
+    assert one["remedy"]
+
+
+def well(system: System) -> bool:
+    code, found = look(system)
+    levels = {name: one["level"] for name, one in found.items()}
+    assert set(found) == ALWAYS
+    return code == 0 and all(x == "ok" for name, x in levels.items() if name != "root")
+
+
+def test_a_sound_system_passes(fleet: System) -> None:
+    eventually("all ok", lambda: well(fleet), 20)
+    text = fleet.ok("evcs", "doctor").out
+    assert len(text.splitlines()) == 1 + len(ALWAYS)
+    assert "2 CPs as the Registry wants them" in text
+
+
+def test_no_home_and_a_stopped_system(new_system: Callable[..., System], stopped: System) -> None:
+    assert new_system().run("evcs", "doctor").code == 4
+    code, found = look(stopped)
+    assert code == 0
+    assert (found["system"]["level"], found["system"]["remedy"]) == ("warn", "evcs up")
+    assert found["ports"]["text"] == "free"
+
+
+def test_an_old_broker(stopped: System, tmp_path: Path) -> None:
+    old = tmp_path / "mosquitto"
+    old.write_text("#!/bin/sh\necho mosquitto version 1.6.9\nexit 3\n")
+    old.chmod(0o755)
+    failed(stopped, "versions", "1.6.9", PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+
+def test_a_service_of_another_version(fleet: System) -> None:
+    topic = "evcs/v1/web/status"
+    kept = fleet.retained(topic)[topic]
+    publish(fleet, "web", topic, '{"online": true, "boot": "00", "version": "0.0.1"}')
+    code, found = look(fleet)
+    assert (found["versions"]["level"], found["versions"]["remedy"]) == ("warn", "evcs restart")
+    assert "web" in found["versions"]["text"]
+    import json
+
+    publish(fleet, "web", topic, json.dumps(kept))
+
+
+def publish(system: System, who: str, topic: str, payload: str) -> None:
+    subprocess.run(
+        ["mosquitto_pub", "-p", str(system.mqtt_port), "-u", who, "-P", system.secret(who),
+         "-q", "1", "-r", "-t", topic, "-m", payload],
+        check=True, timeout=10,
+    )  # fmt: skip
+
+
+def test_a_port_that_another_program_has(stopped: System) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", stopped.web_port))
+        other.listen()
+        failed(stopped, "ports", str(stopped.web_port), f"pid {os.getpid()}")
+
+
+def test_a_port_that_the_system_does_not_have(fleet: System) -> None:
+    failed(fleet, "ports", "1", EVCS_WEB_PORT="1")
+
+
+def test_limits_of_files_and_processes(stopped: System) -> None:
+    for limit, check in (("--nofile=200", "open files"), ("--nproc=10", "processes")):
+        done = subprocess.run(
+            ["prlimit", limit, str(ROOT / "bin" / "evcs"), "doctor"], env=stopped.env,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        (line,) = (x for x in done.stdout.splitlines() if check in x)
+        assert done.returncode == 1
+        assert line.startswith("fail"), line
+
+
+def test_files_of_the_running_supervisord(fleet: System) -> None:
+    pid = int((fleet.home / "run" / "supervisord.pid").read_text())
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (260, before[1]))
+    failed(fleet, "open files", "carries 0 CPs")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def test_bounds_of_memory_disk_clock_and_user() -> None:
+    mib = 2**20
+    assert rules.memory(10_000 * mib, 100, False).level == "ok"
+    assert rules.memory(2_000 * mib, 100, False).level == "warn"
+    assert rules.memory(1_000 * mib, 100, False).level == "fail"
+    assert rules.disk(1000 * mib, None).level == "ok"
+    assert rules.disk(100 * mib, 5000).level == "warn"
+    assert rules.disk(49 * mib, 5000).level == "fail"
+    assert rules.disk(1000 * mib, 3).level == "fail"
+    assert rules.clock(2e9, 2e9 + 1).level == "ok"
+    assert rules.clock(0.0, 0.0).level == "fail"
+    assert [rules.owner(*uids).level for uids in ((7, 7), (0, 0), (0, 7))] == ["ok", "warn", "fail"]
+
+
+def test_a_clock_behind_its_data(stopped: System) -> None:
+    path = stopped.home / "data" / "registry.json"
+    ahead = path.stat().st_mtime + 86_400
+    os.utime(path, (ahead, ahead))
+    failed(stopped, "clock", "behind the newest data")
+
+
+def test_a_full_disk(short_tmp: Path) -> None:
+    folder = short_tmp / "small"
+    folder.mkdir()
+    script = f'mount -t tmpfs -o size=1m evcs "{folder}" && "{ROOT}/bin/evcs" doctor'
+    env = {"PATH": os.environ["PATH"], "EVCS_HOME": str(folder)}
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script], env=env, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    (line,) = (x for x in done.stdout.splitlines() if "disk " in x)
+    assert line.startswith("fail"), line
+
+
+def test_store_and_ledger(stopped: System) -> None:
+    data = stopped.home / "data"
+    copy = data / "registry.copy.json"
+    copy.write_bytes(copy.read_bytes()[:-20])
+    assert look(stopped)[1]["store"]["level"] == "warn"
+    (data / "registry.json").write_bytes(b"{}")
+    failed(stopped, "store", "registry.json")
+    ledger = data / "ledger.db"
+    ledger.write_bytes(b"garbage " * 1000)
+    for extra in data.glob("ledger.db-*"):
+        extra.unlink()
+    failed(stopped, "ledger", "damaged")
+
+
+def test_foreign_and_quarantined_sections(fleet: System) -> None:
+    folder = fleet.home / "conf" / "supervisord.d"
+    (folder / "foreign.conf").write_text("[program:foreign]\ncommand=true\n")
+    failed(fleet, "section files", "foreign.conf")
+    code, found = look(fleet, "--fix")
+    assert code == 0
+    assert found["section files"]["level"] == "warn"
+    assert "foreign.conf.broken" in found["section files"]["text"]
+    (folder / "foreign.conf.broken").unlink()
+    assert look(fleet)[1]["section files"]["level"] == "ok"
+
+
+def test_open_and_empty_secrets(fleet: System) -> None:
+    secret = fleet.home / "data" / "secrets" / "cp" / "CP-001" / "engine"
+    secret.chmod(0o644)
+    failed(fleet, "secrets", "secrets/cp/CP-001/engine")
+    code, found = look(fleet, "--fix")
+    assert (code, found["secrets"]["level"]) == (0, "ok")
+    assert secret.stat().st_mode & 0o777 == 0o600
+    token = fleet.home / "data" / "secrets" / "inspector"
+    kept = token.read_bytes()
+    token.write_bytes(b"")
+    failed(fleet, "secrets", "empty", "inspector")
+    token.write_bytes(kept)
+
+
+def test_identities(stopped: System) -> None:
+    assert look(stopped)[1]["identities"]["level"] == "ok"
+    stray = stopped.home / "data" / "secrets" / "cp" / "CP-009"
+    stray.mkdir(parents=True)
+    (stray / "engine").write_text("x")
+    failed(stopped, "identities", "no record: cp/CP-009/engine")
+    (stopped.home / "data" / "secrets" / "web").unlink()
+    failed(stopped, "identities", "without a secret: web")
+    (stopped.home / "data" / "mosquitto.passwd").write_text("driver/EVE:x\n")
+    failed(stopped, "identities", "without an account", "driver/EVE")
+
+
+def test_a_supervisord_that_hangs(new_system: Callable[..., System]) -> None:
+    system = new_system()
+    system.up()
+    pid = int((system.home / "run" / "supervisord.pid").read_text())
+    (system.home / "run" / "supervisor.sock").unlink()
+    failed(system, "system", str(pid))
+    os.kill(pid, signal.SIGTERM)
+    eventually("ended", lambda: not system.stray_pids())
+
+
+def test_a_service_that_was_stopped(fleet: System) -> None:
+    fleet.ok("supervisorctl", "stop", "web")
+    failed(fleet, "services", "web")
+    code, found = look(fleet, "--fix")
+    assert found["services"]["level"] == "ok", found
+    eventually("web is there", lambda: look(fleet)[0] == 0, 20)
+    assert code in (0, 1)  # the page may still be starting
+
+
+def test_orphans_and_doubles(fleet: System) -> None:
+    double = subprocess.Popen(
+        ["sh", "-c", "while :; do sleep 1; done", "-m", "evcs", "engine", "CP-001"], env=fleet.env
+    )
+    failed(fleet, "orphans and doubles", f"CP-001:engine (pid {double.pid})")
+    assert look(fleet, "--fix")[1]["orphans and doubles"]["level"] == "ok"
+    assert double.wait(10) == -signal.SIGKILL
+
+
+def test_a_central_that_does_not_answer(fleet: System) -> None:
+    fleet.ok("supervisorctl", "stop", "central")
+    failed(fleet, "bus", "Central does not answer")
+    fleet.ok("supervisorctl", "start", "central")
+    fleet.wait_for_state("CP-001", "ACTIVATED")
+
+
+def test_retained_messages_of_nobody(fleet: System) -> None:
+    publish(fleet, "central", "evcs/v1/central/cp/CP-404/state", '{"state": "ACTIVATED"}')
+    publish(fleet, "operator", "evcs/v1/operator/request", '{"verb": "x", "id": "1"}')
+    code, found = look(fleet)
+    one = found["retained messages"]
+    assert (code, one["level"]) == (0, "warn")
+    assert "central/cp/CP-404/state" in one["text"]
+    assert "operator/request" in one["text"]
+    assert look(fleet, "--fix")[1]["retained messages"]["level"] == "ok"
+    assert "evcs/v1/central/cp/CP-404/state" not in fleet.retained("evcs/v1/central/#")
+
+
+def test_a_fleet_that_is_not_as_wanted(fleet: System) -> None:
+    fleet.ok("evcs-cp", "fault", "CP-002", "--reason", "cable")
+    failed(fleet, "fleet", "CP-002", "BROKEN_DOWN")
+    fleet.ok("evcs-cp", "clear", "CP-002")
+    eventually("all ok again", lambda: well(fleet), 20)
