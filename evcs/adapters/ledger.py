@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from evcs.core.errors import EvcsError
 from evcs.core.session import SETTLED, Session
+from evcs.core.units import cost_eur
 
 VERSION = 1
 
@@ -133,6 +134,45 @@ class Ledger:
         return [Session(*row) for row in rows]
 
 
+class Sum(NamedTuple):
+    """What the sessions of a day at a CP come to."""
+
+    day: str
+    cp: str
+    sessions: int
+    energy_wh: int
+    cents: int
+
+
+# A ticket's cost has two decimals, always; an open session's is not written down yet.
+_SUMS = """
+SELECT substr(started_at, 1, 10), cp, COUNT(*), SUM(energy_wh),
+  SUM(CAST(REPLACE(cost_eur, '.', '') AS INTEGER)), MIN(price_eur_kwh)
+FROM session {where}
+GROUP BY 1, 2, CASE WHEN cost_eur IS NULL THEN session_id END ORDER BY 1, 2
+"""
+
+
+def _cents(euros: str) -> int:
+    return int(euros.replace(".", ""))
+
+
+def _where(
+    cp: str | None, driver: str | None, since: str | None, state: str | None, until: str | None
+) -> tuple[str, tuple[object, ...]]:
+    """The filter as SQL, and its values."""
+    given = {
+        "cp = ?": cp,
+        "driver = ?": driver,
+        "started_at >= ?": since,
+        "started_at <= ?": until,
+        "CASE WHEN phase IN ('interrupted', 'settled') THEN phase ELSE 'active' END = ?": state,
+    }
+    parts = [part for part, value in given.items() if value is not None]
+    values = tuple(value for value in given.values() if value is not None)
+    return ("WHERE " + " AND ".join(parts)) if parts else "", values
+
+
 class LedgerReader:
     """Reads beside the writer; an absent ledger is an empty one."""
 
@@ -146,27 +186,39 @@ class LedgerReader:
         since: str | None = None,
         state: str | None = None,
         limit: int = 1000,
+        until: str | None = None,
     ) -> list[dict[str, Any]]:
-        """Sessions by filter, the latest first. `since` is an RFC 3339 time."""
-        wheres = {
-            "cp = ?": cp,
-            "driver = ?": driver,
-            "started_at >= ?": since,
-        }
-        parts = [part for part, value in wheres.items() if value is not None]
-        values: list[object] = [value for value in wheres.values() if value is not None]
-        if state is not None:
-            parts.append(
-                "CASE WHEN phase IN ('interrupted', 'settled') THEN phase ELSE 'active' END = ?"
-            )
-            values.append(state)
-        clause = ("WHERE " + " AND ".join(parts)) if parts else ""
+        """Sessions by filter, the latest first. `since` and `until` are RFC 3339 times."""
+        where, values = _where(cp, driver, since, state, until)
         rows = self._rows(
-            f"SELECT {_COLUMNS} FROM session {clause} "  # noqa: S608
+            f"SELECT {_COLUMNS} FROM session {where} "  # noqa: S608
             "ORDER BY started_at DESC, session_id LIMIT ?",
             (*values, limit),
         )
         return [to_json(Session(*row)) for row in rows]
+
+    def sums(
+        self,
+        cp: str | None = None,
+        driver: str | None = None,
+        since: str | None = None,
+        state: str | None = None,
+        until: str | None = None,
+    ) -> list[Sum]:
+        """Sums over all sessions of a filter, by day (UTC) and CP."""
+        where, values = _where(cp, driver, since, state, until)
+        found: dict[tuple[str, str], Sum] = {}
+        for day, name, count, energy_wh, cents, price in self._rows(
+            _SUMS.format(where=where), values
+        ):
+            if cents is None:  # an open session, which stands alone
+                cents = _cents(cost_eur(energy_wh, price))
+            before = found.get((day, name), Sum(day, name, 0, 0, 0))
+            found[day, name] = Sum(
+                day, name, before.sessions + count, before.energy_wh + energy_wh,
+                before.cents + cents,
+            )  # fmt: skip
+        return list(found.values())
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         if not self._path.exists():

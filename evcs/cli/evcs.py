@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 import time
 import webbrowser
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.supervisord import Process, Supervisord
-from evcs.cli import fleet, prepare
+from evcs.cli import fleet, prepare, sessions, trials
 from evcs.cli.check import differences
-from evcs.cli.common import Call, command, group, kwh, table, with_call
+from evcs.cli.common import Call, command, group, table
 from evcs.cli.common import main as run_program
 from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import show_logs
 from evcs.cli.observer import Observer
-from evcs.cli.operator import ask_operator
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import BadValue, EvcsError, TimedOut, Unreachable
+from evcs.core.errors import EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED, check_id
-
-SESSION_FIELDS = (
-    "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh", "cost_eur",
-    "price_eur_kwh", "reason",
-)  # fmt: skip
 
 program = group("evcs", "A charging network that comes back: start, stop, see, demonstrate.")
 
@@ -193,25 +184,6 @@ def open_page(call: Call, browser: bool) -> None:
         webbrowser.open(link)
 
 
-@command(program)
-def demo(call: Call) -> None:
-    """Show it all: a fleet that charges, loses its power and comes back."""
-    from evcs.cli import demo as show
-
-    show.run(call)
-
-
-@command(program)
-@click.option("--seed", type=int, default=1, show_default=True, help="Which faults, in what order.")
-@click.option("--rounds", type=click.IntRange(1, 100_000), default=20, show_default=True)
-@click.option("--cps", type=click.IntRange(1, 300), default=4, show_default=True)
-def crashtest(call: Call, seed: int, rounds: int, cps: int) -> None:
-    """Charge all the time while everything is killed and paused; then compare every Wh."""
-    from evcs.cli import crashtest as trial
-
-    trial.run(call, seed, rounds, cps)
-
-
 @program.group()
 def driver() -> None:
     """Drivers: who may charge."""
@@ -242,63 +214,6 @@ def driver_list(call: Call) -> None:
         call.out.say("no driver yet; add one: evcs driver add ALICE")
 
 
-@program.group(invoke_without_command=True)
-@click.option("--cp", metavar="NAME", help="Only of this CP.")
-@click.option("--driver", metavar="NAME", help="Only of this driver.")
-@click.option("--since", metavar="TIME", help="Started at or after 2026-11-22[T09:00:00Z].")
-@click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
-@with_call
-def sessions(
-    call: Call, cp: str | None, driver: str | None, since: str | None, limit: int, as_csv: bool
-) -> None:
-    """Sessions and tickets, the latest first."""
-    if click.get_current_context().invoked_subcommand is not None:
-        return
-    reader = LedgerReader(call.settings.home.ledger_db)
-    found = reader.sessions(cp, driver, _since(since), limit=limit)
-    if as_csv:
-        writer = csv.DictWriter(sys.stdout, SESSION_FIELDS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
-        return
-    rows = [
-        (
-            one["session_id"], one["cp"], one["driver"], one["state"], one["started_at"],
-            kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
-        )
-        for one in found
-    ]  # fmt: skip
-    head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
-    call.out.data(found, table(head, rows) if found else None)
-    if not found:
-        call.out.say("no session matches" if cp or driver or since else "no session yet")
-
-
-def _since(text: str | None) -> str | None:
-    """A time as the ledger compares it; a date is its midnight, UTC."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadValue(
-            f"--since: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z"
-        ) from None
-    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-@command(sessions, "close")
-@click.argument("session_id", metavar="ID")
-def sessions_close(call: Call, session_id: str) -> None:
-    """Settle a session at its last metered Wh: the way out where its Engine never returns."""
-    answer = ask_operator(call, "close", session_id=session_id)
-    session = answer["session"]
-    text = f"{session_id} settled: {kwh(session['energy_wh'])}, {session['cost_eur']} EUR"
-    call.out.data(session, text)
-
-
 @command(program, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def ctl(call: Call, arguments: tuple[str, ...]) -> None:
@@ -313,6 +228,10 @@ doctor.add_to(program)
 
 def _web(call: Call) -> str:
     return f"http://127.0.0.1:{call.settings.web_port}/"
+
+
+sessions.add_to(program)
+trials.add_to(program)
 
 
 def main() -> None:

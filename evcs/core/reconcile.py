@@ -57,7 +57,7 @@ def plan(
         if wanted_here(desired[cp], host):
             one = _keep(cp, sections[cp], actual)
         else:
-            one = _take_away(cp, desired[cp], actual)
+            one = _take_away(cp, actual)
         steps = Plan(*(mine + more for mine, more in zip(steps, one, strict=True)))
     return steps
 
@@ -73,7 +73,7 @@ def _keep(cp: str, section: str, actual: Actual) -> Plan:
     return Plan(write, (), (cp,), (cp,), ())
 
 
-def _take_away(cp: str, desired: DesiredCp, actual: Actual) -> Plan:
+def _take_away(cp: str, actual: Actual) -> Plan:
     if cp in actual.busy and cp in actual.groups:
         return Plan((), (), (), (), (cp,))
     erase = (cp,) if cp in actual.files else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -14,7 +15,6 @@ from typing import Any
 import pytest
 
 from evcs.cli.doctor import rules
-from evcs.core.sections import render
 from tests.system_under_test import ROOT, System, eventually
 
 ALWAYS = {
@@ -45,7 +45,7 @@ def stopped(new_system: Callable[..., System]) -> System:
 
 
 def look(system: System, *flags: str, **env: str) -> tuple[int, dict[str, Any]]:
-    done = system.run("evcs", "doctor", "--json", *flags, **env)
+    done = system.run("evcs", "doctor", "--json", *flags, timeout=60.0, **env)
     return done.code, {one["check"]: one for one in done.json["checks"]}
 
 
@@ -91,11 +91,9 @@ def test_a_service_of_another_version(fleet: System) -> None:
     topic = "evcs/v1/web/status"
     kept = fleet.retained(topic)[topic]
     publish(fleet, "web", topic, '{"online": true, "boot": "00", "version": "0.0.1"}')
-    code, found = look(fleet)
+    found = look(fleet)[1]
     assert (found["versions"]["level"], found["versions"]["remedy"]) == ("warn", "evcs restart")
     assert "web" in found["versions"]["text"]
-    import json
-
     publish(fleet, "web", topic, json.dumps(kept))
 
 
@@ -186,29 +184,29 @@ def test_store_and_ledger(stopped: System) -> None:
     failed(stopped, "ledger", "damaged")
 
 
-def test_foreign_and_quarantined_sections(fleet: System) -> None:
-    folder = fleet.home / "conf" / "supervisord.d"
+def test_foreign_and_quarantined_sections(stopped: System) -> None:
+    folder = stopped.home / "conf" / "supervisord.d"
     (folder / "foreign.conf").write_text("[program:foreign]\ncommand=true\n")
-    failed(fleet, "section files", "foreign.conf")
-    code, found = look(fleet, "--fix")
+    failed(stopped, "section files", "foreign.conf")
+    code, found = look(stopped, "--fix")
     assert code == 0
     assert found["section files"]["level"] == "warn"
     assert "foreign.conf.broken" in found["section files"]["text"]
     (folder / "foreign.conf.broken").unlink()
-    assert look(fleet)[1]["section files"]["level"] == "ok"
+    assert look(stopped)[1]["section files"]["level"] == "ok"
 
 
-def test_open_and_empty_secrets(fleet: System) -> None:
-    secret = fleet.home / "data" / "secrets" / "cp" / "CP-001" / "engine"
+def test_open_and_empty_secrets(stopped: System) -> None:
+    secret = stopped.home / "data" / "secrets" / "manager" / "main"
     secret.chmod(0o644)
-    failed(fleet, "secrets", "secrets/cp/CP-001/engine")
-    code, found = look(fleet, "--fix")
+    failed(stopped, "secrets", "secrets/manager/main")
+    code, found = look(stopped, "--fix")
     assert (code, found["secrets"]["level"]) == (0, "ok")
     assert secret.stat().st_mode & 0o777 == 0o600
-    token = fleet.home / "data" / "secrets" / "inspector"
+    token = stopped.home / "data" / "secrets" / "inspector"
     kept = token.read_bytes()
     token.write_bytes(b"")
-    failed(fleet, "secrets", "empty", "inspector")
+    failed(stopped, "secrets", "empty", "inspector")
     token.write_bytes(kept)
 
 

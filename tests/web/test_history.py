@@ -13,7 +13,7 @@ def judged(state: str, session: m.SessionView | None = None, reason: str = "") -
 
 
 def test_a_trace_keeps_ten_minutes() -> None:
-    history = History()
+    history = History("then")
     for at in range(3 * SECONDS):
         history.judged(judged("SUPPLYING", SESSION._replace(energy_wh=at)), at, "now")
     found = history.trace("A", 3 * SECONDS)
@@ -23,14 +23,14 @@ def test_a_trace_keeps_ten_minutes() -> None:
 
 
 def test_a_supply_that_ends_falls_to_nothing() -> None:
-    history = History()
+    history = History("then")
     history.judged(judged("SUPPLYING", SESSION), 10, "now")
     history.judged(judged("ACTIVATED"), 11, "now")
     assert history.trace("A", 12)["power_w"] == [20_000, 0]
 
 
 def test_events_are_changes_only() -> None:
-    history = History()
+    history = History("then")
     for state in ("ACTIVATED", "ACTIVATED", "BROKEN_DOWN", "ACTIVATED"):
         history.judged(judged(state), 1, "now")
     assert [one["state"] for one in history.events("A")] == [
@@ -39,7 +39,7 @@ def test_events_are_changes_only() -> None:
 
 
 def test_nothing_is_kept_of_what_is_gone() -> None:
-    history = History()
+    history = History("then")
     history.judged(judged("SUPPLYING", SESSION), 10, "now")
     history.forget("A")
     assert history.events("A") == []

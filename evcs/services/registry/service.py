@@ -204,8 +204,8 @@ class Registry:
         for cp in batch.cps.values():
             self.bus.say(cp)
             if cp.revoked:
-                for kind in STATUS_KINDS:
-                    self.bus.publish(topics.clear(kind, cp=cp.id))
+                for status in STATUS_KINDS:
+                    self.bus.publish(topics.clear(status, cp=cp.id))
         crash_point("registry.told")
         for gone in batch.gone:
             self._unexplained.add(gone)

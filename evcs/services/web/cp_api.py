@@ -26,13 +26,14 @@ def add_routes(app: Bottle, deps: Deps) -> None:
     @app.get("/api/v1/cps/<cp>/detail")
     def detail(cp: str) -> HTTPResponse:
         row = known(deps, cp)
-        sessions = deps.in_thread(lambda: deps.ledger.sessions(cp, None, None, None, LAST_SESSIONS))
+        sessions = deps.in_thread(lambda: deps.ledger.sessions(cp, limit=LAST_SESSIONS))
         found = {
             "cp": row,
             "trace": deps.web.history.trace(cp, int(time.time())),
             "events": deps.web.history.events(cp),
             "sessions": sessions,
             "processes": processes(deps, cp),
+            "counted_since": deps.web.history.began,
         }
         return json_response(found)
 
@@ -76,6 +77,7 @@ def processes(deps: Deps, cp: str) -> list[dict[str, Any]] | None:
             "state": one.state,
             "pid": one.pid or None,
             "uptime_s": max(int(time.time()) - one.started, 0) if one.pid else None,
+            "restarts": deps.web.history.restarts(cp, one.name),
             "error": one.error or None,
         }
         for one in sorted(found, key=lambda one: one.name)

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.supervisord import Supervisord
 from evcs.services.web.doors import Doors
 from evcs.services.web.service import Web
-
-
-class Sessions(Protocol):
-    """The ledger, to read."""
-
-    def sessions(
-        self, cp: str | None, driver: str | None, since: str | None, state: str | None, limit: int
-    ) -> list[dict[str, Any]]:
-        """Sessions as the contract has them, the latest first."""
 
 
 class Deps(NamedTuple):
@@ -28,7 +20,7 @@ class Deps(NamedTuple):
     doors: Doors
     registry: RegistryClient
     supervisord: Supervisord
-    ledger: Sessions
+    ledger: LedgerReader
     logs: Path
     url: str
     in_thread: Callable[[Callable[[], Any]], Any]

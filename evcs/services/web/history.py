@@ -1,12 +1,13 @@
-"""What web remembers of each CP's last minutes: power and energy each second, and events."""
+"""What web remembers of each CP: its last minutes' power and energy, events, restarts."""
 
 from __future__ import annotations
 
 from array import array
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from evcs.core.messages import JudgedState
+from evcs.core.sections import ROLES
 
 SECONDS = 600
 EVENTS = 40
@@ -40,10 +41,19 @@ class Trace:
         }
 
 
-class History:
-    """Traces and events of all CPs."""
+class Starts(NamedTuple):
+    """The id of a process's last start, and how many more came since the first that was seen."""
 
-    def __init__(self) -> None:
+    boot: str
+    restarts: int
+
+
+class History:
+    """Traces, events and restarts of all CPs, since `began`."""
+
+    def __init__(self, began: str) -> None:
+        self.began = began
+        self._starts: dict[tuple[str, str], Starts] = {}
         self._traces: dict[str, Trace] = {}
         self._events: dict[str, deque[dict[str, Any]]] = {}
         self._last: dict[str, tuple[str, str, str | None]] = {}
@@ -71,6 +81,19 @@ class History:
             }
         )
 
+    def started(self, cp: str, role: str, boot: str) -> None:
+        """A process told the id of its start; a broker that is back has it told again."""
+        before = self._starts.get((cp, role))
+        if before is None:
+            self._starts[cp, role] = Starts(boot, 0)
+        elif before.boot != boot:
+            self._starts[cp, role] = Starts(boot, before.restarts + 1)
+
+    def restarts(self, cp: str, role: str) -> int:
+        """How often the process was started anew."""
+        found = self._starts.get((cp, role))
+        return found.restarts if found else 0
+
     def trace(self, cp: str, now: int) -> dict[str, list[int]]:
         """The last ten minutes of a CP."""
         found = self._traces.get(cp)
@@ -85,3 +108,5 @@ class History:
         self._traces.pop(cp, None)
         self._events.pop(cp, None)
         self._last.pop(cp, None)
+        for role in ROLES:
+            self._starts.pop((cp, role), None)

@@ -34,7 +34,7 @@ class Web:
         self.bus: Bus
         self.fleet = Fleet(birth.boot)
         self.feed = Feed(self.fleet)
-        self.history = History()
+        self.history = History(timestamp())
         self.messages = 0
         self._birth = birth
         self._asked: dict[str, Future[m.OperatorEvent]] = {}
@@ -87,6 +87,9 @@ class Web:
         self.fleet.message(message, timestamp())
         if isinstance(message, m.JudgedState):
             self.history.judged(message, int(time.time()), timestamp())
+        elif isinstance(message, (m.EngineStatus, m.MonitorStatus)) and message.online:
+            role = "engine" if isinstance(message, m.EngineStatus) else "monitor"
+            self.history.started(message.cp, role, message.boot)
         elif isinstance(message, m.OperatorEvent) and message.asker == "web":
             waiting = self._asked.get(message.id)
             if waiting is not None and not waiting.done():

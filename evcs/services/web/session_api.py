@@ -1,15 +1,17 @@
-"""Sessions over HTTP, from the ledger: JSON, and CSV by the same query."""
+"""Sessions over HTTP, from the ledger: JSON, CSV and sums by the same query."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from bottle import Bottle, HTTPResponse, request
 
 from evcs.adapters.http_server import json_response
+from evcs.adapters.ledger import Sum
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id
 from evcs.services.web.deps import Deps
@@ -24,7 +26,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?Z)?")
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
-    """`/api/v1/sessions` and `.csv`, `/api/v1/sessions/<id>/close`."""
+    """`/api/v1/sessions` and `.csv`, `…/sums`, `…/<id>/close`."""
 
     @app.get("/api/v1/sessions")
     def sessions() -> HTTPResponse:
@@ -40,6 +42,11 @@ def add_routes(app: Bottle, deps: Deps) -> None:
         }
         return HTTPResponse(body, 200, headers)
 
+    @app.get("/api/v1/sessions/sums")
+    def sums() -> HTTPResponse:
+        asked = asked_for()
+        return json_response(total(deps.in_thread(lambda: deps.ledger.sums(**asked._asdict()))))
+
     @app.post("/api/v1/sessions/<session>/close")
     def close(session: str) -> HTTPResponse:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", session):
@@ -47,24 +54,71 @@ def add_routes(app: Bottle, deps: Deps) -> None:
         return json_response(deps.web.ask("close", session_id=session))
 
 
+class Filter(NamedTuple):
+    """Which sessions are asked for."""
+
+    cp: str | None
+    driver: str | None
+    since: str | None
+    state: str | None
+    until: str | None
+
+
 def query(deps: Deps, limit: int) -> list[dict[str, Any]]:
     """The sessions that the request's query names. Raises BadValue."""
+    asked, wanted = asked_for(), _limit(request.query.get("limit"), limit)
+    found: list[dict[str, Any]] = deps.in_thread(
+        lambda: deps.ledger.sessions(limit=wanted, **asked._asdict())
+    )
+    return found
+
+
+def asked_for() -> Filter:
+    """The filter of the request's query. Raises BadValue."""
     given = request.query
-    cp = check_id("CP", given["cp"]) if given.get("cp") else None
-    driver = check_id("driver", given["driver"]) if given.get("driver") else None
-    since, until = (_time(name, given.get(name)) for name in ("since", "until"))
     state = given.get("state") or None
     if state is not None and state not in STATES:
         raise BadValue("state is not allowed", f"one of {', '.join(STATES)}")
-    wanted = _limit(given.get("limit"), limit)
-    found: list[dict[str, Any]] = deps.in_thread(
-        lambda: deps.ledger.sessions(cp, driver, since, state, MAX_LIMIT if until else wanted)
+    return Filter(
+        cp=check_id("CP", given["cp"]) if given.get("cp") else None,
+        driver=check_id("driver", given["driver"]) if given.get("driver") else None,
+        since=_time("since", given.get("since"), "T00:00:00.000Z"),
+        state=state,
+        # A whole day is meant by its date.
+        until=_time("until", given.get("until"), "T23:59:59.999Z"),
     )
-    if until:
-        # A whole day is meant by its date: "2026-11-22" ends after every time of that day.
-        end = until if "T" in until else until + "U"
-        found = [one for one in found if one["started_at"] <= end][:wanted]
-    return found
+
+
+def total(found: list[Sum]) -> dict[str, Any]:
+    """The sums in all, by day and by CP."""
+    days: dict[str, Sum] = {}
+    cps: dict[str, Sum] = {}
+    for one in found:
+        for key, group in ((one.day, days), (one.cp, cps)):
+            group[key] = _plus(group.get(key), one)
+    in_all = Sum("", "", 0, 0, 0)
+    for one in days.values():
+        in_all = _plus(in_all, one)
+    return {
+        **_figures(in_all),
+        "days": [{"day": day, **_figures(one)} for day, one in sorted(days.items())],
+        "cps": [{"cp": cp, **_figures(one)} for cp, one in sorted(cps.items())],
+    }
+
+
+def _plus(before: Sum | None, one: Sum) -> Sum:
+    if before is None:
+        return one
+    return before._replace(
+        sessions=before.sessions + one.sessions,
+        energy_wh=before.energy_wh + one.energy_wh,
+        cents=before.cents + one.cents,
+    )
+
+
+def _figures(one: Sum) -> dict[str, Any]:
+    cost = f"{one.cents // 100}.{one.cents % 100:02d}"
+    return {"sessions": one.sessions, "energy_wh": one.energy_wh, "cost_eur": cost}
 
 
 def as_csv(sessions: list[dict[str, Any]]) -> str:
@@ -83,12 +137,19 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _time(name: str, value: str | None) -> str | None:
+def _time(name: str, value: str | None, rest_of_day: str) -> str | None:
+    """A time as the ledger writes it; a date is given its `rest_of_day`."""
     if not value:
         return None
-    if not _TIME.fullmatch(value):
-        raise BadValue(f"{name} is not a time", "write 2026-11-22 or 2026-11-22T09:00:00Z")
-    return value
+    try:
+        if not _TIME.fullmatch(value):
+            raise ValueError
+        at = datetime.fromisoformat(value if "T" in value else value + rest_of_day)
+    except ValueError:
+        raise BadValue(
+            f"{name} is not a time", "write 2026-11-22 or 2026-11-22T09:00:00Z"
+        ) from None
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def _limit(value: str | None, default: int) -> int:

@@ -3,6 +3,8 @@
 import uPlot from "../vendor/uPlot.js";
 import { Component, createRef, html } from "./dom.js";
 
+const SYSTEM_DARK = matchMedia("(prefers-color-scheme: dark)");
+
 function colour(name) {
   const probe = document.createElement("span");
   probe.className = `ink-${name}`;
@@ -55,11 +57,19 @@ export class Chart extends Component {
   }
 
   componentDidMount() {
+    this.draw(this.props.data);
     const place = this.place.current;
-    const options = { ...this.props.options(), width: place.clientWidth };
-    this.plot = new uPlot(options, this.props.data, place);
-    this.resize = new ResizeObserver(() => this.plot.setSize({ width: place.clientWidth, height: options.height }));
+    this.resize = new ResizeObserver(() => this.plot.setSize({ width: place.clientWidth, height: this.plot.height }));
     this.resize.observe(place);
+    // A canvas keeps its colours, so another theme has it drawn anew.
+    this.redraw = () => (this.plot.destroy(), this.draw(this.plot.data));
+    addEventListener("theme", this.redraw);
+    SYSTEM_DARK.addEventListener("change", this.redraw);
+  }
+
+  draw(data) {
+    const place = this.place.current;
+    this.plot = new uPlot({ ...this.props.options(), width: place.clientWidth }, data, place);
   }
 
   shouldComponentUpdate(next) {
@@ -68,6 +78,8 @@ export class Chart extends Component {
   }
 
   componentWillUnmount() {
+    removeEventListener("theme", this.redraw);
+    SYSTEM_DARK.removeEventListener("change", this.redraw);
     this.resize.disconnect();
     this.plot.destroy();
   }

@@ -31,13 +31,14 @@ function Facts({ row }) {
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-function Processes({ found }) {
+function Processes({ found, since }) {
   if (!found) return html`<p class="none">supervisord does not answer. Start it: <${Code}>bin/evcs up<//></p>`;
   if (!found.length) return html`<p class="none">supervisord has no processes of this CP.</p>`;
-  return html`<table><thead><tr><th>Role</th><th>State</th><th class="number">pid</th><th class="number">up for</th></tr></thead>
+  return html`<table><thead><tr><th>Role</th><th>State</th><th class="number">pid</th><th class="number">up for</th><th class="number">restarts</th></tr></thead>
     <tbody>${found.map((one) => html`<tr key=${one.role} data-role=${one.role}><td>${one.role}</td>
       <td>${one.state}${one.error && html`<span class="row-note bad">${one.error}</span>`}</td>
-      <td class="number">${one.pid || "–"}</td><td class="number">${one.uptime_s == null ? "–" : duration(one.uptime_s)}</td></tr>`)}</tbody></table>`;
+      <td class="number">${one.pid || "–"}</td><td class="number">${one.uptime_s == null ? "–" : duration(one.uptime_s)}</td><td class="number" data-restarts>${one.restarts}</td></tr>`)}</tbody></table>
+    <p class="hint">Restarts since ${time(since)}, when the web process began.</p>`;
 }
 
 function Sessions({ found }) {
@@ -128,7 +129,7 @@ class CpPage extends Component {
           : html`<p class="none">No supply in that time.</p>`}</section>
       ${detail && html`<div class="columns">
         <div class="stack">
-          <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} /></section>
+          <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} since=${detail.counted_since} /></section>
           <section class="card"><h2>Last events</h2><${Events} found=${detail.events} /></section>
         </div>
         <section class="card"><h2>Actions</h2>

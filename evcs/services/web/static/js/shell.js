@@ -28,6 +28,7 @@ function useTheme(name) {
   localStorage.setItem("theme", name);
   if (name === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
+  dispatchEvent(new Event("theme")); // for what has its colours drawn in
 }
 
 function Live({ store }) {

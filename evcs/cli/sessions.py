@@ -1,0 +1,78 @@
+"""`evcs sessions`: sessions and tickets, listed and closed."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from evcs.adapters.ledger import LedgerReader
+from evcs.cli.common import Call, command, kwh, table, with_call
+from evcs.cli.operator import ask_operator
+from evcs.core.errors import BadValue
+
+SESSION_FIELDS = (
+    "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh", "cost_eur",
+    "price_eur_kwh", "reason",
+)  # fmt: skip
+
+
+def add_to(program: click.Group) -> None:
+    """Add these commands to `evcs`."""
+
+    @program.group(invoke_without_command=True)
+    @click.option("--cp", metavar="NAME", help="Only of this CP.")
+    @click.option("--driver", metavar="NAME", help="Only of this driver.")
+    @click.option("--since", metavar="TIME", help="Started at or after 2026-11-22[T09:00:00Z].")
+    @click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+    @click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
+    @with_call
+    def sessions(
+        call: Call, cp: str | None, driver: str | None, since: str | None, limit: int, as_csv: bool
+    ) -> None:
+        """Sessions and tickets, the latest first."""
+        if click.get_current_context().invoked_subcommand is not None:
+            return
+        reader = LedgerReader(call.settings.home.ledger_db)
+        found = reader.sessions(cp, driver, _since(since), limit=limit)
+        if as_csv:
+            writer = csv.DictWriter(sys.stdout, SESSION_FIELDS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(found)
+            return
+        rows = [
+            (
+                one["session_id"], one["cp"], one["driver"], one["state"], one["started_at"],
+                kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
+            )
+            for one in found
+        ]  # fmt: skip
+        head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
+        call.out.data(found, table(head, rows) if found else None)
+        if not found:
+            call.out.say("no session matches" if cp or driver or since else "no session yet")
+
+    @command(sessions, "close")
+    @click.argument("session_id", metavar="ID")
+    def sessions_close(call: Call, session_id: str) -> None:
+        """Settle a session at its last metered Wh: the way out where its Engine never returns."""
+        answer = ask_operator(call, "close", session_id=session_id)
+        session = answer["session"]
+        text = f"{session_id} settled: {kwh(session['energy_wh'])}, {session['cost_eur']} EUR"
+        call.out.data(session, text)
+
+
+def _since(text: str | None) -> str | None:
+    """A time as the ledger compares it; a date is its midnight, UTC."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadValue(
+            f"--since: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z"
+        ) from None
+    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

@@ -1,0 +1,38 @@
+"""`evcs demo, crashtest, verify-restart`: shows and trials of the whole."""
+
+from __future__ import annotations
+
+import click
+
+from evcs.cli.common import Call, command
+
+
+def add_to(program: click.Group) -> None:
+    """Add these commands to `evcs`."""
+
+    @command(program)
+    def demo(call: Call) -> None:
+        """Show it all: a fleet that charges, loses its power and comes back."""
+        from evcs.cli import demo as show
+
+        show.run(call)
+
+    @command(program, "verify-restart")
+    @click.option("--count", type=click.IntRange(1, 2000), default=10, show_default=True)
+    def verify_restart(call: Call, count: int) -> None:
+        """Have N CPs up, kill everything at once, and see every one of them back."""
+        from evcs.cli import verify_restart as trial
+
+        trial.run(call, count)
+
+    @command(program)
+    @click.option(
+        "--seed", type=int, default=1, show_default=True, help="Which faults, in what order."
+    )
+    @click.option("--rounds", type=click.IntRange(1, 100_000), default=20, show_default=True)
+    @click.option("--cps", type=click.IntRange(1, 300), default=4, show_default=True)
+    def crashtest(call: Call, seed: int, rounds: int, cps: int) -> None:
+        """Charge all the time while everything is killed and paused; then compare every Wh."""
+        from evcs.cli import crashtest as trial
+
+        trial.run(call, seed, rounds, cps)

@@ -1,0 +1,117 @@
+"""`evcs verify-restart`: N CPs up, everything killed at once, and how all of them come back."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from evcs.cli import prepare
+from evcs.cli.common import Call, table
+from evcs.cli.observer import Observer
+from evcs.cli.throwaway import pids_of, throwaway
+from evcs.config import Home
+from evcs.core import charge_point as cp_states
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.errors import EvcsError, TimedOut, Unreachable
+
+BACK_WITHIN_S = 300.0
+GREEN = frozenset({cp_states.ACTIVATED, cp_states.SUPPLYING})
+
+
+def run(call: Call, count: int) -> None:
+    """The whole trial in a home of its own; exits 1 where a CP is missing or doubled."""
+    with throwaway(1.0) as settings:
+        own = Call(settings, call.out)
+        prepare.start(settings, lambda _: None)
+        width = max(3, len(str(count)))
+        prepare.check_room(settings, count)
+        names = [f"CP-{number:0{width}d}" for number in range(1, count + 1)]
+        call.out.say(f"creating {count} CPs in {settings.home.path}")
+        began = time.monotonic()
+        own.registry.create_many([{"id": name, "location": f"Street {name}"} for name in names])
+        _greens(own, set(names))
+        created_s = time.monotonic() - began
+        before = _identities(own)
+        killed = prepare.kill_everything(settings)
+        call.out.say(f"killed {killed} processes at once; starting again")
+        began = time.monotonic()
+        prepare.start(settings, lambda _: None)
+        greens = _greens(own, set(names))
+        after = _identities(own)
+        doubles = _doubles(settings.home)
+    times = sorted(at - began for at in greens.values())
+    back = sum(before[name] == after.get(name) for name in names if name in greens)
+    _report(call, count, back, times, created_s, doubles)
+    if back < count or doubles:
+        raise SystemExit(1)
+
+
+def _greens(call: Call, names: set[str]) -> dict[str, float]:
+    """When each CP was first judged green, on the monotonic clock."""
+    found: dict[str, float] = {}
+
+    def take(message: m.Message | m.Cleared) -> bool:
+        if isinstance(message, m.JudgedState) and message.state in GREEN:
+            found.setdefault(message.cp, time.monotonic())
+        return names <= found.keys()
+
+    deadline = time.monotonic() + BACK_WITHIN_S
+    while time.monotonic() < deadline:
+        with suppress(Unreachable), Observer(call.settings, [topics.of_kind(m.JudgedState)]) as eye:
+            if eye.wait(take, deadline - time.monotonic(), needs_central=False):
+                break
+    return found
+
+
+def _identities(call: Call) -> dict[str, tuple[Any, ...]]:
+    """What must be the same afterwards: price, power, place and both keys."""
+    home = call.settings.home
+    found = {}
+    for cp in call.registry.cps():
+        keys = [home.secret(f"cp/{cp['id']}/{role}").read_bytes() for role in ("engine", "monitor")]
+        found[cp["id"]] = (cp["price_eur_kwh"], cp["max_power_w"], cp["location"], *keys)
+    return found
+
+
+def _doubles(home: Home) -> int:
+    """Roles that more than one process plays."""
+    lines: Counter[bytes] = Counter()
+    for pid in pids_of(home):
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            if b"evcs" in words:
+                lines[b" ".join(words[words.index(b"evcs") :])] += 1
+    return sum(count > 1 for count in lines.values())
+
+
+def _report(
+    call: Call, count: int, back: int, times: list[float], created_s: float, doubles: int
+) -> None:
+    if not times:
+        raise TimedOut("no CP came back", "this is a defect: please report it")
+    p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
+    figures = {"p50": statistics.median(times), "p95": p95, "max": times[-1]}
+    rows = [
+        (
+            f"{back}/{count}",
+            *(f"{figures[name]:.1f}" for name in ("p50", "p95", "max")),
+            str(doubles),
+            f"{created_s:.1f}",
+        )
+    ]
+    head = ("BACK", "GREEN P50 S", "P95 S", "MAX S", "DOUBLES", "CREATED IN S")
+    found = {
+        "count": count,
+        "back": back,
+        "doubles": doubles,
+        "created_s": round(created_s, 2),
+        **{f"green_{name}_s": round(value, 2) for name, value in figures.items()},
+    }
+    call.out.data(found, table(head, rows))
+    if back < count:
+        call.out.fail(EvcsError(f"{count - back} CPs are not as before", "see above"))

@@ -1,0 +1,192 @@
+"""B6: a stolen identity is shut out in a second, renewed without a restart, and stays refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from tests.faults.charging import begin, metered, session, ticket
+from tests.system_under_test import System, eventually
+
+REFUSED = 135
+
+
+@pytest.fixture(scope="module")
+def fleet(system: System) -> System:
+    system.ok("evcs-cp", "create", "CP-{001..004}")
+    system.ok("evcs", "driver", "add", "ALICE", "BOB")
+    return system
+
+
+class Thief:
+    """Someone else with a copied secret: connected, or told why not."""
+
+    def __init__(self, system: System, identity: str, secret: str) -> None:
+        self.code: int | None = None
+        self._answered, self.dropped = threading.Event(), threading.Event()
+        self._client = Client(
+            CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )  # fmt: skip
+        self._client.username_pw_set(identity, secret)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = lambda *_: self.dropped.set()
+        self._client.connect("127.0.0.1", system.mqtt_port)
+        self._client.loop_start()
+        assert self._answered.wait(10)
+
+    def _on_connect(self, *args: Any) -> None:
+        self.code = args[3].value
+        self._answered.set()
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def thief(fleet: System) -> Iterator[Any]:
+    made: list[Thief] = []
+
+    def enter(identity: str, secret: str) -> Thief:
+        made.append(Thief(fleet, identity, secret))
+        return made[-1]
+
+    yield enter
+    for one in made:
+        one.close()
+
+
+def _judged(system: System, cp: str) -> tuple[str, str]:
+    found = next(one for one in system.cps() if one["id"] == cp)
+    return found["state"], found["reason"]
+
+
+def _journal(system: System, cp: str) -> list[dict[str, Any]]:
+    path = system.home / "data" / "journals" / f"{cp}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _groups(system: System) -> set[str]:
+    return {name.partition(":")[0] for name in system.processes()}
+
+
+def test_revoked_in_a_charge_and_the_ticket_after_rekey(fleet: System, thief: Any) -> None:
+    others = {n: p for n, p in fleet.steady().items() if not n.startswith("CP-001:")}
+    started = begin(fleet, "CP-001", "ALICE")
+    stolen = {role: fleet.secret(f"cp/CP-001/{role}") for role in ("engine", "monitor")}
+    inside = [thief(f"cp/CP-001/{role}", secret) for role, secret in stolen.items()]
+    assert [one.code for one in inside] == [0, 0]
+
+    fleet.ok("evcs-cp", "revoke", "CP-001", "--no-wait")
+    assert all(one.dropped.wait(1.0) for one in inside), "dropped within a second"
+    assert [thief(f"cp/CP-001/{r}", s).code for r, s in stolen.items()] == [REFUSED, REFUSED]
+    done = fleet.ok("evcs-cp", "revoke", "CP-001", "--json")
+    assert (done.json["state"], done.json["reason"]) == ("DISCONNECTED", "revoked")
+
+    eventually("its group is stopped", lambda: "CP-001" not in _groups(fleet))
+    last = _journal(fleet, "CP-001")[-1]
+    assert (last["session_id"], last["phase"], last["reason"]) == (started, "ended", "revoked")
+    assert session(fleet, started)["state"] != "settled"
+    assert not (fleet.home / "conf" / "supervisord.d" / "CP-001.conf").exists()
+    eventually("no status is left", lambda: not fleet.retained("evcs/v1/cp/CP-001/#"))
+    assert fleet.ok("evcs", "status", "--check")
+
+    fleet.ok("evcs-cp", "rekey", "CP-001")
+    settled = ticket(fleet, started)
+    assert settled["reason"] == "revoked"
+    assert settled["energy_wh"] == last["energy_wh"] > 0
+    assert _judged(fleet, "CP-001") == ("ACTIVATED", "")
+    for role, old in stolen.items():
+        assert fleet.secret(f"cp/CP-001/{role}") != old
+        assert thief(f"cp/CP-001/{role}", old).code == REFUSED
+    now = fleet.steady()
+    assert {name: now.get(name) for name in others} == others
+
+
+def test_revoked_stays_revoked_across_restarts(fleet: System, thief: Any) -> None:
+    started = begin(fleet, "CP-002", "ALICE")
+    old = fleet.secret("cp/CP-002/engine")
+    fleet.ok("evcs-cp", "revoke", "CP-002")
+    assert fleet.ok("evcs-cp", "revoke", "CP-002").code == 0, "again is as well"
+    last = eventually(
+        "contactor opened",
+        lambda: found if (found := _journal(fleet, "CP-002")[-1])["phase"] == "ended" else None,
+    )
+    for end in (lambda: fleet.ok("evcs", "down"), fleet.kill_all):
+        end()
+        fleet.up()
+        assert _judged(fleet, "CP-002") == ("DISCONNECTED", "revoked")
+        assert "CP-002" not in _groups(fleet)
+        assert thief("cp/CP-002/engine", old).code == REFUSED
+        assert session(fleet, started)["state"] != "settled"
+
+    denied = fleet.run("evcs-driver", "charge", "CP-002", "--driver", "BOB", "--json")
+    assert denied.code != 0
+    fleet.ok("evcs-cp", "edit", "CP-002", "--price-eur-kwh", "0.44")
+    assert _judged(fleet, "CP-002") == ("DISCONNECTED", "revoked")
+
+    closed = fleet.ok("evcs", "sessions", "close", started, "--json").json
+    assert closed["state"] == "settled"
+    fleet.ok("evcs-cp", "rekey", "CP-002")
+    assert _judged(fleet, "CP-002") == ("ACTIVATED", "")
+    rows = [r for r in fleet.ok("evcs", "sessions", "--json").json if r["session_id"] == started]
+    assert [(row["state"], row["energy_wh"]) for row in rows] == [("settled", last["energy_wh"])]
+    fleet.ok("evcs", "down")
+    fleet.up()
+    assert thief("cp/CP-002/engine", old).code == REFUSED, "refused after a restart too"
+
+
+def test_rekey_in_a_charge_does_not_cut_it(fleet: System, thief: Any) -> None:
+    started = begin(fleet, "CP-003", "ALICE", "8")
+    pids = fleet.steady()
+    for _ in range(3):
+        old = fleet.secret("cp/CP-003/engine")
+        inside = thief("cp/CP-003/engine", old)
+        assert inside.code == 0
+        fleet.ok("evcs-cp", "rekey", "CP-003")
+        assert inside.dropped.wait(1.0)
+        assert thief("cp/CP-003/engine", old).code == REFUSED
+        before = session(fleet, started)["energy_wh"]
+        eventually(
+            "meter readings reach Central by the new secret",
+            lambda: (
+                session(fleet, started)["energy_wh"] > before
+                or session(fleet, started)["state"] == "settled"
+            ),
+        )
+    settled = ticket(fleet, started)
+    assert (settled["reason"], settled["energy_wh"]) == ("completed", 8000)
+    assert metered(fleet, "CP-003")[started] == 8000
+    assert fleet.steady() == pids
+
+
+def test_ranges_and_refusals(fleet: System) -> None:
+    done = fleet.ok("evcs-cp", "revoke", "CP-{003..004}", "--json").json
+    assert {one["reason"] for one in done} == {"revoked"}
+    done = fleet.ok("evcs-cp", "rekey", "CP-00[34]", "--json").json
+    assert {one["state"] for one in done} == {"ACTIVATED"}
+    assert fleet.run("evcs-cp", "revoke", "CP-999").code == 4
+    url = f"{fleet.registry_url}/api/v1/cps"
+    assert fleet.http("POST", f"{url}/CP-004/revoke")[0] == 401
+    assert fleet.http("POST", f"{url}/CP-004/rekey", token="wrong")[0] == 401
+    assert fleet.http("POST", f"{url}/CP-999/revoke", token=fleet.token)[0] == 404
+    assert fleet.http("PATCH", f"{url}/CP-004", {"revoked": True}, fleet.token)[0] == 400
+    before = fleet.secret("cp/CP-004/engine")
+    status, found = fleet.http("POST", f"{url}/CP-004/rekey", token=fleet.token)
+    assert (status, found["revoked"]) == (200, False)
+    assert fleet.secret("cp/CP-004/engine") != before
+    assert before not in json.dumps(found)
+    fleet.ok("evcs-cp", "revoke", "CP-004")
+    fleet.ok("evcs-cp", "delete", "CP-004")
+    assert subprocess.run(
+        ["grep", "-c", "cp/CP-004/", str(fleet.home / "data" / "mosquitto.passwd")],
+        capture_output=True, text=True,
+    ).stdout.strip() == "0"  # fmt: skip
