@@ -173,9 +173,7 @@ def run_registry(settings: Settings) -> None:
     """The Registry, its loop in the main thread and HTTP beside it."""
     import threading
 
-    import waitress
-
-    from evcs.adapters import clock, mqtt
+    from evcs.adapters import clock, mqtt, registry_server
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
     from evcs.services import loop
@@ -195,11 +193,7 @@ def run_registry(settings: Settings) -> None:
         topics.encode(death, None),
     )  # fmt: skip
     app = http.build_app(registry, lambda: settings.home.operator_token.read_text().strip())
-    server = waitress.create_server(
-        app, host="127.0.0.1", port=settings.registry_port, threads=16, ident=None,
-        channel_timeout=15, connection_limit=1000, max_request_body_size=2 * 1024 * 1024,
-        max_request_header_size=16 * 1024,
-    )  # fmt: skip
+    server = registry_server.create(app, settings.registry_port)
     threading.Thread(target=server.run, name="http", daemon=True).start()
     registry.bus.start()
     loop.run(inbox, registry.handle, registry.tick, clock.monotonic)

@@ -10,7 +10,7 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import by_hand, fleet, identities, prepare
+from evcs.cli import by_hand, fleet, fleet_files, identities, prepare
 from evcs.cli.common import Call, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.options import fields, named, named_or_all, waiting
@@ -208,6 +208,7 @@ def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> N
 
 
 by_hand.add_to(program)
+fleet_files.add_to(program)
 identities.add_to(program)
 
 

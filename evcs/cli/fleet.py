@@ -207,7 +207,7 @@ def wait_and_finish(
 
 def finish(call: Call, rows: list[dict[str, Any]], errors: dict[str, EvcsError]) -> None:
     """Print a bulk's outcome and end with its exit code: alike everywhere, or part failed."""
-    items = [*rows, *({"id": cp, "error": _error(error)} for cp, error in errors.items())]
+    items = [*rows, *({"id": cp, "error": error_json(error)} for cp, error in errors.items())]
     items.sort(key=lambda item: str(item["id"]))
     single = len(items) == 1
     text = [f"{row['id']} {call.out.state(row.get('state'))}" if row.get("state")
@@ -227,7 +227,8 @@ def finish(call: Call, rows: list[dict[str, Any]], errors: dict[str, EvcsError])
     raise SystemExit(PartFailed.exit_code)
 
 
-def _error(error: EvcsError) -> dict[str, str]:
+def error_json(error: EvcsError) -> dict[str, str]:
+    """An error as the commands' JSON has it."""
     return {"code": error.code, "message": error.message, "hint": error.hint}
 
 

@@ -176,11 +176,11 @@ class OperatorEvent(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """Central: how many CPs are in each state, sessions under way and their power in W."""
+    """Central: sessions under way, their power in W; `body`: how many CPs are in each state."""
 
-    states: dict[str, int]
     sessions: int
     power_w: int
+    body: Mapping[str, Any] = NOTHING
 
 
 class ServiceStatus(NamedTuple):

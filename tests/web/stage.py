@@ -66,6 +66,7 @@ class Stage:
         self.token = secret_files.create(self.home, "operator.token")
         self._broker: subprocess.Popen[bytes] | None = None
         self._web: subprocess.Popen[bytes] | None = None
+        self._registry: subprocess.Popen[bytes] | None = None
         self._revision = 0
         self._voices: dict[str, Bus] = {}
 
@@ -96,6 +97,17 @@ class Stage:
 
     def start_web(self) -> None:
         """Start the web process and wait for its port."""
+        self._web = self._start("web")
+        wait_for(lambda: self._listens(self.web_port), "web listens")
+
+    def start_registry(self) -> None:
+        """Start a real Registry, in place of the test's own voice, and wait for its port."""
+        if voice := self._voices.pop("registry", None):
+            voice.stop()
+        self._registry = self._start("registry")
+        wait_for(lambda: self._listens(self.registry_port), "the Registry listens")
+
+    def _start(self, role: str) -> subprocess.Popen[bytes]:
         env = {
             **os.environ,
             "EVCS_HOME": str(self.home.path),
@@ -104,15 +116,11 @@ class Stage:
             "EVCS_REGISTRY_PORT": str(self.registry_port),
             "PYTHONPATH": str(ROOT),
         }
-        log = (self.home.log / "web.log").open("ab")
-        self._web = subprocess.Popen(
-            [sys.executable, "-m", "evcs", "web"],
-            cwd=self.home.path,
-            env=env,
-            stdout=log,
-            stderr=log,
-        )
-        wait_for(lambda: self._listens(self.web_port), "web listens")
+        log = (self.home.log / f"{role}.log").open("ab")
+        return subprocess.Popen(
+            [sys.executable, "-m", "evcs", role],
+            cwd=self.home.path, env=env, stdout=log, stderr=log,
+        )  # fmt: skip
 
     def stop_web(self) -> None:
         """End the web process."""
@@ -125,11 +133,18 @@ class Stage:
         assert self._web is not None
         return self._web.pid
 
+    @property
+    def registry_pid(self) -> int:
+        """The Registry's pid."""
+        assert self._registry is not None
+        return self._registry.pid
+
     def close(self) -> None:
         """End everything."""
         for voice in self._voices.values():
             voice.stop()
         self.stop_web()
+        _end(self._registry)
         self.stop_broker()
 
     def voice(self, identity: str) -> Bus:
@@ -166,13 +181,17 @@ class Stage:
             m.JudgedState(cp, state, reason, SINCE, OCPP_STATUS[state], view, self._revision)
         )
 
-    def get(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
-        """One request. A body is sent as JSON; header names are given with _ for -."""
+    def get(
+        self, path: str, method: str = "GET", body: Any = None, port: int = 0, **headers: str
+    ) -> Answer:
+        """One request, to web or to `port`. A body is sent as JSON; in header names _ is -."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             given.setdefault("Content-Type", "application/json")
             body = json.dumps(body) if not isinstance(body, bytes) else body
-        connection = http.client.HTTPConnection("127.0.0.1", self.web_port, timeout=WITHIN_S)
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", port or self.web_port, timeout=WITHIN_S
+        )
         try:
             connection.request(method, path, body, given)
             answer = connection.getresponse()

@@ -404,9 +404,9 @@ class Central:
         counts = Counter(known.told.state for known in self.fleet.values() if known.told)
         running = [one for one in self.sessions.open.values() if one.phase != s.REQUESTED]
         summary = m.Summary(
-            {state: counts[state] for state in states.STATES},
             len(running),
             sum(one.power_w for one in running),
+            {state: counts[state] for state in states.STATES},
         )
         if summary != self._summary and self._bus.say(summary):
             self._summary, self._summary_at = summary, now

@@ -15,7 +15,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from evcs.adapters.http_server import MAX_BODY
 
-REQUEST_WITHIN_S = 15.0
+REQUEST_WITHIN_S = 10.0
 WRITE_WITHIN_S = 20.0
 DISCARD_WITHIN_S = 5.0
 MAX_CONNECTIONS = 2000

@@ -45,7 +45,3 @@ export function duration(seconds) {
 }
 
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
-
-// Cents as integers: money is never added as binary fractions.
-export const cents = (text) => (text ? Math.round(Number(text) * 100) : 0);
-export const euros = (number) => (number / 100).toFixed(2);

@@ -1,0 +1,156 @@
+"""`evcs-cp apply` and `export`: the whole fleet as one file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evcs.adapters.registry_http import error_from
+from evcs.cli import fleet, prepare
+from evcs.cli.common import Call, command
+from evcs.cli.options import waiting
+from evcs.core import fleet_file
+from evcs.core.desired import FIELDS
+from evcs.core.errors import BY_CODE, BadValue, Conflict, EvcsError, NotFound, PartFailed
+from evcs.core.fleet_file import Changes
+
+
+def add_to(program: click.Group) -> None:
+    """Add these commands to `evcs-cp`."""
+
+    @command(program)
+    @click.option("-f", "--file", "path", required=True, metavar="FILE", help="- is stdin.")
+    @click.option("--prune", is_flag=True, help="Delete CPs that the file doesn't name.")
+    @click.option("--dry-run", is_flag=True, help="Only say what would change.")
+    @click.option("--yes", is_flag=True, help="Don't ask before deleting.")
+    @waiting
+    def apply(
+        call: Call, path: str, prune: bool, dry_run: bool, yes: bool, wait: bool, timeout: float
+    ) -> None:
+        """Make the fleet what a file says: create, edit and, with --prune, delete CPs."""
+        changes = _changes(call, path, prune)
+        if not call.out.json:
+            call.out.data(None, _lines(changes))
+        if dry_run or not (changes.create or changes.edit or changes.remove):
+            call.out.data({**_told(changes), "applied": False})
+            if not call.out.json and not dry_run:
+                call.out.say(f"nothing to change: {changes.same} CPs are as the file says")
+            return
+        _confirm(changes, yes)
+        if changes.create:
+            kept = len(changes.edit) + changes.same
+            prepare.check_room(call.settings, len(changes.create) + kept)
+        _finish(call, changes, _apply(call, changes, wait, timeout), wait)
+
+    @command(program)
+    def export(call: Call) -> None:
+        """Print the fleet as a file that `apply` takes."""
+        cps = call.registry.cps()
+        kept = ("id", *FIELDS)
+        rows = [{key: cp[key] for key in kept} for cp in cps]
+        call.out.data({"cp": rows}, fleet_file.render(rows, call.settings.host).rstrip("\n"))
+
+
+def _changes(call: Call, path: str, prune: bool) -> Changes:
+    shown = "stdin" if path == "-" else path
+    try:
+        wanted = fleet_file.parse(_read(path))
+        if prune and not wanted:
+            raise BadValue("it names no CP, so --prune would delete all", "evcs-cp delete 'CP-*'")
+        return fleet_file.diff(wanted, call.registry.cps(), prune)
+    except (BadValue, Conflict) as error:
+        raise type(error)(f"{shown}: {error.message}", error.hint) from None
+
+
+def _read(path: str) -> bytes:
+    most = fleet_file.MAX_BYTES + 1
+    if path == "-":
+        return sys.stdin.buffer.read(most)
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(most)
+    except FileNotFoundError:
+        raise NotFound("there is no such file", "evcs-cp export > fleet.toml makes one") from None
+    except OSError as error:
+        raise BadValue(f"can't be read: {error.strerror}", "give a TOML file") from None
+
+
+def _lines(changes: Changes) -> list[str]:
+    plus, minus, tilde = (
+        click.style(sign, fg=colour)
+        for sign, colour in zip("+-~", ("green", "red", "yellow"), strict=True)
+    )
+    lines = []
+    for cp in changes.create:
+        given = "  ".join(f"{k}={_value(v)}" for k, v in cp.items() if k != "id")
+        lines.append(f"{plus} {cp['id']}  {given}".rstrip())
+    for name, fields in changes.edit.items():
+        told = "  ".join(f"{k}: {_value(a)} -> {_value(b)}" for k, (a, b) in fields.items())
+        lines.append(f"{tilde} {name}  {told}")
+    return lines + [f"{minus} {name}" for name in changes.remove]
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) and value.isprintable() and value else repr(value)
+
+
+def _told(changes: Changes) -> dict[str, Any]:
+    edit = [
+        {"id": name, "changes": {k: {"from": a, "to": b} for k, (a, b) in fields.items()}}
+        for name, fields in changes.edit.items()
+    ]
+    return {
+        "create": changes.create, "edit": edit, "remove": changes.remove,
+        "unchanged": changes.same,
+    }  # fmt: skip
+
+
+def _confirm(changes: Changes, yes: bool) -> None:
+    if not changes.remove or yes:
+        return
+    count = f"{len(changes.remove)} CPs"
+    if not sys.stdin.isatty():
+        raise BadValue(f"{count} would be deleted; nothing was applied", "say --yes")
+    click.confirm(f"Delete {count}?", abort=True, err=True)
+
+
+def _apply(call: Call, changes: Changes, wait: bool, timeout: float) -> dict[str, EvcsError]:
+    """Do it: creations in one commit, then edits, then deletions; the errors by id."""
+    errors: dict[str, EvcsError] = {}
+    expected: dict[str, fleet.Expect] = {}
+    if changes.create:
+        answers = call.registry.create_many(changes.create)
+        for asked, answer in zip(changes.create, answers, strict=True):
+            if "error" in answer:
+                errors[asked["id"]] = error_from(answer)
+            else:
+                expected[asked["id"]] = fleet.settled(answer)
+    given = {cp: {k: then for k, (_, then) in f.items()} for cp, f in changes.edit.items()}
+    edited = fleet.each(list(given), lambda cp: call.registry.edit(cp, given[cp]))
+    for cp, answer in edited.made.items():
+        turned = "service" in given[cp]
+        expected[cp] = fleet.settled(answer) if turned else fleet.taken_note(answer)
+    removed = fleet.each(changes.remove, call.registry.delete)
+    errors.update({**edited.errors, **removed.errors})
+    if wait and expected:
+        errors.update(fleet.await_states(call, expected, timeout)[1])
+    if wait and removed.made:
+        errors.update(fleet.await_gone(call, list(removed.made), timeout))
+    return errors
+
+
+def _finish(call: Call, changes: Changes, errors: dict[str, EvcsError], wait: bool) -> None:
+    told = {name: fleet.error_json(error) for name, error in sorted(errors.items())}
+    call.out.data({**_told(changes), "applied": True, "errors": told})
+    for error in list(errors.values())[:20]:
+        call.out.fail(error)
+    count = len(changes.create) + len(changes.edit) + len(changes.remove)
+    if not errors:
+        call.out.say(f"{'applied' if wait else 'being applied'}: {count} CPs changed")
+        return
+    codes = {error.code for error in errors.values()}
+    alike = len(errors) == count and len(codes) == 1
+    raise SystemExit(BY_CODE[codes.pop()].exit_code if alike else PartFailed.exit_code)

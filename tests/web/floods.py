@@ -1,0 +1,79 @@
+"""What the doors must bear: floods of bytes, of connections, and senders without haste."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+HEAD = b"POST /api/v1/cps HTTP/1.1\r\nHost: localhost\r\n"
+EVERY_S = 0.25
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that a process has had so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def pour(port: int, path: str, megabytes: float, token: str) -> bytes:
+    """POST that much; the answer, which comes though not everything may have been taken."""
+    size = int(megabytes * 1024 * 1024)
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n"
+        f"Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), 20) as raw:
+        raw.sendall(head.encode())
+        piece = b"x" * (size // 20)
+        for _ in range(20):
+            raw.sendall(piece)
+        return raw.recv(2000)
+
+
+@contextlib.contextmanager
+def hold_half_open(port: int, count: int) -> Iterator[None]:
+    """Connections whose request never ends."""
+    held = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(count)]
+    try:
+        for one in held:
+            one.sendall(HEAD[:40])
+        yield
+    finally:
+        for one in held:
+            one.close()
+
+
+class Dripping(threading.Thread):
+    """Two senders without haste: the headers of one never end, nor does the other's body."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        whole = HEAD + b"Content-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+        self._held = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(2)]
+        self._held[0].sendall(HEAD)
+        self._held[1].sendall(whole)
+        self._stop = threading.Event()
+        self.took_s: list[float] = []
+        self.start()
+
+    def run(self) -> None:
+        began = time.monotonic()
+        while self._held and not self._stop.wait(EVERY_S):
+            for one in list(self._held):
+                try:
+                    one.sendall(b"x")
+                except OSError:
+                    self._held.remove(one)
+                    one.close()
+                    self.took_s.append(time.monotonic() - began)
+
+    def end(self) -> None:
+        """Both were cut off, neither at once nor late."""
+        self.join(30)
+        self._stop.set()
+        assert len(self.took_s) == 2
+        assert all(5 < took < 20 for took in self.took_s), self.took_s

@@ -1,0 +1,142 @@
+"""Every door of the Registry's HTTP, on the real one: routes are enumerated from the app."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evcs.services.registry import http
+from tests.web.floods import Dripping, hold_half_open, peak_mb, pour
+from tests.web.stage import Answer, Stage
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def routes() -> list[tuple[str, str]]:
+    registry: Any = SimpleNamespace()
+    found = http.build_app(registry, str).routes
+    return sorted((one.method, re.sub(r"<[^>]+>", "CP-001", one.rule)) for one in found)
+
+
+CHANGING = [(method, path) for method, path in routes() if method not in SAFE]
+READING = [path for method, path in routes() if method in SAFE]
+
+
+@pytest.fixture(scope="module")
+def registry(stage: Stage) -> Stage:
+    """The stage with a real Registry on it."""
+    stage.start_registry()
+    return stage
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dripping(registry: Stage) -> Dripping:
+    """Slow senders, who go on beside the other tests."""
+    return Dripping(registry.registry_port)
+
+
+def ask(stage: Stage, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
+    return stage.get(path, method, body, stage.registry_port, **headers)
+
+
+def refused(answer: Answer, status: int) -> None:
+    assert answer.status == status, answer
+    assert set(answer.json["error"]) == {"code", "message"}
+
+
+def quick(stage: Stage) -> None:
+    """The operator is served at once."""
+    began = time.monotonic()
+    assert ask(stage, "/api/v1/cps").status == 200
+    given = {"Authorization": f"Bearer {stage.token}"}
+    assert ask(stage, "/api/v1/cps/CP-404", "PATCH", {"service": "in"}, **given).status == 404
+    assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGING)
+class TestEveryChangingRoute:
+    def test_no_token(self, registry: Stage, method: str, path: str) -> None:
+        refused(ask(registry, path, method, {}), 401)
+
+    def test_wrong_host(self, registry: Stage, method: str, path: str) -> None:
+        answer = ask(registry, path, method, {}, Host="evil.example", **registry.bearer())
+        refused(answer, 400)
+
+    def test_another_sites_page(self, registry: Stage, method: str, path: str) -> None:
+        answer = ask(registry, path, method, {}, Origin="http://evil.example", **registry.bearer())
+        refused(answer, 403)
+
+
+@pytest.mark.parametrize("path", READING)
+def test_reading_needs_nothing_but_the_right_host(registry: Stage, path: str) -> None:
+    assert ask(registry, path).status in (200, 404)
+    refused(ask(registry, path, Host="evil.example"), 400)
+    refused(ask(registry, path, Origin="http://evil.example"), 403)
+
+
+@pytest.mark.parametrize("megabytes", [1.5, 100])
+def test_a_body_too_large(registry: Stage, megabytes: float) -> None:
+    before = peak_mb(registry.registry_pid)
+    answer = pour(registry.registry_port, "/api/v1/cps", megabytes, registry.token)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "too_large"
+    assert peak_mb(registry.registry_pid) - before < 50
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000, b"GET /\x00 x HTTP/9\r\nA B C"]
+)
+def test_malformed_requests_get_json_too(registry: Stage, request_: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", registry.registry_port), 20) as raw:
+        raw.sendall(request_ + b"\r\n\r\n")
+        answer = raw.recv(2000)
+    assert answer.startswith(b"HTTP/1.1 400 ") or answer.startswith(b"HTTP/1.0 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "bad_value"
+
+
+def test_half_open_connections_hold_nobody_up(registry: Stage) -> None:
+    with hold_half_open(registry.registry_port, 500):
+        quick(registry)
+
+
+def test_a_thousand_wrong_tokens_are_slowed_down_and_the_operator_is_not(registry: Stage) -> None:
+    before, statuses = peak_mb(registry.registry_pid), []
+
+    def guess() -> None:
+        for _ in range(25):
+            answer = ask(registry, "/api/v1/cps", "POST", {}, Authorization="Bearer guess")
+            statuses.append(answer.status)
+
+    began = time.monotonic()
+    threads = [threading.Thread(target=guess) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        quick(registry)
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    assert len(statuses) == 1000
+    assert set(statuses) <= {401, 503}
+    # Four of them a second are looked into, the others are told to wait.
+    assert statuses.count(401) <= took * 4 + 5
+    assert peak_mb(registry.registry_pid) - before < 50
+
+
+def test_no_secret_is_shown(registry: Stage) -> None:
+    secrets = [path.read_text() for path in Path(registry.home.data / "secrets").glob("*")
+               if path.is_file()]  # fmt: skip
+    for path in READING:
+        assert not any(secret in str(ask(registry, path).body) for secret in secrets)
+
+
+def test_slow_senders_are_cut_off(dripping: Dripping) -> None:
+    dripping.end()
