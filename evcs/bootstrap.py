@@ -126,20 +126,25 @@ def run_monitor(settings: Settings, cp: str) -> None:
 def run_central(settings: Settings) -> None:
     """Central."""
     from evcs.adapters import clock, mqtt
+    from evcs.adapters.broker_log import BrokerLog
     from evcs.adapters.ledger import Ledger
     from evcs.core import topics
     from evcs.services import loop
     from evcs.services.central import service
+    from evcs.services.central.fair_share import FairShare
 
     _lock = _hold(settings, "central")
     inbox = _inbox()
     birth, death = _births("central")
     bus = mqtt.Bus(
         _account(settings, "central"), inbox.put, service.subscriptions(),
-        topics.encode(death, None),
+        topics.encode(death, None), FairShare(clock.monotonic),
     )  # fmt: skip
     ledger = Ledger(settings.home.ledger_db)
-    central = service.Central(bus, ledger, clock.monotonic, birth)
+    central = service.Central(
+        bus, ledger, clock.monotonic, birth,
+        lambda place: BrokerLog(settings.home.log / "mosquitto.log", place),
+    )  # fmt: skip
     bus.start()
     loop.run(inbox, central.handle, central.tick, clock.monotonic)
     bus.stop()

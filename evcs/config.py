@@ -161,6 +161,12 @@ def _read_toml(path: Path) -> dict[str, Any]:
     if unknown:
         known = ", ".join(name for name in Settings._fields if name != "home")
         raise BadValue(f"{path}: unknown setting {unknown[0]!r}", f"known: {known}")
+    for name in ("mqtt", "http"):
+        if found.get(name):
+            raise BadValue(
+                f"{path}: [{name}] can't be set: listeners bind 127.0.0.1, as there is no TLS yet",
+                f"remove [{name}]",
+            )
     return found
 
 
@@ -184,3 +190,15 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     if "host" in values:
         check_id("host", values["host"])
     return Settings(**{name: values[name] for name in Settings._fields if name in values})
+
+
+def origins(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Setting -> where its value comes from, of those that are not at their default."""
+    environ = os.environ if environ is None else environ
+    home = check_home(Path(environ.get("EVCS_HOME") or INSTALL_ROOT))
+    path = home / "conf" / "evcs.toml"
+    found = dict.fromkeys(_read_toml(path), str(path))
+    for name, variable in {**_ENVIRONMENT, "home": "EVCS_HOME"}.items():
+        if environ.get(variable):
+            found[name] = f"environment: {variable}"
+    return found

@@ -8,11 +8,12 @@ audit entries as they are.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.core.errors import EvcsError
+from evcs.core.messages import NOTHING
 from evcs.core.session import SETTLED, Session
 from evcs.core.units import cost_eur
 
@@ -45,6 +46,9 @@ CREATE TRIGGER IF NOT EXISTS audit_kept BEFORE UPDATE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TABLE IF NOT EXISTS noted (
+  key TEXT PRIMARY KEY, value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 _COLUMNS = ", ".join(Session._fields)
@@ -108,9 +112,14 @@ class Ledger:
         """A driver's sessions, the latest first."""
         return self._select("WHERE driver = ? ORDER BY started_at DESC LIMIT ?", driver, limit)
 
+    def noted(self) -> dict[str, str]:
+        """How far the audit has come: what it knew last, by key."""
+        return dict(self._db.execute("SELECT key, value FROM noted"))
+
     def commit(
-        self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry]
-    ) -> None:
+        self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],
+        noted: Mapping[str, str | None] = NOTHING,
+    ) -> None:  # fmt: skip
         """One transaction; `refused` are requests that their CP turned down. Raises EvcsError."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -119,6 +128,11 @@ class Ledger:
                 "DELETE FROM session WHERE session_id = ?", [(one,) for one in refused]
             )
             self._db.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", audit)
+            self._db.executemany("DELETE FROM noted WHERE key = ?", [(key,) for key in noted])
+            self._db.executemany(
+                "INSERT INTO noted VALUES (?, ?)",
+                [(key, value) for key, value in noted.items() if value is not None],
+            )
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -219,6 +233,21 @@ class LedgerReader:
                 before.cents + cents,
             )  # fmt: skip
         return list(found.values())
+
+    def audit(
+        self, cp: str | None = None, since: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """The audit's entries by filter, the latest first. `since` is an RFC 3339 time."""
+        wheres = {"cp = ?": cp, "at >= ?": since}
+        parts = [part for part, value in wheres.items() if value is not None]
+        values = [value for value in wheres.values() if value is not None]
+        clause = ("WHERE " + " AND ".join(parts)) if parts else ""
+        rows = self._rows(
+            f"SELECT at, who, what, cp, outcome, detail FROM audit {clause} "  # noqa: S608
+            "ORDER BY at DESC, rowid DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [AuditEntry(*row)._asdict() for row in rows]
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         if not self._path.exists():

@@ -209,7 +209,7 @@ class Bus:
         self._tries += 1
         try:
             newer = self._account.secret() != self._used
-        except EvcsError:
+        except (OSError, EvcsError):
             newer = False
         new = newer or self._accepted not in ("", self._used)
         return new and self._tries <= TRIES_WITH_A_NEW_SECRET

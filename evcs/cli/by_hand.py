@@ -13,7 +13,7 @@ import click
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import fleet
 from evcs.cli.common import Call, command
-from evcs.cli.logs import show_logs
+from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import named, waiting
 from evcs.core import charge_point as cp_states
@@ -97,11 +97,13 @@ def _processes(program: click.Group) -> None:
     @click.argument("name")
     @click.argument("role", type=click.Choice(ROLES), required=False)
     @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
-    @click.option("-n", "--lines", type=click.IntRange(0, 100_000), default=50, show_default=True)
-    def logs(call: Call, name: str, role: str | None, follow: bool, lines: int) -> None:
+    @last_lines
+    def logs(
+        call: Call, name: str, role: str | None, follow: bool, lines: int | None, since: str | None
+    ) -> None:
         """Show the logs of a CP's processes."""
         (cp,) = fleet.pick(call, [name])
-        show_logs(call, (f"{cp}.{role}" if role else cp,), follow, lines)
+        show_logs(call, (f"{cp}.{role}" if role else cp,), follow, lines, since)
 
 
 def _pid(call: Call, cp: str, role: str) -> int:

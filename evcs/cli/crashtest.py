@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from evcs.adapters.ledger import LedgerReader
-from evcs.cli import fleet, prepare
+from evcs.cli import fleet, supervision
 from evcs.cli.common import Call, kwh, table
 from evcs.cli.drivers import Drivers, Watch
 from evcs.cli.throwaway import pid_of, throwaway
@@ -124,7 +124,7 @@ class _Trial:
         self._watch: Watch
 
     def start(self) -> None:
-        prepare.start(self._call.settings, lambda _: None)
+        supervision.start(self._call.settings, lambda _: None)
         self._call.registry.create_many([{"id": cp} for cp in self.cps])
         names = [f"D-{number:03d}" for number in range(1, len(self.cps) + 1)]
         for name in names:
@@ -167,13 +167,13 @@ class _Trial:
             )
         self._drivers.close()
         self._watch.close()
-        prepare.stop(self._call.settings)
+        supervision.stop(self._call.settings)
 
     def _inject(self, one: Round) -> None:
         settings = self._call.settings
         if one.fault.targets == "everything":
-            prepare.kill_everything(settings)
-            prepare.start(settings, lambda _: None)
+            supervision.kill_everything(settings)
+            supervision.start(settings, lambda _: None)
             return
         pid = pid_of(settings, one.target)
         if pid is None:
@@ -186,7 +186,7 @@ class _Trial:
             else:
                 os.kill(pid, signal.SIGKILL)
         if one.target == "supervisord":
-            self._wait("it is gone", lambda: prepare.running(settings) is None, 10)
+            self._wait("it is gone", lambda: supervision.running(settings) is None, 10)
             self._wait("its children are gone", lambda: self._start_again(settings), 30)
         elif not one.pause_s:
             was = (None, pid)
@@ -198,7 +198,7 @@ class _Trial:
 
     def _start_again(self, settings: Any) -> bool:
         with suppress(EvcsError):
-            return prepare.start(settings, lambda _: None)
+            return supervision.start(settings, lambda _: None)
         return False
 
     def _all_well(self) -> bool:

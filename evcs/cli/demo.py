@@ -12,7 +12,7 @@ from typing import Any
 
 from evcs.adapters.files import make_folder, write_atomic
 from evcs.adapters.ledger import LedgerReader
-from evcs.cli import fleet, prepare
+from evcs.cli import fleet, prepare, supervision
 from evcs.cli.common import Call
 from evcs.cli.throwaway import free_port
 from evcs.config import INSTALL_ROOT, Home, Settings, check_home
@@ -38,7 +38,7 @@ def run(call: Call) -> None:
 def _settings(call: Call) -> Settings:
     """The default home if it is empty, else a new one; free ports where the usual are taken."""
     settings = call.settings
-    used = settings.home.registry_json.exists() or prepare.running(settings) is not None
+    used = settings.home.registry_json.exists() or supervision.running(settings) is not None
     if used:
         settings = settings._replace(home=Home(_new_home()))
     settings = settings._replace(time_scale=TIME_SCALE)
@@ -91,7 +91,7 @@ class _Demo:
 
     def cut_power(self) -> None:
         self._before = {cp["id"]: self._identity(cp) for cp in fleet.read(self._call)}
-        killed = prepare.kill_everything(self._call.settings)
+        killed = supervision.kill_everything(self._call.settings)
         self._say(f"Power cut: {killed} processes killed at once (SIGKILL), nothing is left.")
 
     def come_back(self) -> None:

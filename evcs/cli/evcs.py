@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from evcs.adapters.supervisord import Process, Supervisord
-from evcs.cli import fleet, prepare, sessions, trials
+from evcs.cli import audit, backups, fleet, sessions, settings, supervision, trials, watch
 from evcs.cli.check import differences
 from evcs.cli.common import Call, command, group, table
 from evcs.cli.common import main as run_program
 from evcs.cli.doctor import command as doctor
-from evcs.cli.logs import show_logs
+from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.observer import Observer
 from evcs.core import messages as m
 from evcs.core import topics
@@ -32,8 +32,8 @@ program = group("evcs", "A charging network that comes back: start, stop, see, d
 @click.option("--foreground", is_flag=True, help="Stay, as supervisord itself (for systemd).")
 def up(call: Call, wait: bool, timeout: float, foreground: bool) -> None:
     """Start the system; one that runs already is left as it is."""
-    prepare.require_programs()
-    fresh = prepare.start(call.settings, call.out.say, foreground)
+    supervision.require_programs()
+    fresh = supervision.start(call.settings, call.out.say, foreground)
     call.out.say("started" if fresh else "runs already")
     if wait:
         wait_until_up(call, timeout)
@@ -92,7 +92,7 @@ def _wait_for_port(call: Call, deadline: float) -> None:
 @command(program)
 def down(call: Call) -> None:
     """Stop everything, in order."""
-    stopped = prepare.stop(call.settings)
+    stopped = supervision.stop(call.settings)
     call.out.say("stopped" if stopped else "was not running")
     call.out.data({"stopped": stopped})
 
@@ -102,8 +102,8 @@ def down(call: Call) -> None:
 @click.option("--timeout", type=click.FloatRange(1, 86_400), default=120.0, show_default=True)
 def restart(call: Call, wait: bool, timeout: float) -> None:
     """Stop everything and start it again."""
-    prepare.stop(call.settings)
-    prepare.start(call.settings, call.out.say)
+    supervision.stop(call.settings)
+    supervision.start(call.settings, call.out.say)
     if wait:
         wait_until_up(call, timeout)
     call.out.say("restarted")
@@ -166,10 +166,12 @@ def _process_word(state: str) -> str:
 @command(program)
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
-@click.option("-n", "--lines", type=click.IntRange(0, 100_000), default=50, show_default=True)
-def logs(call: Call, names: tuple[str, ...], follow: bool, lines: int) -> None:
+@last_lines
+def logs(
+    call: Call, names: tuple[str, ...], follow: bool, lines: int | None, since: str | None
+) -> None:
     """Show logs of programs: central, CP-001 (both its processes); the services' by default."""
-    show_logs(call, names or tuple(sorted(RESERVED)), follow, lines)
+    show_logs(call, names or tuple(sorted(RESERVED)), follow, lines, since)
 
 
 @command(program, "open")
@@ -223,15 +225,17 @@ def ctl(call: Call, arguments: tuple[str, ...]) -> None:
     os.execv(python, [python, "-m", "supervisor.supervisorctl", "-c", conf, *arguments])
 
 
-doctor.add_to(program)
-
-
 def _web(call: Call) -> str:
     return f"http://127.0.0.1:{call.settings.web_port}/"
 
 
+audit.add_to(program)
+backups.add_to(program)
+doctor.add_to(program)
 sessions.add_to(program)
+settings.add_to(program)
 trials.add_to(program)
+watch.add_to(program)
 
 
 def main() -> None:

@@ -10,10 +10,11 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import by_hand, fleet, fleet_files, identities, prepare
+from evcs.cli import by_hand, fleet, fleet_files, identities, supervision
 from evcs.cli.common import Call, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.options import fields, named, named_or_all, waiting
+from evcs.cli.watch_list import watch_list
 from evcs.core import units
 from evcs.core.charge_point import STATES
 from evcs.core.errors import BadValue, Conflict, EvcsError
@@ -60,7 +61,7 @@ def create(
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")
     if len(names) > 1:
-        prepare.check_room(call.settings, len(names) + len(call.registry.cps()))
+        supervision.check_room(call.settings, len(names) + len(call.registry.cps()))
     answers = call.registry.create_many([{"id": name, **given} for name in names])
     made: list[dict[str, Any]] = []
     errors: dict[str, EvcsError] = {}
@@ -76,23 +77,34 @@ def create(
 
 @command(program, "list")
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only these.")
-def list_cps(call: Call, state: str | None) -> None:
+@click.option("--watch", is_flag=True, help="Go on with each change, until Ctrl-C.")
+def list_cps(call: Call, state: str | None, watch: bool) -> None:
     """List CPs with their state."""
-    found = [cp for cp in fleet.read(call) if state is None or cp["state"] == state.upper()]
+
+    def wanted(cp: dict[str, Any]) -> bool:
+        return state is None or cp["state"] == state.upper()
+
+    if watch:
+        watch_list(call, wanted, lambda cps: _table(call, cps))
+        return
+    found = [cp for cp in fleet.read(call) if wanted(cp)]
     if not found and not call.out.json:
         call.out.say(
             f"no CP is {state}" if state else "no CP yet; create one: evcs-cp create CP-001"
         )
         return
+    call.out.data(found, _table(call, found))
+
+
+def _table(call: Call, cps: list[dict[str, Any]]) -> list[str]:
     rows = [
         (
             cp["id"], call.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
             _live(cp), cp["reason"] or "", _one_line(cp["location"]),
         )
-        for cp in found
+        for cp in cps
     ]  # fmt: skip
-    head = ("CP", "STATE", "EUR/KWH", "MAX", "SUPPLY", "REASON", "LOCATION")
-    call.out.data(found, table(head, rows))
+    return table(("CP", "STATE", "EUR/KWH", "MAX", "SUPPLY", "REASON", "LOCATION"), rows)
 
 
 def _live(cp: dict[str, Any]) -> str:

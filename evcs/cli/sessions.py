@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -36,7 +37,7 @@ def add_to(program: click.Group) -> None:
         if click.get_current_context().invoked_subcommand is not None:
             return
         reader = LedgerReader(call.settings.home.ledger_db)
-        found = reader.sessions(cp, driver, _since(since), limit=limit)
+        found = reader.sessions(cp, driver, since_time(since), limit=limit)
         if as_csv:
             writer = csv.DictWriter(sys.stdout, SESSION_FIELDS, lineterminator="\n")
             writer.writeheader()
@@ -64,15 +65,23 @@ def add_to(program: click.Group) -> None:
         call.out.data(session, text)
 
 
-def _since(text: str | None) -> str | None:
-    """A time as the ledger compares it; a date is its midnight, UTC."""
+_AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def since_time(text: str | None) -> str | None:
+    """A time as the ledger compares it; a date is its midnight, UTC; 10m is ten minutes ago."""
     if text is None:
         return None
+    ago = _AGO.fullmatch(text)
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
+        if ago:
+            at = datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+        else:
+            at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
         raise BadValue(
-            f"--since: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z"
+            f"--since: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z, or 10m"
         ) from None
     at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import prepare
+from evcs.cli import supervision
 from evcs.config import Home, Settings, check_home
 from evcs.core.errors import EvcsError
 
@@ -46,7 +46,7 @@ def throwaway(time_scale: float) -> Iterator[Settings]:
 
 def _end(settings: Settings) -> None:
     with suppress(EvcsError):
-        prepare.stop(settings)
+        supervision.stop(settings)
     for pid in pids_of(settings.home):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from evcs.cli import prepare
+from evcs.cli import supervision
 from evcs.cli.common import Call, table
 from evcs.cli.observer import Observer
 from evcs.cli.throwaway import pids_of, throwaway
@@ -27,9 +27,9 @@ def run(call: Call, count: int) -> None:
     """The whole trial in a home of its own; exits 1 where a CP is missing or doubled."""
     with throwaway(1.0) as settings:
         own = Call(settings, call.out)
-        prepare.start(settings, lambda _: None)
+        supervision.start(settings, lambda _: None)
         width = max(3, len(str(count)))
-        prepare.check_room(settings, count)
+        supervision.check_room(settings, count)
         names = [f"CP-{number:0{width}d}" for number in range(1, count + 1)]
         call.out.say(f"creating {count} CPs in {settings.home.path}")
         began = time.monotonic()
@@ -37,10 +37,10 @@ def run(call: Call, count: int) -> None:
         _greens(own, set(names))
         created_s = time.monotonic() - began
         before = _identities(own)
-        killed = prepare.kill_everything(settings)
+        killed = supervision.kill_everything(settings)
         call.out.say(f"killed {killed} processes at once; starting again")
         began = time.monotonic()
-        prepare.start(settings, lambda _: None)
+        supervision.start(settings, lambda _: None)
         greens = _greens(own, set(names))
         after = _identities(own)
         doubles = _doubles(settings.home)

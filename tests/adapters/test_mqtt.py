@@ -217,3 +217,34 @@ def test_the_registry_takes_away_what_a_deleted_cp_left(
     engine.say(m.Meter("CP-1", "S", 1, 2, 3, 230, 1))
     later.wait(mqtt.Received)
     assert [type(one) for one in later.messages()] == [m.Meter]
+
+
+def _renewed_while_away(broker: Broker) -> tuple[mqtt.Bus, Events]:
+    """A bus that was let in, lost its connection, and comes back with a newer secret."""
+    secrets, told = ["old"], Events()
+    account = mqtt.Account(broker.port, "cp/CP-001/engine", lambda: secrets[-1])
+    bus = mqtt.Bus(account, told.put, [])
+    broker.accounts({"cp/CP-001/engine": "old"})
+    bus.start()
+    told.wait(mqtt.Connected)
+    secrets.append("new")
+    broker.kill()
+    broker.start()
+    return bus, told
+
+
+def test_a_secret_that_the_broker_does_not_know_yet_is_no_refusal(broker: Broker) -> None:
+    bus, told = _renewed_while_away(broker)
+    refusal = "disconnected, not authorised"
+    eventually("it was turned away", lambda: refusal in broker.log(), 10, 0.01)
+    broker.accounts({"cp/CP-001/engine": "new"})
+    told.wait(mqtt.Connected, 2)
+    assert not [one for one in told.of(mqtt.Disconnected) if one.refused]
+    bus.stop()
+
+
+def test_a_secret_that_the_broker_never_takes_is_refused_in_the_end(broker: Broker) -> None:
+    bus, told = _renewed_while_away(broker)
+    eventually("refused", lambda: [one for one in told.of(mqtt.Disconnected) if one.refused], 10)
+    assert told.of(mqtt.Disconnected)[0].refused is False
+    bus.stop()

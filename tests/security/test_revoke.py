@@ -74,6 +74,17 @@ def _journal(system: System, cp: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def _goes_on(system: System, started: str) -> None:
+    """Meter readings reach Central by the new secret."""
+    before = session(system, started)["energy_wh"]
+
+    def probe() -> bool:
+        now = session(system, started)
+        return now["energy_wh"] > before or now["state"] == "settled"
+
+    eventually("more energy", probe)
+
+
 def _groups(system: System) -> set[str]:
     return {name.partition(":")[0] for name in system.processes()}
 
@@ -154,14 +165,7 @@ def test_rekey_in_a_charge_does_not_cut_it(fleet: System, thief: Any) -> None:
         fleet.ok("evcs-cp", "rekey", "CP-003")
         assert inside.dropped.wait(1.0)
         assert thief("cp/CP-003/engine", old).code == REFUSED
-        before = session(fleet, started)["energy_wh"]
-        eventually(
-            "meter readings reach Central by the new secret",
-            lambda: (
-                session(fleet, started)["energy_wh"] > before
-                or session(fleet, started)["state"] == "settled"
-            ),
-        )
+        _goes_on(fleet, started)
     settled = ticket(fleet, started)
     assert (settled["reason"], settled["energy_wh"]) == ("completed", 8000)
     assert metered(fleet, "CP-003")[started] == 8000

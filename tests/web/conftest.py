@@ -6,12 +6,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.web.stage import Stage, wait_for
 
+HOSTILE = "<img src=x onerror=\"document.title='run'\">"
+SESSION: dict[str, Any] = {
+    "session_id": "s1", "driver": "ALICE", "energy_wh": 1_240, "power_w": 21_000,
+    "cost_eur": "0.37",
+}  # fmt: skip
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -59,3 +65,23 @@ def page(browser: Browser) -> Iterator[Page]:
     yield found
     context.close()
     assert problems == []
+
+
+@pytest.fixture
+def fleet(stage: Stage) -> Stage:
+    """Five CPs, one in each state."""
+    stage.wants("CP-001", location="North gate")
+    stage.wants("CP-002", location=HOSTILE)
+    for name in ("CP-003", "CP-004", "CP-005"):
+        stage.wants(name)
+    stage.judges("CP-001", "ACTIVATED")
+    stage.judges("CP-002", "SUPPLYING", **SESSION)
+    stage.judges("CP-003", "OUT_OF_ORDER", "stopped by the operator")
+    stage.judges("CP-004", "BROKEN_DOWN", "fault: ground leak")
+    stage.judges("CP-005", "DISCONNECTED", "monitor gone")
+    states = {"ACTIVATED", "SUPPLYING", "OUT_OF_ORDER", "BROKEN_DOWN", "DISCONNECTED"}
+    wait_for(
+        lambda: {row["state"] for row in stage.get("/api/v1/snapshot").json["cps"]} == states,
+        "web knows all five",
+    )
+    return stage

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HEAD = b"POST /api/v1/cps HTTP/1.1\r\nHost: localhost\r\n"
@@ -28,10 +31,22 @@ def pour(port: int, path: str, megabytes: float, token: str) -> bytes:
     )
     with socket.create_connection(("127.0.0.1", port), 20) as raw:
         raw.sendall(head.encode())
-        piece = b"x" * (size // 20)
-        for _ in range(20):
-            raw.sendall(piece)
-        return raw.recv(2000)
+        piece = b"x" * 65_536
+        for sent in range(0, size, len(piece)):
+            raw.sendall(piece[: size - sent])
+        return whole_answer(raw)
+
+
+def whole_answer(raw: socket.socket) -> bytes:
+    """An answer after which the server closes, or which is as long as its headers say."""
+    found = b""
+    while more := raw.recv(65_536):
+        found += more
+        head, _, body = found.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        if length and len(body) >= int(length[1]):
+            break
+    return found
 
 
 @contextlib.contextmanager
@@ -47,6 +62,24 @@ def hold_half_open(port: int, count: int) -> Iterator[None]:
             one.close()
 
 
+@contextlib.contextmanager
+def never_reading(port: int) -> Iterator[None]:
+    """An event stream that is opened and not read, with little room on the way."""
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", port))
+        raw.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        yield
+
+
+def thousandfold(attempt: Callable[[int], int]) -> tuple[Counter[int], float]:
+    """A thousand attempts, forty at a time: their statuses, and the seconds that they took."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(40) as pool:
+        statuses = Counter(pool.map(attempt, range(1000)))
+    return statuses, time.monotonic() - began
+
+
 class Dripping(threading.Thread):
     """Two senders without haste: the headers of one never end, nor does the other's body."""
 
@@ -56,13 +89,13 @@ class Dripping(threading.Thread):
         self._held = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(2)]
         self._held[0].sendall(HEAD)
         self._held[1].sendall(whole)
-        self._stop = threading.Event()
+        self._over = threading.Event()
         self.took_s: list[float] = []
         self.start()
 
     def run(self) -> None:
         began = time.monotonic()
-        while self._held and not self._stop.wait(EVERY_S):
+        while self._held and not self._over.wait(EVERY_S):
             for one in list(self._held):
                 try:
                     one.sendall(b"x")
@@ -74,6 +107,6 @@ class Dripping(threading.Thread):
     def end(self) -> None:
         """Both were cut off, neither at once nor late."""
         self.join(30)
-        self._stop.set()
+        self._over.set()
         assert len(self.took_s) == 2
         assert all(5 < took < 20 for took in self.took_s), self.took_s

@@ -181,17 +181,19 @@ class Stage:
             m.JudgedState(cp, state, reason, SINCE, OCPP_STATUS[state], view, self._revision)
         )
 
-    def get(
-        self, path: str, method: str = "GET", body: Any = None, port: int = 0, **headers: str
+    def get(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
+        """One request to web. A body is sent as JSON; header names are given with _ for -."""
+        return self.ask(self.web_port, path, method, body, **headers)
+
+    def ask(
+        self, port: int, path: str, method: str = "GET", body: Any = None, **headers: str
     ) -> Answer:
-        """One request, to web or to `port`. A body is sent as JSON; in header names _ is -."""
+        """The same, to a port."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             given.setdefault("Content-Type", "application/json")
             body = json.dumps(body) if not isinstance(body, bytes) else body
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", port or self.web_port, timeout=WITHIN_S
-        )
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WITHIN_S)
         try:
             connection.request(method, path, body, given)
             answer = connection.getresponse()

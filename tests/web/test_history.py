@@ -41,6 +41,19 @@ def test_events_are_changes_only() -> None:
 def test_nothing_is_kept_of_what_is_gone() -> None:
     history = History("then")
     history.judged(judged("SUPPLYING", SESSION), 10, "now")
+    history.started("A", "engine", "first")
+    history.started("A", "engine", "second")
     history.forget("A")
+    assert history.restarts("A", "engine") == 0
     assert history.events("A") == []
     assert history.trace("A", 10)["at"] == []
+
+
+def test_a_restart_is_another_boot_however_often_it_is_told() -> None:
+    history = History("then")
+    assert history.restarts("A", "engine") == 0
+    for boot in ("first", "first", "second", "second", "third"):
+        history.started("A", "engine", boot)
+    history.started("A", "monitor", "only")
+    assert history.restarts("A", "engine") == 2
+    assert history.restarts("A", "monitor") == 0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from evcs.adapters.ledger import Ledger
 from evcs.core.session import SETTLED, Session
@@ -27,6 +30,13 @@ def test_no_ledger_yet_is_no_session(stage: Stage) -> None:
     assert stage.get("/api/v1/sessions.csv").body.decode().splitlines() == [",".join(COLUMNS)]
 
 
+def write(stage: Stage, *sessions: Session) -> None:
+    ledger = Ledger(stage.home.ledger_db)
+    new = [one for one in sessions if ledger.session(one.session_id) is None]
+    ledger.commit(new, [], [])
+    ledger.close()
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -37,20 +47,71 @@ def test_no_ledger_yet_is_no_session(stage: Stage) -> None:
         ("since=2026-11-21&until=2026-11-21T23:00:00Z", ["s2"]),
         ("until=2026-11-21&limit=1", ["s2"]),
         ("limit=1", ["s3"]),
+        ("since=2026-11-21T09:00Z&until=2026-11-21T09:00Z", ["s2"]),
+        ("since=2026-11-21T09:00:00.001Z", ["s3"]),
         ("driver=BOB", []),
         ("state=active", []),
     ],
 )
 def test_json_and_csv_by_the_same_query(stage: Stage, query: str, expected: list[str]) -> None:
-    path = stage.home.ledger_db
-    if not path.exists():
-        ledger = Ledger(path)
-        ledger.commit([session(number, 19 + number) for number in (1, 2, 3)], [], [])
-        ledger.close()
+    write(stage, *(session(number, 19 + number) for number in (1, 2, 3)))
     found = stage.get(f"/api/v1/sessions?{query}").json
     assert [one["session_id"] for one in found] == expected
     text = stage.get(f"/api/v1/sessions.csv?{query}").body.decode()
     assert [row["session_id"] for row in csv.DictReader(io.StringIO(text))] == expected
+
+
+def sums(stage: Stage, query: str) -> Any:
+    found = stage.get(f"/api/v1/sessions/sums?{query}").json
+    every = [one["energy_wh"] for one in found["days"]]
+    assert sum(every) == sum(one["energy_wh"] for one in found["cps"]) == found["energy_wh"]
+    return found
+
+
+def test_sums_are_of_all_rows_of_the_query(stage: Stage) -> None:
+    one = session(1, 1)._replace(driver="BOB", energy_wh=1_001, cost_eur="0.31")
+    many = [one._replace(session_id=f"m{n}", cp=f"M-{n % 3}") for n in range(2_500)]
+    # One that is still open: its cost isn't written down, 1.5 kWh at 0.30.
+    open_ = many[0]._replace(
+        session_id="open", phase="supplying", cost_eur=None, ended_at=None, energy_wh=1_500,
+        started_at="2026-11-02T23:59:59.999Z",
+    )  # fmt: skip
+    write(stage, *many, open_)
+    found = sums(stage, "driver=BOB")
+    assert (found["sessions"], found["energy_wh"], found["cost_eur"]) == (
+        2_501, 2_500 * 1_001 + 1_500, "775.45",
+    )  # fmt: skip
+    assert [(one["day"], one["sessions"]) for one in found["days"]] == [
+        ("2026-11-01", 2_500), ("2026-11-02", 1),
+    ]  # fmt: skip
+    assert [(one["cp"], one["sessions"]) for one in found["cps"]] == [
+        ("M-0", 835), ("M-1", 833), ("M-2", 833),
+    ]  # fmt: skip
+    assert len(stage.get("/api/v1/sessions?driver=BOB").json) == 1_000
+    assert len(stage.get("/api/v1/sessions.csv?driver=BOB").body.splitlines()) == 2_502
+    assert sums(stage, "driver=BOB&since=2026-11-02")["cost_eur"] == "0.45"
+    assert sums(stage, "driver=BOB&state=settled&cp=M-1")["sessions"] == 833
+    assert sums(stage, "driver=NOBODY") == {
+        "sessions": 0, "energy_wh": 0, "cost_eur": "0.00", "days": [], "cps": [],
+    }  # fmt: skip
+
+
+def test_the_page_shows_the_sums_of_all_and_both_plots(stage: Stage, page: Page) -> None:
+    one = session(1, 1)._replace(driver="CARLA", energy_wh=1_000, cost_eur="0.30")
+    write(stage, *(one._replace(session_id=f"p{n}", cp=f"P-{n % 3}") for n in range(1_200)))
+    page.goto(f"{stage.url}/sessions.html?driver=CARLA")
+    expect(page.locator("#sums")).to_contain_text("1200")
+    expect(page.locator("#sums")).to_contain_text("1200.00 kWh")
+    expect(page.locator("#sums")).to_contain_text("360.00 €")
+    expect(page.locator("#sessions tbody tr")).to_have_count(1_000)
+    expect(page.get_by_text("sums, plots and CSV are of all")).to_be_visible()
+    expect(page.locator(".u-wrap canvas")).to_be_visible()
+    expect(page.locator("#by-cp meter")).to_have_count(3)
+    expect(page.locator("#by-cp tbody tr").first).to_contain_text("400.00")
+    page.get_by_label("CP").fill("P-1")
+    page.get_by_label("CP").press("Enter")
+    expect(page.locator("#sums")).to_contain_text("400.00 kWh")
+    expect(page).to_have_url(re.compile("cp=P-1"))
 
 
 def test_a_spreadsheet_runs_no_text() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+from csv import DictReader
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.system_under_test import System, eventually
+from tests.web.conftest import HOSTILE
 
 GREEN = re.compile("ACTIVATED|SUPPLYING")
 
@@ -44,19 +46,22 @@ def create(page: Page, pattern: str, location: str = "") -> None:
 
 def test_the_first_cp_made_on_the_page(system: System, operator: Page) -> None:
     assert system.cps() == []
-    create(operator, "CP-001", "North gate")
+    create(operator, "CP-001", HOSTILE)
     steps = operator.locator('[data-job="CP-001"] .steps span')
     for step in ("registered", "section written", "processes up", "ACTIVATED"):
         expect(steps.filter(has_text=step)).to_have_attribute("data-done", "true")
     expect(cp(operator, "CP-001")).to_have_attribute("data-state", "ACTIVATED")
     (row,) = system.cps()
-    assert (row["id"], row["state"], row["location"]) == ("CP-001", "ACTIVATED", "North gate")
+    assert (row["id"], row["state"], row["location"]) == ("CP-001", "ACTIVATED", HOSTILE)
+    expect(operator.get_by_text(HOSTILE)).to_be_visible()
+    assert operator.locator("img[src=x]").count() == 0
     both = {"CP-001:engine", "CP-001:monitor"}
     eventually("supervisord runs both", lambda: both <= set(system.processes()), 10)
 
 
 def test_page_and_command_say_the_same(system: System, operator: Page) -> None:
-    create(operator, "CP-{002..006}")
+    create(operator, "CP-{002..005}", "Depot")
+    system.ok("evcs-cp", "create", "CP-006", "--location", "Depot")
     for number in range(2, 7):
         expect(cp(operator, f"CP-00{number}")).to_have_attribute("data-state", GREEN)
     listed = {row["id"]: row for row in system.cps()}
@@ -64,10 +69,15 @@ def test_page_and_command_say_the_same(system: System, operator: Page) -> None:
     assert [row["id"] for row in shown] == sorted(listed)
     for row in shown:
         same = listed[row["id"]]
-        assert {key: row[key] for key in same if key in row} == {
-            key: same[key] for key in same if key in row
-        }
         assert set(row) >= {"id", "state", "reason", "session", "since", "ocpp_status", "revoked"}
+        assert {key: row[key] for key in same} == same
+    # Made on the page or by the command, it is the same.
+    own = ("id", "since")
+    by_page, by_command = (
+        {key: value for key, value in listed[name].items() if key not in own}
+        for name in ("CP-005", "CP-006")
+    )
+    assert by_page == by_command
 
 
 def test_stop_and_resume(system: System, operator: Page) -> None:
@@ -113,7 +123,7 @@ def test_a_charge_moves_and_is_a_session(system: System, page: Page) -> None:
     page.goto(system.web_url)
     row = cp(page, "CP-005")
     expect(row).to_have_attribute("data-state", "ACTIVATED")
-    command = ("charge", "CP-005", "--driver", "ALICE", "--kwh", "6", "--no-watch")
+    command = ("charge", "CP-005", "--driver", "ALICE", "--kwh", "3", "--no-watch")
     system.ok("evcs-driver", *command)
     expect(row).to_have_attribute("data-state", "SUPPLYING")
     expect(row).to_contain_text("ALICE")
@@ -124,8 +134,11 @@ def test_a_charge_moves_and_is_a_session(system: System, page: Page) -> None:
     page.goto(f"{system.web_url}/sessions.html?cp=CP-005")
     expect(page.locator("#sessions")).to_contain_text("ALICE")
     csv = page.request.get(f"{system.web_url}/api/v1/sessions.csv?cp=CP-005").text()
-    assert csv.splitlines()[0].startswith("session_id,cp,driver,state")
-    assert ",CP-005,ALICE,settled," in csv
+    (ticket,) = DictReader(csv.splitlines())
+    assert (ticket["cp"], ticket["driver"], ticket["state"]) == ("CP-005", "ALICE", "settled")
+    assert (ticket["energy_wh"], ticket["cost_eur"]) == ("3000", "0.90")
+    expect(page.locator("#sums")).to_contain_text("3.00 kWh")
+    expect(page.locator("#by-cp")).to_contain_text("CP-005")
 
 
 def test_a_killed_engine_turns_red_and_green_again(system: System, page: Page) -> None:
@@ -144,6 +157,9 @@ def test_a_killed_engine_turns_red_and_green_again(system: System, page: Page) -
     expect(row).to_have_attribute("data-state", "BROKEN_DOWN")
     expect(row).to_have_attribute("data-state", "ACTIVATED")
     assert page.evaluate("window.states")[-1] == "ACTIVATED"
+    page.goto(f"{system.web_url}/cp/CP-006")
+    expect(page.locator('tr[data-role="engine"] [data-restarts]')).to_have_text("1")
+    expect(page.locator('tr[data-role="monitor"] [data-restarts]')).to_have_text("0")
 
 
 def test_the_cps_page_shows_its_processes_and_log(system: System, page: Page) -> None:
@@ -154,6 +170,26 @@ def test_the_cps_page_shows_its_processes_and_log(system: System, page: Page) ->
     expect(engine).to_contain_text(str(pid))
     page.get_by_role("button", name="monitor").click()
     expect(page.locator(".log")).to_contain_text("CP-006 monitor")
+
+
+def test_what_is_done_on_a_cps_page_is_done(system: System, operator: Page) -> None:
+    def plugged() -> bool:
+        topic = "evcs/v1/cp/CP-003/engine/status"
+        return bool(system.retained(topic)[topic]["plugged"])
+
+    operator.goto(f"{system.web_url}/cp/CP-003")
+    title = operator.locator(".title[data-cp]")
+    for action, state in (
+        ("Cause a fault", "BROKEN_DOWN"), ("Clear the fault", "ACTIVATED"),
+        ("Stop", "OUT_OF_ORDER"), ("Resume", "ACTIVATED"),
+    ):  # fmt: skip
+        operator.get_by_role("button", name=action).click()
+        expect(title).to_have_attribute("data-state", state)
+        assert system.states()["CP-003"] == state
+    operator.get_by_role("button", name="Plug a car in").click()
+    eventually("it is plugged in", plugged)
+    operator.get_by_role("button", name="Unplug it").click()
+    eventually("it is unplugged", lambda: not plugged())
 
 
 @pytest.mark.parametrize("service", ["mosquitto", "central", "registry", "web"])

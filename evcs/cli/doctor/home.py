@@ -29,7 +29,7 @@ def store(sight: Sight) -> Finding:
         return Finding("store", WARN, f"can't be read: {names}", "evcs restart mends it")
     if found is None:
         return Finding("store", OK, "empty: this home was never started")
-    return Finding("store", OK, f"{len(found.cps)} CPs, {len(found.drivers)} drivers")
+    return Finding("store", OK, f"CPs: {len(found.cps)}, drivers: {len(found.drivers)}")
 
 
 def ledger(sight: Sight) -> Finding:

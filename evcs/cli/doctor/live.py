@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import fleet, prepare
+from evcs.cli import fleet, supervision
 from evcs.cli.check import differences
 from evcs.cli.doctor import rules
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
@@ -45,7 +45,7 @@ def services(sight: Sight) -> Finding:
     missing = sorted(RESERVED - up)
 
     def fix() -> str:
-        prepare.start(sight.settings, lambda _: None)
+        supervision.start(sight.settings, lambda _: None)
         return f"started again: {', '.join(missing)}"
 
     if missing:

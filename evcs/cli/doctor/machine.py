@@ -18,6 +18,7 @@ from evcs.cli import prepare
 from evcs.cli.doctor import rules
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.sight import Sight
+from evcs.cli.ports import listener
 
 OLDEST_BROKER = (2, 0)
 
@@ -53,7 +54,7 @@ def ports(sight: Sight) -> Finding:
     wrong, missing = [], []
     for name in ("mqtt_port", "web_port", "registry_port"):
         port = getattr(sight.settings, name)
-        pid, who = prepare.listener(port)
+        pid, who = listener(port)
         if who is not None and pid not in ours:
             wrong.append(f"{port} is held by {who}")
         elif who is None and sight.pid is not None:

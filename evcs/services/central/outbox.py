@@ -26,6 +26,7 @@ class Outbox:
         self._sessions: dict[str, Session] = {}
         self._refused: list[str] = []
         self._audit: list[AuditEntry] = []
+        self._noted: dict[str, str | None] = {}
         self._out: list[Message | topics.Publication] = []
         self._failing = False
 
@@ -42,9 +43,15 @@ class Outbox:
         self._sessions.pop(session_id, None)
         self._refused.append(session_id)
 
-    def audit(self, who: str, what: str, cp: str | None, outcome: str, detail: str = "") -> None:
-        """Have an entry written to the audit."""
-        self._audit.append(AuditEntry(timestamp(), who, what, cp, outcome, detail))
+    def audit(
+        self, who: str, what: str, cp: str | None, outcome: str, detail: str = "", at: str = ""
+    ) -> None:
+        """Have an entry written to the audit; of now, or of another time."""
+        self._audit.append(AuditEntry(at or timestamp(), who, what, cp, outcome, detail))
+
+    def note(self, key: str, value: str | None) -> None:
+        """Have it noted how far the audit has come; None forgets it."""
+        self._noted[key] = value
 
     def say(self, message: Message | topics.Publication) -> None:
         """Have a message sent once all is written."""
@@ -66,11 +73,11 @@ class Outbox:
         return refused
 
     def _write(self) -> bool:
-        if not (self._sessions or self._refused or self._audit):
+        if not (self._sessions or self._refused or self._audit or self._noted):
             return True
         crash_point("central.before_commit")
         try:
-            self._ledger.commit(self._sessions.values(), self._refused, self._audit)
+            self._ledger.commit(self._sessions.values(), self._refused, self._audit, self._noted)
         except EvcsError as error:
             if not self._failing:
                 _log.error("%s; %s", error, error.hint)
@@ -83,6 +90,7 @@ class Outbox:
         self._sessions.clear()
         self._refused.clear()
         self._audit.clear()
+        self._noted.clear()
         return True
 
     def _refuse(self) -> list[Session]:

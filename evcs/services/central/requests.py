@@ -103,6 +103,7 @@ class Requests:
             self._deny(asked, "conflict", "no session is under way")
             return
         self._central.stop_session(session, "driver")
+        self._outbox.audit(f"driver/{asked.driver}", "stop", session.cp, "ok", session.session_id)
         self._answer(asked, {"session": to_json(session)})
 
     def _offer(self, desired: m.DesiredCp) -> dict[str, Any]:
@@ -148,6 +149,7 @@ class Requests:
             self._tell(asked, "conflict", "its Engine is not there")
             return
         self._waiting[asked.id] = asked
+        self._outbox.audit(asked.asker, asked.verb, asked.cp, "asked", asked.reason or "")
         self._central.tell(m.Command(known.cp, asked.verb, asked.id, reason=asked.reason))
 
     def _tell(

@@ -15,9 +15,11 @@ from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core import topics
 from evcs.services.central import fleet
+from evcs.services.central.auditor import Auditor, Logins
+from evcs.services.central.charging import Charging
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.requests import Requests
-from evcs.services.central.sessions import Sessions, command
+from evcs.services.central.sessions import Sessions
 
 TICK_S = 0.5
 REPEAT_EVERY_S = 5.0
@@ -41,14 +43,17 @@ class Central:
     """The fleet as judged, the sessions, and who is told what."""
 
     def __init__(
-        self, bus: Bus, ledger: Ledger, clock: Callable[[], float], birth: m.ServiceStatus
-    ) -> None:
-        self._bus, self._clock, self._birth = bus, clock, birth
+        self, bus: Bus, ledger: Ledger, clock: Callable[[], float], birth: m.ServiceStatus,
+        logins: Callable[[str], Logins] | None = None,
+    ) -> None:  # fmt: skip
+        self._bus, self.clock, self._birth = bus, clock, birth
         self.fleet: dict[str, fleet.Known] = {}
         self._outbox = Outbox(ledger, bus)
         self.sessions = Sessions(ledger, self._outbox, clock)
         self._requests = Requests(self, ledger, self._outbox)
-        self._connected_at = clock()
+        self._auditor = Auditor(self._outbox, ledger.noted(), logins)
+        self._charging = Charging(self, self._outbox)
+        self.connected_at = clock()
         self._ready = False
         self._registry_told = False
         self._touched: set[str] = set()
@@ -59,8 +64,8 @@ class Central:
             m.DesiredCp: self._on_desired,
             m.EngineStatus: self._on_engine,
             m.MonitorStatus: self._on_monitor,
-            m.Meter: self._on_meter,
-            m.SessionEvent: self._on_session,
+            m.Meter: self._charging.on_meter,
+            m.SessionEvent: self._charging.on_session,
             m.Reply: self._on_reply,
             m.JudgedState: self._on_own_state,
             m.Cleared: self._on_cleared,
@@ -100,6 +105,7 @@ class Central:
                 for session in list(self.sessions.open.values()):
                     self.tell_due(session)
         self.sessions.save_figures(now)
+        self._auditor.look()
         self._finish()
         self._tell_summary(now)
         return TICK_S
@@ -113,7 +119,7 @@ class Central:
 
     def known(self, cp: str) -> fleet.Known:
         """What is known of a CP, if only from its own word."""
-        now = self._clock()
+        now = self.clock()
         return self.fleet.get(cp) or fleet.Known(cp, engine_lost_at=now, monitor_lost_at=now)
 
     def cps(self) -> list[m.DesiredCp]:
@@ -134,7 +140,7 @@ class Central:
         self.touch(session.cp)
 
     def _on_connected(self) -> None:
-        self._connected_at = self._clock()
+        self.connected_at = self.clock()
         self._registry_told = False
         for cp, known in self.fleet.items():
             self.fleet[cp] = known._replace(tell_again=True, heard=frozenset())
@@ -162,6 +168,7 @@ class Central:
 
     def _forget_unheard(self) -> None:
         """Take away states of CPs whose deletion was told while Central could not hear it."""
+        self._auditor.only({cp for cp, known in self.fleet.items() if "registry" in known.heard})
         for cp, known in list(self.fleet.items()):
             if known.desired is not None and "registry" not in known.heard:
                 self.fleet[cp] = known._replace(desired=None, told=None)
@@ -171,6 +178,7 @@ class Central:
         known = self.known(desired.cp)
         self.fleet[desired.cp] = known._replace(desired=desired, heard=known.heard | {"registry"})
         self.touch(desired.cp)
+        self._auditor.desired(desired)
         session = self.sessions.at_cp(desired.cp)
         if session is None:
             return
@@ -188,12 +196,12 @@ class Central:
         lost_at = known.engine_lost_at
         self.fleet[status.cp] = known._replace(
             engine=status,
-            engine_lost_at=None if status.online else (lost_at or self._clock()),
+            engine_lost_at=None if status.online else (lost_at or self.clock()),
             heard=known.heard | {"engine"},
         )
         self.touch(status.cp)
         if status.online:
-            self._reconcile_session(status, lost_at)
+            self._charging.reconcile(status, lost_at)
         else:
             self._engine_lost(status.cp)
 
@@ -203,36 +211,6 @@ class Central:
         return (
             known is not None and known.online and not status.online and known.boot != status.boot
         )
-
-    def _reconcile_session(self, status: m.EngineStatus, lost_at: float | None) -> None:
-        """At each word of an Engine: compare what it holds with the ledger."""
-        session = self.sessions.at_cp(status.cp)
-        if status.session_id and (session is None or session.session_id != status.session_id):
-            self._foreign_session(status)
-        if session is None:
-            return
-        if status.phase == "waiting" and lost_at is not None:
-            away = s.absent_for(lost_at, self._connected_at, self._clock())
-            if away > s.RESUME_WITHIN_S:
-                session = self.sessions.advance(session, s.Stop("power_loss"))
-        if session.phase == s.SUPPLYING and status.session_id != session.session_id:
-            session = self.sessions.advance(session, s.Lost())
-        self.tell_due(session)
-
-    def _foreign_session(self, status: m.EngineStatus) -> None:
-        """The Engine holds what is not open here: settled already, or never known."""
-        assert status.session_id is not None
-        found = self.sessions.find(status.session_id)
-        if found is not None and found.phase == s.SETTLED:
-            self.tell(command(found, s.Due("settled")))
-        elif found is None:
-            _log.error("cp=%s holds session=%s, unknown here", status.cp, status.session_id)
-            self._outbox.audit(
-                f"cp/{status.cp}/engine", "session", status.cp, "unknown", status.session_id
-            )
-            stop = m.Command(status.cp, "stop", f"{status.session_id}.stop", status.session_id,
-                             reason="unknown_session")  # fmt: skip
-            self.tell(stop)
 
     def tell_due(self, session: s.Session) -> None:
         """Tell a session's Engine what it has to do now, if there is anything."""
@@ -250,7 +228,7 @@ class Central:
         known = self.known(status.cp)
         if self._stale(known.monitor, status):
             return
-        lost_at = None if status.online else (known.monitor_lost_at or self._clock())
+        lost_at = None if status.online else (known.monitor_lost_at or self.clock())
         self.fleet[status.cp] = known._replace(
             monitor=status, monitor_lost_at=lost_at, heard=known.heard | {"monitor"}
         )
@@ -263,57 +241,9 @@ class Central:
         elif status.engine == "silent":
             self._engine_lost(status.cp)
 
-    def _on_meter(self, meter: m.Meter) -> None:
-        session = self.sessions.open.get(meter.session_id)
-        if session is None or session.cp != meter.cp:
-            self.sessions.refuse_reading(meter)
-            return
-        in_order = meter.seq > session.seq and meter.energy_wh >= session.energy_wh
-        if not in_order or meter.energy_wh > session.requested_wh or meter.power_w < 0:
-            self.sessions.refuse_reading(meter)
-            return
-        known = self.fleet.get(meter.cp)
-        if known is not None and fleet.engine_away(known) and session.phase == s.INTERRUPTED:
-            return
-        event = s.Metered(meter.seq, meter.energy_wh, meter.power_w)
-        after = self.sessions.advance(session, event)
-        self.sessions.tell(after, "progress")
-        self.touch(meter.cp)
-
-    def _on_session(self, told: m.SessionEvent) -> None:
-        session = self.sessions.find(told.session_id)
-        if session is None or session.cp != told.cp or told.energy_wh < 0 or told.seq < 0:
-            _log.warning("cp=%s told of session=%s, not its own", told.cp, told.session_id)
-            self._outbox.audit(
-                f"cp/{told.cp}/engine", "session", told.cp, "refused",
-                f"{told.session_id} {told.event} {told.energy_wh} Wh",
-            )  # fmt: skip
-            if session is None and told.event == "ended":
-                self.tell(m.Command(told.cp, "settled", f"{told.session_id}.settled",
-                                    told.session_id))  # fmt: skip
-            return
-        if told.event == "started":
-            if session.phase in (s.REQUESTED, s.INTERRUPTED):
-                self.sessions.advance(session, s.Started(told.seq, told.energy_wh))
-        elif told.event == "ended":
-            reason = told.reason or "ended"
-            event = s.Ended(told.seq, told.energy_wh, reason, timestamp())
-            after = self.sessions.advance(session, event)
-            self.tell(command(after, s.Due("settled")))
-        self.touch(told.cp)
-
     def _on_reply(self, reply: m.Reply) -> None:
-        session_id, _, verb = reply.id.partition(".")
-        session = self.sessions.open.get(session_id)
-        if session is None or session.cp != reply.cp:
+        if not self._charging.on_reply(reply):
             self._requests.on_reply(reply)
-        elif verb == "start" and session.phase == s.REQUESTED:
-            if reply.ok:
-                self.sessions.accepted(session)
-            else:
-                self.sessions.refused(session, reply.error or "no reason given")
-        elif verb == "stop" and reply.error == "no_session":
-            self.sessions.advance(session, s.Unknown(timestamp()))
         self.touch(reply.cp)
 
     def _on_own_state(self, state: m.JudgedState) -> None:
@@ -326,6 +256,8 @@ class Central:
 
     def _on_cleared(self, cleared: m.Cleared) -> None:
         cp = cleared.key.get("cp", "")
+        if cleared.kind is m.DesiredCp:
+            self._auditor.gone(cp)
         known = self.fleet.get(cp)
         if known is None:
             return
@@ -343,17 +275,17 @@ class Central:
             self._monitor_unheard(cp, known)
 
     def _engine_unheard(self, cp: str, known: fleet.Known) -> None:
-        self.fleet[cp] = known._replace(engine=None, engine_lost_at=self._clock())
+        self.fleet[cp] = known._replace(engine=None, engine_lost_at=self.clock())
         self._engine_lost(cp)
         self.touch(cp)
 
     def _monitor_unheard(self, cp: str, known: fleet.Known) -> None:
-        self.fleet[cp] = known._replace(monitor=None, monitor_lost_at=self._clock())
+        self.fleet[cp] = known._replace(monitor=None, monitor_lost_at=self.clock())
         self.touch(cp)
 
     def _check_absence(self, cp: str, now: float) -> None:
         known = self.fleet[cp]
-        if now - self._connected_at > s.RECONNECT_GRACE_S:
+        if now - self.connected_at > s.RECONNECT_GRACE_S:
             # After a new connection silence counts: the broker may have lost a will.
             if known.engine is not None and "engine" not in known.heard:
                 self._engine_unheard(cp, known)
@@ -365,7 +297,7 @@ class Central:
         session = self.sessions.at_cp(cp)
         if session is None or session.phase == s.ENDING:
             return
-        if s.absent_for(known.monitor_lost_at, self._connected_at, now) > s.MONITOR_GONE_S:
+        if s.absent_for(known.monitor_lost_at, self.connected_at, now) > s.MONITOR_GONE_S:
             self.stop_session(session, "monitor_gone")
 
     def _view(self, cp: str) -> m.SessionView | None:
@@ -378,7 +310,7 @@ class Central:
         )  # fmt: skip
 
     def _finish(self) -> None:
-        clock, at = self._clock(), timestamp()
+        clock, at = self.clock(), timestamp()
         later = set() if self._ready else set(self._touched)
         if not self._ready:
             self._touched = set()
@@ -390,6 +322,7 @@ class Central:
             if fleet.to_be_told(known, state, clock):
                 if known.told is None or known.told.state != state.state:
                     _log.info("cp=%s %s", cp, f"{state.state} {state.reason}".strip())
+                self._auditor.judged(known.told, state)
                 self._outbox.say(state)
                 self.fleet[cp] = known._replace(told=state, told_at=clock, tell_again=False)
             elif known.told != state:

@@ -27,8 +27,9 @@ class Sessions:
         self._of_driver = {one.driver: one.session_id for one in self.open.values()}
         self._asked_at = {one: clock() for one in self.open}
         self._unsaved: set[str] = set()
+        self._accepted: set[str] = set()
         self._figures_saved_at = 0.0
-        self.refused_readings = 0
+        self._refusals: dict[tuple[str, str], int] = {}
 
     def at_cp(self, cp: str) -> s.Session | None:
         """The session under way at a CP."""
@@ -70,6 +71,11 @@ class Sessions:
     def accepted(self, session: s.Session) -> None:
         """The CP takes the session."""
         self.tell(session, "authorised")
+        if session.session_id not in self._accepted:
+            self._accepted.add(session.session_id)
+            self._outbox.audit(
+                f"driver/{session.driver}", "charge", session.cp, "authorised", session.session_id
+            )
 
     def refused(self, session: s.Session, why: str) -> None:
         """The CP turned the session down: it never was one."""
@@ -106,13 +112,22 @@ class Sessions:
         due = s.due(session, engine, age)
         return command(session, due) if due else None
 
+    @property
+    def refused_readings(self) -> int:
+        """Readings that could not be."""
+        return sum(count for (_, what), count in self._refusals.items() if what == "meter")
+
     def refuse_reading(self, meter: m.Meter) -> None:
-        """Count what can't be, and put the first and each hundredth of it into the audit."""
-        self.refused_readings += 1
-        if self.refused_readings % 100 == 1:
-            text = f"{meter.session_id} seq {meter.seq} {meter.energy_wh} Wh {meter.power_w} W"
-            who = f"cp/{meter.cp}/engine"
-            self._outbox.audit(who, "meter", meter.cp, "refused", text[:200])
+        """A reading that can't be."""
+        text = f"{meter.session_id} seq {meter.seq} {meter.energy_wh} Wh {meter.power_w} W"
+        self.refuse(meter.cp, "meter", "refused", text)
+
+    def refuse(self, cp: str, what: str, outcome: str, text: str) -> None:
+        """Count what can't be of a CP; the first, second, fourth, eighth... is in the audit."""
+        count = self._refusals[cp, what] = self._refusals.get((cp, what), 0) + 1
+        if count & (count - 1) == 0:
+            _log.warning("cp=%s %s %s, the %d. time: %s", cp, what, outcome, count, text[:200])
+            self._outbox.audit(f"cp/{cp}/engine", what, cp, outcome, f"{text[:200]} ({count})")
 
     def save_figures(self, now: float) -> None:
         """Have the energies of running sessions written, all in one transaction."""
@@ -152,6 +167,7 @@ class Sessions:
         self._of_driver.pop(session.driver, None)
         self._asked_at.pop(session.session_id, None)
         self._unsaved.discard(session.session_id)
+        self._accepted.discard(session.session_id)
 
 
 def _figures(session: s.Session) -> dict[str, object]:

@@ -54,6 +54,7 @@ class Row extends Component {
     const busy = job === "busy";
     const off = !enabled || busy;
     const out = row.service === "out";
+    const same = (verb) => `The same in a terminal: bin/evcs-cp ${verb} ${row.id}`;
     return html`<tr data-cp=${row.id} data-state=${row.state}>
       <td><input type="checkbox" aria-label=${`Choose ${row.id}`} checked=${chosen} disabled=${!enabled} onChange=${() => act.choose(row.id)} /></td>
       <td><a href=${`/cp/${row.id}`}>${row.id}</a></td>
@@ -63,11 +64,11 @@ class Row extends Component {
       <td class="number" data-unit="kW">${kw(row.max_power_w)}</td>
       <td class="actions">
         ${out
-          ? html`<button disabled=${off} onClick=${() => act.service(row.id, "in")}>Resume</button>`
-          : html`<button disabled=${off} onClick=${() => act.service(row.id, "out")}>Stop</button>`}
-        <button disabled=${off} onClick=${() => act.restart(row.id)}>Restart</button>
-        <button disabled=${off} onClick=${() => act.edit(row)}>Edit</button>
-        <button class="danger" disabled=${off} onClick=${() => act.askDelete([row.id])}>Delete</button>
+          ? html`<button title=${same("resume")} disabled=${off} onClick=${() => act.service(row.id, "in")}>Resume</button>`
+          : html`<button title=${same("stop")} disabled=${off} onClick=${() => act.service(row.id, "out")}>Stop</button>`}
+        <button title=${same("restart")} disabled=${off} onClick=${() => act.restart(row.id)}>Restart</button>
+        <button title=${same("edit")} disabled=${off} onClick=${() => act.edit(row)}>Edit</button>
+        <button title=${same("delete")} class="danger" disabled=${off} onClick=${() => act.askDelete([row.id])}>Delete</button>
       </td>
     </tr>`;
   }

@@ -2,11 +2,13 @@
 
 import { Component, html } from "./dom.js";
 import { look } from "./operator.js";
+import { Code } from "./shell.js";
 import { count } from "./words.js";
 
 const PRICE = /^\d{1,3}(\.\d{1,4})?$/;
 const POWER = /^\d{1,4}(\.\d{1,3})?$/;
 const LOOK_AFTER_MS = 200;
+const DEFAULTS = { price: "0.30", power: "22", location: "" };
 
 function shortened(ids) {
   return ids.length <= 6 ? ids.join(", ") : `${ids.slice(0, 3).join(", ")} … ${ids[ids.length - 1]}`;
@@ -22,10 +24,22 @@ function Preview({ found, error }) {
   </p>`;
 }
 
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+// What does the same in a terminal; what stands as it would anyway is left out.
+function command({ pattern, price, power, location }) {
+  const options = [
+    price !== DEFAULTS.price && ` --price-eur-kwh ${price}`,
+    power !== DEFAULTS.power && ` --max-power-kw ${power}`,
+    location && ` --location ${quoted(location)}`,
+  ];
+  return `bin/evcs-cp create ${pattern.trim()}${options.filter(Boolean).join("")} --if-not-exists`;
+}
+
 export class Create extends Component {
   constructor() {
     super();
-    this.state = { pattern: "", price: "0.30", power: "22", location: "", found: null, error: "" };
+    this.state = { ...DEFAULTS, pattern: "", found: null, error: "" };
   }
 
   componentDidUpdate(before) {
@@ -69,7 +83,7 @@ export class Create extends Component {
     const fresh = state.found ? state.found.ids.filter((cp) => !state.found.exist.includes(cp)) : [];
     const wrong = this.wrong(state);
     const set = (name) => (event) => this.setState({ [name]: event.target.value });
-    return html`<section class="card">
+    return html`<section class="card" aria-label="Create">
       <h2>Create charging points</h2>
       <form onSubmit=${(event) => this.submit(event, fresh)} autocomplete="off">
         <div class="fields">
@@ -84,6 +98,7 @@ export class Create extends Component {
           <button class="main" disabled=${!enabled || !fresh.length || wrong}>Create${fresh.length > 1 ? ` ${fresh.length}` : ""}</button>
           <div aria-live="polite">${wrong ? html`<p class="bad">${wrong}</p>` : html`<${Preview} found=${state.found} error=${state.error} />`}</div>
         </div>
+        ${fresh.length > 0 && !wrong && html`<p class="hint">The same in a terminal: <${Code}>${command(state)}<//></p>`}
       </form>
     </section>`;
   }

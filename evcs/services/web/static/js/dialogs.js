@@ -14,6 +14,11 @@ class Dialog extends Component {
     this.dialog.current.showModal();
   }
 
+  // Closed before it goes, it gives the focus back to where it was.
+  componentWillUnmount() {
+    this.dialog.current.close();
+  }
+
   render({ onNo, children, label }) {
     return html`<dialog ref=${this.dialog} aria-label=${label} onCancel=${onNo} onClose=${onNo}>${children}</dialog>`;
   }

@@ -1,0 +1,35 @@
+"""`evcs audit`: who did what, when, with what outcome."""
+
+from __future__ import annotations
+
+import click
+
+from evcs.adapters.ledger import LedgerReader
+from evcs.cli.common import Call, command, table
+from evcs.cli.sessions import since_time
+from evcs.core.ids import check_id
+
+FIELDS = ("at", "who", "what", "cp", "outcome", "detail")
+
+
+def add_to(program: click.Group) -> None:
+    """Add this command to `evcs`."""
+
+    @command(program)
+    @click.option("--cp", metavar="NAME", help="Only of this CP.")
+    @click.option("--since", metavar="TIME", help="At or after 2026-11-22[T09:00:00Z].")
+    @click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+    def audit(call: Call, cp: str | None, since: str | None, limit: int) -> None:
+        """Refused logins, authorisations, changes, commands, faults, tickets; the latest first."""
+        reader = LedgerReader(call.settings.home.ledger_db)
+        found = reader.audit(check_id("CP", cp) if cp else None, since_time(since), limit)
+        rows = [[_plain(one[name] or "") for name in FIELDS] for one in found]
+        head = [name.upper() for name in FIELDS]
+        call.out.data(found, table(head, rows) if found else None)
+        if not found:
+            call.out.say("no entry matches" if cp or since else "no entry yet")
+
+
+def _plain(text: str) -> str:
+    """Text of others, without what would steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)

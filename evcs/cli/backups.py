@@ -1,0 +1,116 @@
+"""`evcs backup` and `restore`: all that can't be made again, as one file and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evcs import __version__
+from evcs.adapters import backup_file, registry_db
+from evcs.adapters.clock import timestamp
+from evcs.adapters.files import hold_lock, make_folder, sync_folder, write_atomic
+from evcs.adapters.ledger import AuditEntry, Ledger
+from evcs.adapters.supervisord import supervisord_pid
+from evcs.cli.common import Call, command
+from evcs.config import Home
+from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
+from evcs.core.session import INTERRUPTED, SUPPLYING
+
+
+def add_to(program: click.Group) -> None:
+    """Add these commands to `evcs`."""
+
+    @command(program)
+    @click.argument("file", type=click.Path(path_type=Path))
+    def backup(call: Call, file: Path) -> None:
+        """Back up CPs, drivers, secrets and tickets into FILE; the system may run."""
+        if not registry_db.RegistryDb.exists(call.settings.home.registry_json):
+            raise NotFound(f"nothing to back up in {call.settings.home.path}", "is it the home?")
+        about = {"evcs": __version__, "made_at": timestamp()}
+        manifest = backup_file.write(call.settings.home, file.absolute(), about)
+        _tell(call, file, manifest, "backed up into")
+        call.out.say("it holds every secret: keep it as you would keep those")
+
+    @command(program)
+    @click.argument("file", type=click.Path(path_type=Path))
+    def restore(call: Call, file: Path) -> None:
+        """Restore a backup into a home that holds no system yet; evcs up then starts it."""
+        manifest = _restore(call.settings.home, file.absolute())
+        _tell(call, file, manifest, "restored from")
+        call.out.say("start it: evcs up --wait")
+
+
+def _tell(call: Call, file: Path, manifest: dict[str, Any], done: str) -> None:
+    home = call.settings.home
+    stored, _ = registry_db.peek(home.registry_json)
+    cps, drivers = (len(stored.cps), len(stored.drivers)) if stored else (0, 0)
+    found = {
+        "file": str(file), "home": str(home.path), "made_at": manifest.get("made_at"),
+        "files": len(manifest["files"]), "cps": cps, "drivers": drivers,
+    }  # fmt: skip
+    told = f"CPs: {cps}, drivers: {drivers}, files: {found['files']}"
+    call.out.data(found, f"{done} {file} ({told})")
+
+
+def _restore(home: Home, source: Path) -> dict[str, Any]:
+    pid = supervisord_pid(home)
+    if pid is not None:
+        raise Conflict(f"a system runs in {home.path} (pid {pid})", "restore into an empty home")
+    if not source.is_file():
+        raise NotFound(f"there is no file {source}", "name a backup")
+    make_folder(home.path)
+    make_folder(home.run, 0o700)
+    lock = hold_lock(home.lock("up"), "evcs up")
+    stage = home.path / f".restore.{os.getpid()}"
+    try:
+        _require_empty(home)
+        stage.mkdir(0o700)
+        manifest = backup_file.read(source, stage)
+        _check(stage, source)
+        _interrupt(stage / backup_file.LEDGER)
+        settings = stage / backup_file.SETTINGS
+        if settings.exists() and not (home.path / backup_file.SETTINGS).exists():
+            make_folder(home.path / "conf")
+            write_atomic(home.path / backup_file.SETTINGS, settings.read_bytes())
+        (stage / "data").rename(home.data)
+        sync_folder(home.path)
+        return manifest
+    except OSError as error:
+        raise EvcsError(f"the backup can't be restored: {error}", "make room") from None
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        os.close(lock)
+
+
+def _require_empty(home: Home) -> None:
+    kept = next((path for path in home.data.rglob("*") if not path.is_dir()), None)
+    kept = kept or next(home.sections.glob("*.conf"), None)
+    if kept is not None:
+        raise Conflict(
+            f"{home.path} holds a system already ({kept.relative_to(home.path)})",
+            "choose an empty folder: export EVCS_HOME=...",
+        )
+    if home.data.is_dir():
+        shutil.rmtree(home.data)
+
+
+def _check(stage: Path, source: Path) -> None:
+    """A store that this version can't read would only be noticed by `evcs up`."""
+    stored, _ = registry_db.peek(stage / "data" / "registry.json")
+    if stored is None:
+        raise BadValue(f"{source}: its registry.json can't be read", "take another backup")
+
+
+def _interrupt(path: Path) -> None:
+    """What supplied when the backup was made was cut off by it, as by a power cut."""
+    if not path.exists():
+        return
+    ledger = Ledger(path)
+    cut = [one for one in ledger.open_sessions() if one.phase == SUPPLYING]
+    entry = AuditEntry(timestamp(), "operator", "restore", None, "ok", f"{len(cut)} interrupted")
+    ledger.commit([one._replace(phase=INTERRUPTED, power_w=0) for one in cut], [], [entry])
+    ledger.close()

@@ -1,0 +1,54 @@
+"""TCP ports of this machine: free or held, and by whom."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from evcs.config import Settings
+from evcs.core.errors import Conflict
+
+
+def check_ports(settings: Settings) -> None:
+    for name, port in (
+        ("mqtt_port", settings.mqtt_port),
+        ("web_port", settings.web_port),
+        ("registry_port", settings.registry_port),
+    ):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                variable = f"EVCS_{name.upper()}"
+                raise Conflict(
+                    f"port {port} can't be had: {error.strerror} ({port_holder(port)})",
+                    f"choose another with {variable}, or end what holds it",
+                ) from None
+
+
+def port_holder(port: int) -> str:
+    """Who listens on a TCP port of this machine, as far as may be seen."""
+    return listener(port)[1] or "holder unknown"
+
+
+def listener(port: int) -> tuple[int | None, str | None]:
+    """Pid and name of who listens on a TCP port; no name where nobody does."""
+    wanted = f"{port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for row in Path(table).read_text().splitlines()[1:]:
+            fields = row.split()
+            if fields[3] == "0A" and fields[1].endswith(f":{wanted}"):
+                return _process_of(f"socket:[{fields[9]}]")
+    return None, None
+
+
+def _process_of(link: str) -> tuple[int | None, str]:
+    for fd in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            if str(fd.readlink()) == link:
+                pid = fd.parts[2]
+                return int(pid), f"{Path('/proc', pid, 'comm').read_text().strip()}, pid {pid}"
+        except OSError:
+            continue
+    return None, "another user's process"

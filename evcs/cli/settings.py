@@ -1,0 +1,53 @@
+"""`evcs config show` and `evcs completion`: what is set, and by what; help for shells."""
+
+from __future__ import annotations
+
+import click
+
+from evcs import config
+from evcs.cli.common import Call, command, table
+
+SHELLS = ("bash", "zsh", "fish")
+PROGRAMS = ("evcs", "evcs-cp", "evcs-driver")
+
+
+def add_to(program: click.Group) -> None:
+    """Add these commands to `evcs`."""
+    _config(program)
+    _completion(program)
+
+
+def _config(program: click.Group) -> None:
+    @program.group("config")
+    def config_group() -> None:
+        """Settings: what holds, and where it comes from."""
+
+    @command(config_group, "show")
+    def show(call: Call) -> None:
+        """Show every setting with its value and origin."""
+        origins = config.origins()
+        values = {**call.settings._asdict(), "home": str(call.settings.home.path)}
+        found = [
+            {"setting": name, "value": value, "origin": origins.get(name, "default")}
+            for name, value in values.items()
+        ]
+        rows = [(name, f"{value}", origins.get(name, "default")) for name, value in values.items()]
+        call.out.data(found, table(("SETTING", "VALUE", "FROM"), rows))
+
+
+def _completion(program: click.Group) -> None:
+    @command(program)
+    @click.argument("shell", type=click.Choice(SHELLS))
+    def completion(call: Call, shell: str) -> None:
+        """Print what has a shell complete our commands, such as: source <(evcs completion bash)."""
+        from click.shell_completion import get_completion_class
+
+        found = get_completion_class(shell)
+        assert found is not None
+        parts = []
+        for name in PROGRAMS:
+            # The text is a pure function of these names; the program itself isn't asked.
+            one = found(program, {}, name, f"_{name.replace('-', '_')}_COMPLETE".upper())
+            parts.append(one.source_template % one.source_vars())
+        script = "\n".join(parts)
+        call.out.data({"shell": shell, "script": script}, script)

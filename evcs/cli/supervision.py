@@ -1,0 +1,172 @@
+"""supervisord started, completed, stopped, killed: the whole system by one pid."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from evcs.adapters.files import hold_lock, make_folder
+from evcs.adapters.supervisord import Supervisord, supervisord_pid
+from evcs.cli import ports, prepare
+from evcs.config import Settings
+from evcs.core.errors import Conflict, EvcsError, TimedOut, Unreachable
+from evcs.core.ids import RESERVED
+
+END_WITHIN_S = 60.0
+ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
+
+Say = Callable[[str], None]
+
+
+def require_programs() -> None:
+    """Name what the machine lacks. Raises EvcsError."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    for program in ("mosquitto", "setpriv"):
+        if shutil.which(program, path=path) is None:
+            raise EvcsError(f"{program} is not installed", "run install.sh")
+
+
+def running(settings: Settings) -> int | None:
+    """supervisord's pid, if it runs for this home."""
+    if supervisord_pid(settings.home) is None:
+        return None
+    try:
+        return Supervisord(settings.home.supervisor_socket).pid()
+    except Unreachable:
+        pid = supervisord_pid(settings.home)
+        if pid is None:
+            return None
+        raise Unreachable(
+            f"supervisord (pid {pid}) runs and does not answer", f"kill -9 {pid} ends all of it"
+        ) from None
+
+
+def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
+    """Start the system; False where it runs already."""
+    home = settings.home
+    make_folder(home.path)
+    make_folder(home.run, 0o700)
+    lock = hold_lock(home.lock("up"), "evcs up")
+    try:
+        pid = running(settings)
+        if pid is not None and foreground:
+            raise Conflict(f"the system runs already (pid {pid})", "end it first: evcs down")
+        if pid is not None:
+            _complete(settings, say)
+            return False
+        ports.check_ports(settings)
+        cps = prepare.prepare(settings, say)
+        fds = prepare.descriptors(len(cps))
+        command = [
+            sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisord_conf),
+            "-a", str(fds),
+        ]  # fmt: skip
+        if foreground:
+            os.chdir(home.path)
+            os.execve(sys.executable, [*command, "-n"], prepare.environment(settings))
+        done = subprocess.run(
+            command,
+            cwd=home.path,
+            env=prepare.environment(settings),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word why"]
+            raise EvcsError(f"supervisord did not start: {last[0]}", "see log/supervisord.log")
+        # It leaves the terminal before it writes its pid file and answers.
+        _wait_until(lambda: running(settings) is not None, "supervisord does not answer")
+        return True
+    finally:
+        os.close(lock)
+
+
+def _complete(settings: Settings, say: Say) -> None:
+    """Services that a `down` cut short, or a hand, has left out are started again."""
+    supervisord = Supervisord(settings.home.supervisor_socket)
+    there = {process.group: process for process in supervisord.processes()}
+    missing = sorted(RESERVED - there.keys())
+    ended = sorted(name for name in RESERVED & there.keys() if there[name].state in ENDED)
+    if missing:
+        supervisord.reload()
+        for name in missing:
+            supervisord.add(name)
+    supervisord.start_anew(f"{name}:{name}" for name in ended)
+    if missing or ended:
+        say(f"started again: {', '.join([*missing, *ended])}")
+
+
+def stop(settings: Settings) -> bool:
+    """Stop everything in order; False where nothing runs."""
+    supervisord = Supervisord(settings.home.supervisor_socket)
+    pid = running(settings)
+    if pid is None:
+        return False
+    # By itself supervisord stops one group after the other, about a second each.
+    groups = supervisord.groups()
+    # The CP Manager goes first: it would start again what it finds stopped.
+    first, last = frozenset({"cp-manager"}), frozenset({"mosquitto"})
+    for layer in (
+        groups & first,
+        groups - RESERVED,
+        groups & RESERVED - first - last,
+        groups & last,
+    ):
+        supervisord.stop(layer, END_WITHIN_S)
+        supervisord.remove(layer)
+    supervisord.shutdown()
+    _wait_until(lambda: not _alive(pid), f"supervisord (pid {pid}) has not ended")
+    return True
+
+
+def kill_everything(settings: Settings) -> int:
+    """SIGKILL to supervisord and all its children at once, as a power cut would; how many."""
+    supervisord = Supervisord(settings.home.supervisor_socket)
+    pids = [process.pid for process in supervisord.processes() if process.pid]
+    pids.insert(0, supervisord.pid())
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    _wait_until(lambda: not any(_alive(pid) for pid in pids), "some processes have not ended")
+    return len(pids)
+
+
+def _wait_until(done: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + END_WITHIN_S
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimedOut(otherwise, "see: evcs status")
+        time.sleep(0.02)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def check_room(settings: Settings, cps: int) -> None:
+    """Refuse a fleet of that size where the running supervisord can't carry it."""
+    pid = running(settings)
+    if pid is None:
+        return
+    soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    if prepare.capacity(soft) < cps:
+        raise EvcsError(
+            f"supervisord may open {soft} files, which carries {prepare.capacity(soft)} CPs; "
+            f"{cps} are wanted",
+            "raise ulimit -n if it is low, then: evcs restart",
+        )

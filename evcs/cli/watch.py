@@ -1,0 +1,78 @@
+"""`evcs watch`: everything that is said on the bus, a line each, until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+import click
+
+from evcs.adapters.clock import timestamp
+from evcs.adapters.mqtt import Received
+from evcs.cli.common import Call, command
+from evcs.cli.observer import Observer
+from evcs.core import bus_line, topics
+from evcs.core.ids import check_id
+
+WHO_WIDTH, WHAT_WIDTH = 16, 16
+
+
+class Heard(NamedTuple):
+    """A message as it came; `payload` None where it can't be read or is empty."""
+
+    topic: str
+    raw: bytes
+    payload: dict[str, Any] | None
+
+
+def add_to(program: click.Group) -> None:
+    """Add `watch` to `evcs`."""
+
+    @command(program)
+    @click.option("--cp", "cps", multiple=True, metavar="NAME", help="Only of this CP; repeatable.")
+    @click.option("--raw", is_flag=True, help="Topic and payload as they are.")
+    @click.option("--new", is_flag=True, help="Not what the broker kept from before.")
+    def watch(call: Call, cps: tuple[str, ...], raw: bool, new: bool) -> None:
+        """Show the bus, a line a message: time, who, of what, what changed."""
+        wanted = [check_id("CP", cp) for cp in cps]
+        before: dict[str, dict[str, str]] = {}
+        with Observer(call.settings, [topics.below()], decode=_heard) as observer:
+            while True:
+                event = observer.receive(time.monotonic() + 3600)
+                if event is None or (new and event.retained):
+                    continue
+                heard: Any = event.message
+                if not wanted or any(
+                    bus_line.concerns(heard.topic, heard.payload, cp) for cp in wanted
+                ):
+                    _print(call, event, raw, before)
+
+
+def _heard(topic: str, raw: bytes) -> Heard:
+    try:
+        return Heard(topic, raw, topics.parse_object(raw) if raw else None)
+    except topics.Unreadable:
+        return Heard(topic, raw, None)
+
+
+def _print(call: Call, event: Received, raw: bool, before: dict[str, dict[str, str]]) -> None:
+    heard: Any = event.message
+    at = str((heard.payload or {}).get("ts") or timestamp())[:40]
+    told = {"at": at, "topic": heard.topic, "payload": heard.payload, "retained": event.retained}
+    if raw or call.out.json:
+        call.out.data(told, _plain(f"{heard.topic} {heard.raw.decode('utf-8', 'replace')}"))
+        return
+    if heard.raw and heard.payload is None:
+        line = bus_line.Line(*bus_line.speaker(heard.topic), "can't be read")
+    else:
+        line = bus_line.describe(heard.topic, heard.payload, before.get(heard.topic, {}))
+        before[heard.topic] = bus_line.flat(heard.payload or {})
+    if line.changed:
+        who = click.style(f"{line.who:<{WHO_WIDTH}}", bold=True)
+        text = f"{at[11:23]}  {who}  {line.what:<{WHAT_WIDTH}}  {line.changed}"
+        call.out.data(told, _plain(text, keep="\x1b"))
+
+
+def _plain(text: str, keep: str = "") -> str:
+    """What others wrote must not steer the terminal."""
+    return "".join(c if c.isprintable() or c in keep else "?" for c in text)

@@ -1,0 +1,434 @@
+"""Each command of the contract: its success, each failure, with exit code and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from evcs.cli import evcs, evcs_cp, evcs_driver
+from tests.system_under_test import Done, System
+
+CP_FIELDS = {
+    "id", "location", "price_eur_kwh", "max_power_w", "host", "service", "revoked", "state",
+    "ocpp_status", "reason", "session", "since",
+}  # fmt: skip
+TICKET_FIELDS = {
+    "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh", "cost_eur",
+    "price_eur_kwh", "reason",
+}  # fmt: skip
+CODES = {
+    1: {"failed"}, 2: {"bad_value", "usage", "too_large"}, 4: {"not_found"},
+    5: {"conflict", "deleting"}, 6: {"unreachable"}, 7: {"timeout"}, 9: {"denied", "forbidden"},
+}  # fmt: skip
+
+#: Those that end only by Ctrl-C, and whole shows, have tests of their own.
+ELSEWHERE = {
+    "evcs watch", "evcs demo", "evcs crashtest", "evcs verify-restart", "evcs ctl", "evcs restart",
+}  # fmt: skip
+
+MISSING = "/no/such/file"
+
+
+def run(system: System, line: str) -> Done:
+    program, *args = line.split()
+    return system.run(program, *args, "--json", timeout=60.0)
+
+
+def refused(done: Done, code: int) -> None:
+    """That exit code, one JSON error of its kind, one line on stderr, no traceback."""
+    assert done.code == code, done
+    error = done.json["error"]
+    assert error["code"] in CODES[code]
+    assert error["message"]
+    assert "\n" not in error["message"]
+    assert "Traceback" not in done.err
+    assert done.err
+
+
+# -- nothing runs ---------------------------------------------------------------------------
+
+NOT_STARTED = {
+    "evcs down": 0,
+    "evcs status": 6,
+    "evcs status --check": 6,
+    "evcs doctor": 4,
+    "evcs logs": 4,
+    "evcs open": 6,
+    "evcs watch": 6,
+    "evcs audit": 0,
+    "evcs driver add ALICE": 6,
+    "evcs driver remove ALICE": 6,
+    "evcs driver list": 6,
+    "evcs sessions": 0,
+    "evcs sessions close x": 6,
+    f"evcs backup {MISSING}/x": 4,
+    f"evcs restore {MISSING}": 4,
+    "evcs config show": 0,
+    "evcs completion bash": 0,
+    "evcs-cp create CP-001": 6,
+    "evcs-cp export": 6,
+    "evcs-cp list": 6,
+    "evcs-cp list --watch": 6,
+    "evcs-cp show CP-001": 6,
+    "evcs-cp edit CP-001 --price-eur-kwh 1": 6,
+    "evcs-cp delete CP-001": 6,
+    "evcs-cp stop CP-001": 6,
+    "evcs-cp stop --all": 6,
+    "evcs-cp resume CP-001": 6,
+    "evcs-cp restart CP-001": 6,
+    "evcs-cp plug CP-001": 6,
+    "evcs-cp unplug CP-001": 6,
+    "evcs-cp fault CP-001": 6,
+    "evcs-cp clear CP-001": 6,
+    "evcs-cp kill CP-001 engine": 6,
+    "evcs-cp revoke CP-001": 6,
+    "evcs-cp rekey CP-001": 6,
+    "evcs-cp logs CP-001": 6,
+}
+
+
+@pytest.mark.parametrize("line", NOT_STARTED)
+def test_where_nothing_runs(line: str, new_system: Callable[..., System]) -> None:
+    system = new_system()
+    done = run(system, line)
+    if NOT_STARTED[line]:
+        refused(done, NOT_STARTED[line])
+    else:
+        assert done.code == 0, done
+        assert done.json is not None
+    assert not (system.home / "data").exists()
+
+
+# -- a fleet that runs ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+    system = new_system(time_scale=600.0)
+    system.up()
+    system.ok("evcs-cp", "create", "CP-{001..003}")
+    system.ok("evcs-cp", "stop", "CP-003")
+    system.ok("evcs", "driver", "add", "ALICE", "BERT")
+    files = system.home / "files"
+    files.mkdir()
+    (files / "same.toml").write_text('[[cp]]\nid = "CP-001"\n')
+    (files / "bad.toml").write_text("x = 1\n")
+    (files / "run.txt").write_text("CP-001 0.1\n")
+    (files / "part.txt").write_text("CP-001 0.1\nCP-003 0.1\n")
+    (files / "closed.txt").write_text("CP-003\n")
+    (files / "bad.txt").write_text("CP/1\n")
+    system.steady()
+    yield system
+    system.down()
+
+
+def a_cp(found: Any) -> bool:
+    return isinstance(found, dict) and found.keys() >= CP_FIELDS
+
+
+def cps(found: Any) -> bool:
+    return isinstance(found, list) and bool(found) and all(map(a_cp, found))
+
+
+def tickets(found: Any) -> bool:
+    return isinstance(found, list) and all(one.keys() >= TICKET_FIELDS for one in found)
+
+
+def done_is(word: str) -> Callable[[Any], bool]:
+    return lambda found: found["done"] == word
+
+
+def keys(*names: str) -> Callable[[Any], bool]:
+    return lambda found: isinstance(found, dict) and set(names) <= found.keys()
+
+
+SUCCESS: list[tuple[str, Callable[[Any], bool]]] = [
+    ("evcs up", lambda found: found["started"] is False),
+    ("evcs up --wait", keys("home", "web")),
+    ("evcs status", keys("home", "services", "cps")),
+    ("evcs status --check", lambda found: found == []),
+    ("evcs doctor", keys("checks", "fixed")),
+    ("evcs open --no-browser", lambda found: found["url"].startswith("http://127.0.0.1:")),
+    ("evcs audit", lambda found: isinstance(found, list)),
+    ("evcs audit --cp CP-001 --since 1h", lambda found: isinstance(found, list)),
+    ("evcs config show", lambda found: {"home", "mqtt_port"} <= {x["setting"] for x in found}),
+    ("evcs completion fish", keys("shell", "script")),
+    ("evcs driver add DORA", done_is("added")),
+    ("evcs driver list", lambda found: {"id": "DORA"} in found),
+    ("evcs driver remove DORA", done_is("removed")),
+    ("evcs backup {files}/one.backup", lambda found: (found["cps"], found["drivers"]) == (3, 2)),
+    ("evcs-cp create CP-900 --location Hof --price-eur-kwh 0.5 --max-power-kw 7.4", a_cp),
+    ("evcs-cp create CP-900 --if-not-exists", lambda found: found["location"] == "Hof"),
+    ("evcs-cp create CP-{901..902} --timeout 30", cps),
+    ("evcs-cp create CP-903 --no-wait", a_cp),
+    ("evcs-cp list", cps),
+    ("evcs-cp list --state out_of_order", lambda found: [x["id"] for x in found] == ["CP-003"]),
+    ("evcs-cp show CP-900", lambda found: a_cp(found) and "processes" in found),
+    ("evcs-cp edit CP-900 --price-eur-kwh 0.6", lambda found: found["price_eur_kwh"] == "0.6"),
+    ("evcs-cp stop CP-900", lambda found: found["state"] == "OUT_OF_ORDER"),
+    ("evcs-cp stop CP-900", lambda found: found["state"] == "OUT_OF_ORDER"),
+    ("evcs-cp resume CP-900", lambda found: found["state"] == "ACTIVATED"),
+    ("evcs-cp restart CP-900", lambda found: found["state"] == "ACTIVATED"),
+    ("evcs-cp plug CP-900", done_is("plugged")),
+    ("evcs-cp unplug CP-900", done_is("unplugged")),
+    ("evcs-cp fault CP-900 --reason cable", lambda found: found["reason"] == "fault: cable"),
+    ("evcs-cp clear CP-900", lambda found: found["state"] == "ACTIVATED"),
+    ("evcs-cp kill CP-900 engine --no-wait", a_cp),
+    ("evcs-cp revoke CP-900", lambda found: found["state"] == "DISCONNECTED"),
+    ("evcs-cp rekey CP-900", lambda found: found["state"] == "ACTIVATED"),
+    ("evcs-cp apply -f {files}/same.toml", lambda found: found["unchanged"] == 1),
+    ("evcs-cp apply -f {files}/same.toml --prune --dry-run",
+     lambda found: "CP-900" in found["remove"]),
+    ("evcs-cp export", lambda found: {"CP-001", "CP-900"} <= {cp["id"] for cp in found["cp"]}),
+    ("evcs-cp delete CP-900", done_is("deleted")),
+    ("evcs-cp delete CP-{901..903} --yes", lambda found: len(found) == 3),
+    ("evcs-driver list --driver ALICE", lambda found: len(found) == 3),
+    ("evcs-driver history --driver ALICE", tickets),
+    ("evcs sessions", tickets),
+    ("evcs sessions --cp CP-001 --driver ALICE --since 2020-01-01", tickets),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(SUCCESS)), ids=lambda n: SUCCESS[n][0])
+def test_success(fleet: System, number: int) -> None:
+    """In order: they build on one another."""
+    line, check = SUCCESS[number]
+    done = run(fleet, line.replace("{files}", str(fleet.home / "files")))
+    assert done.code == 0, done
+    assert check(done.json), done.out
+
+
+STREAMS = {
+    "evcs logs central -n 3": {"program", "line"},
+    "evcs-cp logs CP-001 engine": {"program", "line"},
+    "evcs-driver charge CP-001 --driver ALICE --kwh 0.1": {"event", "session_id"},
+    "evcs-driver run {files}/run.txt --driver ALICE --pause 0": {"event", "session_id"},
+}
+
+
+@pytest.mark.parametrize("line", STREAMS)
+def test_streams_are_one_document_a_line(fleet: System, line: str) -> None:
+    done = run(fleet, line.replace("{files}", str(fleet.home / "files")))
+    assert done.code == 0, done
+    rows = [json.loads(row) for row in done.out.splitlines()]
+    assert rows
+    assert all(row.keys() >= STREAMS[line] for row in rows)
+    if "event" in STREAMS[line]:
+        assert rows[-1].keys() >= TICKET_FIELDS
+
+
+def test_a_charge_that_is_stopped_and_one_that_is_closed(fleet: System) -> None:
+    done = run(fleet, "evcs-driver charge CP-001 --driver ALICE --kwh 900 --no-watch")
+    assert done.json["event"] == "authorised"
+    refused(run(fleet, "evcs-driver charge CP-002 --driver ALICE --no-watch"), 5)
+    refused(run(fleet, "evcs-driver charge CP-001 --driver BERT --no-watch"), 5)
+    done = run(fleet, "evcs-driver stop --driver ALICE")
+    assert (done.code, done.json["event"], done.json["reason"]) == (0, "ticket", "driver")
+    started = run(fleet, "evcs-driver charge CP-001 --driver BERT --kwh 900 --no-watch").json
+    closed = run(fleet, f"evcs sessions close {started['session_id']}")
+    assert (closed.code, closed.json["state"]) == (0, "settled")
+    refused(run(fleet, f"evcs sessions close {started['session_id']}"), 5)
+
+
+def test_a_charge_that_ends_by_a_fault_exits_1_with_its_ticket(fleet: System) -> None:
+    charge = fleet.spawn("evcs-driver", "charge", "CP-002", "--driver", "BERT", "--kwh", "900",
+                         "--json")  # fmt: skip
+    fleet.wait_for_state("CP-002", "SUPPLYING")
+    fleet.ok("evcs-cp", "fault", "CP-002")
+    out, err = charge.communicate(timeout=30)
+    assert charge.returncode == 1, err
+    assert '"reason": "fault' in out.splitlines()[-1]
+    fleet.ok("evcs-cp", "clear", "CP-002")
+
+
+FAILURES = {
+    "evcs nosuch": 2,
+    "evcs up --timeout 0": 2,
+    "evcs status --no-such-flag": 2,
+    "evcs logs NOSUCH": 4,
+    "evcs logs --since soon": 2,
+    "evcs watch --cp ../x": 2,
+    "evcs audit --since soon": 2,
+    "evcs driver add": 2,
+    "evcs driver add a/b": 2,
+    "evcs driver add ALICE": 5,
+    "evcs driver add alice": 5,
+    "evcs driver remove NOBODY": 4,
+    "evcs sessions --since soon": 2,
+    "evcs sessions close NOSUCH": 4,
+    "evcs backup {files}": 5,
+    "evcs restore {files}/none": 5,
+    "evcs completion csh": 2,
+    "evcs crashtest --rounds 0": 2,
+    "evcs verify-restart --count 0": 2,
+    "evcs-cp create": 2,
+    "evcs-cp create ../x": 2,
+    "evcs-cp create central": 2,
+    "evcs-cp create CP-950 CP-950": 2,
+    "evcs-cp create CP-950 --price-eur-kwh nan": 2,
+    "evcs-cp create CP-950 --max-power-kw 0": 2,
+    "evcs-cp create CP-950 --timeout x": 2,
+    "evcs-cp create CP-001": 5,
+    "evcs-cp create cp-001": 5,
+    "evcs-cp apply": 2,
+    "evcs-cp apply -f {files}/bad.toml": 2,
+    "evcs-cp apply -f {files}/same.toml --prune": 2,
+    f"evcs-cp apply -f {MISSING}": 4,
+    "evcs-cp list --state GREEN": 2,
+    "evcs-cp show CP-404": 4,
+    "evcs-cp show ../x": 2,
+    "evcs-cp edit CP-001": 2,
+    "evcs-cp edit CP-404 --price-eur-kwh 1": 4,
+    "evcs-cp edit CP-001 --price-eur-kwh -1": 2,
+    "evcs-cp delete CP-404": 4,
+    "evcs-cp delete CP-*": 2,
+    "evcs-cp stop": 2,
+    "evcs-cp stop CP-001 --all": 2,
+    "evcs-cp stop CP-404": 4,
+    "evcs-cp resume": 2,
+    "evcs-cp resume CP-404": 4,
+    "evcs-cp restart CP-404": 4,
+    "evcs-cp plug CP-404": 4,
+    "evcs-cp unplug CP-404": 4,
+    "evcs-cp fault CP-404": 4,
+    "evcs-cp clear CP-404": 4,
+    "evcs-cp kill CP-404 engine": 4,
+    "evcs-cp kill CP-001 nobody": 2,
+    "evcs-cp revoke CP-404": 4,
+    "evcs-cp rekey CP-404": 4,
+    "evcs-cp logs CP-404": 4,
+    "evcs-cp logs CP-001 nobody": 2,
+    "evcs-driver charge CP-404 --driver ALICE": 4,
+    "evcs-driver charge CP-003 --driver ALICE": 5,
+    "evcs-driver charge CP-001": 2,
+    "evcs-driver charge CP-001 --driver NOBODY": 4,
+    "evcs-driver charge CP-001 --driver ALICE --kwh -1": 2,
+    "evcs-driver charge ../x --driver ALICE": 2,
+    "evcs-driver stop --driver ALICE": 5,
+    "evcs-driver list --driver NOBODY": 4,
+    "evcs-driver history --driver NOBODY": 4,
+    "evcs-driver run {files}/bad.txt --driver ALICE": 2,
+    f"evcs-driver run {MISSING} --driver ALICE": 2,
+}
+
+
+@pytest.mark.parametrize("line", FAILURES)
+def test_failure(fleet: System, line: str) -> None:
+    refused(run(fleet, line.replace("{files}", str(fleet.home / "files"))), FAILURES[line])
+
+
+def test_status_check_names_each_difference(fleet: System) -> None:
+    fleet.ok("evcs-cp", "fault", "CP-001")
+    done = run(fleet, "evcs status --check")
+    assert done.code == 3
+    assert [one["id"] for one in done.json] == ["CP-001"]
+    assert done.json[0].keys() == {"id", "difference", "remedy"}
+    fleet.ok("evcs-cp", "clear", "CP-001")
+
+
+def test_part_of_a_bulk(fleet: System) -> None:
+    done = run(fleet, "evcs-cp create CP-001 CP-951")
+    assert done.code == 8
+    taken, made = done.json
+    assert (taken["id"], taken["error"]["code"]) == ("CP-001", "conflict")
+    assert made["id"] == "CP-951"
+    assert a_cp(made)
+    assert run(fleet, "evcs-cp delete CP-951").code == 0
+    done = run(fleet, "evcs-cp create CP-001 CP-002")
+    assert (done.code, len(done.json)) == (5, 2)  # alike everywhere
+    files = fleet.home / "files"
+    assert run(fleet, f"evcs-driver run {files}/part.txt --driver BERT --pause 0").code == 8
+    assert run(fleet, f"evcs-driver run {files}/closed.txt --driver BERT").code == 5
+
+
+def test_credentials_that_the_broker_refuses(fleet: System) -> None:
+    secret = fleet.home / "data" / "secrets" / "driver" / "EVE"
+    secret.write_text("not-a-secret")
+    secret.chmod(0o600)
+    refused(run(fleet, "evcs-driver charge CP-001 --driver EVE"), 9)
+    secret.unlink()
+
+
+def test_a_central_that_hangs(fleet: System) -> None:
+    (pid,) = fleet.pids_of("evcs", "central")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = run(fleet, "evcs-cp stop CP-001 --timeout 1")
+        refused(done, 7)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert run(fleet, "evcs-cp resume CP-001").code == 0
+    fleet.wait_for_state("CP-001", "ACTIVATED")
+
+
+def test_without_central(fleet: System) -> None:
+    fleet.ok("supervisorctl", "stop", "central")
+    refused(run(fleet, "evcs-cp fault CP-001"), 6)
+    refused(run(fleet, "evcs-driver list --driver ALICE"), 6)
+    fleet.ok("supervisorctl", "start", "central")
+    fleet.wait_for_state("CP-001", "ACTIVATED")
+
+
+def test_without_the_registry(fleet: System) -> None:
+    fleet.ok("supervisorctl", "stop", "registry")
+    refused(run(fleet, "evcs-cp create CP-950"), 6)
+    assert not (fleet.home / "data" / "secrets" / "cp" / "CP-950").exists()
+    fleet.ok("supervisorctl", "start", "registry")
+
+
+# -- all of it ------------------------------------------------------------------------------
+
+
+def test_every_command_has_its_cases() -> None:
+    tried = [*(line for line, _ in SUCCESS), *STREAMS, *FAILURES, *NOT_STARTED]
+    tried += ["evcs-driver stop --driver X", "evcs sessions close X"]  # test_a_charge_that_is_...
+    for program in (evcs.program, evcs_cp.program, evcs_driver.program):
+        for name in leaves(program, str(program.name)):
+            if name not in ELSEWHERE:
+                assert any(f"{line} ".startswith(f"{name} ") for line in tried), name
+
+
+def leaves(found: click.Command, name: str) -> Iterator[str]:
+    if isinstance(found, click.Group):
+        for sub, one in found.commands.items():
+            yield from leaves(one, f"{name} {sub}")
+    else:
+        yield name
+
+
+def test_every_command_knows_the_shared_flags() -> None:
+    for program in (evcs.program, evcs_cp.program, evcs_driver.program):
+        for name in leaves(program, str(program.name)):
+            found: click.Command = program
+            for word in name.split()[1:]:
+                assert isinstance(found, click.Group)
+                found = found.commands[word]
+            flags = {flag for one in found.params for flag in one.opts}
+            assert {"--json", "--quiet", "--no-color"} <= flags, name
+            assert found.help, name
+
+
+def test_restore_and_down(fleet: System, new_system: Callable[..., System], tmp_path: Path) -> None:
+    """Last: they end the fleet."""
+    goal = tmp_path / "last.backup"
+    assert run(fleet, f"evcs backup {goal}").code == 0
+    other = new_system()
+    assert run(other, f"evcs restore {goal}").json["cps"] == 3
+    assert run(fleet, "evcs restart").code == 0
+    down = run(fleet, "evcs down")
+    assert (down.code, down.json) == (0, {"stopped": True})
+    assert run(fleet, "evcs down").json == {"stopped": False}
+
+
+def test_help_says_something_everywhere() -> None:
+    for program in (evcs.program, evcs_cp.program, evcs_driver.program):
+        with click.Context(program) as context:
+            assert re.search(r"\w+ {2,}\w", program.get_help(context))

@@ -1,0 +1,193 @@
+"""`evcs backup` of a running system, and `restore` of it into an empty home."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.invariants import wait_until_consistent
+from tests.system_under_test import System, eventually
+
+TICKET = ("session_id", "cp", "driver", "energy_wh", "cost_eur", "price_eur_kwh", "ended_at")
+
+
+@pytest.fixture(scope="module")
+def taken(new_system: Callable[..., System], short_tmp: Path) -> tuple[System, Path, str]:
+    """A system that was backed up while a charge was under way, and is lost now."""
+    system = new_system(time_scale=60.0)
+    system.up()
+    system.ok("evcs-cp", "create", "CP-{001..003}", "--price-eur-kwh", "0.41", "--location", "Hof")
+    system.ok("evcs-cp", "stop", "CP-003")
+    system.ok("evcs", "driver", "add", "ALICE", "BERT")
+    system.ok("evcs-driver", "charge", "CP-001", "--driver", "ALICE", "--kwh", "0.5")
+    charge = system.ok("evcs-driver", "charge", "CP-002", "--driver", "BERT", "--kwh", "20",
+                       "--no-watch", "--json").json  # fmt: skip
+    system.wait_for_state("CP-002", "SUPPLYING")
+    eventually("some Wh", lambda: sessions(system)[charge["session_id"]]["energy_wh"] > 0)
+    goal = short_tmp / "system.backup"
+    system.ok("evcs", "backup", str(goal))
+    system.kill_all()
+    return system, goal, charge["session_id"]
+
+
+def sessions(system: System) -> dict[str, dict[str, Any]]:
+    return {one["session_id"]: one for one in system.ok("evcs", "sessions", "--json").json}
+
+
+def secrets(system: System) -> dict[str, str]:
+    top = system.home / "data" / "secrets"
+    return {str(p.relative_to(top)): p.read_text() for p in top.rglob("*") if p.is_file()}
+
+
+def test_a_backup_is_one_closed_file(taken: tuple[System, Path, str]) -> None:
+    system, goal, _ = taken
+    assert goal.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(goal) as tar:
+        names = tar.getnames()
+        assert names[0] == "manifest.json"
+        assert {member.mode for member in tar} == {0o600}
+    assert {"data/registry.json", "data/ledger.db", "data/secrets/cp/CP-001/engine"} <= set(names)
+    assert not [name for name in names if "passwd" in name or name.startswith(("log", "run"))]
+    assert system.run("evcs", "backup", str(goal)).code == 5
+    assert not list(goal.parent.glob(".*.tmp"))
+    assert not list((system.home / "data").glob(".backup*"))
+
+
+def test_the_same_system_elsewhere(
+    taken: tuple[System, Path, str], new_system: Callable[..., System]
+) -> None:
+    before, goal, charging = taken
+    was = sessions(before)
+    after = new_system(time_scale=60.0)
+    done = after.ok("evcs", "restore", str(goal), "--json").json
+    assert (done["cps"], done["drivers"]) == (3, 2)
+    now = sessions(after)
+    assert now[charging]["state"] == "interrupted"
+    assert now.keys() == was.keys()
+    assert secrets(after) == secrets(before)
+    after.up()
+    assert secrets(after) == secrets(before)
+    assert {cp["id"]: (cp["price_eur_kwh"], cp["location"]) for cp in after.cps()} == {
+        f"CP-00{n}": ("0.41", "Hof") for n in (1, 2, 3)
+    }
+    assert after.states()["CP-003"] == "OUT_OF_ORDER"
+    tickets = {s: one for s, one in was.items() if s != charging}
+    found = sessions(after)
+    assert {s: [found[s][k] for k in TICKET] for s in tickets} == {
+        s: [one[k] for k in TICKET] for s, one in tickets.items()
+    }
+    # As after a power cut: its Engine is back, so it goes on.
+    eventually("it goes on", lambda: sessions(after)[charging]["state"] == "active")
+    after.ok("evcs-driver", "stop", "--driver", "BERT")
+    eventually("settled", lambda: sessions(after)[charging]["state"] == "settled")
+    ticket = sessions(after)[charging]
+    assert ticket["energy_wh"] >= now[charging]["energy_wh"] > 0
+    assert len(sessions(after)) == len(was)
+    assert wait_until_consistent(after) == {"CP-001", "CP-002", "CP-003"}
+
+
+def test_only_into_an_empty_home(
+    taken: tuple[System, Path, str], new_system: Callable[..., System], short_tmp: Path
+) -> None:
+    before, goal, _ = taken
+    kept = secrets(before)
+    done = before.run("evcs", "restore", str(goal), "--json")
+    assert (done.code, done.json["error"]["code"]) == (5, "conflict")
+    assert secrets(before) == kept
+    running = new_system()
+    running.up()
+    assert running.run("evcs", "restore", str(goal)).code == 5
+    empty = new_system()
+    assert empty.run("evcs", "backup", str(short_tmp / "none")).code == 4
+    assert empty.run("evcs", "restore", str(short_tmp / "none")).code == 4
+
+
+def rewritten(goal: Path, path: Path, change: Callable[[str, bytes], tuple[str, bytes]]) -> Path:
+    """A backup with members changed, its list left as it was unless that is changed."""
+    with tarfile.open(goal) as tar, tarfile.open(path, "w") as new:
+        for member in tar:
+            content = tar.extractfile(member)
+            assert content is not None
+            member.name, raw = change(member.name, content.read())
+            member.size = len(raw)
+            new.addfile(member, io.BytesIO(raw))
+    return path
+
+
+def _flip(name: str, raw: bytes) -> tuple[str, bytes]:
+    return name, bytes([raw[0] ^ 1]) + raw[1:] if name.endswith("ledger.db") else raw
+
+
+def _escape(name: str, raw: bytes) -> tuple[str, bytes]:
+    if name == "manifest.json":
+        found = json.loads(raw)
+        found["files"]["data/../../evil"] = found["files"].pop("data/ledger.db")
+        return name, json.dumps(found).encode()
+    return ("data/../../evil" if name.endswith("ledger.db") else name), raw
+
+
+def _newer(name: str, raw: bytes) -> tuple[str, bytes]:
+    if name != "manifest.json":
+        return name, raw
+    return name, json.dumps({**json.loads(raw), "format": 2}).encode()
+
+
+def _rename(name: str, raw: bytes) -> tuple[str, bytes]:
+    return ("data/other" if name == "data/registry.json" else name), raw
+
+
+@pytest.mark.parametrize("change", [_flip, _escape, _newer, _rename])
+def test_a_changed_backup_is_refused(
+    taken: tuple[System, Path, str], new_system: Callable[..., System], short_tmp: Path,
+    change: Callable[[str, bytes], tuple[str, bytes]],
+) -> None:  # fmt: skip
+    path = rewritten(taken[1], short_tmp / f"{change.__name__}.backup", change)
+    refused(new_system(), path)
+
+
+def test_a_torn_backup_is_refused(
+    taken: tuple[System, Path, str], new_system: Callable[..., System], short_tmp: Path
+) -> None:
+    whole = taken[1].read_bytes()
+    for part in (0, 100, 3000, len(whole) // 2):
+        path = short_tmp / f"torn-{part}.backup"
+        path.write_bytes(whole[:part])
+        refused(new_system(), path)
+
+
+def refused(system: System, path: Path) -> None:
+    """Exit 2, and nothing was left behind."""
+    done = system.run("evcs", "restore", str(path), "--json")
+    assert done.code == 2, done
+    assert done.json["error"]["message"]
+    left = {p.name for p in system.home.rglob("*") if p.is_file()} - {"up.lock"}
+    assert not left
+    assert not (system.home.parent / "evil").exists()
+
+
+def test_backup_while_the_fleet_changes(new_system: Callable[..., System], short_tmp: Path) -> None:
+    system = new_system()
+    system.up()
+    busy = system.spawn("evcs-cp", "create", "CP-{001..040}", "--no-wait")
+    taken: list[Path] = []
+    while busy.poll() is None or len(taken) < 3:
+        taken.append(short_tmp / f"busy-{len(taken)}.backup")
+        system.ok("evcs", "backup", str(taken[-1]))
+    system.ok("evcs-cp", "delete", "CP-*", "--yes", "--no-wait")
+    system.down()
+    for path in taken[-2:]:
+        shutil.rmtree(system.home)
+        system.ok("evcs", "restore", str(path))
+        for cp in (
+            json.loads((system.home / "data" / "registry.json").read_bytes())["tables"]
+            .get("cps", {})
+            .values()
+        ):
+            assert (system.home / "data" / "secrets" / "cp" / cp["id"] / "engine").stat().st_size
