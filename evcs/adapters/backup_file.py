@@ -22,7 +22,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from evcs.adapters.files import sync_folder
+from evcs.adapters.files import hold_lock, sync_folder
 from evcs.config import Home
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 
@@ -47,8 +47,10 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
     if goal.exists():
         raise Conflict(f"{goal} exists already", "choose another name")
     temp = goal.with_name(f".{goal.name}.{os.getpid()}.tmp")
-    stage = home.data / f".backup.{os.getpid()}"
+    stage = home.data / ".backup"
+    lock = hold_lock(home.lock("backup"), "evcs backup")
     try:
+        shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
         stage.mkdir(0o700)
         _copy_ledger(home.ledger_db, stage / "ledger.db")
         files = _steady_copy(home, stage)
@@ -60,6 +62,7 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
     finally:
         temp.unlink(missing_ok=True)
         shutil.rmtree(stage, ignore_errors=True)
+        os.close(lock)
 
 
 def _copy_ledger(path: Path, goal: Path) -> None:

@@ -116,8 +116,9 @@ class BrokerLog:
                 self._waiting.remove(match[2])
         elif match := _REFUSED.match(line):
             return Refusal(_time(int(match[1])), self._address(match[2]).decode("ascii", "replace"))
-        elif _LOST.match(line) and len(self._waiting) == 1:
-            self._waiting.clear()
+        elif _LOST.match(line):
+            # Whose it was isn't told; who has waited longest is the likeliest.
+            del self._waiting[:1]
         return None
 
     def _address(self, told: bytes | None) -> bytes:

@@ -65,8 +65,9 @@ def _restore(home: Home, source: Path) -> dict[str, Any]:
     make_folder(home.path)
     make_folder(home.run, 0o700)
     lock = hold_lock(home.lock("up"), "evcs up")
-    stage = home.path / f".restore.{os.getpid()}"
+    stage = home.path / ".restore"
     try:
+        shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
         _require_empty(home)
         stage.mkdir(0o700)
         manifest = backup_file.read(source, stage)

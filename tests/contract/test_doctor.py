@@ -14,13 +14,15 @@ from typing import Any
 
 import pytest
 
+from evcs.adapters.registry_db import RegistryDb
 from evcs.cli.doctor import rules
+from evcs.core.desired import new_cp
 from tests.system_under_test import ROOT, System, eventually
 
 ALWAYS = {
     "versions", "root", "ports", "open files", "processes", "memory", "disk", "clock", "store",
     "ledger", "section files", "secrets", "identities", "system", "services",
-    "orphans and doubles", "bus", "retained messages", "fleet",
+    "orphans and doubles", "journals", "bus", "retained messages", "fleet",
 }  # fmt: skip
 
 
@@ -217,6 +219,21 @@ def test_open_and_empty_secrets(stopped: System) -> None:
     token.write_bytes(b"")
     failed(stopped, "secrets", "empty", "inspector")
     token.write_bytes(kept)
+
+
+def test_a_journal_of_nobody(stopped: System) -> None:
+    (stopped.home / "data" / "journals" / "CP-404.jsonl").write_text("{}\n")
+    code, found = look(stopped)
+    assert (code, found["journals"]["level"]) == (0, "warn")
+    assert "CP-404.jsonl" in found["journals"]["text"]
+
+
+def test_more_cps_than_the_memory_carries(stopped: System) -> None:
+    kib = int((Path("/proc/meminfo").read_text().split("MemTotal:")[1]).split()[0])
+    count = kib * 1024 // rules.CP_BYTES + 1
+    db = RegistryDb(stopped.home / "data" / "registry.json")
+    db.commit(1, [new_cp({"id": f"CP-{n}"}) for n in range(count)])
+    failed(stopped, "memory", "still needed")
 
 
 def test_identities(stopped: System) -> None:

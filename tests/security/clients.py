@@ -89,10 +89,14 @@ class MqttClient:
         eventually("all PUBACKs", lambda: self._sent <= self._published.keys(), 60)
         return {self._published[mid] for mid in self._sent}
 
-    def answer(self, request: str) -> bool:
-        """Whether an event about that request was heard."""
+    def wait_for_answer(self, request: str) -> None:
+        """Until an event about that request is heard."""
         word = f'"id":"{request}"'.encode()
-        return any(word in payload for _, payload in self.heard)
+        eventually(
+            f"an answer to {request}",
+            lambda: any(word in payload for _, payload in self.heard),
+            WAIT_S, 0.002,
+        )  # fmt: skip
 
     def read(self, *filters: str) -> list[int]:
         """Subscribe; the broker's reason codes."""

@@ -43,6 +43,8 @@ def test_apply_export_and_prune(system: System, tmp_path: Path) -> None:
     after = (system.steady(), system.http("GET", f"{system.registry_url}/api/v1/cps"))
     assert after == before
 
+    done = system.run("evcs-cp", "apply", "-f", "-", "--prune", "--yes")
+    assert done.code == 2  # an empty stdin would delete all
     path.write_text('[[cp]]\nid = "CP-001"\nprice_eur_kwh = "0.40"\n', encoding="utf-8")
     done = system.run("evcs-cp", "apply", "-f", str(path), "--prune")
     assert done.code == 2

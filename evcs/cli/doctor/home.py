@@ -132,4 +132,17 @@ def identities(sight: Sight) -> Finding:
     return Finding("identities", OK, f"{len(known)}, each with its secret and account")
 
 
-CHECKS = (store, ledger, sections, secrets, identities)
+def journals(sight: Sight) -> Finding:
+    """What an Engine holds of a supply, of CPs that are gone."""
+    if sight.stored[0] is None:
+        return Finding("journals", OK, "none yet")
+    found = sorted(sight.home.journal("x").parent.glob("*.jsonl"))
+    nobodys = [path.name for path in found if path.stem not in sight.cps]
+    if nobodys:
+        text = f"of no CP: {some(nobodys)}"
+        remedy = "evcs sessions shows whether its session is settled; if so, remove the file"
+        return Finding("journals", WARN, text, remedy)
+    return Finding("journals", OK, f"{len(found)}, each of a CP")
+
+
+CHECKS = (store, ledger, sections, secrets, identities, journals)

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from evcs.adapters.supervisord import Supervisord
+from evcs.adapters.supervisord import Supervisord, supervisord_pid
 from evcs.cli import fleet, supervision
 from evcs.cli.check import differences
 from evcs.cli.doctor import rules
@@ -56,14 +56,14 @@ def services(sight: Sight) -> Finding:
 
 def doubles(sight: Sight) -> Finding:
     """Processes of this home that its supervisord doesn't know."""
-    ours = {process.pid for process in sight.processes} | {sight.pid}
-    strays = {pid: who for pid, who in _programs(sight).items() if pid not in ours}
+    strays = _strays(sight)
 
     def fix() -> str:
-        for pid in strays:
+        ended = {pid: who for pid, who in _strays(sight).items() if pid in strays}
+        for pid in ended:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        return f"ended: {', '.join(f'{who} (pid {pid})' for pid, who in strays.items())}"
+        return f"ended: {', '.join(f'{who} (pid {pid})' for pid, who in ended.items())}"
 
     if strays:
         told = rules.some(f"{who} (pid {pid})" for pid, who in strays.items())
@@ -72,16 +72,22 @@ def doubles(sight: Sight) -> Finding:
     return Finding("orphans and doubles", OK, "none")
 
 
-def _programs(sight: Sight) -> dict[int, str]:
-    """Pid -> role of every process that plays one in this home, by its command line."""
+def _strays(sight: Sight) -> dict[int, str]:
+    """Pid -> role of the processes that play one in this home and are no child of supervisord.
+
+    By their parent rather than by supervisord's list, which is old as soon as it is read.
+    """
     mark = f"EVCS_HOME={sight.home.path}".encode()
+    top = supervisord_pid(sight.home)
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, UnicodeDecodeError):
             words = (entry / "cmdline").read_bytes().decode().rstrip("\0").split("\0")
             who = _role(words)
             if who and mark in (entry / "environ").read_bytes().split(b"\0"):
-                found[int(entry.name)] = who
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state != "Z" and top not in (int(entry.name), int(parent)):
+                    found[int(entry.name)] = who
     return found
 
 

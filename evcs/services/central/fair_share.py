@@ -7,9 +7,9 @@ from typing import Any
 
 from evcs.core import topics
 
-#: An Engine that supplies says two things a second.
-A_SECOND = 50.0
-AT_ONCE = 200.0
+#: An Engine that supplies says about one thing a second, and a dozen as it connects.
+A_SECOND = 100.0
+AT_ONCE = 2_000.0
 LIMITED = (topics.PREFIX + "cp/", topics.PREFIX + "driver/")
 
 

@@ -68,7 +68,7 @@ class Requests:
         if not 1 <= energy <= units.MAX_ENERGY_WH:
             self._deny(asked, "bad_value", f"energy must be 1 to {units.MAX_ENERGY_WH} Wh")
             return
-        state = central.state_of(asked.cp or "")
+        state = central.judging.state_of(asked.cp or "")
         here = central.sessions.at_cp(asked.cp or "")
         mine = central.sessions.of_driver(asked.driver)
         if mine is not None and mine.request_id == asked.id:
@@ -107,7 +107,7 @@ class Requests:
         self._answer(asked, {"session": to_json(session)})
 
     def _offer(self, desired: m.DesiredCp) -> dict[str, Any]:
-        state = self._central.state_of(desired.id)
+        state = self._central.judging.state_of(desired.id)
         return {
             "id": desired.id,
             "state": state.state if state else "",

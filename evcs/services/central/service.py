@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from evcs.adapters.clock import timestamp
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
-from evcs.core import charge_point as states
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core import topics
 from evcs.services.central import fleet
 from evcs.services.central.auditor import Auditor, Logins
 from evcs.services.central.charging import Charging
+from evcs.services.central.judging import Judging
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.requests import Requests
 from evcs.services.central.sessions import Sessions
 
 TICK_S = 0.5
 REPEAT_EVERY_S = 5.0
-SUMMARY_EVERY_S = 5.0
 
 _log = logging.getLogger("evcs")
 
@@ -53,13 +51,11 @@ class Central:
         self._requests = Requests(self, ledger, self._outbox)
         self._auditor = Auditor(self._outbox, ledger.noted(), logins)
         self._charging = Charging(self, self._outbox)
+        self.judging = Judging(self, self._outbox, self._auditor)
         self.connected_at = clock()
         self._ready = False
         self._registry_told = False
-        self._touched: set[str] = set()
         self._repeated_at = 0.0
-        self._summary: m.Summary | None = None
-        self._summary_at = 0.0
         self._on: dict[type, Callable[[Any], None]] = {
             m.DesiredCp: self._on_desired,
             m.EngineStatus: self._on_engine,
@@ -107,15 +103,9 @@ class Central:
         self.sessions.save_figures(now)
         self._auditor.look()
         self._finish()
-        self._tell_summary(now)
+        if self._ready:
+            self.judging.tell_summary(self._bus, now)
         return TICK_S
-
-    def state_of(self, cp: str) -> m.JudgedState | None:
-        """The CP's judged state as it is now."""
-        known = self.fleet.get(cp)
-        if known is None or known.desired is None:
-            return None
-        return fleet.judged(known, known.desired, self._view(cp), timestamp())
 
     def known(self, cp: str) -> fleet.Known:
         """What is known of a CP, if only from its own word."""
@@ -132,19 +122,25 @@ class Central:
 
     def touch(self, cp: str) -> None:
         """Have the CP judged at the end of this batch."""
-        self._touched.add(cp)
+        self.judging.touch(cp)
 
     def stop_session(self, session: s.Session, reason: str) -> None:
         """End a session for a reason; told to its Engine now, or when that is back."""
         self.tell_due(self.sessions.advance(session, s.Stop(reason)))
         self.touch(session.cp)
 
+    def _finish(self) -> None:
+        if self._ready:
+            self.judging.tell(self.clock())
+        for refused in self._outbox.flush():
+            self.sessions.unwritten(refused)
+
     def _on_connected(self) -> None:
         self.connected_at = self.clock()
         self._registry_told = False
         for cp, known in self.fleet.items():
             self.fleet[cp] = known._replace(tell_again=True, heard=frozenset())
-        self._summary = None
+        self.judging.begin_anew()
         self._outbox.say(self._birth)
 
     def _on_own_birth(self, status: m.ServiceStatus) -> None:
@@ -153,7 +149,7 @@ class Central:
             self._ready = True
             if self._registry_told:
                 self._forget_unheard()
-            self._touched.update(self.fleet)
+            self.judging.touch(*self.fleet)
             for session in list(self.sessions.open.values()):
                 self.tell_due(session)
 
@@ -299,47 +295,3 @@ class Central:
             return
         if s.absent_for(known.monitor_lost_at, self.connected_at, now) > s.MONITOR_GONE_S:
             self.stop_session(session, "monitor_gone")
-
-    def _view(self, cp: str) -> m.SessionView | None:
-        session = self.sessions.at_cp(cp)
-        if session is None or session.phase == s.REQUESTED:
-            return None
-        return m.SessionView(
-            session.session_id, session.driver, session.energy_wh, session.power_w,
-            session.cost_so_far,
-        )  # fmt: skip
-
-    def _finish(self) -> None:
-        clock, at = self.clock(), timestamp()
-        later = set() if self._ready else set(self._touched)
-        if not self._ready:
-            self._touched = set()
-        for cp in self._touched:
-            known = self.fleet.get(cp)
-            if known is None or known.desired is None:
-                continue
-            state = fleet.judged(known, known.desired, self._view(cp), at)
-            if fleet.to_be_told(known, state, clock):
-                if known.told is None or known.told.state != state.state:
-                    _log.info("cp=%s %s", cp, f"{state.state} {state.reason}".strip())
-                self._auditor.judged(known.told, state)
-                self._outbox.say(state)
-                self.fleet[cp] = known._replace(told=state, told_at=clock, tell_again=False)
-            elif known.told != state:
-                later.add(cp)
-        self._touched = later
-        for refused in self._outbox.flush():
-            self.sessions.unwritten(refused)
-
-    def _tell_summary(self, now: float) -> None:
-        if not self._ready or now - self._summary_at < SUMMARY_EVERY_S:
-            return
-        counts = Counter(known.told.state for known in self.fleet.values() if known.told)
-        running = [one for one in self.sessions.open.values() if one.phase != s.REQUESTED]
-        summary = m.Summary(
-            len(running),
-            sum(one.power_w for one in running),
-            {state: counts[state] for state in states.STATES},
-        )
-        if summary != self._summary and self._bus.say(summary):
-            self._summary, self._summary_at = summary, now
