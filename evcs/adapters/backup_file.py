@@ -10,6 +10,7 @@ the Registry's second copy, SQLite's own extra files.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -58,7 +59,8 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
             files[LEDGER] = stage / "ledger.db"
         return _pack(files, temp, goal, about)
     except OSError as error:
-        raise EvcsError(f"the backup can't be written: {error}", "make room") from None
+        hint = "make room" if error.errno == errno.ENOSPC else "choose a folder you may write to"
+        raise EvcsError(f"the backup can't be written: {error}", hint) from None
     finally:
         temp.unlink(missing_ok=True)
         shutil.rmtree(stage, ignore_errors=True)

@@ -81,7 +81,9 @@ def _restore(home: Home, source: Path) -> dict[str, Any]:
         sync_folder(home.path)
         return manifest
     except OSError as error:
-        raise EvcsError(f"the backup can't be restored: {error}", "make room") from None
+        raise EvcsError(
+            f"the backup can't be restored: {error}", "is there room, and is the home yours?"
+        ) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         os.close(lock)

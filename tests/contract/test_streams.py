@@ -87,6 +87,16 @@ def test_watch_json(fleet: System) -> None:
     assert all(set(row) == {"at", "topic", "payload", "retained"} for row in rows)
 
 
+def test_watch_goes_on_after_the_broker_was_away(fleet: System) -> None:
+    with stream(fleet, "evcs", "watch", "--cp", "CP-001") as lines:
+        eventually("the present state", has(lines, "CP-001 state", "ACTIVATED"), 20)
+        fleet.ok("supervisorctl", "restart", "mosquitto")
+        fleet.wait_for_state("CP-001", "ACTIVATED")
+        fleet.ok("evcs-cp", "fault", "CP-001", "--reason", "after-it")
+        eventually("what came later", has(lines, "CP-001 state", "after-it"), 20)
+        fleet.ok("evcs-cp", "clear", "CP-001")
+
+
 def test_what_others_wrote_does_not_steer_the_terminal(fleet: System) -> None:
     with stream(fleet, "evcs", "watch", "--new") as lines:
 

@@ -51,9 +51,11 @@ def test_a_full_disk_refuses_changes_and_stops_no_charge(fleet: System) -> None:
     _fill(data)
     created = fleet.run("evcs-cp", "create", "CP-009")
     edited = fleet.run("evcs-cp", "edit", "CP-003", "--price-eur-kwh", "0.99")
+    rekeyed = fleet.run("evcs-cp", "rekey", "CP-001")
+    revoked = fleet.run("evcs-cp", "revoke", "CP-002")
     _fill(data)
     charged = fleet.run("evcs-driver", "charge", "CP-003", "--driver", "CARA")
-    for done in (created, edited, charged):
+    for done in (created, edited, rekeyed, revoked, charged):
         assert done.code == 1, done
         assert "can't be written" in done.err
     assert _tree(fleet) == before

@@ -177,6 +177,10 @@ def test_ranges_and_refusals(fleet: System) -> None:
     assert {one["reason"] for one in done} == {"revoked"}
     done = fleet.ok("evcs-cp", "rekey", "CP-00[34]", "--json").json
     assert {one["state"] for one in done} == {"ACTIVATED"}
+    fleet.ok("evcs-cp", "fault", "CP-003")
+    fleet.ok("evcs-cp", "stop", "CP-004")
+    done = fleet.ok("evcs-cp", "rekey", "CP-003", "CP-004", "--json").json
+    assert [one["state"] for one in done] == ["BROKEN_DOWN", "OUT_OF_ORDER"]
     assert fleet.run("evcs-cp", "revoke", "CP-999").code == 4
     url = f"{fleet.registry_url}/api/v1/cps"
     assert fleet.http("POST", f"{url}/CP-004/revoke")[0] == 401

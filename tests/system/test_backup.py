@@ -56,6 +56,8 @@ def test_a_backup_is_one_closed_file(taken: tuple[System, Path, str]) -> None:
     assert {"data/registry.json", "data/ledger.db", "data/secrets/cp/CP-001/engine"} <= set(names)
     assert not [name for name in names if "passwd" in name or name.startswith(("log", "run"))]
     assert system.run("evcs", "backup", str(goal)).code == 5
+    nowhere = system.run("evcs", "backup", "/no/such/folder/x")
+    assert (nowhere.code, "folder you may write to" in nowhere.err) == (1, True)
     assert not list(goal.parent.glob(".*.tmp"))
     assert not list((system.home / "data").glob(".backup*"))
 

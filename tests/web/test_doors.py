@@ -242,7 +242,7 @@ class TestFloods:
             for round_ in range(3):
                 for name in names:
                     stage.wants(name, location=f"{round_}" + "x" * 190)
-                wait_for(lambda at=round_: seen(stage, names[-1]).startswith(str(at)), "a batch")
+                shown_to_pages(stage, names[-1], str(round_))
                 began = time.monotonic()
                 assert stage.get("/api/v1/cps").status == 200
                 assert time.monotonic() - began < 1.0
@@ -251,10 +251,14 @@ class TestFloods:
             stage.wants(name, deleted=True)
 
 
-def seen(stage: Stage, cp: str) -> str:
-    """A CP's place as pages have it."""
-    rows = stage.get("/api/v1/snapshot").json["cps"]
-    return next((row["location"] for row in rows if row["id"] == cp), "")
+def shown_to_pages(stage: Stage, cp: str, place: str) -> None:
+    """Until a batch has brought that place."""
+
+    def probe() -> bool:
+        rows = stage.get("/api/v1/snapshot").json["cps"]
+        return any(row["id"] == cp and row["location"].startswith(place) for row in rows)
+
+    wait_for(probe, f"{cp} at {place}")
 
 
 @pytest.mark.parametrize(

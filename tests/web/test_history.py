@@ -29,6 +29,16 @@ def test_a_supply_that_ends_falls_to_nothing() -> None:
     assert history.trace("A", 12)["power_w"] == [20_000, 0]
 
 
+def test_a_supply_that_follows_at_once_has_no_second_twice() -> None:
+    history = History("then")
+    history.judged(judged("SUPPLYING", SESSION), 10, "now")
+    history.judged(judged("ACTIVATED"), 10, "now")
+    history.judged(judged("SUPPLYING", SESSION._replace(session_id="t", energy_wh=0)), 10, "now")
+    history.judged(judged("SUPPLYING", SESSION._replace(session_id="t", energy_wh=5)), 11, "now")
+    assert history.trace("A", 12)["at"] == [10, 11]
+    assert history.trace("A", 12)["energy_wh"] == [0, 5]
+
+
 def test_events_are_changes_only() -> None:
     history = History("then")
     for state in ("ACTIVATED", "ACTIVATED", "BROKEN_DOWN", "ACTIVATED"):

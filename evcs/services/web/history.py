@@ -20,9 +20,9 @@ class Trace:
         self._at, self._power_w, self._energy_wh = array("q"), array("i"), array("i")
 
     def add(self, at: int, power_w: int, energy_wh: int) -> None:
-        """One sample; a second one in the same second replaces the first."""
+        """One sample; it replaces those of the same second, or of later ones."""
         columns = (self._at, self._power_w, self._energy_wh)
-        if self._at and self._at[-1] >= at:
+        while self._at and self._at[-1] >= at:
             for column in columns:
                 column.pop()
         for column, value in zip(columns, (at, power_w, energy_wh), strict=True):

@@ -1,0 +1,181 @@
+"""B7, B8: what a CP or a driver sends, however bad or much, stops nobody else."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.faults.charging import begin, no_ticket_is_doubled, ticket
+from tests.security import floods
+from tests.security.clients import ALLOWED, MqttClient
+from tests.system_under_test import ROOT, System, eventually
+
+SERVICES = ("central", "cp-manager", "mosquitto", "registry", "web")
+CP = "CP-001"
+ENGINE: dict[str, dict[str, Any]] = {
+    "status": {"online": True, "boot": "b", "phase": "idle", "plugged": False,
+               "session_id": None, "fault": None, "central": True},
+    "meter": {"session_id": "S", "seq": 1, "energy_wh": 1, "power_w": 1, "voltage_v": 230.0,
+              "current_a": 1.0},
+    "session": {"event": "ended", "session_id": "S", "seq": 1, "energy_wh": 1, "reason": "x"},
+    "reply": {"id": "S.start", "ok": True, "error": None},
+    "unheard_of": {"a": 1},
+}  # fmt: skip
+MONITOR: dict[str, dict[str, Any]] = {
+    "status": {"online": True, "boot": "b", "engine": "ok", "latency_ms": 1.0, "fault": None},
+    "x/y/z": {"a": 1},
+}
+DRIVER: dict[str, dict[str, Any]] = {
+    "request": {"verb": "charge", "id": "1", "cp": CP, "energy_wh": 100},
+    "x": {"a": 1},
+}
+BAD_CPS = ("CP-001", "CP-002", "CP-003", "CP-004")
+BAD_DRIVERS = ("ALICE", "EVE")
+#: Identity -> topic -> what is said there. No sender sends more than Central takes from one.
+SENDERS = {
+    **{f"cp/{cp}/engine": ENGINE for cp in BAD_CPS},
+    **{f"cp/{cp}/monitor": MONITOR for cp in BAD_CPS},
+    **{f"driver/{driver}": DRIVER for driver in BAD_DRIVERS},
+}
+MESSAGES = 10_000
+
+
+@pytest.fixture(scope="module")
+def fleet(system: System) -> System:
+    system.ok("evcs-cp", "create", "CP-{001..006}")
+    system.ok("evcs", "driver", "add", "ALICE", "BOB", "EVE")
+    return system
+
+
+def pids(system: System) -> dict[str, int]:
+    """Processes of all but the CPs that misbehave."""
+    return {who: pid for who, pid in system.steady().items() if not who.startswith(BAD_CPS)}
+
+
+def dropped(system: System) -> float:
+    """Messages that web could not read, by its own count."""
+    with urllib.request.urlopen(f"{system.web_url}/metrics", timeout=20) as answer:
+        text = answer.read().decode()
+    found = re.search(r"^evcs_bus_unreadable_total (\S+)$", text, re.MULTILINE)
+    assert found, text
+    return float(found[1])
+
+
+def no_traceback(system: System) -> None:
+    for name in SERVICES:
+        log = (system.home / "log" / f"{name}.log").read_text(errors="replace")
+        assert "Traceback" not in log, name
+        assert "internal error" not in log, name
+
+
+def serves(system: System) -> None:
+    """Another driver is answered and charged at another CP, and has its ticket."""
+    assert ticket(system, begin(system, "CP-005", "BOB", "0.4"))["reason"] == "completed"
+    assert len(system.ok("evcs-driver", "list", "--driver", "BOB", "--json").json) == 6
+
+
+def test_ten_thousand_bad_messages(fleet: System) -> None:
+    before, count, dice = pids(fleet), dropped(fleet), random.Random(7)
+    share = MESSAGES // sum(len(found) for found in SENDERS.values()) + 1
+    sent = 0
+    for identity, found in SENDERS.items():
+        with MqttClient(fleet.mqtt_port, identity, fleet.secret(identity)) as client:
+            for name, good in found.items():
+                topic = f"evcs/v1/{identity}/{name}"
+                for _ in range(share):
+                    client.send(topic, floods.mutated(good, dice), dice.random() < 0.1)
+                    sent += 1
+            assert client.all_answered() <= ALLOWED
+        assert fleet.ok("evcs-driver", "list", "--driver", "BOB", "--json").json
+    assert sent >= MESSAGES
+    serves(fleet)
+    assert dropped(fleet) > count + MESSAGES / 4
+    log = (fleet.home / "log" / "central.log").read_text()
+    assert "dropped=" in log
+    assert "too many from one sender" not in log
+    assert pids(fleet) == before
+    no_traceback(fleet)
+
+    # What they are judged by was their own word: once they speak for themselves all is well.
+    fleet.ok("evcs-cp", "restart", *BAD_CPS, "--no-wait")
+    for cp in BAD_CPS:
+        fleet.wait_for_state(cp, "ACTIVATED")
+    for driver in BAD_DRIVERS:
+        fleet.run("evcs-driver", "stop", "--driver", driver)
+    eventually(
+        "no session is left open",
+        lambda: all(
+            row["state"] == "settled" for row in fleet.ok("evcs", "sessions", "--json").json
+        ),
+    )
+    assert ticket(fleet, begin(fleet, CP, "ALICE", "0.4"))["reason"] == "completed"
+    no_ticket_is_doubled(fleet)
+
+
+def test_messages_that_are_too_large(fleet: System) -> None:
+    before = pids(fleet)
+    for identity, found in (("cp/CP-001/engine", ENGINE), ("driver/ALICE", DRIVER)):
+        for size in (65_000, 70_000, 1_048_576):
+            client = MqttClient(fleet.mqtt_port, identity, fleet.secret(identity))
+            assert client.code == 0
+            client.send(f"evcs/v1/{identity}/{next(iter(found))}", b"{" + b" " * size)
+            if size > 65_536:
+                assert client.dropped.wait(20), "the broker takes none of that size"
+            client.close()
+    serves(fleet)
+    assert pids(fleet) == before
+    no_traceback(fleet)
+
+
+@pytest.fixture
+def flooded(fleet: System) -> Iterator[System]:
+    command = [sys.executable, "-m", "tests.security.floods", str(fleet.mqtt_port),
+               f"cp/{CP}/engine", "5000", "15"]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    process.stdin.write(fleet.secret(f"cp/{CP}/engine") + "\n")
+    process.stdin.flush()
+    yield fleet
+    out, _ = process.communicate(timeout=60)
+    found = re.match(r"(\d+) sent in (\S+) s", out)
+    assert found, out
+    assert int(found[1]) / float(found[2]) > 4_500
+
+
+def test_five_thousand_messages_a_second_from_one_cp(flooded: System) -> None:
+    """Authorisations of others, granted and denied, while it goes on."""
+    waits: list[float] = []
+    with MqttClient(flooded.mqtt_port, "driver/BOB", flooded.secret("driver/BOB")) as client:
+        client.read("evcs/v1/central/driver/BOB/event")
+        flooding_until = time.monotonic() + 12
+        while time.monotonic() < flooding_until:
+            number = len(waits)
+            cp = "CP-006" if number % 10 == 0 else "CP-999"
+            asked = {"id": f"a{number}", "verb": "charge", "cp": cp, "energy_wh": 1}
+            begun = time.monotonic()
+            client.write("evcs/v1/driver/BOB/request", json.dumps(asked).encode())
+            client.wait_for_answer(f"a{number}")
+            waits.append(time.monotonic() - begun)
+    waits.sort()
+    assert len(waits) > 20
+    assert waits[int(len(waits) * 0.99) - 1] < 1.0, waits[-5:]
+
+
+def test_after_the_flood(fleet: System) -> None:
+    fleet.ok("evcs-cp", "restart", CP, "--no-wait")
+    fleet.wait_for_state(CP, "ACTIVATED")
+    serves(fleet)
+    no_traceback(fleet)
+    rows = fleet.ok("evcs", "audit", "--cp", CP, "--limit", "100000", "--json").json
+    assert len(rows) < 5_000, "a flood must not fill the ledger"
