@@ -11,11 +11,20 @@ from tests.faults.charging import begin, ticket
 from tests.faults.invariants import wait_until_consistent
 from tests.system_under_test import System, eventually
 
-REGISTRY = ("registry.committed", "registry.accounts_written", "registry.told")
-REVOKE = (*REGISTRY, "manager.section_erased", "manager.group_stopped", "manager.group_removed",
-          "manager.reported")  # fmt: skip
-REKEY = ("registry.secrets_written", *REGISTRY)
-BACK = (*REKEY, "manager.section_written", "manager.reloaded", "manager.group_added")
+REVOKE = (
+    "registry.committed",
+    "registry.accounts_written",
+    "registry.told",
+    "manager.section_erased",
+    "manager.group_stopped",
+)
+BACK = (
+    "registry.secrets_written",
+    "registry.committed",
+    "manager.section_written",
+    "manager.group_added",
+)
+REKEY = ("registry.secrets_written", "registry.committed", "registry.accounts_written")
 
 
 @pytest.fixture(scope="module")
