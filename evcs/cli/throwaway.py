@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,9 +38,12 @@ def throwaway(time_scale: float) -> Iterator[Settings]:
     settings = Settings(
         Home(check_home(folder / "home")), free_port(), free_port(), free_port(), time_scale
     )
+    # SIGTERM too must leave nothing running behind.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         yield settings
     finally:
+        signal.signal(signal.SIGTERM, before)
         _end(settings)
         shutil.rmtree(folder, ignore_errors=True)
 
