@@ -41,6 +41,11 @@ def free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def _hear_interrupts() -> None:
+    """As at a terminal: what a shell starts in the background ignores SIGINT, and so would this."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Done(NamedTuple):
     """A command's end."""
 
@@ -106,6 +111,7 @@ class System:
         return subprocess.Popen(
             [str(ROOT / "bin" / program), *args], env=self.env, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+            preexec_fn=_hear_interrupts,
         )  # fmt: skip
 
     def up(self, **env: str) -> None:

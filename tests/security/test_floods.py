@@ -83,6 +83,13 @@ def serves(system: System) -> None:
     assert len(system.ok("evcs-driver", "list", "--driver", "BOB", "--json").json) == 6
 
 
+def _all_settled(fleet: System) -> bool:
+    for driver in BAD_DRIVERS:
+        fleet.run("evcs-driver", "stop", "--driver", driver)
+    rows = fleet.ok("evcs", "sessions", "--json").json
+    return all(row["state"] == "settled" for row in rows)
+
+
 def test_ten_thousand_bad_messages(fleet: System) -> None:
     before, count, dice = pids(fleet), dropped(fleet), random.Random(7)
     share = MESSAGES // sum(len(found) for found in SENDERS.values()) + 1
@@ -107,16 +114,10 @@ def test_ten_thousand_bad_messages(fleet: System) -> None:
 
     # What they are judged by was their own word: once they speak for themselves all is well.
     fleet.ok("evcs-cp", "restart", *BAD_CPS, "--no-wait")
+    # A message that happened to be good may have begun a charge: it ends like any other.
+    eventually("no session is left open", lambda: _all_settled(fleet), every_s=1)
     for cp in BAD_CPS:
         fleet.wait_for_state(cp, "ACTIVATED")
-    for driver in BAD_DRIVERS:
-        fleet.run("evcs-driver", "stop", "--driver", driver)
-    eventually(
-        "no session is left open",
-        lambda: all(
-            row["state"] == "settled" for row in fleet.ok("evcs", "sessions", "--json").json
-        ),
-    )
     assert ticket(fleet, begin(fleet, CP, "ALICE", "0.4"))["reason"] == "completed"
     no_ticket_is_doubled(fleet)
 
