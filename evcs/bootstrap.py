@@ -72,9 +72,8 @@ def _lighten_paho() -> None:
     urllib.request = request
 
 
-def _end_if_orphaned() -> None:
+def _end_if_orphaned(settings: Settings) -> None:
     """supervisord may have ended before setpriv could tie this process to it."""
-    settings = load()
     if under_supervisord():
         try:
             parent = int(settings.home.supervisord_pid.read_text())
@@ -273,16 +272,17 @@ def main() -> None:
     """Play the role that the command line names, until told to stop."""
     from evcs.adapters import log
 
-    _end_if_orphaned()
     role, *rest = sys.argv[1:] or ["?"]
     logger = log.setup(f"{rest[0]} {role}" if rest else role)
     try:
+        settings = load()
+        _end_if_orphaned(settings)
         if role in _SERVICES or role in _CP_PROCESSES:
             logger.info("version=%s starts", __version__)
         if role in _CP_PROCESSES and len(rest) == 1:
-            _CP_PROCESSES[role](load(), check_id("CP", rest[0]))
+            _CP_PROCESSES[role](settings, check_id("CP", rest[0]))
         elif role in _SERVICES and not rest:
-            _SERVICES[role](load())
+            _SERVICES[role](settings)
         else:
             sys.exit(f"usage: python -m evcs {'|'.join((*_SERVICES, *_CP_PROCESSES))} [CP]")
     except EvcsError as error:
