@@ -124,8 +124,11 @@ def run_monitor(settings: Settings, cp: str) -> None:
 
 def run_central(settings: Settings) -> None:
     """Central."""
-    from evcs.adapters import clock, mqtt
-    from evcs.adapters.broker_log import BrokerLog
+    from functools import partial
+
+    from evcs.adapters import audit_lines, clock, mqtt
+    from evcs.adapters.broker_log import BrokerLines
+    from evcs.adapters.followed_log import FollowedLog
     from evcs.adapters.ledger import Ledger
     from evcs.core import topics
     from evcs.services import loop
@@ -140,10 +143,13 @@ def run_central(settings: Settings) -> None:
         topics.encode(death, None), FairShare(clock.monotonic),
     )  # fmt: skip
     ledger = Ledger(settings.home.ledger_db)
-    central = service.Central(
-        bus, ledger, clock.monotonic, birth,
-        lambda place: BrokerLog(settings.home.log / "mosquitto.log", place),
-    )  # fmt: skip
+    log = settings.home.log
+    logs = {
+        "broker_log": partial(FollowedLog, log / "mosquitto.log", BrokerLines().take),
+        "web_log": partial(FollowedLog, log / "web.log", audit_lines.take),
+        "registry_log": partial(FollowedLog, log / "registry.log", audit_lines.take),
+    }
+    central = service.Central(bus, ledger, clock.monotonic, birth, logs)
     bus.start()
     loop.run(inbox, central.handle, central.tick, clock.monotonic)
     bus.stop()
@@ -217,6 +223,7 @@ def run_web(settings: Settings) -> None:
     from evcs.adapters import clock, mqtt, secret_files
     from evcs.adapters.ledger import LedgerReader
     from evcs.adapters.registry_http import RegistryClient
+    from evcs.adapters.session_file import SessionFile
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
     from evcs.services import loop
@@ -238,9 +245,10 @@ def run_web(settings: Settings) -> None:
     web.bus = mqtt.Bus(
         _account(settings, "web"), inbox.put, [topics.below()], topics.encode(death, None)
     )
+    sessions = SessionFile(home.run / "web-sessions.json")
     deps = Deps(
         web=web,
-        doors=Doors(token, settings.web_port, clock.monotonic, time.time, gevent.sleep),
+        doors=Doors(token, settings.web_port, sessions, clock.monotonic, time.time, gevent.sleep),
         registry=RegistryClient(settings.registry_port, token),
         supervisord=Supervisord(home.supervisor_socket),
         ledger=LedgerReader(home.ledger_db),
