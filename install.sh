@@ -109,6 +109,7 @@ find_python() {
 find_packages() {
     command -v mosquitto >/dev/null || packages+=(mosquitto)
     command -v mosquitto_sub >/dev/null || packages+=(mosquitto-clients)
+    command -v openssl >/dev/null || packages+=(openssl)
     if ((dev)); then
         command -v chromium >/dev/null || packages+=(chromium chromium-sandbox fonts-liberation)
         command -v faketime >/dev/null || packages+=(faketime)

@@ -27,6 +27,9 @@ MAX_BODY = 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
+Names = Callable[[], frozenset[str]]
+Authorise = Callable[[], None]
+
 _log = logging.getLogger("evcs")
 
 
@@ -131,25 +134,47 @@ class Refusals:
             audit_lines.write("various", "login", "refused", f"and {more} more")
 
 
-def check_host() -> None:
+def local_names() -> frozenset[str]:
+    """What a server on loopback may be asked for as."""
+    return LOCAL_NAMES
+
+
+def check_host(names: Names) -> None:
     """Refuse a request that came for another name or from another site's page."""
-    name = urlsplit(f"//{request.get_header('Host', '')}").hostname
-    if name not in LOCAL_NAMES:
-        raise BadValue("wrong Host header", "use http://127.0.0.1 and the port")
+    if _host() not in names():
+        raise BadValue("wrong Host header", f"ask for one of: {', '.join(sorted(names()))}")
     origin = request.get_header("Origin")
     if origin is not None and urlsplit(origin).netloc != request.get_header("Host"):
         raise Forbidden("a page of another site may not ask this", "open the page itself")
 
 
-def install(app: Bottle, authorise: Callable[[], None]) -> None:
-    """Put the doors before every route of `app`; `authorise` raises for a change it refuses."""
+def _host() -> str | None:
+    try:
+        return urlsplit(f"//{request.get_header('Host', '')}").hostname
+    except ValueError:
+        return None
+
+
+def install(
+    app: Bottle,
+    authorise: Authorise,
+    names: Names = local_names,
+    authorise_reading: Authorise | None = None,
+) -> None:
+    """Put the doors before every route of `app`.
+
+    `authorise` raises for a change that it refuses, `authorise_reading` (None: all may read)
+    for a look; `names` are the hosts that the server answers for.
+    """
 
     def doors(callback: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
-                check_host()
+                check_host(names)
                 if request.method not in SAFE:
                     authorise()
+                elif authorise_reading is not None:
+                    authorise_reading()
                 return callback(*args, **kwargs)
             except EvcsError as error:
                 return error_response(error)

@@ -17,6 +17,7 @@ from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.session_file import SessionFile
 from evcs.adapters.supervisord import Supervisord
+from evcs.config import Endpoint
 from evcs.core.errors import Unreachable
 from evcs.core.messages import ServiceStatus
 from evcs.services.web.app import build_app
@@ -34,7 +35,7 @@ def app() -> Bottle:
     """The real app, to ask it for its routes."""
     doors = Doors(str, 1, SessionFile(NOWHERE), time.monotonic, time.time, lambda _: None)
     web = Web(ServiceStatus("web", True, "b"))
-    registry, supervisord = RegistryClient(1, str), Supervisord(NOWHERE)
+    registry, supervisord = RegistryClient(Endpoint("127.0.0.1", 1), str), Supervisord(NOWHERE)
     ledger = LedgerReader(NOWHERE)
     return build_app(Deps(web, doors, registry, supervisord, ledger, NOWHERE, "", lambda f: f()))
 

@@ -25,6 +25,8 @@ MAX_LINKS = 100
 SESSION_S = 12 * 3600
 MAX_SESSIONS = 100
 CSRF_HEADER = "X-CSRF-Token"
+# What shows nothing of the system, and the way in.
+FOR_ALL = ("/login/", "/static/", "/healthz", "/favicon.ico")
 _LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)?")
 
 
@@ -111,11 +113,7 @@ class Doors:
 
     def authorise(self) -> None:
         """Let the request change something. Raises Denied, Forbidden."""
-        given = bearer_token()
-        if given is not None:
-            if not token_matches(given, self._token()):
-                self._refusals.refuse("a token")
-                raise Denied("the token is wrong", "it is in data/secrets/operator.token")
+        if self._has_token():
             return
         session = self.session()
         if session is None:
@@ -123,10 +121,24 @@ class Doors:
         if not token_matches(request.get_header(CSRF_HEADER), self.csrf(session)):
             raise Forbidden("the page's token is missing", "reload the page")
 
+    def authorise_reading(self) -> None:
+        """Let the request look, where only the operator may. Raises Denied."""
+        if request.path.startswith(FOR_ALL) or self._has_token() or self.session() is not None:
+            return
+        raise Denied("only the operator may look", "run on that machine: evcs open")
+
     def bearer_only(self) -> None:
         """Let only the token in, for what makes new sessions."""
         if bearer_token() is None:
             raise Forbidden("the operator's token is needed", "run: evcs open")
+
+    def _has_token(self) -> bool:
+        """Whether the request has the operator's token. Raises Denied for a wrong one."""
+        given = bearer_token()
+        if given is not None and not token_matches(given, self._token()):
+            self._refusals.refuse("a token")
+            raise Denied("the token is wrong", "it is in data/secrets/operator.token")
+        return given is not None
 
     def _hash(self, kind: str, text: str) -> str:
         key = self._token().encode()
