@@ -202,12 +202,12 @@ def test_beside_each_action_stands_the_command_that_does_the_same(fleet: Stage, 
     for action, verb in (
         ("Stop", "stop"), ("Resume", "resume"), ("Restart its processes", "restart"),
         ("Plug a car in", "plug"), ("Unplug it", "unplug"), ("Cause a fault", "fault"),
-        ("Clear the fault", "clear"),
+        ("Clear the fault", "clear"), ("Rekey", "rekey"), ("Revoke", "revoke"),
     ):  # fmt: skip
         beside = page.get_by_role("button", name=action).locator("xpath=following-sibling::*[1]")
         expect(beside).to_have_text(f"bin/evcs-cp {verb} CP-001")
     page.goto(fleet.login_url("/cp_manager.html"))
-    for verb in ("stop", "restart", "edit", "delete"):
+    for verb in ("stop", "restart", "edit", "rekey", "revoke", "delete"):
         button = cp(page, "CP-001").get_by_role("button", name=verb.capitalize())
         expect(button).to_have_attribute("title", re.compile(f"bin/evcs-cp {verb} CP-001$"))
     page.get_by_label("Name or range").fill("CP-{010..012}")

@@ -192,6 +192,58 @@ def test_what_is_done_on_a_cps_page_is_done(system: System, operator: Page) -> N
     eventually("it is unplugged", lambda: not plugged())
 
 
+def test_revoke_and_rekey_on_a_cps_page(system: System, operator: Page) -> None:
+    other = pid_of(system, "CP-002:engine")
+    operator.goto(f"{system.web_url}/cp/CP-003")
+    title = operator.locator(".title[data-cp]")
+    done = operator.locator('[data-job="CP-003"] .steps [data-done="true"]')
+    operator.get_by_role("button", name="Revoke").click()
+    dialog = operator.get_by_role("dialog")
+    expect(dialog).to_contain_text("bin/evcs-cp revoke CP-003")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(title).to_have_attribute("data-state", "ACTIVATED")
+    operator.get_by_role("button", name="Revoke").click()
+    dialog.get_by_role("button", name="Revoke").click()
+    expect(title).to_have_attribute("data-state", "DISCONNECTED")
+    expect(title).to_contain_text("revoked")
+    expect(done).to_have_text([re.compile(s) for s in ("recorded", "shut out", "processes ended")])
+    assert not {"CP-003:engine", "CP-003:monitor"} & set(system.processes())
+    expect(operator.get_by_role("button", name="Revoke")).to_be_disabled()
+    found = next(row for row in system.cps() if row["id"] == "CP-003")
+    assert (found["revoked"], found["reason"]) == (True, "revoked")
+
+    operator.get_by_role("button", name="Rekey").click()
+    expect(title).to_have_attribute("data-state", "ACTIVATED")
+    expect(done).to_have_text([re.compile(s) for s in ("new secrets", "processes up", "back")])
+    assert system.states()["CP-003"] == "ACTIVATED"
+    assert pid_of(system, "CP-002:engine") == other
+
+
+def test_revoke_and_rekey_on_the_cp_manager_page(system: System, operator: Page) -> None:
+    row = cp(operator, "CP-004")
+    row.get_by_role("button", name="Revoke").click()
+    operator.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(row).to_have_attribute("data-state", "DISCONNECTED")
+    expect(row).to_contain_text("revoked")
+    expect(row.get_by_role("button", name="Restart")).to_be_disabled()
+    steps = operator.locator('[data-job="CP-004"] .steps [data-done="true"]')
+    expect(steps).to_have_count(3)
+    row.get_by_role("button", name="Rekey").click()
+    expect(row).to_have_attribute("data-state", "ACTIVATED")
+    expect(steps).to_have_count(3)
+    assert system.states()["CP-004"] == "ACTIVATED"
+
+    operator.get_by_label("Choose CP-004").check()
+    operator.get_by_label("Choose CP-005").check()
+    secrets = [system.secret(f"cp/{name}/engine") for name in ("CP-004", "CP-005")]
+    operator.locator(".bar").get_by_role("button", name="Rekey").click()
+    for name in ("CP-004", "CP-005"):
+        steps = operator.locator(f'[data-job="{name}"] .steps [data-done="true"]')
+        expect(steps).to_have_count(3)
+    new = [system.secret(f"cp/{name}/engine") for name in ("CP-004", "CP-005")]
+    assert not set(new) & set(secrets)
+
+
 @pytest.mark.parametrize("service", ["mosquitto", "central", "registry", "web"])
 def test_it_comes_back_by_itself(system: System, page: Page, service: str) -> None:
     page.goto(system.web_url)

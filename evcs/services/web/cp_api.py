@@ -15,6 +15,7 @@ from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
 
 BY_HAND = ("plug", "unplug", "fault", "clear")
+ACTIONS = (*BY_HAND, "restart", "revoke", "rekey")
 MAX_LINES = 500
 TAIL_BYTES = 131_072
 LAST_SESSIONS = 20
@@ -56,7 +57,7 @@ def add_routes(app: Bottle, deps: Deps) -> None:
     @app.post("/api/v1/cps/<cp>/<verb>")
     def by_hand(cp: str, verb: str) -> HTTPResponse:
         if verb not in BY_HAND:
-            raise NotFound(f"no action {verb[:40]!a}", f"one of {', '.join(BY_HAND)}, restart")
+            raise NotFound(f"no action {verb[:40]!a}", f"one of {', '.join(ACTIONS)}")
         known(deps, cp)
         given = body_json() if request.content_length > 0 else {}
         reason = given.get("reason") if isinstance(given, dict) else None

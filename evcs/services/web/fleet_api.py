@@ -75,6 +75,14 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
     def delete(cp: str) -> HTTPResponse:
         return json_response(registry.delete(cp), 202)
 
+    @app.post("/api/v1/cps/<cp>/revoke")
+    def revoke(cp: str) -> HTTPResponse:
+        return json_response(registry.revoke(cp))
+
+    @app.post("/api/v1/cps/<cp>/rekey")
+    def rekey(cp: str) -> HTTPResponse:
+        return json_response(registry.rekey(cp))
+
 
 def known(deps: Deps, cp: str) -> dict[str, Any]:
     """A CP's row. Raises NotFound."""

@@ -1,7 +1,10 @@
 // One CP's page: its supply over the last minutes, processes, sessions, events, bus and log.
 
+import { Job } from "./activity.js";
 import { Component, html } from "./dom.js";
 import { Chart, supplyOptions } from "./chart.js";
+import { Confirm } from "./dialogs.js";
+import { Jobs } from "./jobs.js";
 import { Messages } from "./messages.js";
 import { Log } from "./log.js";
 import { look } from "./operator.js";
@@ -12,14 +15,17 @@ const CP = decodeURIComponent(location.pathname.split("/").pop());
 const AGAIN_MS = 5000;
 const SHOWN_S = 600;
 
+// Name, verb, and whether it makes sense now.
 const ACTIONS = [
-  ["Stop", "stop", "PATCH", "", { service: "out" }, (row) => row.service === "in"],
-  ["Resume", "resume", "PATCH", "", { service: "in" }, (row) => row.service === "out"],
-  ["Restart its processes", "restart", "POST", "/restart", undefined, () => true],
-  ["Plug a car in", "plug", "POST", "/plug", undefined, (row) => row.engine],
-  ["Unplug it", "unplug", "POST", "/unplug", undefined, (row) => row.engine],
-  ["Cause a fault", "fault", "POST", "/fault", undefined, (row) => row.engine && !row.reason.startsWith("fault")],
-  ["Clear the fault", "clear", "POST", "/clear", undefined, (row) => row.engine && row.reason.startsWith("fault")],
+  ["Stop", "stop", (row) => row.service === "in"],
+  ["Resume", "resume", (row) => row.service === "out"],
+  ["Restart its processes", "restart", (row) => !row.revoked],
+  ["Plug a car in", "plug", (row) => row.engine],
+  ["Unplug it", "unplug", (row) => row.engine],
+  ["Cause a fault", "fault", (row) => row.engine && !row.reason.startsWith("fault")],
+  ["Clear the fault", "clear", (row) => row.engine && row.reason.startsWith("fault")],
+  ["Rekey", "rekey", () => true],
+  ["Revoke", "revoke", (row) => !row.revoked],
 ];
 
 function Facts({ row }) {
@@ -54,19 +60,21 @@ function Events({ found }) {
     <td><${Pill} state=${one.state} /></td><td>${one.driver} ${one.reason}</td></tr>`)}</tbody></table></div>`;
 }
 
-function Actions({ row, enabled, act, note }) {
-  return html`<div class="act">${ACTIONS.map(([name, verb, method, tail, body, fits]) => html`
-    <button key=${verb} disabled=${!enabled || !fits(row)} onClick=${() => act(method, tail, body)}>${name}</button>
+function Actions({ row, enabled, begin, job }) {
+  const off = !enabled || (job && !job.done);
+  return html`<div class="act">${ACTIONS.map(([name, verb, fits]) => html`
+    <button key=${verb} class=${verb === "revoke" ? "danger" : ""} disabled=${off || !fits(row)} onClick=${() => begin(verb)}>${name}</button>
     <${Code}>bin/evcs-cp ${verb} ${CP}<//>`)}</div>
-    ${note && html`<p class="bad" role="alert">${note}</p>`}`;
+    ${job && html`<ul class="jobs"><li data-job=${CP}><${Job} job=${job} /></li></ul>`}`;
 }
 
 class CpPage extends Component {
   constructor() {
     super();
-    this.state = { detail: null, error: "", note: "" };
+    this.state = { detail: null, error: "", asked: null };
+    this.jobs = new Jobs(this);
     this.trace = [[], [], []];
-    this.act = (method, tail, body) => this.change(method, tail, body);
+    this.begin = (verb) => (verb === "revoke" ? this.setState({ asked: { verb, ids: [CP] } }) : this.do(verb));
   }
 
   componentDidMount() {
@@ -89,13 +97,9 @@ class CpPage extends Component {
     }
   }
 
-  async change(method, tail, body) {
-    this.setState({ note: "" });
-    try {
-      await this.props.operator.change(method, `/api/v1/cps/${CP}${tail}`, body);
-    } catch (error) {
-      this.setState({ note: error.message });
-    }
+  async do(verb) {
+    this.setState({ asked: null });
+    await this.jobs.begin(verb, CP);
     this.load();
   }
 
@@ -112,7 +116,7 @@ class CpPage extends Component {
     this.trace = [cut(at, now), cut(power, row.session ? row.session.power_w / 1000 : 0), cut(energy, row.session ? row.session.energy_wh / 1000 : null)];
   }
 
-  render({ store, operator, enabled, version }, { detail, error, note }) {
+  render({ store, operator, enabled, version }, { detail, error, asked }) {
     const row = store.rows.get(CP);
     if (!row) {
       return html`<h1>${CP}</h1>${store.ready
@@ -120,6 +124,7 @@ class CpPage extends Component {
         : html`<p class="reading">Reading the fleet from the bus…</p>`}`;
     }
     this.sample(row, version);
+    this.jobs.judge(store.rows);
     return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} />
         <span>${row.reason}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
       <section class="card"><${Facts} row=${row} /></section>
@@ -134,11 +139,12 @@ class CpPage extends Component {
         </div>
         <section class="card"><h2>Actions</h2>
           ${operator.known && !operator.is && html`<p class="hint">To use them here: <${Code}>bin/evcs open<//></p>`}
-          <${Actions} row=${row} enabled=${enabled} act=${this.act} note=${note} /></section>
+          <${Actions} row=${row} enabled=${enabled} begin=${this.begin} job=${this.jobs.of(CP)} /></section>
       </div>
       <section class="card"><h2>Sessions</h2><${Sessions} found=${detail.sessions} /></section>`}
       <${Messages} store=${store} />
-      <${Log} cp=${CP} />`;
+      <${Log} cp=${CP} />
+      ${asked && html`<${Confirm} ...${asked} onYes=${() => this.do(asked.verb)} onNo=${() => this.setState({ asked: null })} />`}`;
   }
 }
 

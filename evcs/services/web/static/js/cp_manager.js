@@ -1,13 +1,14 @@
 // The CP Manager page: create one CP or a range, change them, and see each step happen.
 
+import { Activity } from "./activity.js";
 import { Component, html } from "./dom.js";
 import { Create } from "./create.js";
 import { Confirm, Edit } from "./dialogs.js";
 import { Jobs } from "./jobs.js";
 import { Code, Pill, start } from "./shell.js";
-import { byName, count, kw } from "./words.js";
+import { count, kw } from "./words.js";
 
-const VERBS = { create: "Create", stop: "Stop", resume: "Resume", edit: "Change", restart: "Restart", delete: "Delete" };
+const ASKED_FIRST = ["revoke", "delete"];
 const AT_ONCE = 4;
 
 // Run `work` on each item, a few at a time.
@@ -19,31 +20,6 @@ async function each(items, work) {
   await Promise.all(Array.from({ length: AT_ONCE }, runner));
 }
 
-function Steps({ job }) {
-  const now = job.done ? -1 : job.steps.findIndex((step) => !step.done);
-  return html`<span class="steps">
-    ${job.steps.map((step, i) => html`<span data-done=${step.done ? "true" : i === now ? "now" : "false"}>
-      ${step.done ? "✓" : i === now ? "…" : "·"} ${step.name}</span>`)}
-  </span>`;
-}
-
-function Activity({ jobs, onClear }) {
-  if (!jobs.list.length) return null;
-  const done = jobs.list.filter((job) => job.done && !job.error).length;
-  const failed = jobs.list.filter((job) => job.error).length;
-  const shown = [...jobs.list].sort((a, b) => Boolean(b.error) - Boolean(a.error) || a.done - b.done || byName(a.cp, b.cp));
-  return html`<section class="card" aria-label="What is being done">
-    <div class="title"><h2 role="status">${done} of ${jobs.list.length} done${failed ? `, ${failed} failed` : ""}</h2>
-      <span class="grow"></span><button class="quiet" onClick=${onClear}>Clear what is done</button></div>
-    <progress max=${jobs.list.length} value=${done + failed} aria-label="Done"></progress>
-    <ul class="jobs">${shown.slice(0, 100).map((job) => html`<li key=${job.cp} data-job=${job.cp}>
-      <span class="job-name">${VERBS[job.verb]} ${job.cp}</span>
-      <${Steps} job=${job} />
-      ${job.error && html`<span class="bad" role="alert">${job.error}</span>`}
-    </li>`)}</ul>
-  </section>`;
-}
-
 class Row extends Component {
   shouldComponentUpdate(next) {
     const { row, job, enabled, chosen } = this.props;
@@ -52,9 +28,8 @@ class Row extends Component {
 
   render({ row, job, enabled, chosen, act }) {
     const busy = job === "busy";
-    const off = !enabled || busy;
-    const out = row.service === "out";
-    const same = (verb) => `The same in a terminal: bin/evcs-cp ${verb} ${row.id}`;
+    const button = (verb, name, not) => html`<button title=${`The same in a terminal: bin/evcs-cp ${verb} ${row.id}`}
+      class=${ASKED_FIRST.includes(verb) ? "danger" : ""} disabled=${!enabled || busy || not} onClick=${() => act.begin(verb, [row.id])}>${name}</button>`;
     return html`<tr data-cp=${row.id} data-state=${row.state}>
       <td><input type="checkbox" aria-label=${`Choose ${row.id}`} checked=${chosen} disabled=${!enabled} onChange=${() => act.choose(row.id)} /></td>
       <td><a href=${`/cp/${row.id}`}>${row.id}</a></td>
@@ -63,12 +38,12 @@ class Row extends Component {
       <td class="number" data-unit="€/kWh">${row.price_eur_kwh}</td>
       <td class="number" data-unit="kW">${kw(row.max_power_w)}</td>
       <td class="actions">
-        ${out
-          ? html`<button title=${same("resume")} disabled=${off} onClick=${() => act.service(row.id, "in")}>Resume</button>`
-          : html`<button title=${same("stop")} disabled=${off} onClick=${() => act.service(row.id, "out")}>Stop</button>`}
-        <button title=${same("restart")} disabled=${off} onClick=${() => act.restart(row.id)}>Restart</button>
-        <button title=${same("edit")} disabled=${off} onClick=${() => act.edit(row)}>Edit</button>
-        <button title=${same("delete")} class="danger" disabled=${off} onClick=${() => act.askDelete([row.id])}>Delete</button>
+        ${row.service === "out" ? button("resume", "Resume") : button("stop", "Stop")}
+        ${button("restart", "Restart", row.revoked)}
+        ${button("edit", "Edit")}
+        ${button("rekey", "Rekey")}
+        ${button("revoke", "Revoke", row.revoked)}
+        ${button("delete", "Delete")}
       </td>
     </tr>`;
   }
@@ -76,61 +51,50 @@ class Row extends Component {
 
 function Chosen({ ids, enabled, act }) {
   if (!ids.length) return null;
+  const verbs = ["resume", "stop", "restart", "rekey", "revoke", "delete"];
   return html`<div class="bar"><strong>${count(ids.length, "CP")} chosen</strong>
-    <button disabled=${!enabled} onClick=${() => each(ids, (cp) => act.service(cp, "in"))}>Resume</button>
-    <button disabled=${!enabled} onClick=${() => each(ids, (cp) => act.service(cp, "out"))}>Stop</button>
-    <button disabled=${!enabled} onClick=${() => each(ids, (cp) => act.restart(cp))}>Restart</button>
-    <button class="danger" disabled=${!enabled} onClick=${() => act.askDelete(ids)}>Delete</button></div>`;
+    ${verbs.map((verb) => html`<button key=${verb} class=${ASKED_FIRST.includes(verb) ? "danger" : ""} disabled=${!enabled}
+      onClick=${() => act.begin(verb, ids)}>${verb[0].toUpperCase()}${verb.slice(1)}</button>`)}</div>`;
 }
 
 class CpManager extends Component {
   constructor() {
     super();
-    this.jobs = new Jobs();
-    this.state = { chosen: new Set(), deleting: null, editing: null, q: "" };
-    this.act = {
-      choose: (cp) => this.choose(cp),
-      service: (cp, service) => this.job(service === "in" ? "resume" : "stop", cp, "PATCH", { service }),
-      restart: (cp) => this.job("restart", cp, "POST", undefined, "/restart"),
-      edit: (row) => this.setState({ editing: row }),
-      askDelete: (ids) => this.setState({ deleting: ids }),
-    };
+    this.jobs = new Jobs(this);
+    this.state = { chosen: new Set(), asked: null, editing: null, q: "" };
+    this.act = { choose: (cp) => this.choose(cp), begin: (verb, ids) => this.begin(verb, ids) };
   }
 
   componentDidMount() {
     this.timer = setInterval(() => this.jobs.list.some((job) => !job.done) && this.setState({}), 500);
   }
 
-  async job(verb, cp, method, body, tail = "") {
-    const send = () => this.props.operator.change(method, `/api/v1/cps/${cp}${tail}`, body);
-    const running = this.jobs.run(verb, cp, this.props.store.rows.get(cp), send);
-    this.setState({});
-    await running;
-    this.setState({});
+  // Some changes have something asked first.
+  begin(verb, ids) {
+    if (verb === "edit") this.setState({ editing: this.props.store.rows.get(ids[0]) });
+    else if (ASKED_FIRST.includes(verb)) this.setState({ asked: { verb, ids } });
+    else each(ids, (cp) => this.jobs.begin(verb, cp));
+  }
+
+  sure({ verb, ids }) {
+    this.setState({ asked: null, chosen: new Set() });
+    each(ids, (cp) => this.jobs.begin(verb, cp));
   }
 
   // One request for all: the Registry makes them in one commit.
-  async create(ids, fields) {
+  create(ids, fields) {
     const answer = this.props.operator.change("POST", "/api/v1/cps", ids.map((id) => ({ id, ...fields })));
-    const running = ids.map((cp, i) => this.jobs.run("create", cp, undefined, async () => {
+    ids.forEach((cp, i) => this.jobs.run("create", cp, async () => {
       const found = (await answer)[i];
       if (found.error) throw new Error(found.error.message);
       return found;
     }));
-    this.setState({});
-    await Promise.all(running);
-    this.setState({});
   }
 
   choose(cp) {
     const chosen = new Set(this.state.chosen);
     if (!chosen.delete(cp)) chosen.add(cp);
     this.setState({ chosen });
-  }
-
-  delete(ids) {
-    this.setState({ deleting: null, chosen: new Set() });
-    each(ids, (cp) => this.job("delete", cp, "DELETE"));
   }
 
   shown() {
@@ -154,7 +118,7 @@ class CpManager extends Component {
     </table></div>`;
   }
 
-  render({ store, operator, enabled }, { chosen, deleting, editing, q }) {
+  render({ store, operator, enabled }, { chosen, asked, editing, q }) {
     this.jobs.judge(store.rows);
     const rows = this.shown();
     const ids = [...chosen].filter((cp) => store.rows.has(cp));
@@ -173,9 +137,9 @@ class CpManager extends Component {
           : html`<p class="none">None yet. Create the first one above, or with <${Code}>bin/evcs-cp create CP-001<//></p>`}
         <${Chosen} ids=${ids} enabled=${enabled} act=${this.act} />
       </section>
-      ${deleting && html`<${Confirm} ids=${deleting} onYes=${() => this.delete(deleting)} onNo=${() => this.setState({ deleting: null })} />`}
+      ${asked && html`<${Confirm} ...${asked} onYes=${() => this.sure(asked)} onNo=${() => this.setState({ asked: null })} />`}
       ${editing && html`<${Edit} row=${editing} onNo=${() => this.setState({ editing: null })}
-        onYes=${(fields) => (this.setState({ editing: null }), this.job("edit", editing.id, "PATCH", fields))} />`}`;
+        onYes=${(fields) => (this.setState({ editing: null }), this.jobs.begin("edit", editing.id, fields))} />`}`;
   }
 }
 

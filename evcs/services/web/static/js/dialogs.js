@@ -24,29 +24,35 @@ class Dialog extends Component {
   }
 }
 
-// Deleting one asks once; deleting many has their number typed.
+const WHAT_COMES = {
+  delete: "Its processes end and it is gone from the Registry. Sessions and tickets stay in the ledger.",
+  revoke: "The bus shuts it out at once and takes it no more, also after a restart; its processes end. A supply under way ends, its ticket comes after rekey. Rekey brings it back with new secrets.",
+};
+
+// What can't be undone, or cuts a supply, asks once; done to many it has their number typed.
 export class Confirm extends Component {
   constructor() {
     super();
     this.state = { typed: "" };
   }
 
-  render({ ids, onYes, onNo }, { typed }) {
+  render({ verb, ids, onYes, onNo }, { typed }) {
     const many = ids.length > 1;
-    const what = many ? count(ids.length, "charging point") : ids[0];
+    const name = `${verb[0].toUpperCase()}${verb.slice(1)}`;
+    const what = `${name} ${many ? count(ids.length, "charging point") : ids[0]}`;
     const sure = !many || typed === String(ids.length);
     const yes = (event) => {
       event.preventDefault();
       if (sure) onYes();
     };
-    return html`<${Dialog} onNo=${onNo} label=${`Delete ${what}`}>
+    return html`<${Dialog} onNo=${onNo} label=${what}>
       <form onSubmit=${yes}>
-        <h2>Delete ${what}?</h2>
-        <p>Its processes end and it is gone from the Registry. Sessions and tickets stay in the ledger.</p>
+        <h2>${what}?</h2>
+        <p>${WHAT_COMES[verb]}</p>
         ${many && html`<label class="field">Type ${ids.length} to confirm
           <input name="number" value=${typed} onInput=${(event) => this.setState({ typed: event.target.value })} autocomplete="off" /></label>`}
-        <p class="hint">The same in a terminal: <${Code}>bin/evcs-cp delete ${many ? "NAME…" : ids[0]}<//></p>
-        <div class="bar"><button class="danger" disabled=${!sure}>Delete</button>
+        <p class="hint">The same in a terminal: <${Code}>bin/evcs-cp ${verb} ${many ? "NAME…" : ids[0]}<//></p>
+        <div class="bar"><button class="danger" disabled=${!sure}>${name}</button>
           <button type="button" onClick=${onNo}>Cancel</button></div>
       </form>
     <//>`;

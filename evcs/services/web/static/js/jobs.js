@@ -1,12 +1,23 @@
-// What is being done to CPs: each job's steps, judged by what the stream tells.
+// What is being done to CPs: each job's request and steps, judged by what the stream tells.
 
 const GIVEN_UP_MS = 60_000;
 
 // A process that is there is told by the id of its start.
 const isUp = (row) => row.engine && row.monitor;
 const isGreen = (row) => row.state === "ACTIVATED" || row.state === "SUPPLYING";
+const inFault = (row) => row.reason.startsWith("fault");
 
-// Name of a step -> whether it is done, from the CP's row (undefined: no such CP).
+// Method, path below the CP's own, and body where it is always the same.
+const REQUESTS = {
+  stop: ["PATCH", "", { service: "out" }],
+  resume: ["PATCH", "", { service: "in" }],
+  edit: ["PATCH", ""],
+  delete: ["DELETE", ""],
+  ...Object.fromEntries(["restart", "plug", "unplug", "fault", "clear", "revoke", "rekey"].map((verb) => [verb, ["POST", `/${verb}`]])),
+};
+
+// Name of a step -> whether it is done, from the CP's row (undefined: no such CP). They are
+// looked at once the request has been answered.
 const STEPS = {
   create: [
     ["registered", (row) => row !== undefined],
@@ -28,18 +39,42 @@ const STEPS = {
     ["processes up", (row, job) => row && isUp(row) && row.engine !== job.before.engine && row.monitor !== job.before.monitor],
     ["in service", (row) => row && (isGreen(row) || row.state === "OUT_OF_ORDER")],
   ],
+  revoke: [
+    ["recorded", (row) => row && row.revoked],
+    ["shut out", (row) => row && row.state === "DISCONNECTED" && row.reason === "revoked"],
+    ["processes ended", (row) => row && row.applied === true && !row.engine && !row.monitor],
+  ],
+  rekey: [
+    ["new secrets", (row, job) => row && row.revision >= job.revision && !row.revoked],
+    ["processes up", (row) => row && row.applied === true && isUp(row)],
+    ["back", (row) => row && (isGreen(row) || row.state === "OUT_OF_ORDER" || inFault(row))],
+  ],
+  plug: [["plugged in", () => true]],
+  unplug: [["unplugged", () => true]],
+  fault: [["told", () => true], ["BROKEN_DOWN", (row) => row && row.state === "BROKEN_DOWN"]],
+  clear: [["told", () => true], ["no fault", (row) => row && !inFault(row)]],
   delete: [["deleted", (row) => row === undefined]],
 };
 
 export class Jobs {
-  constructor() {
+  // `page` is drawn again when a job begins and when its request is answered.
+  constructor(page) {
     this.list = [];
+    this._page = page;
   }
 
-  // Begin a job on a CP whose row is `before`; `send` makes the change.
-  async run(verb, cp, before, send) {
-    const job = { verb, cp, at: Date.now(), steps: STEPS[verb].map(([name]) => ({ name, done: false })), error: "", done: false, revision: 0, before: before || {} };
+  // Begin what `verb` means for a CP.
+  begin(verb, cp, given) {
+    const [method, below, fixed] = REQUESTS[verb];
+    return this.run(verb, cp, () => this._page.props.operator.change(method, `/api/v1/cps/${cp}${below}`, given || fixed));
+  }
+
+  // Begin a job on a CP; `send` makes the change.
+  async run(verb, cp, send) {
+    const before = this._page.props.store.rows.get(cp) || {};
+    const job = { verb, cp, at: Date.now(), steps: STEPS[verb].map(([name]) => ({ name, done: false })), error: "", done: false, revision: 0, before };
     this.list = [job, ...this.list.filter((other) => other.cp !== cp)].slice(0, 2000);
+    this._page.setState({});
     try {
       const found = await send();
       job.sent = true;
@@ -47,7 +82,7 @@ export class Jobs {
     } catch (error) {
       this.fail(job, error.message);
     }
-    return job;
+    this._page.setState({});
   }
 
   fail(job, text) {

@@ -1,0 +1,36 @@
+// Jobs as they are shown: the steps of each as they happen, and why one failed.
+
+import { html } from "./dom.js";
+import { byName } from "./words.js";
+
+const VERBS = {
+  create: "Create", stop: "Stop", resume: "Resume", edit: "Change", restart: "Restart", delete: "Delete",
+  revoke: "Revoke", rekey: "Rekey", plug: "Plug in", unplug: "Unplug", fault: "Fault at", clear: "Clear",
+};
+
+function Steps({ job }) {
+  const now = job.done ? -1 : job.steps.findIndex((step) => !step.done);
+  return html`<span class="steps">
+    ${job.steps.map((step, i) => html`<span data-done=${step.done ? "true" : i === now ? "now" : "false"}>
+      ${step.done ? "✓" : i === now ? "…" : "·"} ${step.name}</span>`)}
+  </span>`;
+}
+
+export function Job({ job }) {
+  return html`<span class="job-name">${VERBS[job.verb]} ${job.cp}</span>
+    <${Steps} job=${job} />
+    ${job.error && html`<span class="bad" role="alert">${job.error}</span>`}`;
+}
+
+export function Activity({ jobs, onClear }) {
+  if (!jobs.list.length) return null;
+  const done = jobs.list.filter((job) => job.done && !job.error).length;
+  const failed = jobs.list.filter((job) => job.error).length;
+  const shown = [...jobs.list].sort((a, b) => Boolean(b.error) - Boolean(a.error) || a.done - b.done || byName(a.cp, b.cp));
+  return html`<section class="card" aria-label="What is being done">
+    <div class="title"><h2 role="status">${done} of ${jobs.list.length} done${failed ? `, ${failed} failed` : ""}</h2>
+      <span class="grow"></span><button class="quiet" onClick=${onClear}>Clear what is done</button></div>
+    <progress max=${jobs.list.length} value=${done + failed} aria-label="Done"></progress>
+    <ul class="jobs">${shown.slice(0, 100).map((job) => html`<li key=${job.cp} data-job=${job.cp}><${Job} job=${job} /></li>`)}</ul>
+  </section>`;
+}
