@@ -185,6 +185,34 @@ class TestOperator:
         expect(dialog).to_have_count(0)
 
 
+def test_in_a_long_list_states_are_true_and_figures_once_they_are_seen(
+    fleet: Stage, page: Page
+) -> None:
+    names = [f"L-{number:03d}" for number in range(200)]
+    for name in names:
+        fleet.wants(name)
+        fleet.judges(name, "SUPPLYING", **SESSION)
+    page.goto(fleet.url)
+    expect(page.locator("[data-cp]")).to_have_count(205)
+    last = cp(page, names[-1])
+    expect(last.locator('[data-figure="energy"]')).to_have_text("1.24 kWh")
+    for energy_wh in (2_000, 3_000):
+        for name in names:
+            fleet.judges(name, "SUPPLYING", **{**SESSION, "energy_wh": energy_wh})
+        shown = f"{energy_wh / 1000:.2f} kWh"
+        expect(cp(page, "L-000").locator('[data-figure="energy"]')).to_have_text(shown)
+    page.keyboard.press("End")
+    expect(last).to_be_in_viewport()
+    expect(last.locator('[data-figure="energy"]')).to_have_text("3.00 kWh")
+    fleet.judges("L-000", "BROKEN_DOWN", "silent")  # out of sight by now
+    expect(cp(page, "L-000")).to_have_attribute("data-state", "BROKEN_DOWN")
+    page.goto(f"{fleet.url}/cp_manager.html")
+    expect(page.locator("tr[data-cp]")).to_have_count(205)
+    for name in names:
+        fleet.wants(name, deleted=True)
+    expect(page.locator("tr[data-cp]")).to_have_count(5)
+
+
 def test_a_cps_page_shows_its_messages_and_pauses(fleet: Stage, page: Page) -> None:
     page.goto(f"{fleet.url}/cp/CP-002")
     expect(page.locator("h1")).to_have_text("CP-002")

@@ -5,6 +5,7 @@ import { Component, html } from "./dom.js";
 import { Create } from "./create.js";
 import { Confirm, Edit } from "./dialogs.js";
 import { Jobs } from "./jobs.js";
+import { Parts, sameHead } from "./parts.js";
 import { Code, Pill, start } from "./shell.js";
 import { count, kw } from "./words.js";
 
@@ -22,12 +23,11 @@ async function each(items, work) {
 
 class Row extends Component {
   shouldComponentUpdate(next) {
-    const { row, job, enabled, chosen } = this.props;
-    return next.row !== row || next.job !== job || next.enabled !== enabled || next.chosen !== chosen;
+    const { row, busy, enabled, chosen } = this.props;
+    return !sameHead(next.row, row) || next.busy !== busy || next.enabled !== enabled || next.chosen !== chosen;
   }
 
-  render({ row, job, enabled, chosen, act }) {
-    const busy = job === "busy";
+  render({ row, busy, enabled, chosen, act }) {
     const button = (verb, name, not) => html`<button title=${`The same in a terminal: bin/evcs-cp ${verb} ${row.id}`}
       class=${ASKED_FIRST.includes(verb) ? "danger" : ""} disabled=${!enabled || busy || not} onClick=${() => act.begin(verb, [row.id])}>${name}</button>`;
     return html`<tr data-cp=${row.id} data-state=${row.state}>
@@ -108,13 +108,13 @@ class CpManager extends Component {
     const all = rows.length > 0 && rows.every((row) => chosen.has(row.id));
     const toggle = () => this.setState({ chosen: new Set(all ? [] : rows.map((row) => row.id)) });
     const busy = new Set(this.jobs.list.filter((job) => !job.done).map((job) => job.cp));
+    const draw = (row) => html`<${Row} key=${row.id} row=${row} busy=${busy.has(row.id)} enabled=${enabled} chosen=${chosen.has(row.id)} act=${this.act} />`;
     return html`<div class="wide"><table class="manage">
       <thead><tr>
         <th><input type="checkbox" aria-label="Choose all" checked=${all} disabled=${!enabled} onChange=${toggle} /></th>
         <th>Name</th><th>State</th><th>Place</th><th class="number">€/kWh</th><th class="number">kW</th>
         <th><span class="hidden">Actions</span></th></tr></thead>
-      <tbody>${rows.map((row) => html`<${Row} key=${row.id} row=${row} job=${busy.has(row.id) ? "busy" : ""}
-        enabled=${enabled} chosen=${chosen.has(row.id)} act=${this.act} />`)}</tbody>
+      <tbody><${Parts} rows=${rows} draw=${draw} /></tbody>
     </table></div>`;
   }
 

@@ -1,6 +1,7 @@
 // The dashboard: totals, and every CP with its state and live figures.
 
 import { Component, createRef, html } from "./dom.js";
+import { Parts, sameHead } from "./parts.js";
 import { Code, Icon, Pill, start } from "./shell.js";
 import { STATES, WORDS, byName, kw, kwh, time } from "./words.js";
 
@@ -16,9 +17,6 @@ const SORTS = {
   energy: (a, b) => energy(b) - energy(a),
 };
 const SORT_WORDS = { name: "Name", state: "State", place: "Place", power: "Power", energy: "Energy" };
-
-// A long list is put on the page in parts, one a frame, so that no task holds the page up.
-const PART = 100;
 
 // The view is kept in the address, so that it can be bookmarked and sent.
 function readView() {
@@ -37,13 +35,9 @@ function writeView(view) {
   history.replaceState(null, "", text ? `/?${text}` : "/");
 }
 
-// What changes seldom, apart from the figures, which change each second.
 class Head extends Component {
-  shouldComponentUpdate({ row: next }) {
-    const { row } = this.props;
-    return row.state !== next.state || row.reason !== next.reason || row.since !== next.since ||
-      row.location !== next.location || Boolean(row.session) !== Boolean(next.session) ||
-      (row.session && row.session.driver !== next.session.driver);
+  shouldComponentUpdate(next) {
+    return !sameHead(next.row, this.props.row);
   }
 
   render({ row }) {
@@ -60,18 +54,29 @@ class Head extends Component {
   }
 }
 
+// The browser leaves out what is far from being seen, and says so: there figures may wait.
 class Row extends Component {
+  constructor() {
+    super();
+    this.onSeen = ({ skipped }) => {
+      this.skipped = skipped;
+      if (!skipped) this.forceUpdate();
+    };
+  }
+
   shouldComponentUpdate(next) {
-    return next.row !== this.props.row;
+    return this.skipped ? !sameHead(next.row, this.props.row) : next.row !== this.props.row;
   }
 
   render({ row }) {
-    return html`<li class="cp" data-cp=${row.id} data-state=${row.state}>
+    return html`<li class="cp" data-cp=${row.id} data-state=${row.state} oncontentvisibilityautostatechange=${this.onSeen}>
       <${Head} row=${row} />
       <${Figures} session=${row.session} price=${row.price_eur_kwh} />
     </li>`;
   }
 }
+
+const drawRow = (row) => html`<${Row} key=${row.id} row=${row} />`;
 
 function Figures({ session, price }) {
   if (!session) return html`<div class="cp-figures idle"><span class="price">${price} €/kWh</span></div>`;
@@ -117,7 +122,7 @@ function Empty() {
 class Dashboard extends Component {
   constructor() {
     super();
-    this.state = { ...readView(), limit: PART };
+    this.state = readView();
     this.search = createRef();
     this.list = createRef();
     this.set = (change) => this.setState(change, () => writeView(this.state));
@@ -126,12 +131,6 @@ class Dashboard extends Component {
 
   componentDidMount() {
     addEventListener("keydown", this.onKey);
-  }
-
-  componentDidUpdate() {
-    if (this.state.limit < this.props.store.rows.size) {
-      requestAnimationFrame(() => this.setState({ limit: this.state.limit + PART }));
-    }
   }
 
   key(event) {
@@ -178,7 +177,7 @@ class Dashboard extends Component {
         </select></label>
       </div>
       ${rows.length
-        ? html`<ul class="cps" ref=${this.list}>${rows.slice(0, view.limit).map((row) => html`<${Row} key=${row.id} row=${row} />`)}</ul>`
+        ? html`<ul class="cps" ref=${this.list}><${Parts} rows=${rows} draw=${drawRow} /></ul>`
         : html`<p class="none">No charging point fits. <button class="quiet" onClick=${() => this.set({ q: "", state: "" })}>Show all</button></p>`}`;
   }
 }
