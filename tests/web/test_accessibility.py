@@ -77,6 +77,23 @@ def test_stale_pages(fleet: Stage, page: Page) -> None:
         expect(tab.locator("#stale")).to_have_count(0)
 
 
+def test_what_matters_stays_in_sight(fleet: Stage, page: Page) -> None:
+    for number in range(60):
+        fleet.wants(f"M-{number:03d}")
+    page.set_viewport_size({"width": 390, "height": 780})
+    page.goto(fleet.login_url("/cp_manager.html"))
+    expect(page.locator("tr[data-cp]")).to_have_count(65)
+    page.get_by_label("Choose all").check()
+    expect(page.locator(".chosen")).to_be_in_viewport(ratio=1)
+    page.mouse.wheel(0, 3_000)
+    fleet.stop_web()
+    expect(page.locator("#stale")).to_be_in_viewport(ratio=1)
+    fleet.start_web()
+    for number in range(60):
+        fleet.wants(f"M-{number:03d}", deleted=True)
+    expect(page.locator("tr[data-cp]")).to_have_count(5)
+
+
 def test_by_keyboard_alone(fleet: Stage, page: Page) -> None:
     page.goto(fleet.login_url())
     expect(cp(page, "CP-001")).to_be_visible()

@@ -21,6 +21,9 @@ const axis = (more) => ({
   ...more,
 });
 
+// No label twice where there is little to show yet.
+const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300];
+
 // Power as an area on the left, energy as a line on the right, over time.
 export function supplyOptions() {
   return {
@@ -32,7 +35,7 @@ export function supplyOptions() {
       { label: "Power, kW", scale: "kW", stroke: () => colour("green"), fill: () => colour("green-ground"), width: 2, points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(1)) },
       { label: "Energy, kWh", scale: "kWh", stroke: () => colour("link"), width: 2, dash: [6, 4], points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(2)) },
     ],
-    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90 }), axis({ scale: "kW", size: 46 }), axis({ scale: "kWh", side: 1, size: 52, grid: { show: false } })],
+    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: SECONDS }), axis({ scale: "kW", size: 46 }), axis({ scale: "kWh", side: 1, size: 52, grid: { show: false } })],
   };
 }
 

@@ -56,7 +56,7 @@ function Sessions({ found }) {
 
 function Events({ found }) {
   if (!found.length) return html`<p class="none">None since the web process began.</p>`;
-  return html`<div class="wide"><table><tbody>${found.map((one) => html`<tr><td class="since">${time(one.at)}</td>
+  return html`<div class="wide"><table class="events"><tbody>${found.map((one) => html`<tr><td class="since">${time(one.at)}</td>
     <td><${Pill} state=${one.state} /></td><td>${one.driver} ${one.reason}</td></tr>`)}</tbody></table></div>`;
 }
 

@@ -52,7 +52,7 @@ class Row extends Component {
 function Chosen({ ids, enabled, act }) {
   if (!ids.length) return null;
   const verbs = ["resume", "stop", "restart", "rekey", "revoke", "delete"];
-  return html`<div class="bar"><strong>${count(ids.length, "CP")} chosen</strong>
+  return html`<div class="bar chosen"><strong>${count(ids.length, "CP")} chosen</strong>
     ${verbs.map((verb) => html`<button key=${verb} class=${ASKED_FIRST.includes(verb) ? "danger" : ""} disabled=${!enabled}
       onClick=${() => act.begin(verb, ids)}>${verb[0].toUpperCase()}${verb.slice(1)}</button>`)}</div>`;
 }

@@ -2,7 +2,7 @@
 
 import { Component } from "./dom.js";
 
-const PART = 40;
+const PART = 24;
 
 // `draw` for each of `rows`, some more of them each frame.
 export class Parts extends Component {
