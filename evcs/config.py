@@ -90,7 +90,7 @@ class Home(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Everything that can be set. Ports are TCP, times seconds."""
+    """Everything that can be set. Ports are TCP, times seconds; to keep 0 days is for ever."""
 
     home: Home
     mqtt_port: int = 1883
@@ -98,6 +98,8 @@ class Settings(NamedTuple):
     registry_port: int = 8082
     time_scale: float = 1.0
     host: str = "main"
+    keep_sessions_days: int = 0
+    keep_audit_days: int = 0
 
 
 _ENVIRONMENT = {
@@ -105,6 +107,8 @@ _ENVIRONMENT = {
     "web_port": "EVCS_WEB_PORT",
     "registry_port": "EVCS_REGISTRY_PORT",
     "time_scale": "EVCS_TIME_SCALE",
+    "keep_sessions_days": "EVCS_KEEP_SESSIONS_DAYS",
+    "keep_audit_days": "EVCS_KEEP_AUDIT_DAYS",
 }
 
 
@@ -185,6 +189,9 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     for name in ("mqtt_port", "web_port", "registry_port"):
         if name in values:
             values[name] = _number(name, values[name], int, 1, 65535)
+    for name in ("keep_sessions_days", "keep_audit_days"):
+        if name in values:
+            values[name] = _number(name, values[name], int, 0, 36_500)
     if "time_scale" in values:
         values["time_scale"] = _number("time_scale", values["time_scale"], float, 0.001, 100_000)
     if "host" in values:

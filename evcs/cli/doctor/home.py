@@ -6,7 +6,7 @@ import sqlite3
 import stat
 from pathlib import Path
 
-from evcs.adapters import secret_files
+from evcs.adapters import ledger_schema, secret_files
 from evcs.adapters.section_files import SectionFiles
 from evcs.cli.check import accounts
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding, some
@@ -40,6 +40,7 @@ def ledger(sight: Sight) -> Finding:
     try:
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
         try:
+            ledger_schema.version(db, path)
             answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             count = db.execute("SELECT count(*) FROM session").fetchone()[0]
         finally:
