@@ -62,7 +62,8 @@ def wait_until_up(call: Call, timeout_s: float) -> None:
             missing = ", ".join(sorted(expected - online))
             raise TimedOut(f"not there after {timeout_s:g} s: {missing}", "see: evcs status")
     cps = call.registry.cps()
-    wanted = {cp["id"]: fleet.settled(cp) for cp in cps if not cp["revoked"]}
+    here = [cp for cp in cps if cp["host"] == call.settings.host and not cp["revoked"]]
+    wanted = {cp["id"]: fleet.settled(cp) for cp in here}
     if wanted:
         left = max(deadline - time.monotonic(), 1.0)
         _, late = fleet.await_states(call, wanted, left)
