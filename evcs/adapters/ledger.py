@@ -61,6 +61,7 @@ class Ledger:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA journal_size_limit = 4194304")
         # What is dropped or replaced is overwritten in the file, not only unlinked.
         self._db.execute("PRAGMA secure_delete = ON")
         ledger_schema.make_current(self._db, path)
