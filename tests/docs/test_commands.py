@@ -23,7 +23,7 @@ BEFORE = {"topics.md": [], "security.md": [("evcs-cp", "create", "CP-002")]}
 #: Commands of the pages that are not run as they stand, by how they begin.
 NOT_RUN = {
     "bin/check": "these tests",
-    "bin/evcs demo": "tests/system/test_clean_start.py",
+    "bin/evcs demo": "tests/system/test_demo.py",
     "export EVCS_HOME=": "each test has a home and ports of its own",
     'rm -r "$EVCS_HOME"': "that home",
     "source <(bin/evcs completion ": "tests/contract/test_streams.py, in each shell",
