@@ -123,9 +123,10 @@ class Ledger:
                 detail = f"{dropped.sessions} sessions, {dropped.audit} entries of the audit"
                 entry = AuditEntry(at, "central", "drop", None, "ok", detail)
                 self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", entry)
-        if any(dropped):
+        more = limit in dropped
+        if any(dropped) and not more:
             ledger_keeping.tidy(self._db)
-        return limit in dropped
+        return more
 
     def close(self) -> None:
         """Close the file."""

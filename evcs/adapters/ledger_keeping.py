@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from evcs.adapters.ledger_schema import AUDIT_FROM, SESSIONS_FROM
 
+WAIT_MS = 200
+
 _DROP_SESSIONS = """
 DELETE FROM session WHERE session_id IN (
   SELECT session_id FROM session
@@ -73,6 +75,12 @@ def drop(
 
 
 def tidy(db: sqlite3.Connection) -> None:
-    """Empty the log beside the file, which holds pages as they were before."""
-    with suppress(sqlite3.Error):  # SQLite does it later by itself
+    """Empty the log beside the file, which holds pages as they were before.
+
+    Whoever reads just then is not waited for long: SQLite does it at a later time by itself.
+    """
+    (usual,) = db.execute("PRAGMA busy_timeout").fetchone()
+    db.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
+    with suppress(sqlite3.Error):
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.execute(f"PRAGMA busy_timeout = {usual}")
