@@ -251,6 +251,20 @@ def test_nothing_of_a_forgotten_name_is_left_in_the_files(path: Path) -> None:
     ledger.close()
 
 
+def test_who_reads_just_then_is_read_to_and_the_name_goes_all_the_same(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled()], [], [])
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT driver FROM session").fetchall() == [("ALICE",)]
+        ledger.commit([], [], [], forgotten={"ALICE": "removed-1"})
+        assert reader.execute("SELECT driver FROM session").fetchall() == [("ALICE",)]
+        reader.execute("COMMIT")
+        assert reader.execute("SELECT driver FROM session").fetchall() == [("removed-1",)]
+    ledger.commit([session(2)], [], [])
+    ledger.close()
+
+
 @pytest.mark.parametrize(
     "sql",
     [
