@@ -15,7 +15,7 @@ Installs Debian's mosquitto (and Python's venv where it is missing) and, in .ven
 this file, the Python packages of requirements.txt. Run again, it does only what is missing.
 
   --dev        also what bin/check needs: requirements-dev.txt, git, chromium,
-               shellcheck, systemd-analyze
+               shellcheck, systemd-analyze, fish, zsh
   --system     for the whole machine, as root: the program in /opt/evcs, its data in
                /var/lib/evcs, the user evcs, evcs.service, the commands in /usr/local/bin.
                Over an earlier version it upgrades and keeps the data.
@@ -113,9 +113,11 @@ find_packages() {
     if ((dev)); then
         command -v chromium >/dev/null || packages+=(chromium chromium-sandbox fonts-liberation)
         command -v faketime >/dev/null || packages+=(faketime)
+        command -v fish >/dev/null || packages+=(fish)
         command -v git >/dev/null || packages+=(git)
         command -v shellcheck >/dev/null || packages+=(shellcheck)
         command -v systemd-analyze >/dev/null || packages+=(systemd)
+        command -v zsh >/dev/null || packages+=(zsh)
     fi
 }
 

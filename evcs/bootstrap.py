@@ -135,6 +135,7 @@ def run_central(settings: Settings) -> None:
     from evcs.services import loop
     from evcs.services.central import service
     from evcs.services.central.fair_share import FairShare
+    from evcs.services.central.keeping import Keeping
 
     _lock = _hold(settings, "central")
     inbox = _inbox()
@@ -151,8 +152,14 @@ def run_central(settings: Settings) -> None:
         "registry_log": partial(FollowedLog, log / "registry.log", audit_lines.take),
     }
     central = service.Central(bus, ledger, clock.monotonic, birth, logs)
+    keeping = Keeping(ledger, settings.keep_sessions_days, settings.keep_audit_days)
+
+    def tick(now: float) -> float:
+        keeping.look(now)
+        return central.tick(now)
+
     bus.start()
-    loop.run(inbox, central.handle, central.tick, clock.monotonic)
+    loop.run(inbox, central.handle, tick, clock.monotonic)
     bus.stop()
     ledger.close()
 

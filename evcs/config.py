@@ -111,7 +111,7 @@ class Endpoint(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Everything that can be set. Ports are TCP, times seconds.
+    """Everything that can be set. Ports are TCP, times seconds; to keep 0 days is for ever.
 
     The broker always listens on 127.0.0.1 and `mqtt_port`, for the processes here, and
     with `mqtt_tls` encrypts that too. What listens on any other address serves TLS alone.
@@ -129,6 +129,8 @@ class Settings(NamedTuple):
     http_listen: str = LOOPBACK
     http_tls: bool = False
     http_name: str = ""
+    keep_sessions_days: int = 0
+    keep_audit_days: int = 0
 
     @property
     def mqtt_is_open(self) -> bool:
@@ -182,6 +184,8 @@ _ENVIRONMENT = {
     "http_listen": "EVCS_HTTP_LISTEN",
     "http_tls": "EVCS_HTTP_TLS",
     "http_name": "EVCS_HTTP_NAME",
+    "keep_sessions_days": "EVCS_KEEP_SESSIONS_DAYS",
+    "keep_audit_days": "EVCS_KEEP_AUDIT_DAYS",
 }
 # In conf/evcs.toml: [mqtt] listen, tls_port, tls; [http] listen, tls, name.
 _TABLES = {
@@ -303,11 +307,17 @@ def _port(name: str, value: object) -> int:
     return int(_number(name, value, int, 1, 65535))
 
 
+def _days(name: str, value: object) -> int:
+    return int(_number(name, value, int, 0, 36_500))
+
+
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "mqtt_port": _port,
     "web_port": _port,
     "registry_port": _port,
     "mqtt_tls_port": _port,
+    "keep_sessions_days": _days,
+    "keep_audit_days": _days,
     "time_scale": lambda name, value: _number(name, value, float, 0.001, 100_000),
     "host": check_id,
     "mqtt_listen": _address,

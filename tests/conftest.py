@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def new_system(short_tmp: Path) -> Iterator[Callable[..., System]]:
     """Makes systems that are not started yet; each is stopped at the end."""
     made: list[System] = []
 
-    def make(**kwargs: float) -> System:
+    def make(**kwargs: Any) -> System:
         home = Path(tempfile.mkdtemp(dir=short_tmp, prefix="h"))
         home.rmdir()
         made.append(System(home, **kwargs))

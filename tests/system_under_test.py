@@ -62,8 +62,8 @@ class Done(NamedTuple):
 class System:
     """One home. Commands run as a user would run them."""
 
-    def __init__(self, home: Path, time_scale: float = 60.0) -> None:
-        self.home = home
+    def __init__(self, home: Path, time_scale: float = 60.0, commands: Path = ROOT / "bin") -> None:
+        self.home, self.commands = home, commands
         self.mqtt_port, self.web_port, self.registry_port = free_ports(3)
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.env = {
@@ -97,7 +97,7 @@ class System:
     def run(self, program: str, *args: str, timeout: float = 120.0, **env: str) -> Done:
         """Run one of bin/*, whatever its end."""
         done = subprocess.run(
-            [str(ROOT / "bin" / program), *args], env={**self.env, **env}, cwd=self.home.parent,
+            [str(self.commands / program), *args], env={**self.env, **env}, cwd=self.home.parent,
             capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return Done(done.returncode, done.stdout, done.stderr)
@@ -111,7 +111,7 @@ class System:
     def spawn(self, program: str, *args: str) -> subprocess.Popen[str]:
         """Start one of bin/* and leave it running."""
         return subprocess.Popen(
-            [str(ROOT / "bin" / program), *args], env=self.env, stdout=subprocess.PIPE,
+            [str(self.commands / program), *args], env=self.env, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
             preexec_fn=_hear_interrupts,
         )  # fmt: skip

@@ -195,7 +195,9 @@ def _manifest(source: Path, tar: tarfile.TarFile) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadValue(f"{source}: its list of files can't be read", "take another one") from None
     if version != FORMAT or not shape:
-        raise BadValue(f"{source} is of format {version!a:.20}; this evcs reads 1", "upgrade evcs")
+        raise BadValue(
+            f"{source} is of format {version!a:.20}; this evcs reads {FORMAT}", "upgrade evcs"
+        )
     return dict(found)
 
 
@@ -205,8 +207,15 @@ def _is_ours(name: str) -> bool:
     return plain and (name == SETTINGS or (path.parts[0] == "data" and len(path.parts) > 1))
 
 
+def _make_closed(folder: Path) -> None:
+    """Create a folder and its parents, none open to others (mkdir's mode is the last one's)."""
+    if not folder.is_dir():
+        _make_closed(folder.parent)
+        folder.mkdir(0o700)
+
+
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, goal: Path) -> str:
-    goal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_closed(goal.parent)
     content = tar.extractfile(member)
     assert content is not None
     digest = hashlib.sha256()

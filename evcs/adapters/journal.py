@@ -1,6 +1,7 @@
 """An Engine's journal: appended a line a second while it supplies, read at its birth.
 
-The last whole line is what the Engine holds; a line that a kill tore is passed over.
+The last whole line is what the Engine holds; a line that a kill tore is passed over. A file
+that has grown long begins anew with its last line.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-COMPACT_ABOVE = 4 * 1024 * 1024
+from evcs.adapters.files import write_atomic
+
+#: In bytes; an hour of a supply is half a megabyte.
+LONGEST = 4 * 1024 * 1024
 
 
 class Journal:
@@ -19,7 +23,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._fd = self._open()
         self._torn = self._ends_torn()
 
     def last(self) -> dict[str, Any] | None:
@@ -38,6 +42,8 @@ class Journal:
     def append(self, record: dict[str, Any], sync: bool) -> None:
         """Add a line; with `sync`, it lasts through a power cut. Raises OSError (disk full)."""
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        if os.fstat(self._fd).st_size > LONGEST and self._begun_anew(line):
+            return
         if self._torn:
             line = b"\n" + line
         self._torn = True
@@ -48,10 +54,19 @@ class Journal:
         if sync:
             os.fsync(self._fd)
 
-    def compact(self) -> None:
-        """Start afresh where the file has grown long; only while nothing is held."""
-        if os.fstat(self._fd).st_size > COMPACT_ABOVE:
-            os.ftruncate(self._fd, 0)
+    def _begun_anew(self, line: bytes) -> bool:
+        """Whether a new file with that line has taken the old one's place."""
+        try:
+            write_atomic(self._path, line, 0o600)
+        except OSError:
+            return False  # the old one is still good
+        fd = self._open()
+        os.close(self._fd)
+        self._fd, self._torn = fd, False
+        return True
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def _ends_torn(self) -> bool:
         size = os.fstat(self._fd).st_size

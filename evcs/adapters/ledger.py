@@ -2,55 +2,23 @@
 
 WAL with synchronous=FULL: what is committed survives a power cut. One row a session, so
 a second ticket for a session can't be written down; triggers keep settled sessions and
-audit entries as they are.
+audit entries as they are (adapters.ledger_schema).
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from evcs.adapters import ledger_keeping, ledger_schema
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
 from evcs.core.messages import NOTHING
 from evcs.core.session import SETTLED, Session
 from evcs.core.units import cost_eur
-
-VERSION = 1
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS session (
-  session_id TEXT PRIMARY KEY, cp TEXT NOT NULL, driver TEXT NOT NULL,
-  price_eur_kwh TEXT NOT NULL, requested_wh INTEGER NOT NULL, max_power_w INTEGER NOT NULL,
-  started_at TEXT NOT NULL, phase TEXT NOT NULL, energy_wh INTEGER NOT NULL,
-  seq INTEGER NOT NULL, power_w INTEGER NOT NULL, reason TEXT, ended_at TEXT, cost_eur TEXT,
-  request_id TEXT
-) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS session_open ON session (cp) WHERE phase <> 'settled';
-CREATE INDEX IF NOT EXISTS session_started ON session (started_at);
-CREATE INDEX IF NOT EXISTS session_cp ON session (cp, started_at);
-CREATE INDEX IF NOT EXISTS session_driver ON session (driver, started_at);
-CREATE TRIGGER IF NOT EXISTS session_settled BEFORE UPDATE ON session
-  WHEN OLD.phase = 'settled'
-  BEGIN SELECT RAISE(ABORT, 'a settled session is never changed'); END;
-CREATE TRIGGER IF NOT EXISTS session_kept BEFORE DELETE ON session
-  WHEN OLD.phase <> 'requested'
-  BEGIN SELECT RAISE(ABORT, 'a session is never deleted'); END;
-CREATE TABLE IF NOT EXISTS audit (
-  at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, cp TEXT, outcome TEXT NOT NULL,
-  detail TEXT NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
-CREATE TRIGGER IF NOT EXISTS audit_kept BEFORE UPDATE ON audit
-  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
-CREATE TRIGGER IF NOT EXISTS audit_stays BEFORE DELETE ON audit
-  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
-CREATE TABLE IF NOT EXISTS noted (
-  key TEXT PRIMARY KEY, value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-"""
 
 _COLUMNS = ", ".join(Session._fields)
 _PUT = (
@@ -83,11 +51,10 @@ class Ledger:
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > VERSION:
-            raise EvcsError(f"{path} is of a newer version ({found})", "upgrade evcs")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("PRAGMA journal_size_limit = 4194304")
+        # What is dropped or replaced is overwritten in the file, not only unlinked.
+        self._db.execute("PRAGMA secure_delete = ON")
+        ledger_schema.make_current(self._db, path)
 
     def open_sessions(self) -> list[Session]:
         """All sessions that are not settled."""
@@ -108,30 +75,63 @@ class Ledger:
 
     def commit(
         self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],
-        noted: Mapping[str, str | None] = NOTHING,
+        noted: Mapping[str, str | None] = NOTHING, forgotten: Mapping[str, str] = NOTHING,
     ) -> None:  # fmt: skip
-        """One transaction; `refused` are requests that their CP turned down. Raises EvcsError."""
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        """One transaction; `refused` are requests that their CP turned down. Raises EvcsError.
+
+        `forgotten`: driver -> the pseudonym that takes its place in all that is written.
+        """
+        with self._transaction():
             self._db.executemany(_PUT, sessions)
             self._db.executemany(
                 "DELETE FROM session WHERE session_id = ?", [(one,) for one in refused]
             )
             self._db.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", audit)
-            self._db.executemany("DELETE FROM noted WHERE key = ?", [(key,) for key in noted])
-            self._db.executemany(
-                "INSERT INTO noted VALUES (?, ?)",
-                [(key, value) for key, value in noted.items() if value is not None],
-            )
+            for driver, pseudonym in forgotten.items():
+                ledger_keeping.forget(self._db, driver, pseudonym)
+            ledger_keeping.note(self._db, noted)
+        if forgotten:
+            ledger_keeping.tidy(self._db)
+
+    def knows(self, driver: str) -> bool:
+        """Whether a session or an entry of the audit names the driver."""
+        return ledger_keeping.knows(self._db, driver)
+
+    def newest(self) -> str | None:
+        """The latest time that anything in here tells of."""
+        return ledger_keeping.newest(self._db)
+
+    def drop(self, sessions_from: str | None, audit_from: str | None, at: str, limit: int) -> bool:
+        """Drop tickets that ended, and entries of the audit, before those times (None: none).
+
+        At most `limit` of each, in one transaction, with an entry of the time `at` that says
+        so; whether there may be more. Raises EvcsError.
+        """
+        with self._transaction():
+            dropped = ledger_keeping.drop(self._db, sessions_from, audit_from, limit)
+            if any(dropped):
+                detail = f"{dropped.sessions} sessions, {dropped.audit} entries of the audit"
+                entry = AuditEntry(at, "central", "drop", None, "ok", detail)
+                self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", entry)
+        more = limit in dropped
+        if any(dropped) and not more:
+            ledger_keeping.tidy(self._db)
+        return more
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise EvcsError(f"the ledger can't be written: {error}", "make room") from None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
 
     def _select(self, clause: str, *values: object) -> list[Session]:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM session {clause}", values)  # noqa: S608
@@ -244,6 +244,7 @@ class LedgerReader:
             return []
         db = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
         try:
+            ledger_schema.version(db, self._path)
             return db.execute(query, values).fetchall()
         except sqlite3.OperationalError as error:
             raise EvcsError(f"the ledger can't be read: {error}", "is it in use?") from None

@@ -43,6 +43,7 @@ class _AtomicStorage(Storage):
             _log.error("%s was broken or missing; its copy, the last commit, is used", self._path)
             write_atomic(self._path, _dump(spare))
             return spare
+        _refuse_newer(self._path, self._copy)
         if self._path.exists() or self._copy.exists():
             raise EvcsError(
                 f"neither {self._path} nor its copy can be read",
@@ -84,6 +85,22 @@ def _load(path: Path) -> _Tables | None:
         return None
 
 
+def _refuse_newer(*paths: Path) -> None:
+    """Of files that can't be read: one may be of a format to come. Raises EvcsError.
+
+    A flipped bit may look so too: asked only where there is no good file beside it.
+    """
+    for path in paths:
+        try:
+            found = json.loads(path.read_bytes())["format"]
+            newer = found > FORMAT
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if newer:
+            text = f"{path} is of a newer format ({found}; this evcs knows {FORMAT})"
+            raise EvcsError(text, "upgrade evcs")
+
+
 class Stored(NamedTuple):
     """What a store holds, as a reader finds it."""
 
@@ -94,12 +111,14 @@ class Stored(NamedTuple):
 def peek(path: Path) -> tuple[Stored | None, list[Path]]:
     """What the store holds, None where nothing can be read; and its files that can't be.
 
-    Changes nothing, so it is for those who don't own the store.
+    Changes nothing, so it is for those who don't own the store. Raises EvcsError where
+    both files are of a newer format.
     """
     found = {one: _load(one) for one in (path, _copy_of(path))}
     tables = next((one for one in found.values() if one is not None), None)
     bad = [one for one, content in found.items() if content is None and one.exists()]
     if tables is None:
+        _refuse_newer(*bad)
         return None, bad
     cps = tables.get("cps", {}).values()
     drivers = [doc["id"] for doc in tables.get("drivers", {}).values()]

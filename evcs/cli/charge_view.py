@@ -83,7 +83,7 @@ class Bar(Lines):
                 self._bar.stop()
                 show(self._call, event)
             else:
-                self._bar.console.print(line(event))
+                self._bar.console.print(line(event), highlight=False)
             return
         b = event.body
         left = ""

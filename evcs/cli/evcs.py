@@ -6,10 +6,12 @@ import os
 import sys
 import time
 import webbrowser
+from functools import partial
 from typing import Any
 
 import click
 
+from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.supervisord import Process, Supervisord
 from evcs.cli import audit, backups, fleet, sessions, settings, supervision, tls, trials, watch
 from evcs.cli.check import differences
@@ -18,9 +20,10 @@ from evcs.cli.common import main as run_program
 from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.observer import Observer
+from evcs.cli.operator import ask_operator
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import EvcsError, TimedOut, Unreachable
+from evcs.core.errors import Conflict, EvcsError, NotFound, TimedOut, Unreachable
 from evcs.core.ids import RESERVED, check_id
 
 program = group("evcs", "A charging network that comes back: start, stop, see, demonstrate.")
@@ -59,7 +62,8 @@ def wait_until_up(call: Call, timeout_s: float) -> None:
             missing = ", ".join(sorted(expected - online))
             raise TimedOut(f"not there after {timeout_s:g} s: {missing}", "see: evcs status")
     cps = call.registry.cps()
-    wanted = {cp["id"]: fleet.settled(cp) for cp in cps if not cp["revoked"]}
+    here = [cp for cp in cps if cp["host"] == call.settings.host and not cp["revoked"]]
+    wanted = {cp["id"]: fleet.settled(cp) for cp in here}
     if wanted:
         left = max(deadline - time.monotonic(), 1.0)
         _, late = fleet.await_states(call, wanted, left)
@@ -201,10 +205,33 @@ def driver_add(call: Call, names: tuple[str, ...]) -> None:
 
 @command(driver, "remove")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-def driver_remove(call: Call, names: tuple[str, ...]) -> None:
-    """Remove drivers with their secrets; their tickets stay."""
+@click.option("--forget", is_flag=True, help="Also put a pseudonym in the place of their names.")
+def driver_remove(call: Call, names: tuple[str, ...], forget: bool) -> None:
+    """Remove drivers with their secrets; their tickets stay, with --forget without the name."""
     checked = [check_id("driver", name) for name in names]
-    fleet.tell_done(call, fleet.each(checked, call.registry.remove_driver), "removed")
+    do = partial(_forget, call) if forget else call.registry.remove_driver
+    fleet.tell_done(call, fleet.each(checked, do), "removed and forgotten" if forget else "removed")
+
+
+def _forget(call: Call, name: str) -> None:
+    """Remove a driver, where that wasn't done before, and have Central forget the name."""
+    reader = LedgerReader(call.settings.home.ledger_db)
+    if any(
+        reader.sessions(driver=name, state=state, limit=1) for state in ("active", "interrupted")
+    ):
+        raise Conflict(
+            f"driver {name} has a session that is not settled", f"evcs-driver stop --driver {name}"
+        )
+    missing = None
+    try:
+        call.registry.remove_driver(name)
+    except NotFound as error:
+        missing = error
+    try:
+        ask_operator(call, "forget", driver=name)
+    except NotFound:
+        if missing is not None:
+            raise missing from None
 
 
 @command(driver, "list")

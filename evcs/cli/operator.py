@@ -16,10 +16,10 @@ ANSWER_WITHIN_S = 15.0
 
 def ask_operator(
     call: Call, verb: str, cp: str | None = None, session_id: str | None = None,
-    reason: str | None = None,
+    reason: str | None = None, driver: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask Central for something and return its answer's body. Raises what it refuses with."""
-    asked = m.OperatorRequest("operator", verb, os.urandom(8).hex(), cp, session_id, reason)
+    asked = m.OperatorRequest("operator", verb, os.urandom(8).hex(), cp, session_id, reason, driver)
     answers: list[m.OperatorEvent] = []
 
     def take(message: m.Message | m.Cleared) -> bool:

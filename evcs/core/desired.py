@@ -11,7 +11,7 @@ from typing import Any
 
 from evcs.core import units
 from evcs.core.errors import BadValue
-from evcs.core.ids import check_id
+from evcs.core.ids import FORGOTTEN, check_id, same
 from evcs.core.messages import DesiredCp
 
 MAX_LOCATION = 200
@@ -96,7 +96,12 @@ def driver_id(given: object) -> str:
     """The driver that a creation asks for. Raises BadValue."""
     if not isinstance(given, Mapping) or set(given) != {"id"}:
         raise BadValue("a driver needs an id and nothing else", 'such as {"id": "ALICE"}')
-    return check_id("driver", given["id"])
+    driver = check_id("driver", given["id"])
+    if same(driver).startswith(FORGOTTEN):
+        raise BadValue(
+            f"driver id {driver} is reserved", f"choose one without {FORGOTTEN} in front"
+        )
+    return driver
 
 
 def to_json(cp: DesiredCp) -> dict[str, Any]:

@@ -15,6 +15,9 @@ RESERVED = frozenset({"mosquitto", "registry", "central", "cp-manager", "web"})
 #: Words that supervisorctl gives a meaning of their own.
 TAKEN = RESERVED | {"all"}
 
+#: A driver who was forgotten is this and something random; no other may be named so.
+FORGOTTEN = "removed-"
+
 MAX_EXPANSION = 10_000
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
 

@@ -144,7 +144,7 @@ class DriverRequest(NamedTuple):
 
 
 class OperatorRequest(NamedTuple):
-    """Operator or web: plug, unplug, fault, clear (of a CP), close (of a session)."""
+    """Operator or web: plug, unplug, fault, clear (a CP); close (a session); forget (a driver)."""
 
     asker: str
     verb: str
@@ -152,6 +152,7 @@ class OperatorRequest(NamedTuple):
     cp: str | None = None
     session_id: str | None = None
     reason: str | None = None
+    driver: str | None = None
 
 
 class DriverEvent(NamedTuple):

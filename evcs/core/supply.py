@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from evcs.core.errors import EvcsError
 from evcs.core.messages import Command
 
 IDLE = "idle"
@@ -26,6 +27,9 @@ BAD_COMMAND = "bad_command"
 BAD_STATE = "bad_state"
 
 REMEMBERED = 8
+
+#: Of a journal's lines.
+FORMAT = 1
 
 
 class Supply(NamedTuple):
@@ -102,13 +106,18 @@ def end(supply: Supply, reason: str) -> Supply:
 
 def to_record(supply: Supply) -> dict[str, Any]:
     """A journal line."""
-    return supply._asdict()
+    return {"format": FORMAT, **supply._asdict()}
 
 
 def from_record(record: dict[str, Any] | None) -> Supply:
-    """What an Engine holds at its birth, from its journal's last whole line."""
+    """What an Engine holds at its birth, from its journal's last whole line.
+
+    Raises EvcsError for a line of a newer version; one that names none is of the first.
+    """
     if record is None:
         return Supply()
+    if record.get("format", 1) != FORMAT:
+        raise EvcsError(f"the journal is of another format than {FORMAT}", "upgrade evcs")
     supply = Supply(**{name: record[name] for name in Supply._fields[:-1]})
     supply = supply._replace(over=tuple(record.get("over", ())))
     return supply._replace(phase=WAITING) if supply.phase == SUPPLYING else supply

@@ -50,7 +50,9 @@ def thousands(field: str, value: object, highest: int) -> int:
 
 
 def whole(field: str, value: object, lowest: int, highest: int) -> int:
-    """An integer within bounds, never a bool, float or string. Raises BadValue."""
+    """An integer within bounds, never a bool or string; 7400.0 is one. Raises BadValue."""
+    if type(value) is float and value.is_integer():
+        value = int(value)  # JSON knows one kind of number
     if type(value) is not int or not lowest <= value <= highest:
         raise BadValue(
             f"{field}: {ascii(value)[:60]} is not allowed",

@@ -134,7 +134,6 @@ class Engine:
             self._charger.open_contactor()
         if after.phase == s.IDLE != before.phase:
             self._charger.unplug()
-            self._journal.compact()
         if before.phase != after.phase:
             session = after.session_id or before.session_id
             _log.info(

@@ -29,13 +29,13 @@ def logger(path: Path) -> logging.Logger:
 
 def test_what_is_written_is_read(path: Path, logger: logging.Logger) -> None:
     audit_lines.write("127.0.0.1:7", "login", "refused", "a token for POST /api/v1/cps")
-    audit_lines.write("operator", "driver-add", "ok", "ALICE\nand more")
+    audit_lines.write("operator", "logout", "ok", "the page\nand more")
     first, second = FollowedLog(path, audit_lines.take).read()
     assert first[1:] == (
         "127.0.0.1:7", "login", None, "refused", "web: a token for POST /api/v1/cps",
     )  # fmt: skip
     assert len(first.at) == len("2026-11-22T12:23:37.000Z")
-    assert second[1:] == ("operator", "driver-add", None, "ok", "web: ALICE\\nand more")
+    assert second[1:] == ("operator", "logout", None, "ok", "web: the page\\nand more")
 
 
 def test_other_lines_are_none(path: Path, logger: logging.Logger) -> None:

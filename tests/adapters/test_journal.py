@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -108,14 +109,23 @@ def test_a_full_disk_is_told_and_when_there_is_room_it_goes_on(disk: Disk) -> No
     assert Journal(path).last() == {"seq": number + 1}
 
 
-def test_it_starts_afresh_only_when_it_is_long(path: Path) -> None:
+def test_it_begins_anew_with_its_last_line_when_it_is_long(path: Path) -> None:
+    one, longest = Journal(path), 0
+    for number in range(200):
+        one.append({"seq": number, "pad": "x" * 60_000}, sync=False)
+        assert one.last() == Journal(path).last()
+        longest = max(longest, path.stat().st_size)
+    assert j.LONGEST < longest < j.LONGEST + 61_000
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    one.append({"seq": 200}, sync=True)
+    assert Journal(path).last() == {"seq": 200}
+
+
+def test_where_it_can_not_begin_anew_it_goes_on(path: Path) -> None:
     one = Journal(path)
-    one.append({"seq": 1}, sync=False)
-    one.compact()
-    assert one.last() == {"seq": 1}
-    while path.stat().st_size <= j.COMPACT_ABOVE:
+    while path.stat().st_size <= j.LONGEST:
         one.append({"pad": "x" * 60_000}, sync=False)
-    one.compact()
-    assert (one.last(), path.stat().st_size) == (None, 0)
-    one.append({"seq": 2}, sync=False)
-    assert one.last() == {"seq": 2}
+    (path.parent / f".{path.name}.{os.getpid()}.tmp").mkdir()
+    one.append({"seq": 1}, sync=True)
+    assert Journal(path).last() == {"seq": 1}

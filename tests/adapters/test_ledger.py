@@ -3,14 +3,17 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from evcs.adapters import ledger_schema
 from evcs.adapters.ledger import Ledger, LedgerReader
 from evcs.core import session as s
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
+from tests.adapters import ledger_v1
 from tests.adapters.conftest import Disk
 from tests.system_under_test import eventually
 
@@ -160,3 +163,189 @@ def test_a_ledger_of_a_newer_version_is_left_alone(path: Path) -> None:
     db.close()
     with pytest.raises(EvcsError, match="newer version"):
         Ledger(path)
+
+
+def test_a_reader_leaves_a_newer_ledger_alone_too(path: Path) -> None:
+    Ledger(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 999")
+    with pytest.raises(EvcsError, match="newer version"):
+        LedgerReader(path).sessions()
+
+
+# -- an earlier version ---------------------------------------------------------------------
+
+
+def test_a_reader_reads_version_1_as_it_lies_there(path: Path) -> None:
+    ledger_v1.make(path)
+    assert [one["session_id"][:6] for one in LedgerReader(path).sessions()] == [
+        "261103", "261102", "261101",
+    ]  # fmt: skip
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+def test_version_1_becomes_this_one_with_every_row_and_sum(path: Path) -> None:
+    ledger_v1.make(path)
+    reader = LedgerReader(path)
+    before = reader.sessions(), reader.sums(), reader.audit()
+    ledger = Ledger(path)
+    assert (reader.sessions(), reader.sums(), reader.audit()) == before
+    assert [one.session_id for one in ledger.open_sessions()] == ["261103-cccccccccccc"]
+    assert ledger.noted() == {"broker_log": ""}
+    ledger.commit([], [], [], forgotten={"BERT": "removed-1"})  # version 1 refuses this
+    ledger.close()
+    Ledger(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (ledger_schema.VERSION,)
+
+
+def test_a_migration_that_fails_leaves_version_1(path: Path) -> None:
+    ledger_v1.make(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE audit")  # the trigger on it can't be made
+        db.execute("CREATE VIEW audit AS SELECT 1 AS at")
+    with pytest.raises(EvcsError, match="version"):
+        Ledger(path)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+            db.execute("UPDATE session SET driver = 'removed-1' WHERE phase = 'settled'")
+
+
+# -- a driver who is forgotten --------------------------------------------------------------
+
+
+def entry(who: str, at: str = AT) -> AuditEntry:
+    return AuditEntry(at, who, "charge", "CP-1", "asked", "S1")
+
+
+def test_a_forgotten_driver_leaves_tickets_with_the_same_sums(path: Path) -> None:
+    ledger, reader = Ledger(path), LedgerReader(path)
+    bert = settled(2)._replace(driver="BERT")
+    ledger.commit([settled(1), bert], [], [entry("driver/ALICE"), entry("driver/BERT")])
+    before = reader.sums()
+    ledger.commit([], [], [], forgotten={"ALICE": "removed-1"})
+    assert ledger.session("S1") == settled(1)._replace(driver="removed-1")
+    assert ledger.session("S2") == bert
+    assert reader.sums() == before
+    assert {one["who"] for one in reader.audit()} == {"driver/removed-1", "driver/BERT"}
+    assert not ledger.knows("ALICE")
+    ledger.close()
+
+
+def test_what_is_written_in_the_same_batch_is_forgotten_with_the_rest(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled()], [], [entry("driver/ALICE")], forgotten={"ALICE": "removed-1"})
+    assert not ledger.knows("ALICE")
+    ledger.close()
+
+
+def test_nothing_of_a_forgotten_name_is_left_in_the_files(path: Path) -> None:
+    name = "FRIEDERIKE-MARGARETE"
+    ledger = Ledger(path)
+    many = [settled(number)._replace(driver=name) for number in range(300)]
+    ledger.commit(many, [], [entry(f"driver/{name}") for _ in many])
+    ledger.commit([], [], [], forgotten={name: "removed-1"})
+    files = [one for one in path.parent.iterdir() if one.name.startswith("ledger.db")]
+    assert not [one.name for one in files if name.encode() in one.read_bytes()]
+    ledger.close()
+
+
+def test_who_reads_just_then_is_read_to_and_the_name_goes_all_the_same(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled()], [], [])
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT driver FROM session").fetchall() == [("ALICE",)]
+        ledger.commit([], [], [], forgotten={"ALICE": "removed-1"})
+        assert reader.execute("SELECT driver FROM session").fetchall() == [("ALICE",)]
+        reader.execute("COMMIT")
+        assert reader.execute("SELECT driver FROM session").fetchall() == [("removed-1",)]
+    ledger.commit([session(2)], [], [])
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE session SET driver = 'BERT'",
+        "UPDATE session SET driver = 'removed-2', energy_wh = 0",
+        "UPDATE session SET driver = 'removed-2', request_id = 'x'",
+        "UPDATE audit SET who = 'driver/BERT'",
+        "UPDATE audit SET who = 'operator'",
+        "UPDATE audit SET who = 'driver/removed-2', detail = ''",
+        "DELETE FROM session",
+        "DELETE FROM audit",
+    ],
+)
+def test_a_name_gives_way_to_a_pseudonym_and_nothing_else_changes(path: Path, sql: str) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled()], [], [entry("driver/ALICE")])
+    with closing(sqlite3.connect(path)) as db, pytest.raises(sqlite3.IntegrityError):
+        db.execute(sql)
+    ledger.commit([], [], [], forgotten={"ALICE": "removed-1"})
+    with closing(sqlite3.connect(path)) as db:
+        for again in (
+            sql,
+            "UPDATE session SET driver = 'removed-2'",  # nor a pseudonym to another
+            "UPDATE audit SET who = 'driver/removed-2'",
+        ):
+            with pytest.raises(sqlite3.IntegrityError):
+                db.execute(again)
+    ledger.close()
+
+
+# -- what is old ----------------------------------------------------------------------------
+
+
+def aged(number: int, day: str, phase: str = "settled") -> s.Session:
+    at = f"2026-11-{day}T09:00:00.000Z"
+    made = settled(number)._replace(started_at=at, ended_at=at)
+    return made if phase == "settled" else session(number, started_at=at, phase=phase)
+
+
+def test_what_ended_before_the_horizon_goes_and_nothing_else(path: Path) -> None:
+    ledger = Ledger(path)
+    old = [aged(1, "01"), aged(2, "02", "interrupted"), aged(3, "03", "supplying"), aged(4, "04")]
+    ledger.commit(
+        [*old, aged(5, "20")], [], [entry("central", one.started_at) for one in old]
+    )  # fmt: skip
+    assert not ledger.drop("2026-11-04T00:00:00.000Z", "2026-11-02T00:00:00.000Z", AT, 100)
+    left = LedgerReader(path).sessions()
+    assert [one["session_id"] for one in left] == ["S5", "S4", "S3", "S2"]
+    audit = LedgerReader(path).audit()
+    assert [one["detail"] for one in audit if one["what"] == "drop"] == [
+        "1 sessions, 1 entries of the audit"
+    ]
+    assert len(audit) == 1 + len(old) - 1
+    ledger.close()
+
+
+def test_nothing_goes_that_no_horizon_was_given_for(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([aged(1, "01")], [], [entry("central")])
+    assert not ledger.drop(None, None, AT, 100)
+    assert ledger.session("S1") is not None
+    assert len(LedgerReader(path).audit()) == 1
+    ledger.close()
+
+
+def test_what_is_old_goes_a_part_at_a_time(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([aged(number, "01") for number in range(5)], [], [])
+    parts = []
+    while ledger.drop("2026-11-02T00:00:00.000Z", None, AT, 2):
+        parts.append(len(LedgerReader(path).sessions()))
+    assert parts == [3, 1]
+    assert LedgerReader(path).sessions() == []
+    ledger.close()
+
+
+def test_a_horizon_of_the_past_allows_no_more_than_it_did(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([aged(1, "10")], [], [])
+    ledger.drop("2026-11-05T00:00:00.000Z", None, AT, 100)
+    with closing(sqlite3.connect(path)) as db, pytest.raises(sqlite3.IntegrityError):
+        db.execute("DELETE FROM session")
+    ledger.close()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters.registry_db import RegistryDb
+from evcs.adapters.registry_db import RegistryDb, peek
 from evcs.core.desired import new_cp
 from evcs.core.errors import EvcsError
 from evcs.core.messages import DesiredCp
@@ -144,3 +144,20 @@ def test_a_change_that_a_full_disk_refused_says_what_to_do(disk: Disk) -> None:
     with pytest.raises(EvcsError, match="can't be written") as error:
         db.commit(3, [cp("CP-3", "x" * 200)])
     assert "room" in error.value.hint
+
+
+def _of_format(path: Path, number: int) -> None:
+    for one in path.parent.glob("registry*.json"):
+        one.write_text(one.read_text().replace('{"format":1,', f'{{"format":{number},', 1))
+
+
+def test_a_store_of_a_newer_format_is_left_alone_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    filled(path)
+    _of_format(path, 2)
+    before = path.read_bytes()
+    for look in (RegistryDb(path).cps, lambda: peek(path)):
+        with pytest.raises(EvcsError, match="newer format") as error:
+            look()
+        assert error.value.hint == "upgrade evcs"
+    assert path.read_bytes() == before

@@ -172,20 +172,47 @@ def test_config_show_names_origins(fleet: System) -> None:
     assert found["time_scale"]["origin"].endswith("conf/evcs.toml")
 
 
-def test_completion(fleet: System, tmp_path: Path) -> None:
+def test_completion(fleet: System) -> None:
     for shell in ("bash", "zsh", "fish"):
         text = fleet.ok("evcs", "completion", shell).out
         assert all(f"_{name}_COMPLETE" in text for name in ("EVCS", "EVCS_CP", "EVCS_DRIVER"))
     assert fleet.run("evcs", "completion", "csh").code == 2
-    script = tmp_path / "complete.sh"
-    script.write_text(
-        f"PATH={ROOT}/bin:$PATH\n. <(evcs completion bash)\n"
-        "COMP_WORDS=(evcs-cp edit CP-00); COMP_CWORD=2\n"
-        '_evcs_cp_completion evcs-cp; printf "%s\\n" "${COMPREPLY[@]}"\n'
-        "COMP_WORDS=(evcs doc); COMP_CWORD=1; COMPREPLY=()\n"
-        '_evcs_completion evcs; printf "%s\\n" "${COMPREPLY[@]}"\n'
-    )
-    done = subprocess.run(
-        ["bash", str(script)], env=fleet.env, capture_output=True, text=True, timeout=60, check=True
-    )
+
+
+BASH = """
+. <(evcs completion bash)
+COMP_WORDS=(evcs-cp edit CP-00); COMP_CWORD=2
+_evcs_cp_completion evcs-cp; printf "%s\\n" "${COMPREPLY[@]}"
+COMP_WORDS=(evcs doc); COMP_CWORD=1; COMPREPLY=()
+_evcs_completion evcs; printf "%s\\n" "${COMPREPLY[@]}"
+"""
+FISH = """
+evcs completion fish | source
+complete -C 'evcs-cp edit CP-00'
+complete -C 'evcs doc' | string match -r '^[a-z]+'
+"""
+#: zsh completes only at a terminal: one of its own, where tabs are typed.
+ZSH = r"""
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'PROMPT=; autoload -Uz compinit; compinit -u -D'
+zpty -w shell 'source <(evcs completion zsh); print SET-${:-UP}'
+zpty -r shell said '*SET-UP*'
+zpty -w -n shell $'evcs-cp edit CP-00\t\t'
+zpty -r shell said '*CP-001*CP-002*'
+print CP-001 CP-002
+zpty -w -n shell $'\C-uevcs doc\t'
+zpty -r shell said '*doctor*'
+print doctor
+zpty -d shell
+"""
+
+
+@pytest.mark.parametrize(("shell", "script"), [("bash", BASH), ("fish", FISH), ("zsh", ZSH)])
+def test_a_shell_completes(fleet: System, tmp_path: Path, shell: str, script: str) -> None:
+    path = tmp_path / "script"
+    path.write_text(script)
+    env = {**fleet.env, "PATH": f"{ROOT}/bin:{fleet.env['PATH']}", "HOME": str(tmp_path),
+           "TERM": "dumb"}  # fmt: skip
+    done = subprocess.run([shell, path], env=env, capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["CP-001", "CP-002", "doctor"], done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -53,7 +54,7 @@ def steps(page: Path) -> list[Step]:
         assert kind == "console", f"{page.name}: only a console block can be run"
         seconds = re.fullmatch(r"run for (\d+) s", mark)
         assert seconds or mark == "run", f"{page.name}: {mark!r}"
-        for line in body.splitlines():
+        for line in textwrap.dedent(body).splitlines():
             if line.startswith("$ "):
                 found.append(Step(line[2:], [], int(seconds[1]) if seconds else None))
             else:
@@ -83,7 +84,7 @@ def commands(page: Path) -> Iterator[str]:
     """Every command line of a page: in fenced blocks and in running text."""
     for kind, body, _ in blocks(page):
         if kind in ("sh", "console"):
-            for line in body.splitlines():
+            for line in textwrap.dedent(body).splitlines():
                 if kind == "sh" or line.startswith("$ "):
                     yield line.removeprefix("$ ")
     yield from code(page)

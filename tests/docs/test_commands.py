@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,15 +17,28 @@ from tests.system_under_test import ROOT, System
 WITH_COMMANDS = [page for page in pages.PAGES if pages.steps(page)]
 STOPPED_BY_US = 124
 
-#: Pages that begin with a system that runs already.
-NEED_A_SYSTEM = {"topics.md"}
+#: Pages that begin with a system that runs already, and what was done in it.
+BEFORE = {"topics.md": [], "security.md": [("evcs-cp", "create", "CP-002")]}
+
+#: Commands of the pages that are not run as they stand, by how they begin.
+NOT_RUN = {
+    "bin/check": "these tests",
+    "bin/evcs demo": "tests/system/test_demo.py",
+    "export EVCS_HOME=": "each test has a home and ports of its own",
+    'rm -r "$EVCS_HOME"': "that home",
+    "source <(bin/evcs completion ": "tests/contract/test_streams.py, in each shell",
+    "bin/evcs completion fish | source": "tests/contract/test_streams.py",
+    "sudo ": "changes the machine; tests/install does it below a folder",
+}
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
 def test_page(page: Path, new_system: Callable[..., System], tmp_path: Path):
     system = new_system()
-    if page.name in NEED_A_SYSTEM:
+    if page.name in BEFORE:
         system.up()
+        for program, *arguments in BEFORE[page.name]:
+            system.ok(program, *arguments)
     (tmp_path / "bin").symlink_to(ROOT / "bin")
     for step in pages.steps(page):
         done = run(step, system, tmp_path)
@@ -64,3 +78,11 @@ def test_fits():
     assert not fits(["a", "b"], "a\n")
     assert not fits(["a"], "a\nb\n")
     assert not fits(["a...c"], "a\nc\n")
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_what_is_not_run_has_a_reason(page: Path):
+    for kind, body, mark in pages.blocks(page):
+        if mark is None and kind in ("sh", "console"):
+            for line in textwrap.dedent(body).splitlines():
+                assert line.startswith(tuple(NOT_RUN)), f"neither run nor explained: {line}"

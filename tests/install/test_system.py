@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.install.helpers import clone, run, snapshot
+from tests.install.helpers import ROOT, clone, run, snapshot
 
 COMMANDS = ["evcs", "evcs-cp", "evcs-driver"]
 
@@ -142,3 +143,20 @@ def test_systemd_accepts_the_unit(staged: Path, tmp_path: Path) -> None:
     unit.write_text(text.replace("=/opt/evcs/", f"={staged}/opt/evcs/"))
     done = run("systemd-analyze", "verify", "--man=no", unit)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_units_exposure_is_what_the_guide_says(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    quoted = re.search(r"an exposure of (\d\.\d) of 10", guide)
+    assert quoted
+
+    def measured(unit: Path) -> float:
+        done = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+        found = re.search(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout)
+        assert found, done.stdout + done.stderr
+        return float(found[1])
+
+    assert measured(ROOT / "conf" / "evcs.service") <= float(quoted[1])
+    bare = tmp_path / "evcs.service"
+    bare.write_text("[Service]\nUser=evcs\nExecStart=/bin/true\n")
+    assert measured(bare) > 9.0

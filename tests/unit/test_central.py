@@ -13,6 +13,8 @@ import pytest
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.mqtt import Connected, Received
 from evcs.core import messages as m
+from evcs.core.audit import AuditEntry
+from evcs.services.central.keeping import Keeping
 from evcs.services.central.service import Central
 from tests.unit.fakes import FakeBus
 
@@ -129,3 +131,79 @@ def test_a_cp_whose_deletion_was_missed_is_forgotten(stage: Stage) -> None:
     said = stage.hears(DESIRED, m.ServiceStatus("registry", True, "r", "1"))
     assert m.Cleared(m.JudgedState, {"cp": "CP-2"}) in said
     assert [cp.id for cp in stage.central.cps()] == [CP]
+
+
+# -- a driver who is forgotten --------------------------------------------------------------
+
+
+def forget(stage: Stage, driver: str = "ALICE") -> m.OperatorEvent:
+    (answer,) = stage.hears(m.OperatorRequest("operator", "forget", "f1", driver=driver))
+    assert isinstance(answer, m.OperatorEvent)
+    return answer
+
+
+def test_a_driver_with_a_session_is_not_forgotten(stage: Stage) -> None:
+    session = stage.begin()
+    assert (forget(stage).ok, forget(stage).error) == (False, "conflict")
+    stage.hears(m.SessionEvent(CP, "ended", session, 9, 1500, "completed"))
+    assert forget(stage).ok
+
+
+def test_a_forgotten_name_is_in_no_answer_and_no_entry(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(m.SessionEvent(CP, "ended", session, 9, 1500, "completed"))
+    answer = forget(stage)
+    found = stage.ledger.session(session)
+    assert found is not None
+    assert (found.driver, found.energy_wh) == (answer.body["driver"], 1500)
+    assert found.driver.startswith("removed-")
+    with closing(sqlite3.connect(stage.path)) as db:
+        told = db.execute("SELECT * FROM audit").fetchall()
+    assert "forget" in {row[2] for row in told}
+    assert "ALICE" not in repr([answer, told])
+    assert forget(stage).error == "not_found"
+    assert forget(stage, found.driver).error == "not_found"
+
+
+def test_a_driver_who_ends_and_is_forgotten_in_one_batch_is_told_to_wait(stage: Stage) -> None:
+    session = stage.begin()
+    said = stage.hears(
+        m.OperatorRequest("operator", "forget", "f1", driver="ALICE"),
+        m.SessionEvent(CP, "ended", session, 9, 1500, "completed"),
+    )
+    assert [one.error for one in said if isinstance(one, m.OperatorEvent)] == ["conflict"]
+    assert forget(stage).ok
+
+
+# -- what is old ----------------------------------------------------------------------------
+
+
+def test_what_is_old_is_dropped_at_the_start_and_each_day(stage: Stage) -> None:
+    wall = {"now": ""}
+    keeping = Keeping(stage.ledger, 30, 0, lambda: wall["now"])
+    first = stage.begin()
+    stage.hears(m.SessionEvent(CP, "ended", first, 9, 1500, "completed"))
+    ended = stage.ledger.session(first)
+    assert ended is not None
+    assert ended.ended_at is not None
+    old = "2020-01-01T00:00:00.000Z"
+    later = ended._replace(session_id="S2", started_at=old, ended_at=old)
+    stage.ledger.commit([later], [], [])
+    wall["now"] = "2019-01-01T00:00:00.000Z"  # a clock that fell back: nothing is old
+    keeping.look(0.0)
+    assert stage.ledger.session("S2") is not None
+    wall["now"] = ended.ended_at
+    keeping.look(10.0)
+    assert stage.ledger.session("S2") is not None, "not before the next day"
+    keeping.look(86_400.0)
+    assert stage.ledger.session("S2") is None
+    assert stage.ledger.session(first) is not None
+    assert stage.audited("drop") == ["1 sessions, 0 entries of the audit"]
+
+
+def test_nothing_is_dropped_unless_it_is_set(stage: Stage) -> None:
+    keeping = Keeping(stage.ledger, 0, 0, lambda: "2999-01-01T00:00:00.000Z")
+    old = "2020-01-01T00:00:00.000Z"
+    stage.ledger.commit([], [], [AuditEntry(old, "central", "x", None, "ok", "")])
+    keeping.look(0.0)
+    assert stage.audited("x") == [""]

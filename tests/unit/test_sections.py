@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import configparser
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,18 @@ def test_no_two_cps_share_a_program_or_a_file(one: str, other: str) -> None:
     if one != other:
         assert not set(sections.programs(one)) & {*sections.programs(other), other}
         assert sections.file_name(one) != sections.file_name(other)
+
+
+def test_no_programs_log_grows_without_end() -> None:
+    root = Path(__file__).resolve().parents[2]
+    found = configparser.RawConfigParser()
+    found.read_string((root / "conf" / "supervisord.conf").read_text())
+    assert found["supervisord"]["logfile_maxbytes"] == "5MB"
+    assert found["supervisord"]["logfile_backups"] == "2"
+    found.read_string(sections.render("CP-1"))
+    programs = [one for name, one in found.items() if name.startswith("program:")]
+    assert len(programs) == len(RESERVED) + 2
+    for one in programs:
+        assert one["redirect_stderr"] == "true"
+        assert one["stdout_logfile_maxbytes"] in ("1MB", "5MB")
+        assert one["stdout_logfile_backups"] in ("1", "2")

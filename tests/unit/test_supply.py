@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evcs.core import supply as s
+from evcs.core.errors import EvcsError
 from evcs.core.messages import Command
 
 
@@ -127,3 +128,15 @@ def test_killed_at_any_moment_it_is_reborn_with_all_that_it_held(steps: list[Any
 
 def test_without_a_journal_it_is_idle() -> None:
     assert s.from_record(None) == s.Supply()
+
+
+def test_a_journal_of_the_first_format_need_not_say_so() -> None:
+    record = s.to_record(RUNNING)
+    assert record.pop("format") == 1
+    assert s.from_record(record).session_id == "S1"
+
+
+def test_a_journal_of_a_newer_format_is_refused() -> None:
+    record = s.to_record(RUNNING)
+    with pytest.raises(EvcsError, match="format"):
+        s.from_record({**record, "format": 2})

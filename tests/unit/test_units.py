@@ -83,7 +83,7 @@ def test_other_kilowatts_are_refused(value: object) -> None:
         units.thousands("max_power_kw", value, units.MAX_POWER_W)
 
 
-@pytest.mark.parametrize("value", [0, 11, -1, 10**400, True, False, "5", 5.0, None, [5]])
+@pytest.mark.parametrize("value", [0, 11, -1, 10**400, True, False, "5", 5.5, 1e400, None, [5]])
 def test_a_whole_number_is_an_int_within_bounds_and_nothing_else(value: object) -> None:
     with pytest.raises(BadValue, match="max_power_w"):
         units.whole("max_power_w", value, 1, 10)
@@ -91,3 +91,8 @@ def test_a_whole_number_is_an_int_within_bounds_and_nothing_else(value: object) 
 
 def test_both_bounds_of_a_whole_number_are_allowed() -> None:
     assert [units.whole("x", value, 1, 10) for value in (1, 10)] == [1, 10]
+
+
+def test_a_number_without_a_fraction_is_whole_however_it_is_written() -> None:
+    found = units.whole("x", 5.0, 1, 10)
+    assert (found, type(found)) == (5, int)

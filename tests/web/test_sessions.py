@@ -49,6 +49,7 @@ def write(stage: Stage, *sessions: Session) -> None:
         ("limit=1", ["s3"]),
         ("since=2026-11-21T09:00Z&until=2026-11-21T09:00Z", ["s2"]),
         ("since=2026-11-21T09:00:00.001Z", ["s3"]),
+        ("since=2026-11-21T10:00:00%2B01:00&until=2026-11-21T04:00:00-05:00", ["s2"]),
         ("driver=BOB", []),
         ("state=active", []),
     ],

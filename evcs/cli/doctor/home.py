@@ -7,7 +7,7 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evcs.adapters import certificates, secret_files
+from evcs.adapters import certificates, ledger_schema, secret_files
 from evcs.adapters.section_files import SectionFiles
 from evcs.cli.check import accounts
 from evcs.cli.doctor import rules
@@ -43,6 +43,7 @@ def ledger(sight: Sight) -> Finding:
     try:
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
         try:
+            ledger_schema.version(db, path)
             answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             count = db.execute("SELECT count(*) FROM session").fetchone()[0]
         finally:

@@ -11,7 +11,7 @@ from evcs.adapters.mqtt import Bus
 from evcs.core import topics
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
-from evcs.core.messages import Command, DriverEvent, Message
+from evcs.core.messages import Command, DriverEvent, Message, OperatorEvent
 from evcs.core.session import REQUESTED, Session
 
 MAX_AUDIT_WAITING = 10_000
@@ -28,6 +28,7 @@ class Outbox:
         self._refused: list[str] = []
         self._audit: list[AuditEntry] = []
         self._noted: dict[str, str | None] = {}
+        self._forgotten: dict[str, str] = {}
         self._out: list[Message | topics.Publication] = []
         self._failing = False
 
@@ -54,6 +55,10 @@ class Outbox:
         """Have it noted how far the audit has come; None forgets it."""
         self._noted[key] = value
 
+    def forget_driver(self, driver: str, pseudonym: str) -> None:
+        """Have a pseudonym written in a driver's place, in all that is settled or audited."""
+        self._forgotten[driver] = pseudonym
+
     def say(self, message: Message | topics.Publication) -> None:
         """Have a message sent once all is written."""
         self._out.append(message)
@@ -63,7 +68,7 @@ class Outbox:
         refused = self._refuse() if not self._write() else []
         waiting: list[Message | topics.Publication] = []
         for message in self._out:
-            if self._failing and not _stands_alone(message):
+            if self._failing and not self._stands_alone(message):
                 waiting.append(message)
             elif isinstance(message, topics.Publication):
                 self._bus.publish(message)
@@ -74,11 +79,14 @@ class Outbox:
         return refused
 
     def _write(self) -> bool:
-        if not (self._sessions or self._refused or self._audit or self._noted):
+        parts = (self._sessions, self._refused, self._audit, self._noted, self._forgotten)
+        if not any(parts):
             return True
         crash_point("central.before_commit")
         try:
-            self._ledger.commit(self._sessions.values(), self._refused, self._audit, self._noted)
+            self._ledger.commit(
+                self._sessions.values(), self._refused, self._audit, self._noted, self._forgotten
+            )
         except EvcsError as error:
             if not self._failing:
                 _log.error("%s; %s", error, error.hint)
@@ -88,10 +96,8 @@ class Outbox:
         if self._failing:
             _log.info("the ledger is written again")
         self._failing = False
-        self._sessions.clear()
-        self._refused.clear()
-        self._audit.clear()
-        self._noted.clear()
+        for part in parts:
+            part.clear()
         return True
 
     def _refuse(self) -> list[Session]:
@@ -104,9 +110,10 @@ class Outbox:
         del self._audit[MAX_AUDIT_WAITING:]
         return refused
 
-
-def _stands_alone(message: Message | topics.Publication) -> bool:
-    """Whether a message says nothing that has to be in the ledger first."""
-    if isinstance(message, DriverEvent):
-        return message.event in ("progress", "answer", "denied")
-    return not isinstance(message, Command)
+    def _stands_alone(self, message: Message | topics.Publication) -> bool:
+        """Whether a message says nothing that has to be in the ledger first."""
+        if isinstance(message, DriverEvent):
+            return message.event in ("progress", "answer", "denied")
+        if isinstance(message, OperatorEvent):
+            return not self._forgotten
+        return not isinstance(message, Command)

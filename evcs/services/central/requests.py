@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from evcs.adapters.clock import timestamp
@@ -9,6 +10,7 @@ from evcs.adapters.ledger import Ledger, to_json
 from evcs.core import authorization, units
 from evcs.core import messages as m
 from evcs.core import session as s
+from evcs.core.ids import FORGOTTEN
 from evcs.services.central.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Requests:
         """The operator's request, from the CLI or the page."""
         if asked.verb == "close":
             self._close(asked)
+        elif asked.verb == "forget":
+            self._forget(asked)
         elif asked.verb in BY_HAND:
             self._by_hand(asked)
         elif asked.verb == "ping":
@@ -139,6 +143,18 @@ class Requests:
         self._central.touch(after.cp)
         self._central.tell_due(after)
         self._tell(asked, None, "", {"session": to_json(after)})
+
+    def _forget(self, asked: m.OperatorRequest) -> None:
+        """A driver's name out of tickets and audit; neither answer nor entry may repeat it."""
+        driver = asked.driver or ""
+        if self._central.sessions.of_driver(driver) is not None:
+            self._tell(asked, "conflict", "a session of this driver is not settled yet")
+        elif driver.startswith(FORGOTTEN) or not self._ledger.knows(driver):
+            self._tell(asked, "not_found", "neither a ticket nor the audit names this driver")
+        else:
+            pseudonym = FORGOTTEN + os.urandom(6).hex()
+            self._outbox.forget_driver(driver, pseudonym)
+            self._tell(asked, None, "", {"driver": pseudonym})
 
     def _by_hand(self, asked: m.OperatorRequest) -> None:
         known = self._central.fleet.get(asked.cp or "")

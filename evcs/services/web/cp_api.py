@@ -9,7 +9,7 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request
 
 from evcs.adapters.http_server import body_json, json_response
-from evcs.core.errors import BadValue, EvcsError, NotFound
+from evcs.core.errors import BadValue, EvcsError
 from evcs.core.sections import ROLES
 from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
@@ -54,13 +54,13 @@ def add_routes(app: Bottle, deps: Deps) -> None:
         deps.supervisord.start([cp])
         return json_response({"id": cp}, 202)
 
-    @app.post("/api/v1/cps/<cp>/<verb>")
+    @app.post(f"/api/v1/cps/<cp>/<verb:re:{'|'.join(BY_HAND)}>")
     def by_hand(cp: str, verb: str) -> HTTPResponse:
-        if verb not in BY_HAND:
-            raise NotFound(f"no action {verb[:40]!a}", f"one of {', '.join(ACTIONS)}")
         known(deps, cp)
         given = body_json() if request.content_length > 0 else {}
-        reason = given.get("reason") if isinstance(given, dict) else None
+        if not isinstance(given, dict):
+            raise BadValue("a JSON object is needed", 'such as {"reason": "cable"}')
+        reason = given.get("reason")
         if reason is not None and (not isinstance(reason, str) or len(reason) > 200):
             raise BadValue("reason is not allowed", "allowed: text of at most 200 characters")
         return json_response(deps.web.ask(verb, cp=cp, reason=reason))

@@ -42,7 +42,10 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/expand")
     def expand_pattern() -> HTTPResponse:
-        return json_response(preview(deps, request.query.get("pattern") or ""))
+        pattern = request.query.get("pattern")
+        if pattern is None:
+            raise BadValue("pattern is missing", "such as pattern=CP-{001..020}")
+        return json_response(preview(deps, pattern))
 
     @app.get("/api/v1/events")
     def events() -> Any:

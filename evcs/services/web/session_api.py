@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from bottle import Bottle, HTTPResponse, request
@@ -22,7 +22,7 @@ COLUMNS = (
 )  # fmt: skip
 STATES = ("active", "interrupted", "settled")
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 100_000
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?Z)?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
@@ -145,7 +145,8 @@ def _time(name: str, value: str | None, rest_of_day: str) -> str | None:
         if not _TIME.fullmatch(value):
             raise ValueError
         at = datetime.fromisoformat(value if "T" in value else value + rest_of_day)
-    except ValueError:
+        at = at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadValue(
             f"{name} is not a time", "write 2026-11-22 or 2026-11-22T09:00:00Z"
         ) from None

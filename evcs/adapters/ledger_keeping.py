@@ -1,0 +1,86 @@
+"""What leaves the ledger: drivers' names that are forgotten, rows that are old enough.
+
+Each function is for a transaction of the ledger's; its triggers hold what may go.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from evcs.adapters.ledger_schema import AUDIT_FROM, SESSIONS_FROM
+
+WAIT_MS = 200
+
+_DROP_SESSIONS = """
+DELETE FROM session WHERE session_id IN (
+  SELECT session_id FROM session
+  WHERE started_at < ? AND phase = 'settled' AND ended_at < ? LIMIT ?)
+"""
+_DROP_AUDIT = "DELETE FROM audit WHERE rowid IN (SELECT rowid FROM audit WHERE at < ? LIMIT ?)"
+_KNOWS = """
+SELECT EXISTS (SELECT 1 FROM session WHERE driver = ?) OR EXISTS (SELECT 1 FROM audit WHERE who = ?)
+"""
+_NEWEST = """
+SELECT max(at) FROM (SELECT max(at) AS at FROM audit UNION ALL SELECT max(started_at) FROM session)
+"""
+
+
+class Dropped(NamedTuple):
+    """How many of each were dropped for their age."""
+
+    sessions: int
+    audit: int
+
+
+def knows(db: sqlite3.Connection, driver: str) -> bool:
+    """Whether a session or an entry of the audit names the driver."""
+    return bool(db.execute(_KNOWS, (driver, f"driver/{driver}")).fetchone()[0])
+
+
+def newest(db: sqlite3.Connection) -> str | None:
+    """The latest time that anything tells of."""
+    found: str | None = db.execute(_NEWEST).fetchone()[0]
+    return found
+
+
+def note(db: sqlite3.Connection, noted: Mapping[str, str | None]) -> None:
+    """Note by key; None forgets it."""
+    db.executemany("DELETE FROM noted WHERE key = ?", [(key,) for key in noted])
+    rows = [(key, value) for key, value in noted.items() if value is not None]
+    db.executemany("INSERT INTO noted VALUES (?, ?)", rows)
+
+
+def forget(db: sqlite3.Connection, driver: str, pseudonym: str) -> None:
+    """Put a pseudonym in a driver's place, in tickets and in the audit."""
+    db.execute("UPDATE session SET driver = ? WHERE driver = ?", (pseudonym, driver))
+    names = (f"driver/{pseudonym}", f"driver/{driver}")
+    db.execute("UPDATE audit SET who = ? WHERE who = ?", names)
+
+
+def drop(
+    db: sqlite3.Connection, sessions_from: str | None, audit_from: str | None, limit: int
+) -> Dropped:
+    """Drop up to `limit` tickets that ended, and entries, before those times (None: none).
+
+    The times are noted first: the triggers let go only what is older, and they never fall.
+    """
+    before = dict(db.execute("SELECT key, value FROM noted"))
+    given = {SESSIONS_FROM: sessions_from, AUDIT_FROM: audit_from}
+    note(db, {key: at for key, at in given.items() if at and at > before.get(key, "")})
+    sessions = db.execute(_DROP_SESSIONS, (sessions_from, sessions_from, limit)).rowcount
+    return Dropped(sessions, db.execute(_DROP_AUDIT, (audit_from, limit)).rowcount)
+
+
+def tidy(db: sqlite3.Connection) -> None:
+    """Empty the log beside the file, which holds pages as they were before.
+
+    Whoever reads just then is not waited for long: SQLite does it at a later time by itself.
+    """
+    (usual,) = db.execute("PRAGMA busy_timeout").fetchone()
+    db.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
+    with suppress(sqlite3.Error):
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.execute(f"PRAGMA busy_timeout = {usual}")

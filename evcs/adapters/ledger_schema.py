@@ -1,0 +1,102 @@
+"""The ledger's tables and triggers, and how a ledger of an earlier version becomes one of these.
+
+The triggers let nobody change or drop what is settled or audited, but for two things:
+a driver's name may give way to a pseudonym, and what is older than a horizon that was
+noted may go.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from evcs.core.errors import EvcsError
+from evcs.core.ids import FORGOTTEN
+from evcs.core.session import Session
+
+VERSION = 2
+
+#: Keys of `noted`: what ended or was written before that time may be dropped.
+SESSIONS_FROM = "keep/sessions_from"
+AUDIT_FROM = "keep/audit_from"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS session (
+  session_id TEXT PRIMARY KEY, cp TEXT NOT NULL, driver TEXT NOT NULL,
+  price_eur_kwh TEXT NOT NULL, requested_wh INTEGER NOT NULL, max_power_w INTEGER NOT NULL,
+  started_at TEXT NOT NULL, phase TEXT NOT NULL, energy_wh INTEGER NOT NULL,
+  seq INTEGER NOT NULL, power_w INTEGER NOT NULL, reason TEXT, ended_at TEXT, cost_eur TEXT,
+  request_id TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS session_open ON session (cp) WHERE phase <> 'settled';
+CREATE INDEX IF NOT EXISTS session_started ON session (started_at);
+CREATE INDEX IF NOT EXISTS session_cp ON session (cp, started_at);
+CREATE INDEX IF NOT EXISTS session_driver ON session (driver, started_at);
+CREATE TABLE IF NOT EXISTS audit (
+  at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, cp TEXT, outcome TEXT NOT NULL,
+  detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS audit_at ON audit (at);
+CREATE TABLE IF NOT EXISTS noted (
+  key TEXT PRIMARY KEY, value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def _same(columns: tuple[str, ...]) -> str:
+    return " AND ".join(f"NEW.{name} IS OLD.{name}" for name in columns)
+
+
+_TRIGGERS = f"""
+DROP TRIGGER IF EXISTS session_settled;
+CREATE TRIGGER session_settled BEFORE UPDATE ON session
+  WHEN OLD.phase = 'settled' AND NOT (
+    {_same(tuple(name for name in Session._fields if name != "driver"))}
+    AND OLD.driver NOT GLOB '{FORGOTTEN}*' AND NEW.driver GLOB '{FORGOTTEN}*')
+  BEGIN SELECT RAISE(ABORT, 'a settled session is never changed'); END;
+DROP TRIGGER IF EXISTS session_kept;
+CREATE TRIGGER session_kept BEFORE DELETE ON session
+  WHEN OLD.phase <> 'requested' AND NOT (OLD.phase = 'settled' AND COALESCE(
+    OLD.ended_at < (SELECT value FROM noted WHERE key = '{SESSIONS_FROM}'), FALSE))
+  BEGIN SELECT RAISE(ABORT, 'a session is never deleted'); END;
+DROP TRIGGER IF EXISTS audit_kept;
+CREATE TRIGGER audit_kept BEFORE UPDATE ON audit
+  WHEN NOT ({_same(("at", "what", "cp", "outcome", "detail"))}
+    AND OLD.who GLOB 'driver/*' AND OLD.who NOT GLOB 'driver/{FORGOTTEN}*'
+    AND NEW.who GLOB 'driver/{FORGOTTEN}*')
+  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+DROP TRIGGER IF EXISTS audit_stays;
+CREATE TRIGGER audit_stays BEFORE DELETE ON audit
+  WHEN NOT COALESCE(
+    OLD.at < (SELECT value FROM noted WHERE key = '{AUDIT_FROM}'), FALSE)
+  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+"""  # noqa: S608
+
+
+def version(db: sqlite3.Connection, path: Path) -> int:
+    """The version of a ledger, 0 of an empty file. Raises EvcsError for a newer one."""
+    found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if found > VERSION:
+        raise EvcsError(
+            f"{path} is of a newer version ({found}; this evcs knows {VERSION})", "upgrade evcs"
+        )
+    return found
+
+
+def make_current(db: sqlite3.Connection, path: Path) -> None:
+    """Make tables and triggers what they are now, in one transaction. Raises EvcsError.
+
+    From version 1 only the triggers differ.
+    """
+    if version(db, path) == VERSION:
+        return
+    try:
+        db.executescript(
+            f"BEGIN IMMEDIATE; {_TABLES} {_TRIGGERS} PRAGMA user_version = {VERSION}; COMMIT;"
+        )
+    except sqlite3.Error as error:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise EvcsError(
+            f"{path} can't be brought to version {VERSION}: {error}", "make room"
+        ) from None

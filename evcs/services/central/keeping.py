@@ -1,0 +1,44 @@
+"""Drops from the ledger what is older than the settings keep: at the start, and once a day."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from evcs.adapters.clock import timestamp
+from evcs.adapters.ledger import Ledger
+from evcs.core.errors import EvcsError
+from evcs.core.keeping import horizon
+
+EVERY_S = 86_400.0
+AGAIN_S = 3_600.0
+#: So few at a time that a charge is not kept waiting.
+AT_ONCE = 1_000
+
+_log = logging.getLogger("evcs")
+
+
+class Keeping:
+    """How many days settled sessions and the audit are kept; 0 is for ever."""
+
+    def __init__(
+        self, ledger: Ledger, sessions_days: int, audit_days: int,
+        wall: Callable[[], str] = timestamp,
+    ) -> None:  # fmt: skip
+        self._ledger, self._wall = ledger, wall
+        self._sessions_days, self._audit_days = sessions_days, audit_days
+        self._due = 0.0
+
+    def look(self, now: float) -> None:
+        """Drop a part of what is due; `now` is monotonic."""
+        if now < self._due or not (self._sessions_days or self._audit_days):
+            return
+        at, newest = self._wall(), self._ledger.newest()
+        sessions_from = horizon(self._sessions_days, at, newest)
+        audit_from = horizon(self._audit_days, at, newest)
+        try:
+            more = self._ledger.drop(sessions_from, audit_from, at, AT_ONCE)
+            self._due = now if more else now + EVERY_S
+        except EvcsError as error:
+            _log.error("what is old can't be dropped: %s; %s", error, error.hint)
+            self._due = now + AGAIN_S

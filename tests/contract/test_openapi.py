@@ -1,0 +1,46 @@
+"""Both running servers answer as openapi.yaml says, to requests made from it by schemathesis."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.system_under_test import ROOT, System
+
+EXAMPLES = 5
+
+#: The stream never ends, and each wrong link is slowed down: both have tests of their own.
+LEFT_OUT = ("/api/v1/events", "/login/{link}")
+
+#: A deletion goes on after its answer (202), and web hears of a new CP a moment later.
+NOT_AT_ONCE = "use_after_free,ensure_resource_availability"
+
+
+@pytest.mark.parametrize("server", ["registry", "web"])
+def test_as_described(system: System, tmp_path: Path, server: str) -> None:
+    url = system.registry_url if server == "registry" else system.web_url
+    left_out = [word for path in LEFT_OUT for word in ("--exclude-path", path)]
+    done = subprocess.run(
+        [
+            ROOT / ".venv" / "bin" / "st", "--config-file", "/dev/null", "run",
+            ROOT / "openapi.yaml", "--url", url, "--include-tag", server, *left_out,
+            "--header", f"Authorization: Bearer {system.token}",
+            "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES),
+            "--generation-deterministic", "--exclude-checks", NOT_AT_ONCE,
+            "--warnings", "off", "--no-color",
+        ],
+        cwd=tmp_path, env=system.env, capture_output=True, text=True, timeout=170, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+    assert "No issues found" in done.stdout
+
+
+def test_the_system_is_whole_after_it(system: System) -> None:
+    """CPs that were made for other hosts are none of this one's, and `up --wait` knows."""
+    assert system.http("POST", f"{system.registry_url}/api/v1/cps", {"id": "FAR", "host": "far"},
+                       system.token)[0] == 201  # fmt: skip
+    system.ok("evcs", "up", "--wait")
+    found = system.run("evcs", "doctor", "--json").json["checks"]
+    assert not [one for one in found if one["level"] == "fail"]

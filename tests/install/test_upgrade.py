@@ -1,0 +1,85 @@
+"""install.sh --system over an earlier version whose system runs, but for systemd itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evcs import __version__
+from tests.faults.charging import begin, metered, session, ticket
+from tests.install.helpers import clone, run
+from tests.system_under_test import System, eventually
+
+EARLIER = "0.0.9"
+
+
+@pytest.fixture
+def earlier(staged: Path, sources: Path, tmp_path: Path) -> Path:
+    """A whole machine's folders with an earlier version in them."""
+    old = clone(sources, tmp_path / "earlier")
+    (old / "evcs" / "__init__.py").write_text(f'"""evcs."""\n\n__version__ = "{EARLIER}"\n')
+    done = run(old / "install.sh", "--system", DESTDIR=str(staged))
+    assert done.returncode == 0, done.stderr
+    return staged
+
+
+@pytest.fixture
+def installed(earlier: Path, new_system: Callable[..., System]) -> Iterator[System]:
+    """Its system, which runs in a home that lies elsewhere, as /var/lib/evcs does."""
+    system = new_system(commands=earlier / "opt" / "evcs" / "bin")
+    system.up()
+    yield system
+    system.down()
+
+
+def kept(system: System) -> dict[str, str]:
+    """What an upgrade and its restart have to leave byte for byte."""
+    top = system.home
+    paths = [top / "data" / "registry.json", *(top / "data" / "secrets").rglob("*"),
+             *(top / "conf" / "supervisord.d").glob("*.conf")]  # fmt: skip
+    return {
+        str(path.relative_to(top)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if path.is_file()
+    }
+
+
+def versions(system: System) -> set[str]:
+    told: dict[str, Any] = system.retained("evcs/v1/+/status")
+    return {status["version"] for status in told.values()}
+
+
+def test_data_and_sessions_outlive_an_upgrade_and_its_restart(
+    installed: System, earlier: Path, sources: Path
+) -> None:
+    installed.ok("evcs-cp", "create", "CP-{001..002}", "--price-eur-kwh", "0.41")
+    installed.ok("evcs-cp", "stop", "CP-002")
+    installed.ok("evcs", "driver", "add", "ALICE")
+    done = installed.ok("evcs-driver", "charge", "CP-001", "--driver", "ALICE", "--kwh", "0.2",
+                        "--json").out.splitlines()  # fmt: skip
+    assert done
+    under_way = begin(installed, "CP-001", "ALICE")
+    before = kept(installed)
+    assert versions(installed) == {EARLIER}
+
+    upgrade = run(sources / "install.sh", "--system", DESTDIR=str(earlier))
+    assert upgrade.returncode == 0, upgrade.stderr
+    assert kept(installed) == before
+    at_upgrade = metered(installed, "CP-001")[under_way]
+    eventually("it goes on beside it", lambda: metered(installed, "CP-001")[under_way] > at_upgrade)
+    assert versions(installed) == {EARLIER}
+
+    before_restart = metered(installed, "CP-001")[under_way]
+    installed.ok("evcs", "restart")
+    assert versions(installed) == {__version__}
+    assert kept(installed) == before
+    assert installed.states() == {"CP-001": "SUPPLYING", "CP-002": "OUT_OF_ORDER"}
+    assert session(installed, under_way)["state"] == "active"
+    eventually("it goes on", lambda: metered(installed, "CP-001")[under_way] > before_restart)
+    installed.ok("evcs-driver", "stop", "--driver", "ALICE")
+    assert ticket(installed, under_way)["price_eur_kwh"] == "0.41"
+    assert len(installed.ok("evcs", "sessions", "--json").json) == 2

@@ -1,0 +1,117 @@
+"""`evcs driver remove --forget`: the name goes, the tickets keep their sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.test_old_formats import OPEN, backup_v1
+from tests.system_under_test import System, eventually
+
+NAME = "WILHELMINE"
+
+
+@pytest.fixture(scope="module")
+def charged(new_system: Callable[..., System]) -> Iterator[System]:
+    system = new_system(time_scale=600.0)
+    system.up()
+    system.ok("evcs-cp", "create", "CP-001")
+    system.ok("evcs", "driver", "add", NAME, "BERT")
+    for driver in (NAME, "BERT"):
+        system.ok("evcs-driver", "charge", "CP-001", "--driver", driver, "--kwh", "0.5")
+    yield system
+    system.down()
+
+
+def sums(system: System) -> list[Any]:
+    return system.http("GET", f"{system.web_url}/api/v1/sessions/sums")[1]
+
+
+def test_a_driver_who_charges_stays(charged: System) -> None:
+    """Nothing of it is done, the identity included."""
+    started = charged.ok(
+        "evcs-driver", "charge", "CP-001", "--driver", NAME, "--kwh", "900", "--no-watch", "--json"
+    ).json
+    done = charged.run("evcs", "driver", "remove", NAME, "--forget", "--json")
+    assert (done.code, done.json["error"]["code"]) == (5, "conflict")
+    assert {"id": NAME} in charged.ok("evcs", "driver", "list", "--json").json
+    charged.ok("evcs-driver", "stop", "--driver", NAME)
+    eventually(
+        "settled",
+        lambda: (
+            {one["session_id"]: one for one in charged.ok("evcs", "sessions", "--json").json}[
+                started["session_id"]
+            ]["state"]
+            == "settled"
+        ),
+    )
+
+
+def test_a_forgotten_driver(charged: System) -> None:
+    before = sums(charged)
+    done = charged.ok("evcs", "driver", "remove", NAME, "--forget", "--json").json
+    assert done == {"id": NAME, "done": "removed and forgotten"}
+    assert sums(charged) == before
+    tickets = charged.ok("evcs", "sessions", "--json").json
+    names = {one["driver"] for one in tickets}
+    assert len(names) == 2
+    (pseudonym,) = names - {"BERT"}
+    assert pseudonym.startswith("removed-")
+    audit = charged.ok("evcs", "audit", "--json").json
+    assert NAME not in repr([tickets, audit, done | {"id": ""}])
+    assert [one["detail"] for one in audit if one["what"] == "forget"] == [""]
+    assert charged.ok("evcs", "sessions", "--driver", NAME, "--json").json == []
+    refused = charged.run("evcs", "driver", "add", pseudonym)
+    assert (refused.code, "reserved" in refused.err) == (2, True)
+
+
+def test_where_the_name_is_left(charged: System) -> None:
+    """As docs/security.md says: the broker's log, until it is rotated."""
+    left = {
+        path.relative_to(charged.home).parts[0]
+        for path in charged.home.rglob("*")
+        if path.is_file() and NAME.encode() in path.read_bytes()
+    }
+    assert left <= {"log"}
+    logs = {path.name for path in (charged.home / "log").iterdir() if holds(path)}
+    assert logs <= {"mosquitto.log"}
+
+
+def holds(path: Path) -> bool:
+    return path.is_file() and NAME.encode() in path.read_bytes()
+
+
+def test_one_who_was_removed_before_is_forgotten_later(charged: System) -> None:
+    charged.ok("evcs", "driver", "remove", "BERT")
+    assert "BERT" in {one["driver"] for one in charged.ok("evcs", "sessions", "--json").json}
+    charged.ok("evcs", "driver", "remove", "BERT", "--forget")
+    assert "BERT" not in {one["driver"] for one in charged.ok("evcs", "sessions", "--json").json}
+    assert charged.run("evcs", "driver", "remove", "BERT", "--forget").code == 4
+
+
+def test_a_new_driver_without_tickets_is_removed_all_the_same(charged: System) -> None:
+    charged.ok("evcs", "driver", "add", "DORA")
+    charged.ok("evcs", "driver", "remove", "DORA", "--forget")
+    assert charged.ok("evcs", "driver", "list", "--json").json == []
+
+
+def test_what_is_old_goes_when_it_is_set_and_the_rest_stays(
+    new_system: Callable[..., System], tmp_path: Path
+) -> None:
+    system = new_system(time_scale=600.0)
+    system.ok("evcs", "restore", str(backup_v1(tmp_path)))
+    (system.home / "conf").mkdir(exist_ok=True)
+    (system.home / "conf" / "evcs.toml").write_text("keep_sessions_days = 5\n")
+    shown = {one["setting"]: one for one in system.ok("evcs", "config", "show", "--json").json}
+    assert shown["keep_sessions_days"]["value"] == 5
+    assert shown["keep_audit_days"]["value"] == 0
+    system.up()
+
+    def left() -> set[str]:
+        return {one["session_id"][:6] for one in system.ok("evcs", "sessions", "--json").json}
+
+    eventually("what is old is gone", lambda: left() <= {OPEN[:6]})
+    assert system.run("evcs", "status", "--check").code == 0
