@@ -63,7 +63,7 @@ def _lighten_paho(settings: Settings) -> None:
     import types
     import urllib
 
-    if settings.mqtt_tls:
+    if settings.mqtt.ca is not None:
         return
     ssl = types.ModuleType("ssl")
     for name in ("SSLWantReadError", "SSLWantWriteError", "CertificateError"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +22,9 @@ MAX_HOME = 107 - _LONGEST_BELOW_HOME
 
 LOOPBACK = "127.0.0.1"
 _WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
-_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_NAME = rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*"
+ALWAYS, REMOTE = "always", "remote"
 
 
 class Home(NamedTuple):
@@ -114,7 +115,7 @@ class Settings(NamedTuple):
     """Everything that can be set. Ports are TCP, times seconds; to keep 0 days is for ever.
 
     The broker always listens on 127.0.0.1 and `mqtt_port`, for the processes here, and
-    with `mqtt_tls` encrypts that too. What listens on any other address serves TLS alone.
+    with `mqtt_tls` ALWAYS encrypts that too. What listens on any other address serves TLS alone.
     """
 
     home: Home
@@ -125,9 +126,9 @@ class Settings(NamedTuple):
     host: str = "main"
     mqtt_listen: str = LOOPBACK
     mqtt_tls_port: int = 8883
-    mqtt_tls: bool = False
+    mqtt_tls: str = REMOTE
     http_listen: str = LOOPBACK
-    http_tls: bool = False
+    http_tls: str = REMOTE
     http_name: str = ""
     keep_sessions_days: int = 0
     keep_audit_days: int = 0
@@ -145,12 +146,13 @@ class Settings(NamedTuple):
     @property
     def needs_certificate(self) -> bool:
         """Whether anything serves TLS."""
-        return self.mqtt_tls or self.http_tls or self.mqtt_is_open or self.http_is_open
+        return self.mqtt_is_open or self.http_is_open or ALWAYS in (self.mqtt_tls, self.http_tls)
 
     @property
     def mqtt(self) -> Endpoint:
         """The broker, for the processes here."""
-        return Endpoint(LOOPBACK, self.mqtt_port, self.home.ca if self.mqtt_tls else None)
+        ca = self.home.ca if self.mqtt_tls == ALWAYS else None
+        return Endpoint(LOOPBACK, self.mqtt_port, ca)
 
     @property
     def web(self) -> Endpoint:
@@ -168,7 +170,7 @@ class Settings(NamedTuple):
         return self.web._replace(host=self.http_name or self.web.host)
 
     def _http(self, port: int) -> Endpoint:
-        tls = self.http_tls or self.http_is_open
+        tls = self.http_is_open or self.http_tls == ALWAYS
         host = _WILDCARDS.get(self.http_listen, self.http_listen)
         return Endpoint(host, port, self.home.ca if tls else None)
 
@@ -210,33 +212,41 @@ def _number(name: str, value: object, kind: type, lowest: float, highest: float)
 
 def _address(name: str, value: object) -> str:
     """An IP address to listen on, as it is written everywhere."""
-    import ipaddress
-
-    try:
-        return str(ipaddress.ip_address(str(value)))
-    except ValueError:
+    found = _as_address(value)
+    if found is None:
         raise BadValue(
             f"setting {name}: {value!a} is no address",
             "give an IP address of this machine, or 0.0.0.0 for all of them",
-        ) from None
+        )
+    return found
 
 
-def _always(name: str, value: object) -> bool:
-    if value not in ("always", "remote"):
+def _as_address(value: object) -> str | None:
+    import ipaddress
+
+    try:
+        # The zone of an IPv6 address may hold anything.
+        return None if "%" in str(value) else str(ipaddress.ip_address(str(value)))
+    except ValueError:
+        return None
+
+
+def _when(name: str, value: object) -> str:
+    if value not in (ALWAYS, REMOTE):
         raise BadValue(
             f"setting {name}: {value!a} is not allowed",
             'allowed: "always", or "remote" for TLS beyond this machine only',
         )
-    return value == "always"
+    return str(value)
 
 
 def check_name(what: str, value: object) -> str:
     """A host name or an address as it stands in a certificate. Raises BadValue."""
-    import ipaddress
     import re
 
-    with suppress(ValueError):
-        return str(ipaddress.ip_address(str(value)))
+    address = _as_address(value)
+    if address is not None:
+        return address
     if not re.fullmatch(_NAME, str(value)):
         raise BadValue(f"{what}: {value!a} is no host name", "such as evcs.example.org")
     return str(value).lower()
@@ -272,6 +282,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
+    except (OSError, ValueError) as error:
+        raise BadValue(f"{path} can't be read: {error}", "correct the file or remove it") from None
     import tomllib
 
     try:
@@ -279,6 +291,11 @@ def _read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise BadValue(f"{path}: {error}", "correct the file or remove it") from None
     return _flat(path, found)
+
+
+def shown(name: str) -> str:
+    """A setting as conf/evcs.toml has it: mqtt_listen is mqtt.listen there."""
+    return name.replace("_", ".", 1) if name in _IN_TABLES else name
 
 
 def _flat(path: Path, found: dict[str, Any]) -> dict[str, Any]:
@@ -322,8 +339,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "host": check_id,
     "mqtt_listen": _address,
     "http_listen": _address,
-    "mqtt_tls": _always,
-    "http_tls": _always,
+    "mqtt_tls": _when,
+    "http_tls": _when,
     "http_name": lambda name, value: check_name(f"setting {name}", value),
 }
 
@@ -343,18 +360,13 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     for name, value in values.items():
         check = _CHECKS.get(name)
         if check is not None:
-            values[name] = check(name, value)
+            values[name] = check(shown(name), value)
     return Settings(**{name: values[name] for name in Settings._fields if name in values})
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
     """What has another process load the same settings, whatever conf/evcs.toml says by then."""
-    words = {True: "always", False: "remote"}
-    found = {
-        variable: words[value] if isinstance(value, bool) else f"{value}"
-        for name, variable in _ENVIRONMENT.items()
-        for value in [getattr(settings, name)]
-    }
+    found = {variable: f"{getattr(settings, name)}" for name, variable in _ENVIRONMENT.items()}
     return {**found, "EVCS_HOME": str(settings.home.path)}
 
 

@@ -10,6 +10,7 @@ A key and its certificate are one file, so that no kill leaves a pair that doesn
 from __future__ import annotations
 
 import ipaddress
+import ssl
 import subprocess
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -59,7 +60,7 @@ def make_authority(home: Home) -> None:
             "-subj", "/CN=evcs CA", "-addext", "basicConstraints=critical,CA:TRUE,pathlen:0",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign",
         )  # fmt: skip
-        _keep(path, pem)
+        _keep(home, path, pem)
     make_folder(home.ca.parent)
     write_atomic(home.ca, _openssl("x509", "-in", str(path)))
 
@@ -75,8 +76,19 @@ def make_server(home: Home, names: Iterable[str]) -> Certificate:
         "-addext", "basicConstraints=critical,CA:FALSE",
         "-addext", "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=serverAuth",
     )  # fmt: skip
-    _keep(server(home), pem)
+    _keep(home, server(home), pem)
     return read(server(home))
+
+
+def read_server(home: Home) -> Certificate:
+    """The server's certificate. Raises EvcsError where it can't be read, or its key isn't its."""
+    path = server(home)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror
+        raise EvcsError(f"{path} can't be used: {reason}", "run: evcs tls init") from None
+    return read(path)
 
 
 def read(path: Path) -> Certificate:
@@ -113,8 +125,9 @@ def _name(said: str) -> str:
     return str(ipaddress.ip_address(name)) if kind == "IP Address" else name.lower()
 
 
-def _keep(path: Path, pem: bytes) -> None:
-    make_folder(path.parent, 0o700)
+def _keep(home: Home, path: Path, pem: bytes) -> None:
+    for folder in (home.data, home.data / "secrets", path.parent):
+        make_folder(folder, 0o700)
     write_atomic(path, pem, 0o600)
 
 

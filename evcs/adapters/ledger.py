@@ -161,6 +161,11 @@ def _cents(euros: str) -> int:
     return int(euros.replace(".", ""))
 
 
+# The same as Session.state.
+_STATE = """CASE WHEN phase = 'ending' AND power_w = 0 THEN 'interrupted'
+  WHEN phase IN ('interrupted', 'settled') THEN phase ELSE 'active' END"""
+
+
 def _where(
     cp: str | None, driver: str | None, since: str | None, state: str | None, until: str | None
 ) -> tuple[str, tuple[object, ...]]:
@@ -170,7 +175,7 @@ def _where(
         "driver = ?": driver,
         "started_at >= ?": since,
         "started_at <= ?": until,
-        "CASE WHEN phase IN ('interrupted', 'settled') THEN phase ELSE 'active' END = ?": state,
+        f"{_STATE} = ?": state,
     }
     parts = [part for part, value in given.items() if value is not None]
     values = tuple(value for value in given.values() if value is not None)

@@ -54,6 +54,10 @@ CREATE TRIGGER session_settled BEFORE UPDATE ON session
     {_same(tuple(name for name in Session._fields if name != "driver"))}
     AND OLD.driver NOT GLOB '{FORGOTTEN}*' AND NEW.driver GLOB '{FORGOTTEN}*')
   BEGIN SELECT RAISE(ABORT, 'a settled session is never changed'); END;
+DROP TRIGGER IF EXISTS session_replaced;
+CREATE TRIGGER session_replaced BEFORE INSERT ON session
+  WHEN EXISTS (SELECT 1 FROM session WHERE session_id = NEW.session_id AND phase = 'settled')
+  BEGIN SELECT RAISE(ABORT, 'a settled session is never changed'); END;
 DROP TRIGGER IF EXISTS session_kept;
 CREATE TRIGGER session_kept BEFORE DELETE ON session
   WHEN OLD.phase <> 'requested' AND NOT (OLD.phase = 'settled' AND COALESCE(
@@ -64,6 +68,10 @@ CREATE TRIGGER audit_kept BEFORE UPDATE ON audit
   WHEN NOT ({_same(("at", "what", "cp", "outcome", "detail"))}
     AND OLD.who GLOB 'driver/*' AND OLD.who NOT GLOB 'driver/{FORGOTTEN}*'
     AND NEW.who GLOB 'driver/{FORGOTTEN}*')
+  BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+DROP TRIGGER IF EXISTS audit_replaced;
+CREATE TRIGGER audit_replaced BEFORE INSERT ON audit
+  WHEN EXISTS (SELECT 1 FROM audit WHERE rowid = NEW.rowid)
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 DROP TRIGGER IF EXISTS audit_stays;
 CREATE TRIGGER audit_stays BEFORE DELETE ON audit

@@ -9,7 +9,9 @@ import errno
 import json
 import logging
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from io import BytesIO
 from typing import Any
 
@@ -20,6 +22,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from evcs.adapters.http_server import MAX_BODY
 from evcs.adapters.server_tls import ServerTls
+from evcs.config import LOOPBACK
 from evcs.core.errors import EvcsError
 
 REQUEST_WITHIN_S = 10.0
@@ -28,6 +31,8 @@ WRITE_WITHIN_S = 20.0
 DISCARD_WITHIN_S = 5.0
 MAX_CONNECTIONS = 2000
 MAX_HEADER_BYTES = 32_768
+MAX_HEADER_LINES = 100
+MAX_OF_ONE_ADDRESS = 200
 CHUNK = 65_536
 
 CSP = (
@@ -60,16 +65,18 @@ def with_headers(app: WsgiApp) -> WsgiApp:
 
 
 class _Limited:
-    """Reads header lines up to a total."""
+    """Reads header lines up to a total, in bytes and in lines."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
         self._left = MAX_HEADER_BYTES
+        self._lines_left = MAX_HEADER_LINES
 
     def readline(self, size: int = -1) -> bytes:
         line: bytes = self._source.readline(min(size, self._left + 1) if size >= 0 else size)
         self._left -= len(line)
-        if self._left < 0:
+        self._lines_left -= 1
+        if self._left < 0 or self._lines_left < 0:
             raise ValueError("headers are too large")
         return line
 
@@ -85,7 +92,9 @@ def refusal(status: str, code: str, message: str) -> bytes:
 
 
 TOO_LARGE = refusal(
-    "413 Request Entity Too Large", "too_large", "the body is too large; at most 1 MiB"
+    "413 Request Entity Too Large",
+    "too_large",
+    "the body is too large; at most 1 MiB, with a length",
 )
 MALFORMED = refusal(
     "400 Bad Request", "bad_value", "the request is malformed, or its headers are too large"
@@ -119,7 +128,8 @@ class Handler(WSGIHandler):
 
     def handle_one_response(self) -> None:
         length = self.content_length or 0
-        if length > MAX_BODY:
+        # A body without a length could take for ever: there is none that we wait for.
+        if length > MAX_BODY or "HTTP_TRANSFER_ENCODING" in self.environ:
             self._deadline.close()
             self._refuse_body()
             return
@@ -161,7 +171,7 @@ class _ErrorLog:
 
 
 class _Server(WSGIServer):
-    """With `tls`, a handshake has a deadline, and a failed one is a line in the log."""
+    """With `tls`, a handshake has a deadline, and one address only so many connections."""
 
     def __init__(self, listen: tuple[str, int], app: WsgiApp, tls: ServerTls | None) -> None:
         more = {} if tls is None else {"ssl_context": tls.context()}
@@ -172,21 +182,34 @@ class _Server(WSGIServer):
             environ={"SERVER_NAME": listen[0]}, **more,
         )  # fmt: skip
         self._tls = tls
+        self._own = {LOOPBACK, "::1", listen[0]}
+        self._of: Counter[str] = Counter()
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
-        assert self._tls is not None
-        client_socket.settimeout(HANDSHAKE_WITHIN_S)
-        try:
-            # Not the context of the start: the certificate may have been renewed since.
-            wrapped = self._tls.context().wrap_socket(client_socket, server_side=True)
-        except (OSError, ValueError) as error:
-            _log.info("from=%s no TLS: %s", address[0], getattr(error, "reason", None) or error)
+        who = address[0]
+        if self._of[who] >= MAX_OF_ONE_ADDRESS and who not in self._own:
             client_socket.close()
             return None
+        self._of[who] += 1
         try:
-            return self.handle(wrapped, address)
+            wrapped = self._shake_hands(client_socket, who)
+            if wrapped is not None:
+                with closing(wrapped):
+                    self.handle(wrapped, address)
         finally:
-            wrapped.close()
+            client_socket.close()
+            self._of -= Counter([who])
+
+    def _shake_hands(self, client_socket: Any, who: str) -> Any:
+        assert self._tls is not None
+        try:
+            # All of it, not each of its reads.
+            with gevent.Timeout(HANDSHAKE_WITHIN_S, OSError("too slow")):
+                # Not the context of the start: the certificate may have been renewed since.
+                return self._tls.context().wrap_socket(client_socket, server_side=True)
+        except (OSError, ValueError) as error:
+            _log.info("from=%s no TLS: %s", who, getattr(error, "reason", None) or error)
+            return None
 
 
 def start(app: Bottle, host: str, port: int, tls: ServerTls | None = None) -> WSGIServer:

@@ -15,7 +15,7 @@ from evcs.adapters import secret_files
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.config import Settings, load
-from evcs.core.errors import EvcsError
+from evcs.core.errors import EvcsError, Unreachable
 
 STATE_COLOURS = {
     "ACTIVATED": "green",
@@ -69,6 +69,15 @@ def patience(settings: Settings) -> float:
     return START_WITHIN_S if supervisord_pid(settings.home) is not None else 0.0
 
 
+def require_running(settings: Settings, what: str, port: int) -> None:
+    """While the system is down its ports may be anybody's: no secret is to go there.
+
+    Raises Unreachable.
+    """
+    if supervisord_pid(settings.home) is None:
+        raise Unreachable(f"{what} does not answer on port {port}", "start it: evcs up")
+
+
 class Call:
     """One command's settings, output and way to the Registry."""
 
@@ -79,6 +88,7 @@ class Call:
     def registry(self) -> RegistryClient:
         """A client of the Registry with the operator's token."""
         home = self.settings.home
+        require_running(self.settings, "the Registry", self.settings.registry_port)
         return RegistryClient(
             self.settings.registry,
             lambda: secret_files.read(home, "operator.token"),

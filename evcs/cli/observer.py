@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from evcs.adapters import mqtt, secret_files
-from evcs.cli.common import patience
+from evcs.cli.common import patience, require_running
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics
@@ -25,6 +25,7 @@ class Observer:
         self, settings: Settings, subscriptions: Iterable[topics.Subscription],
         identity: str = "inspector", decode: Callable[[str, bytes], Any] = topics.decode,
     ) -> None:  # fmt: skip
+        require_running(settings, "the broker", settings.mqtt_port)
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         password = secret_files.read(settings.home, identity)
         account = mqtt.Account(settings.mqtt, identity, lambda: password)

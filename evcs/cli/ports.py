@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from pathlib import Path
 
@@ -23,13 +24,21 @@ def listeners(settings: Settings) -> list[tuple[str, str, int]]:
 
 def check_ports(settings: Settings) -> None:
     """Raises Conflict, naming who holds a port that we need."""
-    for name, address, port in listeners(settings):
+    wanted = listeners(settings)
+    for name, address, port in wanted:
+        if (address, port) in [one[1:] for one in wanted if one[0] != name]:
+            raise Conflict(f"port {port} is wanted twice: {name}", "see: evcs config show")
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((address, port))
             except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise Conflict(
+                        f"this machine has no address {address}",
+                        "correct mqtt.listen or http.listen: evcs config show",
+                    ) from None
                 variable = f"EVCS_{name.upper()}"
                 raise Conflict(
                     f"{address} port {port} can't be had: {error.strerror} ({port_holder(port)})",

@@ -94,7 +94,7 @@ def _certificate(settings: Settings, say: Say) -> None:
         raise EvcsError(
             "the settings ask for TLS, and there is no certificate yet", "run: evcs tls init"
         )
-    ends_at = certificates.read(path).ends_at
+    ends_at = certificates.read_server(settings.home).ends_at
     if ends_at <= datetime.now(UTC):
         say(f"the certificate ended on {ends_at:%Y-%m-%d}, clients refuse it; run: evcs tls init")
 
@@ -107,7 +107,7 @@ def _listeners(settings: Settings) -> None:
         "# Rendered by `evcs up` from the settings; changes here are lost.\n"
         f"user {owner}\n"
         f"listener {settings.mqtt_port} {LOOPBACK}\n"
-    ) + (tls if settings.mqtt_tls else "")
+    ) + (tls if settings.mqtt.ca else "")
     if settings.mqtt_is_open:
         text += f"listener {settings.mqtt_tls_port} {settings.mqtt_listen}\n{tls}"
     write_atomic(settings.home.run / "mosquitto.d" / "listeners.conf", text.encode())

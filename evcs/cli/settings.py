@@ -28,10 +28,10 @@ def _config(program: click.Group) -> None:
         origins = config.origins()
         values = {**call.settings._asdict(), "home": str(call.settings.home.path)}
         found = [
-            {"setting": name, "value": value, "origin": origins.get(name, "default")}
+            {"setting": config.shown(name), "value": value, "origin": origins.get(name, "default")}
             for name, value in values.items()
         ]
-        rows = [(name, f"{value}", origins.get(name, "default")) for name, value in values.items()]
+        rows = [(one["setting"], f"{one['value']}", one["origin"]) for one in found]
         call.out.data(found, table(("SETTING", "VALUE", "FROM"), rows))
 
 

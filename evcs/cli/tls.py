@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -58,19 +59,22 @@ def make(settings: Settings, names: set[str], renew: bool) -> tuple[Certificate,
     Raises Conflict where the one that is there comes from elsewhere.
     """
     home = settings.home
+    if home.path.exists() and home.path.stat().st_uid != os.geteuid():
+        raise Conflict(f"the home {home.path} is another user's", "run this as its owner")
     before = None
     if certificates.server(home).exists():
         with suppress(EvcsError):
-            before = certificates.read(certificates.server(home))
+            before = certificates.read_server(home)
         if not certificates.authority(home).exists():
             raise Conflict(
                 "the certificate comes from a CA whose key is not here",
                 f"renew it there, and put key and certificate into {certificates.server(home)}",
             )
     now = datetime.now(UTC)
-    lasts = before and not before.ends_within(certificates.RENEW_WITHIN, now)
-    if before and lasts and names <= before.names and home.ca.exists() and not renew:
-        return before, False
+    if before is not None and not renew:
+        lasts = not before.ends_within(certificates.RENEW_WITHIN, now)
+        if lasts and names <= before.names and certificates.is_of_authority(home):
+            return before, False
     certificates.make_authority(home)
     found = certificates.make_server(home, names | (before.names if before else set()))
     if supervisord_pid(home) is not None:

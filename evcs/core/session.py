@@ -57,7 +57,12 @@ class Session(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The contract's word: "active", "interrupted" or "settled"."""
+        """The contract's word: "active", "interrupted" or "settled".
+
+        One that shall end and has no power waits for its Engine's word: nothing is delivered.
+        """
+        if self.phase == ENDING and self.power_w == 0:
+            return INTERRUPTED
         return self.phase if self.phase in (INTERRUPTED, SETTLED) else "active"
 
     @property
@@ -131,6 +136,10 @@ def _interrupted(session: Session, _: Lost) -> Session:
     return session._replace(phase=INTERRUPTED, power_w=0)
 
 
+def _powerless(session: Session, _: Lost) -> Session:
+    return session._replace(power_w=0) if session.power_w else session
+
+
 def _ending(session: Session, event: Stop) -> Session:
     return session._replace(phase=ENDING, reason=event.reason)
 
@@ -184,6 +193,7 @@ TABLE: dict[tuple[str, type], Callable[..., Session]] = {
     (INTERRUPTED, Closed): _closed,
     (ENDING, Started): _metered,
     (ENDING, Metered): _metered,
+    (ENDING, Lost): _powerless,
     (ENDING, Ended): _ended,
     (ENDING, Unknown): _unknown,
     (ENDING, Closed): _closed,

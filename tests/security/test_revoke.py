@@ -105,7 +105,9 @@ def test_revoked_in_a_charge_and_the_ticket_after_rekey(fleet: System, thief: An
     eventually("its group is stopped", lambda: "CP-001" not in _groups(fleet))
     last = _journal(fleet, "CP-001")[-1]
     assert (last["session_id"], last["phase"], last["reason"]) == (started, "ended", "revoked")
-    assert session(fleet, started)["state"] != "settled"
+    eventually("nothing is delivered", lambda: session(fleet, started)["state"] == "interrupted")
+    told = fleet.retained("evcs/v1/central/cp/CP-001/state")["evcs/v1/central/cp/CP-001/state"]
+    assert told["session"]["power_w"] == 0
     assert not (fleet.home / "conf" / "supervisord.d" / "CP-001.conf").exists()
     eventually("no status is left", lambda: not fleet.retained("evcs/v1/cp/CP-001/#"))
     assert fleet.ok("evcs", "status", "--check")
@@ -137,7 +139,7 @@ def test_revoked_stays_revoked_across_restarts(fleet: System, thief: Any) -> Non
         assert _judged(fleet, "CP-002") == ("DISCONNECTED", "revoked")
         assert "CP-002" not in _groups(fleet)
         assert thief("cp/CP-002/engine", old).code == REFUSED
-        assert session(fleet, started)["state"] != "settled"
+        assert session(fleet, started)["state"] == "interrupted"
 
     denied = fleet.run("evcs-driver", "charge", "CP-002", "--driver", "BOB", "--json")
     assert denied.code != 0

@@ -90,7 +90,9 @@ def secrets(sight: Sight) -> Finding:
     empty = [path for path in wanted if path.is_file() and path.stat().st_size == 0]
     if empty:
         text = f"empty: {some(_below(home.data, path) for path in empty)}"
-        return Finding("secrets", FAIL, text, "evcs restart makes them anew")
+        tls = any(path.parent.name == "tls" for path in empty)
+        remedy = "evcs tls init" if tls else "evcs restart makes them anew"
+        return Finding("secrets", FAIL, text, remedy)
 
     def fix() -> str:
         for path, mode in open_.items():
@@ -156,7 +158,7 @@ def certificate(sight: Sight) -> Finding:
         if sight.settings.needs_certificate:
             return Finding(check, FAIL, "none, and the settings ask for TLS", "evcs tls init")
         return Finding(check, OK, "none needed: all listeners are on this machine")
-    found = certificates.read(path)
+    found = certificates.read_server(sight.home)
     if not certificates.is_of_authority(sight.home):
         text = f"{path.name} is not of the CA in {sight.home.ca}, so clients refuse it"
         return Finding(check, FAIL, text, "evcs tls init --renew")

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from bottle import HTTPResponse, request
 
 from evcs.adapters import audit_lines
-from evcs.adapters.http_server import Refusals, bearer_token, caller, token_matches
+from evcs.adapters.http_server import Refusals, bearer_token, caller, raw_header, token_matches
 from evcs.adapters.session_file import SessionFile
 from evcs.core.errors import Denied, EvcsError, Forbidden
 
@@ -101,11 +101,13 @@ class Doors:
     def session(self) -> str | None:
         """The id of the request's session, where it is one that goes on."""
         found: str = request.get_cookie(self._cookie_name) or ""
+        return found if self._goes_on(found) else None
+
+    def _goes_on(self, session: str) -> bool:
         try:
-            end = self._sessions.get(self._hash("session", found), 0)
+            return self._sessions.get(self._hash("session", session), 0) > self._wall()
         except EvcsError:
-            return None
-        return found if end > self._wall() else None
+            return False
 
     def csrf(self, session: str) -> str:
         """The token that a page of that session sends with each change."""
@@ -118,7 +120,7 @@ class Doors:
         session = self.session()
         if session is None:
             raise Denied("only the operator may change something", "run: evcs open")
-        if not token_matches(request.get_header(CSRF_HEADER), self.csrf(session)):
+        if not token_matches(raw_header(CSRF_HEADER), self.csrf(session)):
             raise Forbidden("the page's token is missing", "reload the page")
 
     def authorise_reading(self) -> None:
@@ -126,6 +128,13 @@ class Doors:
         if request.path.startswith(FOR_ALL) or self._has_token() or self.session() is not None:
             return
         raise Denied("only the operator may look", "run on that machine: evcs open")
+
+    def as_long_as_allowed(self) -> Callable[[], bool]:
+        """To be asked later: whether who looks now still may."""
+        given, session = bearer_token(), self.session()
+        if given is not None:
+            return lambda: token_matches(given, self._token())
+        return lambda: session is not None and self._goes_on(session)
 
     def bearer_only(self) -> None:
         """Let only the token in, for what makes new sessions."""

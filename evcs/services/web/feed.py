@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gevent.event import Event
@@ -94,11 +94,16 @@ class Feed:
         rows = [self.rows[cp] for cp in sorted(self.rows)]
         return {"seq": self._seq, "at": timestamp(), **self._head(), "cps": rows}
 
-    def stream(self, cp: str | None = None) -> Iterator[bytes]:
-        """Open a stream; with a CP, its bus messages come too. Raises Unreachable: too many."""
+    def stream(
+        self, cp: str | None = None, allowed: Callable[[], bool] = lambda: True
+    ) -> Iterator[bytes]:
+        """Open a stream; with a CP, its bus messages come too. Raises Unreachable: too many.
+
+        It ends when whoever opened it is no longer `allowed` to look.
+        """
         if self.streams >= MAX_STREAMS:
             raise Unreachable("too many open pages", "this one asks again every few seconds")
-        return self._run(Tap(cp) if cp else None)
+        return self._run(Tap(cp) if cp else None, allowed)
 
     def tap(self, cp: str, message: Message) -> None:
         """Show a message to the streams that listen to its CP."""
@@ -141,14 +146,14 @@ class Feed:
             self._snapshot = (self._seq, encode_event("snapshot", self.snapshot()))
         return self._snapshot[1]
 
-    def _run(self, tap: Tap | None) -> Iterator[bytes]:
+    def _run(self, tap: Tap | None, allowed: Callable[[], bool]) -> Iterator[bytes]:
         self.streams += 1
         if tap:
             self._taps.append(tap)
         try:
             seen = self._seq
             yield b"retry: 1000\n\n" + self._snapshot_event()
-            while not self._closed:
+            while not self._closed and allowed():
                 tick = self._tick
                 data = self._after(seen)
                 seen = self._seq

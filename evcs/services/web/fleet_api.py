@@ -52,7 +52,8 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
         cp = request.query.get("cp")
         if cp is not None and not is_id(cp):
             raise BadValue("cp is not an id", "give one such as CP-001")
-        stream = feed.stream(cp)
+        allowed = (lambda: True) if deps.open_to_all else deps.doors.as_long_as_allowed()
+        stream = feed.stream(cp, allowed)
         response.content_type = "text/event-stream"
         response.set_header("Cache-Control", "no-store")
         return stream
