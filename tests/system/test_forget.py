@@ -108,6 +108,8 @@ def test_what_is_old_goes_when_it_is_set_and_the_rest_stays(
     shown = {one["setting"]: one for one in system.ok("evcs", "config", "show", "--json").json}
     assert shown["keep_sessions_days"]["value"] == 5
     assert shown["keep_audit_days"]["value"] == 0
+    refused = system.run("evcs", "config", "show", EVCS_KEEP_AUDIT_DAYS="-1")
+    assert (refused.code, "keep_audit_days" in refused.err) == (2, True)
     system.up()
 
     def left() -> set[str]:
