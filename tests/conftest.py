@@ -6,10 +6,19 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.system_under_test import System
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What a test recorded to be seen by whoever ran it, as the benchmarks' tables."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, text in getattr(report, "user_properties", []):
+            if name == "print":
+                terminalreporter.write_line(text)
 
 
 @pytest.fixture(scope="session")
