@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-import queue
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from bench import stage as on_stage
 from bench.ours import WITHIN_S
@@ -106,7 +104,7 @@ def _writers(there: Stage, source: Source, share: int, count: int) -> list[Write
         publications = [source(n, cp, index) for index in range(share) for n, cp in cps]
         ping = m.OperatorRequest("operator", "ping", f"w-{writer}-{os.urandom(4).hex()}")
         publications.append(topics.encode(ping, timestamp()))
-        found.append(Writer(there.account, publications))
+        found.append(Writer(there.account, publications, ping.id))
     return found
 
 
@@ -117,17 +115,15 @@ def _rate(there: Stage, source: Source, share: int, count: int) -> float:
         began = time.monotonic()
         for writer in writers:
             writer.go()
-        for _ in writers:
-            _answer(inbox)
+        missing = {writer.last for writer in writers}
+        while missing:
+            event = inbox.get(timeout=WITHIN_S)
+            if isinstance(event, mqtt.Received) and isinstance(event.message, m.OperatorEvent):
+                missing.remove(event.message.id)
         took_s = time.monotonic() - began
     for writer in writers:
         writer.close()
     return share * len(there.cps) / took_s
-
-
-def _answer(inbox: queue.SimpleQueue[Any]) -> None:
-    while not isinstance(inbox.get(timeout=WITHIN_S), mqtt.Received):
-        pass
 
 
 def _floor_rate(there: Stage, source: Source, share: int, count: int) -> float:

@@ -27,9 +27,10 @@ def _text(value: bytes) -> bytes:
 
 
 class Writer:
-    """One connection that has only to be let go."""
+    """One connection that has only to be let go; `last` is a name for what it says last."""
 
-    def __init__(self, account: Account, publications: Iterable[Publication]) -> None:
+    def __init__(self, account: Account, publications: Iterable[Publication], last: str) -> None:
+        self.last = last
         self._blob = b"".join(
             self._publish(number, one) for number, one in enumerate(publications, 1)
         )
