@@ -19,6 +19,7 @@ from evcs.config import Settings
 from evcs.core.errors import Conflict, EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
 
+ANSWER_WITHIN_S = 300.0
 END_WITHIN_S = 60.0
 ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 
@@ -83,11 +84,19 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word why"]
             raise EvcsError(f"supervisord did not start: {last[0]}", "see log/supervisord.log")
-        # It leaves the terminal before it writes its pid file and answers.
-        _wait_until(lambda: running(settings) is not None, "supervisord does not answer")
+        # It leaves the terminal before it writes its pid file, and answers once it has started
+        # all of a fleet's processes.
+        _wait_until(lambda: _answers(settings), "supervisord does not answer", ANSWER_WITHIN_S)
         return True
     finally:
         os.close(lock)
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        return running(settings) is not None
+    except Unreachable:
+        return False
 
 
 def _complete(settings: Settings, say: Say) -> None:
@@ -142,8 +151,8 @@ def kill_everything(settings: Settings) -> int:
     return len(pids)
 
 
-def _wait_until(done: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + END_WITHIN_S
+def _wait_until(done: Callable[[], bool], otherwise: str, within_s: float = END_WITHIN_S) -> None:
+    deadline = time.monotonic() + within_s
     while not done():
         if time.monotonic() > deadline:
             raise TimedOut(otherwise, "see: evcs status")
