@@ -20,10 +20,11 @@ from tests.adapters.broker import Broker
 from tests.system_under_test import eventually
 
 NEVER = [
-    "asyncio", "bottle", "click", "concurrent.futures", "dataclasses", "email", "gevent",
-    "multiprocessing", "pydantic", "requests", "rich",
-    "sqlite3", "supervisor", "tinydb", "tomllib", "typing_extensions", "unittest", "waitress",
-    "xmlrpc",
+    "_hashlib", "_uuid", "asyncio", "bottle", "bz2", "click",
+    "concurrent.futures", "dataclasses", "email", "gevent",
+    "lzma", "multiprocessing", "pydantic", "random", "requests", "rich", "secrets", "shutil",
+    "sqlite3", "stringprep", "supervisor", "tinydb", "tomllib", "typing_extensions",
+    "unicodedata", "unittest", "waitress", "xmlrpc", "zlib",
 ]  # fmt: skip
 
 RUN = """
@@ -35,7 +36,7 @@ def report(*_):
     path = f"/proc/{os.getpid()}/smaps_rollup"
     with open(path) as rollup:
         pss = [line.split()[1] for line in rollup if line.startswith("Pss:")]
-    heavy = ("ssl", "urllib.request", "_ssl")
+    heavy = ("ssl", "urllib.request", "_ssl", "base64", "hashlib", "platform", "uuid")
     real = [name for name in heavy if getattr(sys.modules.get(name), "__file__", None)]
     found = {"modules": sorted(sys.modules), "pss_kib": int(pss[0]), "real": real}
     print(json.dumps(found), flush=True)
