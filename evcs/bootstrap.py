@@ -61,6 +61,7 @@ def _lighten_paho() -> None:
     paho imports both and uses of them here only two exceptions' names and a look for
     proxies: a quarter of a process's start and memory (measured).
     """
+    import encodings.ascii
     import types
     import urllib
 
@@ -70,19 +71,10 @@ def _lighten_paho() -> None:
     request = types.ModuleType("urllib.request")
     sys.modules.update({"ssl": ssl, "urllib.request": request})
     urllib.request = request
-    _leave_out()
-
-
-def _leave_out() -> None:
-    """What paho imports for websockets and other systems, and what resolves names that aren't
-    ASCII: another fifth of a process's start (measured)."""
-    import encodings.ascii
-    import types
-
-    unused = {name: types.ModuleType(name) for name in ("base64", "hashlib", "platform", "uuid")}
-    unused["platform"].system = lambda: "Linux"  # type: ignore[attr-defined]
-    sys.modules.update(unused)
-    sys.modules["encodings.idna"] = encodings.ascii
+    # Its one question, and names that aren't ASCII, which a broker's address never has.
+    system = types.ModuleType("platform")
+    system.system = lambda: "Linux"  # type: ignore[attr-defined]
+    sys.modules.update({"platform": system, "encodings.idna": encodings.ascii})
 
 
 def _end_if_orphaned(settings: Settings) -> None:
