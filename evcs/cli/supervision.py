@@ -66,8 +66,8 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
         cps = prepare.prepare(settings, say)
         fds = prepare.descriptors(len(cps))
         command = [
-            sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisord_conf),
-            "-a", str(fds),
+            sys.executable, "-m", "evcs.adapters.supervisord_main",
+            "-c", str(home.supervisord_conf), "-a", str(fds),
         ]  # fmt: skip
         if foreground:
             os.chdir(home.path)
