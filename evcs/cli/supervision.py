@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -49,8 +48,8 @@ def running(settings: Settings) -> int | None:
         ) from None
 
 
-def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
-    """Start the system; False where it runs already."""
+def start(settings: Settings, say: Say, foreground: bool = False, room_for: int = 0) -> bool:
+    """Start the system, with limits for so many CPs at least; False where it runs already."""
     home = settings.home
     make_folder(home.path)
     make_folder(home.run, 0o700)
@@ -64,7 +63,7 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
             return False
         ports.check_ports(settings)
         cps = prepare.prepare(settings, say)
-        fds = prepare.descriptors(len(cps))
+        fds = prepare.descriptors(max(len(cps), room_for))
         command = [
             sys.executable, "-m", "evcs.adapters.supervisord_main",
             "-c", str(home.supervisord_conf), "-a", str(fds),
@@ -165,17 +164,3 @@ def _alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-def check_room(settings: Settings, cps: int) -> None:
-    """Refuse a fleet of that size where the running supervisord can't carry it."""
-    pid = running(settings)
-    if pid is None:
-        return
-    soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    if prepare.capacity(soft) < cps:
-        raise EvcsError(
-            f"supervisord may open {soft} files, which carries {prepare.capacity(soft)} CPs; "
-            f"{cps} are wanted",
-            "raise ulimit -n if it is low, then: evcs restart",
-        )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.cli import ports, supervision
+from evcs.cli import ports, room, supervision
 from evcs.cli.common import Call, table
 from evcs.cli.observer import Observer
 from evcs.cli.throwaway import pids_of, throwaway
@@ -37,8 +37,8 @@ def run(call: Call, count: int) -> None:
     """The whole trial in a home of its own; exits 1 where a CP is missing or doubled."""
     with throwaway(1.0) as settings:
         own = Call(settings, call.out)
-        supervision.start(settings, lambda _: None)
-        supervision.check_room(settings, count)
+        room.check_memory(count)
+        supervision.start(settings, lambda _: None, room_for=count)
         call.out.say(f"creating {count} CPs in {settings.home.path}")
         began = time.monotonic()
         names = fill(own, count)
