@@ -7,8 +7,9 @@ import threading
 import time
 from typing import Any, Self
 
+from bench.ours import account
 from bench.results import percentile
-from evcs.adapters import mqtt, secret_files
+from evcs.adapters import mqtt
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics
@@ -23,11 +24,10 @@ class Backlog:
         self._metered: dict[tuple[str, int], float] = {}
         self._took: list[float] = []
         self._ready, self._closing = threading.Event(), False
-        account = mqtt.Account(
-            settings.mqtt_port, "inspector", lambda: secret_files.read(settings.home, "inspector")
-        )
         wanted = [topics.of_kind(m.Meter), topics.of_kind(m.DriverEvent)]
-        self._bus = mqtt.Bus(account, self._on_event, wanted, decode=self._note)
+        self._bus = mqtt.Bus(
+            account(settings, "inspector"), self._on_event, wanted, decode=self._note
+        )
 
     def __enter__(self) -> Self:
         self._bus.start()

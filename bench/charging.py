@@ -7,8 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
-from bench.ours import WITHIN_S
-from evcs.adapters import mqtt, secret_files
+from bench.ours import WITHIN_S, account
+from evcs.adapters import mqtt
 from evcs.cli import fleet
 from evcs.cli.common import Call
 from evcs.cli.evcs_driver import Talk
@@ -38,10 +38,8 @@ class Driver:
         self.name = name
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._asked = 0
-        password = secret_files.read(call.settings.home, f"driver/{name}")
-        account = mqtt.Account(call.settings.mqtt_port, f"driver/{name}", lambda: password)
         wanted = [topics.of_kind(m.DriverEvent, driver=name)]
-        self._bus = mqtt.Bus(account, self._inbox.put, wanted)
+        self._bus = mqtt.Bus(account(call.settings, f"driver/{name}"), self._inbox.put, wanted)
 
     def __enter__(self) -> Self:
         self._bus.start()

@@ -99,12 +99,13 @@ def _events() -> Source:
 def _writers(there: Stage, source: Source, share: int, count: int) -> list[Writer]:
     """Writers with their publications, and last a question for each."""
     found = []
+    secret = there.account.secret()
     for writer in range(count):
         cps = list(enumerate(there.cps))[writer::count]
         publications = [source(n, cp, index) for index in range(share) for n, cp in cps]
         ping = m.OperatorRequest("operator", "ping", f"w-{writer}-{os.urandom(4).hex()}")
         publications.append(topics.encode(ping, timestamp()))
-        found.append(Writer(there.account, publications, ping.id))
+        found.append(Writer(there.settings.mqtt_port, on_stage.WHO, secret, publications, ping.id))
     return found
 
 

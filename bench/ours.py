@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from evcs.adapters import mqtt, secret_files
 from evcs.cli import prepare, supervision
 from evcs.cli.common import Call, Out
 from evcs.cli.evcs import wait_until_up
@@ -31,6 +32,13 @@ def system(time_scale: float = 1.0) -> Iterator[Call]:
             yield call
         finally:
             end(settings)
+
+
+def account(settings: Settings, identity: str) -> mqtt.Account:
+    """How to connect to a home's broker as somebody."""
+    return mqtt.Account(
+        settings.mqtt_port, identity, lambda: secret_files.read(settings.home, identity)
+    )
 
 
 def start(call: Call) -> None:

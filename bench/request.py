@@ -15,7 +15,7 @@ from bench import ours
 from bench.charging import Driver, charge_all
 from bench.plan import Plan
 from bench.results import Series, at_most, load, percentile
-from evcs.adapters import mqtt, secret_files
+from evcs.adapters import mqtt
 from evcs.cli import prepare
 from evcs.cli.common import Call
 from evcs.core import topics
@@ -78,8 +78,7 @@ class Echo:
         self._hear = self._bus(call, "inspector", [topics.Subscription(PONG)])
 
     def _bus(self, call: Call, who: str, wanted: list[topics.Subscription]) -> mqtt.Bus:
-        secret = secret_files.read(call.settings.home, who)
-        account = mqtt.Account(call.settings.mqtt_port, who, lambda: secret)
+        account = ours.account(call.settings, who)
         bus = mqtt.Bus(account, self._answers.put, wanted, decode=lambda topic, _: topic)
         bus.start()
         self._answers.get(timeout=ours.WITHIN_S)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.ours import WITHIN_S, quiet
+from bench.ours import WITHIN_S, account, quiet
 from evcs.adapters import broker_accounts, mqtt, secret_files
 from evcs.cli import ports, prepare
 from evcs.cli.throwaway import throwaway
@@ -72,8 +72,7 @@ class Stage:
     @property
     def account(self) -> mqtt.Account:
         """Who may do everything here."""
-        home = self.settings.home
-        return mqtt.Account(self.settings.mqtt_port, WHO, lambda: secret_files.read(home, WHO))
+        return account(self.settings, WHO)
 
     @contextmanager
     def voice(

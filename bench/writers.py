@@ -7,7 +7,6 @@ import struct
 import threading
 from collections.abc import Iterable
 
-from evcs.adapters.mqtt import Account
 from evcs.core.topics import Publication
 
 CONNECT, CONNACK, PUBLISH, DISCONNECT = 0x10, 0x20, 0x30, 0xE0
@@ -29,16 +28,18 @@ def _text(value: bytes) -> bytes:
 class Writer:
     """One connection that has only to be let go; `last` is a name for what it says last."""
 
-    def __init__(self, account: Account, publications: Iterable[Publication], last: str) -> None:
+    def __init__(
+        self, port: int, who: str, secret: str, publications: Iterable[Publication], last: str
+    ) -> None:
         self.last = last
         self._blob = b"".join(
             self._publish(number, one) for number, one in enumerate(publications, 1)
         )
-        self._socket = socket.create_connection((account.host, account.port))
+        self._socket = socket.create_connection(("127.0.0.1", port))
         # MQTT 5, clean start, user name and password, no properties, any client id.
         head = _text(b"MQTT") + bytes([5, 0b11000010]) + struct.pack("!H", 60) + b"\0"
-        who = _text(b"") + _text(account.identity.encode()) + _text(account.secret().encode())
-        self._socket.sendall(_packet(CONNECT, head + who))
+        login = _text(b"") + _text(who.encode()) + _text(secret.encode())
+        self._socket.sendall(_packet(CONNECT, head + login))
         answer = self._socket.recv(4096)
         assert answer[0] == CONNACK, answer
         assert answer[3] == 0, answer
