@@ -60,6 +60,7 @@ def _lighten_paho(settings: Settings) -> None:
     paho imports both and uses of them here only two exceptions' names and a look for
     proxies: a quarter of a process's start and memory (measured).
     """
+    import encodings.ascii
     import types
     import urllib
 
@@ -71,6 +72,10 @@ def _lighten_paho(settings: Settings) -> None:
     request = types.ModuleType("urllib.request")
     sys.modules.update({"ssl": ssl, "urllib.request": request})
     urllib.request = request
+    # Its one question, and names that aren't ASCII, which a broker's address never has.
+    system = types.ModuleType("platform")
+    system.system = lambda: "Linux"  # type: ignore[attr-defined]
+    sys.modules.update({"platform": system, "encodings.idna": encodings.ascii})
 
 
 def _end_if_orphaned(settings: Settings) -> None:

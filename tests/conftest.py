@@ -13,6 +13,14 @@ import pytest
 from tests.system_under_test import System
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What a test recorded to be seen by whoever ran it, as the benchmarks' tables."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, text in getattr(report, "user_properties", []):
+            if name == "print":
+                terminalreporter.write_line(text)
+
+
 @pytest.fixture(scope="session")
 def short_tmp() -> Iterator[Path]:
     """A folder whose path is short enough for unix sockets."""

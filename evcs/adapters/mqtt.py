@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -57,6 +56,11 @@ def _run_loop(client: Client, threaded: bool) -> None:
     thread = client._thread
     if thread is not None:
         thread.join()
+
+
+def _jitter() -> float:
+    """From 0.5 to 1, so that not all come back at once. `random` would be loaded for this alone."""
+    return 0.5 + os.urandom(1)[0] / 510
 
 
 class Connected(NamedTuple):
@@ -161,7 +165,7 @@ class Bus:
         while not self._stopping.is_set():
             was_ready = self._connect_once()
             pause = FIRST_RETRY_S if was_ready else min(pause * 2, LONGEST_RETRY_S)
-            self._stopping.wait(pause * random.uniform(0.5, 1.0))
+            self._stopping.wait(pause * _jitter())
 
     def _connect_once(self) -> bool:
         """One connection from its start to its end; whether it was ever ready."""

@@ -1,9 +1,10 @@
-"""Identities' passwords: one file each (0600) below data/secrets, holding it alone."""
+"""Identities' passwords: one file each (0600) below data/secrets, holding it alone.
+
+CP processes read theirs, so what only a writer needs is imported where it writes.
+"""
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from pathlib import Path
 
 from evcs.adapters.files import make_folder, sync_folder, write_atomic
@@ -15,6 +16,8 @@ SERVICES = ("registry", "central", "web", "manager/main", "operator", "inspector
 
 def create(home: Home, identity: str) -> str:
     """A new 256-bit password for the identity, on disk before it is returned."""
+    import secrets
+
     password = secrets.token_urlsafe(32)
     _write(home, identity, password)
     return password
@@ -63,6 +66,8 @@ def ensure(home: Home, identity: str) -> str:
 
 def remove(home: Home, identity: str) -> None:
     """Remove a CP's or driver's secret, file or folder; absent is well."""
+    import shutil
+
     path = home.secret(identity)
     if path.is_dir():
         shutil.rmtree(path)

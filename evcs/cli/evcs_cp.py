@@ -10,7 +10,7 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import by_hand, fleet, fleet_files, identities, supervision
+from evcs.cli import by_hand, fleet, fleet_files, identities, room
 from evcs.cli.common import Call, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.options import fields, named, named_or_all, waiting
@@ -60,8 +60,7 @@ def create(
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")
-    if len(names) > 1:
-        supervision.check_room(call.settings, len(names) + len(call.registry.cps()))
+    room.check_room(call.settings, len(call.registry.cps()), len(names))
     answers = call.registry.create_many([{"id": name, **given} for name in names])
     made: list[dict[str, Any]] = []
     errors: dict[str, EvcsError] = {}

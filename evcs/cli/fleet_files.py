@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from evcs.adapters.registry_http import error_from
-from evcs.cli import fleet, supervision
+from evcs.cli import fleet, room
 from evcs.cli.common import Call, command
 from evcs.cli.options import waiting
 from evcs.core import fleet_file
@@ -42,7 +42,7 @@ def add_to(program: click.Group) -> None:
         _confirm(changes, yes)
         if changes.create:
             kept = len(changes.edit) + changes.same
-            supervision.check_room(call.settings, len(changes.create) + kept)
+            room.check_room(call.settings, kept, len(changes.create))
         _finish(call, changes, _apply(call, changes, wait, timeout), wait)
 
     @command(program)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from pathlib import Path
 
 from evcs.config import LOOPBACK, Settings
 from evcs.core.errors import Conflict
+
+POLL_S = 0.02
 
 
 def listeners(settings: Settings) -> list[tuple[str, str, int]]:
@@ -44,6 +47,16 @@ def check_ports(settings: Settings) -> None:
                     f"{address} port {port} can't be had: {error.strerror} ({port_holder(port)})",
                     f"choose another with {variable}, or end what holds it",
                 ) from None
+
+
+def wait_for(port: int, within_s: float) -> None:
+    """Until someone listens on a port of this machine, or the time is over."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(POLL_S)
 
 
 def port_holder(port: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from evcs.config import Settings
 from evcs.core.errors import Conflict, EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
 
+ANSWER_WITHIN_S = 300.0
 END_WITHIN_S = 60.0
 ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 
@@ -48,8 +48,8 @@ def running(settings: Settings) -> int | None:
         ) from None
 
 
-def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
-    """Start the system; False where it runs already."""
+def start(settings: Settings, say: Say, foreground: bool = False, room_for: int = 0) -> bool:
+    """Start the system, with limits for so many CPs at least; False where it runs already."""
     home = settings.home
     make_folder(home.path)
     make_folder(home.run, 0o700)
@@ -63,10 +63,10 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
             return False
         ports.check_ports(settings)
         cps = prepare.prepare(settings, say)
-        fds = prepare.descriptors(len(cps))
+        fds = prepare.descriptors(max(len(cps), room_for))
         command = [
-            sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisord_conf),
-            "-a", str(fds),
+            sys.executable, "-m", "evcs.adapters.supervisord_main",
+            "-c", str(home.supervisord_conf), "-a", str(fds),
         ]  # fmt: skip
         if foreground:
             os.chdir(home.path)
@@ -83,11 +83,19 @@ def start(settings: Settings, say: Say, foreground: bool = False) -> bool:
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word why"]
             raise EvcsError(f"supervisord did not start: {last[0]}", "see log/supervisord.log")
-        # It leaves the terminal before it writes its pid file and answers.
-        _wait_until(lambda: running(settings) is not None, "supervisord does not answer")
+        # It leaves the terminal before it writes its pid file, and answers once it has started
+        # all of a fleet's processes.
+        _wait_until(lambda: _answers(settings), "supervisord does not answer", ANSWER_WITHIN_S)
         return True
     finally:
         os.close(lock)
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        return running(settings) is not None
+    except Unreachable:
+        return False
 
 
 def _complete(settings: Settings, say: Say) -> None:
@@ -142,8 +150,8 @@ def kill_everything(settings: Settings) -> int:
     return len(pids)
 
 
-def _wait_until(done: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + END_WITHIN_S
+def _wait_until(done: Callable[[], bool], otherwise: str, within_s: float = END_WITHIN_S) -> None:
+    deadline = time.monotonic() + within_s
     while not done():
         if time.monotonic() > deadline:
             raise TimedOut(otherwise, "see: evcs status")
@@ -156,17 +164,3 @@ def _alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-def check_room(settings: Settings, cps: int) -> None:
-    """Refuse a fleet of that size where the running supervisord can't carry it."""
-    pid = running(settings)
-    if pid is None:
-        return
-    soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    if prepare.capacity(soft) < cps:
-        raise EvcsError(
-            f"supervisord may open {soft} files, which carries {prepare.capacity(soft)} CPs; "
-            f"{cps} are wanted",
-            "raise ulimit -n if it is low, then: evcs restart",
-        )

@@ -13,8 +13,7 @@ class NotJson(ValueError):
 def parse(raw: bytes, unique: bool = False) -> Any:
     """The value in `raw`, which is UTF-8; with `unique`, no key twice. Raises NotJson."""
     try:
-        hook = _unique if unique else None
-        found = json.loads(raw.decode(), parse_constant=_no_constant, object_pairs_hook=hook)
+        found = (_UNIQUE if unique else _ANY).decode(raw.decode())
         if b"\\u" in raw:
             # A lone surrogate could be read, but never be written again.
             json.dumps(found, ensure_ascii=False).encode()
@@ -32,3 +31,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+# json.loads makes a decoder at each call, which costs as much as what it then decodes.
+_ANY = json.JSONDecoder(parse_constant=_no_constant)
+_UNIQUE = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique)

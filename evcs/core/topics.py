@@ -58,6 +58,7 @@ ROUTES = (
     Route("{service}/{host}/status", m.ServiceStatus, retain=True),
 )
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _BY_KIND = {route.kind: route for route in reversed(ROUTES)}
 _LEVELS = [(route, route.template.split("/")) for route in ROUTES]
 _NAMES = {
@@ -155,7 +156,7 @@ def encode(message: m.Message, ts: str | None) -> Publication:
         values = {key: values[key] for key in ("online", "boot")}
     else:
         values["ts"] = ts
-    payload = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    payload = _JSON.encode(values)
     return Publication(topic, payload.encode(), route.qos, route.retain, route.expiry_s)
 
 

@@ -11,7 +11,7 @@ from evcs.adapters import engine_health
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.adapters.section_files import SectionFiles
-from evcs.adapters.supervisord import Reload, Supervisord
+from evcs.adapters.supervisord import Process, Reload, Supervisord
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import reconcile, sections, topics
@@ -109,7 +109,10 @@ class CpManager:
 
     def _pass(self) -> bool:
         """One look and what it calls for; whether something has to wait."""
-        first = self._plan(frozenset())
+        # supervisord takes a tenth of a second to tell of 600 processes: it is asked once.
+        seen = self._supervisord.processes()
+        groups = frozenset(one.group for one in seen) - RESERVED
+        first = self._plan(groups, frozenset())
         self._set_misfits_aside(first)
         for cp in first.write:
             self._files.write(cp)
@@ -125,16 +128,16 @@ class CpManager:
             self._reloaded = True
             crash_point("manager.reloaded")
         if self._changed or first.start:
-            steps = self._plan(self._changed)
+            steps = self._plan(groups - set(first.stop), self._changed)
             self._take_down(steps.stop)
             self._changed -= set(steps.stop)
         failed = self._start(steps.start)
-        self._revive()
+        gone = {*first.stop, *steps.stop}
+        self._revive([one for one in seen if one.group not in gone])
         self._report(set(steps.waiting) | set(first.waiting), failed)
         return bool(steps.waiting or first.waiting or failed)
 
-    def _plan(self, changed: frozenset[str]) -> reconcile.Plan:
-        groups = self._supervisord.groups() - RESERVED
+    def _plan(self, groups: frozenset[str], changed: frozenset[str]) -> reconcile.Plan:
         doubtful = changed | {
             cp
             for cp, desired in self._desired.items()
@@ -209,12 +212,12 @@ class CpManager:
                 _log.error("cp=%s can't be started: %s", cp, error)
         return failed
 
-    def _revive(self) -> None:
+    def _revive(self, processes: Iterable[Process]) -> None:
         wanted = {
             cp for cp, desired in self._desired.items()
             if reconcile.wanted_here(desired, self._host)
         }  # fmt: skip
-        seen = [(p.group, p.name, p.state, p.idle_s) for p in self._supervisord.processes()]
+        seen = [(p.group, p.name, p.state, p.idle_s) for p in processes]
         stuck = [f"{one.group}:{one.name}" for one in reconcile.stuck(seen, wanted, MAX_PAUSE_S)]
         if stuck:
             _log.warning("processes=%s don't stay up; tried again", ",".join(stuck))

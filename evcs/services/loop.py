@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import queue
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
-MAX_BATCH = 500
+MAX_BATCH = 1000
+#: A batch of so many is a flood: the next ones are gathered for a moment first. Else the two
+#: threads take the interpreter from each other at every message, and both stand still.
+FLOOD = 20
+GATHER_S = 0.02
 
 
 class Stop:
@@ -20,6 +25,7 @@ class Inbox:
     def __init__(self) -> None:
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.put = self._events.put
+        self._flooded = False
 
     def batch(self, timeout_s: float) -> list[Any]:
         """Wait for an event; give it and those that came with it. Empty after the timeout."""
@@ -27,11 +33,14 @@ class Inbox:
             found = [self._events.get(timeout=max(timeout_s, 0.0))]
         except queue.Empty:
             return []
+        if self._flooded:
+            time.sleep(GATHER_S)
         while len(found) < MAX_BATCH:
             try:
                 found.append(self._events.get_nowait())
             except queue.Empty:
                 break
+        self._flooded = len(found) >= FLOOD
         return found
 
     def stop_on_signals(self) -> None:

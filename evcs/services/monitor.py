@@ -16,7 +16,9 @@ from evcs.core import health as h
 from evcs.core import messages as m
 from evcs.core import topics
 
-FIRST_PERIOD_S = 0.1
+#: While its Engine is being started a Monitor asks soon, then more and more rarely.
+FIRST_PERIOD_S = 0.02
+LATER_BY = 1.5
 
 _log = logging.getLogger("evcs")
 
@@ -36,6 +38,7 @@ class Monitor:
         self._engine, self._clock = engine, clock
         self._started = clock()
         self._health = h.Health()
+        self._first_period_s = FIRST_PERIOD_S
 
     def handle(self, events: list[Any]) -> None:
         """One batch of events."""
@@ -58,7 +61,8 @@ class Monitor:
         if h.to_be_ended(self._health, now):
             self._end_engine()
         if self._health.engine is None:
-            return FIRST_PERIOD_S
+            self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
+            return self._first_period_s
         return max(h.PERIOD_S - (now - asked), 0.0)
 
     def _tell(self) -> None:

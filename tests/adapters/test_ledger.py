@@ -77,7 +77,8 @@ def test_a_second_hand_on_the_file_can_not_change_a_ticket_either(path: Path) ->
     db = sqlite3.connect(path)
     for sql in (
         "UPDATE session SET energy_wh = 0", "DELETE FROM session", "UPDATE audit SET who = 'me'",
-        "DELETE FROM audit",
+        "DELETE FROM audit", "REPLACE INTO session SELECT * FROM session",
+        "REPLACE INTO audit (rowid, at, who, what, outcome, detail) VALUES (1, 2, 3, 4, 5, 6)",
     ):  # fmt: skip
         with pytest.raises(sqlite3.IntegrityError):
             db.execute(sql)

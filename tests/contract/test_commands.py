@@ -154,6 +154,14 @@ def test_part_of_a_bulk(fleet: System) -> None:
     assert run(fleet, f"evcs-driver run {files}/closed.txt --driver BERT").code == 5
 
 
+def test_more_cps_than_the_machine_carries_are_not_begun(fleet: System) -> None:
+    before = fleet.states()
+    done = fleet.run("evcs-cp", "create", "Z-{1..9000}")
+    assert done.code == 1, done
+    assert "memory for 9000 CPs more" in done.err
+    assert fleet.states() == before
+
+
 def test_credentials_that_the_broker_refuses(fleet: System) -> None:
     secret = fleet.home / "data" / "secrets" / "driver" / "EVE"
     secret.write_text("not-a-secret")

@@ -41,6 +41,14 @@ def test_diagrams_are_what_the_tables_say():
     assert done.returncode == 0, done.stderr
 
 
+def test_benchmarks_are_what_was_measured():
+    done = subprocess.run(
+        [sys.executable, "-P", str(ROOT / "docs" / "make_benchmarks.py"), "--check"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_stale_diagram_is_seen(tmp_path: Path):
     for part in ("evcs", "docs"):
         (tmp_path / part).mkdir()

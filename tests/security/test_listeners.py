@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +41,8 @@ def test_all_listeners_are_on_loopback(system: System) -> None:
         '[http]\nname = "no name"\n',
         "[mqtt]\nport = 1\n",
         "mqtt = 1\n",
+        '[mqtt]\nlisten = "::1%x"\n',
+        '[http]\nname = "a..b"\n',
     ],
 )
 def test_what_is_no_listener_is_refused(new_system: Callable[..., System], text: str) -> None:
@@ -60,3 +64,56 @@ def test_an_unknown_setting_does_not_slip_through(new_system: Callable[..., Syst
     done = system.run("evcs", "up")
     assert done.code == 2
     assert "unknown setting 'listen'" in done.err
+
+
+def test_settings_that_are_no_text_are_an_error_line(new_system: Callable[..., System]) -> None:
+    system = new_system()
+    path = system.home / "conf" / "evcs.toml"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\xff")
+    done = system.run("evcs", "up")
+    path.unlink()
+    path.mkdir()
+    for one in (done, system.run("evcs", "up")):
+        assert one.code == 2
+        assert "evcs.toml can't be read" in one.err
+        assert "Traceback" not in one.err
+
+
+def test_an_address_of_another_machine_and_a_port_wanted_twice(
+    new_system: Callable[..., System],
+) -> None:
+    system = new_system()
+    port = str(system.registry_port)
+    done = system.run("evcs", "up", EVCS_WEB_PORT=port)
+    assert (done.code, "wanted twice" in done.err) == (5, True)
+    (system.home / "conf").mkdir(parents=True, exist_ok=True)
+    (system.home / "conf" / "evcs.toml").write_text('[http]\nlisten = "192.0.2.9"\n')
+    system.ok("evcs", "tls", "init")
+    done = system.run("evcs", "up")
+    assert (done.code, "no address 192.0.2.9" in done.err) == (5, True)
+    assert not system.stray_pids()
+
+
+def test_no_secret_goes_to_whoever_has_our_ports_while_we_are_down(
+    new_system: Callable[..., System],
+) -> None:
+    system = new_system()
+    system.up()
+    system.ok("evcs", "driver", "add", "ALICE")
+    system.ok("evcs", "down")
+    with contextlib.ExitStack() as stack:
+        ports = (system.web_port, system.registry_port, system.mqtt_port)
+        others = [stack.enter_context(socket.create_server(("127.0.0.1", p))) for p in ports]
+        for command in (
+            ["evcs", "open"],
+            ["evcs-cp", "list"],
+            ["evcs-cp", "create", "CP-001"],
+            ["evcs", "watch"],
+            ["evcs-driver", "charge", "CP-001", "--driver", "ALICE"],
+        ):
+            assert system.run(*command).code == 6, command
+        for one in others:
+            one.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                one.accept()

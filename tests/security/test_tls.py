@@ -13,8 +13,9 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from typing import Any
 import pytest
 
 from evcs.adapters import certificates
+from evcs.adapters.wsgi_server import MAX_OF_ONE_ADDRESS
 from evcs.config import Home
-from evcs.services.web.doors import FOR_ALL
+from evcs.services.web.doors import CSRF_HEADER, FOR_ALL
 from tests.system_under_test import System, eventually, free_ports
 from tests.web import test_doors, test_registry_doors
 
@@ -213,6 +215,56 @@ def test_a_client_that_says_nothing_holds_nobody_up(secured: System) -> None:
             one.close()
 
 
+def test_a_handshake_that_takes_for_ever_is_cut_off(secured: System) -> None:
+    host, port = listeners(secured)[2]
+    with socket.create_connection((host, port), 5) as slow:
+        began = time.monotonic()
+        slow.sendall(b"\x16\x03\x01\x02")  # a ClientHello's first bytes, then one now and then
+        slow.settimeout(1.0)
+        while time.monotonic() - began < 30:
+            try:
+                if slow.recv(1) == b"":
+                    break
+            except TimeoutError:
+                slow.sendall(b"\0")
+            except ConnectionError:
+                break
+        assert time.monotonic() - began < 20
+
+
+def test_one_address_takes_only_its_share_of_connections(secured: System) -> None:
+    host, port = listeners(secured)[2]
+    with ExitStack() as stack:
+        for _ in range(MAX_OF_ONE_ADDRESS):
+            stack.enter_context(socket.create_connection((host, port), 5, ("127.0.0.3", 0)))
+        more = stack.enter_context(socket.create_connection((host, port), 5, ("127.0.0.3", 0)))
+        with pytest.raises(OSError, match=r".*"):
+            trusting(ca(secured)).wrap_socket(more, server_hostname=host)
+        assert get(secured, secured.web_port, "/healthz")[0] == 200
+
+
+def test_who_signs_out_sees_no_more(secured: System) -> None:
+    url = secured.ok("evcs", "open", "--json", "--no-browser").json["url"]
+    _, headers, _ = get(secured, secured.web_port, url.partition(str(secured.web_port))[2])
+    cookie = headers["Set-Cookie"].partition(";")[0]
+    me = json.loads(get(secured, secured.web_port, "/api/v1/me", Cookie=cookie)[2])
+    connection = http.client.HTTPSConnection(
+        ELSEWHERE, secured.web_port, timeout=20, context=trusting(ca(secured))
+    )
+    connection.request("GET", "/api/v1/events", headers={"Cookie": cookie})
+    stream = connection.getresponse()
+    assert stream.status == 200
+    other = http.client.HTTPSConnection(
+        ELSEWHERE, secured.web_port, timeout=10, context=trusting(ca(secured))
+    )
+    other.request("POST", "/api/v1/logout", headers={"Cookie": cookie, CSRF_HEADER: me["csrf"]})
+    assert other.getresponse().status == 200
+    other.close()
+    stream.read()  # it ends; else this would run into its time-out
+    connection.close()
+    assert get(secured, secured.web_port, "/api/v1/cps", Cookie=cookie)[0] == 401
+
+
 def test_from_elsewhere_only_the_operator_may_look(secured: System) -> None:
     bearer = {"Authorization": f"Bearer {secured.token}"}
     for port in (secured.web_port, secured.registry_port):
@@ -305,6 +357,28 @@ def test_a_renewed_certificate_touches_no_cp(secured: System) -> None:
     assert charge.returncode == 0, err
     ticket = json.loads(out.splitlines()[-1])
     assert ticket["energy_wh"] == 10_000
+
+
+def test_a_key_of_another_certificate_is_named_and_mended(
+    new_system: Callable[..., System], tmp_path: Path
+) -> None:
+    system = configured(new_system, EVERYTHING)
+    system.ok("evcs", "tls", "init")
+    path = certificates.server(Home(system.home))
+    key, _, certificate = path.read_text().partition("-----BEGIN CERTIFICATE")
+    certificates.make_authority(Home(tmp_path))
+    certificates.make_server(Home(tmp_path), {"localhost"})
+    other = certificates.server(Home(tmp_path)).read_text().partition("-----BEGIN CERT")[0]
+    for broken in (f"{other}-----BEGIN CERTIFICATE{certificate}", key, ""):
+        path.write_text(broken)
+        done = system.run("evcs", "up")
+        assert (done.code, "evcs tls init" in done.err) == (1, True), done
+        found = {x["check"]: x for x in system.run("evcs", "doctor", "--json").json["checks"]}
+        assert found["certificates"]["level"] == "fail"
+        assert system.ok("evcs", "tls", "init", "--json").json["made"]
+    # One of another CA, whose key we don't have in use any more, is no certificate of ours.
+    path.write_bytes(certificates.server(Home(tmp_path)).read_bytes())
+    assert system.ok("evcs", "tls", "init", "--json").json["made"]
 
 
 def test_an_expired_certificate_is_refused_and_named(new_system: Callable[..., System]) -> None:

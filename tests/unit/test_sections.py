@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from supervisor.options import ProcessGroupConfig, ServerOptions  # type: ignore[import-untyped]
+from supervisor.options import ProcessGroupConfig, ServerOptions
 
 from evcs.core import sections
 from evcs.core.ids import ID, RESERVED

@@ -92,11 +92,21 @@ def test_a_request_that_no_engine_took_is_settled_as_not_started() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "state"),
-    [(s.REQUESTED, "active"), (s.SUPPLYING, "active"), (s.ENDING, "active"),
+    [(s.REQUESTED, "active"), (s.SUPPLYING, "active"), (s.ENDING, "interrupted"),
      (s.INTERRUPTED, "interrupted"), (s.SETTLED, "settled")],
 )  # fmt: skip
 def test_each_phase_has_the_contracts_word(phase: str, state: str) -> None:
     assert NEW._replace(phase=phase).state == state
+
+
+def test_one_that_shall_end_is_active_as_long_as_it_delivers() -> None:
+    ending = s.advance(s.advance(NEW, s.Metered(1, 9, 7_000)), s.Stop("stopped"))
+    assert (ending.state, ending.power_w) == ("active", 7_000)
+    lost = s.advance(ending, s.Lost())
+    assert (lost.state, lost.power_w, lost.phase) == ("interrupted", 0, s.ENDING)
+    assert s.due(lost, EngineStatus("CP-1", True, "b", "waiting", True, "S1"), 1.0) == s.Due(
+        "stop", "stopped"
+    )
 
 
 HOLDS = EngineStatus("CP-1", True, "b", "supplying", True, "S1")

@@ -49,6 +49,25 @@ def whole_answer(raw: socket.socket) -> bytes:
     return found
 
 
+#: What is refused as it stands: header lines, and the status they get.
+ODD_HEADERS = {
+    b"Authorization: Bearer \xff\xfe": 401,
+    b"Origin: http://[x": 403,
+    b"Origin: \xff": 403,
+    b"X: y\r\n" * 101: 400,
+    b"Transfer-Encoding: chunked": 413,
+    b"Transfer-Encoding: gzip, chunked": 413,
+}
+
+
+def status_of(port: int, headers: bytes) -> int:
+    """The answer to a change with these headers, whose body never comes."""
+    with socket.create_connection(("127.0.0.1", port), 20) as raw:
+        head = b"DELETE /api/v1/cps/CP-001 HTTP/1.1\r\nHost: localhost\r\n"
+        raw.sendall(head + headers.strip() + b"\r\n\r\n")
+        return int(whole_answer(raw).split()[1])
+
+
 @contextlib.contextmanager
 def hold_half_open(port: int, count: int) -> Iterator[None]:
     """Connections whose request never ends."""

@@ -24,7 +24,16 @@ from evcs.services.web.app import build_app
 from evcs.services.web.deps import Deps
 from evcs.services.web.doors import Doors, local_path
 from evcs.services.web.service import Web
-from tests.web.floods import Dripping, hold_half_open, never_reading, peak_mb, pour, thousandfold
+from tests.web.floods import (
+    ODD_HEADERS,
+    Dripping,
+    hold_half_open,
+    never_reading,
+    peak_mb,
+    pour,
+    status_of,
+    thousandfold,
+)
 from tests.web.stage import Answer, Stage, wait_for
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -194,6 +203,11 @@ class TestFloods:
         with socket.create_connection(("127.0.0.1", stage.web_port), 20) as raw:
             raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + line + b"\r\n\r\n")
             assert raw.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+    @pytest.mark.parametrize("headers", ODD_HEADERS)
+    def test_odd_headers_are_refused_for_what_they_are(self, stage: Stage, headers: bytes) -> None:
+        assert status_of(stage.web_port, headers) == ODD_HEADERS[headers]
+        assert "Traceback" not in (stage.home.log / "web.log").read_text()
 
     def test_half_open_connections_hold_nobody_up(self, stage: Stage) -> None:
         with hold_half_open(stage.web_port, 500):

@@ -13,7 +13,16 @@ from typing import Any
 import pytest
 
 from evcs.services.registry import http
-from tests.web.floods import Dripping, hold_half_open, peak_mb, pour, thousandfold, whole_answer
+from tests.web.floods import (
+    ODD_HEADERS,
+    Dripping,
+    hold_half_open,
+    peak_mb,
+    pour,
+    status_of,
+    thousandfold,
+    whole_answer,
+)
 from tests.web.stage import Answer, Stage
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -99,6 +108,12 @@ def test_malformed_requests_get_json_too(registry: Stage, request_: bytes) -> No
         answer = whole_answer(raw)
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ")), answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "bad_value"
+
+
+@pytest.mark.parametrize("headers", ODD_HEADERS)
+def test_odd_headers_are_refused_for_what_they_are(registry: Stage, headers: bytes) -> None:
+    assert status_of(registry.registry_port, headers) == ODD_HEADERS[headers]
+    assert "Traceback" not in (registry.home.log / "registry.log").read_text()
 
 
 def test_half_open_connections_hold_nobody_up(registry: Stage) -> None:

@@ -14,6 +14,7 @@ from evcs.cli.doctor import rules
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding, some
 from evcs.cli.doctor.sight import Sight
 from evcs.cli.tls import make, wanted_names
+from evcs.core.errors import EvcsError
 from evcs.core.sections import ROLES
 
 
@@ -158,7 +159,10 @@ def certificate(sight: Sight) -> Finding:
         if sight.settings.needs_certificate:
             return Finding(check, FAIL, "none, and the settings ask for TLS", "evcs tls init")
         return Finding(check, OK, "none needed: all listeners are on this machine")
-    found = certificates.read_server(sight.home)
+    try:
+        found = certificates.read_server(sight.home)
+    except EvcsError as error:
+        return Finding(check, FAIL, error.message, error.hint)
     if not certificates.is_of_authority(sight.home):
         text = f"{path.name} is not of the CA in {sight.home.ca}, so clients refuse it"
         return Finding(check, FAIL, text, "evcs tls init --renew")

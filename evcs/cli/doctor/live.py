@@ -92,7 +92,7 @@ def _strays(sight: Sight) -> dict[int, str]:
 
 
 def _role(words: list[str]) -> str | None:
-    if "supervisor.supervisord" in words:
+    if "evcs.adapters.supervisord_main" in words:
         return "supervisord"
     if Path(words[0]).name == "mosquitto":
         return "mosquitto"

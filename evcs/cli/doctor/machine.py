@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from evcs import __version__
-from evcs.cli import prepare
+from evcs.cli import prepare, room
 from evcs.cli.doctor import rules
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.sight import Sight
@@ -79,26 +79,15 @@ def open_files(sight: Sight) -> Finding:
 def processes(sight: Sight) -> Finding:
     """The user's limit and the control group's."""
     soft, _ = resource.prlimit(sight.pid or os.getpid(), resource.RLIMIT_NPROC)
-    return rules.processes([soft, *_number(Path("/sys/fs/cgroup/pids.max"))], len(sight.cps))
-
-
-def _number(path: Path) -> list[int]:
-    with contextlib.suppress(OSError, ValueError):
-        return [int(path.read_text())]
-    return []
+    most = room.number(Path("/sys/fs/cgroup/pids.max"))
+    return rules.processes([soft] if most is None else [soft, most], len(sight.cps))
 
 
 def memory(sight: Sight) -> Finding:
     """What is free now, against the CPs that don't run yet."""
-    text = Path("/proc/meminfo").read_text()
-    hit = re.search(r"MemAvailable:\s+(\d+) kB", text)
-    available = int(hit[1]) * 1024 if hit else 0
-    limit, used = (_number(Path(f"/sys/fs/cgroup/memory.{name}")) for name in ("max", "current"))
-    if limit and used:
-        available = min(available, limit[0] - used[0])
     up = {process.group for process in sight.processes if process.pid}
     waiting = sum(1 for cp in sight.cps if cp not in up)
-    return rules.memory(available, waiting, sight.pid is not None)
+    return rules.memory(room.free_bytes(), waiting, sight.pid is not None)
 
 
 def disk(sight: Sight) -> Finding:

@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from evcs.services.central.service import Central
 
 
+#: A CP reads out each second; one that does so more often doesn't fill its driver's inbox.
+PROGRESS_EVERY_S = 0.5
+
+
 class Charging:
     """Readings, session events and replies; a CP can only speak of its own session."""
 
     def __init__(self, central: Central, outbox: Outbox) -> None:
         self._central, self._outbox = central, outbox
+        self._read: set[str] = set()
+        self._told_at: dict[str, float] = {}
 
     def reconcile(self, status: m.EngineStatus, lost_at: float | None) -> None:
         """At each word of an Engine: compare what it holds with the ledger."""
@@ -62,9 +68,21 @@ class Charging:
         if known is not None and fleet.engine_away(known) and session.phase == s.INTERRUPTED:
             return
         event = s.Metered(meter.seq, meter.energy_wh, meter.power_w)
-        after = self._central.sessions.advance(session, event)
-        self._central.sessions.tell(after, "progress")
+        self._central.sessions.advance(session, event)
+        self._read.add(session.session_id)
         self._central.touch(meter.cp)
+
+    def tell_progress(self, now: float) -> None:
+        """What was read, for each session that goes on; what comes too soon is told later."""
+        sessions = self._central.sessions
+        for session_id in tuple(self._read):
+            session = sessions.open.get(session_id)
+            if session is None:
+                self._read.discard(session_id)
+            elif now - self._told_at.get(session.cp, 0.0) >= PROGRESS_EVERY_S:
+                sessions.tell(session, "progress")
+                self._told_at[session.cp] = now
+                self._read.discard(session_id)
 
     def on_session(self, told: m.SessionEvent) -> None:
         """A supply began or ended, perhaps told again."""

@@ -49,7 +49,8 @@ class Judging:
 
     def tell(self, clock: float) -> None:
         """Judge what was touched; figures that may not go out yet stay touched."""
-        self._touched = {cp for cp in self._touched if self._tell_one(cp, clock)}
+        at = timestamp()
+        self._touched = {cp for cp in self._touched if self._tell_one(cp, clock, at)}
 
     def tell_summary(self, bus: Bus, now: float) -> None:
         """The summary, if it changed and is due."""
@@ -66,12 +67,12 @@ class Judging:
         if summary != self._summary and bus.say(summary):
             self._summary, self._summary_at = summary, now
 
-    def _tell_one(self, cp: str, clock: float) -> bool:
+    def _tell_one(self, cp: str, clock: float, at: str) -> bool:
         """Judge one CP; whether it has something left to tell."""
         known = self._central.fleet.get(cp)
         if known is None or known.desired is None:
             return False
-        state = fleet.judged(known, known.desired, self._view(cp), timestamp())
+        state = fleet.judged(known, known.desired, self._view(cp), at)
         if not fleet.to_be_told(known, state, clock):
             return known.told != state
         if known.told is None or known.told.state != state.state:

@@ -130,8 +130,10 @@ class Central:
         self.touch(session.cp)
 
     def _finish(self) -> None:
+        now = self.clock()
+        self._charging.tell_progress(now)
         if self._ready:
-            self.judging.tell(self.clock())
+            self.judging.tell(now)
         for refused in self._outbox.flush():
             self.sessions.unwritten(refused)
 

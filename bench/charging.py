@@ -1,0 +1,68 @@
+"""Drivers who charge: one that is measured, and many in the background."""
+
+from __future__ import annotations
+
+import queue
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
+
+from bench.ours import WITHIN_S, account
+from evcs.adapters import mqtt
+from evcs.cli import fleet
+from evcs.cli.common import Call
+from evcs.cli.evcs_driver import Talk
+from evcs.core import messages as m
+from evcs.core import topics
+
+ENERGY_WH = 100_000
+
+
+def charge_all(call: Call, cps: list[str]) -> None:
+    """A driver of its own begins to charge at each CP, for longer than anyone looks."""
+    drivers = [f"D-{cp}" for cp in cps]
+    fleet.each(drivers, call.registry.add_driver)
+
+    def one(cp: str) -> None:
+        with Talk(call, f"D-{cp}") as talk:
+            talk.ask("charge", cp, ENERGY_WH)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, cps))
+
+
+class Driver:
+    """A driver with a connection that stays."""
+
+    def __init__(self, call: Call, name: str) -> None:
+        self.name = name
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._asked = 0
+        wanted = [topics.of_kind(m.DriverEvent, driver=name)]
+        self._bus = mqtt.Bus(account(call.settings, f"driver/{name}"), self._inbox.put, wanted)
+
+    def __enter__(self) -> Self:
+        self._bus.start()
+        while not isinstance(self._inbox.get(timeout=WITHIN_S), mqtt.Connected):
+            pass
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bus.stop()
+
+    def ask(self, verb: str, cp: str | None = None) -> float:
+        """Send a request; the monotonic second at which it went out."""
+        self._asked += 1
+        began = time.monotonic()
+        energy = ENERGY_WH if verb == "charge" else None
+        self._bus.say(m.DriverRequest(self.name, verb, f"{self.name}-{self._asked}", cp, energy))
+        return began
+
+    def wait(self, event: str) -> float:
+        """The monotonic second at which Central told this."""
+        while True:
+            found = self._inbox.get(timeout=WITHIN_S)
+            if isinstance(found, mqtt.Received) and isinstance(found.message, m.DriverEvent):
+                assert found.message.event != "denied", found
+                if found.message.event == event:
+                    return time.monotonic()

@@ -1,0 +1,57 @@
+"""From `create` to ACTIVATED, in a fleet that is there: the command, and the interface alone."""
+
+from __future__ import annotations
+
+import time
+
+from bench import ours
+from bench.floor import floor
+from bench.plan import Plan
+from bench.results import Aim, Series, load, ratio_at_most
+from evcs.cli import fleet
+from evcs.cli.common import Call
+from evcs.cli.observer import Observer
+from evcs.core import messages as m
+from evcs.core import topics
+
+TITLE = "One creation to ACTIVATED"
+WITHIN_S = 30.0
+
+
+def run(plan: Plan) -> list[Series]:
+    """Each creation stands beside the start of one bare pair, with the same fleet running."""
+    found = []
+    for size in plan.sizes(10, 100, 300):
+        aims: list[Aim] = [ratio_at_most(1.3)]
+        under = Aim("at most 1 s", lambda median, _: median <= 1.0)
+        command = Series(size, "evcs-cp create", "s", under if size == 100 else None)
+        http = Series(size, "request to ACTIVATED", "s", aims[0])
+        found += [command, http]
+        samples = plan.samples(10)
+        with ours.system() as call, floor(2 * samples, autostart=False) as bare:
+            bare.start()
+            ours.fill(call, size)
+            plan.say(f"{size} CPs are there")
+            with (
+                bare.observer() as floor_eye,
+                Observer(call.settings, [topics.of_kind(m.JudgedState)]) as eye,
+            ):
+                pairs = iter(bare.cps)
+                for number in range(samples):
+                    before = load()
+                    took_s = ours.command(call, "evcs-cp", "create", f"X-{number}")
+                    command.add(before, took_s, bare.start_pair(next(pairs), floor_eye))
+                    before = load()
+                    took_s = _by_http(call, eye, f"Y-{number}")
+                    http.add(before, took_s, bare.start_pair(next(pairs), floor_eye))
+    return found
+
+
+def _by_http(call: Call, eye: Observer, cp: str) -> float:
+    began = time.monotonic()
+    done = fleet.settled(call.registry.create({"id": cp}))
+    there = eye.wait(
+        lambda told: isinstance(told, m.JudgedState) and told.cp == cp and done(told), WITHIN_S
+    )
+    assert there, cp
+    return time.monotonic() - began

@@ -1,0 +1,112 @@
+"""The floor of a fleet: bare paho processes under a bare supervisord, with the same broker.
+
+Home, broker, accounts, limits, sections and logs are ours; supervisord runs no service but
+the broker, and in place of each Engine and Monitor a process of `floor_process.py`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bench.ours import WITHIN_S, end, quiet
+from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters.files import write_atomic
+from evcs.adapters.supervisord import Supervisord
+from evcs.cli import ports, prepare
+from evcs.cli.observer import Observer
+from evcs.cli.throwaway import throwaway
+from evcs.config import Settings
+from evcs.core import messages as m
+from evcs.core import sections, topics
+from evcs.core.errors import Unreachable
+
+PROCESS = Path(__file__).with_name("floor_process.py")
+STATUSES = topics.of_kind(m.EngineStatus).filter.replace("engine", "+")
+
+
+class Floor:
+    """`pairs` pairs of bare processes, not started yet."""
+
+    def __init__(self, settings: Settings, pairs: int, autostart: bool) -> None:
+        self.settings, self.cps = settings, [f"CP-{n:03d}" for n in range(1, pairs + 1)]
+        home = settings.home
+        prepare.prepare(settings, quiet)
+        names = [f"cp/{cp}/{role}" for cp in self.cps for role in sections.ROLES]
+        accounts = (*secret_files.SERVICES, *names)
+        broker_accounts.write(home, {who: secret_files.ensure(home, who) for who in accounts})
+        head, *programs = home.supervisord_conf.read_text().split("\n[program:")
+        broker = next(text for text in programs if text.startswith("mosquitto]"))
+        write_atomic(home.supervisord_conf, f"{head}\n[program:{broker}\n".encode())
+        for cp in self.cps:
+            text = sections.render(cp)
+            for role in sections.ROLES:
+                text = text.replace(f"-m evcs {role} {cp}", f'"{PROCESS}" cp/{cp}/{role}')
+            if not autostart:
+                text = text.replace("autorestart=", "autostart=false\nautorestart=")
+            (home.sections / f"{cp}.conf").write_text(text)
+
+    def start(self) -> None:
+        """Start supervisord, which starts the rest."""
+        home, fds = self.settings.home, prepare.descriptors(len(self.cps))
+        subprocess.run(
+            [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisord_conf),
+             "-a", str(fds)],
+            cwd=home.path, env=prepare.environment(self.settings), check=True,
+            stdin=subprocess.DEVNULL, capture_output=True,
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Until every process has published its retained message."""
+        missing = 2 * len(self.cps)
+        seen: set[str] = set()
+        deadline = time.monotonic() + WITHIN_S
+        ports.wait_for(self.settings.mqtt_port, WITHIN_S)
+        while len(seen) < missing:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"floor: {len(seen)} of {missing} messages")
+            with suppress(Unreachable), self.observer() as observer:
+                while len(seen) < missing and (topic := observer.next(deadline)):
+                    seen.add(str(topic))
+
+    def observer(self) -> Observer:
+        """Yields the topic of each status message."""
+        wanted = [topics.Subscription(STATUSES)]
+        return Observer(self.settings, wanted, decode=lambda topic, _: topic)
+
+    def started_s(self) -> float:
+        """Start all; seconds until every message is there."""
+        began = time.monotonic()
+        self.start()
+        self.wait()
+        return time.monotonic() - began
+
+    def start_pair(self, cp: str, observer: Observer) -> float:
+        """Start one pair; seconds until its two messages are there."""
+        wanted = {f"evcs/v1/cp/{cp}/{role}/status" for role in sections.ROLES}
+        began = time.monotonic()
+        Supervisord(self.settings.home.supervisor_socket).start([cp])
+        while wanted:
+            found = observer.next(began + WITHIN_S)
+            assert found is not None, f"floor: no word of {wanted}"
+            wanted.discard(str(found))
+        return time.monotonic() - began
+
+    def end(self) -> None:
+        """Kill all of it."""
+        end(self.settings)
+
+
+@contextmanager
+def floor(pairs: int, autostart: bool = True) -> Iterator[Floor]:
+    """A floor in a home of its own; whatever runs there at the end is killed."""
+    with throwaway(1.0) as settings:
+        made = Floor(settings, pairs, autostart)
+        try:
+            yield made
+        finally:
+            made.end()

@@ -1,0 +1,114 @@
+"""From a driver's request to Central's authorisation, and to the first reading."""
+
+from __future__ import annotations
+
+import queue
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import ours
+from bench.charging import Driver, charge_all
+from bench.plan import Plan
+from bench.results import Series, at_most, load, percentile
+from evcs.adapters import mqtt
+from evcs.cli import prepare
+from evcs.cli.common import Call
+from evcs.core import topics
+
+TITLE = "Request to authorised to first meter"
+ECHO = Path(__file__).with_name("floor_echo.py")
+PING, PONG = "evcs/v1/operator/bench", "evcs/v1/inspector/bench"
+
+
+def run(plan: Plan) -> list[Series]:
+    """One driver asks again and again while so many others charge."""
+    found = []
+    for size in plan.sizes(1, 100, 300):
+        half = Series(size, "authorised, p50", "ms", at_most(7, "ms"))
+        most = Series(size, "authorised, p95", "ms", at_most(23, "ms"))
+        meter = Series(size, "first meter, p50", "ms")
+        found += [half, most, meter]
+        with ours.system() as call:
+            cps = ours.fill(call, size + 1)
+            call.registry.add_driver("BENCH")
+            charge_all(call, cps[1:])
+            plan.say(f"{size} supply")
+            with Driver(call, "BENCH") as driver, _echo(call) as echo:
+                for _ in range(plan.runs(size, large=5)):
+                    at = load()
+                    took = [_authorised_ms(driver, cps[0]) for _ in range(plan.samples(25))]
+                    bare = [echo() for _ in took]
+                    half.add(at, statistics.median(took), statistics.median(bare))
+                    most.add(at, percentile(took, 0.95), percentile(bare, 0.95))
+                    firsts = [_first_meter_ms(driver, cps[0]) for _ in range(plan.samples(5))]
+                    meter.add(at, statistics.median(firsts))
+    return found
+
+
+def _authorised_ms(driver: Driver, cp: str) -> float:
+    began = driver.ask("charge", cp)
+    authorised = driver.wait("authorised")
+    driver.ask("stop")
+    driver.wait("ticket")
+    return (authorised - began) * 1000
+
+
+def _first_meter_ms(driver: Driver, cp: str) -> float:
+    began = driver.ask("charge", cp)
+    metered = driver.wait("progress")
+    driver.ask("stop")
+    driver.wait("ticket")
+    return (metered - began) * 1000
+
+
+class Echo:
+    """Two questions, one after the other, to a bare process that answers at once.
+
+    As many messages pass the broker as for an authorisation: request, command, reply, event.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._answers: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._ask = self._bus(call, "operator", [])
+        self._hear = self._bus(call, "inspector", [topics.Subscription(PONG)])
+
+    def _bus(self, call: Call, who: str, wanted: list[topics.Subscription]) -> mqtt.Bus:
+        account = ours.account(call.settings, who)
+        bus = mqtt.Bus(account, self._answers.put, wanted, decode=lambda topic, _: topic)
+        bus.start()
+        self._answers.get(timeout=ours.WITHIN_S)
+        return bus
+
+    def __call__(self) -> float:
+        began = time.monotonic()
+        for _ in range(2):
+            self._ask.publish(topics.Publication(PING, b"{}", 1, False))
+            self._answers.get(timeout=ours.WITHIN_S)
+        return (time.monotonic() - began) * 1000
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._ask.stop()
+        self._hear.stop()
+
+
+@contextmanager
+def _echo(call: Call) -> Iterator[Echo]:
+    process = subprocess.Popen(
+        [sys.executable, "-P", ECHO, "inspector", PING, PONG], cwd=call.settings.home.path,
+        env=prepare.environment(call.settings), stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    echo = Echo(call)
+    try:
+        yield echo
+    finally:
+        echo.close()
+        process.kill()
+        process.wait()
