@@ -65,7 +65,7 @@ def start(settings: Settings, say: Say, foreground: bool = False, room_for: int 
         cps = prepare.prepare(settings, say)
         fds = prepare.descriptors(max(len(cps), room_for))
         command = [
-            sys.executable, "-m", "evcs.adapters.supervisord_main",
+            sys.executable, "-P", "-m", "evcs.adapters.supervisord_main",
             "-c", str(home.supervisord_conf), "-a", str(fds),
         ]  # fmt: skip
         if foreground:

@@ -53,7 +53,7 @@ class CpManager:
         self._reported: dict[str, m.Applied] = {}
         self._changed: frozenset[str] = frozenset()
         self._reloaded = False
-        self._passed_at = 0.0
+        self._passed_at = self._took_s = 0.0
         self._due_at = 0.0
         self._unexplained: frozenset[str] = frozenset()
 
@@ -82,6 +82,7 @@ class CpManager:
         except OSError as error:
             _log.error("sections can't be written: %s; make room", error.strerror)
         self._passed_at = self._clock()
+        self._took_s = self._passed_at - now
         pause = WAITING_S if waiting else RESYNC_S
         self._due_at = self._passed_at + pause
         return pause
@@ -102,9 +103,10 @@ class CpManager:
             return
         else:
             return
-        # Alone, a change is made at once; in a burst many are gathered for one reload.
+        # Alone, a change is made at once; in a burst many are gathered for one reload, for as
+        # long as the last one took.
         now = self._clock()
-        gather = GATHER_S if now - self._passed_at < BURST_S else 0.0
+        gather = min(self._took_s, GATHER_S) if now - self._passed_at < BURST_S else 0.0
         self._due_at = min(self._due_at, now + gather)
 
     def _pass(self) -> bool:
