@@ -98,11 +98,12 @@ class Sessions:
         if after == session:
             return after
         self.open[after.session_id] = after
-        if after.phase == session.phase:
+        if (after.phase, after.state) == (session.phase, session.state):
             self._unsaved.add(after.session_id)
-        else:
-            self._outbox.save(after)
-            self._unsaved.discard(after.session_id)
+            return after
+        self._outbox.save(after)
+        self._unsaved.discard(after.session_id)
+        if after.phase != session.phase:
             self._on_phase(after)
         return after
 
