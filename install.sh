@@ -109,6 +109,7 @@ find_python() {
 find_packages() {
     command -v mosquitto >/dev/null || packages+=(mosquitto)
     command -v mosquitto_sub >/dev/null || packages+=(mosquitto-clients)
+    command -v openssl >/dev/null || packages+=(openssl)
     if ((dev)); then
         command -v chromium >/dev/null || packages+=(chromium chromium-sandbox fonts-liberation)
         command -v faketime >/dev/null || packages+=(faketime)
@@ -201,9 +202,13 @@ make_venv() {
 install_venv() {
     if venv_is_ready; then
         note "$venv: already there"
-    else
-        act "install the Python packages into $venv (takes a minute)" make_venv
+        return
     fi
+    local place=$venv
+    [[ -e $venv ]] || place=$root
+    [[ -w $place ]] || fail 6 "packages are missing in $venv, and $place is not yours to write to" \
+        "Ask its owner to run $root/install.sh, or take a checkout of your own."
+    act "install the Python packages into $venv (takes a minute)" make_venv
 }
 
 # --- the whole machine ------------------------------------------------------------------

@@ -36,9 +36,7 @@ def system(time_scale: float = 1.0) -> Iterator[Call]:
 
 def account(settings: Settings, identity: str) -> mqtt.Account:
     """How to connect to a home's broker as somebody."""
-    return mqtt.Account(
-        settings.mqtt_port, identity, lambda: secret_files.read(settings.home, identity)
-    )
+    return mqtt.Account(settings.mqtt, identity, lambda: secret_files.read(settings.home, identity))
 
 
 def start(call: Call) -> None:

@@ -19,6 +19,7 @@ from evcs.core.messages import ServiceStatus
 
 if TYPE_CHECKING:
     from evcs.adapters.mqtt import Account
+    from evcs.adapters.server_tls import ServerTls
     from evcs.services.loop import Inbox
 
 FAILED_PAUSE_S = 1.0
@@ -31,9 +32,7 @@ def _boot() -> str:
 def _account(settings: Settings, identity: str) -> Account:
     from evcs.adapters import mqtt, secret_files
 
-    return mqtt.Account(
-        settings.mqtt_port, identity, lambda: secret_files.read(settings.home, identity)
-    )
+    return mqtt.Account(settings.mqtt, identity, lambda: secret_files.read(settings.home, identity))
 
 
 def _births(service: str) -> tuple[ServiceStatus, ServiceStatus]:
@@ -55,8 +54,8 @@ def _inbox() -> Inbox:
     return inbox
 
 
-def _lighten_paho() -> None:
-    """Keep ssl and urllib.request out of a CP process that speaks plain MQTT on loopback.
+def _lighten_paho(settings: Settings) -> None:
+    """Keep ssl and urllib.request out of a CP process, unless the broker's loopback has TLS.
 
     paho imports both and uses of them here only two exceptions' names and a look for
     proxies: a quarter of a process's start and memory (measured).
@@ -65,6 +64,8 @@ def _lighten_paho() -> None:
     import types
     import urllib
 
+    if settings.mqtt_tls:
+        return
     ssl = types.ModuleType("ssl")
     for name in ("SSLWantReadError", "SSLWantWriteError", "CertificateError"):
         setattr(ssl, name, type(name, (OSError,), {}))
@@ -90,7 +91,7 @@ def _end_if_orphaned(settings: Settings) -> None:
 
 def run_engine(settings: Settings, cp: str) -> None:
     """The Engine of a CP."""
-    _lighten_paho()
+    _lighten_paho(settings)
     from evcs.adapters import clock, engine_health, mqtt
     from evcs.adapters.journal import Journal
     from evcs.core.charger import EmulatedCharger
@@ -114,7 +115,7 @@ def run_engine(settings: Settings, cp: str) -> None:
 
 def run_monitor(settings: Settings, cp: str) -> None:
     """The Monitor of a CP."""
-    _lighten_paho()
+    _lighten_paho(settings)
     from evcs.adapters import clock, mqtt
     from evcs.services import loop, monitor
 
@@ -129,8 +130,11 @@ def run_monitor(settings: Settings, cp: str) -> None:
 
 def run_central(settings: Settings) -> None:
     """Central."""
-    from evcs.adapters import clock, mqtt
-    from evcs.adapters.broker_log import BrokerLog
+    from functools import partial
+
+    from evcs.adapters import audit_lines, clock, mqtt
+    from evcs.adapters.broker_log import BrokerLines
+    from evcs.adapters.followed_log import FollowedLog
     from evcs.adapters.ledger import Ledger
     from evcs.core import topics
     from evcs.services import loop
@@ -145,10 +149,13 @@ def run_central(settings: Settings) -> None:
         topics.encode(death, None), FairShare(clock.monotonic),
     )  # fmt: skip
     ledger = Ledger(settings.home.ledger_db)
-    central = service.Central(
-        bus, ledger, clock.monotonic, birth,
-        lambda place: BrokerLog(settings.home.log / "mosquitto.log", place),
-    )  # fmt: skip
+    log = settings.home.log
+    logs = {
+        "broker_log": partial(FollowedLog, log / "mosquitto.log", BrokerLines().take),
+        "web_log": partial(FollowedLog, log / "web.log", audit_lines.take),
+        "registry_log": partial(FollowedLog, log / "registry.log", audit_lines.take),
+    }
+    central = service.Central(bus, ledger, clock.monotonic, birth, logs)
     bus.start()
     loop.run(inbox, central.handle, central.tick, clock.monotonic)
     bus.stop()
@@ -178,11 +185,33 @@ def run_cp_manager(settings: Settings) -> None:
     bus.stop()
 
 
-def run_registry(settings: Settings) -> None:
-    """The Registry, its loop in the main thread and HTTP beside it."""
-    import threading
+def _patch() -> None:
+    """Have gevent take over sockets, locks and threads, paho's thread too."""
+    from gevent import monkey
 
-    from evcs.adapters import clock, mqtt, registry_server
+    monkey.patch_all()
+
+
+def _server_tls(settings: Settings) -> ServerTls | None:
+    if settings.web.ca is None:
+        return None
+    from evcs.adapters import certificates
+    from evcs.adapters.server_tls import ServerTls
+
+    return ServerTls(certificates.server(settings.home))
+
+
+def _names(tls: ServerTls | None) -> Callable[[], frozenset[str]]:
+    """What the HTTP servers may be asked for as: with TLS, what the certificate is for."""
+    from evcs.adapters import http_server
+
+    return http_server.local_names if tls is None else lambda: tls.names
+
+
+def run_registry(settings: Settings) -> None:
+    """The Registry. gevent's patches come first: its HTTP and its loop take turns."""
+    _patch()
+    from evcs.adapters import clock, mqtt, wsgi_server
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
     from evcs.services import loop
@@ -201,31 +230,32 @@ def run_registry(settings: Settings) -> None:
         _account(settings, "registry"), inbox.put, service.subscriptions(),
         topics.encode(death, None),
     )  # fmt: skip
-    app = http.build_app(registry, lambda: settings.home.operator_token.read_text().strip())
-    server = registry_server.create(app, settings.registry_port)
-    threading.Thread(target=server.run, name="http", daemon=True).start()
+    tls = _server_tls(settings)
+    app = http.build_app(
+        registry, lambda: settings.home.operator_token.read_text().strip(),
+        _names(tls), not settings.http_is_open,
+    )  # fmt: skip
+    server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)
     registry.bus.start()
     loop.run(inbox, registry.handle, registry.tick, clock.monotonic)
-    server.close()
+    server.stop(timeout=1)
     registry.bus.stop()
 
 
 def run_web(settings: Settings) -> None:
     """The web process. gevent's patches come first, so that paho's thread is a greenlet."""
-    from gevent import monkey
-
-    monkey.patch_all()
+    _patch()
     import time
 
     import gevent
 
-    from evcs.adapters import clock, mqtt, secret_files
+    from evcs.adapters import clock, mqtt, secret_files, wsgi_server
     from evcs.adapters.ledger import LedgerReader
     from evcs.adapters.registry_http import RegistryClient
+    from evcs.adapters.session_file import SessionFile
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
     from evcs.services import loop
-    from evcs.services.web import server
     from evcs.services.web.app import build_app
     from evcs.services.web.deps import Deps
     from evcs.services.web.doors import Doors
@@ -243,17 +273,24 @@ def run_web(settings: Settings) -> None:
     web.bus = mqtt.Bus(
         _account(settings, "web"), inbox.put, [topics.below()], topics.encode(death, None)
     )
+    sessions = SessionFile(home.run / "web-sessions.json")
+    tls = _server_tls(settings)
+    doors = Doors(
+        token, settings.web_port, sessions, clock.monotonic, time.time, gevent.sleep, bool(tls)
+    )
     deps = Deps(
         web=web,
-        doors=Doors(token, settings.web_port, clock.monotonic, time.time, gevent.sleep),
-        registry=RegistryClient(settings.registry_port, token),
+        doors=doors,
+        registry=RegistryClient(settings.registry, token),
         supervisord=Supervisord(home.supervisor_socket),
         ledger=LedgerReader(home.ledger_db),
         logs=home.log,
-        url=f"http://127.0.0.1:{settings.web_port}",
+        url=settings.page.url,
+        names=_names(tls),
+        open_to_all=not settings.http_is_open,
         in_thread=lambda work: gevent.get_hub().threadpool.apply(work),
     )
-    http = server.start(build_app(deps), settings.web_port)
+    http = wsgi_server.start(build_app(deps), settings.http_listen, settings.web_port, tls)
     web.bus.start()
     loop.run(inbox, web.handle, web.tick, clock.monotonic)
     web.feed.close()

@@ -7,7 +7,8 @@ where there is a file to read.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,9 @@ INSTALL_ROOT = Path(__file__).resolve().parent.parent
 _LONGEST_BELOW_HOME = len("/conf/../run/supervisor.sock.123456789")
 MAX_HOME = 107 - _LONGEST_BELOW_HOME
 
-LOOPBACK = frozenset({"127.0.0.1", "::1"})
+LOOPBACK = "127.0.0.1"
+_WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
+_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?"
 
 
 class Home(NamedTuple):
@@ -57,6 +60,11 @@ class Home(NamedTuple):
         return self.data / "secrets" / "operator.token"
 
     @property
+    def ca(self) -> Path:
+        """The certificate that all of ours are verified by; it may be handed out."""
+        return self.data / "tls" / "ca.crt"
+
+    @property
     def run(self) -> Path:
         return self.path / "run"
 
@@ -89,8 +97,25 @@ class Home(NamedTuple):
         return self.run / "lock" / f"{role}.lock"
 
 
+class Endpoint(NamedTuple):
+    """Where a server of ours is reached; with TLS, `ca` is the file that verifies it."""
+
+    host: str
+    port: int
+    ca: Path | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.ca else 'http'}://{host}:{self.port}"
+
+
 class Settings(NamedTuple):
-    """Everything that can be set. Ports are TCP, times seconds."""
+    """Everything that can be set. Ports are TCP, times seconds.
+
+    The broker always listens on 127.0.0.1 and `mqtt_port`, for the processes here, and
+    with `mqtt_tls` encrypts that too. What listens on any other address serves TLS alone.
+    """
 
     home: Home
     mqtt_port: int = 1883
@@ -98,6 +123,52 @@ class Settings(NamedTuple):
     registry_port: int = 8082
     time_scale: float = 1.0
     host: str = "main"
+    mqtt_listen: str = LOOPBACK
+    mqtt_tls_port: int = 8883
+    mqtt_tls: bool = False
+    http_listen: str = LOOPBACK
+    http_tls: bool = False
+    http_name: str = ""
+
+    @property
+    def mqtt_is_open(self) -> bool:
+        """Whether the broker is to be reached from elsewhere, on `mqtt_tls_port`."""
+        return self.mqtt_listen != LOOPBACK
+
+    @property
+    def http_is_open(self) -> bool:
+        """Whether web and Registry are to be reached from elsewhere."""
+        return self.http_listen != LOOPBACK
+
+    @property
+    def needs_certificate(self) -> bool:
+        """Whether anything serves TLS."""
+        return self.mqtt_tls or self.http_tls or self.mqtt_is_open or self.http_is_open
+
+    @property
+    def mqtt(self) -> Endpoint:
+        """The broker, for the processes here."""
+        return Endpoint(LOOPBACK, self.mqtt_port, self.home.ca if self.mqtt_tls else None)
+
+    @property
+    def web(self) -> Endpoint:
+        """The web process, from here."""
+        return self._http(self.web_port)
+
+    @property
+    def registry(self) -> Endpoint:
+        """The Registry, from here."""
+        return self._http(self.registry_port)
+
+    @property
+    def page(self) -> Endpoint:
+        """The web process as people reach it."""
+        return self.web._replace(host=self.http_name or self.web.host)
+
+    def _http(self, port: int) -> Endpoint:
+        tls = self.http_tls or self.http_is_open
+        host = _WILDCARDS.get(self.http_listen, self.http_listen)
+        return Endpoint(host, port, self.home.ca if tls else None)
 
 
 _ENVIRONMENT = {
@@ -105,7 +176,19 @@ _ENVIRONMENT = {
     "web_port": "EVCS_WEB_PORT",
     "registry_port": "EVCS_REGISTRY_PORT",
     "time_scale": "EVCS_TIME_SCALE",
+    "mqtt_listen": "EVCS_MQTT_LISTEN",
+    "mqtt_tls_port": "EVCS_MQTT_TLS_PORT",
+    "mqtt_tls": "EVCS_MQTT_TLS",
+    "http_listen": "EVCS_HTTP_LISTEN",
+    "http_tls": "EVCS_HTTP_TLS",
+    "http_name": "EVCS_HTTP_NAME",
 }
+# In conf/evcs.toml: [mqtt] listen, tls_port, tls; [http] listen, tls, name.
+_TABLES = {
+    "mqtt": ("listen", "tls_port", "tls"),
+    "http": ("listen", "tls", "name"),
+}
+_IN_TABLES = frozenset(f"{table}_{name}" for table, names in _TABLES.items() for name in names)
 
 
 def _number(name: str, value: object, kind: type, lowest: float, highest: float) -> Any:
@@ -119,6 +202,40 @@ def _number(name: str, value: object, kind: type, lowest: float, highest: float)
             f"allowed: a number from {lowest:g} to {highest:g}",
         )
     return number
+
+
+def _address(name: str, value: object) -> str:
+    """An IP address to listen on, as it is written everywhere."""
+    import ipaddress
+
+    try:
+        return str(ipaddress.ip_address(str(value)))
+    except ValueError:
+        raise BadValue(
+            f"setting {name}: {value!a} is no address",
+            "give an IP address of this machine, or 0.0.0.0 for all of them",
+        ) from None
+
+
+def _always(name: str, value: object) -> bool:
+    if value not in ("always", "remote"):
+        raise BadValue(
+            f"setting {name}: {value!a} is not allowed",
+            'allowed: "always", or "remote" for TLS beyond this machine only',
+        )
+    return value == "always"
+
+
+def check_name(what: str, value: object) -> str:
+    """A host name or an address as it stands in a certificate. Raises BadValue."""
+    import ipaddress
+    import re
+
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(str(value)))
+    if not re.fullmatch(_NAME, str(value)):
+        raise BadValue(f"{what}: {value!a} is no host name", "such as evcs.example.org")
+    return str(value).lower()
 
 
 def crash_at() -> str:
@@ -157,17 +274,48 @@ def _read_toml(path: Path) -> dict[str, Any]:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadValue(f"{path}: {error}", "correct the file or remove it") from None
-    unknown = sorted(set(found) - set(Settings._fields) - {"mqtt", "http"})
-    if unknown:
-        known = ", ".join(name for name in Settings._fields if name != "home")
-        raise BadValue(f"{path}: unknown setting {unknown[0]!r}", f"known: {known}")
-    for name in ("mqtt", "http"):
-        if found.get(name):
+    return _flat(path, found)
+
+
+def _flat(path: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """Tables as settings of their own: [mqtt] listen is mqtt_listen."""
+    known = [name for name in Settings._fields if name != "home" and name not in _IN_TABLES]
+    flat: dict[str, Any] = {}
+    for name, value in found.items():
+        if name in known:
+            flat[name] = value
+        elif name not in _TABLES or not isinstance(value, dict):
             raise BadValue(
-                f"{path}: [{name}] can't be set: listeners bind 127.0.0.1, as there is no TLS yet",
-                f"remove [{name}]",
+                f"{path}: unknown setting {name!r}", f"known: {', '.join(known)}, [mqtt], [http]"
             )
-    return found
+        else:
+            for key in value:
+                if key not in _TABLES[name]:
+                    raise BadValue(
+                        f"{path}: unknown setting {key!r} in [{name}]",
+                        f"known: {', '.join(_TABLES[name])}",
+                    )
+            flat.update({f"{name}_{key}": one for key, one in value.items()})
+    return flat
+
+
+def _port(name: str, value: object) -> int:
+    return int(_number(name, value, int, 1, 65535))
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "mqtt_port": _port,
+    "web_port": _port,
+    "registry_port": _port,
+    "mqtt_tls_port": _port,
+    "time_scale": lambda name, value: _number(name, value, float, 0.001, 100_000),
+    "host": check_id,
+    "mqtt_listen": _address,
+    "http_listen": _address,
+    "mqtt_tls": _always,
+    "http_tls": _always,
+    "http_name": lambda name, value: check_name(f"setting {name}", value),
+}
 
 
 def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
@@ -182,14 +330,22 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
             values[name] = environ[variable]
     values.update({name: value for name, value in flags.items() if value is not None})
     values["home"] = home
-    for name in ("mqtt_port", "web_port", "registry_port"):
-        if name in values:
-            values[name] = _number(name, values[name], int, 1, 65535)
-    if "time_scale" in values:
-        values["time_scale"] = _number("time_scale", values["time_scale"], float, 0.001, 100_000)
-    if "host" in values:
-        check_id("host", values["host"])
+    for name, value in values.items():
+        check = _CHECKS.get(name)
+        if check is not None:
+            values[name] = check(name, value)
     return Settings(**{name: values[name] for name in Settings._fields if name in values})
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """What has another process load the same settings, whatever conf/evcs.toml says by then."""
+    words = {True: "always", False: "remote"}
+    found = {
+        variable: words[value] if isinstance(value, bool) else f"{value}"
+        for name, variable in _ENVIRONMENT.items()
+        for value in [getattr(settings, name)]
+    }
+    return {**found, "EVCS_HOME": str(settings.home.path)}
 
 
 def origins(environ: Mapping[str, str] | None = None) -> dict[str, str]:

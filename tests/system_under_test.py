@@ -75,6 +75,8 @@ class System:
             "EVCS_REGISTRY_PORT": str(self.registry_port),
             "EVCS_TIME_SCALE": str(time_scale),
         }
+        #: How mosquitto's clients reach the broker.
+        self.broker_args = ["-p", str(self.mqtt_port)]
         self.supervisord_pid: int | None = None
 
     @property
@@ -214,7 +216,7 @@ class System:
     def retained(self, filter_: str = "evcs/#", wait_s: float = 1.0) -> dict[str, Any]:
         """Retained messages, as mosquitto_sub sees them: topic -> payload."""
         done = subprocess.run(
-            ["mosquitto_sub", "-p", str(self.mqtt_port), "-u", "inspector", "-P",
+            ["mosquitto_sub", *self.broker_args, "-u", "inspector", "-P",
              self.secret("inspector"), "-t", filter_, "-v", "--retained-only", "-W",
              str(int(wait_s) or 1)],
             capture_output=True, text=True, timeout=30,
@@ -229,7 +231,7 @@ class System:
         path = self.home / f"listen-{os.urandom(4).hex()}"
         with path.open("w") as file:
             process = subprocess.Popen(
-                ["mosquitto_sub", "-p", str(self.mqtt_port), "-u", "inspector", "-P",
+                ["mosquitto_sub", *self.broker_args, "-u", "inspector", "-P",
                  self.secret("inspector"), "-t", filter_, "-v"],
                 stdout=file, stderr=subprocess.DEVNULL,
             )  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,12 +19,16 @@ from urllib.parse import urlsplit
 
 from bottle import Bottle, HTTPResponse, request, response
 
+from evcs.adapters import audit_lines
 from evcs.core import strict_json
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, TooLarge, Unreachable
 
 MAX_BODY = 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+Names = Callable[[], frozenset[str]]
+Authorise = Callable[[], None]
 
 _log = logging.getLogger("evcs")
 
@@ -72,6 +77,11 @@ def token_matches(given: str | None, wanted: str) -> bool:
     return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
 
 
+def caller() -> str:
+    """Where the request came from: address and port."""
+    return f"{request.environ['REMOTE_ADDR']}:{request.environ['REMOTE_PORT']}"
+
+
 class Pause:
     """Slows wrong tokens down, one after the other; whoever has the right one never waits."""
 
@@ -79,35 +89,92 @@ class Pause:
         self._each_s = each_s
         self._longest_s = longest_s
         self._free_at = 0.0
+        self._turned_away = 0
+        self._lock = threading.Lock()
 
     def after_failure(self, now: float) -> float:
         """Seconds to wait before the refusal is told. Raises Unreachable where too many wait."""
-        wait = max(self._free_at - now, 0.0) + self._each_s
-        if wait > self._longest_s:
-            raise Unreachable("too many wrong tokens", "wait a few seconds")
-        self._free_at = now + wait
-        return wait
+        with self._lock:
+            wait = max(self._free_at - now, 0.0) + self._each_s
+            if wait > self._longest_s:
+                self._turned_away += 1
+                raise Unreachable("too many wrong tokens", "wait a few seconds")
+            self._free_at = now + wait
+            return wait
+
+    def turned_away(self) -> int:
+        """How many didn't get to wait since the last call."""
+        with self._lock:
+            count, self._turned_away = self._turned_away, 0
+            return count
 
 
-def check_host() -> None:
+class Refusals:
+    """Wrong tokens and links: told to the audit, then slowed down.
+
+    A flood is told as a few and a number: only while some wait others are turned away, and
+    who has waited tells how many.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], sleep: Callable[[float], None], pause: Pause | None = None
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._pause = pause or Pause()
+
+    def refuse(self, given: str) -> None:
+        """Returns when it is time to answer. Raises Unreachable where too many wait."""
+        wait = self._pause.after_failure(self._clock())
+        # The route, not the path: that may hold what was tried.
+        asked = f"{given} for {request.method} {request.route.rule}"
+        audit_lines.write(caller(), "login", "refused", asked)
+        self._sleep(wait)
+        if more := self._pause.turned_away():
+            audit_lines.write("various", "login", "refused", f"and {more} more")
+
+
+def local_names() -> frozenset[str]:
+    """What a server on loopback may be asked for as."""
+    return LOCAL_NAMES
+
+
+def check_host(names: Names) -> None:
     """Refuse a request that came for another name or from another site's page."""
-    name = urlsplit(f"//{request.get_header('Host', '')}").hostname
-    if name not in LOCAL_NAMES:
-        raise BadValue("wrong Host header", "use http://127.0.0.1 and the port")
+    if _host() not in names():
+        raise BadValue("wrong Host header", f"ask for one of: {', '.join(sorted(names()))}")
     origin = request.get_header("Origin")
     if origin is not None and urlsplit(origin).netloc != request.get_header("Host"):
         raise Forbidden("a page of another site may not ask this", "open the page itself")
 
 
-def install(app: Bottle, authorise: Callable[[], None]) -> None:
-    """Put the doors before every route of `app`; `authorise` raises for a change it refuses."""
+def _host() -> str | None:
+    try:
+        return urlsplit(f"//{request.get_header('Host', '')}").hostname
+    except ValueError:
+        return None
+
+
+def install(
+    app: Bottle,
+    authorise: Authorise,
+    names: Names = local_names,
+    authorise_reading: Authorise | None = None,
+) -> None:
+    """Put the doors before every route of `app`.
+
+    `authorise` raises for a change that it refuses, `authorise_reading` (None: all may read)
+    for a look; `names` are the hosts that the server answers for.
+    """
 
     def doors(callback: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
-                check_host()
+                check_host(names)
                 if request.method not in SAFE:
                     authorise()
+                elif authorise_reading is not None:
+                    authorise_reading()
                 return callback(*args, **kwargs)
             except EvcsError as error:
                 return error_response(error)
@@ -134,14 +201,14 @@ def _plain_error(error: Any) -> str:
 def bearer_only(token: Callable[[], str]) -> Callable[[], None]:
     """An `authorise` that takes the operator's bearer token alone."""
     # Each wait holds one of the server's threads, so few may wait, and not for long.
-    pause = Pause(0.25, 1.0)
+    refusals = Refusals(time.monotonic, time.sleep, Pause(0.25, 1.0))
 
     def authorise() -> None:
         given = bearer_token()
         if given is None:
             raise Denied("a token is needed", "send Authorization: Bearer, from operator.token")
         if not token_matches(given, token()):
-            time.sleep(pause.after_failure(time.monotonic()))
+            refusals.refuse("a token")
             raise Denied("the token is wrong", "it is in data/secrets/operator.token")
 
     return authorise

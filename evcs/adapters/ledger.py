@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
 from evcs.core.messages import NOTHING
 from evcs.core.session import SETTLED, Session
@@ -57,17 +58,6 @@ _PUT = (
     "ON CONFLICT (session_id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in Session._fields[1:])
 )
-
-
-class AuditEntry(NamedTuple):
-    """Who did what, when, with what outcome."""
-
-    at: str
-    who: str
-    what: str
-    cp: str | None
-    outcome: str
-    detail: str
 
 
 def to_json(session: Session) -> dict[str, Any]:

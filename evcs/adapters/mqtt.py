@@ -22,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.adapters.clock import timestamp
+from evcs.config import Endpoint
 from evcs.core import topics
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Cleared, Message
@@ -47,6 +48,21 @@ def _jitter() -> float:
     return 0.5 + os.urandom(1)[0] / 510
 
 
+def _run_loop(client: Client, threaded: bool) -> None:
+    """paho's loop, until the connection ends.
+
+    Left to itself paho writes from the thread that publishes, which saves a switch but may
+    not happen to a TLS connection while it is read: OpenSSL then loses it (seen).
+    """
+    if not threaded:
+        client.loop_forever()
+        return
+    client.loop_start()
+    thread = client._thread
+    if thread is not None:
+        thread.join()
+
+
 class Connected(NamedTuple):
     """Connected and subscribed: now tell your state."""
 
@@ -66,12 +82,11 @@ class Received(NamedTuple):
 
 
 class Account(NamedTuple):
-    """Who connects where. The secret is read again at every connection."""
+    """Who connects where. The secret is read again at every connection, and so is the CA."""
 
-    port: int
+    broker: Endpoint
     identity: str
     secret: Callable[[], str]
-    host: str = "127.0.0.1"
 
 
 class Bus:
@@ -159,8 +174,9 @@ class Bus:
         try:
             self._reached = False
             self._client = client = self._new_client()
-            client.connect(self._account.host, self._account.port, KEEPALIVE_S, clean_start=True)
-            client.loop_forever()
+            broker = self._account.broker
+            client.connect(broker.host, broker.port, KEEPALIVE_S, clean_start=True)
+            _run_loop(client, threaded=broker.ca is not None)
             reached = self._reached
         except (OSError, EvcsError) as error:
             reason = str(error)
@@ -180,6 +196,10 @@ class Bus:
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
+        if self._account.broker.ca is not None:
+            from evcs.adapters.tls import client_context
+
+            client.tls_set_context(client_context(self._account.broker.ca))
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_queued_messages_set(0)
         client.max_inflight_messages_set(1000)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from evcs.adapters.tls import client_context, refused
+from evcs.config import Endpoint
 from evcs.core.errors import BY_CODE, EvcsError, Unreachable
 
 TIMEOUT_S = 40.0
@@ -19,9 +22,9 @@ class RegistryClient:
     """Calls on a Registry; errors come back as the EvcsError that it raised."""
 
     def __init__(
-        self, port: int, token: Callable[[], str], patience_s: float = 0.0, host: str = "127.0.0.1"
+        self, registry: Endpoint, token: Callable[[], str], patience_s: float = 0.0
     ) -> None:
-        self._host, self._port, self._token, self._patience_s = host, port, token, patience_s
+        self._registry, self._token, self._patience_s = registry, token, patience_s
 
     def cps(self) -> list[dict[str, Any]]:
         """All CPs that are not being deleted."""
@@ -69,7 +72,7 @@ class RegistryClient:
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         headers = {}
-        if method != "GET":
+        if method != "GET" or self._registry.ca is not None:
             headers["Authorization"] = f"Bearer {self._token()}"
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -90,12 +93,14 @@ class RegistryClient:
 
     def _connect(self) -> http.client.HTTPConnection:
         """A connection; one that is refused is tried again while the system may be starting."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        connection = connect(self._registry, TIMEOUT_S)
         deadline = time.monotonic() + self._patience_s
         while True:
             try:
                 connection.connect()
                 return connection
+            except ssl.SSLCertVerificationError as error:
+                raise refused("Registry", error) from None
             except OSError:
                 if time.monotonic() >= deadline:
                     raise self._unreachable() from None
@@ -103,7 +108,15 @@ class RegistryClient:
 
     def _unreachable(self) -> Unreachable:
         hint = "see: evcs logs registry" if self._patience_s else "start it: evcs up"
-        return Unreachable(f"the Registry does not answer on port {self._port}", hint)
+        return Unreachable(f"the Registry does not answer on port {self._registry.port}", hint)
+
+
+def connect(server: Endpoint, timeout_s: float) -> http.client.HTTPConnection:
+    """A connection that is still to be made, with TLS where the server has it."""
+    if server.ca is None:
+        return http.client.HTTPConnection(server.host, server.port, timeout=timeout_s)
+    context = client_context(server.ca)
+    return http.client.HTTPSConnection(server.host, server.port, timeout=timeout_s, context=context)
 
 
 def error_from(found: Any) -> EvcsError:

@@ -13,10 +13,11 @@ from evcs import __version__
 from evcs.adapters import backup_file, registry_db
 from evcs.adapters.clock import timestamp
 from evcs.adapters.files import hold_lock, make_folder, sync_folder, write_atomic
-from evcs.adapters.ledger import AuditEntry, Ledger
+from evcs.adapters.ledger import Ledger
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import Call, command
 from evcs.config import Home
+from evcs.core.audit import AuditEntry
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 from evcs.core.session import INTERRUPTED, SUPPLYING
 

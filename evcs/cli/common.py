@@ -80,7 +80,7 @@ class Call:
         """A client of the Registry with the operator's token."""
         home = self.settings.home
         return RegistryClient(
-            self.settings.registry_port,
+            self.settings.registry,
             lambda: secret_files.read(home, "operator.token"),
             patience(self.settings),
         )

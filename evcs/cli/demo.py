@@ -40,7 +40,8 @@ def _settings(call: Call) -> Settings:
     settings = call.settings
     used = settings.home.registry_json.exists() or supervision.running(settings) is not None
     if used:
-        settings = settings._replace(home=Home(_new_home()))
+        ports_alone = settings.mqtt_port, settings.web_port, settings.registry_port
+        settings = Settings(Home(_new_home()), *ports_alone)
     settings = settings._replace(time_scale=TIME_SCALE)
     ports = {
         name: free_port(getattr(settings, name))
@@ -115,14 +116,14 @@ class _Demo:
         self._say("The system is left running. Look at it:")
         if moved:
             self._plain(f"  export EVCS_HOME={shlex.quote(str(self._home.path))}")
-        port = self._call.settings.web_port
-        self._plain(f"  dashboard        http://127.0.0.1:{port}/")
+        page = f"{self._call.settings.page.url}/"
+        self._plain(f"  dashboard        {page}")
         self._plain("  sign in          bin/evcs open")
         self._plain("  processes        bin/supervisorctl status")
         self._plain("  another CP       bin/evcs-cp create CP-004")
         self._plain("  stop it all      bin/evcs down")
         self._call.out.data(
-            {"home": str(self._home.path), "web": f"http://127.0.0.1:{port}/",
+            {"home": str(self._home.path), "web": page,
              "came_back": len(self._before), "of": len(self._before)}
         )  # fmt: skip
 

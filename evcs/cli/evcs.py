@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from evcs.adapters.supervisord import Process, Supervisord
-from evcs.cli import audit, backups, fleet, sessions, settings, supervision, trials, watch
+from evcs.cli import audit, backups, fleet, sessions, settings, supervision, tls, trials, watch
 from evcs.cli.check import differences
 from evcs.cli.common import Call, command, group, table
 from evcs.cli.common import main as run_program
@@ -226,7 +226,7 @@ def ctl(call: Call, arguments: tuple[str, ...]) -> None:
 
 
 def _web(call: Call) -> str:
-    return f"http://127.0.0.1:{call.settings.web_port}/"
+    return f"{call.settings.page.url}/"
 
 
 audit.add_to(program)
@@ -234,6 +234,7 @@ backups.add_to(program)
 doctor.add_to(program)
 sessions.add_to(program)
 settings.add_to(program)
+tls.add_to(program)
 trials.add_to(program)
 watch.add_to(program)
 

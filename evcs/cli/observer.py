@@ -27,7 +27,7 @@ class Observer:
     ) -> None:  # fmt: skip
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         password = secret_files.read(settings.home, identity)
-        account = mqtt.Account(settings.mqtt_port, identity, lambda: password)
+        account = mqtt.Account(settings.mqtt, identity, lambda: password)
         self._port = settings.mqtt_port
         wanted = list(subscriptions)
         if topics.below() not in wanted:  # the broker tells overlapping ones twice
@@ -39,13 +39,20 @@ class Observer:
     def __enter__(self) -> Self:
         self._bus.start()
         deadline = time.monotonic() + max(self._patience_s, ONE_TRY_S)
+        reason = ""
         while not self._bus.connected:
             event = self._next(deadline)
             if event is None:
                 hint = "see: evcs logs mosquitto" if self._patience_s else "start it: evcs up"
+                if "certificate" in reason:
+                    raise Unreachable(
+                        f"the broker's certificate is refused: {reason}", "see: evcs doctor"
+                    )
                 raise Unreachable(f"the broker does not answer on port {self._port}", hint)
-            if isinstance(event, mqtt.Disconnected) and event.refused:
-                raise Denied("the broker refused the credentials", "see: evcs status")
+            if isinstance(event, mqtt.Disconnected):
+                reason = event.reason
+                if event.refused:
+                    raise Denied("the broker refused the credentials", "see: evcs status")
         return self
 
     def __exit__(self, *_: object) -> None:

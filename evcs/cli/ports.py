@@ -6,26 +6,36 @@ import socket
 import time
 from pathlib import Path
 
-from evcs.config import Settings
+from evcs.config import LOOPBACK, Settings
 from evcs.core.errors import Conflict
 
 POLL_S = 0.02
 
 
+def listeners(settings: Settings) -> list[tuple[str, str, int]]:
+    """All that we listen on: the setting that says the port, the address, the port."""
+    found = [
+        ("mqtt_port", LOOPBACK, settings.mqtt_port),
+        ("web_port", settings.http_listen, settings.web_port),
+        ("registry_port", settings.http_listen, settings.registry_port),
+    ]
+    if settings.mqtt_is_open:
+        found.append(("mqtt_tls_port", settings.mqtt_listen, settings.mqtt_tls_port))
+    return found
+
+
 def check_ports(settings: Settings) -> None:
-    for name, port in (
-        ("mqtt_port", settings.mqtt_port),
-        ("web_port", settings.web_port),
-        ("registry_port", settings.registry_port),
-    ):
-        with socket.socket() as probe:
+    """Raises Conflict, naming who holds a port that we need."""
+    for name, address, port in listeners(settings):
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((address, port))
             except OSError as error:
                 variable = f"EVCS_{name.upper()}"
                 raise Conflict(
-                    f"port {port} can't be had: {error.strerror} ({port_holder(port)})",
+                    f"{address} port {port} can't be had: {error.strerror} ({port_holder(port)})",
                     f"choose another with {variable}, or end what holds it",
                 ) from None
 

@@ -7,11 +7,12 @@ import pwd
 import resource
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters import broker_accounts, certificates, secret_files
 from evcs.adapters.files import make_folder, write_atomic
 from evcs.adapters.section_files import SectionFiles
-from evcs.config import INSTALL_ROOT, Home, Settings
+from evcs.config import INSTALL_ROOT, LOOPBACK, Home, Settings, to_environment
 from evcs.core import messages as m
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.reconcile import wanted_here
@@ -32,6 +33,7 @@ def prepare(settings: Settings, say: Say) -> dict[str, m.DesiredCp]:
     home = settings.home
     if settings.host != "main":
         raise BadValue(f"setting host: {settings.host!r}", "only main has an account so far")
+    _certificate(settings, say)
     _folders(home)
     _static_files(home, say)
     cps, drivers = _desired(home)
@@ -83,13 +85,31 @@ def _sections(home: Home, host: str, cps: dict[str, m.DesiredCp], say: Say) -> N
             files.write(path.stem)
 
 
+def _certificate(settings: Settings, say: Say) -> None:
+    """Nothing is to be served unencrypted for want of a certificate. Raises EvcsError."""
+    if not settings.needs_certificate:
+        return
+    path = certificates.server(settings.home)
+    if not path.exists() or not settings.home.ca.exists():
+        raise EvcsError(
+            "the settings ask for TLS, and there is no certificate yet", "run: evcs tls init"
+        )
+    ends_at = certificates.read(path).ends_at
+    if ends_at <= datetime.now(UTC):
+        say(f"the certificate ended on {ends_at:%Y-%m-%d}, clients refuse it; run: evcs tls init")
+
+
 def _listeners(settings: Settings) -> None:
     owner = pwd.getpwuid(settings.home.path.stat().st_uid).pw_name
+    pem = certificates.server(settings.home).relative_to(settings.home.path)
+    tls = f"certfile {pem}\nkeyfile {pem}\ntls_version tlsv1.2\n"
     text = (
         "# Rendered by `evcs up` from the settings; changes here are lost.\n"
         f"user {owner}\n"
-        f"listener {settings.mqtt_port} 127.0.0.1\n"
-    )
+        f"listener {settings.mqtt_port} {LOOPBACK}\n"
+    ) + (tls if settings.mqtt_tls else "")
+    if settings.mqtt_is_open:
+        text += f"listener {settings.mqtt_tls_port} {settings.mqtt_listen}\n{tls}"
     write_atomic(settings.home.run / "mosquitto.d" / "listeners.conf", text.encode())
 
 
@@ -123,11 +143,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {
         **kept,
         "PATH": f"{path}:/usr/sbin:/sbin",
-        "EVCS_HOME": str(settings.home.path),
-        "EVCS_MQTT_PORT": str(settings.mqtt_port),
-        "EVCS_WEB_PORT": str(settings.web_port),
-        "EVCS_REGISTRY_PORT": str(settings.registry_port),
-        "EVCS_TIME_SCALE": f"{settings.time_scale:g}",
+        **to_environment(settings),
         "EVCS_PYTHON": sys.executable,
         "PYTHONPATH": str(INSTALL_ROOT),
     }

@@ -1,4 +1,4 @@
-"""What became of a CP's record, in words for the audit: a verb and the fields that changed."""
+"""The audit's entries, and what became of a CP's record in its words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from typing import Any, NamedTuple
 from evcs.core.messages import DesiredCp
 
 MAX_VALUE = 80
+
+
+class AuditEntry(NamedTuple):
+    """Who did what, when (RFC 3339 UTC), with what outcome."""
+
+    at: str
+    who: str
+    what: str
+    cp: str | None
+    outcome: str
+    detail: str
 
 
 class Change(NamedTuple):

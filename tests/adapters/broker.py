@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evcs.adapters import broker_accounts, mqtt
-from evcs.config import Home
+from evcs.config import Endpoint, Home
 from evcs.core import topics
 from tests.system_under_test import eventually, free_ports
 
@@ -27,6 +27,11 @@ class Broker:
         (home.run / "mosquitto.d" / "listeners.conf").write_text(
             f"user {owner}\nlistener {self.port} 127.0.0.1\n"
         )
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is."""
+        return Endpoint("127.0.0.1", self.port)
 
     def start(self) -> None:
         """Start it and wait until it listens."""
@@ -117,7 +122,7 @@ class Listeners:
     ) -> tuple[mqtt.Bus, Events]:  # fmt: skip
         """Connect one more, and wait until it is."""
         events = self._events[identity] = Events()
-        account = mqtt.Account(self._broker.port, identity, lambda: password)
+        account = mqtt.Account(self._broker.endpoint, identity, lambda: password)
         bus = mqtt.Bus(account, events.put, subscriptions, will)
         self._buses.append(bus)
         bus.start()

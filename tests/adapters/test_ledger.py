@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters.ledger import AuditEntry, Ledger, LedgerReader
+from evcs.adapters.ledger import Ledger, LedgerReader
 from evcs.core import session as s
+from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
 from tests.adapters.conftest import Disk
 from tests.system_under_test import eventually

@@ -88,6 +88,7 @@ SUCCESS: list[tuple[str, Callable[[Any], bool]]] = [
     ("evcs audit", lambda found: isinstance(found, list)),
     ("evcs audit --cp CP-001 --since 1h", lambda found: isinstance(found, list)),
     ("evcs config show", lambda found: {"home", "mqtt_port"} <= {x["setting"] for x in found}),
+    ("evcs tls init", keys("made", "ca", "names", "ends_at")),
     ("evcs completion fish", keys("shell", "script")),
     ("evcs driver add DORA", done_is("added")),
     ("evcs driver list", lambda found: {"id": "DORA"} in found),

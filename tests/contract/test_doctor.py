@@ -14,15 +14,17 @@ from typing import Any
 
 import pytest
 
+from evcs.adapters import certificates
 from evcs.adapters.registry_db import RegistryDb
 from evcs.cli.doctor import rules
+from evcs.config import Home
 from evcs.core.desired import new_cp
 from tests.system_under_test import ROOT, System, eventually
 
 ALWAYS = {
     "versions", "root", "ports", "open files", "processes", "memory", "disk", "clock", "store",
     "ledger", "section files", "secrets", "identities", "system", "services",
-    "orphans and doubles", "journals", "bus", "retained messages", "fleet",
+    "orphans and doubles", "journals", "certificates", "bus", "retained messages", "fleet",
 }  # fmt: skip
 
 
@@ -297,3 +299,50 @@ def test_a_fleet_that_is_not_as_wanted(fleet: System) -> None:
     failed(fleet, "fleet", "CP-002", "BROKEN_DOWN")
     fleet.ok("evcs-cp", "clear", "CP-002")
     wait_until_well(fleet)
+
+
+TLS = '[http]\nlisten = "127.0.0.2"\n'
+
+
+@pytest.fixture
+def with_certificate(stopped: System) -> System:
+    """A stopped system whose page is to be reached from elsewhere."""
+    (stopped.home / "conf" / "evcs.toml").write_text(TLS)
+    stopped.ok("evcs", "tls", "init")
+    return stopped
+
+
+def in_days(days: int) -> dict[str, str]:
+    """The environment in which the clock is so far ahead."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return {"LD_PRELOAD": str(library), "FAKETIME": f"+{days}d"}
+
+
+def test_a_certificate_that_is_missing(stopped: System) -> None:
+    (stopped.home / "conf" / "evcs.toml").write_text(TLS)
+    failed(stopped, "certificates", "none")
+
+
+def test_a_certificate_that_ends_soon_and_is_renewed(with_certificate: System) -> None:
+    system = with_certificate
+    assert look(system)[1]["certificates"]["level"] == "ok"
+    soon = in_days(380)
+    assert look(system, **soon)[1]["certificates"]["level"] == "warn"
+    failed(system, "certificates", "ended", **in_days(400))
+    assert look(system, "--fix", **soon)[1]["certificates"]["level"] == "ok"
+    assert look(system, **in_days(400))[1]["certificates"]["level"] == "ok"
+
+
+def test_an_authority_that_ends_soon(with_certificate: System) -> None:
+    failed(with_certificate, "certificates", "CA", **in_days(3651))
+
+
+def test_a_certificate_of_another_authority(with_certificate: System, tmp_path: Path) -> None:
+    certificates.make_authority(Home(tmp_path))
+    Home(with_certificate.home).ca.write_bytes(Home(tmp_path).ca.read_bytes())
+    failed(with_certificate, "certificates", "server.pem", "refuse")
+
+
+def test_a_certificate_for_other_names(with_certificate: System) -> None:
+    (with_certificate.home / "conf" / "evcs.toml").write_text(TLS + 'name = "evcs.example.org"\n')
+    failed(with_certificate, "certificates", "evcs.example.org")

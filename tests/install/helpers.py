@@ -10,6 +10,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+# Where the tests are root's: a user namespace in which the owner of what they made is nobody,
+# with no right over anything else.
+AS_NOBODY = (
+    ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
+    if os.geteuid() == 0
+    else []
+)
+
+
 def environment(**more: str) -> dict[str, str]:
     """This environment, without what points to a system or a tree of the caller's."""
     kept = {

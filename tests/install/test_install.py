@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.install.conftest import FirstUse
-from tests.install.helpers import clone, environment, run, snapshot
+from tests.install.helpers import AS_NOBODY, clone, environment, run, snapshot
 
 SUPERVISORD_CONF = """\
 [supervisord]
@@ -106,6 +106,19 @@ def test_without_apt_it_prints_the_one_line_to_run(tree: Path, tmp_path: Path) -
         re.MULTILINE,
     )
     assert snapshot(tree) == before
+
+
+def test_somebody_elses_checkout_is_left_alone(bare: Path) -> None:
+    bare.chmod(0o555)
+    try:
+        before = snapshot(bare)
+        done = run(*AS_NOBODY, bare / "bin" / "evcs", "status")
+        assert done.returncode == 6
+        assert len(done.stderr.splitlines()) == 2
+        assert "not yours to write to" in done.stderr
+        assert snapshot(bare) == before
+    finally:
+        bare.chmod(0o755)
 
 
 def test_it_names_the_port_that_another_program_holds(tree: Path) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sqlite3
 import subprocess
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
 
 from tests.faults.charging import begin, ticket
 from tests.system_under_test import System, eventually
+from tests.web.floods import thousandfold
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,7 @@ def test_every_refused_login_once_also_while_central_is_away(fleet: System) -> N
     for one in refused(fleet):
         assert re.fullmatch(r"127\.0\.0\.1:\d+|127\.0\.0\.1", one["who"]), one
         assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z", one["at"]), one
+        assert one["detail"] == "broker"
 
     fleet.ok("supervisorctl", "stop", "central")
     knock(fleet, "cp/CP-001/engine", "old")
@@ -60,6 +64,82 @@ def test_every_refused_login_once_also_while_central_is_away(fleet: System) -> N
     fleet.ok("evcs", "restart")
     knock(fleet, "nobody", "x")
     eventually("and one more", lambda: len(refused(fleet)) == before + 5)
+
+
+def test_wrong_tokens_and_links_and_who_signed_in(fleet: System) -> None:
+    since = audit(fleet)[-1]["at"]
+    web, registry = fleet.web_url, fleet.registry_url
+    fleet.http("POST", f"{web}/api/v1/cps", {"id": "CP-009"}, "guess-a")
+    fleet.http("DELETE", f"{registry}/api/v1/cps/CP-001", token="guess-b")
+    link = fleet.ok("evcs", "open", "--no-browser").out.strip()
+    for path in (link, link, f"{web}/login/guess-c"):
+        urlopen_status(path)
+    fleet.ok("supervisorctl", "stop", "central")
+    fleet.http("POST", f"{web}/api/v1/login", token="guess-d")
+    fleet.ok("evcs", "driver", "add", "MALLORY")
+    fleet.ok("evcs", "driver", "remove", "MALLORY")
+    fleet.ok("supervisorctl", "start", "central")
+    wanted = sorted([
+        ("login", "refused", "web: a token for POST /api/v1/cps"),
+        ("login", "refused", "registry: a token for DELETE /api/v1/cps/<cp>"),
+        ("login", "ok", "web: a link"),
+        ("login", "refused", "web: a link for GET /login/<link>"),
+        ("login", "refused", "web: a link for GET /login/<link>"),
+        ("login", "refused", "web: a token for POST /api/v1/login"),
+        ("driver-add", "ok", "registry: MALLORY"),
+        ("driver-remove", "ok", "registry: MALLORY"),
+    ])  # fmt: skip
+
+    def found() -> list[dict[str, Any]]:
+        rows = audit(fleet, "--since", since)
+        return [row for row in rows if row["detail"].startswith(("web:", "registry:"))]
+
+    def told() -> list[tuple[str, str, str]]:
+        return sorted((row["what"], row["outcome"], row["detail"]) for row in found())
+
+    eventually("all of them, once", lambda: told() == wanted)
+    fleet.ok("evcs", "restart")
+    knock(fleet, "nobody", "x")  # when this is told, the logs have been read again
+    eventually("Central reads on", lambda: audit(fleet)[-1]["detail"] == "broker")
+    assert told() == wanted
+    for row in found():
+        who = "operator" if row["what"].startswith("driver") else r"127\.0\.0\.1:\d+"
+        assert re.fullmatch(who, row["who"]), row
+    assert "guess-" not in str(audit(fleet)) + "".join(
+        path.read_text() for path in (fleet.home / "log").glob("*.log")
+    )
+
+
+def test_a_thousand_wrong_logins_are_a_few_entries_and_a_number(fleet: System) -> None:
+    since = audit(fleet)[-1]["at"]
+
+    def guess(number: int) -> int:
+        if number % 2:
+            return urlopen_status(f"{fleet.web_url}/login/guess")
+        return fleet.http("POST", f"{fleet.registry_url}/api/v1/cps", {}, "guess")[0]
+
+    statuses, took = thousandfold(guess)
+    assert set(statuses) <= {401, 503}
+
+    def counted() -> int:
+        numbers = [re.search(r"and (\d+) more$", row["detail"]) for row in rows()]
+        return sum(int(number[1]) if number else 1 for number in numbers)
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for row in refused(fleet) if row["detail"] != "broker" and row["at"] > since]
+
+    eventually("each is accounted for", lambda: counted() == 1000)
+    # Those that waited, two and four a second, and after each a number.
+    assert len(rows()) <= 2 * (took + 1) * (2 + 4) + 30
+
+
+def urlopen_status(url: str) -> int:
+    """The status of an answer that is no JSON."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def test_changes_of_a_cp(fleet: System) -> None:
@@ -93,6 +173,8 @@ def test_a_charge_its_commands_a_fault_and_a_ticket(fleet: System) -> None:
     fleet.run("evcs-driver", "charge", "CP-002", "--driver", "ALICE", "--kwh", "1")
     fleet.ok("evcs-cp", "fault", "CP-001", "--reason", "cable damaged")
     ticket(fleet, started)
+    fault = ("central", "fault", "fault: cable damaged")
+    eventually("the fault is told", lambda: fault in steps(audit(fleet, "--since", since)))
     fleet.ok("evcs-cp", "clear", "CP-001")
     over = ("central", "fault", "over")
     eventually("the fault is over", lambda: over in steps(audit(fleet, "--since", since)))
@@ -104,7 +186,7 @@ def test_a_charge_its_commands_a_fault_and_a_ticket(fleet: System) -> None:
         ("driver/ALICE", "charge", "denied"),
         ("operator", "fault", "asked"),
         ("operator", "fault", "ok"),
-        ("central", "fault", "fault: cable damaged"),
+        fault,
         ("central", "ticket", "fault"),
         ("operator", "clear", "ok"),
         over,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from evcs.adapters import broker_accounts, secret_files
 from evcs.adapters.mqtt import Account, Bus
-from evcs.config import Home
+from evcs.config import Endpoint, Home
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS
 
@@ -151,7 +151,9 @@ class Stage:
         """A connection that speaks as a service."""
         if identity not in self._voices:
             account = Account(
-                self.mqtt_port, identity, lambda: secret_files.read(self.home, identity)
+                Endpoint("127.0.0.1", self.mqtt_port),
+                identity,
+                lambda: secret_files.read(self.home, identity),
             )
             self._voices[identity] = bus = Bus(account, lambda _: None, [])
             bus.start()

@@ -15,7 +15,9 @@ from bottle import Bottle
 from evcs.adapters.http_server import Pause
 from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
+from evcs.adapters.session_file import SessionFile
 from evcs.adapters.supervisord import Supervisord
+from evcs.config import Endpoint
 from evcs.core.errors import Unreachable
 from evcs.core.messages import ServiceStatus
 from evcs.services.web.app import build_app
@@ -31,9 +33,9 @@ NOWHERE = Path("/nonexistent")
 
 def app() -> Bottle:
     """The real app, to ask it for its routes."""
-    doors = Doors(str, 1, time.monotonic, time.time, lambda _: None)
+    doors = Doors(str, 1, SessionFile(NOWHERE), time.monotonic, time.time, lambda _: None)
     web = Web(ServiceStatus("web", True, "b"))
-    registry, supervisord = RegistryClient(1, str), Supervisord(NOWHERE)
+    registry, supervisord = RegistryClient(Endpoint("127.0.0.1", 1), str), Supervisord(NOWHERE)
     ledger = LedgerReader(NOWHERE)
     return build_app(Deps(web, doors, registry, supervisord, ledger, NOWHERE, "", lambda f: f()))
 
@@ -151,7 +153,7 @@ class TestLink:
     def test_nobody_is_no_operator(self, stage: Stage) -> None:
         assert stage.get("/api/v1/me").json == {"operator": False}
         name = f"evcs_operator_{stage.web_port}"
-        for value in ("x", "99999999999.", "99999999999.aa", "1.2.3", "é.x"):
+        for value in ("", "x", "0", "A" * 43, "x" * 5000, "é.x"):
             answer = stage.get("/api/v1/me", Cookie=f"{name}={value}".encode().decode("latin-1"))
             assert answer.json == {"operator": False}
 
@@ -165,14 +167,6 @@ class TestLink:
     )  # fmt: skip
     def test_it_leads_to_our_own_pages_only(self, wanted: str | None, given: str) -> None:
         assert local_path(wanted) == given
-
-    def test_it_ends_after_a_minute(self) -> None:
-        now = [0.0]
-        doors = Doors(lambda: "secret", 1, lambda: now[0], time.time, lambda _: None)
-        link = doors.new_link()
-        now[0] = 61.0
-        with pytest.raises(Exception, match="used up or too old"):
-            doors.enter(link)
 
 
 class TestFloods:
@@ -232,6 +226,7 @@ class TestFloods:
         with pytest.raises(Unreachable):
             pause.after_failure(0.0)
         assert pause.after_failure(100.0) == 0.5
+        assert (pause.turned_away(), pause.turned_away()) == (1, 0)
 
     def test_slow_readers_hold_nobody_up_and_take_no_memory(self, stage: Stage) -> None:
         names = [f"S-{number:03d}" for number in range(300)]

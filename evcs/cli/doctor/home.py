@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
-from evcs.adapters import secret_files
+from evcs.adapters import certificates, secret_files
 from evcs.adapters.section_files import SectionFiles
 from evcs.cli.check import accounts
+from evcs.cli.doctor import rules
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding, some
 from evcs.cli.doctor.sight import Sight
+from evcs.cli.tls import make, wanted_names
 from evcs.core.sections import ROLES
 
 
@@ -145,4 +148,33 @@ def journals(sight: Sight) -> Finding:
     return Finding("journals", OK, f"{len(found)}, each of a CP")
 
 
-CHECKS = (store, ledger, sections, secrets, identities, journals)
+def certificate(sight: Sight) -> Finding:
+    """The certificates that listeners beyond this machine need."""
+    path, check = certificates.server(sight.home), "certificates"
+    if not path.exists():
+        if sight.settings.needs_certificate:
+            return Finding(check, FAIL, "none, and the settings ask for TLS", "evcs tls init")
+        return Finding(check, OK, "none needed: all listeners are on this machine")
+    found = certificates.read(path)
+    if not certificates.is_of_authority(sight.home):
+        text = f"{path.name} is not of the CA in {sight.home.ca}, so clients refuse it"
+        return Finding(check, FAIL, text, "evcs tls init --renew")
+    missing = wanted_names(sight.settings) - found.names
+    if missing:
+        text = f"not for {some(sorted(missing))}, as the settings have it"
+        return Finding(check, FAIL, text, "evcs tls init")
+
+    def fix() -> str:
+        renewed, _ = make(sight.settings, wanted_names(sight.settings), False)
+        return f"renewed, until {renewed.ends_at:%Y-%m-%d}"
+
+    now = datetime.now(UTC)
+    authority = rules.certificate("the CA's certificate", certificates.read(sight.home.ca), now)
+    if authority.level != OK:
+        remedy = "remove data/tls and data/secrets/tls; evcs tls init; hand out the new ca.crt"
+        return authority._replace(remedy=remedy)
+    finding = rules.certificate("the server's certificate", found, now)
+    return finding if finding.level == OK else finding._replace(fix=fix)
+
+
+CHECKS = (store, ledger, sections, secrets, identities, journals, certificate)

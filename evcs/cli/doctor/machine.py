@@ -18,7 +18,7 @@ from evcs.cli import prepare, room
 from evcs.cli.doctor import rules
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.sight import Sight
-from evcs.cli.ports import listener
+from evcs.cli.ports import listener, listeners
 
 OLDEST_BROKER = (2, 0)
 
@@ -49,11 +49,10 @@ def programs(sight: Sight) -> Finding:
 
 
 def ports(sight: Sight) -> Finding:
-    """Our three ports: ours if we run, free if not."""
+    """Our ports: ours if we run, free if not."""
     ours = {process.pid for process in sight.processes if process.pid}
     wrong, missing = [], []
-    for name in ("mqtt_port", "web_port", "registry_port"):
-        port = getattr(sight.settings, name)
+    for _, _, port in listeners(sight.settings):
         pid, who = listener(port)
         if who is not None and pid not in ours:
             wrong.append(f"{port} is held by {who}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
+
+from evcs.adapters.certificates import RENEW_WITHIN, Certificate
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -33,6 +36,17 @@ class Finding(NamedTuple):
         return {
             "check": self.check, "level": self.level, "text": self.text, "remedy": self.remedy,
         }  # fmt: skip
+
+
+def certificate(whose: str, found: Certificate, now: datetime) -> Finding:
+    """Whether a certificate lasts another month."""
+    check, text = "certificates", f"{whose} lasts until {found.ends_at:%Y-%m-%d}"
+    if found.ends_at <= now:
+        text = f"{whose} ended on {found.ends_at:%Y-%m-%d}, so clients refuse it"
+        return Finding(check, FAIL, text, "evcs tls init")
+    if found.ends_within(RENEW_WITHIN, now):
+        return Finding(check, WARN, text, "evcs tls init renews it as all runs on")
+    return Finding(check, OK, text)
 
 
 def some(names: Iterable[str]) -> str:

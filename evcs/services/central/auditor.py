@@ -1,4 +1,4 @@
-"""What goes into the audit by itself: CPs' records that change, faults, refused logins."""
+"""What goes into the audit by itself: CPs' records that change, faults, what logs tell."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import json
 from collections.abc import Callable, Mapping, Set
 from typing import Protocol
 
-from evcs.adapters.broker_log import Refusal
 from evcs.core import audit
 from evcs.core import charge_point as states
 from evcs.core.messages import DesiredCp, JudgedState
 from evcs.services.central.outbox import Outbox
 
-PLACE = "broker_log"
 MOST_A_LOOK = 50
 #: Who may change a record: the Registry takes no change without the operator's token.
 OPERATOR = "operator"
 
 
-class Logins(Protocol):
-    """Refused logins, followed; adapters.broker_log has them."""
+class Log(Protocol):
+    """A log that is followed; adapters.followed_log has it."""
 
     @property
     def place(self) -> str: ...
 
-    def read(self) -> list[Refusal]: ...
+    def read(self) -> list[audit.AuditEntry]: ...
+
+
+#: The name of a log -> what follows it from a place on.
+Logs = Mapping[str, Callable[[str], Log]]
 
 
 class Auditor:
     """Compares with what it noted last, so that what happened while it was away is seen too."""
 
-    def __init__(
-        self, outbox: Outbox, noted: Mapping[str, str], logins: Callable[[str], Logins] | None
-    ) -> None:
+    def __init__(self, outbox: Outbox, noted: Mapping[str, str], logs: Logs) -> None:
         self._outbox = outbox
         self._records = {
             key.removeprefix("cp/"): json.loads(value)
@@ -41,7 +41,7 @@ class Auditor:
         }
         self._audited: dict[str, str] = {}
         self._faults: dict[str, str] = {}
-        self._logins = logins(noted.get(PLACE, "")) if logins else None
+        self._logs = {name: follow(noted.get(name, "")) for name, follow in logs.items()}
 
     def desired(self, desired: DesiredCp) -> None:
         """A record as the Registry tells it, be it for the tenth time."""
@@ -69,24 +69,26 @@ class Auditor:
         self._faults[now.cp] = _fault(now)
 
     def look(self) -> None:
-        """Faults that came or went, and logins that the broker refused, since the last look."""
+        """Faults that came or went, and what the logs tell, since the last look."""
         for cp, fault in self._faults.items():
             if fault != self._audited[cp]:
                 self._outbox.audit("central", "fault", cp, fault or "over")
                 self._audited[cp] = fault
         self._faults.clear()
-        if self._logins is not None:
-            self._take_refused(self._logins)
+        for name, log in self._logs.items():
+            self._take_up(name, log)
 
-    def _take_refused(self, logins: Logins) -> None:
-        found = logins.read()
-        for one in found[:MOST_A_LOOK]:
-            self._outbox.audit(one.address, "login", None, "refused", at=one.at)
-        if len(found) > MOST_A_LOOK:
-            more = f"and {len(found) - MOST_A_LOOK} more"
-            self._outbox.audit(found[-1].address, "login", None, "refused", more, found[-1].at)
+    def _take_up(self, name: str, log: Log) -> None:
+        """All that is ok, for that needs the operator; of what is refused only so much."""
+        found = log.read()
+        refused = [one for one in found if one.outcome == "refused"]
+        told = [one for one in found if one.outcome != "refused"] + refused[:MOST_A_LOOK]
+        if (more := len(refused) - MOST_A_LOOK) > 0:
+            told.append(refused[-1]._replace(detail=f"and {more} more"))
+        for one in told:
+            self._outbox.audit(one.who, one.what, one.cp, one.outcome, one.detail, one.at)
         if found:
-            self._outbox.note(PLACE, logins.place)
+            self._outbox.note(name, log.place)
 
 
 def _fault(state: JudgedState | None) -> str:

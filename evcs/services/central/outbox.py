@@ -6,9 +6,10 @@ import logging
 
 from evcs.adapters.clock import timestamp
 from evcs.adapters.crash_points import crash_point
-from evcs.adapters.ledger import AuditEntry, Ledger
+from evcs.adapters.ledger import Ledger
 from evcs.adapters.mqtt import Bus
 from evcs.core import topics
+from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Command, DriverEvent, Message
 from evcs.core.session import REQUESTED, Session

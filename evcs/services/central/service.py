@@ -13,7 +13,7 @@ from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core import topics
 from evcs.services.central import fleet
-from evcs.services.central.auditor import Auditor, Logins
+from evcs.services.central.auditor import Auditor, Logs
 from evcs.services.central.charging import Charging
 from evcs.services.central.judging import Judging
 from evcs.services.central.outbox import Outbox
@@ -42,14 +42,14 @@ class Central:
 
     def __init__(
         self, bus: Bus, ledger: Ledger, clock: Callable[[], float], birth: m.ServiceStatus,
-        logins: Callable[[str], Logins] | None = None,
+        logs: Logs = m.NOTHING,
     ) -> None:  # fmt: skip
         self._bus, self.clock, self._birth = bus, clock, birth
         self.fleet: dict[str, fleet.Known] = {}
         self._outbox = Outbox(ledger, bus)
         self.sessions = Sessions(ledger, self._outbox, clock)
         self._requests = Requests(self, ledger, self._outbox)
-        self._auditor = Auditor(self._outbox, ledger.noted(), logins)
+        self._auditor = Auditor(self._outbox, ledger.noted(), logs)
         self._charging = Charging(self, self._outbox)
         self.judging = Judging(self, self._outbox, self._auditor)
         self.connected_at = clock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bottle import Bottle, HTTPResponse
+from bottle import Bottle, HTTPResponse, request
 
 from evcs.adapters import http_server
 from evcs.adapters.http_server import body_json, json_response
@@ -16,10 +16,21 @@ from evcs.services.registry.service import Registry
 MAX_AT_ONCE = 10_000
 
 
-def build_app(registry: Registry, token: Callable[[], str]) -> Bottle:
-    """The WSGI app; `token` reads the operator's."""
+def build_app(
+    registry: Registry,
+    token: Callable[[], str],
+    names: http_server.Names = http_server.local_names,
+    open_to_all: bool = True,
+) -> Bottle:
+    """The WSGI app; `token` reads the operator's, who alone may look if not `open_to_all`."""
     app = Bottle()
-    http_server.install(app, http_server.bearer_only(token))
+    authorise = http_server.bearer_only(token)
+
+    def authorise_reading() -> None:
+        if request.path != "/healthz":
+            authorise()
+
+    http_server.install(app, authorise, names, None if open_to_all else authorise_reading)
 
     @app.get("/healthz")
     def healthz() -> HTTPResponse:

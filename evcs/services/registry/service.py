@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters import audit_lines, broker_accounts, secret_files
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.adapters.registry_db import RegistryDb
@@ -189,6 +189,10 @@ class Registry:
             _log.info("cp=%s has new secrets", cp)
         for cp in gone:
             _log.info("cp=%s gone", cp)
+        for driver in batch.drivers:
+            audit_lines.write("operator", "driver-add", "ok", driver)
+        for driver in batch.drivers_gone:
+            audit_lines.write("operator", "driver-remove", "ok", driver)
 
     def _write_accounts(self) -> None:
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bottle import Bottle
+from bottle import Bottle, request
 
 from evcs.adapters import http_server
+from evcs.core.errors import Denied
 from evcs.services.web import cp_api, fleet_api, metrics, pages, session_api
 from evcs.services.web.deps import Deps
 
@@ -12,10 +13,21 @@ from evcs.services.web.deps import Deps
 def build_app(deps: Deps) -> Bottle:
     """The WSGI app."""
     app = Bottle()
-    http_server.install(app, deps.doors.authorise)
+    reading = None if deps.open_to_all else lambda: _authorise_reading(deps)
+    http_server.install(app, deps.doors.authorise, deps.names, reading)
     pages.add_routes(app, deps)
     fleet_api.add_routes(app, deps)
     cp_api.add_routes(app, deps)
     session_api.add_routes(app, deps)
     metrics.add_routes(app, deps)
     return app
+
+
+def _authorise_reading(deps: Deps) -> None:
+    """Whoever may not look is told how to sign in: people by a page, programs by an error."""
+    try:
+        deps.doors.authorise_reading()
+    except Denied:
+        if request.path.startswith("/api/"):
+            raise
+        raise pages.page("sign_in.html", 401) from None

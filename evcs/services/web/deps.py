@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from evcs.adapters.http_server import Names, local_names
 from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.supervisord import Supervisord
@@ -24,3 +25,5 @@ class Deps(NamedTuple):
     logs: Path
     url: str
     in_thread: Callable[[Callable[[], Any]], Any]
+    names: Names = local_names
+    open_to_all: bool = True

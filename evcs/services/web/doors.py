@@ -1,31 +1,33 @@
-"""Who may change something in web: the bearer token, or the session that its link made.
+"""Who may change something in web: the bearer token, or a session that its link began.
 
-A session is nothing that is kept: its cookie is signed with the operator's token, so it
-outlives a restart of web and ends with the token, or after half a day.
+A cookie holds a session's id alone, 256 random bits. The server keeps the sessions, each by a
+hash that is keyed with the operator's token: what is on disk opens nothing, and another token
+ends every session.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
 import secrets
 from collections.abc import Callable
 
-from bottle import request
+from bottle import HTTPResponse, request
 
-from evcs.adapters.http_server import Pause, bearer_token, token_matches
+from evcs.adapters import audit_lines
+from evcs.adapters.http_server import Refusals, bearer_token, caller, token_matches
+from evcs.adapters.session_file import SessionFile
 from evcs.core.errors import Denied, EvcsError, Forbidden
 
 LINK_S = 60.0
 MAX_LINKS = 100
 SESSION_S = 12 * 3600
+MAX_SESSIONS = 100
 CSRF_HEADER = "X-CSRF-Token"
+# What shows nothing of the system, and the way in.
+FOR_ALL = ("/login/", "/static/", "/healthz", "/favicon.ico")
 _LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*)?")
-
-
-_log = logging.getLogger("evcs")
 
 
 def local_path(wanted: str | None) -> str:
@@ -34,24 +36,31 @@ def local_path(wanted: str | None) -> str:
 
 
 class Doors:
-    """Links, sessions and what they allow. `clock` is monotonic, `wall` seconds of the epoch."""
+    """Links, sessions and what they allow. `clock` is monotonic, `wall` seconds of the epoch.
+
+    `secure` keeps the cookie to HTTPS.
+    """
 
     def __init__(
         self,
         token: Callable[[], str],
         port: int,
+        sessions: SessionFile,
         clock: Callable[[], float],
         wall: Callable[[], float],
         sleep: Callable[[float], None],
+        secure: bool = False,
     ) -> None:
         # Cookies know no port: another system on this machine has a name of its own.
-        self.cookie_name = f"evcs_operator_{port}"
+        self._cookie_name = f"evcs_operator_{port}"
         self._token = token
         self._clock = clock
         self._wall = wall
-        self._sleep = sleep
-        self._pause = Pause()
+        self._secure = secure
+        self._refusals = Refusals(clock, sleep)
         self._links: dict[str, float] = {}
+        self._file = sessions
+        self._sessions = sessions.read()
 
     def new_link(self) -> str:
         """A token that opens one session within a minute."""
@@ -63,57 +72,74 @@ class Doors:
         self._links[token] = now + LINK_S
         return token
 
-    def enter(self, link: str) -> str:
-        """The cookie that a link gives, once. Raises Denied."""
+    def enter(self, link: str, answer: HTTPResponse) -> None:
+        """Begin a session that the answer's cookie opens; a link does so once. Raises Denied."""
         end = self._links.pop(link, None)
         if end is None or end <= self._clock():
-            self._slow_down()
+            self._refusals.refuse("a link")
             raise Denied("this link is used up or too old", "get a new one: evcs open")
-        _log.info("an operator's session begins")
-        expires = str(int(self._wall()) + SESSION_S)
-        return f"{expires}.{self._sign('session', expires)}"
+        session, now = secrets.token_urlsafe(32), self._wall()
+        kept = [(key, end) for key, end in self._sessions.items() if end > now]
+        self._sessions = dict(kept[-(MAX_SESSIONS - 1) :])
+        self._sessions[self._hash("session", session)] = int(now) + SESSION_S
+        self._file.write(self._sessions)
+        audit_lines.write(caller(), "login", "ok", "a link")
+        answer.set_cookie(
+            self._cookie_name, session, path="/", httponly=True, samesite="strict",
+            secure=self._secure,
+        )  # fmt: skip
 
-    def cookie(self) -> str | None:
-        """The request's session, where it is a valid one."""
-        found: str = request.get_cookie(self.cookie_name) or ""
-        expires, _, signature = found.partition(".")
-        if not expires.isascii() or not expires.isdigit() or len(expires) > 12:
-            return None
+    def leave(self, answer: HTTPResponse) -> None:
+        """End the request's session, wherever its cookie is."""
+        session = self.session()
+        if session is not None:
+            del self._sessions[self._hash("session", session)]
+            self._file.write(self._sessions)
+            audit_lines.write(caller(), "logout", "ok", "the page")
+        answer.delete_cookie(self._cookie_name, path="/")
+
+    def session(self) -> str | None:
+        """The id of the request's session, where it is one that goes on."""
+        found: str = request.get_cookie(self._cookie_name) or ""
         try:
-            wanted = self._sign("session", expires)
+            end = self._sessions.get(self._hash("session", found), 0)
         except EvcsError:
             return None
-        good = hmac.compare_digest(signature.encode(), wanted.encode())
-        return found if good and int(expires) > self._wall() else None
+        return found if end > self._wall() else None
 
-    def csrf(self, cookie: str) -> str:
+    def csrf(self, session: str) -> str:
         """The token that a page of that session sends with each change."""
-        return self._sign("csrf", cookie)
+        return self._hash("csrf", session)
 
     def authorise(self) -> None:
         """Let the request change something. Raises Denied, Forbidden."""
-        given = bearer_token()
-        if given is not None:
-            if not token_matches(given, self._token()):
-                self._slow_down()
-                raise Denied("the token is wrong", "it is in data/secrets/operator.token")
+        if self._has_token():
             return
-        cookie = self.cookie()
-        if cookie is None:
+        session = self.session()
+        if session is None:
             raise Denied("only the operator may change something", "run: evcs open")
-        if not token_matches(request.get_header(CSRF_HEADER), self.csrf(cookie)):
+        if not token_matches(request.get_header(CSRF_HEADER), self.csrf(session)):
             raise Forbidden("the page's token is missing", "reload the page")
+
+    def authorise_reading(self) -> None:
+        """Let the request look, where only the operator may. Raises Denied."""
+        if request.path.startswith(FOR_ALL) or self._has_token() or self.session() is not None:
+            return
+        raise Denied("only the operator may look", "run on that machine: evcs open")
 
     def bearer_only(self) -> None:
         """Let only the token in, for what makes new sessions."""
         if bearer_token() is None:
             raise Forbidden("the operator's token is needed", "run: evcs open")
 
-    def _slow_down(self) -> None:
-        seconds = self._pause.after_failure(self._clock())
-        _log.warning("a wrong token or link was refused; who has it not may look only")
-        self._sleep(seconds)
+    def _has_token(self) -> bool:
+        """Whether the request has the operator's token. Raises Denied for a wrong one."""
+        given = bearer_token()
+        if given is not None and not token_matches(given, self._token()):
+            self._refusals.refuse("a token")
+            raise Denied("the token is wrong", "it is in data/secrets/operator.token")
+        return given is not None
 
-    def _sign(self, kind: str, text: str) -> str:
+    def _hash(self, kind: str, text: str) -> str:
         key = self._token().encode()
         return hmac.new(key, f"{kind}\0{text}".encode(), hashlib.sha256).hexdigest()

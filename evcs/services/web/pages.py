@@ -58,26 +58,25 @@ def _add_login(app: Bottle, deps: Deps) -> None:
 
     @app.get("/login/<link>")
     def login(link: str) -> HTTPResponse:
-        try:
-            cookie = doors.enter(link)
-        except Denied:
-            return page("link_gone.html", 401)
         found = HTTPResponse(status=303, Location=local_path(request.query.get("next")))
         found.set_header("Cache-Control", "no-store")
-        found.set_cookie(doors.cookie_name, cookie, path="/", httponly=True, samesite="strict")
+        try:
+            doors.enter(link, found)
+        except Denied:
+            return page("link_gone.html", 401)
         return found
 
     @app.get("/api/v1/me")
     def me() -> HTTPResponse:
-        cookie = doors.cookie()
-        if cookie is None:
+        session = doors.session()
+        if session is None:
             return json_response({"operator": False})
-        return json_response({"operator": True, "csrf": doors.csrf(cookie)})
+        return json_response({"operator": True, "csrf": doors.csrf(session)})
 
     @app.post("/api/v1/logout")
     def logout() -> HTTPResponse:
         found = json_response({"operator": False})
-        found.delete_cookie(doors.cookie_name, path="/")
+        doors.leave(found)
         return found
 
 

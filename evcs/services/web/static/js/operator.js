@@ -6,6 +6,22 @@ export class Operator {
     this.is = false;
     this._csrf = "";
     this._listeners = new Set();
+    // A session is its browser's: what one tab learns of it is news for the others.
+    this._tabs = new BroadcastChannel("operator");
+    this._tabs.onmessage = () => this.refresh();
+  }
+
+  // Find out whose page this is, and have the other tabs do so.
+  async begin() {
+    await this.refresh();
+    this._tabs.postMessage("look");
+  }
+
+  // End the session, in all tabs.
+  async leave() {
+    await this.change("POST", "/api/v1/logout");
+    this._set(false);
+    this._tabs.postMessage("look");
   }
 
   subscribe(listener) {

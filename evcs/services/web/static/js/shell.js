@@ -40,6 +40,7 @@ function Live({ store }) {
 
 function Header({ store, operator, onTheme }) {
   const here = location.pathname.startsWith("/cp/") ? "/" : location.pathname;
+  const problem = store.problem;
   return html`<header class="top">
     <a class="mark" href="/" aria-label="evcs, to the dashboard"><img src="/static/icon.svg" alt="" width="24" height="24" />evcs</a>
     <nav aria-label="Pages">
@@ -48,6 +49,7 @@ function Header({ store, operator, onTheme }) {
     <span class="grow"></span>
     <${Live} store=${store} />
     ${operator.known && html`<span class="who">${operator.is ? "Operator" : "Looking only"}</span>`}
+    ${operator.is && html`<button class="quiet" disabled=${problem && problem.stale} onClick=${() => operator.leave().catch(() => operator.refresh())}>Sign out</button>`}
     <button class="quiet" onClick=${onTheme} title="Change between the system's, dark and light">Theme: ${theme()}</button>
   </header>`;
 }
@@ -73,7 +75,7 @@ class Shell extends Component {
       redraw();
     });
     this.props.operator.subscribe(redraw);
-    this.props.operator.refresh();
+    this.props.operator.begin();
     addEventListener("pageshow", (event) => event.persisted && this.props.operator.refresh());
   }
 

@@ -1,8 +1,12 @@
-"""The HTTP server: gevent's, with limits, deadlines and the headers that every answer has."""
+"""Both HTTP servers: gevent's, with limits, deadlines and the headers that every answer has.
+
+The process has to be patched by gevent before anything else is imported.
+"""
 
 from __future__ import annotations
 
 import errno
+import json
 import logging
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -14,8 +18,11 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from evcs.adapters.http_server import MAX_BODY
+from evcs.adapters.server_tls import ServerTls
+from evcs.core.errors import EvcsError
 
 REQUEST_WITHIN_S = 10.0
+HANDSHAKE_WITHIN_S = 10.0
 WRITE_WITHIN_S = 20.0
 DISCARD_WITHIN_S = 5.0
 MAX_CONNECTIONS = 2000
@@ -66,6 +73,24 @@ class _Limited:
         return line
 
 
+def refusal(status: str, code: str, message: str) -> bytes:
+    """A whole answer to what never becomes a request, as JSON; the connection ends with it."""
+    body = json.dumps({"error": {"code": code, "message": message}}).encode()
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+TOO_LARGE = refusal(
+    "413 Request Entity Too Large", "too_large", "the body is too large; at most 1 MiB"
+)
+MALFORMED = refusal(
+    "400 Bad Request", "bad_value", "the request is malformed, or its headers are too large"
+)
+
+
 class Handler(WSGIHandler):
     """One connection. A request has to be there, body included, before its deadline."""
 
@@ -79,7 +104,9 @@ class Handler(WSGIHandler):
     def handle_one_request(self) -> Any:
         self._deadline = gevent.Timeout.start_new(REQUEST_WITHIN_S)
         try:
-            return super().handle_one_request()
+            found = super().handle_one_request()
+            # A pair is pywsgi's own refusal, which has no body.
+            return ("400", MALFORMED) if isinstance(found, tuple) else found
         except gevent.Timeout as timeout:
             if timeout is not self._deadline:
                 raise
@@ -100,14 +127,9 @@ class Handler(WSGIHandler):
 
     def _refuse_body(self) -> None:
         """Answer 413, then read on for a moment, else the answer is lost with the reset."""
-        body = b'{"error":{"code":"too_large","message":"the body is too large; at most 1 MiB"}}'
-        head = (
-            "HTTP/1.1 413 Request Entity Too Large\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
         self.close_connection = True
         try:
-            self.socket.sendall(head.encode() + body)
+            self.socket.sendall(TOO_LARGE)
             with gevent.Timeout(DISCARD_WITHIN_S, False):
                 while self.rfile.read1(CHUNK):
                     pass
@@ -135,17 +157,41 @@ class _ErrorLog:
         """Nothing is kept back."""
 
 
-def start(app: Bottle, port: int, host: str = "127.0.0.1") -> WSGIServer:
-    """A server that takes requests from now on. Raises OSError where the port is taken."""
-    server = WSGIServer(
-        (host, port),
-        with_headers(app),
-        handler_class=Handler,
-        spawn=Pool(MAX_CONNECTIONS),
-        log=None,
-        error_log=_ErrorLog(),
-        backlog=1024,
-    )
-    server.start()
-    _log.info("listening on http://%s:%d", host, port)
+class _Server(WSGIServer):
+    """With `tls`, a handshake has a deadline, and a failed one is a line in the log."""
+
+    def __init__(self, listen: tuple[str, int], app: WsgiApp, tls: ServerTls | None) -> None:
+        more = {} if tls is None else {"ssl_context": tls.context()}
+        super().__init__(
+            listen, with_headers(app), handler_class=Handler, spawn=Pool(MAX_CONNECTIONS),
+            log=None, error_log=_ErrorLog(), backlog=1024,
+            # gevent would ask the name service for it.
+            environ={"SERVER_NAME": listen[0]}, **more,
+        )  # fmt: skip
+        self._tls = tls
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
+        assert self._tls is not None
+        client_socket.settimeout(HANDSHAKE_WITHIN_S)
+        try:
+            # Not the context of the start: the certificate may have been renewed since.
+            wrapped = self._tls.context().wrap_socket(client_socket, server_side=True)
+        except (OSError, ValueError) as error:
+            _log.info("from=%s no TLS: %s", address[0], getattr(error, "reason", None) or error)
+            client_socket.close()
+            return None
+        try:
+            return self.handle(wrapped, address)
+        finally:
+            wrapped.close()
+
+
+def start(app: Bottle, host: str, port: int, tls: ServerTls | None = None) -> WSGIServer:
+    """A server that takes requests from now on. Raises EvcsError where the port is taken."""
+    server = _Server((host, port), app, tls)
+    try:
+        server.start()
+    except OSError as error:
+        raise EvcsError(f"{host} port {port} can't be had: {error}", "see: evcs doctor") from None
+    _log.info("listening on %s port %d%s", host, port, ", TLS" if tls else "")
     return server

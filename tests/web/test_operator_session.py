@@ -1,0 +1,209 @@
+"""The operator's session: kept by the server alone, ended by whoever holds it, at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from bottle import HTTPResponse, request
+from playwright.sync_api import Page, expect
+
+from evcs.adapters.session_file import SessionFile
+from evcs.core.errors import Denied
+from evcs.services.web.doors import MAX_SESSIONS, SESSION_S, Doors
+from tests.web.stage import Answer, Stage
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.json"
+
+
+@pytest.fixture
+def doors(clock: Clock, path: Path) -> Callable[..., Doors]:
+    """Doors as a web process has them that starts now."""
+
+    def make(token: str = "the token", **more: Any) -> Doors:
+        return Doors(lambda: token, 1, SessionFile(path), clock, clock, lambda _: None, **more)
+
+    return make
+
+
+def enter(doors: Doors) -> str:
+    """A session's cookie, as a browser would send it."""
+    answer = HTTPResponse()
+    doors.enter(doors.new_link(), answer)
+    return set_cookie(answer).partition(";")[0]
+
+
+def set_cookie(answer: HTTPResponse) -> str:
+    return str(dict(answer.headerlist)["Set-Cookie"])
+
+
+def opens(doors: Doors, cookie: str) -> bool:
+    request.bind(environ(cookie))
+    return doors.session() is not None
+
+
+def environ(cookie: str) -> dict[str, Any]:
+    """A request, as far as the doors look at it."""
+    return {
+        "HTTP_COOKIE": cookie, "REMOTE_ADDR": "127.0.0.1", "REMOTE_PORT": "1",
+        "REQUEST_METHOD": "GET", "bottle.route": SimpleNamespace(rule="/login/<link>"),
+    }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _a_request() -> None:
+    request.bind(environ(""))
+
+
+def test_a_link_ends_after_a_minute(doors: Callable[..., Doors], clock: Clock) -> None:
+    made = doors()
+    link = made.new_link()
+    clock.now += 61
+    with pytest.raises(Denied, match="used up or too old"):
+        made.enter(link, HTTPResponse())
+
+
+def test_it_ends_after_half_a_day(doors: Callable[..., Doors], clock: Clock) -> None:
+    made = doors()
+    cookie = enter(made)
+    clock.now += SESSION_S - 1
+    assert opens(made, cookie)
+    clock.now += 2
+    assert not opens(made, cookie)
+    assert not opens(doors(), cookie)
+
+
+def test_its_number_is_bounded_and_the_oldest_goes(doors: Callable[..., Doors], path: Path) -> None:
+    made = doors()
+    cookies = [enter(made) for _ in range(MAX_SESSIONS + 1)]
+    assert len(SessionFile(path).read()) == MAX_SESSIONS
+    for here in (made, doors()):
+        assert [opens(here, cookie) for cookie in cookies] == [False] + [True] * MAX_SESSIONS
+
+
+def test_another_token_ends_every_session(doors: Callable[..., Doors]) -> None:
+    cookie = enter(doors())
+    assert opens(doors(), cookie)
+    assert not opens(doors("another token"), cookie)
+
+
+def test_the_cookie_can_be_kept_to_https(doors: Callable[..., Doors]) -> None:
+    for secure in (False, True):
+        answer = HTTPResponse()
+        made = doors(secure=secure)
+        made.enter(made.new_link(), answer)
+        assert ("secure" in set_cookie(answer).lower()) is secure
+
+
+def test_an_unreadable_file_is_no_session(doors: Callable[..., Doors], path: Path) -> None:
+    for content in (b"", b"\xff", b"[]", b"7", b"null", b'{"x": "y"}', b'{"x": []}', b"{" * 9):
+        path.write_bytes(content)
+        made = doors()
+        assert opens(made, enter(made))
+
+
+def test_on_a_disk_that_takes_nothing_an_ended_session_does_not_come_back(
+    doors: Callable[..., Doors], path: Path
+) -> None:
+    made = doors()
+    left, stays = enter(made), enter(made)
+    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temp.mkdir()  # it can't be written there
+    request.bind(environ(left))
+    made.leave(HTTPResponse())
+    assert not opens(made, left)
+    assert opens(made, stays)
+    temp.rmdir()
+    assert not opens(doors(), left)
+
+
+def sign_in(stage: Stage) -> str:
+    """A cookie of the running web."""
+    answer = stage.get(stage.login_url().removeprefix(stage.url))
+    return answer.headers["Set-Cookie"].partition(";")[0]
+
+
+def me(stage: Stage, cookie: str) -> Any:
+    return stage.get("/api/v1/me", Cookie=cookie).json
+
+
+def leave(stage: Stage, cookie: str, csrf: str) -> Answer:
+    return stage.get("/api/v1/logout", "POST", Cookie=cookie, X_CSRF_Token=csrf)
+
+
+def test_what_is_on_disk_opens_nothing(stage: Stage) -> None:
+    cookie = sign_in(stage)
+    name, _, session = cookie.partition("=")
+    assert len(session) == 43, "256 bits"
+    path = stage.home.run / "web-sessions.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    (kept,) = SessionFile(path).read()
+    content = path.read_text()
+    assert session not in content
+    assert me(stage, cookie)["csrf"] not in content
+    assert me(stage, f"{name}={kept}") == {"operator": False}
+
+
+def test_it_outlives_web_and_ends_wherever_its_cookie_is(stage: Stage) -> None:
+    first, second = (sign_in(stage) for _ in range(2))
+    before = me(stage, first)
+    stage.stop_web()
+    stage.start_web()
+    assert me(stage, first) == before
+    assert me(stage, second)["operator"]
+
+    assert leave(stage, first, before["csrf"]).status == 200
+    assert me(stage, first) == {"operator": False}
+    assert leave(stage, first, before["csrf"]).status == 401
+    stage.stop_web()
+    stage.start_web()
+    assert me(stage, first) == {"operator": False}
+    assert me(stage, second)["operator"]
+
+
+def test_a_token_that_is_changed_ends_it_at_once(stage: Stage) -> None:
+    cookie = sign_in(stage)
+    csrf = me(stage, cookie)["csrf"]
+    path = stage.home.operator_token
+    before = path.read_text()
+    path.write_text("another token")
+    try:
+        assert me(stage, cookie) == {"operator": False}
+        assert leave(stage, cookie, csrf).status == 401
+    finally:
+        path.write_text(before)
+
+
+def test_signing_out_in_one_tab_is_seen_in_all(fleet: Stage, page: Page) -> None:
+    other = page.context.new_page()
+    other.goto(f"{fleet.url}/cp/CP-001")
+    expect(other.locator(".who")).to_have_text("Looking only")
+    page.goto(fleet.login_url("/cp_manager.html"))
+    stop = other.get_by_role("button", name="Stop")
+    expect(other.locator(".who")).to_have_text("Operator")
+    expect(stop).to_be_enabled()
+    page.get_by_role("button", name="Sign out").click()
+    for tab in (page, other):
+        expect(tab.locator(".who")).to_have_text("Looking only")
+        expect(tab.get_by_role("button", name="Sign out")).to_have_count(0)
+    expect(stop).to_be_disabled()
+    expect(page.locator("#not-operator")).to_contain_text("bin/evcs open")
