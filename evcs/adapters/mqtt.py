@@ -43,6 +43,11 @@ def _no_delay(_client: Client, _data: Any, sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def _jitter() -> float:
+    """From 0.5 to 1, so that not all come back at once. `random` would be loaded for this alone."""
+    return 0.5 + os.urandom(1)[0] / 510
+
+
 def _run_loop(client: Client, threaded: bool) -> None:
     """paho's loop, until the connection ends.
 
@@ -56,11 +61,6 @@ def _run_loop(client: Client, threaded: bool) -> None:
     thread = client._thread
     if thread is not None:
         thread.join()
-
-
-def _jitter() -> float:
-    """From 0.5 to 1, so that not all come back at once. `random` would be loaded for this alone."""
-    return 0.5 + os.urandom(1)[0] / 510
 
 
 class Connected(NamedTuple):
