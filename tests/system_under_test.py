@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from evcs.cli import ports
 
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE_S = 60.0
@@ -30,15 +31,6 @@ def eventually(
             return found
         time.sleep(every_s)
     raise AssertionError(f"not within {deadline_s:g} s: {what}; last seen: {found!r}")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def _hear_interrupts() -> None:
@@ -64,7 +56,7 @@ class System:
 
     def __init__(self, home: Path, time_scale: float = 60.0, commands: Path = ROOT / "bin") -> None:
         self.home, self.commands = home, commands
-        self.mqtt_port, self.web_port, self.registry_port = free_ports(3)
+        self.mqtt_port, self.web_port, self.registry_port = ports.free(3)
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.env = {
             **kept,

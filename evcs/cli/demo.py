@@ -12,9 +12,8 @@ from typing import Any
 
 from evcs.adapters.files import make_folder, write_atomic
 from evcs.adapters.ledger import LedgerReader
-from evcs.cli import fleet, prepare, supervision
+from evcs.cli import fleet, ports, prepare, supervision
 from evcs.cli.common import Call
-from evcs.cli.throwaway import free_port
 from evcs.config import INSTALL_ROOT, Home, Settings, check_home
 from evcs.core.errors import EvcsError, TimedOut
 
@@ -43,11 +42,11 @@ def _settings(call: Call) -> Settings:
         ports_alone = settings.mqtt_port, settings.web_port, settings.registry_port
         settings = Settings(Home(_new_home()), *ports_alone)
     settings = settings._replace(time_scale=TIME_SCALE)
-    ports = {
-        name: free_port(getattr(settings, name))
+    wanted = {
+        name: ports.free_or_other(getattr(settings, name))
         for name in ("mqtt_port", "web_port", "registry_port")
     }
-    moved = {name: port for name, port in ports.items() if port != getattr(settings, name)}
+    moved = {name: port for name, port in wanted.items() if port != getattr(settings, name)}
     conf = settings.home.path / "conf" / "evcs.toml"
     if moved and not conf.exists():
         make_folder(settings.home.path)
@@ -56,9 +55,9 @@ def _settings(call: Call) -> Settings:
         write_atomic(conf, f"# Chosen by `evcs demo`: the usual were taken.\n{lines}".encode())
         call.out.say(f"usual ports are taken; {conf} has others")
     return settings._replace(
-        mqtt_port=ports["mqtt_port"],
-        web_port=ports["web_port"],
-        registry_port=ports["registry_port"],
+        mqtt_port=wanted["mqtt_port"],
+        web_port=wanted["web_port"],
+        registry_port=wanted["registry_port"],
     )
 
 

@@ -3,14 +3,62 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
 import time
+from collections.abc import Iterator
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 
 from evcs.config import LOOPBACK, Settings
-from evcs.core.errors import Conflict
+from evcs.core.errors import Conflict, EvcsError
 
 POLL_S = 0.02
+LOWEST, HIGHEST = 10_000, 32_768
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def free(count: int) -> list[int]:
+    """So many ports that nobody listens on, and that no outgoing connection is given.
+
+    Of the kernel's own range for those one may be gone while a service restarts. Raises
+    EvcsError.
+    """
+    found: list[int] = []
+    for port in islice(_candidates(), HIGHEST):
+        if len(found) < count and _is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise EvcsError("no free port", "end some programs")
+
+
+def free_or_other(port: int) -> int:
+    """This port if nobody has it, else another."""
+    return port if _is_free(port) else free(1)[0]
+
+
+@cache
+def _candidates() -> Iterator[int]:
+    """Every port below the kernel's range in turn, in each process from another one on."""
+    try:
+        end = int(_OUTGOING.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        end = 0
+    span = range(LOWEST, end if end > LOWEST else HIGHEST)
+    began = secrets.randbelow(len(span))
+    return cycle([*span[began:], *span[:began]])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def listeners(settings: Settings) -> list[tuple[str, str, int]]:

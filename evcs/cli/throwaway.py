@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,31 +12,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import supervision
+from evcs.cli import ports, supervision
 from evcs.config import Home, Settings, check_home
 from evcs.core.errors import EvcsError
-
-
-def free_port(wanted: int = 0) -> int:
-    """The wanted port if nobody has it, else any."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise EvcsError("no free port", "end some programs")
 
 
 @contextmanager
 def throwaway(time_scale: float) -> Iterator[Settings]:
     """Settings of a home that isn't started yet; whatever runs there at the end is ended."""
     folder = Path(tempfile.mkdtemp(prefix="evcs-"))
-    settings = Settings(
-        Home(check_home(folder / "home")), free_port(), free_port(), free_port(), time_scale
-    )
+    mqtt, web, registry = ports.free(3)
+    settings = Settings(Home(check_home(folder / "home")), mqtt, web, registry, time_scale)
     # SIGTERM too must leave nothing running behind.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

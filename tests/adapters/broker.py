@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from evcs.adapters import broker_accounts, mqtt
+from evcs.cli import ports
 from evcs.config import Endpoint, Home
 from evcs.core import topics
-from tests.system_under_test import eventually, free_ports
+from tests.system_under_test import eventually
 
 
 class Broker:
@@ -20,7 +21,7 @@ class Broker:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self.port = free_ports(1)[0]
+        self.port = ports.free(1)[0]
         self._log = home.log / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
         owner = Path(home.path).owner()

@@ -24,9 +24,10 @@ import pytest
 
 from evcs.adapters import certificates
 from evcs.adapters.wsgi_server import MAX_OF_ONE_ADDRESS
+from evcs.cli import ports
 from evcs.config import Home
 from evcs.services.web.doors import CSRF_HEADER, FOR_ALL
-from tests.system_under_test import System, eventually, free_ports
+from tests.system_under_test import System, eventually
 from tests.web import test_doors, test_registry_doors
 
 ELSEWHERE = "127.0.0.2"
@@ -38,7 +39,7 @@ def configured(new_system: Callable[..., System], text: str, **kwargs: float) ->
     system = new_system(**kwargs)
     (system.home / "conf").mkdir(parents=True)
     (system.home / "conf" / "evcs.toml").write_text(text)
-    system.env["EVCS_MQTT_TLS_PORT"] = str(free_ports(1)[0])
+    system.env["EVCS_MQTT_TLS_PORT"] = str(ports.free(1)[0])
     return system
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from evcs.adapters import broker_accounts, secret_files
 from evcs.adapters.mqtt import Account, Bus
+from evcs.cli import ports
 from evcs.config import Endpoint, Home
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS
@@ -23,13 +24,6 @@ from evcs.core.charge_point import OCPP_STATUS
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 20.0
 SINCE = "2026-11-22T09:00:00.000Z"
-
-
-def free_port() -> int:
-    """A port that nobody holds now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
@@ -60,7 +54,7 @@ class Stage:
 
     def __init__(self, path: Path) -> None:
         self.home = Home(path)
-        self.mqtt_port, self.web_port, self.registry_port = free_port(), free_port(), free_port()
+        self.mqtt_port, self.web_port, self.registry_port = ports.free(3)
         self.url = f"http://127.0.0.1:{self.web_port}"
         self._prepare()
         self.token = secret_files.create(self.home, "operator.token")
