@@ -55,27 +55,11 @@ def _inbox() -> Inbox:
 
 
 def _lighten_paho(settings: Settings) -> None:
-    """Keep ssl and urllib.request out of a CP process, unless the broker's loopback has TLS.
+    """Where the broker's loopback has TLS a CP process needs all of paho."""
+    from evcs.adapters.light_paho import lighten
 
-    paho imports both and uses of them here only two exceptions' names and a look for
-    proxies: a quarter of a process's start and memory (measured).
-    """
-    import encodings.ascii
-    import types
-    import urllib
-
-    if settings.mqtt.ca is not None:
-        return
-    ssl = types.ModuleType("ssl")
-    for name in ("SSLWantReadError", "SSLWantWriteError", "CertificateError"):
-        setattr(ssl, name, type(name, (OSError,), {}))
-    request = types.ModuleType("urllib.request")
-    sys.modules.update({"ssl": ssl, "urllib.request": request})
-    urllib.request = request
-    # Its one question, and names that aren't ASCII, which a broker's address never has.
-    system = types.ModuleType("platform")
-    system.system = lambda: "Linux"  # type: ignore[attr-defined]
-    sys.modules.update({"platform": system, "encodings.idna": encodings.ascii})
+    if settings.mqtt.ca is None:
+        lighten()
 
 
 def _end_if_orphaned(settings: Settings) -> None:

@@ -7,12 +7,12 @@ where there is a file to read.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue
-from evcs.core.ids import check_id
+from evcs.core.setting_values import ALWAYS, CHECKS, REMOTE
 
 INSTALL_ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,9 +22,6 @@ MAX_HOME = 107 - _LONGEST_BELOW_HOME
 
 LOOPBACK = "127.0.0.1"
 _WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
-_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_NAME = rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*"
-ALWAYS, REMOTE = "always", "remote"
 
 
 class Home(NamedTuple):
@@ -197,61 +194,6 @@ _TABLES = {
 _IN_TABLES = frozenset(f"{table}_{name}" for table, names in _TABLES.items() for name in names)
 
 
-def _number(name: str, value: object, kind: type, lowest: float, highest: float) -> Any:
-    try:
-        number = kind(str(value))
-    except ValueError:
-        number = None
-    if number is None or not lowest <= number <= highest:
-        raise BadValue(
-            f"setting {name}: {value!a} is not allowed",
-            f"allowed: a number from {lowest:g} to {highest:g}",
-        )
-    return number
-
-
-def _address(name: str, value: object) -> str:
-    """An IP address to listen on, as it is written everywhere."""
-    found = _as_address(value)
-    if found is None:
-        raise BadValue(
-            f"setting {name}: {value!a} is no address",
-            "give an IP address of this machine, or 0.0.0.0 for all of them",
-        )
-    return found
-
-
-def _as_address(value: object) -> str | None:
-    import ipaddress
-
-    try:
-        # The zone of an IPv6 address may hold anything.
-        return None if "%" in str(value) else str(ipaddress.ip_address(str(value)))
-    except ValueError:
-        return None
-
-
-def _when(name: str, value: object) -> str:
-    if value not in (ALWAYS, REMOTE):
-        raise BadValue(
-            f"setting {name}: {value!a} is not allowed",
-            'allowed: "always", or "remote" for TLS beyond this machine only',
-        )
-    return str(value)
-
-
-def check_name(what: str, value: object) -> str:
-    """A host name or an address as it stands in a certificate. Raises BadValue."""
-    import re
-
-    address = _as_address(value)
-    if address is not None:
-        return address
-    if not re.fullmatch(_NAME, str(value)):
-        raise BadValue(f"{what}: {value!a} is no host name", "such as evcs.example.org")
-    return str(value).lower()
-
-
 def crash_at() -> str:
     """The step at which this process is to end itself, for tests; see adapters.crash_points."""
     return os.environ.get("EVCS_CRASH_AT", "")
@@ -320,31 +262,6 @@ def _flat(path: Path, found: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _port(name: str, value: object) -> int:
-    return int(_number(name, value, int, 1, 65535))
-
-
-def _days(name: str, value: object) -> int:
-    return int(_number(name, value, int, 0, 36_500))
-
-
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "mqtt_port": _port,
-    "web_port": _port,
-    "registry_port": _port,
-    "mqtt_tls_port": _port,
-    "keep_sessions_days": _days,
-    "keep_audit_days": _days,
-    "time_scale": lambda name, value: _number(name, value, float, 0.001, 100_000),
-    "host": check_id,
-    "mqtt_listen": _address,
-    "http_listen": _address,
-    "mqtt_tls": _when,
-    "http_tls": _when,
-    "http_name": lambda name, value: check_name(f"setting {name}", value),
-}
-
-
 def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     """The settings of this call. Raises BadValue, naming the setting."""
     environ = os.environ if environ is None else environ
@@ -358,7 +275,7 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     values.update({name: value for name, value in flags.items() if value is not None})
     values["home"] = home
     for name, value in values.items():
-        check = _CHECKS.get(name)
+        check = CHECKS.get(name)
         if check is not None:
             values[name] = check(shown(name), value)
     return Settings(**{name: values[name] for name in Settings._fields if name in values})

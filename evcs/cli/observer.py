@@ -40,20 +40,21 @@ class Observer:
     def __enter__(self) -> Self:
         self._bus.start()
         deadline = time.monotonic() + max(self._patience_s, ONE_TRY_S)
-        reason = ""
+        reason, refused = "", False
         while not self._bus.connected:
             event = self._next(deadline)
             if event is None:
                 hint = "see: evcs logs mosquitto" if self._patience_s else "start it: evcs up"
+                if refused:
+                    raise Denied("the broker refused the credentials", "see: evcs status")
                 if "certificate" in reason:
                     raise Unreachable(
                         f"the broker's certificate is refused: {reason}", "see: evcs doctor"
                     )
                 raise Unreachable(f"the broker does not answer on port {self._port}", hint)
             if isinstance(event, mqtt.Disconnected):
-                reason = event.reason
-                if event.refused:
-                    raise Denied("the broker refused the credentials", "see: evcs status")
+                # An identity that was made just now is known to the broker a moment later.
+                reason, refused = event.reason, refused or event.refused
         return self
 
     def __exit__(self, *_: object) -> None:

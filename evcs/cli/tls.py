@@ -12,10 +12,11 @@ from evcs.adapters import certificates
 from evcs.adapters.certificates import Certificate
 from evcs.adapters.supervisord import Supervisord, supervisord_pid
 from evcs.cli.common import Call, command
-from evcs.config import Settings, check_name
+from evcs.config import Settings
 from evcs.core.errors import Conflict, EvcsError
+from evcs.core.setting_values import check_name
 
-ALWAYS = frozenset({"localhost", "127.0.0.1", "::1"})
+ALWAYS_OURS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def add_to(program: click.Group) -> None:
@@ -50,7 +51,7 @@ def add_to(program: click.Group) -> None:
 def wanted_names(settings: Settings) -> set[str]:
     """What the server is asked for as, by the settings."""
     listens = {settings.mqtt_listen, settings.http_listen} - {"0.0.0.0", "::"}  # noqa: S104
-    return {*ALWAYS, *listens, *filter(None, [settings.http_name])}
+    return {*ALWAYS_OURS, *listens, *filter(None, [settings.http_name])}
 
 
 def make(settings: Settings, names: set[str], renew: bool) -> tuple[Certificate, bool]:
