@@ -21,6 +21,8 @@ from evcs.services.registry.changes import Ask, Batch
 
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
+# Who was made just now waits for the broker to know it.
+ACCOUNTS_AGAIN_S = 0.5
 STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
 
 _log = logging.getLogger("evcs")
@@ -100,8 +102,8 @@ class Registry:
         except TimeoutError:
             raise Unreachable("the Registry is busy", "try again in a moment") from None
 
-    def handle(self, events: list[Any]) -> None:
-        """One batch: all its changes in one commit."""
+    def handle(self, events: list[Any]) -> float | None:
+        """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""
         batch = Batch(self.cps, self.drivers, self._revision, self._host)
         answers: list[tuple[Future[Any], Any]] = []
         for event in events:
@@ -120,6 +122,7 @@ class Registry:
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
+        return ACCOUNTS_AGAIN_S if self._accounts_due else None
 
     def tick(self, _now: float) -> float:
         """Put right what of the identities was lost or changed by other hands."""
@@ -127,7 +130,7 @@ class Registry:
             if secret_files.restore(self._home, identity, password):
                 _log.error("identity=%s had lost its secret; put back", identity)
         self._write_accounts()
-        return LOOK_EVERY_S
+        return ACCOUNTS_AGAIN_S if self._accounts_due else LOOK_EVERY_S
 
     def _apply(self, batch: Batch, ask: Ask) -> Any:
         try:
