@@ -177,6 +177,11 @@ def _where(
         "started_at <= ?": until,
         f"{_STATE} = ?": state,
     }
+    return _clause(given)
+
+
+def _clause(given: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
+    """Conditions whose value is given, as SQL, and those values."""
     parts = [part for part, value in given.items() if value is not None]
     values = tuple(value for value in given.values() if value is not None)
     return ("WHERE " + " AND ".join(parts)) if parts else "", values
@@ -233,10 +238,7 @@ class LedgerReader:
         self, cp: str | None = None, since: str | None = None, limit: int = 1000
     ) -> list[dict[str, Any]]:
         """The audit's entries by filter, the latest first. `since` is an RFC 3339 time."""
-        wheres = {"cp = ?": cp, "at >= ?": since}
-        parts = [part for part, value in wheres.items() if value is not None]
-        values = [value for value in wheres.values() if value is not None]
-        clause = ("WHERE " + " AND ".join(parts)) if parts else ""
+        clause, values = _clause({"cp = ?": cp, "at >= ?": since})
         rows = self._rows(
             f"SELECT at, who, what, cp, outcome, detail FROM audit {clause} "  # noqa: S608
             "ORDER BY at DESC, rowid DESC LIMIT ?",

@@ -178,7 +178,7 @@ def test_five_thousand_messages_a_second_from_one_cp(flooded: System) -> None:
             client.wait_for_answer(f"a{number}")
             waits.append(time.monotonic() - begun)
     waits.sort()
-    assert len(waits) >= 10
+    assert len(waits) > 20
     assert waits[int(len(waits) * 0.99) - 1] < 1.0, waits[-5:]
 
 
