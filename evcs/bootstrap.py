@@ -202,7 +202,7 @@ def _names(tls: ServerTls | None) -> Callable[[], frozenset[str]]:
 def run_registry(settings: Settings) -> None:
     """The Registry. gevent's patches come first: its HTTP and its loop take turns."""
     _patch()
-    from evcs.adapters import clock, mqtt, wsgi_server
+    from evcs.adapters import broker_accounts, clock, mqtt, wsgi_server
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
     from evcs.services import loop
@@ -213,10 +213,12 @@ def run_registry(settings: Settings) -> None:
     birth, death = _births("registry")
     # The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
     hup = Supervisord(settings.home.supervisor_socket, timeout_s=2.0)
+    broker = broker_accounts.Keeper(
+        settings.home, lambda: hup.signal("mosquitto", "HUP"), clock.monotonic
+    )
     registry = service.Registry(
-        settings.home, service.open_store(settings.home), inbox,
-        lambda: hup.signal("mosquitto", "HUP"), settings.host, birth,
-    )  # fmt: skip
+        settings.home, service.open_store(settings.home), inbox, broker, settings.host, birth
+    )
     registry.bus = mqtt.Bus(
         _account(settings, "registry"), inbox.put, service.subscriptions(),
         topics.encode(death, None),

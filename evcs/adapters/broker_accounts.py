@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from evcs.adapters.files import write_atomic
 from evcs.config import Home
+from evcs.core.errors import EvcsError
 
 ITERATIONS = 101
+AGAIN_S = 0.5
+
+_log = logging.getLogger("evcs")
 
 
 @lru_cache(maxsize=20_000)
@@ -44,3 +49,40 @@ def write(home: Home, accounts: Mapping[str, str]) -> bool:
         pass
     write_atomic(home.passwords, content, 0o600)
     return True
+
+
+class Keeper:
+    """The file and what the broker knows of it, kept as wanted; what fails is tried again.
+
+    mosquitto 2.0.11 forgets a HUP that comes while it still reads for an earlier one (seen: up
+    to 9 of 10, with 350 clients and 900 accounts), so each change is followed by a second one
+    when it has had the time.
+    """
+
+    def __init__(self, home: Home, hup: Callable[[], None], clock: Callable[[], float]) -> None:
+        self._home, self._hup, self._clock = home, hup, clock
+        self._hups = 0
+        self._due_at = 0.0
+        self._failing = False
+
+    def read_again(self) -> None:
+        """Have the broker read the file, whoever wrote it."""
+        self._hups = max(self._hups, 1)
+
+    def keep(self, accounts: Mapping[str, str]) -> float | None:
+        """Make it so; in how many seconds to call again, None where nothing is left to do."""
+        now = self._clock()
+        try:
+            if write(self._home, accounts):
+                self._hups, self._due_at = 2, now
+            if self._hups and now >= self._due_at:
+                self._due_at = now + AGAIN_S
+                self._hup()
+                self._hups -= 1
+            self._failing = False
+        except (OSError, EvcsError) as error:
+            if not self._failing:
+                _log.error("the broker's accounts can't be renewed yet: %s", error)
+            self._failing = True
+            return AGAIN_S
+        return max(self._due_at - now, 0.0) if self._hups else None

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import subprocess
+import time
 
 import pytest
 
 from evcs.adapters import broker_accounts
 from evcs.config import Home
+from evcs.core.errors import Unreachable
 from tests.adapters.broker import Broker, Listeners
 from tests.system_under_test import eventually
 
@@ -93,3 +95,50 @@ def test_a_hup_drops_exactly_the_changed_identity(
         refused = "cp/CP-1/engine", ACCOUNTS["cp/CP-1/engine"]
         assert not try_login(broker, *refused)
         assert listeners.lost() == {"cp/CP-1/engine"}
+
+
+def test_a_hup_that_the_broker_forgets_is_followed_by_another(home: Home, broker: Broker) -> None:
+    """It forgets one that comes while it still reads."""
+    heard: list[float] = []
+
+    def hup() -> None:
+        heard.append(time.monotonic())
+        if len(heard) > 1:
+            broker.hup()
+
+    keeper = broker_accounts.Keeper(home, hup, time.monotonic)
+    again_s = keeper.keep(ACCOUNTS)
+    assert again_s is not None
+    assert keeper.keep(ACCOUNTS) is not None, "too early: nothing is sent"
+    assert len(heard) == 1
+    eventually("nothing is left to do", lambda: keeper.keep(ACCOUNTS) is None, 10)
+    eventually("it knows them", lambda: try_login(broker, "driver/BOB", "x" * 43), 10)
+    assert len(heard) == 2
+    assert heard[1] - heard[0] >= again_s
+
+
+def test_what_an_earlier_run_wrote_is_read_if_it_could_not_say_so(
+    home: Home, broker: Broker
+) -> None:
+    broker_accounts.write(home, ACCOUNTS)
+    keeper = broker_accounts.Keeper(home, broker.hup, time.monotonic)
+    assert keeper.keep(ACCOUNTS) is None
+    assert not try_login(broker, "driver/BOB", "x" * 43)
+    keeper.read_again()
+    keeper.keep(ACCOUNTS)
+    eventually("it knows them", lambda: try_login(broker, "driver/BOB", "x" * 43), 10)
+
+
+def test_a_broker_that_is_away_is_told_when_it_is_back(home: Home) -> None:
+    there: list[str] = []
+
+    def hup() -> None:
+        if not there:
+            raise Unreachable("supervisord is not running here", "start it: evcs up")
+        there.append("told")
+
+    keeper = broker_accounts.Keeper(home, hup, time.monotonic)
+    assert keeper.keep(ACCOUNTS) is not None
+    there.append("back")
+    eventually("both are sent", lambda: keeper.keep(ACCOUNTS) is None, 10)
+    assert there == ["back", "told", "told"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from evcs.adapters.clock import timestamp
@@ -29,6 +30,9 @@ class Judging:
     def __init__(self, central: Central, outbox: Outbox, auditor: Auditor) -> None:
         self._central, self._outbox, self._auditor = central, outbox, auditor
         self._touched: set[str] = set()
+        # CPs whose figures may not go out yet, by when they may; a heap, and who is in it.
+        self._due: list[tuple[float, str]] = []
+        self._later: set[str] = set()
         self._summary: m.Summary | None = None
         self._summary_at = 0.0
 
@@ -48,9 +52,15 @@ class Judging:
         return fleet.judged(known, known.desired, self._view(cp), timestamp())
 
     def tell(self, clock: float) -> None:
-        """Judge what was touched; figures that may not go out yet stay touched."""
+        """Judge what was touched; figures that may not go out yet are looked at when they may."""
+        while self._due and self._due[0][0] <= clock:
+            _, cp = heappop(self._due)
+            self._later.discard(cp)
+            self._touched.add(cp)
         at = timestamp()
-        self._touched = {cp for cp in self._touched if self._tell_one(cp, clock, at)}
+        for cp in self._touched:
+            self._tell_one(cp, clock, at)
+        self._touched.clear()
 
     def tell_summary(self, bus: Bus, now: float) -> None:
         """The summary, if it changed and is due."""
@@ -67,20 +77,22 @@ class Judging:
         if summary != self._summary and bus.say(summary):
             self._summary, self._summary_at = summary, now
 
-    def _tell_one(self, cp: str, clock: float, at: str) -> bool:
-        """Judge one CP; whether it has something left to tell."""
+    def _tell_one(self, cp: str, clock: float, at: str) -> None:
+        """Judge one CP, and tell it or keep it for later."""
         known = self._central.fleet.get(cp)
         if known is None or known.desired is None:
-            return False
+            return
         state = fleet.judged(known, known.desired, self._view(cp), at)
         if not fleet.to_be_told(known, state, clock):
-            return known.told != state
+            if known.told != state and cp not in self._later:
+                self._later.add(cp)
+                heappush(self._due, (known.told_at + fleet.FIGURES_EVERY_S, cp))
+            return
         if known.told is None or known.told.state != state.state:
             _log.info("cp=%s %s", cp, f"{state.state} {state.reason}".strip())
         self._auditor.judged(known.told, state)
         self._outbox.say(state)
         self._central.fleet[cp] = known._replace(told=state, told_at=clock, tell_again=False)
-        return False
 
     def _view(self, cp: str) -> m.SessionView | None:
         session = self._central.sessions.at_cp(cp)

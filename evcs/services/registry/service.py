@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -21,8 +20,6 @@ from evcs.services.registry.changes import Ask, Batch
 
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
-# Who was made just now waits for the broker to know it.
-ACCOUNTS_AGAIN_S = 0.5
 STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
 
 _log = logging.getLogger("evcs")
@@ -72,7 +69,7 @@ class Registry:
         home: Home,
         db: RegistryDb,
         inbox: Inbox,
-        hup_broker: Callable[[], None],
+        broker: broker_accounts.Keeper,
         host: str,
         birth: m.ServiceStatus,
     ) -> None:
@@ -82,11 +79,12 @@ class Registry:
         self._home = home
         self._db = db
         self._inbox = inbox
-        self._hup_broker = hup_broker
+        self._broker = broker
         self._host = host
         self._birth = birth
         self._revision = db.revision()
-        self._accounts_due = False
+        self._accounts_in_s: float | None = None
+        self._announced = False
         # A manager takes its report back when it is told that the CP is gone; one that was
         # away just then is told again at its birth.
         self._unexplained: set[str] = set()
@@ -122,7 +120,7 @@ class Registry:
                 answer.set_exception(outcome)
             else:
                 answer.set_result(outcome)
-        return ACCOUNTS_AGAIN_S if self._accounts_due else None
+        return self._accounts_in_s
 
     def tick(self, _now: float) -> float:
         """Put right what of the identities was lost or changed by other hands."""
@@ -130,7 +128,7 @@ class Registry:
             if secret_files.restore(self._home, identity, password):
                 _log.error("identity=%s had lost its secret; put back", identity)
         self._write_accounts()
-        return ACCOUNTS_AGAIN_S if self._accounts_due else LOOK_EVERY_S
+        return LOOK_EVERY_S if self._accounts_in_s is None else self._accounts_in_s
 
     def _apply(self, batch: Batch, ask: Ask) -> Any:
         try:
@@ -194,14 +192,7 @@ class Registry:
             _log.info("cp=%s gone", cp)
 
     def _write_accounts(self) -> None:
-        try:
-            if broker_accounts.write(self._home, self._accounts) or self._accounts_due:
-                self._hup_broker()
-            self._accounts_due = False
-        except (OSError, EvcsError) as error:
-            if not self._accounts_due:
-                _log.error("the broker's accounts can't be renewed yet: %s", error)
-            self._accounts_due = True
+        self._accounts_in_s = self._broker.keep(self._accounts)
 
     def _tell(self, batch: Batch) -> None:
         for cp in batch.cps.values():
@@ -217,6 +208,10 @@ class Registry:
 
     def _announce(self) -> None:
         """At each connection: the accounts as the store has them, then all that is desired."""
+        if not self._announced:
+            # An earlier run may have ended between the file and the broker's reading it.
+            self._broker.read_again()
+            self._announced = True
         self._write_accounts()
         for cp in self.cps.values():
             self.bus.say(cp)
