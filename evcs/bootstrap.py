@@ -252,7 +252,7 @@ def run_web(settings: Settings) -> None:
     from evcs.services.web.app import build_app
     from evcs.services.web.deps import Deps
     from evcs.services.web.doors import Doors
-    from evcs.services.web.service import Web
+    from evcs.services.web.service import Web, subscriptions
 
     _lock = _hold(settings, "web")
     inbox = _inbox()
@@ -264,7 +264,7 @@ def run_web(settings: Settings) -> None:
 
     web = Web(birth)
     web.bus = mqtt.Bus(
-        _account(settings, "web"), inbox.put, [topics.below()], topics.encode(death, None)
+        _account(settings, "web"), inbox.put, subscriptions(), topics.encode(death, None)
     )
     sessions = SessionFile(home.run / "web-sessions.json")
     tls = _server_tls(settings)

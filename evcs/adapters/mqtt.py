@@ -48,6 +48,10 @@ def _jitter() -> float:
     return 0.5 + os.urandom(1)[0] / 510
 
 
+def _options(wanted: Sequence[topics.Subscription]) -> list[tuple[str, SubscribeOptions]]:
+    return [(one.filter, SubscribeOptions(qos=one.qos, noLocal=not one.own)) for one in wanted]
+
+
 def _run_loop(client: Client, threaded: bool) -> None:
     """paho's loop, until the connection ends.
 
@@ -104,10 +108,7 @@ class Bus:
         self._decode = decode
         self._account = account
         self._inbox = inbox
-        self._subscriptions = [
-            (one.filter, SubscribeOptions(qos=one.qos, noLocal=not one.own))
-            for one in subscriptions
-        ]
+        self._subscriptions = list(subscriptions)
         self._will = will
         self._client: Client | None = None
         # A renewed secret is in its file a moment before the broker knows it.
@@ -148,6 +149,20 @@ class Bus:
             _log.warning("the broker takes nothing more; connecting anew")
             client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def subscribe(self, more: Sequence[topics.Subscription]) -> None:
+        """Listen to more from now on, over connections that come too."""
+        self._subscriptions += more
+        client = self._client
+        if client is not None and self._ready:
+            client.subscribe(_options(more))
+
+    def unsubscribe(self, these: Sequence[topics.Subscription]) -> None:
+        """Listen to these no more."""
+        self._subscriptions = [one for one in self._subscriptions if one not in these]
+        client = self._client
+        if client is not None and self._ready:
+            client.unsubscribe([one.filter for one in these])
 
     def stop(self) -> None:
         """Leave with what is published sent and the will told, and don't come back."""
@@ -224,7 +239,7 @@ class Bus:
             return
         self._accepted, self._tries = self._used, 0
         if self._subscriptions:
-            client.subscribe(self._subscriptions)
+            client.subscribe(_options(self._subscriptions))
         else:
             self._become_ready()
 
@@ -250,7 +265,8 @@ class Bus:
     def _on_subscribe(
         self, _client: Client, _data: Any, _mid: int, _codes: Any, _props: Any
     ) -> None:
-        self._become_ready()
+        if not self._ready:
+            self._become_ready()
 
     def _become_ready(self) -> None:
         self._ready = self._reached = True

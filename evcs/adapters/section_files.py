@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from evcs.adapters.files import sync_folder, write_atomic
@@ -19,11 +21,14 @@ class SectionFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def texts(self) -> dict[str, str | None]:
-        """CP -> text of its file, None where it can't be read. Foreign names are left out."""
-        return {
-            path.stem: _text(path) for path in self._folder.glob("*.conf") if is_cp_id(path.stem)
-        }
+    def texts(self, cps: Iterable[str] | None = None) -> dict[str, str | None]:
+        """CP -> text of its file, None where it can't be read; of these CPs, or of all.
+
+        CPs that have no file and foreign names are left out.
+        """
+        if cps is None:
+            cps = [path.stem for path in self._folder.glob("*.conf") if is_cp_id(path.stem)]
+        return {cp: _text(self._path(cp)) for cp in cps if os.path.lexists(self._path(cp))}
 
     def misfits(self) -> list[Path]:
         """Files that supervisord would read and that are not what we would write."""

@@ -7,10 +7,11 @@ supervisord; so the few lines of transport are here.
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import time
 import xmlrpc.client
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 
 TIMEOUT_S = 20.0
 POLL_S = 0.02
-ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 90, 10, 70
+UNKNOWN_METHOD, ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 1, 90, 10, 70
 
 
 class Process(NamedTuple):
@@ -111,6 +112,13 @@ class Supervisord:
 
     def processes(self) -> list[Process]:
         """All processes of all groups."""
+        found = self._call("processes", of="evcs", ok=(UNKNOWN_METHOD,))
+        if found is None:
+            return self._processes_in_full()
+        return [Process(*row) for row in json.loads(found)]
+
+    def _processes_in_full(self) -> list[Process]:
+        """The same of a supervisord that an earlier version has started."""
         return [
             Process(
                 p["group"],
@@ -134,9 +142,23 @@ class Supervisord:
         added, changed, removed = self._call("reloadConfig")[0]
         return Reload(frozenset(added), frozenset(changed), frozenset(removed))
 
-    def add(self, group: str) -> None:
-        """Take up a group that the files name, and start it."""
-        self._call("addProcessGroup", group, ok=(ALREADY_ADDED,))
+    def add(self, cps: Sequence[str]) -> dict[str, str]:
+        """Take up CPs by their section files and start them; why not, of those that failed."""
+        found = self._call("add", list(cps), of="evcs", ok=(UNKNOWN_METHOD,))
+        if found is None:
+            return self.add_reloaded(cps)
+        return {cp: error for cp, error in zip(cps, found, strict=True) if error}
+
+    def add_reloaded(self, groups: Iterable[str]) -> dict[str, str]:
+        """The same for any group: all files are read again first."""
+        self.reload()
+        failed = {}
+        for group in groups:
+            try:
+                self._call("addProcessGroup", group, ok=(ALREADY_ADDED,))
+            except EvcsError as error:
+                failed[group] = error.message
+        return failed
 
     def stop(self, groups: Collection[str], within_s: float = 30.0) -> None:
         """Stop all processes of these groups at once and wait for their end. Raises TimedOut.

@@ -105,9 +105,7 @@ def _complete(settings: Settings, say: Say) -> None:
     missing = sorted(RESERVED - there.keys())
     ended = sorted(name for name in RESERVED & there.keys() if there[name].state in ENDED)
     if missing:
-        supervisord.reload()
-        for name in missing:
-            supervisord.add(name)
+        supervisord.add_reloaded(missing)
     supervisord.start_anew(f"{name}:{name}" for name in ended)
     if missing or ended:
         say(f"started again: {', '.join([*missing, *ended])}")

@@ -177,10 +177,14 @@ class OperatorEvent(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """Central: sessions under way, their power in W; `body`: how many CPs are in each state."""
+    """Central: sessions under way, their power in W; `body`: how many CPs are in each state.
+
+    `unreadable`: messages that Central could not read since it began.
+    """
 
     sessions: int
     power_w: int
+    unreadable: int = 0
     body: Mapping[str, Any] = NOTHING
 
 

@@ -11,7 +11,7 @@ from evcs.adapters import engine_health
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.adapters.section_files import SectionFiles
-from evcs.adapters.supervisord import Process, Reload, Supervisord
+from evcs.adapters.supervisord import Process, Supervisord
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import reconcile, sections, topics
@@ -54,7 +54,8 @@ class CpManager:
         self._changed: frozenset[str] = frozenset()
         self._reloaded = False
         self._passed_at = self._took_s = 0.0
-        self._due_at = 0.0
+        self._due_at = self._whole_at = 0.0
+        self._touched: set[str] = set()
         self._unexplained: frozenset[str] = frozenset()
 
     def handle(self, events: list[Any]) -> float:
@@ -66,26 +67,34 @@ class CpManager:
                 for report in self._reported.values():
                     self._bus.say(report)
                 self._bus.say(self._birth)
+                # All that is wanted is being told: a moment later there is a whole to look at.
+                self._whole_at = min(self._whole_at, self._clock() + WAITING_S)
+                self._due_at = min(self._due_at, self._whole_at)
             elif isinstance(event, Disconnected):
                 _log.warning("bus: %s", event.reason)
         return self._due_at - self._clock()
 
     def tick(self, now: float) -> float:
-        """Make it so, where something changed or a look is due."""
+        """Make it so, where something changed; now and then of the whole fleet."""
         if now < self._due_at:
             return self._due_at - now
-        waiting = True
+        whole = now >= self._whole_at
+        cps = self._desired.keys() if whole else self._touched & self._desired.keys()
         try:
-            waiting = self._pass()
+            self._touched = self._pass({cp: self._desired[cp] for cp in cps}, whole)
+            if whole:
+                self._whole_at = now + RESYNC_S
         except EvcsError as error:
             _log.error("%s", error)
+            self._whole_at = now + WAITING_S
         except OSError as error:
             _log.error("sections can't be written: %s; make room", error.strerror)
+            self._whole_at = now + WAITING_S
         self._passed_at = self._clock()
         self._took_s = self._passed_at - now
-        pause = WAITING_S if waiting else RESYNC_S
-        self._due_at = self._passed_at + pause
-        return pause
+        soon = self._passed_at + WAITING_S if self._touched else self._whole_at
+        self._due_at = min(soon, self._whole_at)
+        return max(self._due_at - self._passed_at, 0.0)
 
     def _on_message(self, message: m.Message | m.Cleared) -> None:
         if isinstance(message, m.DesiredCp):
@@ -103,19 +112,26 @@ class CpManager:
             return
         else:
             return
-        # Alone, a change is made at once; in a burst many are gathered for one reload, for as
-        # long as the last one took.
+        # Alone, a change is made at once; in a burst many are gathered for as long as the last
+        # pass took.
+        self._touched.add(message.cp)
         now = self._clock()
         gather = min(self._took_s, GATHER_S) if now - self._passed_at < BURST_S else 0.0
         self._due_at = min(self._due_at, now + gather)
 
-    def _pass(self) -> bool:
-        """One look and what it calls for; whether something has to wait."""
-        # supervisord takes a tenth of a second to tell of 600 processes: it is asked once.
-        seen = self._supervisord.processes()
+    def _pass(self, desired: dict[str, m.DesiredCp], whole: bool) -> set[str]:
+        """One look at these CPs and what it calls for; those that have to wait.
+
+        With the whole fleet, a look at what is nobody's, too. CPs that are to run need no look
+        at what runs: taking up a group that is there changes nothing.
+        """
+        looking = whole or self._changed or not all(map(self._wanted, desired.values()))
+        seen = self._supervisord.processes() if looking else []
         groups = frozenset(one.group for one in seen) - RESERVED
-        first = self._plan(groups, frozenset())
-        self._set_misfits_aside(first)
+        first = steps = self._plan(desired, groups)
+        if whole:
+            self._tell_unexplained(groups - desired.keys())
+            self._set_misfits_aside(first)
         for cp in first.write:
             self._files.write(cp)
             crash_point("manager.section_written")
@@ -123,32 +139,32 @@ class CpManager:
             self._files.erase(cp)
             crash_point("manager.section_erased")
         self._take_down(first.stop)
-        steps = first
-        if first.write or first.start or not self._reloaded:
-            self._check(self._supervisord.reload(), first)
-            _log.info("sections read by supervisord")
+        if whole and desired and not self._reloaded:
+            self._changed = self._outdated(first)
             self._reloaded = True
-            crash_point("manager.reloaded")
-        if self._changed or first.start:
-            steps = self._plan(groups - set(first.stop), self._changed)
+        if self._changed:
+            steps = self._plan(desired, groups - set(first.stop))
             self._take_down(steps.stop)
             self._changed -= set(steps.stop)
         failed = self._start(steps.start)
-        gone = {*first.stop, *steps.stop}
-        self._revive([one for one in seen if one.group not in gone])
-        self._report(set(steps.waiting) | set(first.waiting), failed)
-        return bool(steps.waiting or first.waiting or failed)
+        waiting = {*steps.waiting, *first.waiting}
+        if whole:
+            gone = {*first.stop, *steps.stop}
+            self._revive([one for one in seen if one.group not in gone])
+        self._report(desired, waiting, failed)
+        return waiting | failed.keys()
 
-    def _plan(self, groups: frozenset[str], changed: frozenset[str]) -> reconcile.Plan:
-        doubtful = changed | {
-            cp
-            for cp, desired in self._desired.items()
-            if cp in groups and not reconcile.wanted_here(desired, self._host)
+    def _wanted(self, desired: m.DesiredCp) -> bool:
+        return reconcile.wanted_here(desired, self._host)
+
+    def _plan(self, desired: dict[str, m.DesiredCp], groups: frozenset[str]) -> reconcile.Plan:
+        doubtful = (self._changed & desired.keys()) | {
+            cp for cp, record in desired.items() if cp in groups and not self._wanted(record)
         }
-        actual = reconcile.Actual(self._files.texts(), groups, changed, self._busy(doubtful))
-        self._tell_unexplained(groups - self._desired.keys())
-        texts = {cp: sections.render(cp) for cp in self._desired}
-        return reconcile.plan(self._desired, texts, actual, self._host)
+        files = self._files.texts(desired)
+        actual = reconcile.Actual(files, groups, self._changed, self._busy(doubtful))
+        texts = {cp: sections.render(cp) for cp in desired}
+        return reconcile.plan(desired, texts, actual, self._host)
 
     def _busy(self, cps: Iterable[str]) -> frozenset[str]:
         """Those that supply now, by their own word.
@@ -174,14 +190,20 @@ class CpManager:
                 goal = self._files.set_aside(path)
                 _log.error("file=%s is not a section of ours; set aside as %s", path, goal.name)
 
-    def _check(self, found: Reload, steps: reconcile.Plan) -> None:
-        """Take over what changed; speak up about what nobody asked for."""
-        self._changed = found.changed & self._desired.keys()
+    def _outdated(self, steps: reconcile.Plan) -> frozenset[str]:
+        """CPs that run by an older section than their file's; only an earlier version wrote those.
+
+        Speaks up about whatever else supervisord finds on reading all files.
+        """
+        found = self._supervisord.reload()
         meant = set(steps.start) | set(steps.erase) | self._desired.keys()
         for word, names in found._asdict().items():
             odd = sorted(names - meant)
             if odd:
                 _log.error("supervisord sees %s=%s, which nothing here asked for", word, odd)
+        _log.info("all sections read by supervisord")
+        crash_point("manager.reloaded")
+        return found.changed
 
     def _take_down(self, cps: tuple[str, ...]) -> None:
         if not cps:
@@ -203,35 +225,33 @@ class CpManager:
                 path.unlink(missing_ok=True)
 
     def _start(self, cps: tuple[str, ...]) -> dict[str, str]:
-        failed = {}
+        if not cps:
+            return {}
+        failed = self._supervisord.add(cps)
+        _log.info("cps=%s sections read by supervisord", ",".join(cps))
+        crash_point("manager.group_added")
         for cp in cps:
-            try:
-                self._supervisord.add(cp)
-                crash_point("manager.group_added")
-                _log.info("cp=%s group added", cp)
-            except EvcsError as error:
-                failed[cp] = error.message
-                _log.error("cp=%s can't be started: %s", cp, error)
+            if cp in failed:
+                _log.error("cp=%s can't be started: %s", cp, failed[cp])
         return failed
 
     def _revive(self, processes: Iterable[Process]) -> None:
-        wanted = {
-            cp for cp, desired in self._desired.items()
-            if reconcile.wanted_here(desired, self._host)
-        }  # fmt: skip
+        wanted = {cp for cp, desired in self._desired.items() if self._wanted(desired)}
         seen = [(p.group, p.name, p.state, p.idle_s) for p in processes]
         stuck = [f"{one.group}:{one.name}" for one in reconcile.stuck(seen, wanted, MAX_PAUSE_S)]
         if stuck:
             _log.warning("processes=%s don't stay up; tried again", ",".join(stuck))
             self._supervisord.start_anew(stuck)
 
-    def _report(self, waiting: set[str], failed: dict[str, str]) -> None:
-        for cp, desired in self._desired.items():
-            if cp in waiting or desired.host != self._host:
+    def _report(
+        self, desired: dict[str, m.DesiredCp], waiting: set[str], failed: dict[str, str]
+    ) -> None:
+        for cp, record in desired.items():
+            if cp in waiting or record.host != self._host:
                 continue
-            if desired.deleted:
+            if record.deleted:
                 self._remove_traces(cp)
-            report = m.Applied(self._host, cp, cp not in failed, desired.revision, failed.get(cp))
+            report = m.Applied(self._host, cp, cp not in failed, record.revision, failed.get(cp))
             if self._reported.get(cp) != report:
                 self._reported[cp] = report
                 self._bus.say(report)

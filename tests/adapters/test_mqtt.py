@@ -248,3 +248,28 @@ def test_a_secret_that_the_broker_never_takes_is_refused_in_the_end(broker: Brok
     eventually("refused", lambda: [one for one in told.of(mqtt.Disconnected) if one.refused], 10)
     assert told.of(mqtt.Disconnected)[0].refused is False
     bus.stop()
+
+
+def test_what_is_listened_to_changes_while_connected_and_stays_so(
+    known: Broker, listeners: Listeners
+) -> None:
+    more = [topics.of_kind(m.EngineStatus, cp="CP-1")]
+    eye, heard = listeners.add("central", "c", [topics.central_status()])
+    bus, told = listeners.add(CP1, "e1")
+    assert bus.say(status("CP-1"))
+    eye.subscribe(more)
+    assert heard.wait(mqtt.Received)[0] == mqtt.Received(status("CP-1"), retained=True)
+    assert len(heard.of(mqtt.Connected)) == 1
+    known.kill()
+    heard.wait(mqtt.Disconnected)
+    known.start()
+    heard.wait(mqtt.Connected, 2)
+    told.wait(mqtt.Connected, 2)
+    assert bus.say(status("CP-1", boot="b2"))
+    assert heard.wait(mqtt.Received, 2)[1].message == status("CP-1", boot="b2")
+    eye.unsubscribe(more)
+    bus.say(status("CP-1", boot="b3"))
+    eye.subscribe([topics.of_kind(m.EngineStatus, cp="CP-2")])
+    other, _ = listeners.add(CP2, "e2")
+    assert other.say(status("CP-2"))
+    assert heard.wait(mqtt.Received, 3)[2].message == status("CP-2")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +14,7 @@ from tests.system_under_test import System, eventually
 
 CREATE = (
     "registry.secrets_written", "registry.committed", "registry.accounts_written",
-    "registry.told", "manager.section_written", "manager.reloaded", "manager.group_added",
-    "manager.reported",
+    "registry.told", "manager.section_written", "manager.group_added", "manager.reported",
 )  # fmt: skip
 EDIT = ("registry.secrets_written", "registry.committed", "registry.accounts_written",
         "registry.told", "manager.reported")  # fmt: skip
@@ -104,3 +105,12 @@ def test_delete(armed: System, point: str) -> None:
     assert cp not in wait_until_consistent(armed)
     assert _bystander(armed) == before
     assert not list((armed.home / "data" / "journals").glob(f"{cp}.*"))
+
+
+def test_the_manager_ends_as_it_looks_for_outdated_sections(armed: System) -> None:
+    before, manager = _bystander(armed), armed.processes()["cp-manager"]
+    _arm(armed, "manager.reloaded")
+    os.kill(manager, signal.SIGKILL)
+    _went_off(armed)
+    assert "KEEP" in wait_until_consistent(armed)
+    assert _bystander(armed) == before

@@ -143,3 +143,16 @@ def test_a_fault_that_came_and_went_within_a_batch_is_shown() -> None:
     found.message(judged("A"), "")  # seen as broken down already
     feed.tick()
     assert feed.rows["A"]["state"] == "ACTIVATED"
+
+
+def test_a_cps_messages_are_listened_to_while_somebody_looks() -> None:
+    told: list[tuple[str, bool]] = []
+    feed = Feed(fleet(wanted("A")), lambda cp, on: told.append((cp, on)))
+    streams = [feed.stream("A"), feed.stream("A"), feed.stream()]
+    for stream in streams:
+        next(stream)
+    assert told == [("A", True)]
+    streams[0].close()  # type: ignore[attr-defined]
+    assert told == [("A", True)]
+    streams[1].close()  # type: ignore[attr-defined]
+    assert told == [("A", True), ("A", False)]

@@ -72,6 +72,7 @@ class Judging:
         summary = m.Summary(
             len(running),
             sum(one.power_w for one in running),
+            bus.dropped,
             {state: counts[state] for state in states.STATES},
         )
         if summary != self._summary and bus.say(summary):

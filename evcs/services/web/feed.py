@@ -54,12 +54,17 @@ class Tap:
 
 
 class Feed:
-    """Turns the fleet's changes into batches. `tick` is called once a second."""
+    """Turns the fleet's changes into batches. `tick` is called once a second.
 
-    def __init__(self, fleet: Fleet) -> None:
+    `listen(cp, on)`: somebody begins to listen to a CP's messages, or nobody does any more.
+    """
+
+    def __init__(
+        self, fleet: Fleet, listen: Callable[[str, bool], None] = lambda _cp, _on: None
+    ) -> None:
         self.streams = 0
         self.rows: dict[str, dict[str, Any]] = {}
-        self._fleet = fleet
+        self._fleet, self._listen = fleet, listen
         self._seq = 0
         self._batches: deque[tuple[int, bytes]] = deque(maxlen=KEPT_BATCHES)
         self._snapshot: tuple[int, bytes] | None = None
@@ -149,7 +154,7 @@ class Feed:
     def _run(self, tap: Tap | None, allowed: Callable[[], bool]) -> Iterator[bytes]:
         self.streams += 1
         if tap:
-            self._taps.append(tap)
+            self._add(tap)
         try:
             seen = self._seq
             yield b"retry: 1000\n\n" + self._snapshot_event()
@@ -167,7 +172,17 @@ class Feed:
         finally:
             self.streams -= 1
             if tap:
-                self._taps.remove(tap)
+                self._remove(tap)
+
+    def _add(self, tap: Tap) -> None:
+        self._taps.append(tap)
+        if sum(one.cp == tap.cp for one in self._taps) == 1:
+            self._listen(tap.cp, True)
+
+    def _remove(self, tap: Tap) -> None:
+        self._taps.remove(tap)
+        if not any(one.cp == tap.cp for one in self._taps):
+            self._listen(tap.cp, False)
 
     def _after(self, seen: int) -> bytes:
         """The batches after `seen`, or a snapshot where they are no longer kept."""

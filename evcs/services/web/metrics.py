@@ -68,5 +68,9 @@ class FleetCollector(Collector):
         yield up
         yield GaugeMetricFamily("evcs_web_streams", "Open event streams", value=web.feed.streams)
         yield CounterMetricFamily("evcs_bus_messages", "Messages read", value=web.messages)
-        dropped = web.bus.dropped
-        yield CounterMetricFamily("evcs_bus_unreadable", "Messages dropped", value=dropped)
+        dropped = CounterMetricFamily(
+            "evcs_bus_unreadable", "Messages that could not be read", labels=["reader"]
+        )
+        dropped.add_metric(["central"], web.unreadable_to_central)
+        dropped.add_metric(["web"], web.bus.dropped)
+        yield dropped

@@ -16,6 +16,7 @@ from typing import Any
 from evcs.adapters.clock import timestamp
 from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.core import messages as m
+from evcs.core import topics
 from evcs.core.errors import BY_CODE, EvcsError, Unreachable
 from evcs.services.web.feed import Feed
 from evcs.services.web.fleet import Fleet
@@ -27,15 +28,35 @@ ANSWER_WITHIN_S = 10.0
 _log = logging.getLogger("evcs")
 
 
+def subscriptions() -> list[topics.Subscription]:
+    """What web always listens to: desired, presence and judged, and what is said to it."""
+    kinds = (m.EngineStatus, m.MonitorStatus, m.JudgedState, m.Summary)
+    return [
+        topics.below("registry"),
+        topics.below("manager"),
+        *(topics.of_kind(kind) for kind in kinds),
+        topics.of_kind(m.OperatorEvent, asker="web"),
+        topics.central_status(),
+        topics.below("web/status"),
+    ]
+
+
+def _of_cp(cp: str) -> list[topics.Subscription]:
+    """What there is to hear of a CP beside that, such as its readings: while its page is open."""
+    kinds = (m.Meter, m.SessionEvent, m.Reply, m.Command)
+    return [topics.of_kind(kind, cp=cp) for kind in kinds]
+
+
 class Web:
     """Owns the picture of the fleet. `handle` and `tick` are the loop's, the rest is asked."""
 
     def __init__(self, birth: m.ServiceStatus) -> None:
         self.bus: Bus
         self.fleet = Fleet(birth.boot)
-        self.feed = Feed(self.fleet)
+        self.feed = Feed(self.fleet, self._listen)
         self.history = History(timestamp())
         self.messages = 0
+        self.unreadable_to_central = 0
         self._birth = birth
         self._asked: dict[str, Future[m.OperatorEvent]] = {}
         self._on: dict[type, Callable[[Any], None]] = {
@@ -72,6 +93,12 @@ class Web:
             raise _refusal(verb, event)
         return dict(event.body)
 
+    def _listen(self, cp: str, on: bool) -> None:
+        if on:
+            self.bus.subscribe(_of_cp(cp))
+        else:
+            self.bus.unsubscribe(_of_cp(cp))
+
     def _on_connected(self, _event: Connected) -> None:
         _log.info("the broker is there")
         self.fleet.connected(timestamp())
@@ -90,6 +117,8 @@ class Web:
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)) and message.online:
             role = "engine" if isinstance(message, m.EngineStatus) else "monitor"
             self.history.started(message.cp, role, message.boot)
+        elif isinstance(message, m.Summary):
+            self.unreadable_to_central = message.unreadable
         elif isinstance(message, m.OperatorEvent) and message.asker == "web":
             waiting = self._asked.get(message.id)
             if waiting is not None and not waiting.done():

@@ -1,0 +1,111 @@
+"""A real supervisord with the extension, and one without, as an earlier version started it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from evcs.adapters.supervisord import Supervisord
+from evcs.config import Home
+from evcs.core import sections
+from evcs.core.errors import EvcsError
+from tests.system_under_test import ROOT, eventually
+
+HEAD = re.compile(r".*?(?=\n\[program:)", re.DOTALL)
+Start = Callable[[bool], Supervisord]
+
+
+@pytest.fixture
+def start(home: Home) -> Iterator[Start]:
+    """Starts the home's supervisord without its services; CPs are `sleep`."""
+    started: list[int] = []
+    python = home.run / "python"
+    python.write_text("#!/bin/sh\nexec sleep 1000\n")
+    python.chmod(0o755)
+
+    def go(extended: bool) -> Supervisord:
+        found = HEAD.match((ROOT / "conf" / "supervisord.conf").read_text())
+        assert found is not None
+        home.supervisord_conf.write_text(found[0] + "\n")
+        module = "evcs.adapters.supervisord_main" if extended else "supervisor.supervisord"
+        env = {**os.environ, "EVCS_HOME": str(home.path), "EVCS_PYTHON": str(python),
+               "PYTHONPATH": str(ROOT)}  # fmt: skip
+        command = [sys.executable, "-m", module, "-n", "-c",
+                   str(home.supervisord_conf)]  # fmt: skip
+        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+        started.append(process.pid)
+        supervisord = Supervisord(home.supervisor_socket)
+        eventually("it answers", lambda: _pid(supervisord) == process.pid, 20)
+        return supervisord
+
+    yield go
+    for pid in started:
+        os.kill(pid, 15)
+        os.waitpid(pid, 0)
+
+
+def _pid(supervisord: Supervisord) -> int:
+    try:
+        return supervisord.pid()
+    except EvcsError:
+        return 0
+
+
+def _write(home: Home, *cps: str) -> None:
+    for cp in cps:
+        (home.sections / sections.file_name(cp)).write_text(sections.render(cp))
+
+
+@pytest.mark.parametrize("extended", [True, False], ids=["extended", "of-an-earlier-version"])
+def test_groups_are_taken_up_and_told_alike(home: Home, start: Start, extended: bool) -> None:
+    supervisord = start(extended)
+    assert supervisord.processes() == []
+    _write(home, "CP-1", "CP-2")
+    assert supervisord.add(["CP-2", "CP-1"]) == {}
+    assert supervisord.add(["CP-1"]) == {}, "there already"
+    names = {f"{cp}:{role}" for cp in ("CP-1", "CP-2") for role in sections.ROLES}
+    eventually(
+        "they run",
+        lambda: {f"{p.group}:{p.name}" for p in supervisord.processes() if p.pid} == names,
+    )
+    for process in supervisord.processes():
+        assert process.state in ("STARTING", "RUNNING")
+        assert Path(f"/proc/{process.pid}").exists()
+        assert 0 <= process.idle_s < 60
+        assert (process.error, process.exit_code) == ("", 0)
+    assert supervisord.processes() == [
+        p._replace(state=q.state, idle_s=q.idle_s)
+        for p, q in zip(supervisord._processes_in_full(), supervisord.processes(), strict=True)
+    ]
+    supervisord.stop(["CP-1", "CP-2"])
+    supervisord.remove(["CP-1", "CP-2"])
+    assert supervisord.processes() == []
+
+
+def test_what_was_taken_up_alone_is_what_all_files_say(home: Home, start: Start) -> None:
+    supervisord = start(True)
+    _write(home, "CP-1", "CP-2")
+    supervisord.add(["CP-1", "CP-2"])
+    found = supervisord.reload()
+    assert (found.added, found.changed, found.removed) == (frozenset(),) * 3
+
+
+def test_one_that_cannot_be_read_keeps_no_other_out(home: Home, start: Start) -> None:
+    supervisord = start(True)
+    _write(home, "CP-1", "CP-5")
+    (home.sections / "CP-2.conf").write_text("no section\n")
+    (home.sections / "CP-3.conf").write_text(sections.render("CP-4"))
+    (home.sections / "CP-6.conf").write_bytes(b"\xff\xfe")
+    shutil.copytree(home.sections, home.sections / "CP-7.conf")
+    odd = "../CP-1"
+    failed = supervisord.add(["CP-1", "CP-2", "CP-3", "CP-6", "CP-7", "CP-8", odd, "CP-5"])
+    assert failed.keys() == {"CP-2", "CP-3", "CP-6", "CP-7", "CP-8", odd}
+    assert all(failed.values())
+    assert {p.group for p in supervisord.processes()} == {"CP-1", "CP-5"}
