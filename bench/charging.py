@@ -16,6 +16,7 @@ from evcs.core import messages as m
 from evcs.core import topics
 
 ENERGY_WH = 100_000
+EVENT_WITHIN_S = 30.0
 
 
 def charge_all(call: Call, cps: list[str]) -> None:
@@ -60,8 +61,9 @@ class Driver:
 
     def wait(self, event: str) -> float:
         """The monotonic second at which Central told this."""
+        deadline = time.monotonic() + EVENT_WITHIN_S
         while True:
-            found = self._inbox.get(timeout=WITHIN_S)
+            found = self._inbox.get(timeout=max(deadline - time.monotonic(), 0.0))
             if isinstance(found, mqtt.Received) and isinstance(found.message, m.DriverEvent):
                 assert found.message.event != "denied", found
                 if found.message.event == event:

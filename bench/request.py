@@ -1,8 +1,14 @@
-"""From a driver's request to Central's authorisation, and to the first reading."""
+"""From a driver's request to Central's authorisation, and to the first reading.
+
+The next request waits until the CP is free of the last one, its Engine settled, and a moment
+more: so they fall anywhere in the second in which each of the others reads its meter, and stay
+below what Central takes of one CP.
+"""
 
 from __future__ import annotations
 
 import queue
+import random
 import statistics
 import subprocess
 import sys
@@ -18,6 +24,8 @@ from bench.results import Series, at_most, load, percentile
 from evcs.adapters import mqtt
 from evcs.cli import prepare
 from evcs.cli.common import Call
+from evcs.cli.observer import Observer
+from evcs.core import messages as m
 from evcs.core import topics
 
 TITLE = "Request to authorised to first meter"
@@ -38,32 +46,42 @@ def run(plan: Plan) -> list[Series]:
             call.registry.add_driver("BENCH")
             charge_all(call, cps[1:])
             plan.say(f"{size} supply")
-            with Driver(call, "BENCH") as driver, _echo(call) as echo:
+            engine = [topics.of_kind(m.EngineStatus, cp=cps[0])]
+            with (
+                Driver(call, "BENCH") as driver,
+                Observer(call.settings, engine) as eye,
+                _echo(call) as echo,
+            ):
+                _wait_until_free(eye)
                 for _ in range(plan.runs(size, large=5)):
-                    at = load()
-                    took = [_authorised_ms(driver, cps[0]) for _ in range(plan.samples(25))]
+                    at, samples = load(), plan.samples(25)
+                    took = [_ms(driver, cps[0], "authorised", eye) for _ in range(samples)]
                     bare = [echo() for _ in took]
                     half.add(at, statistics.median(took), statistics.median(bare))
                     most.add(at, percentile(took, 0.95), percentile(bare, 0.95))
-                    firsts = [_first_meter_ms(driver, cps[0]) for _ in range(plan.samples(5))]
+                    samples = plan.samples(5)
+                    firsts = [_ms(driver, cps[0], "progress", eye) for _ in range(samples)]
                     meter.add(at, statistics.median(firsts))
     return found
 
 
-def _authorised_ms(driver: Driver, cp: str) -> float:
+def _ms(driver: Driver, cp: str, event: str, eye: Observer) -> float:
+    """From a request to that event; then all of it is ended."""
     began = driver.ask("charge", cp)
-    authorised = driver.wait("authorised")
+    there = driver.wait(event)
     driver.ask("stop")
     driver.wait("ticket")
-    return (authorised - began) * 1000
+    _wait_until_free(eye)
+    return (there - began) * 1000
 
 
-def _first_meter_ms(driver: Driver, cp: str) -> float:
-    began = driver.ask("charge", cp)
-    metered = driver.wait("progress")
-    driver.ask("stop")
-    driver.wait("ticket")
-    return (metered - began) * 1000
+def _wait_until_free(eye: Observer) -> None:
+    """The Engine says so once for each session, when it has heard that it is settled."""
+    free = eye.wait(
+        lambda told: isinstance(told, m.EngineStatus) and told.session_id is None, ours.WITHIN_S
+    )
+    assert free
+    time.sleep(random.uniform(0.1, 0.4))
 
 
 class Echo:

@@ -28,6 +28,7 @@ from evcs.core.errors import EvcsError
 from evcs.core.messages import Cleared, Message
 
 KEEPALIVE_S = 15
+READ_AHEAD = 16_384
 CONNECT_TIMEOUT_S = 5.0
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
@@ -41,6 +42,40 @@ _log = logging.getLogger("evcs")
 def _no_delay(_client: Client, _data: Any, sock: Any) -> None:
     """Small packets go out at once: with Nagle one behind an acknowledgement waits 40 ms."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _ReadAhead:
+    """A socket that reads much at once: paho asks for a byte, another and then the rest.
+
+    Each would be a system call, at which another thread may take the interpreter.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._read, self._at = b"", 0
+
+    def recv(self, size: int) -> bytes:
+        """At most so many bytes; none at the end."""
+        if self._at == len(self._read):
+            self._read, self._at = self._sock.recv(READ_AHEAD), 0
+        found = self._read[self._at : self._at + size]
+        self._at += len(found)
+        return found
+
+    def pending(self) -> int:
+        """How many bytes are there already; paho asks before it waits."""
+        return len(self._read) - self._at
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _Client(Client):
+    """paho's client, with a socket that reads ahead where no TLS does."""
+
+    def _create_socket_connection(self) -> Any:
+        sock = super()._create_socket_connection()
+        return sock if self._ssl else _ReadAhead(sock)
 
 
 def _jitter() -> float:
@@ -205,7 +240,7 @@ class Bus:
         return reached
 
     def _new_client(self) -> Client:
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -217,7 +252,8 @@ class Bus:
             client.tls_set_context(client_context(self._account.broker.ca))
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_queued_messages_set(0)
-        client.max_inflight_messages_set(1000)
+        # None: to keep to one, paho goes through all that is under way at each acknowledgement.
+        client.max_inflight_messages_set(0)
         self._used = self._account.secret()
         client.username_pw_set(self._account.identity, self._used)
         if self._will is not None:

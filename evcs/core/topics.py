@@ -8,6 +8,8 @@ what it can't read raises Unreadable, for the reader to count, log and drop.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
@@ -164,12 +166,13 @@ def decode(topic: str, payload: bytes) -> m.Message | m.Cleared:
     """What a publication says. Raises Unreadable."""
     route, levels = _route(topic)
     if not payload:
-        return m.Cleared(route.kind, levels)
+        return m.Cleared(route.kind, dict(levels))
     found: m.Message = build(route.kind, parse_object(payload), levels)
     return found
 
 
-def _route(topic: str) -> tuple[Route, dict[str, str]]:
+@lru_cache(maxsize=4096)
+def _route(topic: str) -> tuple[Route, Mapping[str, str]]:
     if not topic.startswith(PREFIX):
         raise Unreadable("topic is not ours")
     parts = topic[len(PREFIX) :].split("/")
@@ -210,7 +213,7 @@ def parse_object(payload: bytes) -> dict[str, Any]:
     return found
 
 
-def build(kind: type, found: dict[str, Any], levels: dict[str, str]) -> Any:
+def build(kind: type, found: dict[str, Any], levels: Mapping[str, str]) -> Any:
     """A message from a parsed payload and what its topic said. Raises Unreadable."""
     values: dict[str, Any] = dict(levels)
     fields = _FIELDS[kind]

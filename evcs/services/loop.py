@@ -11,7 +11,7 @@ from typing import Any
 MAX_BATCH = 1000
 #: A batch of so many is a flood: the next ones are gathered for a moment first. Else the two
 #: threads take the interpreter from each other at every message, and both stand still.
-FLOOD = 20
+FLOOD = 50
 GATHER_S = 0.02
 
 

@@ -63,6 +63,10 @@ class Outbox:
         """Have a message sent once all is written."""
         self._out.append(message)
 
+    def say_at_once(self, message: Message) -> None:
+        """Send a message that rests on what is on disk already."""
+        self._bus.say(message)
+
     def flush(self) -> list[Session]:
         """Write, then tell. Returns the requests that a full disk refused; see `_refuse`."""
         refused = self._refuse() if not self._write() else []

@@ -69,8 +69,8 @@ class Sessions:
         return session
 
     def accepted(self, session: s.Session) -> None:
-        """The CP takes the session."""
-        self.tell(session, "authorised")
+        """The CP takes the session, which is on disk since the request; so nothing waits for it."""
+        self._outbox.say_at_once(_event(session, "authorised", _figures(session)))
         if session.session_id not in self._accepted:
             self._accepted.add(session.session_id)
             self._outbox.audit(
@@ -104,6 +104,8 @@ class Sessions:
         self._outbox.save(after)
         self._unsaved.discard(after.session_id)
         if after.phase != session.phase:
+            if session.phase == s.REQUESTED and after.session_id not in self._accepted:
+                self._implied(after)
             self._on_phase(after)
         return after
 
@@ -140,15 +142,12 @@ class Sessions:
 
     def tell(self, session: s.Session, event: str, body: dict[str, object] | None = None) -> None:
         """Tell the session's driver."""
-        self._outbox.say(
-            m.DriverEvent(
-                session.driver,
-                event,
-                session.request_id,
-                session.session_id,
-                body if body is not None else _figures(session),
-            )
-        )
+        self._outbox.say(_event(session, event, body if body is not None else _figures(session)))
+
+    def _implied(self, session: s.Session) -> None:
+        """A supply has begun whose acceptance was not heard: its word was lost, or we were away."""
+        if session.phase == s.SUPPLYING:
+            self.accepted(session)
 
     def _on_phase(self, session: s.Session) -> None:
         _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)
@@ -169,6 +168,10 @@ class Sessions:
         self._asked_at.pop(session.session_id, None)
         self._unsaved.discard(session.session_id)
         self._accepted.discard(session.session_id)
+
+
+def _event(session: s.Session, event: str, body: dict[str, object]) -> m.DriverEvent:
+    return m.DriverEvent(session.driver, event, session.request_id, session.session_id, body)
 
 
 def _figures(session: s.Session) -> dict[str, object]:
