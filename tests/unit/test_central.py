@@ -26,9 +26,10 @@ BIRTH = m.ServiceStatus("central", True, "boot", "1")
 class Stage:
     """A Central with one CP, on a bus that records."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ledger: type[Ledger] = Ledger) -> None:
         self.path, self.now = path, 100.0
-        self.bus, self.ledger = FakeBus(), Ledger(path)
+        self.bus = FakeBus()
+        self.ledger = ledger(path)
         self.central = Central(self.bus, self.ledger, lambda: self.now, BIRTH)  # type: ignore[arg-type]
         self.central.handle([Connected()])
         self.hears(
@@ -207,3 +208,70 @@ def test_nothing_is_dropped_unless_it_is_set(stage: Stage) -> None:
     stage.ledger.commit([], [], [AuditEntry(old, "central", "x", None, "ok", "")])
     keeping.look(0.0)
     assert stage.audited("x") == [""]
+
+
+def _events(said: list[Any]) -> list[str]:
+    return [one.event for one in said if isinstance(one, m.DriverEvent)]
+
+
+def _ask(stage: Stage) -> m.Command:
+    said = stage.hears(m.DriverRequest("ALICE", "charge", "r1", CP, 2000))
+    (start,) = [one for one in said if isinstance(one, m.Command)]
+    assert start.session_id is not None
+    assert stage.ledger.session(start.session_id) is not None, "on disk before it is told"
+    return start
+
+
+def test_an_acceptance_waits_for_no_commit(tmp_path: Path) -> None:
+    told_before: list[list[str]] = []
+    watched: list[Stage] = []
+
+    class Watched(Ledger):
+        def commit(self, *args: Any) -> None:
+            told_before.extend(_events(one.bus.said) for one in watched)
+            super().commit(*args)
+
+    central = Stage(tmp_path / "ledger.db", Watched)
+    start = _ask(central)
+    watched.append(central)
+    begun = m.SessionEvent(CP, "started", str(start.session_id), 1, 0)
+    said = central.hears(m.Reply(CP, start.id, True), begun)
+    assert told_before == [["authorised"]]
+    assert _events(said) == ["authorised", "started"]
+    assert central.audited("charge").count(str(start.session_id)) == 2, "asked and authorised"
+    central.ledger.close()
+
+
+def test_a_supply_that_begins_unheard_was_authorised(stage: Stage) -> None:
+    start = _ask(stage)
+    begun = m.SessionEvent(CP, "started", str(start.session_id), 1, 0)
+    assert _events(stage.hears(begun)) == ["authorised", "started"]
+    assert _events(stage.hears(begun)) == []
+    assert stage.audited("charge").count(str(start.session_id)) == 2
+
+
+def _reading(session: str, seq: int) -> m.Meter:
+    return m.Meter(CP, session, seq, seq, 22_000, 230.0, 95.0)
+
+
+def _states(said: list[Any]) -> list[int]:
+    return [
+        one.session.energy_wh
+        for one in said
+        if isinstance(one, m.JudgedState) and one.session is not None
+    ]
+
+
+def test_figures_that_came_too_soon_are_told_when_they_may(stage: Stage) -> None:
+    session = stage.begin()
+    stage.now += 1.0
+    assert _states(stage.hears(_reading(session, 2))) == [2]
+    for seq in (3, 4):
+        stage.now += 0.3
+        assert _states(stage.hears(_reading(session, seq))) == []
+    stage.now += 0.3
+    assert _states(stage.hears()) == [], "not yet"
+    stage.now += 0.2
+    assert _states(stage.hears()) == [4], "the latest, once"
+    stage.now += 5.0
+    assert _states(stage.hears()) == []
