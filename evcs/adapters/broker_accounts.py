@@ -70,20 +70,35 @@ class Keeper:
         """Have the broker read the file, whoever wrote it."""
         self._hups = max(self._hups, 1)
 
+    def left(self) -> None:
+        """The broker has ended: it reads the file as it starts, and a HUP just then ends it."""
+        self._hups = 0
+
     def keep(self, accounts: Mapping[str, str]) -> float | None:
         """Make it so; in how many seconds to call again, None where nothing is left to do."""
         now = self._clock()
         try:
             if write(self._home, accounts):
                 self._hups, self._due_at = 2, now
-            if self._hups and now >= self._due_at:
-                self._due_at = now + AGAIN_S
+            written = True
+        except OSError as error:
+            written = self._failed(error)
+        if self._hups and now >= self._due_at:
+            self._due_at = now + AGAIN_S
+            try:
                 self._hup()
                 self._hups -= 1
-            self._failing = False
-        except (OSError, EvcsError) as error:
-            if not self._failing:
-                _log.error("the broker's accounts can't be renewed yet: %s", error)
-            self._failing = True
+            except (OSError, EvcsError) as error:
+                self._failed(error)
+        if not written:
             return AGAIN_S
-        return max(self._due_at - now, 0.0) if self._hups else None
+        if not self._hups:
+            self._failing = False
+            return None
+        return max(self._due_at - now, 0.0)
+
+    def _failed(self, error: Exception) -> bool:
+        if not self._failing:
+            _log.error("the broker's accounts can't be renewed yet: %s", error)
+        self._failing = True
+        return False

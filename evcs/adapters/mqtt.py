@@ -144,6 +144,7 @@ class Bus:
         self._account = account
         self._inbox = inbox
         self._subscriptions = list(subscriptions)
+        self._asked: list[topics.Subscription] = []
         self._will = will
         self._client: Client | None = None
         # A renewed secret is in its file a moment before the broker knows it.
@@ -275,7 +276,8 @@ class Bus:
             return
         self._accepted, self._tries = self._used, 0
         if self._subscriptions:
-            client.subscribe(_options(self._subscriptions))
+            self._asked = list(self._subscriptions)
+            client.subscribe(_options(self._asked))
         else:
             self._become_ready()
 
@@ -299,10 +301,14 @@ class Bus:
             self._tell_gone(str(code), False)
 
     def _on_subscribe(
-        self, _client: Client, _data: Any, _mid: int, _codes: Any, _props: Any
+        self, client: Client, _data: Any, _mid: int, _codes: Any, _props: Any
     ) -> None:
-        if not self._ready:
-            self._become_ready()
+        if self._ready:
+            return
+        self._become_ready()
+        late = [one for one in self._subscriptions if one not in self._asked]
+        if late:
+            client.subscribe(_options(late))
 
     def _become_ready(self) -> None:
         self._ready = self._reached = True

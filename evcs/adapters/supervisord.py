@@ -151,9 +151,13 @@ class Supervisord:
 
     def add_reloaded(self, groups: Iterable[str]) -> dict[str, str]:
         """The same for any group: all files are read again first."""
+        there = self.groups()
+        missing = [group for group in groups if group not in there]
+        if not missing:
+            return {}
         self.reload()
         failed = {}
-        for group in groups:
+        for group in missing:
             try:
                 self._call("addProcessGroup", group, ok=(ALREADY_ADDED,))
             except EvcsError as error:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.options import UnhosedConfigParser
-from supervisor.states import getProcessStateDescription
+from supervisor.states import SupervisorStates, getProcessStateDescription
+from supervisor.xmlrpc import Faults, RPCError
 
 from evcs.core import sections
 from evcs.core.ids import is_cp_id
@@ -32,6 +33,7 @@ class Extension:
         Start in seconds of the epoch; idle: seconds since its last start or end; error: why it
         could not be started; exit: the last exit code.
         """
+        self._refuse_at_the_end()
         now = int(time.time())
         return json.dumps(
             [
@@ -48,7 +50,13 @@ class Extension:
 
     def add(self, names: list[str]) -> list[str]:
         """Read these groups' section files and take the groups up; why not, "" where it was so."""
+        self._refuse_at_the_end()
         return [self._add(name) for name in names]
+
+    def _refuse_at_the_end(self) -> None:
+        """As supervisor's own calls do while it shuts down. Raises RPCError."""
+        if self._supervisord.options.mood < SupervisorStates.RUNNING:
+            raise RPCError(Faults.SHUTDOWN_STATE)
 
     def _add(self, name: str) -> str:
         if name in self._supervisord.process_groups:

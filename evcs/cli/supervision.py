@@ -104,8 +104,8 @@ def _complete(settings: Settings, say: Say) -> None:
     there = {process.group: process for process in supervisord.processes()}
     missing = sorted(RESERVED - there.keys())
     ended = sorted(name for name in RESERVED & there.keys() if there[name].state in ENDED)
-    if missing:
-        supervisord.add_reloaded(missing)
+    for name, error in supervisord.add_reloaded(missing).items():
+        raise EvcsError(f"{name} can't be started: {error}", "see log/supervisord.log")
     supervisord.start_anew(f"{name}:{name}" for name in ended)
     if missing or ended:
         say(f"started again: {', '.join([*missing, *ended])}")

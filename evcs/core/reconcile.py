@@ -16,8 +16,8 @@ from evcs.core.messages import DesiredCp
 class Actual(NamedTuple):
     """What is there: section files by CP (None: unreadable), groups supervisord holds.
 
-    `changed`: groups that run by an older section than the file's, as supervisord told at
-    its last reload. `busy`: CPs that are supplying now, or have told no end yet; a revoked
+    `changed`: groups that run by an older section than the file's, as supervisord told when
+    it last read all files. `busy`: CPs that are supplying now, or have told no end yet; a revoked
     one only while it may still be opening its contactor.
     """
 
@@ -28,7 +28,7 @@ class Actual(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What to do, in this order; `start` needs a reload before it if files were written.
+    """What to do, in this order.
 
     CPs in `waiting` must finish their supply first.
     """

@@ -86,18 +86,25 @@ class CpManager:
                 self._whole_at = now + RESYNC_S
         except EvcsError as error:
             _log.error("%s", error)
-            self._whole_at = now + WAITING_S
+            self._again(now, whole)
         except OSError as error:
             _log.error("sections can't be written: %s; make room", error.strerror)
-            self._whole_at = now + WAITING_S
+            self._again(now, whole)
         self._passed_at = self._clock()
         self._took_s = self._passed_at - now
         soon = self._passed_at + WAITING_S if self._touched else self._whole_at
         self._due_at = min(soon, self._whole_at)
         return max(self._due_at - self._passed_at, 0.0)
 
+    def _again(self, now: float, whole: bool) -> None:
+        """After a failure all is looked at soon; changes that keep coming don't put it off."""
+        soon = now + WAITING_S
+        self._whole_at = soon if whole else min(self._whole_at, soon)
+
     def _on_message(self, message: m.Message | m.Cleared) -> None:
         if isinstance(message, m.DesiredCp):
+            if self._desired.get(message.cp) == message:
+                return  # told again, at a connection: the whole is looked at then
             self._desired[message.cp] = message
             if message.revoked:
                 self._revoked_at.setdefault(message.cp, self._clock())
@@ -145,7 +152,7 @@ class CpManager:
         if self._changed:
             steps = self._plan(desired, groups - set(first.stop))
             self._take_down(steps.stop)
-            self._changed -= set(steps.stop)
+            self._changed -= {*first.stop, *steps.stop}
         failed = self._start(steps.start)
         waiting = {*steps.waiting, *first.waiting}
         if whole:
@@ -203,7 +210,7 @@ class CpManager:
                 _log.error("supervisord sees %s=%s, which nothing here asked for", word, odd)
         _log.info("all sections read by supervisord")
         crash_point("manager.reloaded")
-        return found.changed
+        return found.changed - RESERVED
 
     def _take_down(self, cps: tuple[str, ...]) -> None:
         if not cps:
@@ -228,7 +235,7 @@ class CpManager:
         if not cps:
             return {}
         failed = self._supervisord.add(cps)
-        _log.info("cps=%s sections read by supervisord", ",".join(cps))
+        _log.info("cps=%s taken up by supervisord, or there already", ",".join(cps))
         crash_point("manager.group_added")
         for cp in cps:
             if cp in failed:
@@ -258,7 +265,9 @@ class CpManager:
                 crash_point("manager.reported")
 
     def _tell_unexplained(self, groups: frozenset[str]) -> None:
+        if not self._desired:
+            return
         new = groups - self._unexplained
         self._unexplained = groups
-        if new and self._desired:
+        if new:
             _log.warning("groups=%s run, and no record explains them; left alone", sorted(new))

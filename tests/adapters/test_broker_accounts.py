@@ -142,3 +142,24 @@ def test_a_broker_that_is_away_is_told_when_it_is_back(home: Home) -> None:
     there.append("back")
     eventually("both are sent", lambda: keeper.keep(ACCOUNTS) is None, 10)
     assert there == ["back", "told", "told"]
+
+
+def test_a_broker_that_has_ended_is_sent_nothing_until_it_is_back(home: Home) -> None:
+    told: list[str] = []
+    keeper = broker_accounts.Keeper(home, lambda: told.append("HUP"), time.monotonic)
+    assert keeper.keep(ACCOUNTS) is not None
+    keeper.left()
+    assert keeper.keep(ACCOUNTS) is None
+    assert told == ["HUP"]
+
+
+def test_a_full_disk_keeps_no_earlier_change_from_the_broker(home: Home) -> None:
+    told: list[str] = []
+    keeper = broker_accounts.Keeper(home, lambda: told.append("HUP"), time.monotonic)
+    keeper.keep(ACCOUNTS)
+    home.passwords.unlink()
+    home.passwords.mkdir()  # nothing can be renamed to it, as on a disk that takes nothing
+    eventually("the second is sent", lambda: keeper.keep(ACCOUNTS) and len(told) == 2, 10)
+    home.passwords.rmdir()
+    eventually("it is written", lambda: keeper.keep(ACCOUNTS) is None, 10)
+    assert told == ["HUP"] * 4

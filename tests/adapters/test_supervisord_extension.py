@@ -2,60 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from evcs.adapters.supervisord import Supervisord
 from evcs.config import Home
 from evcs.core import sections
-from evcs.core.errors import EvcsError
-from tests.system_under_test import ROOT, eventually
-
-HEAD = re.compile(r".*?(?=\n\[program:)", re.DOTALL)
-Start = Callable[[bool], Supervisord]
-
-
-@pytest.fixture
-def start(home: Home) -> Iterator[Start]:
-    """Starts the home's supervisord without its services; CPs are `sleep`."""
-    started: list[int] = []
-    python = home.run / "python"
-    python.write_text("#!/bin/sh\nexec sleep 1000\n")
-    python.chmod(0o755)
-
-    def go(extended: bool) -> Supervisord:
-        found = HEAD.match((ROOT / "conf" / "supervisord.conf").read_text())
-        assert found is not None
-        home.supervisord_conf.write_text(found[0] + "\n")
-        module = "evcs.adapters.supervisord_main" if extended else "supervisor.supervisord"
-        env = {**os.environ, "EVCS_HOME": str(home.path), "EVCS_PYTHON": str(python),
-               "PYTHONPATH": str(ROOT)}  # fmt: skip
-        command = [sys.executable, "-m", module, "-n", "-c",
-                   str(home.supervisord_conf)]  # fmt: skip
-        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
-        started.append(process.pid)
-        supervisord = Supervisord(home.supervisor_socket)
-        eventually("it answers", lambda: _pid(supervisord) == process.pid, 20)
-        return supervisord
-
-    yield go
-    for pid in started:
-        os.kill(pid, 15)
-        os.waitpid(pid, 0)
-
-
-def _pid(supervisord: Supervisord) -> int:
-    try:
-        return supervisord.pid()
-    except EvcsError:
-        return 0
+from tests.adapters.conftest import Start
+from tests.system_under_test import eventually
 
 
 def _write(home: Home, *cps: str) -> None:

@@ -66,6 +66,7 @@ class Outbox:
     def say_at_once(self, message: Message) -> None:
         """Send a message that rests on what is on disk already."""
         self._bus.say(message)
+        crash_point("central.told")
 
     def flush(self) -> list[Session]:
         """Write, then tell. Returns the requests that a full disk refused; see `_refuse`."""

@@ -104,8 +104,9 @@ class Sessions:
         self._outbox.save(after)
         self._unsaved.discard(after.session_id)
         if after.phase != session.phase:
-            if session.phase == s.REQUESTED and after.session_id not in self._accepted:
-                self._implied(after)
+            began = (session.phase, after.phase) == (s.REQUESTED, s.SUPPLYING)
+            if began and after.session_id not in self._accepted:
+                self.accepted(after)  # its word was lost, or we were away
             self._on_phase(after)
         return after
 
@@ -143,11 +144,6 @@ class Sessions:
     def tell(self, session: s.Session, event: str, body: dict[str, object] | None = None) -> None:
         """Tell the session's driver."""
         self._outbox.say(_event(session, event, body if body is not None else _figures(session)))
-
-    def _implied(self, session: s.Session) -> None:
-        """A supply has begun whose acceptance was not heard: its word was lost, or we were away."""
-        if session.phase == s.SUPPLYING:
-            self.accepted(session)
 
     def _on_phase(self, session: s.Session) -> None:
         _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)

@@ -1,4 +1,4 @@
-"""The Registry's loop: batches of changes, each one commit, one account file, one HUP."""
+"""The Registry's loop: batches of changes, each one commit and one account file."""
 
 from __future__ import annotations
 
@@ -84,7 +84,6 @@ class Registry:
         self._birth = birth
         self._revision = db.revision()
         self._accounts_in_s: float | None = None
-        self._announced = False
         # A manager takes its report back when it is told that the CP is gone; one that was
         # away just then is told again at its birth.
         self._unexplained: set[str] = set()
@@ -112,6 +111,7 @@ class Registry:
             elif isinstance(event, Connected):
                 self._announce()
             elif isinstance(event, Disconnected):
+                self._broker.left()
                 self._write_accounts()
         failure = self._commit(batch) if batch.changes else None
         for answer, result in answers:
@@ -208,10 +208,8 @@ class Registry:
 
     def _announce(self) -> None:
         """At each connection: the accounts as the store has them, then all that is desired."""
-        if not self._announced:
-            # An earlier run may have ended between the file and the broker's reading it.
-            self._broker.read_again()
-            self._announced = True
+        # An earlier run, or this one, may have lost the broker between the file and its reading.
+        self._broker.read_again()
         self._write_accounts()
         for cp in self.cps.values():
             self.bus.say(cp)

@@ -154,8 +154,10 @@ class Feed:
     def _run(self, tap: Tap | None, allowed: Callable[[], bool]) -> Iterator[bytes]:
         self.streams += 1
         if tap:
-            self._add(tap)
+            self._taps.append(tap)
         try:
+            if tap and sum(one.cp == tap.cp for one in self._taps) == 1:
+                self._listen(tap.cp, True)
             seen = self._seq
             yield b"retry: 1000\n\n" + self._snapshot_event()
             while not self._closed and allowed():
@@ -173,11 +175,6 @@ class Feed:
             self.streams -= 1
             if tap:
                 self._remove(tap)
-
-    def _add(self, tap: Tap) -> None:
-        self._taps.append(tap)
-        if sum(one.cp == tap.cp for one in self._taps) == 1:
-            self._listen(tap.cp, True)
 
     def _remove(self, tap: Tap) -> None:
         self._taps.remove(tap)

@@ -1,0 +1,62 @@
+"""A CP that runs by an older section than its file's: real supervisord, the CP Manager's passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evcs.adapters import engine_health
+from evcs.adapters.mqtt import Received
+from evcs.adapters.supervisord import Supervisord
+from evcs.config import Home
+from evcs.core import messages as m
+from evcs.core import sections
+from evcs.services.cp_manager import RESYNC_S, CpManager
+from tests.adapters.conftest import Start
+from tests.system_under_test import eventually
+from tests.unit.fakes import FakeBus
+
+CP = "CP-1"
+DESIRED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
+BIRTH = m.ServiceStatus("manager/main", True, "boot", "1")
+
+
+class Engine:
+    """Answers as an Engine would, about a session or none."""
+
+    def __init__(self, home: Home) -> None:
+        self.session: str | None = "S"
+        engine_health.listen(home.engine_socket(CP), self._answer)
+
+    def _answer(self, query: engine_health.HealthQuery) -> None:
+        found: dict[str, Any] = {"session_id": self.session, "supplying": bool(self.session)}
+        query.answer(found)
+
+
+def _pids(supervisord: Supervisord) -> set[int]:
+    def running() -> set[int]:
+        found = {p.pid for p in supervisord.processes() if p.group == CP and p.pid}
+        return found if len(found) == len(sections.ROLES) else set()
+
+    return set(eventually("both run", running, 20))
+
+
+def test_it_is_started_anew_once_when_it_is_free(home: Home, start: Start) -> None:
+    path = home.sections / sections.file_name(CP)
+    path.write_text(sections.render(CP).replace("stopwaitsecs=10", "stopwaitsecs=9"))
+    supervisord, now = start(True), [100.0]
+    manager = CpManager(home, "main", FakeBus(), supervisord, lambda: now[0], BIRTH)  # type: ignore[arg-type]
+    engine, old = Engine(home), _pids(supervisord)
+
+    def whole_pass() -> set[int]:
+        now[0] += RESYNC_S + 1.0
+        manager.tick(now[0])
+        return _pids(supervisord)
+
+    manager.handle([Received(DESIRED, True)])
+    assert whole_pass() == old, "it supplies"
+    assert path.read_text() == sections.render(CP)
+    engine.session = None
+    new = whole_pass()
+    assert not new & old
+    assert whole_pass() == new
+    assert whole_pass() == new
