@@ -20,6 +20,8 @@ from tests.security import floods
 from tests.security.clients import ALLOWED, MqttClient
 from tests.system_under_test import ROOT, System, eventually
 
+pytestmark = pytest.mark.alone
+
 SERVICES = ("central", "cp-manager", "mosquitto", "registry", "web")
 CP = "CP-001"
 ENGINE: dict[str, dict[str, Any]] = {

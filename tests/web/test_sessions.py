@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from evcs.adapters.ledger import Ledger
+from evcs.core.messages import ServiceStatus
 from evcs.core.session import SETTLED, Session
 from evcs.services.web.session_api import COLUMNS, as_csv
 from tests.web.stage import Stage
@@ -113,6 +114,24 @@ def test_the_page_shows_the_sums_of_all_and_both_plots(stage: Stage, page: Page)
     page.get_by_label("CP").press("Enter")
     expect(page.locator("#sums")).to_contain_text("400.00 kWh")
     expect(page).to_have_url(re.compile("cp=P-1"))
+
+
+def test_what_is_being_typed_stays_as_the_page_is_drawn_anew(stage: Stage, page: Page) -> None:
+    stage.births()
+    write(stage, session(2, 21), session(1, 22)._replace(session_id="typed", cp="TYPED-1"))
+    page.goto(f"{stage.url}/sessions.html")
+    expect(page.locator("#sessions tbody tr").first).to_be_visible()
+    expect(page.locator(".live")).to_have_text("Live")
+    field = page.get_by_role("textbox", name="CP")
+    field.press_sequentially("TYPED-")
+    gone = ServiceStatus("registry", False, "boot-registry")
+    stage.voice("registry").say(gone)
+    expect(page.locator(".live")).to_have_text("Live, Registry away")
+    expect(field).to_have_value("TYPED-")
+    field.press_sequentially("1")
+    field.press("Enter")
+    expect(page.locator("#sessions tbody tr")).to_have_count(1)
+    stage.births()
 
 
 def test_a_spreadsheet_runs_no_text() -> None:

@@ -44,7 +44,8 @@ class Sessions extends Component {
     super();
     const query = new URLSearchParams(location.search);
     const given = Object.fromEntries(FIELDS.map((name) => [name, query.get(name) || ""]));
-    this.state = { ...given, sessions: null, sums: null, days: null, error: "" };
+    // What is being typed is kept: the page is drawn anew at every word from the server.
+    this.state = { ...given, typed: {}, sessions: null, sums: null, days: null, error: "" };
   }
 
   componentDidMount() {
@@ -70,12 +71,13 @@ class Sessions extends Component {
   }
 
   set(name, value) {
-    this.setState({ [name]: value }, () => this.load());
+    this.setState({ [name]: value, typed: {} }, () => this.load());
   }
 
   filters(state) {
     const field = (name, label, type = "text") => html`<label class="field">${label}
-      <input name=${name} type=${type} value=${state[name]} onChange=${(event) => this.set(name, event.target.value)} /></label>`;
+      <input name=${name} type=${type} value=${state.typed[name] ?? state[name]}
+        onInput=${(event) => this.setState({ typed: { [name]: event.target.value } })} onChange=${(event) => this.set(name, event.target.value)} /></label>`;
     return html`<section class="card"><div class="fields five">
       ${field("since", "From", "date")} ${field("until", "To", "date")} ${field("cp", "CP")} ${field("driver", "Driver")}
       <label class="field">State <select name="state" value=${state.state} onChange=${(event) => this.set("state", event.target.value)}>
