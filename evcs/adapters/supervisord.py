@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import socket
 import time
 import xmlrpc.client
@@ -21,6 +22,8 @@ from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 TIMEOUT_S = 20.0
 POLL_S = 0.02
 UNKNOWN_METHOD, ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 1, 90, 10, 70
+
+_log = logging.getLogger("evcs")
 
 
 class Process(NamedTuple):
@@ -140,6 +143,7 @@ class Supervisord:
     def reload(self) -> Reload:
         """Have the files read again; acts on nothing."""
         added, changed, removed = self._call("reloadConfig")[0]
+        _log.info("all sections read by supervisord")
         return Reload(frozenset(added), frozenset(changed), frozenset(removed))
 
     def add(self, cps: Sequence[str]) -> dict[str, str]:

@@ -11,8 +11,8 @@ from typing import Any
 MAX_BATCH = 1000
 #: A batch of so many is a flood: the next ones are gathered for a moment first. Else the two
 #: threads take the interpreter from each other at every message, and both stand still.
-FLOOD = 50
-GATHER_S = 0.02
+FLOOD = 20
+GATHER_S = 0.005
 
 
 class Stop:

@@ -1,7 +1,8 @@
-"""A CP that runs by an older section than its file's: real supervisord, the CP Manager's passes."""
+"""The CP Manager's passes over a real supervisord: outdated sections, many CPs at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from evcs.adapters import engine_health
@@ -10,7 +11,7 @@ from evcs.adapters.supervisord import Supervisord
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import sections
-from evcs.services.cp_manager import RESYNC_S, CpManager
+from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
 from tests.unit.fakes import FakeBus
@@ -60,3 +61,26 @@ def test_it_is_started_anew_once_when_it_is_free(home: Home, start: Start) -> No
     assert not new & old
     assert whole_pass() == new
     assert whole_pass() == new
+
+
+class Counting(Supervisord):
+    """Notes how many CPs each call takes up."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(home.supervisor_socket)
+        self.taken: list[int] = []
+
+    def add(self, cps: Sequence[str]) -> dict[str, str]:
+        self.taken.append(len(cps))
+        return super().add(cps)
+
+
+def test_many_are_taken_up_a_few_at_a_time(home: Home, start: Start) -> None:
+    """supervisord empties no pipe while it starts what one call named."""
+    start(True)
+    supervisord, cps = Counting(home), [f"CP-{n}" for n in range(2 * ADD_AT_ONCE + 1)]
+    manager = CpManager(home, "main", FakeBus(), supervisord, lambda: 100.0, BIRTH)  # type: ignore[arg-type]
+    manager.handle([Received(DESIRED._replace(cp=cp, id=cp), True) for cp in cps])
+    manager.tick(100.0)
+    assert supervisord.taken == [ADD_AT_ONCE, ADD_AT_ONCE, 1]
+    assert supervisord.groups() == set(cps)
