@@ -35,10 +35,12 @@ def test_groups_are_taken_up_and_told_alike(home: Home, start: Start, extended: 
         assert Path(f"/proc/{process.pid}").exists()
         assert 0 <= process.idle_s < 60
         assert (process.error, process.exit_code) == ("", 0)
-    assert supervisord.processes() == [
-        p._replace(state=q.state, idle_s=q.idle_s)
-        for p, q in zip(supervisord._processes_in_full(), supervisord.processes(), strict=True)
-    ]
+    # What the clock changes between two calls aside.
+    ours, plain = (
+        [one._replace(state="", idle_s=0) for one in found]
+        for found in (supervisord.processes(), supervisord._processes_in_full())
+    )
+    assert ours == plain
     supervisord.stop(["CP-1", "CP-2"])
     supervisord.remove(["CP-1", "CP-2"])
     assert supervisord.processes() == []
