@@ -17,8 +17,8 @@ from bench.ours import WITHIN_S, end, quiet
 from evcs.adapters import broker_accounts, secret_files
 from evcs.adapters.files import write_atomic
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import ports, prepare
-from evcs.cli.observer import Observer
+from evcs.cli import prepare
+from evcs.cli.observer import Observer, wait_for_broker
 from evcs.cli.throwaway import throwaway
 from evcs.config import Settings
 from evcs.core import messages as m
@@ -65,7 +65,7 @@ class Floor:
         missing = 2 * len(self.cps)
         seen: set[str] = set()
         deadline = time.monotonic() + WITHIN_S
-        ports.wait_for(self.settings.mqtt_port, WITHIN_S)
+        wait_for_broker(self.settings.home, WITHIN_S)
         while len(seen) < missing:
             if time.monotonic() > deadline:
                 raise AssertionError(f"floor: {len(seen)} of {missing} messages")

@@ -36,7 +36,8 @@ def system(time_scale: float = 1.0) -> Iterator[Call]:
 
 def account(settings: Settings, identity: str) -> mqtt.Account:
     """How to connect to a home's broker as somebody."""
-    return mqtt.Account(settings.mqtt, identity, lambda: secret_files.read(settings.home, identity))
+    home = settings.home
+    return mqtt.Account(home.broker_socket, identity, lambda: secret_files.read(home, identity))
 
 
 def start(call: Call) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 from bench.ours import WITHIN_S, account, quiet
 from evcs.adapters import broker_accounts, mqtt, secret_files
-from evcs.cli import ports, prepare
+from evcs.cli import prepare
+from evcs.cli.observer import wait_for_broker
 from evcs.cli.throwaway import throwaway
 from evcs.config import Settings
 from evcs.core import messages as m
@@ -39,7 +40,7 @@ class Stage:
     def start(self) -> int:
         """Start both and tell Central of the fleet; Central's pid."""
         self._run("mosquitto", "-c", "mosquitto.conf")
-        ports.wait_for(self.settings.mqtt_port, WITHIN_S)
+        wait_for_broker(self.settings.home, WITHIN_S)
         pid = self._run(sys.executable, "-P", "-m", "evcs", "central")
         with self.voice([topics.of_kind(m.JudgedState)]) as (bus, inbox):
             for number, cp in enumerate(self.cps):

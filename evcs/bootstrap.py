@@ -32,7 +32,8 @@ def _boot() -> str:
 def _account(settings: Settings, identity: str) -> Account:
     from evcs.adapters import mqtt, secret_files
 
-    return mqtt.Account(settings.mqtt, identity, lambda: secret_files.read(settings.home, identity))
+    home = settings.home
+    return mqtt.Account(home.broker_socket, identity, lambda: secret_files.read(home, identity))
 
 
 def _births(service: str) -> tuple[ServiceStatus, ServiceStatus]:
@@ -54,14 +55,6 @@ def _inbox() -> Inbox:
     return inbox
 
 
-def _lighten_paho(settings: Settings) -> None:
-    """Where the broker's loopback has TLS a CP process needs all of paho."""
-    from evcs.adapters.light_paho import lighten
-
-    if settings.mqtt.ca is None:
-        lighten()
-
-
 def _end_if_orphaned(settings: Settings) -> None:
     """supervisord may have ended before setpriv could tie this process to it."""
     if under_supervisord():
@@ -75,7 +68,9 @@ def _end_if_orphaned(settings: Settings) -> None:
 
 def run_engine(settings: Settings, cp: str) -> None:
     """The Engine of a CP."""
-    _lighten_paho(settings)
+    from evcs.adapters.light_paho import lighten
+
+    lighten()
     from evcs.adapters import clock, engine_health, mqtt
     from evcs.adapters.journal import Journal
     from evcs.core.charger import EmulatedCharger
@@ -99,7 +94,9 @@ def run_engine(settings: Settings, cp: str) -> None:
 
 def run_monitor(settings: Settings, cp: str) -> None:
     """The Monitor of a CP."""
-    _lighten_paho(settings)
+    from evcs.adapters.light_paho import lighten
+
+    lighten()
     from evcs.adapters import clock, mqtt
     from evcs.services import loop, monitor
 

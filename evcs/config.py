@@ -78,6 +78,11 @@ class Home(NamedTuple):
     def supervisor_socket(self) -> Path:
         return self.run / "supervisor.sock"
 
+    @property
+    def broker_socket(self) -> Path:
+        """Where this host's own processes reach the broker."""
+        return self.run / "mosquitto.sock"
+
     def secret(self, identity: str) -> Path:
         """The file that holds the password of an identity, and nothing else."""
         return self.data / "secrets" / identity
@@ -111,7 +116,7 @@ class Endpoint(NamedTuple):
 class Settings(NamedTuple):
     """Everything that can be set. Ports are TCP, times seconds; to keep 0 days is for ever.
 
-    The broker always listens on 127.0.0.1 and `mqtt_port`, for the processes here, and
+    The broker always listens on 127.0.0.1 and `mqtt_port`, for people and tools here, and
     with `mqtt_tls` ALWAYS encrypts that too. What listens on any other address serves TLS alone.
     """
 
@@ -144,12 +149,6 @@ class Settings(NamedTuple):
     def needs_certificate(self) -> bool:
         """Whether anything serves TLS."""
         return self.mqtt_is_open or self.http_is_open or ALWAYS in (self.mqtt_tls, self.http_tls)
-
-    @property
-    def mqtt(self) -> Endpoint:
-        """The broker, for the processes here."""
-        ca = self.home.ca if self.mqtt_tls == ALWAYS else None
-        return Endpoint(LOOPBACK, self.mqtt_port, ca)
 
     @property
     def web(self) -> Endpoint:

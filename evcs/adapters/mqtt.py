@@ -1,5 +1,8 @@
 """The bus: one MQTT 5 connection for one identity, kept up for as long as it is wanted.
 
+It goes over the broker's unix socket, which nobody else of this machine can reach or stand in
+for, and which has room when strangers hold all that the TCP listeners give.
+
 Each connection is a new paho client: what an old one had not sent is dropped on purpose,
 since who owns a fact tells it again at every connection. paho's thread only decodes and
 puts into the inbox; all work is done by the service's own loop.
@@ -12,6 +15,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -22,14 +26,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.adapters.clock import timestamp
-from evcs.config import Endpoint
 from evcs.core import topics
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Cleared, Message
 
 KEEPALIVE_S = 15
 READ_AHEAD = 16_384
-CONNECT_TIMEOUT_S = 5.0
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 MAX_WAITING_MESSAGES = 20_000
@@ -37,11 +39,6 @@ REFUSED = frozenset({134, 135})
 TRIES_WITH_A_NEW_SECRET = 4
 
 _log = logging.getLogger("evcs")
-
-
-def _no_delay(_client: Client, _data: Any, sock: Any) -> None:
-    """Small packets go out at once: with Nagle one behind an acknowledgement waits 40 ms."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class _ReadAhead:
@@ -71,11 +68,10 @@ class _ReadAhead:
 
 
 class _Client(Client):
-    """paho's client, with a socket that reads ahead where no TLS does."""
+    """paho's client, with a socket that reads ahead."""
 
-    def _create_socket_connection(self) -> Any:
-        sock = super()._create_socket_connection()
-        return sock if self._ssl else _ReadAhead(sock)
+    def _create_unix_socket_connection(self) -> Any:
+        return _ReadAhead(super()._create_unix_socket_connection())
 
 
 def _jitter() -> float:
@@ -85,21 +81,6 @@ def _jitter() -> float:
 
 def _options(wanted: Sequence[topics.Subscription]) -> list[tuple[str, SubscribeOptions]]:
     return [(one.filter, SubscribeOptions(qos=one.qos, noLocal=not one.own)) for one in wanted]
-
-
-def _run_loop(client: Client, threaded: bool) -> None:
-    """paho's loop, until the connection ends.
-
-    Left to itself paho writes from the thread that publishes, which saves a switch but may
-    not happen to a TLS connection while it is read: OpenSSL then loses it (seen).
-    """
-    if not threaded:
-        client.loop_forever()
-        return
-    client.loop_start()
-    thread = client._thread
-    if thread is not None:
-        thread.join()
 
 
 class Connected(NamedTuple):
@@ -121,9 +102,9 @@ class Received(NamedTuple):
 
 
 class Account(NamedTuple):
-    """Who connects where. The secret is read again at every connection, and so is the CA."""
+    """Who connects to which socket. The secret is read again at every connection."""
 
-    broker: Endpoint
+    socket: Path
     identity: str
     secret: Callable[[], str]
 
@@ -225,9 +206,8 @@ class Bus:
         try:
             self._reached = False
             self._client = client = self._new_client()
-            broker = self._account.broker
-            client.connect(broker.host, broker.port, KEEPALIVE_S, clean_start=True)
-            _run_loop(client, threaded=broker.ca is not None)
+            client.connect(str(self._account.socket), keepalive=KEEPALIVE_S, clean_start=True)
+            client.loop_forever()
             reached = self._reached
         except (OSError, EvcsError) as error:
             reason = str(error)
@@ -245,13 +225,9 @@ class Bus:
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
+            transport="unix",
             reconnect_on_failure=False,
         )
-        if self._account.broker.ca is not None:
-            from evcs.adapters.tls import client_context
-
-            client.tls_set_context(client_context(self._account.broker.ca))
-        client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_queued_messages_set(0)
         # None: to keep to one, paho goes through all that is under way at each acknowledgement.
         client.max_inflight_messages_set(0)
@@ -264,7 +240,6 @@ class Bus:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        client.on_socket_open = _no_delay
         return client
 
     def _on_connect(

@@ -69,13 +69,14 @@ def patience(settings: Settings) -> float:
     return START_WITHIN_S if supervisord_pid(settings.home) is not None else 0.0
 
 
-def require_running(settings: Settings, what: str, port: int) -> None:
+def require_running(settings: Settings, what: str, port: int | None = None) -> None:
     """While the system is down its ports may be anybody's: no secret is to go there.
 
     Raises Unreachable.
     """
     if supervisord_pid(settings.home) is None:
-        raise Unreachable(f"{what} does not answer on port {port}", "start it: evcs up")
+        where = "" if port is None else f" on port {port}"
+        raise Unreachable(f"{what} does not answer{where}", "start it: evcs up")
 
 
 class Call:

@@ -25,7 +25,7 @@ class _Driver:
         self._name, self._cp, self._dice = name, cp, dice
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         secret = secret_files.read(settings.home, f"driver/{name}")
-        account = mqtt.Account(settings.mqtt, f"driver/{name}", lambda: secret)
+        account = mqtt.Account(settings.home.broker_socket, f"driver/{name}", lambda: secret)
         self._bus = mqtt.Bus(
             account, self._events.put, [topics.of_kind(m.DriverEvent, driver=name)]
         )
@@ -97,7 +97,7 @@ class Watch:
     def __init__(self, settings: Settings) -> None:
         self._seen: dict[str, set[str]] = {}
         secret = secret_files.read(settings.home, "inspector")
-        account = mqtt.Account(settings.mqtt, "inspector", lambda: secret)
+        account = mqtt.Account(settings.home.broker_socket, "inspector", lambda: secret)
         self._bus = mqtt.Bus(account, self._take, [topics.of_kind(m.JudgedState)])
         self._bus.start()
 

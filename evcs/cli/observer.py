@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import queue
+import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from evcs.adapters import mqtt, secret_files
 from evcs.cli.common import patience, require_running
-from evcs.config import Settings
+from evcs.config import Home, Settings
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import Denied, Unreachable
 
 ONE_TRY_S = 0.5
+POLL_S = 0.02
 SILENT_CENTRAL_S = 8.0
 
 
@@ -25,11 +27,10 @@ class Observer:
         self, settings: Settings, subscriptions: Iterable[topics.Subscription],
         identity: str = "inspector", decode: Callable[[str, bytes], Any] = topics.decode,
     ) -> None:  # fmt: skip
-        require_running(settings, "the broker", settings.mqtt_port)
+        require_running(settings, "the broker")
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         password = secret_files.read(settings.home, identity)
-        account = mqtt.Account(settings.mqtt, identity, lambda: password)
-        self._port = settings.mqtt_port
+        account = mqtt.Account(settings.home.broker_socket, identity, lambda: password)
         wanted = list(subscriptions)
         if topics.below() not in wanted:  # the broker tells overlapping ones twice
             wanted.append(topics.central_status())
@@ -40,21 +41,17 @@ class Observer:
     def __enter__(self) -> Self:
         self._bus.start()
         deadline = time.monotonic() + max(self._patience_s, ONE_TRY_S)
-        reason, refused = "", False
+        refused = False
         while not self._bus.connected:
             event = self._next(deadline)
             if event is None:
                 hint = "see: evcs logs mosquitto" if self._patience_s else "start it: evcs up"
                 if refused:
                     raise Denied("the broker refused the credentials", "see: evcs status")
-                if "certificate" in reason:
-                    raise Unreachable(
-                        f"the broker's certificate is refused: {reason}", "see: evcs doctor"
-                    )
-                raise Unreachable(f"the broker does not answer on port {self._port}", hint)
+                raise Unreachable("the broker does not answer", hint)
             if isinstance(event, mqtt.Disconnected):
                 # An identity that was made just now is known to the broker a moment later.
-                reason, refused = event.reason, refused or event.refused
+                refused = refused or event.refused
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,6 +124,19 @@ class Observer:
             return self._events.get(timeout=max(deadline - time.monotonic(), 0.0))
         except queue.Empty:
             return None
+
+
+def wait_for_broker(home: Home, within_s: float) -> None:
+    """Until the broker takes connections, or the time is over: a failed one waits before its next.
+
+    A socket file alone says nothing, since a killed broker leaves its own behind.
+    """
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(home.broker_socket)) == 0:
+                return
+        time.sleep(POLL_S)
 
 
 def states(settings: Settings, cps: set[str], timeout_s: float = 3.0) -> dict[str, m.JudgedState]:

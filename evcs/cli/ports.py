@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import secrets
 import socket
-import time
 from collections.abc import Iterator
 from functools import cache
 from itertools import cycle, islice
@@ -14,7 +13,6 @@ from pathlib import Path
 from evcs.config import LOOPBACK, Settings
 from evcs.core.errors import Conflict, EvcsError
 
-POLL_S = 0.02
 LOWEST, HIGHEST = 10_000, 32_768
 _OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -95,16 +93,6 @@ def check_ports(settings: Settings) -> None:
                     f"{address} port {port} can't be had: {error.strerror} ({port_holder(port)})",
                     f"choose another with {variable}, or end what holds it",
                 ) from None
-
-
-def wait_for(port: int, within_s: float) -> None:
-    """Until someone listens on a port of this machine, or the time is over."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(POLL_S)
 
 
 def port_holder(port: int) -> str:

@@ -16,6 +16,7 @@ from evcs.config import INSTALL_ROOT, LOOPBACK, Home, Settings, to_environment
 from evcs.core import messages as m
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.reconcile import wanted_here
+from evcs.core.setting_values import ALWAYS
 from evcs.services.registry.service import accounts, open_store
 
 STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
@@ -106,8 +107,9 @@ def _listeners(settings: Settings) -> None:
     text = (
         "# Rendered by `evcs up` from the settings; changes here are lost.\n"
         f"user {owner}\n"
+        f"listener 0 {settings.home.broker_socket.relative_to(settings.home.path)}\n"
         f"listener {settings.mqtt_port} {LOOPBACK}\n"
-    ) + (tls if settings.mqtt.ca else "")
+    ) + (tls if settings.mqtt_tls == ALWAYS else "")
     if settings.mqtt_is_open:
         text += f"listener {settings.mqtt_tls_port} {settings.mqtt_listen}\n{tls}"
     write_atomic(settings.home.run / "mosquitto.d" / "listeners.conf", text.encode())

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.cli import ports, room, supervision
+from evcs.cli import room, supervision
 from evcs.cli.common import Call, table
-from evcs.cli.observer import Observer
+from evcs.cli.observer import Observer, wait_for_broker
 from evcs.cli.throwaway import pids_of, throwaway
 from evcs.config import Home
 from evcs.core import charge_point as cp_states
@@ -81,7 +81,7 @@ def _greens(call: Call, names: set[str]) -> dict[str, float]:
 
     deadline = time.monotonic() + BACK_WITHIN_S
     # A connection that fails is tried again after a pause, which would be counted.
-    ports.wait_for(call.settings.mqtt_port, BACK_WITHIN_S)
+    wait_for_broker(call.settings.home, BACK_WITHIN_S)
     while time.monotonic() < deadline:
         with suppress(Unreachable), Observer(call.settings, [topics.of_kind(m.JudgedState)]) as eye:
             if eye.wait(take, deadline - time.monotonic(), needs_central=False):

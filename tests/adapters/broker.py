@@ -11,7 +11,7 @@ from typing import Any
 
 from evcs.adapters import broker_accounts, mqtt
 from evcs.cli import ports
-from evcs.config import Endpoint, Home
+from evcs.config import Home
 from evcs.core import topics
 from tests.system_under_test import eventually
 
@@ -26,13 +26,13 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
         owner = Path(home.path).owner()
         (home.run / "mosquitto.d" / "listeners.conf").write_text(
-            f"user {owner}\nlistener {self.port} 127.0.0.1\n"
+            f"user {owner}\nlistener 0 run/mosquitto.sock\nlistener {self.port} 127.0.0.1\n"
         )
 
     @property
-    def endpoint(self) -> Endpoint:
-        """Where it is."""
-        return Endpoint("127.0.0.1", self.port)
+    def socket(self) -> Path:
+        """Where our own processes reach it."""
+        return self._home.broker_socket
 
     def start(self) -> None:
         """Start it and wait until it listens."""
@@ -123,7 +123,7 @@ class Listeners:
     ) -> tuple[mqtt.Bus, Events]:  # fmt: skip
         """Connect one more, and wait until it is."""
         events = self._events[identity] = Events()
-        account = mqtt.Account(self._broker.endpoint, identity, lambda: password)
+        account = mqtt.Account(self._broker.socket, identity, lambda: password)
         bus = mqtt.Bus(account, events.put, subscriptions, will)
         self._buses.append(bus)
         bus.start()

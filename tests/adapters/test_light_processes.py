@@ -56,7 +56,7 @@ def test_a_running_cp_process_is_light(
     broker.accounts({"inspector": "look", f"cp/CP-001/{role}": "a"})
     seen: list[Any] = []
     kind = m.EngineStatus if role == "engine" else m.MonitorStatus
-    look = mqtt.Account(broker.endpoint, "inspector", lambda: "look")
+    look = mqtt.Account(broker.socket, "inspector", lambda: "look")
     bus = mqtt.Bus(look, seen.append, [topics.of_kind(kind)])
     bus.start()
     process = child(RUN, role, EVCS_HOME=str(home.path), EVCS_MQTT_PORT=str(broker.port))

@@ -21,7 +21,7 @@ def known(broker: Broker) -> Broker:
     """The broker with these accounts."""
     broker.accounts(ACCOUNTS)
     events = Events()
-    bus = mqtt.Bus(mqtt.Account(broker.endpoint, CP2, lambda: "e2"), events.put, [])
+    bus = mqtt.Bus(mqtt.Account(broker.socket, CP2, lambda: "e2"), events.put, [])
     bus.start()
     events.wait(mqtt.Connected)
     bus.stop()
@@ -72,7 +72,7 @@ def test_a_loss_is_told_once_however_often_it_tries(known: Broker, listeners: Li
     known.kill()
     told.wait(mqtt.Disconnected)
     tries = Events()
-    other = mqtt.Bus(mqtt.Account(known.endpoint, CP2, lambda: count(tries)), Events().put, [])
+    other = mqtt.Bus(mqtt.Account(known.socket, CP2, lambda: count(tries)), Events().put, [])
     other.start()
     tries.wait(int, 4)
     other.stop()
@@ -90,7 +90,7 @@ def count(tries: Events) -> str:
 
 def test_the_secret_is_read_again_at_each_connection(known: Broker) -> None:
     secret, events = ["old"], Events()
-    bus = mqtt.Bus(mqtt.Account(known.endpoint, CP1, lambda: secret[0]), events.put, [])
+    bus = mqtt.Bus(mqtt.Account(known.socket, CP1, lambda: secret[0]), events.put, [])
     bus.start()
     assert events.wait(mqtt.Disconnected)[0].refused
     secret[0] = "e1"
@@ -119,7 +119,7 @@ def test_a_missing_secret_is_waited_for(known: Broker) -> None:
             raise OSError("no such file")
         return secret["it"]
 
-    bus = mqtt.Bus(mqtt.Account(known.endpoint, CP1, read), events.put, [])
+    bus = mqtt.Bus(mqtt.Account(known.socket, CP1, read), events.put, [])
     bus.start()
     events.wait(str, 2)
     secret["it"] = "e1"
@@ -222,7 +222,7 @@ def test_the_registry_takes_away_what_a_deleted_cp_left(
 def _renewed_while_away(broker: Broker) -> tuple[mqtt.Bus, Events]:
     """A bus that was let in, lost its connection, and comes back with a newer secret."""
     secrets, told = ["old"], Events()
-    account = mqtt.Account(broker.endpoint, "cp/CP-001/engine", lambda: secrets[-1])
+    account = mqtt.Account(broker.socket, "cp/CP-001/engine", lambda: secrets[-1])
     bus = mqtt.Bus(account, told.put, [])
     broker.accounts({"cp/CP-001/engine": "old"})
     bus.start()
@@ -268,8 +268,10 @@ def test_what_is_listened_to_changes_while_connected_and_stays_so(
     assert bus.say(status("CP-1", boot="b2"))
     assert heard.wait(mqtt.Received, 2)[1].message == status("CP-1", boot="b2")
     eye.unsubscribe(more)
-    bus.say(status("CP-1", boot="b3"))
     eye.subscribe([topics.of_kind(m.EngineStatus, cp="CP-2")])
     other, _ = listeners.add(CP2, "e2")
     assert other.say(status("CP-2"))
     assert heard.wait(mqtt.Received, 3)[2].message == status("CP-2")
+    bus.say(status("CP-1", boot="b3"))
+    other.say(status("CP-2", boot="b3"))
+    assert heard.wait(mqtt.Received, 4)[3].message == status("CP-2", boot="b3")

@@ -29,6 +29,16 @@ def test_all_listeners_are_on_loopback(system: System) -> None:
     assert _listening(ports) == {("0100007F", port) for port in ports}
 
 
+def test_our_own_processes_use_a_socket_that_nobody_else_reaches(system: System) -> None:
+    system.ok("evcs-cp", "create", "CP-SOCKET")
+    port = f":{system.mqtt_port:04X}"
+    tables = [Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
+    ends = [row.split()[1:4] for rows in tables for row in rows]
+    assert not [end for end in ends if end[2] == "01" and (end[0] + end[1]).count(port)]
+    assert system.home.joinpath("run").stat().st_mode & 0o077 == 0
+    assert system.home.joinpath("run", "mosquitto.sock").is_socket()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -320,20 +320,17 @@ def test_a_wrong_ca_is_refused_by_every_client(secured: System, other_ca: Path) 
         for command in (
             ["evcs-cp", "list"],
             ["evcs", "open"],
-            ["evcs", "watch"],
-            ["evcs-driver", "charge", "CP-001", "--driver", "ALICE"],
         ):
             done = secured.run(*command)
             assert done.code == 6, done
             assert "certificate" in done.err
             assert "Traceback" not in done.err
-        # An Engine that starts now finds nobody that it may trust.
+        # The bus is reached over a socket that only this home's owner can make.
         secured.ok("supervisorctl", "restart", "CP-001:engine")
-        log = secured.home / "log" / "CP-001.engine.log"
-        eventually("refused", lambda: "certificate verify failed" in log.read_text())
+        charge = ["charge", "CP-001", "--driver", "ALICE", "--kwh", "1"]
+        eventually("it charges", lambda: secured.run("evcs-driver", *charge).code == 0)
     finally:
         ca(secured).write_bytes(kept)
-    secured.wait_for_state("CP-001", "ACTIVATED")
 
 
 def test_a_renewed_certificate_touches_no_cp(secured: System) -> None:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from evcs.adapters import broker_accounts, secret_files
 from evcs.adapters.mqtt import Account, Bus
 from evcs.cli import ports
-from evcs.config import Endpoint, Home
+from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS
 
@@ -71,7 +71,7 @@ class Stage:
         shutil.copy(ROOT / "mosquitto.conf", home.path)
         shutil.copy(ROOT / "conf" / "mosquitto.acl", home.path / "conf")
         owner = f"user {home.path.owner()}\n" if os.getuid() == 0 else ""
-        listener = f"listener {self.mqtt_port} 127.0.0.1\n{owner}"
+        listener = f"listener 0 run/mosquitto.sock\nlistener {self.mqtt_port} 127.0.0.1\n{owner}"
         (home.run / "mosquitto.d" / "main.conf").write_text(listener)
         names = secret_files.SERVICES
         broker_accounts.write(home, {name: secret_files.create(home, name) for name in names})
@@ -145,7 +145,7 @@ class Stage:
         """A connection that speaks as a service."""
         if identity not in self._voices:
             account = Account(
-                Endpoint("127.0.0.1", self.mqtt_port),
+                self.home.broker_socket,
                 identity,
                 lambda: secret_files.read(self.home, identity),
             )
