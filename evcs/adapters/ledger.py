@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from evcs.adapters import ledger_keeping, ledger_schema
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
+from evcs.core.ids import short
 from evcs.core.messages import NOTHING
 from evcs.core.session import SETTLED, Session
 from evcs.core.units import cost_eur
@@ -40,7 +41,8 @@ def to_json(session: Session) -> dict[str, Any]:
         "energy_wh": session.energy_wh,
         "cost_eur": session.cost_so_far,
         "price_eur_kwh": session.price_eur_kwh,
-        "reason": session.reason,
+        # A ticket of old may hold more than would be taken now, and is never changed.
+        "reason": short(session.reason) if session.reason else session.reason,
     }
 
 
@@ -65,9 +67,17 @@ class Ledger:
         found = self._select("WHERE session_id = ?", session_id)
         return found[0] if found else None
 
-    def of_driver(self, driver: str, limit: int) -> list[Session]:
-        """A driver's sessions, the latest first."""
-        return self._select("WHERE driver = ? ORDER BY started_at DESC LIMIT ?", driver, limit)
+    def of_driver(self, driver: str, limit: int, after: str | None = None) -> list[Session]:
+        """A driver's sessions, the latest first; those before the session `after`, if given."""
+        older = (
+            "AND (started_at, session_id) < "
+            "(SELECT started_at, session_id FROM session WHERE session_id = ?)"
+        )
+        return self._select(
+            f"WHERE driver = ? {older if after is not None else ''} "
+            "ORDER BY started_at DESC, session_id DESC LIMIT ?",
+            *(value for value in (driver, after, limit) if value is not None),
+        )
 
     def noted(self) -> dict[str, str]:
         """How far the audit has come: what it knew last, by key."""

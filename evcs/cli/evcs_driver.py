@@ -28,6 +28,7 @@ from evcs.core.errors import (
 from evcs.core.ids import check_id
 
 ANSWER_WITHIN_S = 15.0
+AGAIN_S = 2.0
 SILENCE_S = 3.0
 ENDED_WELL = frozenset({"completed", "driver", "unplugged", "out_of_order", "deleted", "closed"})
 
@@ -61,9 +62,23 @@ class Talk:
     def __exit__(self, *_: object) -> None:
         self._observer.__exit__()
 
-    def ask(self, verb: str, cp: str | None = None, energy_wh: int | None = None) -> m.DriverEvent:
+    def pages(self, verb: str, name: str) -> list[Body]:
+        """All rows of a list that Central answers page by page. Raises what denies it."""
+        rows: list[Body] = []
+        after: str | None = None
+        while True:
+            body = self.ask(verb, after=after).body
+            rows += body[name]
+            if not body.get("more"):  # a Central of an older version tells all at once
+                return rows
+            after = body["next"]
+
+    def ask(
+        self, verb: str, cp: str | None = None, energy_wh: int | None = None,
+        after: str | None = None,
+    ) -> m.DriverEvent:  # fmt: skip
         """Send a request and return the first event that answers it. Raises what denies it."""
-        asked = m.DriverRequest(self.driver, verb, os.urandom(8).hex(), cp, energy_wh)
+        asked = m.DriverRequest(self.driver, verb, os.urandom(8).hex(), cp, energy_wh, after)
         found: list[m.DriverEvent] = []
 
         def take(message: m.Message | m.Cleared) -> bool:
@@ -71,8 +86,12 @@ class Talk:
                 found.append(message)
             return bool(found)
 
-        if not self._observer.ask(asked, take, ANSWER_WITHIN_S):
-            raise Unreachable(f"no answer to {verb}", "is the CP there? see: evcs-cp list")
+        # Central may leave out who asks for page after page: it is asked again.
+        once = ANSWER_WITHIN_S if after is None else AGAIN_S
+        deadline = time.monotonic() + ANSWER_WITHIN_S
+        while not self._observer.ask(asked, take, once):
+            if time.monotonic() >= deadline:
+                raise Unreachable(f"no answer to {verb}", "is the CP there? see: evcs-cp list")
         if found[0].event == "denied":
             raise denial(found[0])
         return found[0]
@@ -217,7 +236,7 @@ def stop_charge(call: Call, driver: str) -> None:
 def list_offers(call: Call, driver: str) -> None:
     """List CPs with state and price, as Central offers them."""
     with Talk(call, driver) as talk:
-        found = talk.ask("list").body["cps"]
+        found = talk.pages("list", "cps")
     rows = [
         (
             cp["id"], call.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
@@ -233,7 +252,7 @@ def list_offers(call: Call, driver: str) -> None:
 def history(call: Call, driver: str) -> None:
     """List your sessions and tickets, the latest first."""
     with Talk(call, driver) as talk:
-        found = talk.ask("history").body["sessions"]
+        found = talk.pages("history", "sessions")
     rows = [
         (
             one["session_id"], one["cp"], one["state"], one["started_at"],

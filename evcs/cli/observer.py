@@ -36,6 +36,7 @@ class Observer:
             wanted.append(topics.central_status())
         self._bus = mqtt.Bus(account, self._events.put, wanted, decode=decode)
         self._central: bool | None = None
+        self._boot: str | None = None
         self._patience_s = patience(settings)
 
     def __enter__(self) -> Self:
@@ -65,6 +66,7 @@ class Observer:
         found = event.message
         if isinstance(found, m.ServiceStatus) and found.service == "central":
             self._central = found.online
+            self._boot = found.boot if found.online else None
         return found
 
     def receive(self, deadline: float) -> mqtt.Received | None:
@@ -108,7 +110,9 @@ class Observer:
 
         A Central that comes back in the meantime is asked again: it knows a request by its id.
         """
-        asked: str | None = None
+        asked = self._boot
+        if asked is not None:
+            self._bus.say(request)
 
         def step(message: m.Message | m.Cleared) -> bool:
             nonlocal asked

@@ -9,7 +9,8 @@ from evcs.cli.common import Call
 from evcs.cli.observer import Observer
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import BY_CODE, EvcsError, Unreachable
+from evcs.core.errors import BY_CODE, BadValue, EvcsError, Unreachable
+from evcs.core.ids import MAX_TEXT
 
 ANSWER_WITHIN_S = 15.0
 
@@ -19,6 +20,8 @@ def ask_operator(
     reason: str | None = None, driver: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask Central for something and return its answer's body. Raises what it refuses with."""
+    if reason is not None and len(reason) > MAX_TEXT:
+        raise BadValue("the reason is too long", f"allowed: text of at most {MAX_TEXT} characters")
     asked = m.OperatorRequest("operator", verb, os.urandom(8).hex(), cp, session_id, reason, driver)
     answers: list[m.OperatorEvent] = []
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from evcs.core.ids import short
 from evcs.core.messages import DesiredCp, EngineStatus, MonitorStatus
 
 ACTIVATED = "ACTIVATED"
@@ -58,7 +59,7 @@ def _engine_gone(view: View) -> bool:
 
 def _fault(view: View) -> str:
     told = (view.monitor and view.monitor.fault) or (view.engine and view.engine.fault)
-    return f"fault: {told}" if told else "fault"
+    return short(f"fault: {told}") if told else "fault"
 
 
 RULES = (

@@ -11,18 +11,17 @@ from typing import Any
 
 from evcs.core import units
 from evcs.core.errors import BadValue
-from evcs.core.ids import FORGOTTEN, check_id, same
+from evcs.core.ids import FORGOTTEN, MAX_TEXT, check_id, same
 from evcs.core.messages import DesiredCp
 
-MAX_LOCATION = 200
 SERVICE = ("in", "out")
 
 
 def _location(value: object) -> str:
-    if not isinstance(value, str) or len(value) > MAX_LOCATION or "\0" in value:
+    if not isinstance(value, str) or len(value) > MAX_TEXT or "\0" in value:
         raise BadValue(
             f"location: {ascii(value)[:60]} is not allowed",
-            f"allowed: text of at most {MAX_LOCATION} characters, without NUL",
+            f"allowed: text of at most {MAX_TEXT} characters, without NUL",
         )
     try:
         value.encode("utf-8")

@@ -1,4 +1,9 @@
-"""CP and driver ids: the one pattern that makes names, files, topics and sections safe."""
+"""Ids, words and texts from outside: the rules that make them safe wherever they go.
+
+An id may be a file's name, a level of a topic, a section. A word (a request's id, a session's) is
+kept as it is or refused. A text (a reason, a fault) is for people: what would steer a terminal or
+begin a line of its own becomes a space, and what is too long is cut.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,11 @@ from evcs.core.errors import BadValue
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 ALLOWED = "1 to 32 of A-Z a-z 0-9 _ -, the first a letter or digit"
+
+MAX_WORD = 128
+MAX_TEXT = 200
+#: They join letters and emoji, though Python doesn't count them among what is printed.
+_JOINERS = "\u200c\u200d"
 
 #: Programs that supervisord runs beside the CPs; a CP of that name would be one of them.
 RESERVED = frozenset({"mosquitto", "registry", "central", "cp-manager", "web"})
@@ -43,6 +53,24 @@ def check_id(what: str, value: object) -> str:
     if what == "CP" and str(value).lower() in TAKEN:
         raise BadValue(f"CP id {value} is reserved", "it names a service; choose another id")
     return str(value)
+
+
+def is_word(value: str) -> bool:
+    """Whether `value` may be told on and kept as it is."""
+    return len(value) <= MAX_WORD and value.isprintable()
+
+
+def plain(text: str, instead: str = " ") -> str:
+    """A text without what would steer a terminal: controls, line ends, changes of direction."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in _JOINERS else instead for c in text)
+
+
+def short(text: str) -> str:
+    """The same, of at most MAX_TEXT characters; one that is cut ends with an ellipsis."""
+    text = plain(text)
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def same(one: str) -> str:

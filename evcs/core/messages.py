@@ -134,13 +134,18 @@ class JudgedState(NamedTuple):
 
 
 class DriverRequest(NamedTuple):
-    """Driver: charge, stop, list, history, status."""
+    """Driver: charge, stop, list, history, status.
+
+    A list or history comes in pages: `after` is the last one's `next`, `limit` the most rows.
+    """
 
     driver: str
     verb: str
     id: str
     cp: str | None = None
     energy_wh: int | None = None
+    after: str | None = None
+    limit: int | None = None
 
 
 class OperatorRequest(NamedTuple):

@@ -2,29 +2,36 @@
 
 The first level is who speaks. Payloads are flat UTF-8 JSON objects with units in the
 names; `ts` goes on every message but a will. A reader ignores keys it doesn't know;
-what it can't read raises Unreadable, for the reader to count, log and drop.
+what it can't read raises Unreadable, for the reader to count, log and drop. Each text that
+is read is bounded (core.ids), so what is made of it is.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core import strict_json
-from evcs.core.ids import is_id
+from evcs.core.ids import MAX_TEXT, is_id, is_word, short
 
 PREFIX = "evcs/v1/"
 MAX_PAYLOAD = 65_536
 MAX_INT = 10**15
-MAX_TEXT = 4_096
 
 #: Pattern lines of the broker's ACL: an identity X writes below X/ and reads what is
 #: addressed to it below central/X/, and central/status (contract, "The bus").
 WRITE_OWN = PREFIX + "%u/#"
 READ_OWN = PREFIX + "central/%u/#"
+
+
+#: Fields for people, which are shortened; a location is the operator's and else stays as it is.
+#: Every other text is a word, which is refused instead.
+TEXTS: dict[str, Callable[[str], str]] = {
+    "reason": short, "fault": short, "error": short, "location": lambda text: text[:MAX_TEXT],
+}  # fmt: skip
 
 
 class Unreadable(ValueError):
@@ -139,6 +146,11 @@ def clear(kind: type, **levels: str) -> Publication:
     return Publication(PREFIX + _spell(route.template, levels), b"", 1, True)
 
 
+def size(value: Mapping[str, Any]) -> int:
+    """Bytes of an object within a payload."""
+    return len(_JSON.encode(value).encode())
+
+
 def encode(message: m.Message, ts: str | None) -> Publication:
     """A message as the broker takes it; `ts` is None for a will."""
     kind = type(message)
@@ -239,8 +251,11 @@ def build(kind: type, found: dict[str, Any], levels: Mapping[str, str]) -> Any:
 def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
     if type(value) not in types:
         raise Unreadable(f"{name} is of the wrong type")
-    if type(value) is str and len(value) > MAX_TEXT:
-        raise Unreadable(f"{name} is too long")
+    if type(value) is str:
+        if name in TEXTS:
+            return TEXTS[name](value)
+        if not is_word(value):
+            raise Unreadable(f"{name} is too long, or holds what is not printed")
     if type(value) in (int, float) and not abs(value) <= MAX_INT:  # NaN too
         raise Unreadable(f"{name} is out of bounds")
     if name == "session" and type(value) is dict:

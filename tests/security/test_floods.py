@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -192,3 +193,56 @@ def test_after_the_flood(fleet: System) -> None:
     no_traceback(fleet)
     rows = fleet.ok("evcs", "audit", "--cp", CP, "--limit", "100000", "--json").json
     assert len(rows) < 5_000, "a flood must not fill the ledger"
+
+
+def _is_answered_within_a_second(system: System, bob: MqttClient, until: float) -> None:
+    """A driver charges, and stops, and charges again."""
+    waits: list[float] = []
+    while time.monotonic() < until:
+        begun = time.monotonic()
+        number = f"c{len(waits)}"
+        asked = {"id": number, "verb": "charge", "cp": "CP-006", "energy_wh": 20_000}
+        bob.write("evcs/v1/driver/BOB/request", json.dumps(asked).encode())
+        bob.wait_for_answer(number)
+        waits.append(time.monotonic() - begun)
+        system.run("evcs-driver", "stop", "--driver", "BOB")
+    assert any(b'"event":"authorised"' in payload for _, payload in bob.heard)
+    assert len(waits) > 3
+    assert max(waits) < 1.0, waits
+
+
+def test_a_fleet_larger_than_a_payload_asked_for_again_and_again(fleet: System) -> None:
+    with MqttClient(fleet.mqtt_port, "registry", fleet.secret("registry")) as registry:
+        for n in range(400):
+            cp = {"id": f"X-{n:03d}", "service": "in", "price_eur_kwh": "0.30", "max_power_w": 1,
+                  "location": "x" * 200, "host": "elsewhere", "revoked": False, "deleted": False,
+                  "revision": 1}  # fmt: skip
+            registry.send(f"evcs/v1/registry/cp/X-{n:03d}", json.dumps(cp).encode(), retain=True)
+        assert registry.all_answered() <= ALLOWED
+    names = [cp["id"] for cp in fleet.ok("evcs-driver", "list", "--driver", "BOB", "--json").json]
+    assert names == sorted(names)
+    assert len(names) == 406
+    before = fleet.processes()["central"]
+    asked = json.dumps({"id": "l", "verb": "list"}).encode()
+    eve, bob = (
+        MqttClient(fleet.mqtt_port, f"driver/{name}", fleet.secret(f"driver/{name}"))
+        for name in ("EVE", "BOB")
+    )
+    with eve, bob:
+        bob.read("evcs/v1/central/driver/BOB/event")
+        over = threading.Event()
+
+        def repeat() -> None:
+            while not over.is_set():
+                eve.send("evcs/v1/driver/EVE/request", asked)
+                time.sleep(0.002)
+
+        asking = threading.Thread(target=repeat)
+        asking.start()
+        _is_answered_within_a_second(fleet, bob, time.monotonic() + 8)
+        over.set()
+        asking.join()
+    assert fleet.processes()["central"] == before
+    log = (fleet.home / "log" / "central.log").read_text(errors="replace")
+    assert "too many from one sender" in log
+    assert "Packet too large" not in log

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from evcs.core import topics
-from evcs.services.central.fair_share import A_SECOND, AT_ONCE, FairShare
+from evcs.services.central.fair_share import A_PAGE, A_SECOND, AT_ONCE, FairShare
 
 REPLY = json.dumps({"id": "1", "ok": True}).encode()
 
@@ -17,12 +17,14 @@ class Stage:
         self.now = 100.0
         self.share = FairShare(lambda: self.now)
 
-    def taken(self, count: int, topic: str = "evcs/v1/cp/CP-001/engine/reply") -> int:
+    def taken(
+        self, count: int, topic: str = "evcs/v1/cp/CP-001/engine/reply", payload: bytes = REPLY
+    ) -> int:
         """How many of so many messages are read."""
         found = 0
         for _ in range(count):
             try:
-                self.share(topic, REPLY)
+                self.share(topic, payload)
                 found += 1
             except topics.Unreadable:
                 continue
@@ -65,3 +67,14 @@ def test_what_can_not_be_read_is_told_apart() -> None:
         Stage().share("evcs/v1/cp/CP-001", REPLY)
     with pytest.raises(topics.Unreadable, match="not ours"):
         Stage().share("x", REPLY)
+
+
+@pytest.mark.parametrize("verb", ["list", "history"])
+def test_a_page_counts_as_much_as_its_answer_costs(verb: str) -> None:
+    stage = Stage()
+    asked = json.dumps({"verb": verb, "id": "1"}).encode()
+    topic = "evcs/v1/driver/ALICE/request"
+    assert stage.taken(5_000, topic, asked) == AT_ONCE / A_PAGE
+    stage.now += 1.0
+    assert stage.taken(5_000, topic, asked) == A_SECOND / A_PAGE
+    assert stage.taken(1, "evcs/v1/driver/BOB/request", asked) == 1

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evcs.core import ids, topics
 from evcs.core import messages as m
-from evcs.core import topics
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", fullmatch=True)
-TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20).map(ids.plain)
 INTS = st.integers(-topics.MAX_INT, topics.MAX_INT)
 FLOATS = st.floats(-topics.MAX_INT, topics.MAX_INT, allow_nan=False)
 BODIES = st.dictionaries(TEXTS.map("x_{}".format), st.none() | TEXTS | INTS | st.booleans())
@@ -133,7 +133,10 @@ UNREADABLE = {
     "null as text": b'{"online":true,"boot":null}',
     "a will without boot": b'{"online":false}',
     "object as text": b'{"online":true,"boot":{}}',
-    "overlong text": b'{"online":true,"boot":"' + b"x" * 4_097 + b'"}',
+    "overlong text": b'{"online":true,"boot":"' + b"x" * 129 + b'"}',
+    "control character": b'{"online":true,"boot":"a\\u001b[2J"}',
+    "line end": b'{"online":true,"boot":"a\\n"}',
+    "change of direction": b'{"online":true,"boot":"\\u202e"}',
     "overlong payload": b'{"online":true,"boot":"b"}' + b" " * 65_536,
     "deep list": b"[" * 30_000 + b"]" * 30_000,
     "deep object": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
@@ -188,6 +191,26 @@ def test_an_emoji_written_as_a_surrogate_pair_is_text() -> None:
 def test_an_unknown_topic_is_unreadable(topic: str) -> None:
     with pytest.raises(topics.Unreadable):
         topics.decode(topic, b'{"online":true,"boot":"b","id":"1","verb":"stop"}')
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("cable damaged", "cable damaged"), ('"%;<b>é🔌', '"%;<b>é🔌'), ("a\x1b[2J\r\nb", "a [2J  b"),
+     ("\u202eabc\x9b", " abc "), ("x" * 200, "x" * 200), ("x" * 4_096, "x" * 199 + "…"),
+     ("\x01" * 4_096, " " * 199 + "…"), ("👩\u200d🔧", "👩\u200d🔧")],
+    ids=ascii,
+)  # fmt: skip
+def test_a_text_from_outside_is_for_people_short_and_steers_nothing(told: str, kept: str) -> None:
+    payload = json.dumps({"online": True, "boot": "b", "fault": told}).encode()
+    found = topics.decode(STATUS, payload)
+    assert isinstance(found, m.EngineStatus)
+    assert found.fault == kept
+
+
+def test_a_location_is_the_operators_and_stays_as_it_is() -> None:
+    desired = m.DesiredCp("A", "A", "in", "0.30", 1, "a\nb\t", "main", False, False, 1)
+    sent = topics.encode(desired, TS)
+    assert topics.decode(sent.topic, sent.payload) == desired
 
 
 JSON = st.recursive(

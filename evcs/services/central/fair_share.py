@@ -6,32 +6,51 @@ from collections.abc import Callable
 from typing import Any
 
 from evcs.core import topics
+from evcs.core.messages import DriverRequest
+from evcs.services.central.pages import PAGED
 
 #: An Engine that supplies says about one thing a second, and a dozen as it connects.
 A_SECOND = 100.0
 AT_ONCE = 2_000.0
+#: A page is answered with up to 48 KiB, which takes as long as so many other messages.
+A_PAGE = 20.0
 LIMITED = (topics.PREFIX + "cp/", topics.PREFIX + "driver/")
 
 
+class Shares:
+    """What each sender has left: so much at once, and so much more each second."""
+
+    def __init__(self, clock: Callable[[], float], at_once: float, a_second: float) -> None:
+        self._clock, self._at_once, self._a_second = clock, at_once, a_second
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, sender: str, cost: float = 1.0) -> bool:
+        """Whether the sender had that much left; then it is gone."""
+        now = self._clock()
+        left, at = self._left.get(sender, (self._at_once, now))
+        left = min(left + (now - at) * self._a_second, self._at_once)
+        enough = left >= cost
+        self._left[sender] = (left - cost if enough else left, now)
+        return enough
+
+
 class FairShare:
-    """Decodes for a bus; more than its share from one sender is dropped before that."""
+    """Decodes for a bus; what is more than a sender's share is dropped."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._left: dict[str, tuple[float, float]] = {}
+        self._shares = Shares(clock, AT_ONCE, A_SECOND)
 
     def __call__(self, topic: str, payload: bytes) -> Any:
         """What a publication says. Raises Unreadable."""
-        if topic.startswith(LIMITED) and not self._may("/".join(topic.split("/", 4)[2:4])):
-            raise topics.Unreadable("too many from one sender")
-        return topics.decode(topic, payload)
+        if not topic.startswith(LIMITED):
+            return topics.decode(topic, payload)
+        sender = "/".join(topic.split("/", 4)[2:4])
+        self._take(sender, 1.0)
+        found = topics.decode(topic, payload)
+        if isinstance(found, DriverRequest) and found.verb in PAGED:
+            self._take(sender, A_PAGE - 1.0)
+        return found
 
-    def _may(self, sender: str) -> bool:
-        now = self._clock()
-        left, at = self._left.get(sender, (AT_ONCE, now))
-        left = min(left + (now - at) * A_SECOND, AT_ONCE)
-        if left < 1.0:
-            self._left[sender] = (left, now)
-            return False
-        self._left[sender] = (left - 1.0, now)
-        return True
+    def _take(self, sender: str, cost: float) -> None:
+        if not self._shares.take(sender, cost):
+            raise topics.Unreadable("too many from one sender")

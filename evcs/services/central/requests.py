@@ -11,12 +11,12 @@ from evcs.core import authorization, units
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.ids import FORGOTTEN
+from evcs.services.central import pages
 from evcs.services.central.outbox import Outbox
 
 if TYPE_CHECKING:
     from evcs.services.central.service import Central
 
-HISTORY_LIMIT = 200
 BY_HAND = frozenset({"plug", "unplug", "fault", "clear"})
 
 
@@ -33,13 +33,8 @@ class Requests:
             self._charge(asked)
         elif asked.verb == "stop":
             self._stop(asked)
-        elif asked.verb == "list":
-            self._answer(asked, {"cps": [self._offer(cp) for cp in self._central.cps()]})
-        elif asked.verb == "history":
-            found = self._ledger.of_driver(asked.driver, HISTORY_LIMIT)
-            current = self._central.sessions.open
-            rows = [to_json(current.get(one.session_id, one)) for one in found]
-            self._answer(asked, {"sessions": rows})
+        elif asked.verb in pages.PAGED:
+            self._page(asked)
         elif asked.verb == "status":
             session = self._central.sessions.of_driver(asked.driver)
             self._answer(asked, {"session": to_json(session) if session else None})
@@ -64,6 +59,20 @@ class Requests:
         asked = self._waiting.pop(reply.id, None)
         if asked is not None:
             self._tell(asked, None if reply.ok else "conflict", reply.error or "")
+
+    def _page(self, asked: m.DriverRequest) -> None:
+        """A page of what grows with the fleet or with time."""
+        limit = asked.limit if asked.limit is not None else pages.MAX_ROWS
+        if not 1 <= limit <= pages.MAX_ROWS:
+            self._deny(asked, "bad_value", f"limit must be 1 to {pages.MAX_ROWS}")
+        elif asked.verb == "list":
+            offers = (self._offer(cp) for cp in self._central.cps(asked.after or ""))
+            self._answer(asked, pages.page("cps", "id", offers, limit))
+        else:
+            found = self._ledger.of_driver(asked.driver, limit + 1, asked.after)
+            current = self._central.sessions.open
+            rows = (to_json(current.get(one.session_id, one)) for one in found)
+            self._answer(asked, pages.page("sessions", "session_id", rows, limit))
 
     def _charge(self, asked: m.DriverRequest) -> None:
         central = self._central

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from evcs.adapters.clock import timestamp
@@ -112,9 +112,12 @@ class Central:
         now = self.clock()
         return self.fleet.get(cp) or fleet.Known(cp, engine_lost_at=now, monitor_lost_at=now)
 
-    def cps(self) -> list[m.DesiredCp]:
-        """The CPs that the Registry wants, by id."""
-        return [known.desired for _, known in sorted(self.fleet.items()) if known.desired]
+    def cps(self, after: str = "") -> Iterator[m.DesiredCp]:
+        """The CPs that the Registry wants, by id; those behind one, if it is named."""
+        for cp in sorted(name for name in self.fleet if name > after):
+            desired = self.fleet[cp].desired
+            if desired is not None:
+                yield desired
 
     def tell(self, cmd: m.Command) -> None:
         """Send a command to an Engine, once all is written."""
