@@ -35,6 +35,10 @@ READ_AHEAD = 16_384
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 MAX_WAITING_MESSAGES = 20_000
+#: mosquitto.conf's max_packet_size. The broker drops whoever sends more.
+MAX_PACKET = 65_536
+#: A PUBLISH beside topic and payload, at most: kind, length, topic's length, id, expiry.
+PACKET_FRAME = 1 + 4 + 2 + 2 + 6
 REFUSED = frozenset({134, 135})
 TRIES_WITH_A_NEW_SECRET = 4
 
@@ -120,7 +124,7 @@ class Bus:
         will: topics.Publication | None = None,
         decode: Callable[[str, bytes], Any] = topics.decode,
     ) -> None:
-        self.dropped = 0
+        self.dropped = self.unsendable = 0
         self._decode = decode
         self._account = account
         self._inbox = inbox
@@ -131,7 +135,6 @@ class Bus:
         # A renewed secret is in its file a moment before the broker knows it.
         self._used = self._accepted = ""
         self._tries = 0
-        self._client_id = os.urandom(16).hex()
         self._stopping = threading.Event()
         self._ready = self._reached = False
         self._told: str | None = None
@@ -151,9 +154,12 @@ class Bus:
         return self.publish(topics.encode(message, timestamp()))
 
     def publish(self, publication: topics.Publication) -> bool:
-        """Hand a publication to the broker. False where there is no connection."""
+        """Hand a publication to the broker.
+
+        False where there is no connection, or where the broker would drop us for its size.
+        """
         client = self._client
-        if client is None or not self._ready:
+        if client is None or not self._ready or not self._fits(publication):
             return False
         properties = None
         if publication.expiry_s is not None:
@@ -166,6 +172,18 @@ class Bus:
             _log.warning("the broker takes nothing more; connecting anew")
             client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _fits(self, publication: topics.Publication) -> bool:
+        size = PACKET_FRAME + len(publication.topic.encode()) + len(publication.payload)
+        if size <= MAX_PACKET:
+            return True
+        self.unsendable += 1
+        if self.unsendable & (self.unsendable - 1) == 0:
+            _log.error(
+                "unsendable=%d not sent: %d bytes on %s; the broker takes %d",
+                self.unsendable, size, publication.topic, MAX_PACKET,
+            )  # fmt: skip
+        return False
 
     def subscribe(self, more: Sequence[topics.Subscription]) -> None:
         """Listen to more from now on, over connections that come too."""
@@ -223,7 +241,8 @@ class Bus:
     def _new_client(self) -> Client:
         client = _Client(
             CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
+            # Who knows it can throw its owner out: a new one, so that none is known for long.
+            client_id=os.urandom(16).hex(),
             protocol=MQTTProtocolVersion.MQTTv5,
             transport="unix",
             reconnect_on_failure=False,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -8,7 +9,7 @@ from evcs.adapters import mqtt
 from evcs.core import messages as m
 from evcs.core import topics
 from tests.adapters.broker import Broker, Events, Listeners
-from tests.system_under_test import eventually
+from tests.system_under_test import ROOT, eventually
 
 CP1, CP2 = "cp/CP-1/engine", "cp/CP-2/engine"
 ACCOUNTS = {"inspector": "look", "central": "c", "registry": "r", CP1: "e1", CP2: "e2",
@@ -152,6 +153,39 @@ def test_what_can_not_be_read_is_counted_and_dropped_and_the_next_is_heard(
     assert bus.dropped == len(bad) + 1
     assert heard.messages() == [m.Meter("CP-1", "S", 1, 2, 3, 230, 1)]
     assert heard.of(mqtt.Disconnected) == []
+
+
+def test_what_the_broker_would_not_take_is_not_sent(
+    known: Broker, listeners: Listeners, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, heard = listeners.add("central", "c", ALL)
+    bus, told = listeners.add(CP1, "e1")
+    topic = "evcs/v1/cp/CP-1/engine/reply"
+    text = b'{"id":"%s","ok":true,"error":null}'
+    room = mqtt.MAX_PACKET - mqtt.PACKET_FRAME - len(topic) - len(text % b"")
+    for more in (1, 2, 60_000):
+        big = topics.Publication(topic, text % (b"x" * (room + more)), 1, False, 30)
+        assert not bus.publish(big)
+    assert bus.unsendable == 3
+    assert [r.levelname for r in caplog.records if "unsendable=" in r.message] == ["ERROR"] * 2
+    assert bus.publish(topics.Publication(topic, b" " * (room + len(text % b"")), 1, False, 30))
+    assert bus.say(status("CP-1"))
+    assert heard.wait(mqtt.Received)[0].message == status("CP-1")
+    assert told.of(mqtt.Disconnected) == []
+
+
+def test_the_bound_is_the_brokers() -> None:
+    assert f"max_packet_size {mqtt.MAX_PACKET}\n" in (ROOT / "mosquitto.conf").read_text()
+
+
+def test_a_client_id_is_of_use_for_one_connection(known: Broker, listeners: Listeners) -> None:
+    _, told = listeners.add(CP1, "e1")
+    known.kill()
+    told.wait(mqtt.Disconnected)
+    known.start()
+    told.wait(mqtt.Connected, 2)
+    ids = re.findall(r"connected from \S+ as (\w+) .*u'cp/CP-1/engine'", known.log())
+    assert len(ids) == len(set(ids)) == 2
 
 
 def test_leaving_tells_the_will_and_what_was_said_before(
