@@ -1,9 +1,9 @@
 """The doors of both HTTP servers: who may come in, with what, and how errors look.
 
 Whoever may only look needs nothing on loopback; whoever changes something needs the
-operator's bearer token, or, in web, the session that its token link made. Host and Origin
-are checked on every request, so a foreign page can neither read nor write through a
-browser (DNS rebinding, cross-site requests).
+operator's bearer token, or, in web, the session that its token link made. Host, Origin and
+what the browser says of who asks are checked on every request, so a foreign page can neither
+read nor write through a browser (DNS rebinding, pages of other sites and of other ports).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from bottle import Bottle, HTTPResponse, request, response
 
@@ -26,6 +26,7 @@ from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, TooLarge, U
 MAX_BODY = 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]{1,5})?")
 
 Names = Callable[[], frozenset[str]]
 Authorise = Callable[[], None]
@@ -145,20 +146,22 @@ def local_names() -> frozenset[str]:
     return LOCAL_NAMES
 
 
-def check_host(names: Names) -> None:
-    """Refuse a request that came for another name or from another site's page."""
-    if _split(f"//{raw_header('Host')}").hostname not in names():
+def check_source(names: Names) -> None:
+    """Refuse a request that came for another name, or from a page that isn't ours."""
+    host = raw_header("Host")
+    found = _HOST.fullmatch(host)
+    if not found or (found[1] or found[2]).lower() not in names():
         raise BadValue("wrong Host header", f"ask for one of: {', '.join(sorted(names()))}")
     origin = raw_header("Origin")
-    if origin and _split(origin).netloc != raw_header("Host"):
+    if origin not in ("", f"http://{host}", f"https://{host}") or _asked_by_another_page():
         raise Forbidden("a page of another site may not ask this", "open the page itself")
 
 
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
+def _asked_by_another_page() -> bool:
+    """Whether the browser says so; to lead here by a link is all that another page may."""
+    link = (raw_header("Sec-Fetch-Mode"), raw_header("Sec-Fetch-Dest")) == ("navigate", "document")
+    ours = raw_header("Sec-Fetch-Site") in ("", "same-origin", "none")
+    return not ours and not (link and request.method in SAFE)
 
 
 def install(
@@ -176,7 +179,7 @@ def install(
     def doors(callback: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
-                check_host(names)
+                check_source(names)
                 if request.method not in SAFE:
                     authorise()
                 elif authorise_reading is not None:

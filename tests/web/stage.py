@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -206,9 +207,22 @@ class Stage:
         url: str = self.get("/api/v1/login", "POST", **self.bearer()).json["url"]
         return f"{url}?next={then}"
 
+    def sign_in(self) -> tuple[str, str]:
+        """A session as a browser gets it: its cookie, and the page's token."""
+        path = self.login_url().removeprefix(self.url)
+        answer = self.get(path)
+        return answer.headers["Set-Cookie"].partition(";")[0], page_token(answer.body)
+
     def _listens(self, port: int) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def page_token(body: bytes) -> str:
+    """The token in the page that a link leads to."""
+    found = re.search(rb'data-csrf="([0-9a-f]{64})"', body)
+    assert found, body
+    return found[1].decode()
 
 
 def _end(process: subprocess.Popen[bytes] | None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bottle import Bottle
+from playwright.sync_api import Page, expect
 
 from evcs.adapters.http_server import Pause
 from evcs.adapters.ledger import LedgerReader
@@ -74,17 +75,6 @@ def _one_cp(stage: Stage) -> None:
     wait_for(lambda: stage.get("/api/v1/cps").json, "the CP is known")
 
 
-def cookie_of(answer: Answer) -> str:
-    return answer.headers["Set-Cookie"].partition(";")[0]
-
-
-def enter(stage: Stage) -> tuple[str, str]:
-    """A session: its cookie and CSRF token."""
-    path = stage.login_url().removeprefix(stage.url)
-    cookie = cookie_of(stage.get(path))
-    return cookie, stage.get("/api/v1/me", Cookie=cookie).json["csrf"]
-
-
 def test_there_are_routes_to_test() -> None:
     assert ("DELETE", "/api/v1/cps/CP-001") in CHANGING
     assert len(CHANGING) >= 7
@@ -108,13 +98,13 @@ class TestEveryChangingRoute:
         self.refused(answer, 403)
 
     def test_a_session_without_the_pages_token(self, stage: Stage, method: str, path: str) -> None:
-        cookie, _ = enter(stage)
+        cookie, _ = stage.sign_in()
         self.refused(stage.get(path, method, {}, Cookie=cookie), 403)
 
     def test_a_session_with_another_sessions_token(
         self, stage: Stage, method: str, path: str
     ) -> None:
-        cookie, csrf = enter(stage)
+        cookie, csrf = stage.sign_in()
         forged = csrf[:-1] + ("0" if csrf[-1] != "0" else "1")
         self.refused(stage.get(path, method, {}, Cookie=cookie, X_CSRF_Token=forged), 403)
 
@@ -140,24 +130,38 @@ class TestLink:
     def test_it_opens_a_session_once(self, stage: Stage) -> None:
         path = stage.login_url("/cp_manager.html").removeprefix(stage.url)
         first = stage.get(path)
-        assert (first.status, first.headers["Location"]) == (303, "/cp_manager.html")
+        assert first.status == 200
+        assert b'data-then="/cp_manager.html"' in first.body
+        assert first.headers["Cache-Control"] == "no-store"
         flags = first.headers["Set-Cookie"].lower()
         assert "httponly" in flags
         assert "samesite=strict" in flags
         assert "path=/" in flags
-        assert stage.get("/api/v1/me", Cookie=cookie_of(first)).json["operator"] is True
         again = stage.get(path)
         assert again.status == 401
         assert b"bin/evcs open" in again.body
 
+    def test_a_head_does_not_use_it_up(self, stage: Stage) -> None:
+        path = stage.login_url().removeprefix(stage.url)
+        look = stage.get(path, "HEAD")
+        assert (look.status, "Set-Cookie" in look.headers) == (204, False)
+        assert stage.get(path).status == 200
+
+    def test_its_page_is_left_behind_signed_in(self, stage: Stage, page: Page) -> None:
+        page.goto(stage.login_url("/cp_manager.html"))
+        page.goto(f"{stage.url}/cp/CP-001")
+        expect(page.locator(".who")).to_have_text("Operator")
+        page.goto(stage.login_url("/cp_manager.html"))
+        expect(page).to_have_url(f"{stage.url}/cp_manager.html")
+
     def test_a_session_can_change_something(self, stage: Stage) -> None:
-        cookie, csrf = enter(stage)
+        cookie, csrf = stage.sign_in()
         answer = stage.get("/api/v1/cps/CP-001", "DELETE", Cookie=cookie, X_CSRF_Token=csrf)
         # No Registry runs here: through the doors, it is asked.
         assert (answer.status, answer.json["error"]["code"]) == (503, "unreachable")
 
     def test_a_session_makes_no_links(self, stage: Stage) -> None:
-        cookie, csrf = enter(stage)
+        cookie, csrf = stage.sign_in()
         answer = stage.get("/api/v1/login", "POST", Cookie=cookie, X_CSRF_Token=csrf)
         assert answer.status == 403
 

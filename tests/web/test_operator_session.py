@@ -47,12 +47,12 @@ def doors(clock: Clock, path: Path) -> Callable[..., Doors]:
 
 def enter(doors: Doors) -> str:
     """A session's cookie, as a browser would send it."""
+    return set_cookie(doors).partition(";")[0]
+
+
+def set_cookie(doors: Doors) -> str:
     answer = HTTPResponse()
-    doors.enter(doors.new_link(), answer)
-    return set_cookie(answer).partition(";")[0]
-
-
-def set_cookie(answer: HTTPResponse) -> str:
+    doors.set_cookie(doors.enter(doors.new_link()), answer)
     return str(dict(answer.headerlist)["Set-Cookie"])
 
 
@@ -79,7 +79,7 @@ def test_a_link_ends_after_a_minute(doors: Callable[..., Doors], clock: Clock) -
     link = made.new_link()
     clock.now += 61
     with pytest.raises(Denied, match="used up or too old"):
-        made.enter(link, HTTPResponse())
+        made.enter(link)
 
 
 def test_it_ends_after_half_a_day(doors: Callable[..., Doors], clock: Clock) -> None:
@@ -108,10 +108,7 @@ def test_another_token_ends_every_session(doors: Callable[..., Doors]) -> None:
 
 def test_the_cookie_can_be_kept_to_https(doors: Callable[..., Doors]) -> None:
     for secure in (False, True):
-        answer = HTTPResponse()
-        made = doors(secure=secure)
-        made.enter(made.new_link(), answer)
-        assert ("secure" in set_cookie(answer).lower()) is secure
+        assert ("secure" in set_cookie(doors(secure=secure)).lower()) is secure
 
 
 def test_an_unreadable_file_is_no_session(doors: Callable[..., Doors], path: Path) -> None:
@@ -136,14 +133,9 @@ def test_on_a_disk_that_takes_nothing_an_ended_session_does_not_come_back(
     assert not opens(doors(), left)
 
 
-def sign_in(stage: Stage) -> str:
-    """A cookie of the running web."""
-    answer = stage.get(stage.login_url().removeprefix(stage.url))
-    return answer.headers["Set-Cookie"].partition(";")[0]
-
-
-def me(stage: Stage, cookie: str) -> Any:
-    return stage.get("/api/v1/me", Cookie=cookie).json
+def is_operator(stage: Stage, cookie: str, csrf: str) -> bool:
+    found = stage.get("/api/v1/me", Cookie=cookie, X_CSRF_Token=csrf).json
+    return found == {"operator": True}
 
 
 def leave(stage: Stage, cookie: str, csrf: str) -> Answer:
@@ -151,7 +143,7 @@ def leave(stage: Stage, cookie: str, csrf: str) -> Answer:
 
 
 def test_what_is_on_disk_opens_nothing(stage: Stage) -> None:
-    cookie = sign_in(stage)
+    cookie, csrf = stage.sign_in()
     name, _, session = cookie.partition("=")
     assert len(session) == 43, "256 bits"
     path = stage.home.run / "web-sessions.json"
@@ -159,36 +151,34 @@ def test_what_is_on_disk_opens_nothing(stage: Stage) -> None:
     (kept,) = SessionFile(path).read()
     content = path.read_text()
     assert session not in content
-    assert me(stage, cookie)["csrf"] not in content
-    assert me(stage, f"{name}={kept}") == {"operator": False}
+    assert csrf not in content
+    assert not is_operator(stage, f"{name}={kept}", csrf)
 
 
 def test_it_outlives_web_and_ends_wherever_its_cookie_is(stage: Stage) -> None:
-    first, second = (sign_in(stage) for _ in range(2))
-    before = me(stage, first)
+    first, second = (stage.sign_in() for _ in range(2))
     stage.stop_web()
     stage.start_web()
-    assert me(stage, first) == before
-    assert me(stage, second)["operator"]
+    assert is_operator(stage, *first)
+    assert is_operator(stage, *second)
 
-    assert leave(stage, first, before["csrf"]).status == 200
-    assert me(stage, first) == {"operator": False}
-    assert leave(stage, first, before["csrf"]).status == 401
+    assert leave(stage, *first).status == 200
+    assert not is_operator(stage, *first)
+    assert leave(stage, *first).status == 401
     stage.stop_web()
     stage.start_web()
-    assert me(stage, first) == {"operator": False}
-    assert me(stage, second)["operator"]
+    assert not is_operator(stage, *first)
+    assert is_operator(stage, *second)
 
 
 def test_a_token_that_is_changed_ends_it_at_once(stage: Stage) -> None:
-    cookie = sign_in(stage)
-    csrf = me(stage, cookie)["csrf"]
+    session = stage.sign_in()
     path = stage.home.operator_token
     before = path.read_text()
     path.write_text("another token")
     try:
-        assert me(stage, cookie) == {"operator": False}
-        assert leave(stage, cookie, csrf).status == 401
+        assert not is_operator(stage, *session)
+        assert leave(stage, *session).status == 401
     finally:
         path.write_text(before)
 

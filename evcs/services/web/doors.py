@@ -3,6 +3,10 @@
 A cookie holds a session's id alone, 256 random bits. The server keeps the sessions, each by a
 hash that is keyed with the operator's token: what is on disk opens nothing, and another token
 ends every session.
+
+A browser sends a cookie to every port of this machine, so whoever listens on one may have it. It
+lets its holder look, no more. A change needs the page's token besides: the page gets it once, in
+the answer to its link, and keeps it where only pages of its own origin, port included, can read.
 """
 
 from __future__ import annotations
@@ -72,8 +76,8 @@ class Doors:
         self._links[token] = now + LINK_S
         return token
 
-    def enter(self, link: str, answer: HTTPResponse) -> None:
-        """Begin a session that the answer's cookie opens; a link does so once. Raises Denied."""
+    def enter(self, link: str) -> str:
+        """Begin a session, its id; a link does so once. Raises Denied."""
         end = self._links.pop(link, None)
         if end is None or end <= self._clock():
             self._refusals.refuse("a link")
@@ -84,6 +88,10 @@ class Doors:
         self._sessions[self._hash("session", session)] = int(now) + SESSION_S
         self._file.write(self._sessions)
         audit_lines.write(caller(), "login", "ok", "a link")
+        return session
+
+    def set_cookie(self, session: str, answer: HTTPResponse) -> None:
+        """Have the browser send the session's id from now on."""
         answer.set_cookie(
             self._cookie_name, session, path="/", httponly=True, samesite="strict",
             secure=self._secure,
@@ -113,15 +121,18 @@ class Doors:
         """The token that a page of that session sends with each change."""
         return self._hash("csrf", session)
 
+    def is_page(self) -> bool:
+        """Whether the request has both: a session's cookie, and that session's page token."""
+        session = self.session()
+        return session is not None and token_matches(raw_header(CSRF_HEADER), self.csrf(session))
+
     def authorise(self) -> None:
         """Let the request change something. Raises Denied, Forbidden."""
-        if self._has_token():
+        if self._has_token() or self.is_page():
             return
-        session = self.session()
-        if session is None:
+        if self.session() is None:
             raise Denied("only the operator may change something", "run: evcs open")
-        if not token_matches(raw_header(CSRF_HEADER), self.csrf(session)):
-            raise Forbidden("the page's token is missing", "reload the page")
+        raise Forbidden("the page's token is missing", "sign in again: evcs open")
 
     def authorise_reading(self) -> None:
         """Let the request look, where only the operator may. Raises Denied."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bottle import Bottle, HTTPResponse, request, static_file
+from bottle import Bottle, HTTPResponse, SimpleTemplate, request, static_file
 
 from evcs.adapters.http_server import json_response
 from evcs.core.errors import Denied, NotFound
@@ -58,26 +58,31 @@ def _add_login(app: Bottle, deps: Deps) -> None:
 
     @app.get("/login/<link>")
     def login(link: str) -> HTTPResponse:
-        found = HTTPResponse(status=303, Location=local_path(request.query.get("next")))
-        found.set_header("Cache-Control", "no-store")
+        if request.method == "HEAD":  # comes here too, and must use up nothing
+            return HTTPResponse(status=204)
         try:
-            doors.enter(link, found)
+            session = doors.enter(link)
         except Denied:
             return page("link_gone.html", 401)
+        found = HTTPResponse(signed_in(doors.csrf(session), local_path(request.query.get("next"))))
+        found.set_header("Cache-Control", "no-store")
+        doors.set_cookie(session, found)
         return found
 
     @app.get("/api/v1/me")
     def me() -> HTTPResponse:
-        session = doors.session()
-        if session is None:
-            return json_response({"operator": False})
-        return json_response({"operator": True, "csrf": doors.csrf(session)})
+        return json_response({"operator": doors.is_page()})
 
     @app.post("/api/v1/logout")
     def logout() -> HTTPResponse:
         found = json_response({"operator": False})
         doors.leave(found)
         return found
+
+
+def signed_in(csrf: str, then: str) -> str:
+    """The page that stores the page's token in its browser, and goes on."""
+    return SimpleTemplate((STATIC / "signed_in.html").read_text()).render(csrf=csrf, then=then)
 
 
 def page(name: str, status: int = 200) -> HTTPResponse:

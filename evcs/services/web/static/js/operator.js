@@ -1,27 +1,25 @@
 // Who sits at this page, and the changes that only the operator may make.
 
+// Its cookie goes to every port of this machine; what is stored here, to no other.
+const TOKEN = "page-token";
+const withToken = () => ({ "X-CSRF-Token": localStorage.getItem(TOKEN) || "" });
+
+export const keepToken = (token) => localStorage.setItem(TOKEN, token);
+
 export class Operator {
   constructor() {
     this.known = false;
     this.is = false;
-    this._csrf = "";
     this._listeners = new Set();
-    // A session is its browser's: what one tab learns of it is news for the others.
-    this._tabs = new BroadcastChannel("operator");
-    this._tabs.onmessage = () => this.refresh();
-  }
-
-  // Find out whose page this is, and have the other tabs do so.
-  async begin() {
-    await this.refresh();
-    this._tabs.postMessage("look");
+    // A session is its browser's: what another tab does to it is news for this one.
+    addEventListener("storage", (event) => event.key === TOKEN && this.refresh());
   }
 
   // End the session, in all tabs.
   async leave() {
     await this.change("POST", "/api/v1/logout");
+    localStorage.removeItem(TOKEN);
     this._set(false);
-    this._tabs.postMessage("look");
   }
 
   subscribe(listener) {
@@ -30,28 +28,23 @@ export class Operator {
 
   async refresh() {
     try {
-      const me = await (await fetch("/api/v1/me")).json();
-      this._csrf = me.csrf || "";
-      this._set(me.operator);
-    } catch {
-      // Asked again when web is back.
+      this._set((await ask("/api/v1/me", { headers: withToken() })).operator);
+    } catch (error) {
+      if (error.status === 401) this._set(false);
+      // Else web is away: asked again when it is back.
     }
   }
 
   // Make a change; what the server answers. Throws an Error whose text a person can act on.
   async change(method, path, body) {
-    const headers = { "X-CSRF-Token": this._csrf };
+    const headers = withToken();
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    let answer, found;
     try {
-      answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-      found = await answer.json();
-    } catch {
-      throw new Error("the web server does not answer; see it with: bin/evcs status");
+      return await ask(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    } catch (error) {
+      if (error.status === 401) this._set(false);
+      throw error;
     }
-    if (answer.status === 401) this._set(false);
-    if (!answer.ok) throw new Error(found.error ? found.error.message : `HTTP ${answer.status}`);
-    return found;
   }
 
   _set(is) {
@@ -61,10 +54,17 @@ export class Operator {
   }
 }
 
-// Look something up. Throws an Error with the server's words.
-export async function look(path) {
-  const answer = await fetch(path);
-  const found = await answer.json();
-  if (!answer.ok) throw new Error(found.error ? found.error.message : `HTTP ${answer.status}`);
-  return found;
+// Ask the server; its answer. Throws an Error with its words, and its status if it has one.
+async function ask(path, how) {
+  let answer, found;
+  try {
+    answer = await fetch(path, how);
+    found = await answer.json();
+  } catch {
+    throw new Error("the web server does not answer; see it with: bin/evcs status");
+  }
+  if (answer.ok) return found;
+  throw Object.assign(new Error(found.error ? found.error.message : `HTTP ${answer.status}`), { status: answer.status });
 }
+
+export { ask as look };

@@ -75,7 +75,7 @@ class Shell extends Component {
       redraw();
     });
     this.props.operator.subscribe(redraw);
-    this.props.operator.begin();
+    this.props.operator.refresh();
     addEventListener("pageshow", (event) => event.persisted && this.props.operator.refresh());
   }
 
