@@ -11,8 +11,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import closing
-from io import BytesIO
+from contextlib import closing, suppress
 from typing import Any
 
 import gevent
@@ -20,18 +19,20 @@ from bottle import Bottle
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from evcs.adapters import http_grammar
 from evcs.adapters.http_server import MAX_BODY
 from evcs.adapters.server_tls import ServerTls
 from evcs.config import LOOPBACK
-from evcs.core.errors import EvcsError
+from evcs.core.errors import BadValue, EvcsError, Unreachable
 
 REQUEST_WITHIN_S = 10.0
+BODY_WITHIN_S = 10.0
 HANDSHAKE_WITHIN_S = 10.0
 WRITE_WITHIN_S = 20.0
 DISCARD_WITHIN_S = 5.0
 MAX_CONNECTIONS = 2000
-MAX_HEADER_BYTES = 32_768
-MAX_HEADER_LINES = 100
+#: Of all bodies together that are being read or used.
+MAX_BODIES = 8 * MAX_BODY
 MAX_OF_ONE_ADDRESS = 200
 CHUNK = 65_536
 
@@ -48,6 +49,7 @@ HEADERS = (
 )
 
 _log = logging.getLogger("evcs")
+_WASTE = bytearray(CHUNK)  # nobody reads it, so all may write it
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -64,21 +66,39 @@ def with_headers(app: WsgiApp) -> WsgiApp:
     return wrapped
 
 
-class _Limited:
-    """Reads header lines up to a total, in bytes and in lines."""
+class _Body:
+    """What a request brings: read when it is asked for, and by then its sender is known."""
 
-    def __init__(self, source: Any) -> None:
-        self._source = source
-        self._left = MAX_HEADER_BYTES
-        self._lines_left = MAX_HEADER_LINES
+    def __init__(self, source: Any, length: int, server: _Server) -> None:
+        self._source, self._length, self._server = source, length, server
+        self._held = 0
+        self.is_read = length == 0
+        source.content_length = 0  # else pywsgi would read what nobody asked for
 
-    def readline(self, size: int = -1) -> bytes:
-        line: bytes = self._source.readline(min(size, self._left + 1) if size >= 0 else size)
-        self._left -= len(line)
-        self._lines_left -= 1
-        if self._left < 0 or self._lines_left < 0:
-            raise ValueError("headers are too large")
-        return line
+    def read(self, _size: int = -1) -> bytes:
+        """All of it. Raises Unreachable where others take all the room, BadValue."""
+        if self.is_read:
+            return b""
+        if self._server.bodies + self._length > MAX_BODIES:
+            raise Unreachable("too many bodies at once", "try again in a moment")
+        self._held = self._length
+        self._server.bodies += self._held
+        slow = BadValue("the body is too slow", f"it has to be there within {BODY_WITHIN_S:g} s")
+        try:
+            with gevent.Timeout(BODY_WITHIN_S, slow):
+                self._source.content_length = self._length
+                found: bytes = self._source.read(self._length)
+        except OSError:
+            raise BadValue("the body ends early", "send all that Content-Length says") from None
+        finally:
+            self._source.content_length = 0
+        self.is_read = True
+        return found
+
+    def release(self) -> None:
+        """The request is over."""
+        self._server.bodies -= self._held
+        self._held = 0
 
 
 def refusal(status: str, code: str, message: str) -> bytes:
@@ -102,7 +122,7 @@ MALFORMED = refusal(
 
 
 class Handler(WSGIHandler):
-    """One connection. A request has to be there, body included, before its deadline."""
+    """One connection. A request's headers have to be there before a deadline, its body too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,7 +131,12 @@ class Handler(WSGIHandler):
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def MessageClass(self, source: Any, *args: Any) -> Any:  # noqa: N802
-        return super().MessageClass(_Limited(source), *args)
+        return super().MessageClass(http_grammar.Headers(source), *args)
+
+    def read_request(self, raw_requestline: str) -> Any:
+        if not http_grammar.REQUEST_LINE.fullmatch(raw_requestline):
+            raise ValueError("the request line is malformed")
+        return super().read_request(raw_requestline)
 
     def handle_one_request(self) -> Any:
         self._deadline = gevent.Timeout.start_new(REQUEST_WITHIN_S)
@@ -127,27 +152,34 @@ class Handler(WSGIHandler):
             self._deadline.close()
 
     def handle_one_response(self) -> None:
+        self._deadline.close()
         length = self.content_length or 0
         # A body without a length could take for ever: there is none that we wait for.
         if length > MAX_BODY or "HTTP_TRANSFER_ENCODING" in self.environ:
-            self._deadline.close()
-            self._refuse_body()
+            self.close_connection = True
+            with suppress(OSError):
+                self.socket.sendall(TOO_LARGE)
+                self._discard()
             return
-        if length > 0:
-            self.environ["wsgi.input"] = BytesIO(self.wsgi_input.read(length))
-        self._deadline.close()
-        super().handle_one_response()
-
-    def _refuse_body(self) -> None:
-        """Answer 413, then read on for a moment, else the answer is lost with the reset."""
-        self.close_connection = True
+        self._body = self.environ["wsgi.input"] = _Body(self.wsgi_input, length, self.server)
         try:
-            self.socket.sendall(TOO_LARGE)
-            with gevent.Timeout(DISCARD_WITHIN_S, False):
-                while self.rfile.read1(CHUNK):
-                    pass
-        except OSError:
-            pass
+            super().handle_one_response()
+        finally:
+            self._body.release()
+        if not self._body.is_read:
+            with suppress(OSError):
+                self._discard()
+
+    def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
+        # Behind a body that was not read no next request can be found.
+        close = [] if self._body.is_read else [("Connection", "close")]
+        return super().start_response(status, [*headers, *close], exc_info)
+
+    def _discard(self) -> None:
+        """Read on for a moment: an answer is lost with the reset that would follow it."""
+        with gevent.Timeout(DISCARD_WITHIN_S, False):
+            while self.rfile.readinto1(_WASTE):
+                pass
 
     def _sendall(self, data: Any) -> None:
         try:
@@ -181,6 +213,7 @@ class _Server(WSGIServer):
             # gevent would ask the name service for it.
             environ={"SERVER_NAME": listen[0]}, **more,
         )  # fmt: skip
+        self.bodies = 0  # bytes, of all that are being read or used
         self._tls = tls
         self._own = {LOOPBACK, "::1", listen[0]}
         self._of: Counter[str] = Counter()

@@ -49,6 +49,58 @@ def whole_answer(raw: socket.socket) -> bytes:
     return found
 
 
+def request_with(token: str, length: int) -> bytes:
+    """The head of a change with a body of that length; without a token if that is empty."""
+    more = f"Authorization: Bearer {token}\r\n" if token else ""
+    json_ = "Content-Type: application/json\r\n"
+    return HEAD + f"{json_}{more}Content-Length: {length}\r\n\r\n".encode()
+
+
+@contextlib.contextmanager
+def unfinished_bodies(port: int, count: int, token: str = "") -> Iterator[list[socket.socket]]:
+    """Changes whose bodies lack nothing but their last byte."""
+    size = 1024 * 1024
+    with contextlib.ExitStack() as stack:
+        held = []
+        for _ in range(count):
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+            raw.sendall(request_with(token, size) + b"x" * (size - 1))
+            held.append(raw)
+        yield held
+
+
+def status_now(raw: socket.socket) -> int | None:
+    """The status of an answer that is there within half a second; None where none is."""
+    raw.settimeout(0.5)
+    try:
+        return int(whole_answer(raw).split()[1])
+    except TimeoutError:
+        return None
+
+
+def bodies_wait(port: int, pid: int) -> None:
+    """Who sends no token is refused at once, and what it sends is kept nowhere."""
+    before = peak_mb(pid)
+    with unfinished_bodies(port, 100) as held:
+        assert {status_now(raw) for raw in held} == {401}
+        assert peak_mb(pid) - before < 30
+
+
+def bodies_have_room(port: int, pid: int, token: str) -> None:
+    """So many bodies are waited for, the others refused."""
+    before = peak_mb(pid)
+    with unfinished_bodies(port, 60, token) as held:
+        statuses = Counter(status_now(raw) for raw in held)
+        assert statuses[503] + statuses[None] == 60
+        assert 0 < statuses[None] <= 8
+        assert peak_mb(pid) - before < 30
+    # When those are gone there is room again.
+    end = time.monotonic() + 5
+    while b" 503 " in (found := pour(port, "/api/v1/cps", 0.5, token)[:20]):
+        assert time.monotonic() < end
+    assert b" 400 " in found
+
+
 #: What is refused as it stands: header lines, and the status they get.
 ODD_HEADERS = {
     b"Authorization: Bearer \xff\xfe": 401,
@@ -57,7 +109,64 @@ ODD_HEADERS = {
     b"X: y\r\n" * 101: 400,
     b"Transfer-Encoding: chunked": 413,
     b"Transfer-Encoding: gzip, chunked": 413,
-}
+    b"Transfer-Encoding: identity": 413,
+    b"Transfer-Encoding: chunked\r\nContent-Length: 5": 413,
+    b"Transfer-Encoding : chunked": 400,
+    b"Transfer-Encoding\t: chunked": 400,
+    b"Content-Length: 2\r\nContent-Length: 2": 400,
+    b"Content-Length: 2\r\ncontent-length: 3": 400,
+    **dict.fromkeys(
+        (b"Content-Length: " + length for length in
+         (b"+13", b"-1", b"1_3", b"0x1", b"1 3", b"1, 1", b"1.0", b"\xb2", b"x")), 400
+    ),
+    b"Content-Length:": 400,
+    b"Host: localhost": 400,
+    b"Authorization: Bearer a\r\nAuthorization: Bearer b": 400,
+    b"X: folded\r\n over lines": 400,
+    b"X: folded\r\n\tover lines": 400,
+    b"X: a\nY: b": 400,
+    b"X: a\rY: b": 400,
+    b"X: a\0b": 400,
+    b"X: a\x0bb": 400,
+    b"no colon": 400,
+    b": no name": 400,
+    b"a b: c": 400,
+    b"X: " + b" " * 30_000 + b"\0": 400,
+}  # fmt: skip
+
+#: Whole requests that are refused with 400 as they stand.
+MALFORMED = [
+    b"GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\nHost: localhost\n\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n\n",
+    b"GET /\r\n",
+    b"GET / HTTP/0.9\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/+1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1 \r\nHost: localhost\r\n\r\n",
+    b"GET\t/\tHTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET  / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"G@T / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /\xe9 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /\x00 x HTTP/9\r\nA B C\r\n\r\n",
+    b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
+    *(b"GET /healthz HTTP/1.1\r\nHost: " + host + b"\r\n\r\n" for host in
+      (b"", b"x@localhost", b"localhost@evil.example", b"localhost:x", b"localhost:80:80",
+       b"localhost/", b"localhost, localhost", b"[::1", b"[::1]x", b"localhost:999999")),
+    b"GET /healthz HTTP/1.1\r\n\r\n",
+]  # fmt: skip
+
+
+def answer_to(port: int, request: bytes) -> bytes:
+    """The answer to what is sent as it stands, and nothing after it."""
+    with socket.create_connection(("127.0.0.1", port), 20) as raw:
+        raw.sendall(request)
+        raw.shutdown(socket.SHUT_WR)
+        return whole_answer(raw)
 
 
 def status_of(port: int, headers: bytes) -> int:
@@ -102,12 +211,11 @@ def thousandfold(attempt: Callable[[int], int]) -> tuple[Counter[int], float]:
 class Dripping(threading.Thread):
     """Two senders without haste: the headers of one never end, nor does the other's body."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str) -> None:
         super().__init__(daemon=True)
-        whole = HEAD + b"Content-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
         self._held = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(2)]
         self._held[0].sendall(HEAD)
-        self._held[1].sendall(whole)
+        self._held[1].sendall(request_with(token, 9999))
         self._over = threading.Event()
         self.took_s: list[float] = []
         self.start()

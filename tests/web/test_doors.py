@@ -26,8 +26,12 @@ from evcs.services.web.deps import Deps
 from evcs.services.web.doors import Doors, local_path
 from evcs.services.web.service import Web
 from tests.web.floods import (
+    MALFORMED,
     ODD_HEADERS,
     Dripping,
+    answer_to,
+    bodies_have_room,
+    bodies_wait,
     hold_half_open,
     never_reading,
     peak_mb,
@@ -65,7 +69,7 @@ READING = sorted(path_of(route.rule) for route in app().routes if route.method i
 @pytest.fixture(scope="module", autouse=True)
 def dripping(stage: Stage) -> Dripping:
     """Slow senders, who go on beside the other tests."""
-    return Dripping(stage.web_port)
+    return Dripping(stage.web_port, stage.token)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -212,6 +216,17 @@ class TestFloods:
     def test_odd_headers_are_refused_for_what_they_are(self, stage: Stage, headers: bytes) -> None:
         assert status_of(stage.web_port, headers) == ODD_HEADERS[headers]
         assert "Traceback" not in (stage.home.log / "web.log").read_text()
+
+    @pytest.mark.parametrize("request_", MALFORMED)
+    def test_malformed_requests_are_refused(self, stage: Stage, request_: bytes) -> None:
+        answer = answer_to(stage.web_port, request_)
+        assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ")), answer
+
+    def test_a_body_waits_until_its_sender_is_known(self, stage: Stage) -> None:
+        bodies_wait(stage.web_port, stage.web_pid)
+
+    def test_all_bodies_together_have_so_much_room(self, stage: Stage) -> None:
+        bodies_have_room(stage.web_port, stage.web_pid, stage.token)
 
     def test_half_open_connections_hold_nobody_up(self, stage: Stage) -> None:
         with hold_half_open(stage.web_port, 500):

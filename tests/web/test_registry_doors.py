@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +13,17 @@ import pytest
 
 from evcs.services.registry import http
 from tests.web.floods import (
+    MALFORMED,
     ODD_HEADERS,
     Dripping,
+    answer_to,
+    bodies_have_room,
+    bodies_wait,
     hold_half_open,
     peak_mb,
     pour,
     status_of,
     thousandfold,
-    whole_answer,
 )
 from tests.web.stage import Answer, Stage
 
@@ -48,7 +50,7 @@ def registry(stage: Stage) -> Stage:
 @pytest.fixture(scope="module", autouse=True)
 def dripping(registry: Stage) -> Dripping:
     """Slow senders, who go on beside the other tests."""
-    return Dripping(registry.registry_port)
+    return Dripping(registry.registry_port, registry.token)
 
 
 def ask(stage: Stage, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
@@ -99,15 +101,21 @@ def test_a_body_too_large(registry: Stage, megabytes: float) -> None:
     assert peak_mb(registry.registry_pid) - before < 50
 
 
-@pytest.mark.parametrize(
-    "request_", [b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000, b"GET /\x00 x HTTP/9\r\nA B C"]
-)
-def test_malformed_requests_get_json_too(registry: Stage, request_: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", registry.registry_port), 20) as raw:
-        raw.sendall(request_ + b"\r\n\r\n")
-        answer = whole_answer(raw)
+@pytest.mark.parametrize("request_", MALFORMED)
+def test_malformed_requests_are_refused_with_json(registry: Stage, request_: bytes) -> None:
+    answer = answer_to(registry.registry_port, request_)
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ")), answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "bad_value"
+
+
+def test_a_body_waits_until_its_sender_is_known(registry: Stage) -> None:
+    bodies_wait(registry.registry_port, registry.registry_pid)
+    quick(registry)
+
+
+def test_all_bodies_together_have_so_much_room(registry: Stage) -> None:
+    bodies_have_room(registry.registry_port, registry.registry_pid, registry.token)
+    quick(registry)
 
 
 @pytest.mark.parametrize("headers", ODD_HEADERS)
