@@ -15,6 +15,7 @@ from evcs.core.ids import FORGOTTEN, MAX_TEXT, check_id, same
 from evcs.core.messages import DesiredCp
 
 SERVICE = ("in", "out")
+HOST = "main"
 
 
 def _location(value: object) -> str:
@@ -44,13 +45,22 @@ def _power(value: object) -> int:
     return units.whole("max_power_w", value, 1, units.MAX_POWER_W)
 
 
+def _host(value: object) -> str:
+    """No other host has a CP Manager or an account so far: its CPs would be nobody's."""
+    if value != HOST:
+        raise BadValue(
+            f"host: {ascii(value)[:60]} is not a host of this system", f"allowed: {HOST}"
+        )
+    return HOST
+
+
 #: The fields that may be given, each with its rule.
 FIELDS: dict[str, Callable[[object], Any]] = {
     "location": _location,
     "price_eur_kwh": _price,
     "max_power_w": _power,
     "service": _service,
-    "host": lambda value: check_id("host", value),
+    "host": _host,
 }
 
 
@@ -65,7 +75,7 @@ def checked(given: object, what: str, extra: tuple[str, ...] = ()) -> dict[str, 
     return {name: rule(given[name]) for name, rule in FIELDS.items() if name in given}
 
 
-def new_cp(given: object, host: str = "main") -> DesiredCp:
+def new_cp(given: object, host: str = HOST) -> DesiredCp:
     """The CP that a creation asks for, with defaults. Raises BadValue."""
     fields = checked(given, "a CP", ("id",))
     assert isinstance(given, Mapping)
@@ -95,7 +105,12 @@ def driver_id(given: object) -> str:
     """The driver that a creation asks for. Raises BadValue."""
     if not isinstance(given, Mapping) or set(given) != {"id"}:
         raise BadValue("a driver needs an id and nothing else", 'such as {"id": "ALICE"}')
-    driver = check_id("driver", given["id"])
+    return driver_name(given["id"])
+
+
+def driver_name(value: object) -> str:
+    """An id that a driver may have. Raises BadValue."""
+    driver = check_id("driver", value)
     if same(driver).startswith(FORGOTTEN):
         raise BadValue(
             f"driver id {driver} is reserved", f"choose one without {FORGOTTEN} in front"

@@ -102,7 +102,16 @@ class Batch:
 
     def _delete(self, cp: str) -> DesiredCp:
         before = self._current(cp)
-        return before if before.deleted else self._put(before._replace(deleted=True))
+        after = before if before.deleted else self._put(before._replace(deleted=True))
+        if after.host != self._host:
+            self._finish_delete(cp)
+        return after
+
+    def finish_elsewhere(self) -> None:
+        """Drop tombstones of hosts that have no CP Manager: nobody would ever report them done."""
+        for cp in self._committed.values():
+            if cp.deleted and cp.host != self._host:
+                self._finish_delete(cp.id)
 
     def _finish_delete(self, cp: str) -> None:
         """The CP's host has taken it down: nothing of it is needed any more."""

@@ -110,6 +110,7 @@ class Registry:
                 self._on_message(batch, event.message)
             elif isinstance(event, Connected):
                 self._announce()
+                batch.finish_elsewhere()
             elif isinstance(event, Disconnected):
                 self._broker.left()
                 self._write_accounts()
