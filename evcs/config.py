@@ -7,11 +7,13 @@ where there is a file to read.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue
+from evcs.core.ids import check_id
 from evcs.core.setting_values import ALWAYS, CHECKS, REMOTE
 
 INSTALL_ROOT = Path(__file__).resolve().parent.parent
@@ -24,8 +26,22 @@ LOOPBACK = "127.0.0.1"
 _WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def _inside(name: str, levels: int = 1) -> str:
+    """A name that can't lead out of the folder it is put in, whoever gave it. Raises BadValue."""
+    parts = name.split("/")
+    if len(parts) > levels or not all(_NAME.fullmatch(part) for part in parts):
+        raise BadValue(f"{ascii(name)[:80]} names no file of a home", "letters, digits, _ . -")
+    return name
+
+
 class Home(NamedTuple):
-    """The folder that holds everything a running system reads or writes."""
+    """The folder that holds everything a running system reads or writes.
+
+    Whatever is asked of it, no path leads out of it: it looks at each name itself.
+    """
 
     path: Path
 
@@ -85,19 +101,19 @@ class Home(NamedTuple):
 
     def secret(self, identity: str) -> Path:
         """The file that holds the password of an identity, and nothing else."""
-        return self.data / "secrets" / identity
+        return self.data / "secrets" / _inside(identity, 3)
 
     def journal(self, cp: str) -> Path:
         """An Engine's journal."""
-        return self.data / "journals" / f"{cp}.jsonl"
+        return self.data / "journals" / f"{check_id('CP', cp)}.jsonl"
 
     def engine_socket(self, cp: str) -> Path:
         """Where an Engine answers its Monitor, relative to the home, for its length."""
-        return Path("run") / "cp" / f"{cp}.sock"
+        return Path("run") / "cp" / f"{check_id('CP', cp)}.sock"
 
     def lock(self, role: str) -> Path:
         """Held by the one process that plays the role."""
-        return self.run / "lock" / f"{role}.lock"
+        return self.run / "lock" / f"{_inside(role)}.lock"
 
 
 class Endpoint(NamedTuple):

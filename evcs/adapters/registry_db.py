@@ -1,8 +1,9 @@
 """The Registry's store: TinyDB on a file that is whole at every moment.
 
 A commit writes data/registry.json (temp, fsync, rename, fsync of the folder) and then
-its copy. Both carry a checksum of their content, so a flipped bit is seen; where the
-file is broken or gone, the copy, equal to the last commit, takes its place.
+its copy. Both carry a checksum of their content, so a flipped bit is seen, and what they
+hold is judged record by record (core.stored) before anyone acts on it; where the file is
+broken, not valid or gone, the copy, equal to the last commit, takes its place.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from tinydb.middlewares import CachingMiddleware
 from tinydb.storages import Storage
 
 from evcs.adapters.files import write_all, write_atomic
-from evcs.core.errors import EvcsError
+from evcs.core import stored
+from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.messages import DesiredCp
+from evcs.core.stored import Stored
 
 FORMAT = 1
 
@@ -35,20 +38,18 @@ class _AtomicStorage(Storage):
 
     def read(self) -> _Tables | None:
         found = _load(self._path)
-        if found is not None:
-            self._mend_copy(_dump(found))
-            return found
+        if not found.wrong:
+            self._mend_copy(_dump(found.tables))
+            return found.tables
         spare = _load(self._copy)
-        if spare is not None:
-            _log.error("%s was broken or missing; its copy, the last commit, is used", self._path)
-            write_atomic(self._path, _dump(spare))
-            return spare
+        if not spare.wrong:
+            _log.error("%s %s; its copy, the last commit, is used", self._path.name, found.wrong)
+            write_atomic(self._path, _dump(spare.tables))
+            return spare.tables
         _refuse_newer(self._path, self._copy)
         if self._path.exists() or self._copy.exists():
-            raise EvcsError(
-                f"neither {self._path} nor its copy can be read",
-                "put a good one in its place: evcs restore, or move both away to start empty",
-            )
+            wrong = found.wrong if self._path.exists() else spare.wrong
+            raise EvcsError(f"neither {self._path} nor its copy is good: it {wrong}", RESTORE)
         return None
 
     def _mend_copy(self, content: bytes) -> None:
@@ -77,12 +78,28 @@ def _dump(tables: _Tables) -> bytes:
     return f'{{"format":{FORMAT},"sha256":"{digest}","tables":{text}}}\n'.encode()
 
 
-def _load(path: Path) -> _Tables | None:
+class _Found(NamedTuple):
+    """A file's tables, and what is wrong with it ("" where it is good)."""
+
+    tables: _Tables
+    content: Stored
+    wrong: str = ""
+
+
+def _load(path: Path) -> _Found:
+    none = _Found({}, Stored({}, [], 0))
     try:
-        tables = json.loads(path.read_bytes())["tables"]
-        return tables if path.read_bytes() == _dump(tables) else None
+        raw = path.read_bytes()
+        tables = json.loads(raw)["tables"]
+        if raw != _dump(tables):
+            return none._replace(wrong="is broken: its checksum is another")
+        return _Found(tables, stored.read(tables))
+    except FileNotFoundError:
+        return none._replace(wrong="is missing")
+    except BadValue as error:
+        return none._replace(wrong=f"is not valid: {error.message}")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+        return none._replace(wrong="is broken: it can't be read")
 
 
 def _refuse_newer(*paths: Path) -> None:
@@ -101,28 +118,18 @@ def _refuse_newer(*paths: Path) -> None:
             raise EvcsError(text, "upgrade evcs")
 
 
-class Stored(NamedTuple):
-    """What a store holds, as a reader finds it."""
-
-    cps: dict[str, DesiredCp]
-    drivers: list[str]
-
-
-def peek(path: Path) -> tuple[Stored | None, list[Path]]:
-    """What the store holds, None where nothing can be read; and its files that can't be.
+def peek(path: Path) -> tuple[Stored | None, dict[Path, str]]:
+    """What the store holds, None where nothing is good; and what is wrong with its files.
 
     Changes nothing, so it is for those who don't own the store. Raises EvcsError where
     both files are of a newer format.
     """
     found = {one: _load(one) for one in (path, _copy_of(path))}
-    tables = next((one for one in found.values() if one is not None), None)
-    bad = [one for one, content in found.items() if content is None and one.exists()]
-    if tables is None:
+    good = next((one.content for one in found.values() if not one.wrong), None)
+    bad = {one: content.wrong for one, content in found.items() if content.wrong and one.exists()}
+    if good is None:
         _refuse_newer(*bad)
-        return None, bad
-    cps = tables.get("cps", {}).values()
-    drivers = [doc["id"] for doc in tables.get("drivers", {}).values()]
-    return Stored({doc["id"]: DesiredCp(cp=doc["id"], **doc) for doc in cps}, drivers), bad
+    return good, bad
 
 
 class RegistryDb:

@@ -10,6 +10,7 @@ from pathlib import Path
 from evcs.adapters.files import make_folder, sync_folder, write_atomic
 from evcs.config import Home
 from evcs.core.errors import Unreachable
+from evcs.core.ids import is_id
 
 SERVICES = ("registry", "central", "web", "manager/main", "operator", "inspector")
 
@@ -35,11 +36,10 @@ def restore(home: Home, identity: str, password: str) -> bool:
 
 
 def _write(home: Home, identity: str, password: str) -> None:
-    path = home.secret(identity)
-    folder = path.parent
-    while folder != home.data:
-        make_folder(folder, 0o700)
-        folder = folder.parent
+    path, top = home.secret(identity), home.data / "secrets"
+    for folder in reversed((path.parent, *path.parent.parents)):
+        if folder.is_relative_to(top):
+            make_folder(folder, 0o700)
     write_atomic(path, password.encode(), 0o600)
 
 
@@ -78,6 +78,7 @@ def remove(home: Home, identity: str) -> None:
 
 
 def names(home: Home, kind: str) -> list[str]:
-    """Ids that have secrets below data/secrets/<kind> ("cp", "driver")."""
+    """Ids that have secrets below data/secrets/<kind> ("cp", "driver"); no other names."""
     folder: Path = home.data / "secrets" / kind
-    return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    found = (entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
+    return sorted(name for name in found if is_id(name))

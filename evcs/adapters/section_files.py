@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evcs.adapters.files import sync_folder, write_atomic
 from evcs.core import sections
-from evcs.core.ids import is_cp_id
+from evcs.core.ids import check_id, is_cp_id
 
 
 class SectionFiles:
@@ -61,7 +61,7 @@ class SectionFiles:
         return goal
 
     def _path(self, cp: str) -> Path:
-        return self._folder / sections.file_name(cp)
+        return self._folder / sections.file_name(check_id("CP", cp))
 
 
 def _text(path: Path) -> str | None:

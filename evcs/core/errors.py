@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: What to do about a store of which no good copy is left.
+RESTORE = "move data/ and conf/supervisord.d/ away, then: evcs restore FILE"
+
 
 class EvcsError(Exception):
     """A failure whose cause is known: what is wrong, and what to do next.

@@ -14,23 +14,23 @@ from evcs.cli.doctor import rules
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding, some
 from evcs.cli.doctor.sight import Sight
 from evcs.cli.tls import make, wanted_names
-from evcs.core.errors import EvcsError
+from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.sections import ROLES
 
 
 def store(sight: Sight) -> Finding:
     """The Registry's file and its copy."""
     found, bad = sight.stored
-    names = some(path.name for path in bad)
+    names = some(f"{path.name} {wrong}" for path, wrong in bad.items())
     if found is None and bad:
-        return Finding("store", FAIL, f"can't be read: {names}", "evcs restore FILE")
+        return Finding("store", FAIL, names, RESTORE)
     if found is None and secret_files.names(sight.home, "cp"):
         return Finding(
             "store", FAIL, "registry.json and its copy are gone, but CPs have secrets",
-            "evcs restore FILE, or remove data/secrets/cp and driver to start empty",
+            f"{RESTORE}; or remove data/secrets/cp and driver to start empty",
         )  # fmt: skip
     if bad:
-        return Finding("store", WARN, f"can't be read: {names}", "evcs restart mends it")
+        return Finding("store", WARN, names, "evcs restart mends it from the other")
     if found is None:
         return Finding("store", OK, "empty: this home was never started")
     return Finding("store", OK, f"CPs: {len(found.cps)}, drivers: {len(found.drivers)}")
@@ -52,7 +52,7 @@ def ledger(sight: Sight) -> Finding:
     except sqlite3.Error as error:
         answer, count = str(error), 0
     if answer != "ok":
-        return Finding("ledger", FAIL, f"ledger.db is damaged: {answer}", "evcs restore FILE")
+        return Finding("ledger", FAIL, f"ledger.db is damaged: {answer}", RESTORE)
     return Finding("ledger", OK, f"whole, {count} sessions")
 
 
@@ -136,6 +136,13 @@ def identities(sight: Sight) -> Finding:
     told = [f"{what}: {some(sorted(names))}" for what, names in wrong.items() if names]
     if told:
         return Finding("identities", FAIL, "; ".join(told), "evcs restart puts them right")
+    elsewhere = {one.id: one for one in sight.cps.values() if one.host != sight.settings.host}
+    if alive := sorted(cp for cp, one in elsewhere.items() if not one.deleted):
+        text = f"of hosts that this system does not have: {some(alive)}"
+        return Finding("identities", FAIL, text, f"evcs-cp delete {alive[0]}, and create it here")
+    if elsewhere:
+        text = f"deleted, of hosts that this system does not have: {some(sorted(elsewhere))}"
+        return Finding("identities", FAIL, text, "evcs restart takes away what is left of them")
     return Finding("identities", OK, f"{len(known)}, each with its secret and account")
 
 
@@ -143,7 +150,7 @@ def journals(sight: Sight) -> Finding:
     """What an Engine holds of a supply, of CPs that are gone."""
     if sight.stored[0] is None:
         return Finding("journals", OK, "none yet")
-    found = sorted(sight.home.journal("x").parent.glob("*.jsonl"))
+    found = sorted((sight.home.data / "journals").glob("*.jsonl"))
     nobodys = [path.name for path in found if path.stem not in sight.cps]
     if nobodys:
         text = f"of no CP: {some(nobodys)}"

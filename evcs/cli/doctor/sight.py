@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.adapters import registry_db
@@ -13,6 +14,7 @@ from evcs.cli.observer import Observer
 from evcs.core import messages as m
 from evcs.core import strict_json, topics
 from evcs.core.errors import EvcsError
+from evcs.core.stored import Stored
 
 BUS_WITHIN_S = 3.0
 
@@ -32,7 +34,7 @@ class Sight:
         self.pid = supervisord_pid(self.home)
 
     @cached_property
-    def stored(self) -> tuple[registry_db.Stored | None, list[Any]]:
+    def stored(self) -> tuple[Stored | None, dict[Path, str]]:
         """The Registry's store as it lies there, and which of its files are bad."""
         return registry_db.peek(self.home.registry_json)
 

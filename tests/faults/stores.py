@@ -1,0 +1,38 @@
+"""A home's Registry store changed by hand, with its checksum right: what a forger would do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Tables = dict[str, dict[str, Any]]
+
+
+def tables(home: Path) -> Tables:
+    """What the store holds."""
+    found: Tables = json.loads((home / "data" / "registry.json").read_bytes())["tables"]
+    return found
+
+
+def forged(content: Tables) -> bytes:
+    """A store's file with that content, as the Registry would write it."""
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f'{{"format":1,"sha256":"{digest}","tables":{text}}}\n'.encode()
+
+
+def change(home: Path, how: Callable[[Tables], object]) -> None:
+    """Change file and copy alike."""
+    content = tables(home)
+    how(content)
+    for name in ("registry.json", "registry.copy.json"):
+        (home / "data" / name).write_bytes(forged(content))
+
+
+def add_cp(content: Tables, cp: str, **fields: Any) -> None:
+    """A CP like the first, but for some fields."""
+    first = next(iter(content["cps"].values()))
+    content["cps"][str(max(map(int, content["cps"])) + 1)] = {**first, "id": cp, **fields}

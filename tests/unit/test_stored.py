@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evcs.core import desired, stored
+from evcs.core.errors import BadValue
+
+
+def tables(**changes: Any) -> dict[str, Any]:
+    """A small store, with some of its tables as given."""
+    cp = desired.to_json(desired.new_cp({"id": "CP-1"})._replace(revision=3))
+    whole = {"cps": {"1": cp}, "drivers": {"1": {"id": "ALICE"}}, "meta": {"7": {"revision": 3}}}
+    return {**whole, **changes}
+
+
+def with_cp(**fields: Any) -> dict[str, Any]:
+    return tables(cps={"1": {**tables()["cps"]["1"], **fields}})
+
+
+def without(field: str) -> dict[str, Any]:
+    cp = tables()["cps"]["1"]
+    del cp[field]
+    return tables(cps={"1": cp})
+
+
+def test_a_good_store_is_read() -> None:
+    found = stored.read(tables())
+    assert found.cps["CP-1"].price_eur_kwh == "0.30"
+    assert (found.drivers, found.revision) == (["ALICE"], 3)
+    assert stored.read({}) == ({}, [], 0)
+
+
+def test_a_host_that_this_system_does_not_have_is_kept_for_doctor_to_name() -> None:
+    assert stored.read(with_cp(host="h2", deleted=True)).cps["CP-1"].host == "h2"
+
+
+BAD: dict[str, Any] = {
+    "no tables": [],
+    "an unknown table": tables(more={}),
+    "a table that is none": tables(cps=[]),
+    "a number that is none": tables(drivers={"x": {"id": "ALICE"}}),
+    "a record that is none": tables(drivers={"1": "ALICE"}),
+    "a missing field": without("location"),
+    "an unknown field": with_cp(more=1),
+    "a way out of the home": with_cp(id="../../../tmp/x"),
+    "a service's name": with_cp(id="web"),
+    "an id that is a number": with_cp(id=7),
+    "a host that is no id": with_cp(host="a/b"),
+    "a price that is a number": with_cp(price_eur_kwh=0.3),
+    "a power beyond all bounds": with_cp(max_power_w=10**9),
+    "a flag that is a number": with_cp(revoked=1),
+    "a flag that is a word": with_cp(deleted="no"),
+    "a revision that is negative": with_cp(revision=-1),
+    "a revision that is a flag": with_cp(revision=True),
+    "a revision above the store's": with_cp(revision=4),
+    "a service that is none": with_cp(service=["in"]),
+    "a driver with a line of its own": tables(drivers={"1": {"id": "EVE\ndriver/X:$7$1$a$b"}}),
+    "a driver that is a filter": tables(drivers={"1": {"id": "#"}}),
+    "a driver with more": tables(drivers={"1": {"id": "ALICE", "password": "x"}}),
+    "a driver twice": tables(drivers={"1": {"id": "ALICE"}, "2": {"id": "alice"}}),
+    "a driver with a pseudonym": tables(drivers={"1": {"id": "removed-abc"}}),
+    "a CP twice": tables(cps={n: tables()["cps"]["1"] for n in ("1", "2")}),
+    "a revision of the store that is none": tables(meta={"1": {"revision": "3"}}),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_no_creation_would_take_is_refused_by_name(name: str) -> None:
+    with pytest.raises(BadValue) as error:
+        stored.read(BAD[name])
+    assert "\n" not in error.value.message
