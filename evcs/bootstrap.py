@@ -119,7 +119,7 @@ def run_central(settings: Settings) -> None:
     from evcs.adapters.ledger import Ledger
     from evcs.core import topics
     from evcs.services import loop
-    from evcs.services.central import service
+    from evcs.services.central import listening, service
     from evcs.services.central.fair_share import FairShare
     from evcs.services.central.keeping import Keeping
 
@@ -127,7 +127,7 @@ def run_central(settings: Settings) -> None:
     inbox = _inbox()
     birth, death = _births("central")
     bus = mqtt.Bus(
-        _account(settings, "central"), inbox.put, service.subscriptions(),
+        _account(settings, "central"), inbox.put, listening.subscriptions(),
         topics.encode(death, None), FairShare(clock.monotonic),
     )  # fmt: skip
     ledger = Ledger(settings.home.ledger_db)

@@ -84,7 +84,10 @@ def _jitter() -> float:
 
 
 def _options(wanted: Sequence[topics.Subscription]) -> list[tuple[str, SubscribeOptions]]:
-    return [(one.filter, SubscribeOptions(qos=one.qos, noLocal=not one.own)) for one in wanted]
+    return [
+        (one.filter, SubscribeOptions(one.qos, not one.own, retainAsPublished=one.as_published))
+        for one in wanted
+    ]
 
 
 class Connected(NamedTuple):
@@ -105,6 +108,12 @@ class Received(NamedTuple):
     retained: bool
 
 
+class Stray(NamedTuple):
+    """The broker keeps a message where the contract has none retained; it is not read."""
+
+    topic: str
+
+
 class Account(NamedTuple):
     """Who connects to which socket. The secret is read again at every connection."""
 
@@ -119,7 +128,7 @@ class Bus:
     def __init__(
         self,
         account: Account,
-        inbox: Callable[[Connected | Disconnected | Received], None],
+        inbox: Callable[[Connected | Disconnected | Received | Stray], None],
         subscriptions: Sequence[topics.Subscription],
         will: topics.Publication | None = None,
         decode: Callable[[str, bytes], Any] = topics.decode,
@@ -317,6 +326,9 @@ class Bus:
         self._inbox(Disconnected(reason, refused))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        if message.retain and topics.is_stray(message.topic):
+            self._inbox(Stray(message.topic))
+            return
         try:
             found = self._decode(message.topic, bytes(message.payload))
         except topics.Unreadable as error:

@@ -81,11 +81,15 @@ _VALUE_TYPES: dict[str, tuple[type, ...]] = {
 
 
 class Subscription(NamedTuple):
-    """A topic filter. `own`: whether one's own messages come back too."""
+    """A topic filter. `own`: whether one's own messages come back too.
+
+    `as_published`: whether a message that is said just now tells that the broker keeps it.
+    """
 
     filter: str
     qos: int = 1
     own: bool = True
+    as_published: bool = False
 
 
 class Publication(NamedTuple):
@@ -120,6 +124,11 @@ def of_kind(kind: type, own: bool = True, **levels: str) -> Subscription:
     return Subscription(PREFIX + _spell(route.template, levels, "+"), route.qos, own)
 
 
+def never_kept(kind: type) -> Subscription:
+    """The filter for others' messages of a kind that is not retained: it tells which are kept."""
+    return of_kind(kind, own=False)._replace(as_published=True)
+
+
 def central_status() -> Subscription:
     """The filter that yields Central's own status, which everyone may read."""
     return Subscription(PREFIX + "central/status")
@@ -149,6 +158,19 @@ def clear(kind: type, **levels: str) -> Publication:
 def size(value: Mapping[str, Any]) -> int:
     """Bytes of an object within a payload."""
     return len(_JSON.encode(value).encode())
+
+
+def is_stray(topic: str) -> bool:
+    """Whether the broker keeps something on `topic` that the contract doesn't have retained."""
+    try:
+        return not _route(topic)[0].retain
+    except Unreadable:
+        return False
+
+
+def clear_stray(topic: str) -> Publication:
+    """The publication that takes away what the broker keeps on `topic`."""
+    return Publication(topic, b"", 1, True)
 
 
 def encode(message: m.Message, ts: str | None) -> Publication:

@@ -8,7 +8,7 @@ from typing import Any
 
 from evcs.adapters.clock import timestamp
 from evcs.adapters.ledger import Ledger
-from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
+from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received, Stray
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core import topics
@@ -16,6 +16,7 @@ from evcs.services.central import fleet
 from evcs.services.central.auditor import Auditor, Logs
 from evcs.services.central.charging import Charging
 from evcs.services.central.judging import Judging
+from evcs.services.central.listening import Strays
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.requests import Requests
 from evcs.services.central.sessions import Sessions
@@ -24,17 +25,6 @@ TICK_S = 0.5
 REPEAT_EVERY_S = 5.0
 
 _log = logging.getLogger("evcs")
-
-
-def subscriptions() -> list[topics.Subscription]:
-    """What Central listens to; its own states, to take away those of CPs that are gone."""
-    return [
-        topics.below("registry"),
-        topics.of_kind(m.JudgedState, own=False),
-        topics.below("cp"),
-        topics.central_status(),
-        *(topics.of_kind(kind) for kind in (m.DriverRequest, m.OperatorRequest)),
-    ]
 
 
 class Central:
@@ -53,6 +43,7 @@ class Central:
         self._charging = Charging(self, self._outbox)
         self.judging = Judging(self, self._outbox, self._auditor)
         self.connected_at = clock()
+        self._strays = Strays()
         self._ready = False
         self._registry_told = False
         self._repeated_at = 0.0
@@ -75,6 +66,8 @@ class Central:
         for event in events:
             if isinstance(event, Received):
                 self._on_received(event)
+            elif isinstance(event, Stray):
+                self._strays.add(event.topic)
             elif isinstance(event, Connected):
                 self._on_connected()
             elif isinstance(event, Disconnected):
@@ -101,6 +94,7 @@ class Central:
                 for session in list(self.sessions.open.values()):
                     self.tell_due(session)
         self.sessions.save_figures(now)
+        self._strays.clear(self._bus)
         self._auditor.look()
         self._finish()
         if self._ready:
