@@ -36,7 +36,7 @@ def status(cp: str, online: bool = True, boot: str = "b1") -> m.EngineStatus:
 def test_a_message_arrives_as_it_was_said(known: Broker, listeners: Listeners) -> None:
     _, heard = listeners.add("central", "c", ALL)
     bus, _ = listeners.add(CP1, "e1")
-    event = m.SessionEvent("CP-1", "started", "S", 1, 0, 'é "🔌"\n')
+    event = m.SessionEvent("CP-1", "started", "S", 1, 0, 'é "🔌"')
     assert bus.say(event)
     assert heard.wait(mqtt.Received)[0] == mqtt.Received(event, retained=False)
 
