@@ -288,12 +288,18 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
         if environ.get(variable):
             values[name] = environ[variable]
     values.update({name: value for name, value in flags.items() if value is not None})
-    values["home"] = home
-    for name, value in values.items():
-        check = CHECKS.get(name)
-        if check is not None:
-            values[name] = check(shown(name), value)
+    values = {**_checked(values), "home": home}
     return Settings(**{name: values[name] for name in Settings._fields if name in values})
+
+
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    checks = {name: CHECKS.get(name, lambda _, value: value) for name in values}
+    return {name: checks[name](shown(name), value) for name, value in values.items()}
+
+
+def check_file(path: Path) -> None:
+    """Whether a file may be a home's conf/evcs.toml; none may be missing. Raises BadValue."""
+    _checked(_read_toml(path))
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

@@ -19,12 +19,15 @@ import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
-from evcs.adapters.files import hold_lock, sync_folder
+from evcs.adapters import ledger_schema
+from evcs.adapters.crash_points import crash_point
+from evcs.adapters.files import hold_lock, write_new
 from evcs.config import Home
+from evcs.core import strict_json
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 
 FORMAT = 1
@@ -33,10 +36,14 @@ SETTINGS = "conf/evcs.toml"
 LEDGER = "data/ledger.db"
 LEFT_OUT = frozenset({
     "mosquitto.passwd", "registry.copy.json", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal",
+    "ledger.mark",
 })  # fmt: skip
+STAGE = ".backup"
+RESTORING = ".restore"
 MAX_MANIFEST = 64 * 1024 * 1024
 MAX_TRIES = 50
 CHUNK = 1024 * 1024
+NOT_A_TAR = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
 
 
 def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
@@ -47,8 +54,7 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
     """
     if goal.exists():
         raise Conflict(f"{goal} exists already", "choose another name")
-    temp = goal.with_name(f".{goal.name}.{os.getpid()}.tmp")
-    stage = home.data / ".backup"
+    stage = home.data / STAGE
     lock = hold_lock(home.lock("backup"), "evcs backup")
     try:
         shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
@@ -57,13 +63,22 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
         files = _steady_copy(home, stage)
         if (stage / "ledger.db").exists():
             files[LEDGER] = stage / "ledger.db"
-        return _pack(files, temp, goal, about)
+        return _pack(files, goal, about)
+    except FileExistsError:
+        raise Conflict(f"{goal} exists already", "choose another name") from None
     except OSError as error:
         hint = "make room" if error.errno == errno.ENOSPC else "choose a folder you may write to"
         raise EvcsError(f"the backup can't be written: {error}", hint) from None
     finally:
-        temp.unlink(missing_ok=True)
         shutil.rmtree(stage, ignore_errors=True)
+        os.close(lock)
+
+
+def remove_stage(home: Home) -> None:
+    """Remove the copies that a killed backup left, unless one is being made."""
+    with suppress(Conflict):
+        lock = hold_lock(home.lock("backup"), "evcs backup")
+        shutil.rmtree(home.data / STAGE, ignore_errors=True)
         os.close(lock)
 
 
@@ -77,7 +92,7 @@ def _copy_ledger(path: Path, goal: Path) -> None:
         ):
             source.backup(copy)
     except sqlite3.Error as error:
-        raise EvcsError(f"the ledger can't be read: {error}", "evcs doctor") from None
+        raise ledger_schema.refusal(path, error) from None
 
 
 def _steady_copy(home: Home, stage: Path) -> dict[str, Path]:
@@ -103,38 +118,50 @@ def _steady_copy(home: Home, stage: Path) -> dict[str, Path]:
 
 
 def _to_keep(home: Home) -> Iterator[tuple[str, Path]]:
-    for path in sorted(home.data.rglob("*")):
+    for path in _files(home.data, ()):
         below = path.relative_to(home.data)
-        if below.parts[0] == "ledger.db" or below.parts[0] in LEFT_OUT:
-            continue
-        if not any(part.startswith(".") for part in below.parts) and path.is_file():
+        if below.parts[0] != "ledger.db" and below.parts[0] not in LEFT_OUT:
             yield f"data/{below.as_posix()}", path
     settings = home.path / SETTINGS
     if settings.is_file():
         yield SETTINGS, settings
 
 
-def _pack(files: dict[str, Path], temp: Path, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
+def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """All files below, also by way of links. Raises EvcsError for what can't be kept."""
+    real = folder.resolve()
+    if real in above:
+        raise EvcsError(f"{folder} leads to a folder above it", "remove that link")
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if path.name != STAGE:
+                yield from _files(path, (*above, real))
+        elif path.is_file():
+            if not (path.name.startswith(".") and path.name.endswith(".tmp")):
+                yield path
+        elif path.is_symlink():
+            raise EvcsError(
+                f"{path} leads nowhere, so it can't be kept", "remove or mend that link"
+            )
+
+
+def _pack(files: dict[str, Path], goal: Path, about: dict[str, Any]) -> dict[str, Any]:
     listed: dict[str, dict[str, Any]] = {
         name: {"sha256": _digest(path), "size": path.stat().st_size}
         for name, path in sorted(files.items())
     }
     manifest = {"format": FORMAT, **about, "files": listed}
     raw = json.dumps(manifest, indent=1).encode()
-    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "wb") as file:
+
+    def write(file: BinaryIO) -> None:
         with tarfile.open(fileobj=file, mode="w") as tar:
             tar.addfile(_member(MANIFEST, len(raw)), io.BytesIO(raw))
             for name in listed:
                 with files[name].open("rb") as content:
                     tar.addfile(_member(name, listed[name]["size"]), content)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(temp, goal)  # unlike a rename it never replaces a file
-    except FileExistsError:
-        raise Conflict(f"{goal} exists already", "choose another name") from None
-    sync_folder(goal.parent)
+        crash_point("backup.packed")
+
+    write_new(goal, write)
     return manifest
 
 
@@ -152,12 +179,17 @@ def _digest(path: Path) -> str:
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
-        with tarfile.open(path, "r:") as tar:
-            yield tar
+        tar = tarfile.open(path, "r:")  # noqa: SIM115
     except FileNotFoundError:
         raise NotFound(f"there is no file {path}", "name a backup") from None
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (*NOT_A_TAR, OSError) as error:
         raise BadValue(f"{path} can't be read as a backup: {error}", "take another one") from None
+    with tar:
+        try:
+            yield tar
+        except NOT_A_TAR as error:
+            text = f"{path} can't be read as a backup: {error}"
+            raise BadValue(text, "take another one") from None
 
 
 def read(source: Path, goal: Path) -> dict[str, Any]:
@@ -186,25 +218,41 @@ def _manifest(source: Path, tar: tarfile.TarFile) -> dict[str, Any]:
     if first is None or content is None or first.size > MAX_MANIFEST:
         raise BadValue(f"{source} is not a backup of evcs", "name a file that evcs backup made")
     try:
-        found = json.loads(content.read())
-        version, files = found["format"], found["files"]
-        shape = all(
-            isinstance(one["size"], int) and isinstance(one["sha256"], str)
-            for one in files.values()
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found = dict(strict_json.parse(content.read(), unique=True))
+        version, files = found["format"], dict(found["files"])
+    except (ValueError, KeyError, TypeError):
         raise BadValue(f"{source}: its list of files can't be read", "take another one") from None
-    if version != FORMAT or not shape:
-        raise BadValue(
-            f"{source} is of format {version!a:.20}; this evcs reads {FORMAT}", "upgrade evcs"
-        )
-    return dict(found)
+    if type(version) is int and version > FORMAT:
+        raise BadValue(f"{source} is of format {version}; this evcs reads {FORMAT}", "upgrade evcs")
+    if version != FORMAT or not _is_list(files):
+        raise BadValue(f"{source}: its list of files is not one", "take another one")
+    for name in files:
+        above = {str(one) for one in PurePosixPath(name).parents}
+        if not _is_ours(name) or above & files.keys():
+            raise BadValue(f"{source} holds {name[:80]!a}, which it should not")
+    return found | {"files": files}
+
+
+def _is_list(files: dict[Any, Any]) -> bool:
+    """Whether it is path -> size and SHA-256."""
+    return all(
+        isinstance(one, dict)
+        and isinstance(one.get("sha256"), str)
+        and type(size := one.get("size")) is int
+        and size >= 0
+        for one in files.values()
+    )
 
 
 def _is_ours(name: str) -> bool:
+    """Whether a file of that name may be put into a home."""
     path = PurePosixPath(name)
-    plain = str(path) == name and not path.is_absolute() and ".." not in path.parts
-    return plain and (name == SETTINGS or (path.parts[0] == "data" and len(path.parts) > 1))
+    plain = str(path) == name and not path.is_absolute() and name.isprintable()
+    short = all(part != ".." and len(os.fsencode(part)) <= 255 for part in path.parts)
+    if not plain or not short or name == SETTINGS:
+        return name == SETTINGS
+    below = path.parts[1:]
+    return path.parts[0] == "data" and len(below) > 0 and below[0] not in (*LEFT_OUT, STAGE)
 
 
 def _make_closed(folder: Path) -> None:

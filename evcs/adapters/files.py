@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from evcs.core.errors import Conflict
 
@@ -33,6 +36,44 @@ def write_all(paths: Sequence[Path], content: bytes, mode: int = 0o644) -> None:
             temp.unlink(missing_ok=True)
         raise
     sync_folder(paths[0].parent)
+
+
+def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """A file (0600) that `write` fills; it has no name before it is whole, so a kill leaves none.
+
+    Raises FileExistsError where there is one already, then or by the end.
+    """
+    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        fd = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o600)
+        source = f"/proc/self/fd/{fd}"
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            raise
+        # A file system without nameless files, such as NFS.
+        fd, source = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), str(temp)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                # With a folder it is linkat, which alone follows the link in /proc.
+                os.link(source, path, src_dir_fd=folder)
+            finally:
+                os.close(folder)
+    finally:
+        temp.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a kill in `write_all` left below a folder; for its owner, while nobody writes."""
+    for path in folder.rglob(".*.tmp"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def sync_folder(path: Path) -> None:

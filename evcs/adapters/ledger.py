@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.adapters import ledger_keeping, ledger_schema
 from evcs.core.audit import AuditEntry
-from evcs.core.errors import EvcsError
+from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.ids import short
 from evcs.core.messages import NOTHING
-from evcs.core.session import SETTLED, Session
+from evcs.core.session import SETTLED, Session, check
 from evcs.core.units import cost_eur
 
 _COLUMNS = ", ".join(Session._fields)
@@ -50,17 +50,23 @@ class Ledger:
     """Central's hand on the ledger: the only writer."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA journal_size_limit = 4194304")
-        # What is dropped or replaced is overwritten in the file, not only unlinked.
-        self._db.execute("PRAGMA secure_delete = ON")
-        ledger_schema.make_current(self._db, path)
+        self._path = path
+        with ledger_schema.told(path):
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA journal_size_limit = 4194304")
+            # What is dropped or replaced is overwritten in the file, not only unlinked.
+            self._db.execute("PRAGMA secure_delete = ON")
+            ledger_schema.make_current(self._db, path)
 
     def open_sessions(self) -> list[Session]:
-        """All sessions that are not settled."""
-        return self._select("WHERE phase <> ? ORDER BY started_at", SETTLED)
+        """All sessions that are not settled. Raises EvcsError where one can't be."""
+        found = self._select("WHERE phase <> ? ORDER BY started_at", SETTLED)
+        try:
+            return [check(one) for one in found]
+        except BadValue as error:
+            raise EvcsError(f"{self._path} is not valid: {error.message}", RESTORE) from None
 
     def session(self, session_id: str) -> Session | None:
         """One session."""
@@ -141,11 +147,12 @@ class Ledger:
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise EvcsError(f"the ledger can't be written: {error}", "make room") from None
+            raise ledger_schema.refusal(self._path, error, "written") from None
 
     def _select(self, clause: str, *values: object) -> list[Session]:
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM session {clause}", values)  # noqa: S608
-        return [Session(*row) for row in rows]
+        with ledger_schema.told(self._path):
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM session {clause}", values)  # noqa: S608
+            return [Session(*row) for row in rows]
 
 
 class Sum(NamedTuple):
@@ -259,11 +266,9 @@ class LedgerReader:
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         if not self._path.exists():
             return []
-        db = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
-        try:
+        with (
+            ledger_schema.told(self._path),
+            closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as db,
+        ):
             ledger_schema.version(db, self._path)
             return db.execute(query, values).fetchall()
-        except sqlite3.OperationalError as error:
-            raise EvcsError(f"the ledger can't be read: {error}", "is it in use?") from None
-        finally:
-            db.close()

@@ -8,9 +8,11 @@ noted may go.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from evcs.core.errors import EvcsError
+from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.ids import FORGOTTEN
 from evcs.core.session import Session
 
@@ -105,6 +107,28 @@ def make_current(db: sqlite3.Connection, path: Path) -> None:
     except sqlite3.Error as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
-        raise EvcsError(
-            f"{path} can't be brought to version {VERSION}: {error}", "make room"
-        ) from None
+        raise refusal(path, error, f"brought to version {VERSION}") from None
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """SQLite's errors within are raised as EvcsError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise refusal(path, error) from None
+
+
+def refusal(path: Path, error: sqlite3.Error, done: str = "read") -> EvcsError:
+    """SQLite's error as ours: what could not be done to the file, and what helps."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    hint = "evcs doctor"
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        hint = "make room"
+    elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        hint = f"another program holds it, end that: fuser {path}"
+    elif code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        hint = RESTORE
+    elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        hint = "is the home yours, and is there room?"
+    return EvcsError(f"{path} can't be {done}: {error}", hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from evcs import __version__
-from evcs.adapters import backup_file, registry_db
+from evcs.adapters import backup_content, backup_file, registry_db
 from evcs.adapters.clock import timestamp
 from evcs.adapters.files import hold_lock, make_folder, sync_folder, write_atomic
 from evcs.adapters.ledger import Ledger
@@ -66,13 +67,13 @@ def _restore(home: Home, source: Path) -> dict[str, Any]:
     make_folder(home.path)
     make_folder(home.run, 0o700)
     lock = hold_lock(home.lock("up"), "evcs up")
-    stage = home.path / ".restore"
+    stage = home.path / backup_file.RESTORING
     try:
         shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
         _require_empty(home)
         stage.mkdir(0o700)
         manifest = backup_file.read(source, stage)
-        _check(stage, source)
+        _judge(stage, source)
         _interrupt(stage / backup_file.LEDGER)
         settings = stage / backup_file.SETTINGS
         if settings.exists() and not (home.path / backup_file.SETTINGS).exists():
@@ -82,9 +83,8 @@ def _restore(home: Home, source: Path) -> dict[str, Any]:
         sync_folder(home.path)
         return manifest
     except OSError as error:
-        raise EvcsError(
-            f"the backup can't be restored: {error}", "is there room, and is the home yours?"
-        ) from None
+        hint = "make room" if error.errno == errno.ENOSPC else "is the home yours?"
+        raise EvcsError(f"the backup can't be restored: {error.strerror}", hint) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         os.close(lock)
@@ -102,11 +102,11 @@ def _require_empty(home: Home) -> None:
         shutil.rmtree(home.data)
 
 
-def _check(stage: Path, source: Path) -> None:
-    """A store that this version can't read would only be noticed by `evcs up`."""
-    stored, _ = registry_db.peek(stage / "data" / "registry.json")
-    if stored is None:
-        raise BadValue(f"{source}: its registry.json can't be read", "take another backup")
+def _judge(stage: Path, source: Path) -> None:
+    try:
+        backup_content.check(stage)
+    except BadValue as error:
+        raise BadValue(f"{source}: {error.message}", error.hint) from None
 
 
 def _interrupt(path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import resource
+import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from evcs.adapters import broker_accounts, certificates, secret_files
-from evcs.adapters.files import make_folder, write_atomic
+from evcs.adapters import backup_file, broker_accounts, certificates, secret_files
+from evcs.adapters.files import make_folder, remove_leftovers, write_atomic
 from evcs.adapters.section_files import SectionFiles
 from evcs.config import INSTALL_ROOT, LOOPBACK, Home, Settings, to_environment
 from evcs.core import messages as m
@@ -36,6 +37,7 @@ def prepare(settings: Settings, say: Say) -> dict[str, m.DesiredCp]:
         raise BadValue(f"setting host: {settings.host!r}", "only main has an account so far")
     _certificate(settings, say)
     _folders(home)
+    _leftovers(home)
     _static_files(home, say)
     cps, drivers = _desired(home)
     _sections(home, settings.host, cps, say)
@@ -53,6 +55,14 @@ def _folders(home: Home) -> None:
         make_folder(folder, 0o700)
     for folder in (home.run / "cp", home.run / "lock", home.run / "mosquitto.d"):
         make_folder(folder, 0o700)
+
+
+def _leftovers(home: Home) -> None:
+    """What a kill left half made, in a home where nothing runs."""
+    for folder in (home.data, home.path / "conf", home.run):
+        remove_leftovers(folder)
+    shutil.rmtree(home.path / backup_file.RESTORING, ignore_errors=True)
+    backup_file.remove_stage(home)
 
 
 def _static_files(home: Home, say: Say) -> None:

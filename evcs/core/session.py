@@ -18,8 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from evcs.core.errors import BadValue
+from evcs.core.ids import check_id
 from evcs.core.messages import EngineStatus
-from evcs.core.units import cost_eur
+from evcs.core.units import cost_eur, price, whole
 
 REQUESTED = "requested"
 SUPPLYING = "supplying"
@@ -31,6 +33,8 @@ START_WITHIN_S = 30.0
 RESUME_WITHIN_S = 30.0
 MONITOR_GONE_S = 10.0
 RECONNECT_GRACE_S = 15.0
+
+MAX_KEPT = 2**53
 
 
 class Session(NamedTuple):
@@ -69,6 +73,26 @@ class Session(NamedTuple):
     def cost_so_far(self) -> str:
         """What the energy so far costs."""
         return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh)
+
+
+PHASES = (REQUESTED, SUPPLYING, INTERRUPTED, ENDING, SETTLED)
+
+
+def check(session: Session) -> Session:
+    """A session that was kept, if it can be one. Raises BadValue, naming it and the field."""
+    try:
+        check_id("CP", session.cp)
+        check_id("driver", session.driver)
+        price("price_eur_kwh", session.price_eur_kwh)
+        for field in ("requested_wh", "max_power_w", "energy_wh", "seq", "power_w"):
+            whole(field, getattr(session, field), 0, MAX_KEPT)
+        if session.phase not in PHASES:
+            raise BadValue(f"phase {session.phase[:20]!a} is none")
+        if not session.session_id.isprintable():
+            raise BadValue("its id is not one")
+    except BadValue as error:
+        raise BadValue(f"session {session.session_id[:40]!a}: {error.message}") from None
+    return session
 
 
 class Started(NamedTuple):

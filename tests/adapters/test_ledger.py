@@ -350,3 +350,32 @@ def test_a_horizon_of_the_past_allows_no_more_than_it_did(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, pytest.raises(sqlite3.IntegrityError):
         db.execute("DELETE FROM session")
     ledger.close()
+
+
+def test_garbage_and_a_lock_are_told_with_what_helps(path: Path) -> None:
+    path.write_bytes(b"garbage " * 1000)
+    for look in (lambda: Ledger(path), lambda: LedgerReader(path).sessions()):
+        with pytest.raises(EvcsError, match="not a database") as error:
+            look()
+        assert "evcs restore" in error.value.hint
+    path.unlink()
+    ledger = Ledger(path)
+    ledger._db.execute("PRAGMA busy_timeout = 10")
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(EvcsError, match="locked") as error:
+            ledger.commit([session()], [], [])
+        assert "another program" in error.value.hint
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    "field", [{"cp": "a/b"}, {"driver": "#"}, {"price_eur_kwh": "x"}, {"phase": "x"}]
+)
+def test_an_open_session_that_can_not_be_one_is_named(path: Path, field: dict[str, str]) -> None:
+    ledger = Ledger(path)
+    ledger.commit([session()._replace(**field)], [], [])  # type: ignore[arg-type]
+    with pytest.raises(EvcsError, match="session 'S1'") as error:
+        ledger.open_sessions()
+    assert "evcs restore" in error.value.hint
+    ledger.close()

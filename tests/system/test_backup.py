@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults import stores
 from tests.faults.invariants import wait_until_consistent
 from tests.system_under_test import System, eventually
 
@@ -145,13 +147,104 @@ def _rename(name: str, raw: bytes) -> tuple[str, bytes]:
     return ("data/other" if name == "data/registry.json" else name), raw
 
 
-@pytest.mark.parametrize("change", [_flip, _escape, _newer, _rename])
+def _shadow(name: str, raw: bytes) -> tuple[str, bytes]:
+    if name == "manifest.json":
+        found = json.loads(raw)
+        found["files"]["data/ledger.db-wal"] = found["files"].pop("data/ledger.db")
+        return name, json.dumps(found).encode()
+    return ("data/ledger.db-wal" if name.endswith("ledger.db") else name), raw
+
+
+def _sizes(name: str, raw: bytes) -> tuple[str, bytes]:
+    return name, raw.replace(b'"size": ', b'"size": -') if name == "manifest.json" else raw
+
+
+def _no_list(name: str, raw: bytes) -> tuple[str, bytes]:
+    return name, b"[" * 100_000 if name == "manifest.json" else raw
+
+
+@pytest.mark.parametrize("change", [_flip, _escape, _newer, _rename, _shadow, _sizes, _no_list])
 def test_a_changed_backup_is_refused(
     taken: tuple[System, Path, str], new_system: Callable[..., System], short_tmp: Path,
     change: Callable[[str, bytes], tuple[str, bytes]],
 ) -> None:  # fmt: skip
     path = rewritten(taken[1], short_tmp / f"{change.__name__}.backup", change)
     refused(new_system(), path)
+
+
+def _with(goal: Path, path: Path, name: str, raw: bytes) -> Path:
+    """A backup one of whose files is another, with its list saying so."""
+    digest = {"sha256": hashlib.sha256(raw).hexdigest(), "size": len(raw)}
+
+    def change(member: str, content: bytes) -> tuple[str, bytes]:
+        if member == "manifest.json":
+            found = json.loads(content)
+            found["files"][name] = digest
+            return member, json.dumps(found).encode()
+        return member, raw if member == name else content
+
+    return rewritten(goal, path, change)
+
+
+def _forged(tables: Callable[[stores.Tables], object], home: Path) -> bytes:
+    content = stores.tables(home)
+    tables(content)
+    return stores.forged(content)
+
+
+CONTENTS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
+    "a way out": (
+        "data/registry.json",
+        lambda home: _forged(lambda t: stores.add_cp(t, "../../x"), home),
+    ),
+    "a driver with a line": (
+        "data/registry.json",
+        lambda home: _forged(lambda t: t["drivers"].update({"9": {"id": "A\nB"}}), home),
+    ),
+    "no store": ("data/registry.json", lambda _: b"{}"),
+    "no ledger": ("data/ledger.db", lambda _: b"garbage " * 1000),
+}
+
+
+@pytest.mark.parametrize("what", CONTENTS)
+def test_a_backup_that_holds_what_no_home_does_is_refused(
+    taken: tuple[System, Path, str], new_system: Callable[..., System], short_tmp: Path, what: str
+) -> None:
+    name, make = CONTENTS[what]
+    path = short_tmp / f"{what.replace(' ', '-')}.backup"
+    system = new_system()
+    refused(system, _with(taken[1], path, name, make(taken[0].home)))
+    assert "Traceback" not in system.run("evcs", "restore", str(path)).err
+
+
+def test_folders_that_links_lead_to_are_kept_or_refused_by_name(
+    taken: tuple[System, Path, str], short_tmp: Path
+) -> None:
+    system, _, _ = taken
+    elsewhere, link = short_tmp / "elsewhere", system.home / "data" / "linked"
+    elsewhere.mkdir()
+    (elsewhere / "key").write_text("secret")
+    link.symlink_to(elsewhere)
+    system.ok("evcs", "backup", str(short_tmp / "linked.backup"))
+    with tarfile.open(short_tmp / "linked.backup") as tar:
+        assert "data/linked/key" in tar.getnames()
+    for where in (system.home / "data", short_tmp / "nowhere"):
+        link.unlink()
+        link.symlink_to(where)
+        done = system.run("evcs", "backup", str(short_tmp / "never.backup"))
+        assert (done.code, "data/linked leads" in done.err) == (1, True)
+    link.unlink()
+    assert not (short_tmp / "never.backup").exists()
+
+
+def test_a_killed_backup_leaves_nothing(taken: tuple[System, Path, str], short_tmp: Path) -> None:
+    system, before = taken[0], set(short_tmp.iterdir())
+    goal = short_tmp / "killed.backup"
+    assert system.run("evcs", "backup", str(goal), EVCS_CRASH_AT="backup.packed").code == 137
+    assert set(short_tmp.iterdir()) == before
+    system.up()
+    assert not list((system.home / "data").glob(".*"))
+    system.kill_all()
 
 
 def test_a_torn_backup_is_refused(
