@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from evcs.cli import ports
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -20,13 +22,16 @@ AS_NOBODY = (
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This environment, without what points to a system or a tree of the caller's."""
+    """This environment, without what points to a system or a tree of the caller's.
+
+    The usual port may be held by a system that runs here; another is looked at.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("EVCS_", "PYTHON")) and name != "DESTDIR"
     }
-    return kept | more
+    return {"EVCS_MQTT_PORT": str(ports.free(1)[0])} | kept | more
 
 
 def run(
@@ -43,8 +48,8 @@ def run(
     )
 
 
-def copy_sources(target: Path) -> Path:
-    """What a clone would hold if everything here were committed."""
+def in_repository() -> list[str]:
+    """The files that a clone would hold if everything here were committed."""
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "-z", "-c", "-o", "--exclude-standard"],
         cwd=ROOT,
@@ -52,10 +57,14 @@ def copy_sources(target: Path) -> Path:
         text=True,
         check=True,
     )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+    return [name for name in listed.stdout.split("\0") if (ROOT / name).is_file()]
+
+
+def copy_sources(target: Path) -> Path:
+    """A clone, as it would be if everything here were committed."""
+    for name in in_repository():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
     return target
 
 

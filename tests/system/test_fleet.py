@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.system_under_test import ROOT, System, eventually
+from tests.install.helpers import in_repository
+from tests.system_under_test import System, eventually
 
 
 def test_first_cp_is_like_any_other(system: System) -> None:
@@ -141,9 +142,9 @@ def test_no_one_is_special(system: System) -> None:
 
 
 def test_repo_names_no_cp_as_data() -> None:
-    for folder in ("conf", "data"):
-        names = [p for p in (ROOT / folder).rglob("*.conf") if p.name != "supervisord.conf"]
-        assert names == []
+    """A system that runs in the checkout has its CPs there, and they are no part of it."""
+    confs = [name for name in in_repository() if name.endswith((".conf", ".jsonl", ".json"))]
+    assert [one for one in confs if one.startswith(("conf/", "data/"))] == ["conf/supervisord.conf"]
 
 
 def test_clear_errors_write_nothing(system: System) -> None:
