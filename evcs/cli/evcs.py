@@ -23,6 +23,7 @@ from evcs.cli.observer import Observer
 from evcs.cli.operator import ask_operator
 from evcs.core import messages as m
 from evcs.core import topics
+from evcs.core.charge_point import needs_a_hand
 from evcs.core.errors import Conflict, EvcsError, NotFound, TimedOut, Unreachable
 from evcs.core.ids import RESERVED, check_id
 
@@ -66,9 +67,12 @@ def wait_until_up(call: Call, timeout_s: float) -> None:
     wanted = {cp["id"]: fleet.settled(cp) for cp in here}
     if wanted:
         left = max(deadline - time.monotonic(), 1.0)
-        _, late = fleet.await_states(call, wanted, left)
+        seen, late = fleet.await_states(call, wanted, left)
         if late:
             raise next(iter(late.values()))
+        for state in seen.values():
+            if needs_a_hand(state.state, state.reason):
+                call.out.say(f"{state.cp}: {state.reason}; mend it, then: evcs-cp clear {state.cp}")
     _wait_for_running(call, deadline)
 
 

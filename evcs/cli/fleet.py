@@ -66,13 +66,18 @@ def read(call: Call, ids: Iterable[str] | None = None) -> list[dict[str, Any]]:
 
 
 def settled(cp: dict[str, Any]) -> Expect:
-    """What Central should judge of a CP that is desired like this."""
+    """What Central should judge of a CP that is desired like this; a fault is final too."""
     revision = cp["revision"]
     if cp["service"] == "out":
         done = {cp_states.OUT_OF_ORDER, cp_states.BROKEN_DOWN}
     else:
         done = {cp_states.ACTIVATED, cp_states.SUPPLYING}
-    return lambda state: state.revision >= revision and state.state in done
+
+    def holds(state: m.JudgedState) -> bool:
+        final = state.state in done or cp_states.needs_a_hand(state.state, state.reason)
+        return state.revision >= revision and final
+
+    return holds
 
 
 def taken_note(cp: dict[str, Any]) -> Expect:

@@ -10,7 +10,6 @@ from evcs.cli import fleet
 from evcs.cli.common import Call, command
 from evcs.cli.options import named, waiting
 from evcs.core import charge_point as cp_states
-from evcs.core import messages as m
 
 
 def add_to(program: click.Group) -> None:
@@ -32,18 +31,7 @@ def add_to(program: click.Group) -> None:
         """Give CPs new secrets, and lift a revocation; a supply under way goes on."""
         results = fleet.each(fleet.pick(call, names), call.registry.rekey)
         made = list(results.made.values())
-        fleet.wait_and_finish(call, made, results.errors, _back, wait, timeout)
-
-
-def _back(cp: dict[str, Any]) -> fleet.Expect:
-    """It runs; new secrets mend no fault."""
-    settled, known = fleet.settled(cp), fleet.taken_note(cp)
-
-    def expect(state: m.JudgedState) -> bool:
-        broken = state.state == cp_states.BROKEN_DOWN and state.reason.startswith("fault")
-        return settled(state) or (known(state) and broken)
-
-    return expect
+        fleet.wait_and_finish(call, made, results.errors, fleet.settled, wait, timeout)
 
 
 def _revoked(cp: dict[str, Any]) -> fleet.Expect:

@@ -106,6 +106,11 @@ def judge(view: View) -> tuple[str, str]:
     raise AssertionError("the last rule always holds")
 
 
+def needs_a_hand(state: str, reason: str) -> bool:
+    """Broken down by a fault, which no waiting mends."""
+    return state == BROKEN_DOWN and reason.startswith("fault")
+
+
 def diagram() -> str:
     """RULES as a Mermaid flow chart."""
     lines = ["flowchart TD"]

@@ -30,11 +30,14 @@ REMEMBERED = 8
 
 #: Of a journal's lines.
 FORMAT = 1
+#: Fields that lines of an earlier version don't have.
+LATER = frozenset({"over", "fault"})
 
 
 class Supply(NamedTuple):
     """What an Engine holds; energy in Wh, `seq` counts what it told of this session;
-    `over`: sessions that are over here, lately: a start of one that comes late is void."""
+    `over`: sessions that are over here, lately: a start of one that comes late is void;
+    `fault`: set by hand, and kept until it is cleared by hand."""
 
     phase: str = IDLE
     session_id: str | None = None
@@ -44,6 +47,7 @@ class Supply(NamedTuple):
     max_power_w: int = 0
     reason: str | None = None
     over: tuple[str, ...] = ()
+    fault: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -68,7 +72,7 @@ def command(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
     if cmd.verb == "stop":
         return Outcome(end(supply, cmd.reason or "stopped"))
     if cmd.verb == "settled":
-        return Outcome(_over(Supply(over=supply.over), cmd.session_id))
+        return Outcome(_over(Supply(over=supply.over, fault=supply.fault), cmd.session_id))
     return Outcome(supply)
 
 
@@ -104,6 +108,11 @@ def end(supply: Supply, reason: str) -> Supply:
     return supply._replace(phase=ENDED, seq=supply.seq + 1, reason=reason)
 
 
+def break_down(supply: Supply, fault: str) -> Supply:
+    """The supply ended by a fault that stays until it is cleared."""
+    return end(supply, "fault")._replace(fault=fault)
+
+
 def to_record(supply: Supply) -> dict[str, Any]:
     """A journal line."""
     return {"format": FORMAT, **supply._asdict()}
@@ -118,6 +127,6 @@ def from_record(record: dict[str, Any] | None) -> Supply:
         return Supply()
     if record.get("format", 1) != FORMAT:
         raise EvcsError(f"the journal is of another format than {FORMAT}", "upgrade evcs")
-    supply = Supply(**{name: record[name] for name in Supply._fields[:-1]})
-    supply = supply._replace(over=tuple(record.get("over", ())))
+    supply = Supply(**{name: record[name] for name in Supply._fields if name not in LATER})
+    supply = supply._replace(over=tuple(record.get("over", ())), fault=record.get("fault"))
     return supply._replace(phase=WAITING) if supply.phase == SUPPLYING else supply

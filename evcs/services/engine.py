@@ -49,6 +49,9 @@ class Engine:
         self._central: bool | None = None
         self._stepped_at = now
         self._ticks = 0
+        if self._supply.fault is not None:
+            charger.set_fault(self._supply.fault)
+            _log.warning("fault=%s found in the journal", self._supply.fault)
         if self._supply.session_id is not None:
             charger.plug()
             _log.info("session=%s found in the journal", self._supply.session_id)
@@ -109,11 +112,13 @@ class Engine:
             self._charger.unplug()
             self._change(s.end(self._supply, "unplugged"))
         elif cmd.verb == "fault":
-            self._charger.set_fault(cmd.reason or "fault")
-            self._change(s.end(self._supply, "fault"))
-            _log.warning("fault=%s set", cmd.reason)
+            fault = cmd.reason or "fault"
+            self._charger.set_fault(fault)
+            self._change(s.break_down(self._supply, fault))
+            _log.warning("fault=%s set", fault)
         else:
             self._charger.set_fault(None)
+            self._change(self._supply._replace(fault=None))
             _log.info("fault cleared")
         if self._supply.phase == s.ENDED:
             self._tell_session()
@@ -124,7 +129,9 @@ class Engine:
         before = self._supply
         if after == before:
             return True
-        if not self._keep(after, sync=True) and before.phase == s.IDLE:
+        kept = self._keep(after, sync=True)
+        # A fault holds at once, written or not: what is broken must not supply.
+        if not kept and before.phase == s.IDLE and after.fault == before.fault:
             self._supply, self._unsaved = before, False
             return False
         if after.phase == s.SUPPLYING:

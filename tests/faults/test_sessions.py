@@ -153,6 +153,28 @@ def test_fault_ends_the_supply_at_once_with_a_ticket(fleet: System) -> None:
     ticket(fleet, found["session_id"])
 
 
+def test_a_fault_by_hand_stays_until_it_is_cleared(fleet: System) -> None:
+    open_session = begin(fleet, "CP-002", "BOB")
+    fleet.ok("evcs-cp", "fault", "CP-002", "--reason", "cable damaged")
+    assert ticket(fleet, open_session)["reason"] == "fault"
+
+    def is_kept() -> bool:
+        shown = fleet.ok("evcs-cp", "show", "CP-002", "--json").json
+        return (shown["state"], shown["reason"]) == ("BROKEN_DOWN", "fault: cable damaged")
+
+    pid = _kill(fleet, "CP-002:engine")
+    _another(system=fleet, name="CP-002:engine", pid=pid)
+    eventually("kept over a kill", is_kept)
+    fleet.ok("evcs-cp", "restart", "CP-002")
+    eventually("kept over a restart", is_kept)
+    fleet.kill_all()
+    told = fleet.ok("evcs", "up", "--wait").err
+    assert "CP-002: fault: cable damaged; mend it, then: " in told
+    assert is_kept()
+    assert "CP-002 ACTIVATED" in fleet.ok("evcs-cp", "clear", "CP-002").out
+    assert "CP-002 ACTIVATED" in fleet.ok("evcs-cp", "restart", "CP-002").out
+
+
 def test_unplug_ends_the_supply(fleet: System) -> None:
     open_session = begin(fleet, "CP-001", "ALICE")
     fleet.ok("evcs-cp", "unplug", "CP-001")

@@ -77,6 +77,14 @@ def test_a_faulted_engine_supplies_nothing(verb: str) -> None:
     assert s.command(supply, cmd(verb), "hot") == s.Outcome(supply, s.FAULTED)
 
 
+@pytest.mark.parametrize("supply", PHASES, ids=lambda supply: supply.phase)
+def test_a_fault_by_hand_outlives_its_process_and_the_session(supply: s.Supply) -> None:
+    broken = s.from_record(s.to_record(s.break_down(supply, "cable damaged")))
+    assert broken.phase in (s.IDLE, s.ENDED)
+    settled = s.command(broken, cmd("settled"), broken.fault).supply
+    assert (settled.phase, settled.fault) == (s.IDLE, "cable damaged")
+
+
 @pytest.mark.parametrize(
     "bad",
     [{"energy_wh": None}, {"energy_wh": 0}, {"energy_wh": -1}, {"max_power_w": None},
