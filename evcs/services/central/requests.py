@@ -116,7 +116,8 @@ class Requests:
             self._deny(asked, "conflict", "no session is under way")
             return
         self._central.stop_session(session, "driver")
-        self._outbox.audit(f"driver/{asked.driver}", "stop", session.cp, "ok", session.session_id)
+        who = f"driver/{asked.driver}"
+        self._central.entries.add(who, "stop", session.cp, "ok", session.session_id)
         self._answer(asked, {"session": to_json(session)})
 
     def _offer(self, desired: m.DesiredCp) -> dict[str, Any]:
@@ -135,7 +136,8 @@ class Requests:
     def _deny(self, asked: m.DriverRequest, code: str, reason: str) -> None:
         body: dict[str, object] = {"code": code, "reason": reason, "cp": asked.cp}
         self._outbox.say(m.DriverEvent(asked.driver, "denied", asked.id, None, body))
-        self._outbox.audit(f"driver/{asked.driver}", asked.verb[:40], asked.cp, "denied", reason)
+        who = f"driver/{asked.driver}"
+        self._central.entries.add(who, asked.verb[:40], asked.cp, "denied", reason)
 
     def _close(self, asked: m.OperatorRequest) -> None:
         session = self._central.sessions.open.get(asked.session_id or "")
@@ -162,6 +164,7 @@ class Requests:
             self._tell(asked, "not_found", "neither a ticket nor the audit names this driver")
         else:
             pseudonym = FORGOTTEN + os.urandom(6).hex()
+            self._central.entries.forget(f"driver/{driver}")
             self._outbox.forget_driver(driver, pseudonym)
             self._tell(asked, None, "", {"driver": pseudonym})
 

@@ -15,6 +15,7 @@ from evcs.core import topics
 from evcs.services.central import fleet
 from evcs.services.central.auditor import Auditor, Logs
 from evcs.services.central.charging import Charging
+from evcs.services.central.entries import Entries
 from evcs.services.central.judging import Judging
 from evcs.services.central.listening import Strays
 from evcs.services.central.outbox import Outbox
@@ -37,7 +38,8 @@ class Central:
         self._bus, self.clock, self._birth = bus, clock, birth
         self.fleet: dict[str, fleet.Known] = {}
         self._outbox = Outbox(ledger, bus)
-        self.sessions = Sessions(ledger, self._outbox, clock)
+        self.entries = Entries(self._outbox, clock)
+        self.sessions = Sessions(ledger, self._outbox, self.entries, clock)
         self._requests = Requests(self, ledger, self._outbox)
         self._auditor = Auditor(self._outbox, ledger.noted(), logs)
         self._charging = Charging(self, self._outbox)
@@ -95,6 +97,7 @@ class Central:
                     self.tell_due(session)
         self.sessions.save_figures(now)
         self._strays.clear(self._bus)
+        self.entries.look()
         self._auditor.look()
         self._finish()
         if self._ready:

@@ -10,6 +10,7 @@ from evcs.adapters.clock import timestamp
 from evcs.adapters.ledger import Ledger, to_json
 from evcs.core import messages as m
 from evcs.core import session as s
+from evcs.services.central.entries import Entries
 from evcs.services.central.outbox import Outbox
 
 SAVE_FIGURES_EVERY_S = 5.0
@@ -20,8 +21,11 @@ _log = logging.getLogger("evcs")
 class Sessions:
     """Sessions that are not settled, by id, by CP and by driver."""
 
-    def __init__(self, ledger: Ledger, outbox: Outbox, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, ledger: Ledger, outbox: Outbox, entries: Entries, clock: Callable[[], float]
+    ) -> None:
         self._ledger, self._outbox, self._clock = ledger, outbox, clock
+        self._entries = entries
         self.open = {one.session_id: one for one in ledger.open_sessions()}
         self._at_cp = {one.cp: one.session_id for one in self.open.values()}
         self._of_driver = {one.driver: one.session_id for one in self.open.values()}
@@ -65,7 +69,7 @@ class Sessions:
         self._at_cp[cp.id] = self._of_driver[driver] = session_id
         self._asked_at[session_id] = self._clock()
         self._outbox.save(session)
-        self._outbox.audit(f"driver/{driver}", "charge", cp.id, "asked", session_id)
+        self._entries.add(f"driver/{driver}", "charge", cp.id, "asked", session_id)
         return session
 
     def accepted(self, session: s.Session) -> None:
@@ -81,9 +85,8 @@ class Sessions:
         """The CP turned the session down: it never was one."""
         self.tell(session, "denied", {"code": "conflict", "reason": f"the CP refused: {why}"})
         self._outbox.forget(session.session_id)
-        self._outbox.audit(
-            f"driver/{session.driver}", "charge", session.cp, "denied", f"the CP refused: {why}"
-        )
+        who = f"driver/{session.driver}"
+        self._entries.add(who, "charge", session.cp, "denied", f"the CP refused: {why}")
         self._drop(session)
 
     def unwritten(self, session: s.Session) -> None:
