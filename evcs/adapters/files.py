@@ -85,10 +85,13 @@ def sync_folder(path: Path) -> None:
         os.close(fd)
 
 
-def make_folder(path: Path, mode: int = 0o755) -> None:
-    """Create a folder and its parents; the folder itself gets `mode`, also if it was there."""
-    path.mkdir(mode=mode, parents=True, exist_ok=True)
-    if path.stat().st_mode & 0o777 != mode:
+def make_folder(path: Path, mode: int | None = None) -> None:
+    """Create a folder and its parents. With a mode it gets that also if it was there.
+
+    What a link leads to is its owner's to close.
+    """
+    path.mkdir(mode=0o755 if mode is None else mode, parents=True, exist_ok=True)
+    if mode is not None and not path.is_symlink() and path.stat().st_mode & 0o777 != mode:
         path.chmod(mode)
 
 

@@ -6,6 +6,7 @@ import os
 import pwd
 import resource
 import shutil
+import stat
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,6 +27,9 @@ FDS_BASE = 256
 MIN_FDS = 4096
 ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 END_WITHIN_S = 60.0
+#: Logs name clients and addresses: nobody beyond the home's group reads them.
+LOG_MODE = 0o640
+UMASK = 0o027
 
 Say = Callable[[str], None]
 
@@ -55,6 +59,10 @@ def _folders(home: Home) -> None:
         make_folder(folder, 0o700)
     for folder in (home.run / "cp", home.run / "lock", home.run / "mosquitto.d"):
         make_folder(folder, 0o700)
+    for path in home.log.glob("*.log*"):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode) and mode & 0o777 & ~LOG_MODE:
+            path.chmod(mode & LOG_MODE)
 
 
 def _leftovers(home: Home) -> None:

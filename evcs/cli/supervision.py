@@ -70,10 +70,12 @@ def start(settings: Settings, say: Say, foreground: bool = False, room_for: int 
         ]  # fmt: skip
         if foreground:
             os.chdir(home.path)
+            os.umask(prepare.UMASK)
             os.execve(sys.executable, [*command, "-n"], prepare.environment(settings))
         done = subprocess.run(
             command,
             cwd=home.path,
+            umask=prepare.UMASK,
             env=prepare.environment(settings),
             capture_output=True,
             text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,3 +66,23 @@ def test_a_system_that_is_down_is_named(new_system: Callable[..., System]) -> No
         assert "evcs up" in done.err
         assert "Traceback" not in done.err
     assert not (system.home / "data").exists()
+
+
+def test_modes_are_the_owners_and_logs_are_closed(new_system: Callable[..., System]) -> None:
+    system = new_system()
+    log = system.home / "log" / "web.log"
+    log.parent.mkdir(parents=True)
+    system.home.chmod(0o700)
+    log.write_text("of an earlier version\n")
+    log.chmod(0o666)
+    up = ["sh", "-c", 'umask 000; exec "$0" up --wait', str(system.commands / "evcs")]
+    subprocess.run(up, env=system.env, check=True, capture_output=True, timeout=120)
+    system.ok("evcs-cp", "create", "CP-001")
+    modes = {path: path.lstat().st_mode & 0o777 for path in system.home.rglob("*")}
+    assert system.home.stat().st_mode & 0o777 == 0o700
+    logs = {path.name: oct(mode) for path, mode in modes.items() if path.parent == log.parent}
+    assert {"web.log", "supervisord.log", "mosquitto.log", "CP-001.engine.log"} <= logs.keys()
+    assert {name: mode for name, mode in logs.items() if mode not in ("0o640", "0o600")} == {}
+    open_ = [path for path, mode in modes.items() if mode & 0o002 and not path.is_symlink()]
+    assert [path for path in open_ if not path.is_relative_to(system.home / "run")] == []
+    system.down()

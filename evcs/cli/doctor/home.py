@@ -84,7 +84,8 @@ def secrets(sight: Sight) -> Finding:
     top = home.data / "secrets"
     wanted = {path: 0o700 for path in (home.data, home.run, top) if path.is_dir()}
     for path in sorted(top.rglob("*")) if top.is_dir() else []:
-        wanted[path] = 0o700 if path.is_dir() else 0o600
+        if not path.is_symlink():
+            wanted[path] = 0o700 if path.is_dir() else 0o600
     if home.passwords.exists():
         wanted[home.passwords] = 0o600
     open_ = {p: mode for p, mode in wanted.items() if stat.S_IMODE(p.stat().st_mode) & ~mode}
