@@ -1,13 +1,14 @@
 """An Engine's journal: appended a line a second while it supplies, read at its birth.
 
-The last whole line is what the Engine holds; a line that a kill tore is passed over. A file
-that has grown long begins anew with its last line.
+The last line that can be one is what the Engine holds; what a kill tore or a hand wrote is
+passed over. A file that has grown long begins anew with its last line.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ class Journal:
         self._fd = self._open()
         self._torn = self._ends_torn()
 
-    def last(self) -> dict[str, Any] | None:
-        """The last whole line, or None."""
+    def last(self, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        """The last whole line that is a record, or None."""
         size = os.fstat(self._fd).st_size
         tail = os.pread(self._fd, 65_536, max(size - 65_536, 0))
         for line in reversed(tail.split(b"\n")):
@@ -35,7 +36,7 @@ class Journal:
                 found = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(found, dict):
+            if isinstance(found, dict) and is_record(found):
                 return found
         return None
 

@@ -19,6 +19,7 @@ IDLE = "idle"
 SUPPLYING = "supplying"
 WAITING = "waiting"
 ENDED = "ended"
+PHASES = (IDLE, SUPPLYING, WAITING, ENDED)
 
 BUSY = "busy"
 NO_SESSION = "no_session"
@@ -118,8 +119,27 @@ def to_record(supply: Supply) -> dict[str, Any]:
     return {"format": FORMAT, **supply._asdict()}
 
 
+def is_record(record: dict[str, Any]) -> bool:
+    """Whether a journal's line says what an Engine can hold; of a newer format it may be."""
+    version = record.get("format", 1)
+    if type(version) is int and version > FORMAT:
+        return True
+    counts = [record.get(name) for name in ("seq", "energy_wh", "target_wh", "max_power_w")]
+    texts = [record.get(name, 0) for name in ("session_id", "reason")]
+    over = record.get("over", ())
+    return (
+        version == FORMAT
+        and record.get("phase") in PHASES
+        and all(type(count) is int and count >= 0 for count in counts)
+        and all(isinstance(text, str | None) for text in (*texts, record.get("fault")))
+        and (record["session_id"] is None) == (record["phase"] == IDLE)
+        and isinstance(over, list | tuple)
+        and all(isinstance(one, str) for one in over)
+    )
+
+
 def from_record(record: dict[str, Any] | None) -> Supply:
-    """What an Engine holds at its birth, from its journal's last whole line.
+    """What an Engine holds at its birth, from its journal's last line that `is_record`.
 
     Raises EvcsError for a line of a newer version; one that names none is of the first.
     """

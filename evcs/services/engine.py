@@ -43,7 +43,7 @@ class Engine:
     ) -> None:
         self._cp, self._boot = cp, boot
         self._bus, self._journal, self._charger = bus, journal, charger
-        self._supply = s.from_record(journal.last())
+        self._supply = s.from_record(journal.last(s.is_record))
         self._unsaved = False
         self._told = False
         self._central: bool | None = None

@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_an_empty_journal_has_no_last_line(path: Path) -> None:
-    assert Journal(path).last() is None
+    assert Journal(path).last(bool) is None
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -28,7 +28,7 @@ def test_the_last_line_is_found_by_the_next_process(path: Path) -> None:
     one = Journal(path)
     for number in range(3_000):
         one.append({"seq": number, "session_id": "S" * 30}, sync=False)
-    assert Journal(path).last() == one.last() == {"seq": 2_999, "session_id": "S" * 30}
+    assert Journal(path).last(bool) == one.last(bool) == {"seq": 2_999, "session_id": "S" * 30}
 
 
 def test_torn_at_any_byte_the_last_whole_line_counts_and_writing_goes_on(path: Path) -> None:
@@ -38,9 +38,9 @@ def test_torn_at_any_byte_the_last_whole_line_counts_and_writing_goes_on(path: P
     for length in range(len(line)):
         path.write_bytes(kept + line[:length])
         reborn = Journal(path)
-        assert reborn.last() == {"seq": 1}
+        assert reborn.last(bool) == {"seq": 1}
         reborn.append({"seq": 3}, sync=False)
-        assert Journal(path).last() == {"seq": 3}
+        assert Journal(path).last(bool) == {"seq": 3}
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_garbage_behind_the_last_line_is_passed_over(path: Path, rest: bytes) ->
     with path.open("ab") as file:
         file.write(rest)
     reborn = Journal(path)
-    assert reborn.last() == {"seq": 1}
+    assert reborn.last(bool) == {"seq": 1}
     reborn.append({"seq": 2}, sync=True)
-    assert Journal(path).last() == {"seq": 2}
+    assert Journal(path).last(bool) == {"seq": 2}
 
 
 WRITER = """
@@ -82,7 +82,7 @@ def test_killed_at_any_moment_it_holds_what_was_said_after_it(
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         heard = [int(line) for line in writer.stdout.read().split()]
-        last = Journal(path).last()
+        last = Journal(path).last(bool)
         assert last is not None
         assert last["seq"] >= max([said, *heard])
 
@@ -101,25 +101,25 @@ def test_a_full_disk_is_told_and_when_there_is_room_it_goes_on(disk: Disk) -> No
 
     with pytest.raises(OSError, match=r"space|large"):
         until_full()
-    found = Journal(path).last()
+    found = Journal(path).last(bool)
     assert found is not None
     assert found["seq"] == number
     disk.make_room()
     one.append({"seq": number + 1}, sync=True)
-    assert Journal(path).last() == {"seq": number + 1}
+    assert Journal(path).last(bool) == {"seq": number + 1}
 
 
 def test_it_begins_anew_with_its_last_line_when_it_is_long(path: Path) -> None:
     one, longest = Journal(path), 0
     for number in range(200):
         one.append({"seq": number, "pad": "x" * 60_000}, sync=False)
-        assert one.last() == Journal(path).last()
+        assert one.last(bool) == Journal(path).last(bool)
         longest = max(longest, path.stat().st_size)
     assert j.LONGEST < longest < j.LONGEST + 61_000
     assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     one.append({"seq": 200}, sync=True)
-    assert Journal(path).last() == {"seq": 200}
+    assert Journal(path).last(bool) == {"seq": 200}
 
 
 def test_where_it_can_not_begin_anew_it_goes_on(path: Path) -> None:
@@ -128,4 +128,4 @@ def test_where_it_can_not_begin_anew_it_goes_on(path: Path) -> None:
         one.append({"pad": "x" * 60_000}, sync=False)
     (path.parent / f".{path.name}.{os.getpid()}.tmp").mkdir()
     one.append({"seq": 1}, sync=True)
-    assert Journal(path).last() == {"seq": 1}
+    assert Journal(path).last(bool) == {"seq": 1}

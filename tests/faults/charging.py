@@ -33,7 +33,7 @@ def metered(system: System, cp: str) -> dict[str, int]:
             record = json.loads(line)
         except ValueError:
             continue
-        if record["session_id"]:
+        if record.get("session_id"):
             session = record["session_id"]
             found[session] = max(found.get(session, 0), record["energy_wh"])
     return found

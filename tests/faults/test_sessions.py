@@ -57,6 +57,10 @@ def test_engine_killed_goes_on_with_the_same_session(fleet: System) -> None:
         s for s in fleet.ok("evcs", "sessions", "--json").json if s["state"] == "active"
     ]
     with fleet.listening("evcs/v1/central/cp/CP-001/state") as heard:
+        _kill(fleet, "CP-001:engine", signal.SIGSTOP)
+        journal = fleet.home / "data" / "journals" / "CP-001.jsonl"
+        with journal.open("ab") as file:
+            file.write(b'{}\n{"phase":"supplying"}\n')  # by a hand: no line of an Engine's
         _kill(fleet, "CP-001:engine")
         _supplying_again(fleet, "CP-001", open_session["session_id"], 500)
     assert "BROKEN_DOWN" in [payload["state"] for _, payload in heard]

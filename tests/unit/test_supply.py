@@ -148,3 +148,23 @@ def test_a_journal_of_a_newer_format_is_refused() -> None:
     record = s.to_record(RUNNING)
     with pytest.raises(EvcsError, match="format"):
         s.from_record({**record, "format": 2})
+
+
+GOOD = s.to_record(RUNNING)
+NO_RECORDS: list[dict[str, Any]] = [
+    {}, {"format": 1}, *({**GOOD, name: bad} for name, bad in (
+        ("phase", "flying"), ("phase", None), ("session_id", None), ("session_id", 7), ("seq", "1"),
+        ("seq", -1), ("energy_wh", True), ("energy_wh", 1.5), ("target_wh", None), ("reason", []),
+        ("over", "S1"), ("over", [1]), ("fault", 1), ("format", "1"), ("format", None),
+    )), *({key: GOOD[key] for key in GOOD if key != name} for name in ("phase", "seq", "reason")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", NO_RECORDS, ids=ascii)
+def test_what_no_engine_can_hold_is_no_record(record: dict[str, Any]) -> None:
+    assert not s.is_record(record)
+
+
+def test_what_an_engine_writes_is_a_record_and_a_newer_one_is_not_passed_over() -> None:
+    assert all(s.is_record(json.loads(json.dumps(one))) for one in (GOOD, s.to_record(s.Supply())))
+    assert s.is_record({"format": 2})
