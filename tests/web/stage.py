@@ -178,6 +178,10 @@ class Stage:
             m.JudgedState(cp, state, reason, SINCE, OCPP_STATUS[state], view, self._revision)
         )
 
+    def observes(self, cp: str) -> None:
+        """That a CP's Engine is there; the Registry may write what is the Engine's to say."""
+        self.voice("registry").say(m.EngineStatus(cp, True, f"boot-{cp}"))
+
     def get(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
         """One request to web. A body is sent as JSON; header names are given with _ for -."""
         return self.ask(self.web_port, path, method, body, **headers)

@@ -1,9 +1,10 @@
 // One CP's page: its supply over the last minutes, processes, sessions, events, bus and log.
 
 import { Job } from "./activity.js";
+import { meant } from "./aim.js";
 import { Component, html } from "./dom.js";
 import { Chart, supplyOptions } from "./chart.js";
-import { Confirm } from "./dialogs.js";
+import { Confirm, asksFirst } from "./dialogs.js";
 import { Jobs } from "./jobs.js";
 import { Messages } from "./messages.js";
 import { Log } from "./log.js";
@@ -30,11 +31,11 @@ const ACTIONS = [
 
 function Facts({ row }) {
   const { session } = row;
-  const facts = session
-    ? [["Power", `${kw(session.power_w)} kW`], ["Energy", `${kwh(session.energy_wh)} kWh`], ["Cost", `${session.cost_eur} €`], ["Driver", session.driver]]
-    : [];
-  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location || "–"], ["OCPP status", row.ocpp_status]);
-  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  // Without a session too: what came and went here would move what is below.
+  const facts = [["Power", session && `${kw(session.power_w)} kW`], ["Energy", session && `${kwh(session.energy_wh)} kWh`],
+    ["Cost", session && `${session.cost_eur} €`], ["Driver", session && session.driver]];
+  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["OCPP status", row.ocpp_status]);
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
 function Processes({ found, since }) {
@@ -63,7 +64,7 @@ function Events({ found }) {
 function Actions({ row, enabled, begin, job }) {
   const off = !enabled || (job && !job.done);
   return html`<div class="act">${ACTIONS.map(([name, verb, fits]) => html`
-    <button key=${verb} class=${verb === "revoke" ? "danger" : ""} disabled=${off || !fits(row)} onClick=${() => begin(verb)}>${name}</button>
+    <button key=${verb} class=${verb === "revoke" ? "danger" : ""} disabled=${off || !fits(row)} onClick=${(event) => meant(event) && begin(verb)}>${name}</button>
     <${Code}>bin/evcs-cp ${verb} ${CP}<//>`)}</div>
     ${job && html`<ul class="jobs"><li data-job=${CP}><${Job} job=${job} /></li></ul>`}`;
 }
@@ -74,7 +75,7 @@ class CpPage extends Component {
     this.state = { detail: null, error: "", asked: null };
     this.jobs = new Jobs(this);
     this.trace = [[], [], []];
-    this.begin = (verb) => (verb === "revoke" ? this.setState({ asked: { verb, ids: [CP] } }) : this.do(verb));
+    this.begin = (verb) => (asksFirst(verb, [this.props.store.rows.get(CP)]) ? this.setState({ asked: { verb, ids: [CP] } }) : this.do(verb));
   }
 
   componentDidMount() {
@@ -126,25 +127,25 @@ class CpPage extends Component {
     this.sample(row, version);
     this.jobs.judge(store.rows);
     return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} />
-        <span>${row.reason}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
+        <span class="reason" title=${row.reason}>${row.reason}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
       <section class="card"><${Facts} row=${row} /></section>
-      ${error && html`<p class="bad">${error}</p>`}
-      <section class="card"><h2>The last ten minutes</h2>
+      <section class="card ten-minutes"><h2>The last ten minutes</h2>
         ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />`
           : html`<p class="none">No supply in that time.</p>`}</section>
       ${detail && html`<div class="columns">
+        <section class="card"><h2>Actions</h2>
+          ${operator.known && !operator.is && html`<p class="hint">To use them here: <${Code}>bin/evcs open<//></p>`}
+          <${Actions} row=${row} enabled=${enabled} begin=${this.begin} job=${this.jobs.of(CP)} /></section>
         <div class="stack">
           <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} since=${detail.counted_since} /></section>
           <section class="card"><h2>Last events</h2><${Events} found=${detail.events} /></section>
         </div>
-        <section class="card"><h2>Actions</h2>
-          ${operator.known && !operator.is && html`<p class="hint">To use them here: <${Code}>bin/evcs open<//></p>`}
-          <${Actions} row=${row} enabled=${enabled} begin=${this.begin} job=${this.jobs.of(CP)} /></section>
       </div>
+      ${error && html`<p class="bad">${error}</p>`}
       <section class="card"><h2>Sessions</h2><${Sessions} found=${detail.sessions} /></section>`}
       <${Messages} store=${store} />
       <${Log} cp=${CP} />
-      ${asked && html`<${Confirm} ...${asked} onYes=${() => this.do(asked.verb)} onNo=${() => this.setState({ asked: null })} />`}`;
+      ${asked && html`<${Confirm} ...${asked} rows=${[row]} onYes=${() => this.do(asked.verb)} onNo=${() => this.setState({ asked: null })} />`}`;
   }
 }
 

@@ -1,15 +1,16 @@
 // The CP Manager page: create one CP or a range, change them, and see each step happen.
 
 import { Activity } from "./activity.js";
+import { meant } from "./aim.js";
 import { Component, html } from "./dom.js";
 import { Create } from "./create.js";
-import { Confirm, Edit } from "./dialogs.js";
+import { Confirm, Edit, asksFirst } from "./dialogs.js";
 import { Jobs } from "./jobs.js";
 import { Parts, sameHead } from "./parts.js";
 import { Code, Pill, start } from "./shell.js";
 import { count, kw } from "./words.js";
 
-const ASKED_FIRST = ["revoke", "delete"];
+const DANGER = ["revoke", "delete"];
 const AT_ONCE = 4;
 
 // Run `work` on each item, a few at a time.
@@ -29,12 +30,13 @@ class Row extends Component {
 
   render({ row, busy, enabled, chosen, act }) {
     const button = (verb, name, not) => html`<button title=${`The same in a terminal: bin/evcs-cp ${verb} ${row.id}`}
-      class=${ASKED_FIRST.includes(verb) ? "danger" : ""} disabled=${!enabled || busy || not} onClick=${() => act.begin(verb, [row.id])}>${name}</button>`;
+      class=${DANGER.includes(verb) ? "danger" : ""} disabled=${!enabled || busy || not} onClick=${(event) => act.click(event, verb, [row.id])}>${name}</button>`;
+    const note = [row.session && row.session.driver, row.reason].filter(Boolean).join(": ");
     return html`<tr data-cp=${row.id} data-state=${row.state}>
       <td><input type="checkbox" aria-label=${`Choose ${row.id}`} checked=${chosen} disabled=${!enabled} onChange=${() => act.choose(row.id)} /></td>
-      <td><a href=${`/cp/${row.id}`}>${row.id}</a></td>
-      <td><${Pill} state=${row.state} />${row.reason && html`<span class="row-note">${row.reason}</span>`}</td>
-      <td class="place">${row.location}</td>
+      <td class="name"><a href=${`/cp/${row.id}`}>${row.id}</a></td>
+      <td class="state" title=${note}><${Pill} state=${row.state} /> <span class="note">${note}</span></td>
+      <td class="place" title=${row.location}>${row.location}</td>
       <td class="number" data-unit="€/kWh">${row.price_eur_kwh}</td>
       <td class="number" data-unit="kW">${kw(row.max_power_w)}</td>
       <td class="actions">
@@ -49,30 +51,40 @@ class Row extends Component {
   }
 }
 
+// Always there: coming up, it would lie over what one is about to click.
 function Chosen({ ids, enabled, act }) {
-  if (!ids.length) return null;
   const verbs = ["resume", "stop", "restart", "rekey", "revoke", "delete"];
-  return html`<div class="bar chosen"><strong>${count(ids.length, "CP")} chosen</strong>
-    ${verbs.map((verb) => html`<button key=${verb} class=${ASKED_FIRST.includes(verb) ? "danger" : ""} disabled=${!enabled}
-      onClick=${() => act.begin(verb, ids)}>${verb[0].toUpperCase()}${verb.slice(1)}</button>`)}</div>`;
+  return html`<div class="bar chosen"><strong>${ids.length ? `${count(ids.length, "CP")} chosen` : "None chosen"}</strong>
+    ${verbs.map((verb) => html`<button key=${verb} class=${DANGER.includes(verb) ? "danger" : ""} disabled=${!enabled || !ids.length}
+      onClick=${(event) => act.click(event, verb, ids)}>${verb[0].toUpperCase()}${verb.slice(1)}</button>`)}</div>`;
 }
 
 class CpManager extends Component {
   constructor() {
     super();
     this.jobs = new Jobs(this);
-    this.state = { chosen: new Set(), asked: null, editing: null, q: "" };
-    this.act = { choose: (cp) => this.choose(cp), begin: (verb, ids) => this.begin(verb, ids) };
+    this.state = { chosen: new Set(), asked: null, editing: null, missed: false, q: "" };
+    this.act = { choose: (cp) => this.choose(cp), click: (event, verb, ids) => this.click(event, verb, ids) };
   }
 
   componentDidMount() {
     this.timer = setInterval(() => this.jobs.list.some((job) => !job.done) && this.setState({}), 500);
   }
 
+  rows(ids) {
+    return ids.map((cp) => this.props.store.rows.get(cp));
+  }
+
+  click(event, verb, ids) {
+    const missed = !meant(event);
+    this.setState({ missed });
+    if (!missed) this.begin(verb, ids);
+  }
+
   // Some changes have something asked first.
   begin(verb, ids) {
     if (verb === "edit") this.setState({ editing: this.props.store.rows.get(ids[0]) });
-    else if (ASKED_FIRST.includes(verb)) this.setState({ asked: { verb, ids } });
+    else if (asksFirst(verb, this.rows(ids))) this.setState({ asked: { verb, ids } });
     else each(ids, (cp) => this.jobs.begin(verb, cp));
   }
 
@@ -97,10 +109,14 @@ class CpManager extends Component {
     this.setState({ chosen });
   }
 
+  // What the search finds. What is out of sight is not chosen any more.
   shown() {
     const text = this.state.q.trim().toLowerCase();
     const fits = (row) => !text || `${row.id}\n${row.location}\n${row.state}`.toLowerCase().includes(text);
-    return this.props.store.inOrder().filter(fits);
+    const rows = this.props.store.inOrder().filter(fits);
+    const seen = new Set(rows.map((row) => row.id));
+    for (const cp of this.state.chosen) if (!seen.has(cp)) this.state.chosen.delete(cp);
+    return rows;
   }
 
   table(rows, enabled) {
@@ -111,33 +127,33 @@ class CpManager extends Component {
     const draw = (row) => html`<${Row} key=${row.id} row=${row} busy=${busy.has(row.id)} enabled=${enabled} chosen=${chosen.has(row.id)} act=${this.act} />`;
     return html`<div class="wide"><table class="manage">
       <thead><tr>
-        <th><input type="checkbox" aria-label="Choose all" checked=${all} disabled=${!enabled} onChange=${toggle} /></th>
-        <th>Name</th><th>State</th><th>Place</th><th class="number">€/kWh</th><th class="number">kW</th>
-        <th><span class="hidden">Actions</span></th></tr></thead>
+        <th class="choose"><input type="checkbox" aria-label="Choose all" checked=${all} disabled=${!enabled} onChange=${toggle} /></th>
+        <th class="name">Name</th><th class="state">State</th><th>Place</th><th class="number">€/kWh</th><th class="number">kW</th>
+        <th class="actions"><span class="hidden">Actions</span></th></tr></thead>
       <tbody><${Parts} rows=${rows} draw=${draw} /></tbody>
     </table></div>`;
   }
 
-  render({ store, operator, enabled }, { chosen, asked, editing, q }) {
+  render({ store, operator, enabled }, { chosen, asked, editing, missed, q }) {
     this.jobs.judge(store.rows);
     const rows = this.shown();
-    const ids = [...chosen].filter((cp) => store.rows.has(cp));
     const clear = () => (this.jobs.clear(), this.setState({}));
     return html`<h1>CP Manager</h1>
       ${operator.known && !operator.is && html`<div class="notice" id="not-operator">
         You can look at everything here. To change something, run <${Code}>bin/evcs open<//> on this machine:
         it opens this page as the operator.</div>`}
-      <${Create} enabled=${enabled} onCreate=${(names, fields) => this.create(names, fields)} version=${store.rows.size} />
-      <${Activity} jobs=${this.jobs} onClear=${clear} />
+      <div class="work">
+        <${Create} enabled=${enabled} onCreate=${(names, fields) => this.create(names, fields)} version=${store.rows.size} />
+        <${Activity} jobs=${this.jobs} missed=${missed} onClear=${clear} />
+      </div>
       <section class="card">
         <div class="title"><h2>${count(store.rows.size, "charging point")}</h2><span class="grow"></span>
           <input type="search" aria-label="Search" placeholder="Search" value=${q} onInput=${(event) => this.setState({ q: event.target.value })} /></div>
         ${!store.ready ? html`<p class="reading">Reading the fleet from the bus…</p>`
-          : store.rows.size ? this.table(rows, enabled)
+          : store.rows.size ? html`${this.table(rows, enabled)}<${Chosen} ids=${[...chosen]} enabled=${enabled} act=${this.act} />`
           : html`<p class="none">None yet. Create the first one above, or with <${Code}>bin/evcs-cp create CP-001<//></p>`}
-        <${Chosen} ids=${ids} enabled=${enabled} act=${this.act} />
       </section>
-      ${asked && html`<${Confirm} ...${asked} onYes=${() => this.sure(asked)} onNo=${() => this.setState({ asked: null })} />`}
+      ${asked && html`<${Confirm} ...${asked} rows=${this.rows(asked.ids)} onYes=${() => this.sure(asked)} onNo=${() => this.setState({ asked: null })} />`}
       ${editing && html`<${Edit} row=${editing} onNo=${() => this.setState({ editing: null })}
         onYes=${(fields) => (this.setState({ editing: null }), this.jobs.begin("edit", editing.id, fields))} />`}`;
   }

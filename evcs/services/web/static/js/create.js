@@ -96,9 +96,9 @@ export class Create extends Component {
         </div>
         <div class="bar">
           <button class="main" disabled=${!enabled || !fresh.length || wrong}>Create${fresh.length > 1 ? ` ${fresh.length}` : ""}</button>
-          <div aria-live="polite">${wrong ? html`<p class="bad">${wrong}</p>` : html`<${Preview} found=${state.found} error=${state.error} />`}</div>
         </div>
-        ${fresh.length > 0 && !wrong && html`<p class="hint">The same in a terminal: <${Code}>${command(state)}<//></p>`}
+        <div class="words" aria-live="polite">${wrong ? html`<p class="bad">${wrong}</p>` : html`<${Preview} found=${state.found} error=${state.error} />`}
+          ${fresh.length > 0 && !wrong && html`<p class="hint">The same in a terminal: <${Code}>${command(state)}<//></p>`}</div>
       </form>
     </section>`;
   }

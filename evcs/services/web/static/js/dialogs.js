@@ -1,8 +1,9 @@
 // Questions that come before a change: the browser's own dialog, which keeps the focus.
 
+import { meant } from "./aim.js";
 import { Component, createRef, html } from "./dom.js";
 import { Code } from "./shell.js";
-import { count, kw } from "./words.js";
+import { byName, count, kw, kwh } from "./words.js";
 
 class Dialog extends Component {
   constructor() {
@@ -27,18 +28,35 @@ class Dialog extends Component {
 const WHAT_COMES = {
   delete: "Its processes end and it is gone from the Registry. Sessions and tickets stay in the ledger.",
   revoke: "The bus shuts it out at once and takes it no more, also after a restart; its processes end. A supply under way ends, its ticket comes after rekey. Rekey brings it back with new secrets.",
+  stop: "Out of service, also after a restart, until it is resumed.",
+  unplug: "As if the driver had pulled the cable.",
+  fault: "As if the charger had broken, until the fault is cleared.",
 };
+const NAMES = { fault: "Cause a fault at" };
+const ALWAYS = ["delete", "revoke"];
+const ENDS_A_SUPPLY = ["stop", "unplug", "fault"];
 
-// What can't be undone, or cuts a supply, asks once; done to many it has their number typed.
+// Whether to ask before doing that to these rows.
+export const asksFirst = (verb, rows) => ALWAYS.includes(verb) || (ENDS_A_SUPPLY.includes(verb) && rows.some((row) => row && row.session));
+
+function Charging({ rows }) {
+  if (!rows.length) return null;
+  return html`<p class="bad"><strong>${count(rows.length, "driver is", "drivers are")} charging there now.</strong>
+      ${rows.length > 1 ? " Their supplies end." : " The supply ends."}</p>
+    <ul class="names" tabindex="0" aria-label="Who is charging">${rows.map(({ id, session }) => html`<li key=${id}><b>${id}</b> ${session.driver}, ${kwh(session.energy_wh)} kWh so far</li>`)}</ul>`;
+}
+
+// What can't be undone, or ends a supply, asks once; done to many it has their number typed.
 export class Confirm extends Component {
   constructor() {
     super();
     this.state = { typed: "" };
   }
 
-  render({ verb, ids, onYes, onNo }, { typed }) {
+  render({ verb, ids, rows, onYes, onNo }, { typed }) {
     const many = ids.length > 1;
-    const name = `${verb[0].toUpperCase()}${verb.slice(1)}`;
+    const charging = rows.filter((row) => row && row.session);
+    const name = NAMES[verb] || `${verb[0].toUpperCase()}${verb.slice(1)}`;
     const what = `${name} ${many ? count(ids.length, "charging point") : ids[0]}`;
     const sure = !many || typed === String(ids.length);
     const yes = (event) => {
@@ -48,12 +66,14 @@ export class Confirm extends Component {
     return html`<${Dialog} onNo=${onNo} label=${what}>
       <form onSubmit=${yes}>
         <h2>${what}?</h2>
+        ${many && html`<p class="names" tabindex="0" aria-label="Which">${[...ids].sort(byName).map((cp, i) => html`${i ? ", " : ""}<span key=${cp}>${cp}</span>`)}</p>`}
         <p>${WHAT_COMES[verb]}</p>
+        <${Charging} rows=${charging} />
         ${many && html`<label class="field">Type ${ids.length} to confirm
-          <input name="number" value=${typed} onInput=${(event) => this.setState({ typed: event.target.value })} autocomplete="off" /></label>`}
+          <input name="number" autofocus value=${typed} onInput=${(event) => this.setState({ typed: event.target.value })} autocomplete="off" /></label>`}
         <p class="hint">The same in a terminal: <${Code}>bin/evcs-cp ${verb} ${many ? "NAME…" : ids[0]}<//></p>
-        <div class="bar"><button class="danger" disabled=${!sure}>${name}</button>
-          <button type="button" onClick=${onNo}>Cancel</button></div>
+        <div class="bar"><button class="danger" disabled=${!sure} onClick=${(event) => meant(event) || event.preventDefault()}>${what}</button>
+          <button type="button" autofocus=${!many} onClick=${onNo}>Cancel</button></div>
       </form>
     <//>`;
   }

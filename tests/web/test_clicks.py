@@ -1,0 +1,254 @@
+"""What one is about to click stays where it is, and is what one sees; what ends a supply asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.web.conftest import SESSION
+from tests.web.stage import Stage, wait_for
+
+CPS = [f"CP-{number:03d}" for number in range(101, 131)]
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
+
+
+@pytest.fixture
+def many(stage: Stage) -> Iterator[Stage]:
+    """Thirty free CPs; drivers charge at the last two."""
+    for name in CPS:
+        stage.wants(name, location="Depot")
+        stage.judges(name, "ACTIVATED")
+    stage.judges(CPS[-2], "SUPPLYING", **SESSION)
+    stage.judges(CPS[-1], "SUPPLYING", **{**SESSION, "session_id": "s2", "driver": "BOB"})
+    wait_for(
+        lambda: sum(row["state"] != "DISCONNECTED" for row in snapshot(stage)) == len(CPS),
+        "web knows all of them",
+    )
+    yield stage
+    for row in snapshot(stage):
+        stage.wants(row["id"], deleted=True)
+    wait_for(lambda: not snapshot(stage), "all are gone")
+
+
+def snapshot(stage: Stage) -> Any:
+    return stage.get("/api/v1/snapshot").json["cps"]
+
+
+def enter(stage: Stage, page: Page, path: str = "/cp_manager.html") -> None:
+    page.goto(stage.login_url(path))
+    expect(page.locator(".who")).to_have_text("Operator")
+    if path == "/cp_manager.html":
+        expect(page.locator("tr[data-cp]")).to_have_count(len(CPS))
+
+
+def cp(page: Page, name: str) -> Locator:
+    return page.locator(f'tr[data-cp="{name}"]')
+
+
+def button(page: Page, name: str, verb: str) -> Locator:
+    return cp(page, name).get_by_role("button", name=verb)
+
+
+#: Where buttons and checkboxes of some rows are on the page, and of what can be done to all.
+PLACES = """names => {
+  const main = document.querySelector("main").getBoundingClientRect();
+  const place = (one) => {
+    const { x, y, width, height } = one.getBoundingClientRect();
+    return [x - main.x, one.closest(".chosen") ? 0 : y - main.y, width, height];
+  };
+  const all = (where) => [...document.querySelectorAll(`${where} button, ${where} input`)];
+  return Object.fromEntries([...names.map((name) => `tr[data-cp="${name}"]`), ".chosen"]
+    .map((where) => [where, all(where).map(place)]));
+}"""
+
+
+def places(page: Page) -> Any:
+    found = page.evaluate(PLACES, CPS[1:4])
+    assert all(len(one) > 5 for one in found.values())
+    return found
+
+
+def click_again(page: Page) -> None:
+    """Without moving the pointer."""
+    page.mouse.down()
+    page.mouse.up()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_moves_what_one_is_about_to_click(many: Stage, page: Page, size: Any) -> None:
+    page.set_viewport_size(size)
+    enter(many, page)
+    cp(page, CPS[2]).scroll_into_view_if_needed()
+    before = places(page)
+
+    button(page, CPS[0], "Stop").click()
+    expect(page.locator(f'[data-job="{CPS[0]}"] .bad')).to_be_attached()
+    assert places(page) == before, "what is being done"
+    many.wants(CPS[0], location="Depot", service="out")
+    many.judges(CPS[0], "OUT_OF_ORDER", "stopped by the operator")
+    many.judges(CPS[1], "BROKEN_DOWN", "fault: " + "a long story " * 15)
+    many.judges(CPS[2], "SUPPLYING", **SESSION)
+    expect(cp(page, CPS[0])).to_contain_text("stopped by the operator")
+    expect(cp(page, CPS[2])).to_have_attribute("data-state", "SUPPLYING")
+    assert places(page) == before, "other states"
+    page.get_by_label("Name or range").fill("CP-{201..240}")
+    expect(page.locator("#preview")).to_contain_text("Creates 40 CPs")
+    page.get_by_label("Place").fill("at the far end of the long road " * 5)
+    assert places(page) == before, "what would be created"
+    cp(page, CPS[3]).get_by_role("checkbox").check()
+    expect(page.locator(".chosen")).to_contain_text("1 CP chosen")
+    assert places(page) == before, "a choice"
+    many.stop_web()
+    try:
+        expect(page.locator("#stale")).to_be_visible()
+        assert places(page) == before, "a page that is stale"
+    finally:
+        many.start_web()
+    expect(page.locator("#stale")).to_have_count(0)
+    expect(page.locator("tr[data-cp]")).to_have_count(len(CPS))
+    assert places(page) == before, "and live again"
+
+
+def test_a_double_click_acts_once_also_where_the_list_moves_between(
+    many: Stage, page: Page
+) -> None:
+    enter(many, page)
+    page.get_by_role("searchbox").fill("activated")
+    expect(page.locator("tr[data-cp]")).to_have_count(len(CPS) - 2)
+    button(page, CPS[3], "Restart").hover()
+    click_again(page)
+    expect(page.locator(f'[data-job="{CPS[3]}"]')).to_be_attached()
+    # It leaves the list, and the next one takes its place under the pointer.
+    many.judges(CPS[3], "OUT_OF_ORDER", "stopped by the operator")
+    expect(cp(page, CPS[3])).to_have_count(0)
+    click_again(page)
+    expect(page.get_by_text("moved under the pointer")).to_be_visible()
+    expect(page.locator("[data-job]")).to_have_count(1)
+    # Who moves the pointer sees what is there now.
+    button(page, CPS[4], "Restart").hover(position={"x": 3, "y": 3})
+    click_again(page)
+    expect(page.locator(f'[data-job="{CPS[4]}"]')).to_be_attached()
+    expect(page.get_by_text("moved under the pointer")).to_have_count(0)
+
+
+def test_a_double_click_does_not_say_yes_to_its_own_question(many: Stage, page: Page) -> None:
+    enter(many, page)
+    button(page, CPS[0], "Delete").hover()
+    click_again(page)
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    # Wherever it opens: here under the pointer.
+    page.evaluate(
+        """() => {
+          const place = (which) => document.querySelector(which).getBoundingClientRect();
+          const yes = place("dialog button.danger");
+          const at = place("tr[data-cp] .actions button:last-child");
+          const { style } = document.querySelector("dialog");
+          style.position = "fixed";
+          const dx = at.x + at.width / 2 - yes.x - 9, dy = at.y + at.height / 2 - yes.y - 9;
+          style.translate = `${dx}px ${dy}px`;
+        }"""
+    )
+    click_again(page)
+    expect(dialog).to_be_visible()
+    expect(page.locator("[data-job]")).to_have_count(0)
+    dialog.get_by_role("button", name="Delete").hover()
+    click_again(page)
+    expect(page.locator(f'[data-job="{CPS[0]}"]')).to_be_attached()
+
+
+def test_a_selection_is_what_one_sees(many: Stage, page: Page) -> None:
+    enter(many, page)
+    bar = page.locator(".chosen")
+    expect(bar.get_by_role("button", name="Delete")).to_be_disabled()
+    page.get_by_label("Choose all").check()
+    expect(bar).to_contain_text("30 CPs chosen")
+    search = page.get_by_role("searchbox")
+    search.fill("CP-10")
+    expect(bar).to_contain_text("9 CPs chosen")
+    bar.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Which")).to_have_text(", ".join(CPS[:9]))
+    page.keyboard.press("Escape")
+    search.fill("none of them")
+    expect(page.locator("tr[data-cp]")).to_have_count(0)
+    expect(bar).to_contain_text("None chosen")
+    expect(bar.get_by_role("button", name="Delete")).to_be_disabled()
+    search.fill("")
+    expect(page.locator("tr[data-cp]")).to_have_count(len(CPS))
+    expect(page.locator("tr[data-cp] input:checked")).to_have_count(0)
+
+
+def test_a_question_names_the_cps_and_who_is_charging(many: Stage, page: Page) -> None:
+    enter(many, page)
+    for name in (CPS[0], *CPS[-2:]):
+        cp(page, name).get_by_role("checkbox").check()
+    page.locator(".chosen").get_by_role("button", name="Stop").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Which")).to_have_text(", ".join([CPS[0], *CPS[-2:]]))
+    expect(dialog).to_contain_text("2 drivers are charging there now")
+    charging = dialog.get_by_label("Who is charging")
+    expect(charging).to_contain_text(f"{CPS[-2]} ALICE, 1.24 kWh")
+    expect(charging).to_contain_text(f"{CPS[-1]} BOB")
+    expect(dialog.get_by_label("Type 3 to confirm")).to_be_focused()
+    # One who plugs in meanwhile is named too.
+    many.judges(CPS[0], "SUPPLYING", **{**SESSION, "session_id": "s3", "driver": "CARLA"})
+    expect(charging).to_contain_text(f"{CPS[0]} CARLA")
+    expect(dialog).to_contain_text("3 drivers are charging there now")
+
+
+@pytest.mark.parametrize("verb", ["Delete", "Revoke", "Stop"])
+def test_enter_does_not_say_yes(many: Stage, page: Page, verb: str) -> None:
+    enter(many, page)
+    button(page, CPS[-1], verb).focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("BOB")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(page.locator("[data-job]")).to_have_count(0)
+
+
+def test_what_ends_no_supply_is_done_at_once(many: Stage, page: Page) -> None:
+    enter(many, page)
+    button(page, CPS[0], "Stop").click()
+    expect(page.locator(f'[data-job="{CPS[0]}"]')).to_be_attached()
+    button(page, CPS[-1], "Stop").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
+    expect(page.locator(f'[data-job="{CPS[-1]}"]')).to_be_attached()
+
+
+def test_a_cps_page_asks_while_a_driver_is_charging(many: Stage, page: Page) -> None:
+    many.observes(CPS[-1])
+    many.observes(CPS[0])
+    enter(many, page, f"/cp/{CPS[-1]}")
+    dialog = page.get_by_role("dialog")
+    for action in ("Stop", "Unplug it", "Cause a fault", "Revoke"):
+        page.get_by_role("button", name=action).click()
+        expect(dialog).to_contain_text("1 driver is charging there now")
+        expect(dialog).to_contain_text("BOB")
+        expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+        page.keyboard.press("Escape")
+    expect(page.locator("[data-job]")).to_have_count(0)
+    page.goto(f"{many.url}/cp/{CPS[0]}")
+    page.get_by_role("button", name="Unplug it").click()
+    expect(page.locator(f'[data-job="{CPS[0]}"]')).to_be_attached()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_on_a_cps_page_nothing_moves_its_actions(many: Stage, page: Page, size: Any) -> None:
+    page.set_viewport_size(size)
+    enter(many, page, f"/cp/{CPS[0]}")
+    last = page.get_by_role("button", name="Revoke")
+    expect(last).to_be_visible()
+    before = last.bounding_box()
+    many.judges(CPS[0], "SUPPLYING", **SESSION)
+    expect(page.locator(".u-wrap")).to_be_visible()
+    assert last.bounding_box() == before
+    many.judges(CPS[0], "BROKEN_DOWN", "fault: " + "a long story " * 15)
+    expect(page.locator(".title[data-cp]")).to_have_attribute("data-state", "BROKEN_DOWN")
+    assert last.bounding_box() == before
