@@ -111,15 +111,14 @@ def run_monitor(settings: Settings, cp: str) -> None:
 
 def run_central(settings: Settings) -> None:
     """Central."""
-    from functools import partial
-
-    from evcs.adapters import audit_lines, clock, mqtt
+    from evcs.adapters import clock, mqtt
     from evcs.adapters.broker_log import BrokerLines
     from evcs.adapters.followed_log import FollowedLog
     from evcs.adapters.ledger import Ledger
+    from evcs.adapters.spool import SpoolReader
     from evcs.core import topics
     from evcs.services import loop
-    from evcs.services.central import listening, service
+    from evcs.services.central import auditor, listening, service
     from evcs.services.central.fair_share import FairShare
     from evcs.services.central.keeping import Keeping
 
@@ -131,13 +130,12 @@ def run_central(settings: Settings) -> None:
         topics.encode(death, None), FairShare(clock.monotonic),
     )  # fmt: skip
     ledger = Ledger(settings.home.ledger_db)
-    log = settings.home.log
-    logs = {
-        "broker_log": partial(FollowedLog, log / "mosquitto.log", BrokerLines().take),
-        "web_log": partial(FollowedLog, log / "web.log", audit_lines.take),
-        "registry_log": partial(FollowedLog, log / "registry.log", audit_lines.take),
-    }
-    central = service.Central(bus, ledger, clock.monotonic, birth, logs)
+    log = settings.home.log / "mosquitto.log"
+    sources = auditor.Sources(
+        lambda place: FollowedLog(log, BrokerLines(log).take, place),
+        {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web")},
+    )
+    central = service.Central(bus, ledger, clock.monotonic, birth, sources)
     keeping = Keeping(ledger, settings.keep_sessions_days, settings.keep_audit_days)
 
     def tick(now: float) -> float:
@@ -200,6 +198,7 @@ def run_registry(settings: Settings) -> None:
     """The Registry. gevent's patches come first: its HTTP and its loop take turns."""
     _patch()
     from evcs.adapters import broker_accounts, clock, mqtt, wsgi_server
+    from evcs.adapters.spool import Spool
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
     from evcs.services import loop
@@ -213,8 +212,9 @@ def run_registry(settings: Settings) -> None:
     broker = broker_accounts.Keeper(
         settings.home, lambda: hup.signal("mosquitto", "HUP"), clock.monotonic
     )
+    spool = Spool.open(settings.home.spool("registry"))
     registry = service.Registry(
-        settings.home, service.open_store(settings.home), inbox, broker, settings.host, birth
+        settings.home, service.open_store(settings.home), inbox, broker, settings.host, birth, spool
     )
     registry.bus = mqtt.Bus(
         _account(settings, "registry"), inbox.put, service.subscriptions(),
@@ -222,7 +222,7 @@ def run_registry(settings: Settings) -> None:
     )  # fmt: skip
     tls = _server_tls(settings)
     app = http.build_app(
-        registry, lambda: settings.home.operator_token.read_text().strip(),
+        registry, lambda: settings.home.operator_token.read_text().strip(), spool,
         _names(tls), not settings.http_is_open,
     )  # fmt: skip
     server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)
@@ -243,6 +243,7 @@ def run_web(settings: Settings) -> None:
     from evcs.adapters.ledger import LedgerReader
     from evcs.adapters.registry_http import RegistryClient
     from evcs.adapters.session_file import SessionFile
+    from evcs.adapters.spool import Spool
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
     from evcs.services import loop
@@ -263,11 +264,12 @@ def run_web(settings: Settings) -> None:
     web.bus = mqtt.Bus(
         _account(settings, "web"), inbox.put, subscriptions(), topics.encode(death, None)
     )
-    sessions = SessionFile(home.run / "web-sessions.json")
+    sessions, spool = SessionFile(home.run / "web-sessions.json"), Spool.open(home.spool("web"))
     tls = _server_tls(settings)
     doors = Doors(
-        token, settings.web_port, sessions, clock.monotonic, time.time, gevent.sleep, bool(tls)
-    )
+        token, settings.web_port, sessions, spool, clock.monotonic, time.time, gevent.sleep,
+        bool(tls),
+    )  # fmt: skip
     deps = Deps(
         web=web,
         doors=doors,

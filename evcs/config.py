@@ -107,6 +107,10 @@ class Home(NamedTuple):
         """An Engine's journal."""
         return self.data / "journals" / f"{check_id('CP', cp)}.jsonl"
 
+    def spool(self, service: str) -> Path:
+        """What a service has for the audit, until Central takes it up."""
+        return self.data / "audit" / service
+
     def engine_socket(self, cp: str) -> Path:
         """Where an Engine answers its Monitor, relative to the home, for its length."""
         return Path("run") / "cp" / f"{check_id('CP', cp)}.sock"

@@ -19,7 +19,7 @@ from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, response
 
-from evcs.adapters import audit_lines
+from evcs.adapters.spool import Spool
 from evcs.core import strict_json
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, Unreachable
 
@@ -123,8 +123,10 @@ class Refusals:
     """
 
     def __init__(
-        self, clock: Callable[[], float], sleep: Callable[[float], None], pause: Pause | None = None
-    ) -> None:
+        self, spool: Spool, clock: Callable[[], float], sleep: Callable[[float], None],
+        pause: Pause | None = None,
+    ) -> None:  # fmt: skip
+        self._spool = spool
         self._clock = clock
         self._sleep = sleep
         self._pause = pause or Pause()
@@ -134,10 +136,10 @@ class Refusals:
         wait = self._pause.after_failure(self._clock())
         # The route, not the path: that may hold what was tried.
         asked = f"{given} for {request.method} {request.route.rule}"
-        audit_lines.write(caller(), "login", "refused", asked)
+        self._spool.tell(caller(), "login", "refused", asked)
         self._sleep(wait)
         if more := self._pause.turned_away():
-            audit_lines.write("various", "login", "refused", f"and {more} more")
+            self._spool.tell("various", "login", "refused", f"and {more} more")
 
 
 def local_names() -> frozenset[str]:
@@ -206,10 +208,10 @@ def _plain_error(error: Any) -> str:
     return json.dumps({"error": {"code": code, "message": message}})
 
 
-def bearer_only(token: Callable[[], str]) -> Callable[[], None]:
+def bearer_only(token: Callable[[], str], spool: Spool) -> Callable[[], None]:
     """An `authorise` that takes the operator's bearer token alone."""
     # Each wait holds one of the server's threads, so few may wait, and not for long.
-    refusals = Refusals(time.monotonic, time.sleep, Pause(0.25, 1.0))
+    refusals = Refusals(spool, time.monotonic, time.sleep, Pause(0.25, 1.0))
 
     def authorise() -> None:
         given = bearer_token()

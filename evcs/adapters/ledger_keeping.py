@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from evcs.adapters.ledger_schema import AUDIT_FROM, SESSIONS_FROM
+from evcs.core.audit import DRIVER_ADDED, DRIVER_REMOVED
 
 WAIT_MS = 200
 
@@ -20,9 +21,12 @@ DELETE FROM session WHERE session_id IN (
   WHERE started_at < ? AND phase = 'settled' AND ended_at < ? LIMIT ?)
 """
 _DROP_AUDIT = "DELETE FROM audit WHERE rowid IN (SELECT rowid FROM audit WHERE at < ? LIMIT ?)"
-_KNOWS = """
-SELECT EXISTS (SELECT 1 FROM session WHERE driver = ?) OR EXISTS (SELECT 1 FROM audit WHERE who = ?)
-"""
+#: An entry that names a driver in its detail; see core.audit.
+_DONE_TO = f"who = 'operator' AND what IN ('{DRIVER_ADDED}', '{DRIVER_REMOVED}')"
+_KNOWS = f"""
+SELECT EXISTS (SELECT 1 FROM session WHERE driver = ?)
+  OR EXISTS (SELECT 1 FROM audit WHERE who = ? OR ({_DONE_TO} AND detail = ?))
+"""  # noqa: S608
 _NEWEST = """
 SELECT max(at) FROM (SELECT max(at) AS at FROM audit UNION ALL SELECT max(started_at) FROM session)
 """
@@ -37,7 +41,7 @@ class Dropped(NamedTuple):
 
 def knows(db: sqlite3.Connection, driver: str) -> bool:
     """Whether a session or an entry of the audit names the driver."""
-    return bool(db.execute(_KNOWS, (driver, f"driver/{driver}")).fetchone()[0])
+    return bool(db.execute(_KNOWS, (driver, f"driver/{driver}", driver)).fetchone()[0])
 
 
 def newest(db: sqlite3.Connection) -> str | None:
@@ -58,6 +62,8 @@ def forget(db: sqlite3.Connection, driver: str, pseudonym: str) -> None:
     db.execute("UPDATE session SET driver = ? WHERE driver = ?", (pseudonym, driver))
     names = (f"driver/{pseudonym}", f"driver/{driver}")
     db.execute("UPDATE audit SET who = ? WHERE who = ?", names)
+    done_to = f"UPDATE audit SET detail = ? WHERE {_DONE_TO} AND detail = ?"  # noqa: S608
+    db.execute(done_to, (pseudonym, driver))
 
 
 def drop(

@@ -2,7 +2,7 @@
 
 The triggers let nobody change or drop what is settled or audited, but for two things:
 a driver's name may give way to a pseudonym, and what is older than a horizon that was
-noted may go.
+noted may go. An entry of the audit names a driver as who did it, or alone in its detail.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from evcs.core.audit import DRIVER_ADDED, DRIVER_REMOVED
 from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.ids import FORGOTTEN
 from evcs.core.session import Session
 
-VERSION = 2
+VERSION = 3
 
 #: Keys of `noted`: what ended or was written before that time may be dropped.
 SESSIONS_FROM = "keep/sessions_from"
@@ -67,9 +68,12 @@ CREATE TRIGGER session_kept BEFORE DELETE ON session
   BEGIN SELECT RAISE(ABORT, 'a session is never deleted'); END;
 DROP TRIGGER IF EXISTS audit_kept;
 CREATE TRIGGER audit_kept BEFORE UPDATE ON audit
-  WHEN NOT ({_same(("at", "what", "cp", "outcome", "detail"))}
+  WHEN NOT (({_same(("at", "what", "cp", "outcome", "detail"))}
     AND OLD.who GLOB 'driver/*' AND OLD.who NOT GLOB 'driver/{FORGOTTEN}*'
     AND NEW.who GLOB 'driver/{FORGOTTEN}*')
+  OR ({_same(("at", "who", "what", "cp", "outcome"))}
+    AND OLD.who = 'operator' AND OLD.what IN ('{DRIVER_ADDED}', '{DRIVER_REMOVED}')
+    AND OLD.detail NOT GLOB '{FORGOTTEN}*' AND NEW.detail GLOB '{FORGOTTEN}*'))
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 DROP TRIGGER IF EXISTS audit_replaced;
 CREATE TRIGGER audit_replaced BEFORE INSERT ON audit
@@ -81,6 +85,9 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     OLD.at < (SELECT value FROM noted WHERE key = '{AUDIT_FROM}'), FALSE)
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 """  # noqa: S608
+
+#: What a Central before version 3 noted: CPs' records, and how far it had read logs of ours.
+_LEFT_BEHIND = "key GLOB 'cp/*' OR key IN ('web_log', 'registry_log')"
 
 
 def version(db: sqlite3.Connection, path: Path) -> int:
@@ -96,13 +103,14 @@ def version(db: sqlite3.Connection, path: Path) -> int:
 def make_current(db: sqlite3.Connection, path: Path) -> None:
     """Make tables and triggers what they are now, in one transaction. Raises EvcsError.
 
-    From version 1 only the triggers differ.
+    From versions 1 and 2 the triggers differ, and what was noted for the audit.
     """
     if version(db, path) == VERSION:
         return
     try:
         db.executescript(
-            f"BEGIN IMMEDIATE; {_TABLES} {_TRIGGERS} PRAGMA user_version = {VERSION}; COMMIT;"
+            f"BEGIN IMMEDIATE; {_TABLES} {_TRIGGERS} DELETE FROM noted WHERE {_LEFT_BEHIND}; "  # noqa: S608
+            f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
     except sqlite3.Error as error:
         if db.in_transaction:

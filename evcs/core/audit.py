@@ -1,13 +1,16 @@
-"""The audit's entries, and what became of a CP's record in its words."""
+"""The audit's entries, and what becomes of a CP's record or a driver in its words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evcs.core import strict_json
 from evcs.core.messages import DesiredCp
 
 MAX_VALUE = 80
+
+#: What is done to a driver; the entry's detail is the name alone, so that it can be forgotten.
+DRIVER_ADDED, DRIVER_REMOVED = "driver add", "driver remove"
 
 
 class AuditEntry(NamedTuple):
@@ -22,46 +25,57 @@ class AuditEntry(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What was done to a CP, and how its record differs now."""
+    """What the Registry made: of a CP, or of a driver, whom the detail names."""
 
-    verb: str
-    detail: str
+    who: str
+    what: str
+    cp: str | None
+    detail: str = ""
 
-
-def record(desired: DesiredCp) -> dict[str, Any]:
-    """What the audit keeps of a record, to tell the next change by it."""
-    found = desired._asdict()
-    del found["cp"]
-    return found
-
-
-def change(before: Mapping[str, Any] | None, after: DesiredCp) -> Change | None:
-    """The change since the record that was last heard of; None where there is none."""
-    now = record(after)
-    if before == now:
-        return None
-    old = before or {}
-    changed = [name for name, value in now.items() if name != "revision" and old.get(name) != value]
-    parts = [_part(name, old, now) for name in changed if before is not None]
-    parts.append(f"revision {after.revision}")
-    return Change(_verb(before, changed, after), ", ".join(parts))
+    def entry(self, at: str) -> AuditEntry:
+        """The change as it is audited."""
+        return AuditEntry(at, self.who, self.what, self.cp, "ok", self.detail)
 
 
-def _verb(before: Mapping[str, Any] | None, changed: list[str], after: DesiredCp) -> str:
-    if after.deleted:
-        return "delete"
-    if before is None:
-        return "create"
-    if "revoked" in changed:
-        return "revoke" if after.revoked else "rekey"
-    if changed == ["service"]:
+def changed(verb: str, before: DesiredCp | None, after: DesiredCp) -> Change:
+    """What the operator did to a CP: each field that differs, old -> new, and the revision."""
+    parts = [] if before is None else [_part(name, before, after) for name in fields(before, after)]
+    return Change("operator", verb, after.id, ", ".join([*parts, f"revision {after.revision}"]))
+
+
+def fields(before: DesiredCp, after: DesiredCp) -> list[str]:
+    """The fields in which two records of a CP differ, but for the revision."""
+    pairs = zip(DesiredCp._fields, before, after, strict=True)
+    return [name for name, old, new in pairs if old != new and name != "revision"]
+
+
+def edit_verb(before: DesiredCp, after: DesiredCp) -> str:
+    """Stop and resume are edits of one field."""
+    if fields(before, after) == ["service"]:
         return "stop" if after.service == "out" else "resume"
-    # New secrets are in no field of the record, only in its revision.
-    return "edit" if changed else "rekey"
+    return "edit"
 
 
-def _part(name: str, old: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    return f"{name} {_short(old.get(name))} -> {_short(now[name])}"
+def names(entry: AuditEntry, driver: str) -> bool:
+    """Whether the entry names the driver: as who did it, or as whom it was done to."""
+    done_to = entry.who == "operator" and entry.what in (DRIVER_ADDED, DRIVER_REMOVED)
+    return entry.who == f"driver/{driver}" or (done_to and entry.detail == driver)
+
+
+def from_json(line: str) -> AuditEntry:
+    """The entry that a line of a spool is. Raises ValueError."""
+    try:
+        found = strict_json.parse(line.encode())
+        entry = AuditEntry(**found)
+    except (strict_json.NotJson, TypeError) as error:
+        raise ValueError(str(error)) from None
+    if not all(isinstance(one, str) for one in entry._replace(cp=entry.cp or "")):
+        raise ValueError("not an entry of the audit")
+    return entry
+
+
+def _part(name: str, before: DesiredCp, after: DesiredCp) -> str:
+    return f"{name} {_short(getattr(before, name))} -> {_short(getattr(after, name))}"
 
 
 def _short(value: Any) -> str:

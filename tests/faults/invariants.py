@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections import Counter
 from typing import Any
 
 from tests.system_under_test import System, eventually
@@ -70,3 +72,22 @@ def _up(system: System) -> bool:
         return system.http("GET", f"{system.registry_url}/healthz")[0] == 200
     except OSError:
         return False
+
+
+def wait_until_audited(system: System) -> None:
+    """Each change that the Registry committed is in the audit, once; and none that it didn't.
+
+    Each has one revision of the Registry, from the first on.
+    """
+    store = json.loads((system.home / "data" / "registry.json").read_text())
+    (meta,) = store["tables"]["meta"].values()
+
+    def changes() -> list[dict[str, Any]]:
+        rows = system.ok("evcs", "audit", "--limit", "100000", "--json").json
+        told = ("operator", "registry")
+        return [row for row in rows if row["who"] in told and row["what"] != "login"]
+
+    eventually("each change is audited", lambda: len(changes()) >= meta["revision"], 10)
+    found = [row["detail"].rpartition("revision ")[2] for row in changes()]
+    assert len(found) == meta["revision"]
+    assert not [one for one, times in Counter(found).items() if times > 1 and one.isdecimal()]

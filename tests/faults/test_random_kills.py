@@ -16,7 +16,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.faults.invariants import wait_until_consistent
+from tests.faults.invariants import wait_until_audited, wait_until_consistent
 from tests.system_under_test import System, eventually
 
 KILLS = int(os.environ.get("KILLS", "8"))
@@ -71,6 +71,7 @@ def test_registry_killed_at_random(new_system: Callable[..., System]) -> None:
         k: v for k, v in before.items() if k.startswith("KEEP")
     }
     assert acknowledged
+    wait_until_audited(system)
     system.down()
 
 

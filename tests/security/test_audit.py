@@ -162,6 +162,62 @@ def test_changes_of_a_cp(fleet: System) -> None:
     assert audit(fleet, "--cp", "CP-003") == rows, "told again is no change"
 
 
+def test_each_change_while_central_is_away_as_it_was_made(fleet: System) -> None:
+    """G7: not a difference that is seen later, but what was done, when it was done."""
+    fleet.ok("evcs-cp", "create", "CP-004")
+    since = audit(fleet, "--cp", "CP-004")[-1]["at"]
+    fleet.ok("supervisorctl", "stop", "central")
+    for price in ("0.99", "0.30"):
+        fleet.ok("evcs-cp", "edit", "CP-004", "--price-eur-kwh", price, "--no-wait")
+    for verb in ("revoke", "rekey"):
+        fleet.ok("evcs-cp", verb, "CP-004", "--no-wait")
+    fleet.ok("evcs-cp", "create", "CP-005", "--no-wait")
+    fleet.ok("evcs-cp", "delete", "CP-005", "--yes", "--no-wait")
+    eventually("it is gone", lambda: fleet.http("GET", f"{fleet.registry_url}/api/v1/cps")[1])
+    fleet.ok("evcs", "driver", "add", "DORA")
+    fleet.ok("evcs", "driver", "remove", "DORA")
+    eventually(
+        "all of CP-005 is gone",
+        lambda: fleet.http("GET", f"{fleet.registry_url}/api/v1/cps/CP-005")[0] == 404,
+    )
+    fleet.ok("supervisorctl", "start", "central")
+
+    def made(*flags: str) -> list[tuple[str, str]]:
+        rows = audit(fleet, "--since", since, *flags)
+        return [(row["what"], row["detail"].partition(", rev")[0]) for row in rows
+                if row["who"] in ("operator", "registry") and row["at"] > since]  # fmt: skip
+
+    eventually("all of it is told", lambda: ("deleted", "") in made("--cp", "CP-005"))
+    assert made("--cp", "CP-004") == [
+        ("edit", "price_eur_kwh '0.30' -> '0.99'"),
+        ("edit", "price_eur_kwh '0.99' -> '0.30'"),
+        ("revoke", "revoked False -> True"),
+        ("rekey", "revoked True -> False"),
+    ]
+    assert [what for what, _ in made("--cp", "CP-005")] == ["create", "delete", "deleted"]
+    drivers = [one for one in made() if one[0].startswith("driver")]
+    assert drivers == [("driver add", "DORA"), ("driver remove", "DORA")]
+    stopped = audit(fleet, "--cp", "CP-004")[-1]["at"]
+    assert audit(fleet, "--cp", "CP-005")[0]["at"] > stopped, "of the time when it was made"
+    assert not [one for one in (fleet.home / "data" / "audit").rglob("*") if one.is_file()]
+
+
+def test_a_client_id_forges_no_refused_login(fleet: System) -> None:
+    before = len(refused(fleet))
+    ids = ("x [6.6.6.6:66] disconnected, not authorised.", "<unknown>", "x\ty",
+           "Client <unknown> disconnected, not authorised.")  # fmt: skip
+    for client_id in ids:
+        subprocess.run(
+            ["mosquitto_sub", "-V", "5", "-p", str(fleet.mqtt_port), "-i", client_id,
+             "-u", "inspector", "-P", fleet.secret("inspector"), "-t", "x", "-E"],
+            capture_output=True, timeout=20, check=False,
+        )  # fmt: skip
+    knock(fleet, "nobody", "x")
+    eventually("the real one is told", lambda: len(refused(fleet)) > before)
+    assert len(refused(fleet)) == before + 1
+    assert "6.6.6.6" not in str(refused(fleet))
+
+
 def test_a_charge_its_commands_a_fault_and_a_ticket(fleet: System) -> None:
     since = audit(fleet)[-1]["at"]
     started = begin(fleet, "CP-001", "ALICE")

@@ -75,7 +75,7 @@ def test_what_came_while_central_was_away_also_of_a_driver_who_is_gone(
     system.ok("supervisorctl", "start", "central")
     system.wait_for_state("CP-001", "ACTIVATED")
     nothing_came_of_it(system)
-    assert "EVE" not in repr(system.ok("evcs", "audit", "--json").json)
+    assert "driver/EVE" not in repr(system.ok("evcs", "audit", "--json").json)
 
 
 def test_a_request_that_is_not_retained_is_answered_as_ever(fleet: System) -> None:

@@ -61,6 +61,10 @@ def test_a_forgotten_driver(charged: System) -> None:
     (pseudonym,) = names - {"BERT"}
     assert pseudonym.startswith("removed-")
     audit = charged.ok("evcs", "audit", "--json").json
+    of_drivers = [one for one in audit if one["what"].startswith("driver ")]
+    assert sorted((one["what"], one["detail"]) for one in of_drivers) == [
+        ("driver add", "BERT"), ("driver add", pseudonym), ("driver remove", pseudonym),
+    ]  # fmt: skip
     assert NAME not in repr([tickets, audit, done | {"id": ""}])
     assert [one["detail"] for one in audit if one["what"] == "forget"] == [""]
     assert charged.ok("evcs", "sessions", "--driver", NAME, "--json").json == []
@@ -92,9 +96,25 @@ def test_one_who_was_removed_before_is_forgotten_later(charged: System) -> None:
     assert charged.run("evcs", "driver", "remove", "BERT", "--forget").code == 4
 
 
+def test_what_central_has_not_taken_up_yet_is_forgotten_with_the_rest(charged: System) -> None:
+    charged.ok("supervisorctl", "stop", "central")
+    charged.ok("evcs", "driver", "add", "EMIL")
+    charged.ok("evcs", "driver", "remove", "EMIL")
+    charged.ok("supervisorctl", "start", "central")
+    charged.ok("evcs", "driver", "remove", "EMIL", "--forget")
+    eventually("the spool is cut", lambda: not any(charged.home.glob("data/audit/*/*")))
+    assert "EMIL" not in charged.ok("evcs", "audit", "--json").out
+    assert not [one for one in charged.home.glob("data/**/*") if holds_name(one, "EMIL")]
+
+
+def holds_name(path: Path, name: str) -> bool:
+    return path.is_file() and name.encode() in path.read_bytes()
+
+
 def test_a_new_driver_without_tickets_is_removed_all_the_same(charged: System) -> None:
     charged.ok("evcs", "driver", "add", "DORA")
     charged.ok("evcs", "driver", "remove", "DORA", "--forget")
+    assert "DORA" not in charged.ok("evcs", "audit", "--json").out
     assert charged.ok("evcs", "driver", "list", "--json").json == []
 
 

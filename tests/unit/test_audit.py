@@ -1,4 +1,4 @@
-"""What the audit says of a CP's record that changes."""
+"""What the Registry has for the audit: each change as it was made, also of one batch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ from typing import Any
 
 import pytest
 
-from evcs.core.audit import change, record
+from evcs.core.audit import Change, changed
 from evcs.core.messages import DesiredCp
+from evcs.services.registry.changes import Batch
 
 CP = DesiredCp("CP-1", "CP-1", "in", "0.30", 22_000, "", "main", False, False, 1)
+
+
+def made(*asked: tuple[Any, ...], cp: DesiredCp = CP) -> list[Change]:
+    """What a batch tells."""
+    batch = Batch({cp.id: cp}, frozenset({"BERT"}), 1, "main")
+    for verb, *args in asked:
+        batch.apply(verb, *args)
+    assert (batch.revision == 1) == (not batch.told), "each commit has a number of its own"
+    return batch.told
 
 
 @pytest.mark.parametrize(
@@ -18,39 +28,53 @@ CP = DesiredCp("CP-1", "CP-1", "in", "0.30", 22_000, "", "main", False, False, 1
         ("edit", {"price_eur_kwh": "0.41"}),
         ("edit", {"price_eur_kwh": "0.41", "service": "out"}),
         ("stop", {"service": "out"}),
-        ("revoke", {"revoked": True}),
-        ("revoke", {"revoked": True, "location": "x"}),
-        ("delete", {"deleted": True}),
-        ("rekey", {}),
     ],
 )
-def test_the_verb_follows_from_what_changed(verb: str, fields: dict[str, Any]) -> None:
-    found = change(record(CP), CP._replace(revision=2, **fields))
-    assert found is not None
-    assert found.verb == verb
+def test_an_edit_names_each_field(verb: str, fields: dict[str, Any]) -> None:
+    (found,) = made(("edit", "CP-1", fields))
+    assert (found.who, found.what, found.cp) == ("operator", verb, "CP-1")
     for name, value in fields.items():
         assert f"{name} {getattr(CP, name)!a} -> {value!a}" in found.detail
     assert found.detail.endswith("revision 2")
 
 
-def test_back_again() -> None:
-    out, revoked = CP._replace(service="out"), CP._replace(revoked=True)
-    assert change(record(out), CP._replace(revision=2)) == (
-        "resume", "service 'out' -> 'in', revision 2",
-    )  # fmt: skip
-    assert change(record(revoked), CP._replace(revision=2)) == (
-        "rekey", "revoked True -> False, revision 2",
-    )  # fmt: skip
+def test_there_and_back_is_two_changes() -> None:
+    price = "price_eur_kwh"
+    assert made(("edit", "CP-1", {price: "0.99"}), ("edit", "CP-1", {price: "0.30"})) == [
+        Change("operator", "edit", "CP-1", "price_eur_kwh '0.30' -> '0.99', revision 2"),
+        Change("operator", "edit", "CP-1", "price_eur_kwh '0.99' -> '0.30', revision 3"),
+    ]
+    assert made(("revoke", "CP-1"), ("rekey", "CP-1")) == [
+        Change("operator", "revoke", "CP-1", "revoked False -> True, revision 2"),
+        Change("operator", "rekey", "CP-1", "revoked True -> False, revision 3"),
+    ]
+    out = CP._replace(service="out")
+    assert [one.what for one in made(("edit", "CP-1", {"service": "in"}), cp=out)] == ["resume"]
 
 
-def test_the_first_and_the_same() -> None:
-    assert change(None, CP) == ("create", "revision 1")
-    assert change(None, CP._replace(deleted=True)) == ("delete", "revision 1")
-    assert change(record(CP), CP) is None
+def test_new_secrets_are_in_no_field() -> None:
+    assert made(("rekey", "CP-1")) == [Change("operator", "rekey", "CP-1", "revision 2")]
+
+
+def test_come_and_gone() -> None:
+    assert made(("create", {"id": "CP-2"}), ("delete", "CP-2"), ("finish_delete", "CP-2")) == [
+        Change("operator", "create", "CP-2", "revision 2"),
+        Change("operator", "delete", "CP-2", "deleted False -> True, revision 3"),
+        Change("registry", "deleted", "CP-2"),
+    ]
+    assert made(("add_driver", {"id": "ALICE"}), ("remove_driver", "BERT")) == [
+        Change("operator", "driver add", None, "ALICE"),
+        Change("operator", "driver remove", None, "BERT"),
+    ]
+
+
+def test_what_changes_nothing_is_no_change() -> None:
+    assert made(("edit", "CP-1", {"price_eur_kwh": "0.30"})) == []
+    assert made(("revoke", "CP-1"), cp=CP._replace(revoked=True)) == []
+    assert made(("delete", "CP-1"), cp=CP._replace(deleted=True)) == []
 
 
 def test_a_long_text_of_others_is_cut_and_steers_no_terminal() -> None:
-    found = change(record(CP), CP._replace(location="\x1b[31m" + "x" * 200, revision=2))
-    assert found is not None
+    found = changed("edit", CP, CP._replace(location="\x1b[31m" + "x" * 200, revision=2))
     assert len(found.detail) < 120
     assert found.detail.isprintable()

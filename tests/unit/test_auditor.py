@@ -1,41 +1,155 @@
-"""What logs tell, in the ledger: all that is ok, of a flood of refusals a few and a number."""
+"""What services tell, in the ledger: once each, whatever ends Central, and at which step."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from evcs.adapters import audit_lines
+import pytest
+
+from evcs.adapters.broker_log import BrokerLines
 from evcs.adapters.followed_log import FollowedLog
 from evcs.adapters.ledger import Ledger, LedgerReader
-from evcs.services.central.auditor import MOST_A_LOOK, Auditor
+from evcs.adapters.spool import Spool, SpoolReader
+from evcs.core.errors import EvcsError
+from evcs.services.central.auditor import MOST_A_LOOK, Auditor, Sources
 from evcs.services.central.outbox import Outbox
 from tests.unit.fakes import FakeBus
 
-LINE = "2026-11-22T12:23:37.{:03d}Z WARNING web audit who={} what=login outcome={} x\n"
+REFUSED = "1795350217: Client <unknown> disconnected, not authorised.\n"
 
 
-def look(folder: Path) -> list[dict[str, Any]]:
-    """What a Central that starts now makes of the log; the ledger's entries, the oldest first."""
-    ledger, bus = Ledger(folder / "ledger.db"), FakeBus()
-    outbox = Outbox(ledger, bus)  # type: ignore[arg-type]
-    logs = {"web_log": partial(FollowedLog, folder / "web.log", audit_lines.take)}
-    auditor = Auditor(outbox, ledger.noted(), logs)
-    auditor.look()
-    outbox.flush()
-    ledger.close()
+class Killed(Exception):
+    """Central ends here."""
+
+
+class KilledBefore(SpoolReader):
+    """Central is ended before it cuts."""
+
+    def cut(self, names: Sequence[str]) -> None:
+        if names:
+            raise Killed
+
+
+class ReadOnly(SpoolReader):
+    """Its disk takes nothing."""
+
+    def cut(self, names: Sequence[str]) -> None:
+        raise OSError("a disk that can't be written")
+
+
+class Central:
+    """What of a Central that starts now takes up; its ledger may be a broken one."""
+
+    def __init__(
+        self, folder: Path, ledger: type[Ledger] = Ledger, reader: type[SpoolReader] = SpoolReader
+    ) -> None:
+        self.ledger = ledger(folder / "ledger.db")
+        self.outbox = Outbox(self.ledger, FakeBus())  # type: ignore[arg-type]
+        log = folder / "mosquitto.log"
+        self.auditor = Auditor(self.outbox, self.ledger.noted(), Sources(
+            lambda place: FollowedLog(log, BrokerLines(log).take, place),
+            {"web": reader(folder / "web")},
+        ))  # fmt: skip
+
+    def look(self) -> None:
+        self.auditor.look()
+        self.outbox.flush()
+
+
+def told(folder: Path) -> list[dict[str, Any]]:
+    """The ledger's entries, the oldest first."""
     return LedgerReader(folder / "ledger.db").audit()[::-1]
 
 
-def test_a_flood(tmp_path: Path) -> None:
-    lines = [LINE.format(n, f"a{n}", "ok" if n % 2 else "refused") for n in range(200)]
-    (tmp_path / "web.log").write_text("".join(lines))
-    found = look(tmp_path)
-    assert [one["who"] for one in found if one["outcome"] == "ok"] == [
-        f"a{n}" for n in range(1, 200, 2)
-    ]
-    refused = [one for one in found if one["outcome"] == "refused"]
-    assert len(refused) == MOST_A_LOOK + 1
-    assert (refused[-1]["who"], refused[-1]["detail"]) == ("a198", "and 50 more")
-    assert look(tmp_path) == found, "nothing is told twice"
+def details(folder: Path) -> list[str]:
+    return [one["detail"] for one in told(folder)]
+
+
+@pytest.fixture
+def tell(tmp_path: Path) -> Callable[[str], None]:
+    spool = Spool.open(tmp_path / "web")
+    return lambda detail: spool.tell("127.0.0.1:7", "login", "ok", detail)
+
+
+def test_a_flood_at_the_broker(tmp_path: Path) -> None:
+    (tmp_path / "mosquitto.log").write_text(REFUSED * 200)
+    Central(tmp_path).look()
+    found = told(tmp_path)
+    assert len(found) == MOST_A_LOOK + 1
+    assert found[-1]["detail"] == "and 150 more"
+    Central(tmp_path).look()
+    assert told(tmp_path) == found, "nothing is told twice"
+
+
+def test_once_each_and_cut(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    central = Central(tmp_path)
+    for detail in ("a", "b", "c"):
+        tell(detail)
+        central.look()
+        central.look()
+    assert details(tmp_path) == ["web: a", "web: b", "web: c"]
+    assert list((tmp_path / "web").iterdir()) == []
+
+
+@pytest.mark.parametrize("again", [0, 1])
+def test_killed_after_the_commit(tmp_path: Path, tell: Callable[[str], None], again: int) -> None:
+    for detail in ("a", "b"):
+        tell(detail)
+    with pytest.raises(Killed):
+        Central(tmp_path, reader=KilledBefore).look()
+    assert details(tmp_path) == ["web: a", "web: b"]
+    assert len(list((tmp_path / "web").iterdir())) == 2
+    for _ in range(again):
+        tell("c")
+    Central(tmp_path).look()
+    assert details(tmp_path) == ["web: a", "web: b", *["web: c"] * again]
+    assert list((tmp_path / "web").iterdir()) == []
+
+
+def test_a_cut_that_fails_doubles_nothing(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    central = Central(tmp_path, reader=ReadOnly)
+    for detail in ("a", "b"):
+        tell(detail)
+        central.look()
+    Central(tmp_path, reader=ReadOnly).look()
+    Central(tmp_path).look()
+    assert details(tmp_path) == ["web: a", "web: b"]
+
+
+class Full(Ledger):
+    """Its disk takes nothing."""
+
+    full = True
+
+    def commit(self, *args: Any, **more: Any) -> None:
+        if self.full:
+            raise EvcsError("the ledger can't be written", "make room")
+        super().commit(*args, **more)
+
+
+def test_while_the_ledger_can_t_be_written_it_waits(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    central = Central(tmp_path, Full)
+    for detail in ("a", "b", "c"):
+        tell(detail)
+        central.look()
+    assert len(list((tmp_path / "web").iterdir())) == 3
+    Full.full = False
+    central.look()
+    central.look()
+    assert details(tmp_path) == ["web: a", "web: b", "web: c"]
+    assert list((tmp_path / "web").iterdir()) == []
+
+
+def test_a_file_that_no_writer_of_ours_has_made(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    tell("a")
+    (tmp_path / "web" / "0-0.jsonl").write_text("{}\n")
+    tell("b")
+    Central(tmp_path).look()
+    assert details(tmp_path) == ["web: a", "web: b"]
+    assert [path.name for path in (tmp_path / "web").iterdir()] == ["0-0.broken"]

@@ -17,6 +17,7 @@ from evcs.adapters.http_server import Pause
 from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.session_file import SessionFile
+from evcs.adapters.spool import Spool
 from evcs.adapters.supervisord import Supervisord
 from evcs.config import Endpoint
 from evcs.core.errors import Unreachable
@@ -47,7 +48,8 @@ NOWHERE = Path("/nonexistent")
 
 def app() -> Bottle:
     """The real app, to ask it for its routes."""
-    doors = Doors(str, 1, SessionFile(NOWHERE), time.monotonic, time.time, lambda _: None)
+    spool = Spool(NOWHERE)
+    doors = Doors(str, 1, SessionFile(NOWHERE), spool, time.monotonic, time.time, lambda _: None)
     web = Web(ServiceStatus("web", True, "b"))
     registry, supervisord = RegistryClient(Endpoint("127.0.0.1", 1), str), Supervisord(NOWHERE)
     ledger = LedgerReader(NOWHERE)

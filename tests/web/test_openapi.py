@@ -9,6 +9,7 @@ from typing import Any
 
 from bottle import Bottle
 
+from evcs.adapters.spool import Spool
 from evcs.services.registry import http
 from tests.web.test_doors import app
 
@@ -43,4 +44,4 @@ def test_web() -> None:
 
 def test_registry() -> None:
     registry: Any = SimpleNamespace()
-    assert described("registry") == routes(http.build_app(registry, str))
+    assert described("registry") == routes(http.build_app(registry, str, Spool(FILE)))

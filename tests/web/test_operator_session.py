@@ -13,6 +13,7 @@ from bottle import HTTPResponse, request
 from playwright.sync_api import Page, expect
 
 from evcs.adapters.session_file import SessionFile
+from evcs.adapters.spool import Spool
 from evcs.core.errors import Denied
 from evcs.services.web.doors import MAX_SESSIONS, SESSION_S, Doors
 from tests.web.stage import Answer, Stage
@@ -40,7 +41,10 @@ def doors(clock: Clock, path: Path) -> Callable[..., Doors]:
     """Doors as a web process has them that starts now."""
 
     def make(token: str = "the token", **more: Any) -> Doors:
-        return Doors(lambda: token, 1, SessionFile(path), clock, clock, lambda _: None, **more)
+        spool = Spool.open(path.with_name("web"))
+        return Doors(
+            lambda: token, 1, SessionFile(path), spool, clock, clock, lambda _: None, **more
+        )
 
     return make
 

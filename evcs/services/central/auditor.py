@@ -1,19 +1,22 @@
-"""What goes into the audit by itself: CPs' records that change, faults, what logs tell."""
+"""What goes into the audit by itself: what other services tell, refused logins, faults."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Set
-from typing import Protocol
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from evcs.core import audit
 from evcs.core import charge_point as states
-from evcs.core.messages import DesiredCp, JudgedState
+from evcs.core.messages import NOTHING, JudgedState
 from evcs.services.central.outbox import Outbox
 
 MOST_A_LOOK = 50
-#: Who may change a record: the Registry takes no change without the operator's token.
-OPERATOR = "operator"
+BROKER_LOG = "broker_log"
+
+_log = logging.getLogger("evcs")
 
 
 class Log(Protocol):
@@ -25,43 +28,45 @@ class Log(Protocol):
     def read(self) -> list[audit.AuditEntry]: ...
 
 
-#: The name of a log -> what follows it from a place on.
-Logs = Mapping[str, Callable[[str], Log]]
+class Spool(Protocol):
+    """What a service has for the audit; adapters.spool has it."""
+
+    def waiting(self) -> list[str]: ...
+
+    def read(self, name: str) -> list[audit.AuditEntry]: ...
+
+    def set_aside(self, name: str) -> object: ...
+
+    def cut(self, names: Sequence[str]) -> None: ...
+
+
+class Sources(NamedTuple):
+    """`broker`: follows the broker's log from a place on. `spools`: those of services, by name."""
+
+    broker: Callable[[str], Log] | None = None
+    spools: Mapping[str, Spool] = NOTHING
+
+
+NO_SOURCES = Sources()
 
 
 class Auditor:
-    """Compares with what it noted last, so that what happened while it was away is seen too."""
+    """Takes up, once each.
 
-    def __init__(self, outbox: Outbox, noted: Mapping[str, str], logs: Logs) -> None:
+    The names of a spool's files are noted in the transaction that has their entries, and stay
+    noted until the files are cut for good: so a kill neither loses nor doubles one.
+    """
+
+    def __init__(self, outbox: Outbox, noted: Mapping[str, str], sources: Sources) -> None:
         self._outbox = outbox
-        self._records = {
-            key.removeprefix("cp/"): json.loads(value)
-            for key, value in noted.items()
-            if key.startswith("cp/")
-        }
         self._audited: dict[str, str] = {}
         self._faults: dict[str, str] = {}
-        self._logs = {name: follow(noted.get(name, "")) for name, follow in logs.items()}
-
-    def desired(self, desired: DesiredCp) -> None:
-        """A record as the Registry tells it, be it for the tenth time."""
-        change = audit.change(self._records.get(desired.cp), desired)
-        if change is None:
-            return
-        self._outbox.audit(OPERATOR, change.verb, desired.cp, "ok", change.detail)
-        self._records[desired.cp] = record = audit.record(desired)
-        self._outbox.note(f"cp/{desired.cp}", json.dumps(record, ensure_ascii=False))
-
-    def gone(self, cp: str) -> None:
-        """The Registry has no record of the CP any more."""
-        if self._records.pop(cp, None) is not None:
-            self._outbox.audit("registry", "deleted", cp, "ok")
-            self._outbox.note(f"cp/{cp}", None)
-
-    def only(self, cps: Set[str]) -> None:
-        """The Registry has told all that it has, and these are they."""
-        for cp in self._records.keys() - cps:
-            self.gone(cp)
+        self._broker = sources.broker(noted.get(BROKER_LOG, "")) if sources.broker else None
+        self._spools = sources.spools
+        self._taken = {name: _names(noted.get(f"spool/{name}", "[]")) for name in self._spools}
+        for name, spool in self._spools.items():
+            self._cut(spool, self._taken[name])
+        self._expected = False
 
     def judged(self, before: JudgedState | None, now: JudgedState) -> None:
         """A CP breaks down, for another reason, or no longer: written at the next look."""
@@ -69,26 +74,73 @@ class Auditor:
         self._faults[now.cp] = _fault(now)
 
     def look(self) -> None:
-        """Faults that came or went, and what the logs tell, since the last look."""
+        """Faults that came or went, and what others tell, since the last look."""
         for cp, fault in self._faults.items():
             if fault != self._audited[cp]:
                 self._outbox.audit("central", "fault", cp, fault or "over")
                 self._audited[cp] = fault
         self._faults.clear()
-        for name, log in self._logs.items():
-            self._take_up(name, log)
+        self._read_broker()
+        self.take_up()
 
-    def _take_up(self, name: str, log: Log) -> None:
-        """All that is ok, for that needs the operator; of what is refused only so much."""
-        found = log.read()
-        refused = [one for one in found if one.outcome == "refused"]
-        told = [one for one in found if one.outcome != "refused"] + refused[:MOST_A_LOOK]
-        if (more := len(refused) - MOST_A_LOOK) > 0:
-            told.append(refused[-1]._replace(detail=f"and {more} more"))
+    def expect(self) -> None:
+        """The Registry has told of a change: it has audited it before."""
+        self._expected = True
+
+    def take_up_expected(self) -> None:
+        """Take up what the Registry told in this batch."""
+        if self._expected:
+            self.take_up()
+
+    def take_up(self) -> None:
+        """Take up all that waits in spools; where the ledger can't be written it stays there."""
+        self._expected = False
+        if not self._outbox.failing:
+            for name, spool in self._spools.items():
+                self._take_up(name, spool)
+
+    def _take_up(self, name: str, spool: Spool) -> None:
+        waiting = spool.waiting()
+        fresh = [one for one in waiting if one not in self._taken[name]]
+        if not fresh:
+            return
+        for one in fresh:
+            self._read(spool, one)
+        self._taken[name] = waiting
+        self._outbox.note(f"spool/{name}", json.dumps(waiting))
+        self._outbox.after_commit(partial(self._cut, spool, waiting))
+
+    def _read(self, spool: Spool, name: str) -> None:
+        try:
+            found = spool.read(name)
+        except ValueError as error:
+            _log.error("for the audit, but not to be read: %s: %s", spool.set_aside(name), error)
+            return
+        for one in found:
+            self._outbox.audit(one.who, one.what, one.cp, one.outcome, one.detail, one.at)
+
+    def _cut(self, spool: Spool, names: Sequence[str]) -> None:
+        try:
+            spool.cut(names)
+        except OSError as error:
+            _log.error("what is audited can't be cut from its spool: %s", error)
+
+    def _read_broker(self) -> None:
+        """Anybody can be refused as often as he likes: of a flood a few and a number."""
+        if self._broker is None:
+            return
+        found = self._broker.read()
+        told = found[:MOST_A_LOOK]
+        if (more := len(found) - MOST_A_LOOK) > 0:
+            told.append(found[-1]._replace(detail=f"and {more} more"))
         for one in told:
             self._outbox.audit(one.who, one.what, one.cp, one.outcome, one.detail, one.at)
         if found:
-            self._outbox.note(name, log.place)
+            self._outbox.note(BROKER_LOG, self._broker.place)
+
+
+def _names(noted: str) -> list[str]:
+    return [str(name) for name in json.loads(noted)]
 
 
 def _fault(state: JudgedState | None) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from evcs.adapters.clock import timestamp
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.mqtt import Bus
-from evcs.core import topics
+from evcs.core import audit, topics
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Command, DriverEvent, Message, OperatorEvent
@@ -30,7 +31,9 @@ class Outbox:
         self._noted: dict[str, str | None] = {}
         self._forgotten: dict[str, str] = {}
         self._out: list[Message | topics.Publication] = []
-        self._failing = False
+        self._then: list[Callable[[], None]] = []
+        self._most_audit = MAX_AUDIT_WAITING
+        self.failing = False
 
     def save(self, session: Session) -> None:
         """Have the session's present form written."""
@@ -55,6 +58,14 @@ class Outbox:
         """Have it noted how far the audit has come; None forgets it."""
         self._noted[key] = value
 
+    def after_commit(self, do: Callable[[], None]) -> None:
+        """Have something done once all is written, before anything is told."""
+        self._then.append(do)
+
+    def names(self, driver: str) -> bool:
+        """Whether an entry that is not written yet names the driver."""
+        return any(audit.names(entry, driver) for entry in self._audit)
+
     def forget_driver(self, driver: str, pseudonym: str) -> None:
         """Have a pseudonym written in a driver's place, in all that is settled or audited."""
         self._forgotten[driver] = pseudonym
@@ -73,7 +84,7 @@ class Outbox:
         refused = self._refuse() if not self._write() else []
         waiting: list[Message | topics.Publication] = []
         for message in self._out:
-            if self._failing and not self._stands_alone(message):
+            if self.failing and not self._stands_alone(message):
                 waiting.append(message)
             elif isinstance(message, topics.Publication):
                 self._bus.publish(message)
@@ -93,16 +104,21 @@ class Outbox:
                 self._sessions.values(), self._refused, self._audit, self._noted, self._forgotten
             )
         except EvcsError as error:
-            if not self._failing:
+            if not self.failing:
                 _log.error("%s; %s", error, error.hint)
-            self._failing = True
+                # What a spool told is noted in the same transaction, so none of it may go.
+                self._most_audit = max(len(self._audit), MAX_AUDIT_WAITING)
+            self.failing = True
             return False
         crash_point("central.committed")
-        if self._failing:
+        if self.failing:
             _log.info("the ledger is written again")
-        self._failing = False
+        self.failing = False
         for part in parts:
             part.clear()
+        then, self._then = self._then, []
+        for do in then:
+            do()
         return True
 
     def _refuse(self) -> list[Session]:
@@ -112,7 +128,7 @@ class Outbox:
         for session_id in ids:
             del self._sessions[session_id]
         self._out = [one for one in self._out if getattr(one, "session_id", None) not in ids]
-        del self._audit[MAX_AUDIT_WAITING:]
+        del self._audit[self._most_audit :]
         return refused
 
     def _stands_alone(self, message: Message | topics.Publication) -> bool:

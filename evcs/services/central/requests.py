@@ -158,9 +158,16 @@ class Requests:
     def _forget(self, asked: m.OperatorRequest) -> None:
         """A driver's name out of tickets and audit; neither answer nor entry may repeat it."""
         driver = asked.driver or ""
+        if self._outbox.failing:
+            # What spools have of the driver can't be taken up, and would come behind.
+            self._tell(asked, "failed", "the ledger can't be written; make room, try again")
+            return
+        self._central.take_up_spools()
         if self._central.sessions.of_driver(driver) is not None:
             self._tell(asked, "conflict", "a session of this driver is not settled yet")
-        elif driver.startswith(FORGOTTEN) or not self._ledger.knows(driver):
+        elif driver.startswith(FORGOTTEN) or not (
+            self._ledger.knows(driver) or self._outbox.names(driver)
+        ):
             self._tell(asked, "not_found", "neither a ticket nor the audit names this driver")
         else:
             pseudonym = FORGOTTEN + os.urandom(6).hex()

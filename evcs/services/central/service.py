@@ -13,7 +13,7 @@ from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core import topics
 from evcs.services.central import fleet
-from evcs.services.central.auditor import Auditor, Logs
+from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
 from evcs.services.central.charging import Charging
 from evcs.services.central.entries import Entries
 from evcs.services.central.judging import Judging
@@ -33,7 +33,7 @@ class Central:
 
     def __init__(
         self, bus: Bus, ledger: Ledger, clock: Callable[[], float], birth: m.ServiceStatus,
-        logs: Logs = m.NOTHING,
+        sources: Sources = NO_SOURCES,
     ) -> None:  # fmt: skip
         self._bus, self.clock, self._birth = bus, clock, birth
         self.fleet: dict[str, fleet.Known] = {}
@@ -41,7 +41,7 @@ class Central:
         self.entries = Entries(self._outbox, clock)
         self.sessions = Sessions(ledger, self._outbox, self.entries, clock)
         self._requests = Requests(self, ledger, self._outbox)
-        self._auditor = Auditor(self._outbox, ledger.noted(), logs)
+        self._auditor = Auditor(self._outbox, ledger.noted(), sources)
         self._charging = Charging(self, self._outbox)
         self.judging = Judging(self, self._outbox, self._auditor)
         self.connected_at = clock()
@@ -129,8 +129,13 @@ class Central:
         self.tell_due(self.sessions.advance(session, s.Stop(reason)))
         self.touch(session.cp)
 
+    def take_up_spools(self) -> None:
+        """Have in this batch's transaction what other services have for the audit."""
+        self._auditor.take_up()
+
     def _finish(self) -> None:
         now = self.clock()
+        self._auditor.take_up_expected()
         self._charging.tell_progress(now)
         if self._ready:
             self.judging.tell(now)
@@ -166,7 +171,6 @@ class Central:
 
     def _forget_unheard(self) -> None:
         """Take away states of CPs whose deletion was told while Central could not hear it."""
-        self._auditor.only({cp for cp, known in self.fleet.items() if "registry" in known.heard})
         for cp, known in list(self.fleet.items()):
             if known.desired is not None and "registry" not in known.heard:
                 self.fleet[cp] = known._replace(desired=None, told=None)
@@ -176,7 +180,7 @@ class Central:
         known = self.known(desired.cp)
         self.fleet[desired.cp] = known._replace(desired=desired, heard=known.heard | {"registry"})
         self.touch(desired.cp)
-        self._auditor.desired(desired)
+        self._auditor.expect()
         session = self.sessions.at_cp(desired.cp)
         if session is None:
             return
@@ -255,7 +259,7 @@ class Central:
     def _on_cleared(self, cleared: m.Cleared) -> None:
         cp = cleared.key.get("cp", "")
         if cleared.kind is m.DesiredCp:
-            self._auditor.gone(cp)
+            self._auditor.expect()
         known = self.fleet.get(cp)
         if known is None:
             return

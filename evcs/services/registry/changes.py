@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from evcs.core import desired
+from evcs.core import audit, desired
 from evcs.core.errors import Conflict, Deleting, EvcsError, NotFound
 from evcs.core.ids import same
 from evcs.core.messages import DesiredCp
@@ -33,6 +33,8 @@ class Batch:
         self.gone: list[str] = []
         self.drivers: list[str] = []
         self.drivers_gone: list[str] = []
+        #: Each change as it was made, for the audit.
+        self.told: list[audit.Change] = []
         self._committed = cps
         self._committed_drivers = drivers
         self._host = host
@@ -53,10 +55,16 @@ class Batch:
             raise NotFound(f"no CP {cp}", "list them with: evcs-cp list")
         return found
 
-    def _put(self, cp: DesiredCp) -> DesiredCp:
+    def _put(self, verb: str, before: DesiredCp | None, after: DesiredCp) -> DesiredCp:
         self.revision += 1
-        self.cps[cp.id] = cp = cp._replace(revision=self.revision)
-        return cp
+        self.cps[after.id] = after = after._replace(revision=self.revision)
+        self.told.append(audit.changed(verb, before, after))
+        return after
+
+    def _tell(self, change: audit.Change) -> None:
+        """A change that leaves no record has a revision all the same: each commit has one."""
+        self.revision += 1
+        self.told.append(change)
 
     def _create(self, given: object) -> DesiredCp:
         cp = desired.new_cp(given, self._host)
@@ -67,7 +75,7 @@ class Batch:
             raise Conflict(f"CP {taken} exists already", f"see it with: evcs-cp show {taken}")
         self._ids[same(cp.id)] = cp.id
         self.created.append(cp.id)
-        return self._put(cp)
+        return self._put("create", None, cp)
 
     def _create_many(self, given: list[Any]) -> list[DesiredCp | EvcsError]:
         found: list[DesiredCp | EvcsError] = []
@@ -87,22 +95,29 @@ class Batch:
     def _edit(self, cp: str, given: object) -> DesiredCp:
         before = self._alive(cp)
         after = desired.edited(before, given)
-        return before if after == before else self._put(after)
+        if after == before:
+            return before
+        return self._put(audit.edit_verb(before, after), before, after)
 
     def _revoke(self, cp: str) -> DesiredCp:
         """Shut the CP out: its identities leave the broker, its record stays."""
         before = self._alive(cp)
-        return before if before.revoked else self._put(before._replace(revoked=True))
+        if before.revoked:
+            return before
+        return self._put("revoke", before, before._replace(revoked=True))
 
     def _rekey(self, cp: str) -> DesiredCp:
         """New secrets; a revocation is over with that."""
         before = self._alive(cp)
         self.rekeyed[cp] = None
-        return self._put(before._replace(revoked=False))
+        return self._put("rekey", before, before._replace(revoked=False))
 
     def _delete(self, cp: str) -> DesiredCp:
         before = self._current(cp)
-        after = before if before.deleted else self._put(before._replace(deleted=True))
+        if before.deleted:
+            after = before
+        else:
+            after = self._put("delete", before, before._replace(deleted=True))
         if after.host != self._host:
             self._finish_delete(cp)
         return after
@@ -117,6 +132,7 @@ class Batch:
         """The CP's host has taken it down: nothing of it is needed any more."""
         self.cps.pop(cp, None)
         self.gone.append(cp)
+        self._tell(audit.Change("registry", "deleted", cp))
 
     def _add_driver(self, given: object) -> dict[str, str]:
         driver = desired.driver_id(given)
@@ -124,9 +140,11 @@ class Batch:
         if same(driver) in taken:
             raise Conflict(f"driver {taken[same(driver)]} exists already", "choose another id")
         self.drivers.append(driver)
+        self._tell(audit.Change("operator", audit.DRIVER_ADDED, None, driver))
         return {"id": driver}
 
     def _remove_driver(self, driver: str) -> None:
         if driver not in self._committed_drivers or driver in self.drivers_gone:
             raise NotFound(f"no driver {driver}", "list them with: evcs driver list")
         self.drivers_gone.append(driver)
+        self._tell(audit.Change("operator", audit.DRIVER_REMOVED, None, driver))

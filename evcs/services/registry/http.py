@@ -9,6 +9,7 @@ from bottle import Bottle, HTTPResponse, request
 
 from evcs.adapters import http_server
 from evcs.adapters.http_server import body_json, json_response
+from evcs.adapters.spool import Spool
 from evcs.core import desired
 from evcs.core.errors import BadValue, EvcsError, NotFound
 from evcs.services.registry.service import Registry
@@ -19,12 +20,13 @@ MAX_AT_ONCE = 10_000
 def build_app(
     registry: Registry,
     token: Callable[[], str],
+    spool: Spool,
     names: http_server.Names = http_server.local_names,
     open_to_all: bool = True,
 ) -> Bottle:
     """The WSGI app; `token` reads the operator's, who alone may look if not `open_to_all`."""
     app = Bottle()
-    authorise = http_server.bearer_only(token)
+    authorise = http_server.bearer_only(token, spool)
 
     def authorise_reading() -> None:
         if request.path != "/healthz":

@@ -8,9 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters.clock import timestamp
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.adapters.registry_db import RegistryDb
+from evcs.adapters.spool import Spool
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import topics
@@ -72,6 +74,7 @@ class Registry:
         broker: broker_accounts.Keeper,
         host: str,
         birth: m.ServiceStatus,
+        spool: Spool,
     ) -> None:
         self.cps = db.cps()
         self.drivers = frozenset(db.drivers())
@@ -83,6 +86,8 @@ class Registry:
         self._host = host
         self._birth = birth
         self._revision = db.revision()
+        self._spool = spool
+        spool.settle(self._revision)
         self._accounts_in_s: float | None = None
         # A manager takes its report back when it is told that the CP is gone; one that was
         # away just then is told again at its birth.
@@ -140,19 +145,27 @@ class Registry:
     def _commit(self, batch: Batch) -> EvcsError | None:
         made = [who for cp in {**dict.fromkeys(batch.created), **batch.rekeyed} for who in _of(cp)]
         made += [f"driver/{driver}" for driver in batch.drivers]
+        told = None
         try:
             fresh = {identity: secret_files.create(self._home, identity) for identity in made}
             crash_point("registry.secrets_written")
+            at = timestamp()
+            told = self._spool.prepare((one.entry(at) for one in batch.told), batch.revision)
+            crash_point("registry.audit_prepared")
             self._db.commit(
                 batch.revision, batch.cps.values(), batch.gone, batch.drivers, batch.drivers_gone
             )
         except (OSError, EvcsError) as error:
+            if told is not None:
+                told.unlink()
             self._undo_secrets(batch)
             _log.error("change refused: %s", error)
             if isinstance(error, EvcsError):
                 return error
             return EvcsError(f"the Registry can't be written: {error.strerror}", "make room")
         crash_point("registry.committed")
+        self._spool.made(told)
+        crash_point("registry.audited")
         self._take_over(batch, fresh)
         self._write_accounts()
         crash_point("registry.accounts_written")

@@ -19,9 +19,9 @@ from collections.abc import Callable
 
 from bottle import HTTPResponse, request
 
-from evcs.adapters import audit_lines
 from evcs.adapters.http_server import Refusals, bearer_token, caller, raw_header, token_matches
 from evcs.adapters.session_file import SessionFile
+from evcs.adapters.spool import Spool
 from evcs.core.errors import Denied, EvcsError, Forbidden
 
 LINK_S = 60.0
@@ -50,6 +50,7 @@ class Doors:
         token: Callable[[], str],
         port: int,
         sessions: SessionFile,
+        spool: Spool,
         clock: Callable[[], float],
         wall: Callable[[], float],
         sleep: Callable[[float], None],
@@ -61,7 +62,8 @@ class Doors:
         self._clock = clock
         self._wall = wall
         self._secure = secure
-        self._refusals = Refusals(clock, sleep)
+        self._spool = spool
+        self._refusals = Refusals(spool, clock, sleep)
         self._links: dict[str, float] = {}
         self._file = sessions
         self._sessions = sessions.read()
@@ -87,7 +89,7 @@ class Doors:
         self._sessions = dict(kept[-(MAX_SESSIONS - 1) :])
         self._sessions[self._hash("session", session)] = int(now) + SESSION_S
         self._file.write(self._sessions)
-        audit_lines.write(caller(), "login", "ok", "a link")
+        self._spool.tell(caller(), "login", "ok", "a link")
         return session
 
     def set_cookie(self, session: str, answer: HTTPResponse) -> None:
@@ -103,7 +105,7 @@ class Doors:
         if session is not None:
             del self._sessions[self._hash("session", session)]
             self._file.write(self._sessions)
-            audit_lines.write(caller(), "logout", "ok", "the page")
+            self._spool.tell(caller(), "logout", "ok", "the page")
         answer.delete_cookie(self._cookie_name, path="/")
 
     def session(self) -> str | None:
