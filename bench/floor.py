@@ -35,7 +35,7 @@ class Floor:
     def __init__(self, settings: Settings, pairs: int, autostart: bool) -> None:
         self.settings, self.cps = settings, [f"CP-{n:03d}" for n in range(1, pairs + 1)]
         home = settings.home
-        prepare.prepare(settings, quiet)
+        self._fds = prepare.prepare(settings, quiet, pairs)
         names = [f"cp/{cp}/{role}" for cp in self.cps for role in sections.ROLES]
         accounts = (*secret_files.SERVICES, *names)
         broker_accounts.write(home, {who: secret_files.ensure(home, who) for who in accounts})
@@ -52,10 +52,10 @@ class Floor:
 
     def start(self) -> None:
         """Start supervisord, which starts the rest."""
-        home, fds = self.settings.home, prepare.descriptors(len(self.cps))
+        home = self.settings.home
         subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisord_conf),
-             "-a", str(fds)],
+             "-a", str(self._fds)],
             cwd=home.path, env=prepare.environment(self.settings), check=True,
             stdin=subprocess.DEVNULL, capture_output=True,
         )  # fmt: skip

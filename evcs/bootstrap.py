@@ -197,7 +197,7 @@ def _names(tls: ServerTls | None) -> Callable[[], frozenset[str]]:
 def run_registry(settings: Settings) -> None:
     """The Registry. gevent's patches come first: its HTTP and its loop take turns."""
     _patch()
-    from evcs.adapters import broker_accounts, clock, mqtt, wsgi_server
+    from evcs.adapters import broker_accounts, broker_connections, clock, mqtt, wsgi_server
     from evcs.adapters.spool import Spool
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
@@ -225,6 +225,7 @@ def run_registry(settings: Settings) -> None:
         registry, lambda: settings.home.operator_token.read_text().strip(), spool,
         _names(tls), not settings.http_is_open,
     )  # fmt: skip
+    broker_connections.watch(settings.home)
     server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)
     registry.bus.start()
     loop.run(inbox, registry.handle, registry.tick, clock.monotonic)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import resource
 import shutil
 import stat
@@ -11,14 +10,19 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from evcs.adapters import backup_file, broker_accounts, certificates, secret_files
+from evcs.adapters import (
+    backup_file,
+    broker_accounts,
+    broker_listeners,
+    certificates,
+    secret_files,
+)
 from evcs.adapters.files import make_folder, remove_leftovers, write_atomic
 from evcs.adapters.section_files import SectionFiles
-from evcs.config import INSTALL_ROOT, LOOPBACK, Home, Settings, to_environment
+from evcs.config import INSTALL_ROOT, Home, Settings, to_environment
 from evcs.core import messages as m
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.reconcile import wanted_here
-from evcs.core.setting_values import ALWAYS
 from evcs.services.registry.service import accounts, open_store
 
 STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
@@ -34,8 +38,12 @@ UMASK = 0o027
 Say = Callable[[str], None]
 
 
-def prepare(settings: Settings, say: Say) -> dict[str, m.DesiredCp]:
-    """Make the home ready for supervisord; what was there of desired state is only read."""
+def prepare(settings: Settings, say: Say, room_for: int = 0) -> int:
+    """Make the home ready for supervisord; what was there of desired state is only read.
+
+    Returns how many files supervisord must be able to open, with so many CPs at least. Raises
+    EvcsError.
+    """
     home = settings.home
     if settings.host != "main":
         raise BadValue(f"setting host: {settings.host!r}", "only main has an account so far")
@@ -48,8 +56,10 @@ def prepare(settings: Settings, say: Say) -> dict[str, m.DesiredCp]:
     if not home.operator_token.exists():
         secret_files.create(home, "operator.token")
     broker_accounts.write(home, accounts(home, cps, drivers))
-    _listeners(settings)
-    return cps
+    fds = descriptors(max(len(cps), room_for))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    broker_listeners.write(settings, broker_listeners.strangers(hard, capacity(fds)))
+    return fds
 
 
 def _folders(home: Home) -> None:
@@ -116,21 +126,6 @@ def _certificate(settings: Settings, say: Say) -> None:
     ends_at = certificates.read_server(settings.home).ends_at
     if ends_at <= datetime.now(UTC):
         say(f"the certificate ended on {ends_at:%Y-%m-%d}, clients refuse it; run: evcs tls init")
-
-
-def _listeners(settings: Settings) -> None:
-    owner = pwd.getpwuid(settings.home.path.stat().st_uid).pw_name
-    pem = certificates.server(settings.home).relative_to(settings.home.path)
-    tls = f"certfile {pem}\nkeyfile {pem}\ntls_version tlsv1.2\n"
-    text = (
-        "# Rendered by `evcs up` from the settings; changes here are lost.\n"
-        f"user {owner}\n"
-        f"listener 0 {settings.home.broker_socket.relative_to(settings.home.path)}\n"
-        f"listener {settings.mqtt_port} {LOOPBACK}\n"
-    ) + (tls if settings.mqtt_tls == ALWAYS else "")
-    if settings.mqtt_is_open:
-        text += f"listener {settings.mqtt_tls_port} {settings.mqtt_listen}\n{tls}"
-    write_atomic(settings.home.run / "mosquitto.d" / "listeners.conf", text.encode())
 
 
 def descriptors(cps: int) -> int:

@@ -62,8 +62,7 @@ def start(settings: Settings, say: Say, foreground: bool = False, room_for: int 
             _complete(settings, say)
             return False
         ports.check_ports(settings)
-        cps = prepare.prepare(settings, say)
-        fds = prepare.descriptors(max(len(cps), room_for))
+        fds = prepare.prepare(settings, say, room_for)
         command = [
             sys.executable, "-P", "-m", "evcs.adapters.supervisord_main",
             "-c", str(home.supervisord_conf), "-a", str(fds),

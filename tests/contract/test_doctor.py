@@ -25,6 +25,7 @@ ALWAYS = {
     "versions", "root", "ports", "open files", "processes", "memory", "disk", "clock", "store",
     "ledger", "section files", "secrets", "identities", "system", "services",
     "orphans and doubles", "journals", "certificates", "bus", "retained messages", "fleet",
+    "broker's room",
 }  # fmt: skip
 
 
@@ -155,6 +156,9 @@ def test_bounds_of_memory_disk_clock_and_user() -> None:
     assert rules.memory(2_000 * mib, 100, False).level == "warn"
     assert rules.memory(1_000 * mib, 100, False).level == "fail"
     assert rules.disk(1000 * mib, None).level == "ok"
+    assert rules.room({"port 1": (79, 100), "open files": (1, 100)}).level == "ok"
+    assert rules.room({"port 1": (80, 100), "open files": (1, 100)}).level == "warn"
+    assert rules.room({"port 1": (0, 100), "open files": (100, 100)}).level == "fail"
     assert rules.disk(100 * mib, 5000).level == "warn"
     assert rules.disk(49 * mib, 5000).level == "fail"
     assert rules.disk(1000 * mib, 3).level == "fail"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.system_under_test import System
+from evcs.adapters import broker_connections, broker_listeners
+from evcs.config import Home
+from tests.security.clients import MqttClient
+from tests.system_under_test import System, eventually
 
 
 def _listening(ports: set[int]) -> set[tuple[str, int]]:
@@ -37,6 +42,64 @@ def test_our_own_processes_use_a_socket_that_nobody_else_reaches(system: System)
     assert not [end for end in ends if end[2] == "01" and (end[0] + end[1]).count(port)]
     assert system.home.joinpath("run").stat().st_mode & 0o077 == 0
     assert system.home.joinpath("run", "mosquitto.sock").is_socket()
+
+
+@pytest.fixture
+def narrow(new_system: Callable[..., System]) -> Iterator[System]:
+    """A system that may open 2,000 files in each process."""
+    system = new_system()
+    up = ["prlimit", "--nofile=2000", str(system.commands / "evcs"), "up", "--wait"]
+    subprocess.run(up, env=system.env, check=True, timeout=60, stdin=subprocess.DEVNULL)
+    system.ok("evcs-cp", "create", "CP-001")
+    system.ok("evcs", "driver", "add", "ALICE")
+    yield system
+    system.down()
+
+
+@contextlib.contextmanager
+def held(port: int, count: int) -> Iterator[None]:
+    """So many connections without a word."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+        yield
+
+
+def test_who_holds_all_of_a_port_keeps_none_of_ours_out(narrow: System) -> None:
+    port = narrow.mqtt_port
+    most = broker_listeners.bounds(Home(narrow.home))[port]
+    assert 300 < most < 1000
+    tool = MqttClient(port, "inspector", narrow.secret("inspector"))
+    tool.read("evcs/v1/central/status")
+    # Such as come and go, and a HUP: mosquitto's own bound is gone after either.
+    with held(port, most):
+        pass
+    narrow.ok("evcs-cp", "create", "CP-002")
+    with held(port, 2000):
+        eventually("the bound holds", lambda: broker_connections.count()[port] <= most, 10)
+        narrow.ok("supervisorctl", "signal", "KILL", "central")
+        began = time.monotonic()
+        charge = ["charge", "CP-001", "--driver", "ALICE", "--kwh", "0.1"]
+        eventually("it charges", lambda: narrow.run("evcs-driver", *charge).code == 0, 20)
+        assert time.monotonic() - began < 15
+        narrow.ok("evcs-cp", "create", "CP-003")
+        told = narrow.run("evcs", "doctor", "--json").json["checks"]
+        [found] = [one for one in told if one["check"] == "broker's room"]
+        assert found["level"] != "ok"
+        assert found["remedy"]
+    assert not tool.dropped.is_set(), "who is let in goes last"
+    assert tool.heard
+    tool.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "cps"), [(1024, 0), (4096, 640), (20_000, 3_290), (20_000, 300), (300, 7)]
+)
+def test_strangers_leave_room_for_every_cp_and_as_much_again(files: int, cps: int) -> None:
+    theirs = broker_listeners.strangers(files, cps)
+    ours = files - broker_listeners.BASE_FDS - theirs - broker_listeners.FDS_A_CP * cps
+    assert ours >= theirs >= 100
 
 
 @pytest.mark.parametrize(

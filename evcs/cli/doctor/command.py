@@ -7,12 +7,14 @@ from collections.abc import Callable
 import click
 
 from evcs.cli.common import Call, command, table
-from evcs.cli.doctor import home, live, machine
+from evcs.cli.doctor import broker, home, live, machine
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.sight import Sight
 from evcs.core.errors import EvcsError, NotFound
 
-CHECKS: tuple[Callable[[Sight], Finding], ...] = (*machine.CHECKS, *home.CHECKS, *live.CHECKS)
+CHECKS: tuple[Callable[[Sight], Finding], ...] = (
+    *machine.CHECKS, *home.CHECKS, *live.CHECKS, *broker.CHECKS,
+)  # fmt: skip
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -80,6 +80,18 @@ def open_files(limit: int, cps: int, carries: Callable[[int], int]) -> Finding:
     if 0 <= fits < cps * 5 // 4:
         return Finding(check, WARN, f"{text}; there are {cps}", remedy)
     return Finding(check, OK, f"{text}; there are {cps}")
+
+
+def room(taken: Mapping[str, tuple[int, int]]) -> Finding:
+    """Whether the broker has room: of what -> how much is taken, how much there is."""
+    check = "broker's room"
+    text = ", ".join(f"{name}: {used} of {most}" for name, (used, most) in taken.items())
+    full = [name for name, (used, most) in taken.items() if used >= most]
+    if full or any(used * 5 >= most * 4 for used, most in taken.values()):
+        # What is full keeps new people and tools out; our own processes have their socket.
+        remedy = "see whose they are: ss -tnp; end them, or raise ulimit -n and: evcs restart"
+        return Finding(check, FAIL if full else WARN, text, remedy)
+    return Finding(check, OK, text)
 
 
 def processes(limits: Sequence[int], cps: int) -> Finding:

@@ -1,0 +1,58 @@
+"""Where the broker listens, and how many connections it may have there."""
+
+from __future__ import annotations
+
+import pwd
+import re
+from pathlib import Path
+
+from evcs.adapters import certificates
+from evcs.adapters.files import write_atomic
+from evcs.config import LOOPBACK, Home, Settings
+from evcs.core.setting_values import ALWAYS
+
+#: Log, listeners, epoll, signals and the like.
+BASE_FDS = 64
+FDS_A_CP = 2
+MOST = 16_384
+
+_TLS = "certfile {pem}\nkeyfile {pem}\ntls_version tlsv1.2\n"
+_BOUND = re.compile(r"^listener ([1-9]\d*) .*\nmax_connections (\d+)$", re.MULTILINE)
+
+
+def strangers(limit: int, cps: int) -> int:
+    """Connections over TCP that a broker with so many open files may have beside `cps` CPs.
+
+    Half of what the CPs leave: the other half is for services, commands and drivers of this
+    host, and for what comes between two looks (broker_connections). -1: no limit.
+    """
+    room = (limit - BASE_FDS - FDS_A_CP * cps) // 2
+    return MOST if limit < 0 else min(max(room, 1), MOST)
+
+
+def write(settings: Settings, connections: int) -> None:
+    """Render the listeners of a broker that is to take so many connections over TCP."""
+    home = settings.home
+    owner = pwd.getpwuid(home.path.stat().st_uid).pw_name
+    tls = _TLS.format(pem=certificates.server(home).relative_to(home.path))
+    outer = [(settings.mqtt_port, LOOPBACK, tls if settings.mqtt_tls == ALWAYS else "")]
+    if settings.mqtt_is_open:
+        outer.append((settings.mqtt_tls_port, settings.mqtt_listen, tls))
+    share = max(connections // len(outer), 1)
+    text = (
+        "# Rendered by `evcs up` from settings and limits; changes here are lost.\n"
+        f"user {owner}\n"
+        f"listener 0 {home.broker_socket.relative_to(home.path)}\n"
+    )
+    for port, address, options in outer:
+        text += f"listener {port} {address}\nmax_connections {share}\n{options}"
+    write_atomic(_path(home), text.encode())
+
+
+def bounds(home: Home) -> dict[int, int]:
+    """TCP port -> connections that the broker takes there. Raises OSError."""
+    return {int(port): int(most) for port, most in _BOUND.findall(_path(home).read_text())}
+
+
+def _path(home: Home) -> Path:
+    return home.run / "mosquitto.d" / "listeners.conf"
