@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import webbrowser
 from functools import partial
 from typing import Any
 
@@ -186,12 +185,12 @@ def logs(
 @click.option("--browser/--no-browser", default=True, help="Also open it in a browser.")
 def open_page(call: Call, browser: bool) -> None:
     """Print a link that signs you in as the operator on the page; it works once, for a minute."""
-    from evcs.cli.web_client import login_link
+    from evcs.cli import web_client
 
-    link = login_link(call.settings)
+    link = web_client.login_link(call.settings)
     call.out.data({"url": link}, link)
     if browser and sys.stdout.isatty() and (os.environ.get("DISPLAY") or sys.platform == "darwin"):
-        webbrowser.open(link)
+        web_client.lead_browser(call.settings.home, link)
 
 
 @program.group()

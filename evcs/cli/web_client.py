@@ -1,17 +1,20 @@
-"""The CLI's one call on the web process: a link that signs the operator in."""
+"""The operator's way in from the command line: a one-time link, and a browser led to it."""
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
 import ssl
+import webbrowser
 
 from evcs.adapters import secret_files
+from evcs.adapters.files import write_atomic
 from evcs.adapters.registry_http import connect, error_from
 from evcs.adapters.tls import refused
 from evcs.cli.common import require_running
-from evcs.config import Settings
-from evcs.core.errors import Unreachable
+from evcs.config import Home, Settings
+from evcs.core.errors import EvcsError, Unreachable
 
 
 def login_link(settings: Settings) -> str:
@@ -35,3 +38,22 @@ def login_link(settings: Settings) -> str:
     if answer.status >= 400:
         raise error_from(found)
     return url
+
+
+def lead_browser(home: Home, link: str) -> None:
+    """Open the browser on a page that only this user can read, and that leads to the link.
+
+    A command line can be read by every user of the machine, so the link must not be in one.
+    The page stays, and is the next one's; its link works once, within a minute.
+    """
+    page = home.run / "open.html"
+    where = html.escape(link, quote=True)
+    text = (
+        '<!doctype html><meta charset="utf-8"><title>evcs</title>'
+        f'<meta http-equiv="refresh" content="0; url={where}"><a href="{where}">evcs</a>\n'
+    )
+    try:
+        write_atomic(page, text.encode(), 0o600)
+    except OSError as error:
+        raise EvcsError(f"{page} can't be written: {error}", "open the link yourself") from None
+    webbrowser.open(page.as_uri())

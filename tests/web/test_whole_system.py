@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
+import subprocess
 from csv import DictReader
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +28,39 @@ def pid_of(system: System, process: str) -> int:
     """Its pid, once supervisord says that it runs: one that is just starting is listed without."""
     found: int = eventually(f"{process} runs", lambda: system.processes().get(process), 10)
     return found
+
+
+def run_in_a_terminal(system: System, *command: str, **env: str) -> str:
+    """What a command shows there."""
+    master, terminal = pty.openpty()
+    try:
+        subprocess.run(
+            [str(system.commands / command[0]), *command[1:]], env={**system.env, **env},
+            stdin=terminal, stdout=terminal, stderr=terminal, timeout=60, check=True,
+        )  # fmt: skip
+        return os.read(master, 65_536).decode()
+    finally:
+        os.close(master)
+        os.close(terminal)
+
+
+def test_the_link_is_not_in_the_browsers_command_line(
+    system: System, page: Page, tmp_path: Path
+) -> None:
+    asked, browser = tmp_path / "asked", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {asked}\n')
+    browser.chmod(0o755)
+    shown = run_in_a_terminal(system, "evcs", "open", DISPLAY=":0", BROWSER=str(browser))
+    found = re.search(r"/login/(\S{43})\s", shown)
+    assert found, shown
+    (address,) = asked.read_text().splitlines()
+    assert found[1] not in address
+    file = Path(address.removeprefix("file://"))
+    assert file.parent == system.home / "run"
+    assert file.stat().st_mode & 0o777 == 0o600
+    page.goto(address)
+    expect(page).to_have_url(f"{system.web_url}/")
+    expect(page.locator(".who")).to_have_text("Operator")
 
 
 @pytest.fixture
