@@ -1,4 +1,4 @@
-"""One line an entry: time in UTC, level, who, text."""
+"""One line an entry: time in UTC, level, who, text; what isn't printed is escaped."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ class _Line(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        text = text.replace("\r", "\\r").replace("\n", "\\n")
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() else _escaped(c) for c in text)
         level = record.levelname
         return f"{at}.{int(record.msecs):03d}Z {level} {self._who} {text}"
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 def setup(who: str) -> logging.Logger:

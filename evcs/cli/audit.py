@@ -23,13 +23,8 @@ def add_to(program: click.Group) -> None:
         """Refused logins, authorisations, changes, commands, faults, tickets; the latest first."""
         reader = LedgerReader(call.settings.home.ledger_db)
         found = reader.audit(check_id("CP", cp) if cp else None, since_time(since), limit)
-        rows = [[_plain(one[name] or "") for name in FIELDS] for one in found]
+        rows = [[one[name] or "" for name in FIELDS] for one in found]
         head = [name.upper() for name in FIELDS]
         call.out.data(found, table(head, rows) if found else None)
         if not found:
             call.out.say("no entry matches" if cp or since else "no entry yet")
-
-
-def _plain(text: str) -> str:
-    """Text of others, without what would steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)

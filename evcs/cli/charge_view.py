@@ -6,6 +6,7 @@ import time
 from typing import Self
 
 from evcs.cli.common import Call, kw, kwh
+from evcs.cli.terminal import shown
 from evcs.core import messages as m
 
 
@@ -64,7 +65,7 @@ class Bar(Lines):
         from rich.progress import BarColumn, Progress, TextColumn
 
         self._bar = Progress(
-            BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}"),
+            BarColumn(), TextColumn("{task.percentage:>3.0f} %  {task.description}", markup=False),
             console=Console(stderr=True), transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("starting", total=requested_wh)
@@ -83,14 +84,16 @@ class Bar(Lines):
                 self._bar.stop()
                 show(self._call, event)
             else:
-                self._bar.console.print(line(event), highlight=False)
+                self._bar.console.print(shown(line(event)), highlight=False, markup=False)
             return
         b = event.body
         left = ""
         if b["power_w"]:
             minutes = (self._requested - b["energy_wh"]) * 60 / b["power_w"]
             left = f"  about {max(minutes, 0.1) / self._call.settings.time_scale:.1f} min left"
-        self._bar.update(self._task, completed=b["energy_wh"], description=line(event) + left)
+        self._bar.update(
+            self._task, completed=b["energy_wh"], description=shown(line(event) + left)
+        )
 
 
 def view_of(call: Call, first: m.DriverEvent) -> Lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
@@ -14,6 +13,7 @@ from evcs import __version__
 from evcs.adapters import secret_files
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.supervisord import supervisord_pid
+from evcs.cli.terminal import Trusted, as_json, join, shown, style
 from evcs.config import Settings, load
 from evcs.core.errors import EvcsError, Unreachable
 
@@ -35,25 +35,25 @@ class Out:
     def data(self, value: Any, text: str | Iterable[str] | None = None) -> None:
         """One JSON document, or its text for people."""
         if self.json:
-            click.echo(json.dumps(value, ensure_ascii=False))
+            click.echo(as_json(value))
         elif text is not None:
             for line in [text] if isinstance(text, str) else text:
-                click.echo(line, color=self.color)
+                click.echo(shown(line), color=self.color)
 
     def say(self, text: str) -> None:
         """A message on the way."""
         if not self.quiet and not self.json:
-            click.echo(text, err=True, color=self.color)
+            click.echo(shown(text), err=True, color=self.color)
 
     def fail(self, error: EvcsError) -> None:
         """What went wrong, and what to do next."""
         line = f"{error.message}; {error.hint}" if error.hint else error.message
-        click.echo(click.style("error: ", fg="red") + line, err=True, color=self.color)
+        click.echo(join(style("error:", fg="red"), line), err=True, color=self.color)
 
-    def state(self, state: str | None) -> str:
+    def state(self, state: str | None) -> Trusted:
         """A state's word in its colour."""
         word = state or "UNKNOWN"
-        return click.style(word, fg=STATE_COLOURS.get(word))
+        return style(word, fg=STATE_COLOURS.get(word))
 
     @property
     def on_terminal(self) -> bool:
@@ -131,7 +131,7 @@ def stop(out: Out, error: EvcsError) -> NoReturn:
     """End with an error: its line on stderr, its JSON on stdout, its exit code."""
     if out.json:
         found = {"code": error.code, "message": error.message, "hint": error.hint}
-        click.echo(json.dumps({"error": found}, ensure_ascii=False))
+        click.echo(as_json({"error": found}))
     out.fail(error)
     sys.exit(error.exit_code)
 
@@ -157,7 +157,7 @@ def main(program: click.Group) -> None:
     except click.ClickException as error:
         if "--json" in sys.argv:
             found = {"code": "usage", "message": error.format_message(), "hint": ""}
-            click.echo(json.dumps({"error": found}))
+            click.echo(as_json({"error": found}))
         error.show()
         sys.exit(error.exit_code)
     except EvcsError as error:
@@ -169,13 +169,15 @@ def main(program: click.Group) -> None:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Aligned columns; colours don't count as width."""
-    body = [[click.style(cell, bold=True) for cell in head], *(list(row) for row in rows)]
+    body = [[style(cell, bold=True) for cell in head], *([shown(c) for c in row] for row in rows)]
     widths = [max(len(click.unstyle(row[i])) for row in body) for i in range(len(head))]
     return [
-        "  ".join(
-            cell + " " * (width - len(click.unstyle(cell)))
-            for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
+        Trusted(
+            "  ".join(
+                cell + " " * (width - len(click.unstyle(cell)))
+                for cell, width in zip(row, widths, strict=True)
+            ).rstrip()
+        )
         for row in body
     ]
 

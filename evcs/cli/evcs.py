@@ -20,6 +20,7 @@ from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.observer import Observer
 from evcs.cli.operator import ask_operator
+from evcs.cli.terminal import style
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.charge_point import needs_a_hand
@@ -167,7 +168,7 @@ def _check(call: Call, cps: list[dict[str, Any]], processes: list[Process]) -> N
 
 
 def _process_word(state: str) -> str:
-    return click.style(state, fg="green" if state == "RUNNING" else "red")
+    return style(state, fg="green" if state == "RUNNING" else "red")
 
 
 @command(program)

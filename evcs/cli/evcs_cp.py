@@ -99,7 +99,7 @@ def _table(call: Call, cps: list[dict[str, Any]]) -> list[str]:
     rows = [
         (
             cp["id"], call.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
-            _live(cp), cp["reason"] or "", _one_line(cp["location"]),
+            _live(cp), cp["reason"] or "", cp["location"],
         )
         for cp in cps
     ]  # fmt: skip
@@ -113,10 +113,6 @@ def _live(cp: dict[str, Any]) -> str:
     return f"{kw(session['power_w'])} {kwh(session['energy_wh'])} {session['driver']}"
 
 
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 @command(program)
 @click.argument("name")
 def show(call: Call, name: str) -> None:
@@ -128,7 +124,7 @@ def show(call: Call, name: str) -> None:
         for process in Supervisord(call.settings.home.supervisor_socket).processes()
         if process.group == cp
     ]
-    lines = [f"{key}: {_one_line(str(value))}" for key, value in found.items() if key != "session"]
+    lines = [f"{key}: {value}" for key, value in found.items() if key != "session"]
     session = found["session"]
     lines.append(f"session: {_live(found) + ' ' + session['session_id'] if session else 'none'}")
     for one in processes:

@@ -240,7 +240,7 @@ def list_offers(call: Call, driver: str) -> None:
     rows = [
         (
             cp["id"], call.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
-            "".join(c if c.isprintable() else " " for c in cp["location"]),
+            cp["location"],
         )
         for cp in found
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from evcs.cli.common import Call
 from evcs.cli.observer import Observer, states
+from evcs.cli.terminal import join
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
 from evcs.core import topics
@@ -215,7 +216,7 @@ def finish(call: Call, rows: list[dict[str, Any]], errors: dict[str, EvcsError])
     items = [*rows, *({"id": cp, "error": error_json(error)} for cp, error in errors.items())]
     items.sort(key=lambda item: str(item["id"]))
     single = len(items) == 1
-    text = [f"{row['id']} {call.out.state(row.get('state'))}" if row.get("state")
+    text = [join(row["id"], call.out.state(row["state"])) if row.get("state")
             else f"{row['id']} {row.get('done', 'done')}" for row in rows]  # fmt: skip
     if single and errors:
         raise next(iter(errors.values()))

@@ -12,6 +12,7 @@ from evcs.adapters.registry_http import error_from
 from evcs.cli import fleet, room
 from evcs.cli.common import Call, command
 from evcs.cli.options import waiting
+from evcs.cli.terminal import join, style
 from evcs.core import fleet_file
 from evcs.core.desired import FIELDS
 from evcs.core.errors import BY_CODE, BadValue, Conflict, EvcsError, NotFound, PartFailed
@@ -51,7 +52,9 @@ def add_to(program: click.Group) -> None:
         cps = call.registry.cps()
         kept = ("id", *FIELDS)
         rows = [{key: cp[key] for key in kept} for cp in cps]
-        call.out.data({"cp": rows}, fleet_file.render(rows, call.settings.host).rstrip("\n"))
+        call.out.data(
+            {"cp": rows}, fleet_file.render(rows, call.settings.host).rstrip("\n").split("\n")
+        )
 
 
 def _changes(call: Call, path: str, prune: bool) -> Changes:
@@ -80,17 +83,17 @@ def _read(path: str) -> bytes:
 
 def _lines(changes: Changes) -> list[str]:
     plus, minus, tilde = (
-        click.style(sign, fg=colour)
+        style(sign, fg=colour)
         for sign, colour in zip("+-~", ("green", "red", "yellow"), strict=True)
     )
-    lines = []
+    lines: list[str] = []
     for cp in changes.create:
         given = "  ".join(f"{k}={_value(v)}" for k, v in cp.items() if k != "id")
-        lines.append(f"{plus} {cp['id']}  {given}".rstrip())
+        lines.append(join(plus, f"{cp['id']}  {given}".rstrip()))
     for name, fields in changes.edit.items():
         told = "  ".join(f"{k}: {_value(a)} -> {_value(b)}" for k, (a, b) in fields.items())
-        lines.append(f"{tilde} {name}  {told}")
-    return lines + [f"{minus} {name}" for name in changes.remove]
+        lines.append(join(tilde, f"{name}  {told}"))
+    return lines + [join(minus, name) for name in changes.remove]
 
 
 def _value(value: Any) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from datetime import UTC, datetime, timedelta
 
 import click
 
+from evcs.adapters import session_csv
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli.common import Call, command, kwh, table, with_call
 from evcs.cli.operator import ask_operator
 from evcs.core.errors import BadValue
-
-SESSION_FIELDS = (
-    "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh", "cost_eur",
-    "price_eur_kwh", "reason",
-)  # fmt: skip
 
 
 def add_to(program: click.Group) -> None:
@@ -39,9 +34,7 @@ def add_to(program: click.Group) -> None:
         reader = LedgerReader(call.settings.home.ledger_db)
         found = reader.sessions(cp, driver, since_time(since), limit=limit)
         if as_csv:
-            writer = csv.DictWriter(sys.stdout, SESSION_FIELDS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(found)
+            session_csv.write(sys.stdout, found)
             return
         rows = [
             (

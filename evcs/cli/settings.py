@@ -6,6 +6,7 @@ import click
 
 from evcs import config
 from evcs.cli.common import Call, command, table
+from evcs.cli.terminal import Trusted
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAMS = ("evcs", "evcs-cp", "evcs-driver")
@@ -50,4 +51,4 @@ def _completion(program: click.Group) -> None:
             one = found(program, {}, name, f"_{name.replace('-', '_')}_COMPLETE".upper())
             parts.append(one.source_template % one.source_vars())
         script = "\n".join(parts)
-        call.out.data({"shell": shell, "script": script}, script)
+        call.out.data({"shell": shell, "script": script}, Trusted(script))

@@ -11,6 +11,7 @@ from evcs.adapters.clock import timestamp
 from evcs.adapters.mqtt import Received
 from evcs.cli.common import Call, command
 from evcs.cli.observer import Observer
+from evcs.cli.terminal import join, style
 from evcs.core import bus_line, topics
 from evcs.core.ids import check_id
 
@@ -60,7 +61,7 @@ def _print(call: Call, event: Received, raw: bool, before: dict[str, dict[str, s
     at = str((heard.payload or {}).get("ts") or timestamp())[:40]
     told = {"at": at, "topic": heard.topic, "payload": heard.payload, "retained": event.retained}
     if raw or call.out.json:
-        call.out.data(told, _plain(f"{heard.topic} {heard.raw.decode('utf-8', 'replace')}"))
+        call.out.data(told, f"{heard.topic} {heard.raw.decode('utf-8', 'replace')}")
         return
     if heard.raw and heard.payload is None:
         line = bus_line.Line(*bus_line.speaker(heard.topic), "can't be read")
@@ -68,11 +69,6 @@ def _print(call: Call, event: Received, raw: bool, before: dict[str, dict[str, s
         line = bus_line.describe(heard.topic, heard.payload, before.get(heard.topic, {}))
         before[heard.topic] = bus_line.flat(heard.payload or {})
     if line.changed:
-        who = click.style(f"{line.who:<{WHO_WIDTH}}", bold=True)
-        text = f"{at[11:23]}  {who}  {line.what:<{WHAT_WIDTH}}  {line.changed}"
-        call.out.data(told, _plain(text, keep="\x1b"))
-
-
-def _plain(text: str, keep: str = "") -> str:
-    """What others wrote must not steer the terminal."""
-    return "".join(c if c.isprintable() or c in keep else "?" for c in text)
+        who = style(f"{line.who:<{WHO_WIDTH}}", bold=True)
+        what = f"{line.what:<{WHAT_WIDTH}}"
+        call.out.data(told, join(at[11:23], who, what, line.changed, by="  "))

@@ -193,5 +193,6 @@ def render(cps: Iterable[Mapping[str, Any]], host: str) -> str:
 
 
 def _string(text: str) -> str:
-    """JSON's escapes are TOML's too, but for the one character that JSON leaves as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """JSON's escapes are TOML's too; what isn't printed may not stand there as it is."""
+    found = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in found)

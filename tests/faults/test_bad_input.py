@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +246,38 @@ def test_bodies_that_are_not_what_they_should_be(fleet: System) -> None:
     assert fleet.http("GET", f"{url}/NOPE")[0] == 404
     assert fleet.http("PUT", url, {"id": "X"}, fleet.token)[0] == 405
     assert _tree(fleet.home) == before
+
+
+STEERING = "\x1b[2J\r\nCP-002  ACTIVATED \x9b31m\u202e"
+
+
+def _old_entries(fleet: System) -> None:
+    """What an earlier version took: a ticket and an entry of the audit that steer a terminal."""
+    at = "2026-11-22T09:00:00.000Z"
+    with closing(sqlite3.connect(fleet.home / "data" / "ledger.db", timeout=20)) as db, db:
+        db.execute(
+            "INSERT INTO session VALUES ('S-OLD', 'CP-001', 'ALICE', '0.30', 1000, 22000, ?, "
+            "'settled', 10, 1, 0, ?, ?, '0.00', 'r')", (at, "=" + STEERING, at),
+        )  # fmt: skip
+        db.execute(
+            "INSERT INTO audit VALUES (?, 'x', 'x', 'CP-001', 'ok', ?)", (at, STEERING)
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_nothing_that_is_kept_reaches_a_terminal_raw(fleet: System, as_json: bool) -> None:
+    if as_json:
+        _old_entries(fleet)
+        (fleet.home / "log" / "odd.log").write_text(f"{STEERING}\n", newline="")
+    fleet.ok("evcs-cp", "edit", "CP-001", "--location", STEERING)
+    for command in (
+        "evcs sessions", "evcs audit", "evcs logs odd", "evcs-driver history --driver ALICE",
+        "evcs-cp list", "evcs-cp show CP-001", "evcs-cp export", "evcs status",
+        "evcs-driver list --driver ALICE",
+    ):  # fmt: skip
+        found = fleet.ok(*command.split(), *(["--json"] if as_json else [])).out
+        assert found.replace("\n", "").isprintable(), (command, found)
+        assert "CP-001" in found or "S-OLD" in found or "CP-002" in found
+    row = fleet.ok("evcs", "sessions", "--csv").out.splitlines()[1]
+    assert "'=" in row
+    assert row.isprintable()

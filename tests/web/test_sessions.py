@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from evcs.adapters.ledger import Ledger
+from evcs.adapters.session_csv import COLUMNS
 from evcs.core.messages import ServiceStatus
 from evcs.core.session import SETTLED, Session
-from evcs.services.web.session_api import COLUMNS, as_csv
 from tests.web.stage import Stage
 
 
@@ -132,8 +132,3 @@ def test_what_is_being_typed_stays_as_the_page_is_drawn_anew(stage: Stage, page:
     field.press("Enter")
     expect(page.locator("#sessions tbody tr")).to_have_count(1)
     stage.births()
-
-
-def test_a_spreadsheet_runs_no_text() -> None:
-    (row,) = csv.DictReader(io.StringIO(as_csv([{"session_id": "s", "reason": "=cmd()"}])))
-    assert row["reason"] == "'=cmd()"

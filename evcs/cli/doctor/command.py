@@ -10,6 +10,7 @@ from evcs.cli.common import Call, command, table
 from evcs.cli.doctor import broker, home, live, machine
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.sight import Sight
+from evcs.cli.terminal import style
 from evcs.core.errors import EvcsError, NotFound
 
 CHECKS: tuple[Callable[[Sight], Finding], ...] = (
@@ -31,7 +32,7 @@ def add_to(program: click.Group) -> None:
         fixed = [done for one in found if fix and one.fix for done in _mend(call, one, one.fix)]
         if fixed:
             found = examine(call)
-        rows = [(click.style(one.level, fg=COLOURS[one.level]), one.check, one.text, one.remedy)
+        rows = [(style(one.level, fg=COLOURS[one.level]), one.check, one.text, one.remedy)
                 for one in found]  # fmt: skip
         told = {"checks": [one.to_json() for one in found], "fixed": fixed}
         call.out.data(told, table(("", "CHECK", "FOUND", "NEXT STEP"), rows))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from datetime import UTC, datetime
@@ -10,16 +9,13 @@ from typing import Any, NamedTuple
 
 from bottle import Bottle, HTTPResponse, request
 
+from evcs.adapters import session_csv
 from evcs.adapters.http_server import json_response
 from evcs.adapters.ledger import Sum
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id
 from evcs.services.web.deps import Deps
 
-COLUMNS = (
-    "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh",
-    "cost_eur", "price_eur_kwh", "reason",
-)  # fmt: skip
 STATES = ("active", "interrupted", "settled")
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 100_000
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
@@ -34,13 +30,14 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/sessions.csv")
     def sessions_csv() -> HTTPResponse:
-        body = as_csv(query(deps, MAX_LIMIT)).encode()
+        out = io.StringIO(newline="\r\n")
+        session_csv.write(out, query(deps, MAX_LIMIT))
         headers = {
             "Content-Type": "text/csv; charset=utf-8",
             "Content-Disposition": 'attachment; filename="sessions.csv"',
             "Cache-Control": "no-store",
         }
-        return HTTPResponse(body, 200, headers)
+        return HTTPResponse(out.getvalue().encode(), 200, headers)
 
     @app.get("/api/v1/sessions/sums")
     def sums() -> HTTPResponse:
@@ -119,22 +116,6 @@ def _plus(before: Sum | None, one: Sum) -> Sum:
 def _figures(one: Sum) -> dict[str, Any]:
     cost = f"{one.cents // 100}.{one.cents % 100:02d}"
     return {"sessions": one.sessions, "energy_wh": one.energy_wh, "cost_eur": cost}
-
-
-def as_csv(sessions: list[dict[str, Any]]) -> str:
-    """The sessions as a table; a text that a spreadsheet would run is quoted."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for one in sessions:
-        writer.writerow([_cell(one.get(column)) for column in COLUMNS])
-    return out.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return "" if value is None else value
 
 
 def _time(name: str, value: str | None, rest_of_day: str) -> str | None:

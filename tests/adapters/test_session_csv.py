@@ -1,0 +1,32 @@
+"""G12: a cell of ours is never a formula, whatever a charger told."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from evcs.adapters import session_csv
+
+
+def reason_of(text: str) -> str:
+    out = io.StringIO()
+    session_csv.write(out, [{"session_id": "s", "energy_wh": -5, "reason": text}])
+    (row,) = csv.DictReader(io.StringIO(out.getvalue()))
+    assert row["energy_wh"] == "-5", "a number stays one"
+    return row["reason"]
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "\t="])
+def test_what_a_spreadsheet_would_run_is_quoted(first: str) -> None:
+    assert reason_of(f"{first}HYPERLINK(1)")[0] == "'"
+
+
+@pytest.mark.parametrize("text", ["completed", "", "a=b", 'a "b", c', "é🔌"])
+def test_other_text_is_itself(text: str) -> None:
+    assert reason_of(text) == text
+
+
+def test_a_cell_begins_no_row_and_steers_no_terminal() -> None:
+    assert reason_of("a\r\nb\x1b[2J\x9b") == "a  b [2J "
