@@ -13,7 +13,8 @@ from evcs.adapters.followed_log import FollowedLog
 from evcs.adapters.ledger import Ledger, LedgerReader
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core.errors import EvcsError
-from evcs.services.central.auditor import MOST_A_LOOK, Auditor, Sources
+from evcs.services.central.auditor import Auditor, Sources
+from evcs.services.central.entries import AT_ONCE, Entries
 from evcs.services.central.outbox import Outbox
 from tests.unit.fakes import FakeBus
 
@@ -48,12 +49,15 @@ class Central:
         self.ledger = ledger(folder / "ledger.db")
         self.outbox = Outbox(self.ledger, FakeBus())  # type: ignore[arg-type]
         log = folder / "mosquitto.log"
-        self.auditor = Auditor(self.outbox, self.ledger.noted(), Sources(
+        self.now = 0.0
+        self.entries = Entries(self.outbox, lambda: self.now)
+        self.auditor = Auditor(self.outbox, self.entries, self.ledger.noted(), Sources(
             lambda place: FollowedLog(log, BrokerLines(log).take, place),
             {"web": reader(folder / "web")},
         ))  # fmt: skip
 
     def look(self) -> None:
+        self.entries.look()
         self.auditor.look()
         self.outbox.flush()
 
@@ -75,10 +79,14 @@ def tell(tmp_path: Path) -> Callable[[str], None]:
 
 def test_a_flood_at_the_broker(tmp_path: Path) -> None:
     (tmp_path / "mosquitto.log").write_text(REFUSED * 200)
-    Central(tmp_path).look()
+    central = Central(tmp_path)
+    central.look()
+    assert len(told(tmp_path)) == AT_ONCE
+    central.now += 60.0
+    central.look()
     found = told(tmp_path)
-    assert len(found) == MOST_A_LOOK + 1
-    assert found[-1]["detail"] == "and 150 more"
+    assert [one["detail"] for one in found if one["detail"] != "broker"] == ["and 100 more"]
+    assert len(found) == AT_ONCE + 1
     Central(tmp_path).look()
     assert told(tmp_path) == found, "nothing is told twice"
 

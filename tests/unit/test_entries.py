@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -34,7 +35,7 @@ def rows(stage: Stage, who: str = WHO) -> list[tuple[str, str, str]]:
 def counted(stage: Stage) -> int:
     """Entries that are written or told as left out."""
     found = rows(stage)
-    told = [int(detail.split()[0]) for _, outcome, detail in found if outcome == "left out"]
+    told = [int(text.split()[1]) for *_, text in found if re.fullmatch(r"and \d+ more", text)]
     return len(found) - len(told) + sum(told)
 
 
@@ -84,3 +85,13 @@ def test_who_is_forgotten_is_not_named_by_what_was_left_out(stage: Stage) -> Non
     stage.central.tick(stage.now)
     stage.hears()
     assert rows(stage) == []
+
+
+def test_a_cp_whose_faults_come_and_go_is_a_few_entries(stage: Stage) -> None:
+    for number in range(500):
+        fault = f"fault {number}" if number % 2 else None
+        stage.hears(m.MonitorStatus(CP, True, "m1", "ko" if fault else "ok", 1.0, fault))
+        stage.central.tick(stage.now)
+    with closing(sqlite3.connect(stage.path)) as db:
+        (count,) = db.execute("SELECT COUNT(*) FROM audit WHERE what = 'fault'").fetchone()
+    assert count == AT_ONCE

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from evcs.adapters.clock import timestamp
 from evcs.core import audit
 from evcs.core import charge_point as states
 from evcs.core.messages import NOTHING, JudgedState
+from evcs.services.central.entries import Entries
 from evcs.services.central.outbox import Outbox
 
-MOST_A_LOOK = 50
 BROKER_LOG = "broker_log"
 
 _log = logging.getLogger("evcs")
@@ -57,8 +58,10 @@ class Auditor:
     noted until the files are cut for good: so a kill neither loses nor doubles one.
     """
 
-    def __init__(self, outbox: Outbox, noted: Mapping[str, str], sources: Sources) -> None:
-        self._outbox = outbox
+    def __init__(
+        self, outbox: Outbox, entries: Entries, noted: Mapping[str, str], sources: Sources
+    ) -> None:
+        self._outbox, self._entries = outbox, entries
         self._audited: dict[str, str] = {}
         self._faults: dict[str, str] = {}
         self._broker = sources.broker(noted.get(BROKER_LOG, "")) if sources.broker else None
@@ -77,7 +80,8 @@ class Auditor:
         """Faults that came or went, and what others tell, since the last look."""
         for cp, fault in self._faults.items():
             if fault != self._audited[cp]:
-                self._outbox.audit("central", "fault", cp, fault or "over")
+                entry = audit.AuditEntry(timestamp(), "central", "fault", cp, fault or "over", "")
+                self._entries.of(f"cp/{cp}", entry)
                 self._audited[cp] = fault
         self._faults.clear()
         self._read_broker()
@@ -117,7 +121,7 @@ class Auditor:
             _log.error("for the audit, but not to be read: %s: %s", spool.set_aside(name), error)
             return
         for one in found:
-            self._outbox.audit(one.who, one.what, one.cp, one.outcome, one.detail, one.at)
+            self._outbox.audit_entry(one)
 
     def _cut(self, spool: Spool, names: Sequence[str]) -> None:
         try:
@@ -130,11 +134,8 @@ class Auditor:
         if self._broker is None:
             return
         found = self._broker.read()
-        told = found[:MOST_A_LOOK]
-        if (more := len(found) - MOST_A_LOOK) > 0:
-            told.append(found[-1]._replace(detail=f"and {more} more"))
-        for one in told:
-            self._outbox.audit(one.who, one.what, one.cp, one.outcome, one.detail, one.at)
+        for one in found:
+            self._entries.of(BROKER_LOG, one)
         if found:
             self._outbox.note(BROKER_LOG, self._broker.place)
 

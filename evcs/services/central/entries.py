@@ -1,13 +1,14 @@
-"""The audit's entries that one driver or CP causes: so many, and what is more is counted.
+"""The audit's entries that one driver, a CP or a stranger causes: so many, the rest is counted.
 
 Who repeats what is refused would else fill the ledger, whose audit is kept for ever.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
+from evcs.adapters.clock import timestamp
+from evcs.core.audit import AuditEntry
 from evcs.services.central.fair_share import Shares
 from evcs.services.central.outbox import Outbox
 
@@ -21,27 +22,33 @@ class Entries:
     def __init__(self, outbox: Outbox, clock: Callable[[], float]) -> None:
         self._outbox = outbox
         self._shares = Shares(clock, AT_ONCE, A_SECOND)
-        self._left_out = Counter[str]()
+        #: Sender -> how many were left out, and the last of them.
+        self._left_out: dict[str, tuple[int, AuditEntry]] = {}
 
     def add(self, who: str, what: str, cp: str | None, outcome: str, detail: str = "") -> None:
-        """Have an entry of `who` written, or counted."""
-        if not self._shares.take(who):
-            self._left_out[who] += 1
-            return
-        self._tell(who)
-        self._outbox.audit(who, what, cp, outcome, detail)
+        """Have an entry of `who`, of now, written or counted."""
+        self.of(who, AuditEntry(timestamp(), who, what, cp, outcome, detail))
+
+    def of(self, sender: str, entry: AuditEntry) -> None:
+        """Have an entry written that `sender` causes, or counted."""
+        if self._shares.take(sender):
+            self._tell(sender)
+            self._outbox.audit_entry(entry)
+        else:
+            count, _ = self._left_out.get(sender, (0, entry))
+            self._left_out[sender] = (count + 1, entry)
 
     def look(self) -> None:
         """Tell how many were left out, of each sender that has a share again."""
-        for who in list(self._left_out):
-            if self._shares.take(who):
-                self._tell(who)
+        for sender in list(self._left_out):
+            if self._shares.take(sender):
+                self._tell(sender)
 
-    def forget(self, who: str) -> None:
+    def forget(self, sender: str) -> None:
         """Count no more of one whose name is not to be written again."""
-        self._left_out.pop(who, None)
+        self._left_out.pop(sender, None)
 
-    def _tell(self, who: str) -> None:
-        count = self._left_out.pop(who, 0)
-        if count:
-            self._outbox.audit(who, "flood", None, "left out", f"{count} more entries")
+    def _tell(self, sender: str) -> None:
+        count, last = self._left_out.pop(sender, (0, None))
+        if last is not None:
+            self._outbox.audit_entry(last._replace(detail=f"and {count} more"))

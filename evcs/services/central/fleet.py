@@ -61,6 +61,11 @@ def to_be_told(known: Known, now: JudgedState, clock: float) -> bool:
     return clock - known.told_at >= FIGURES_EVERY_S
 
 
+def stale(known: EngineStatus | MonitorStatus | None, status: EngineStatus | MonitorStatus) -> bool:
+    """Whether a status is of an earlier boot: a will may come after the next birth."""
+    return known is not None and known.online and not status.online and known.boot != status.boot
+
+
 def engine_away(known: Known) -> bool:
     """Whether the Engine is gone, or there and silent."""
     gone = known.engine is None or not known.engine.online

@@ -52,7 +52,11 @@ class Outbox:
         self, who: str, what: str, cp: str | None, outcome: str, detail: str = "", at: str = ""
     ) -> None:
         """Have an entry written to the audit; of now, or of another time."""
-        self._audit.append(AuditEntry(at or timestamp(), who, what, cp, outcome, detail))
+        self.audit_entry(AuditEntry(at or timestamp(), who, what, cp, outcome, detail))
+
+    def audit_entry(self, entry: AuditEntry) -> None:
+        """Have an entry written to the audit as it is."""
+        self._audit.append(entry)
 
     def note(self, key: str, value: str | None) -> None:
         """Have it noted how far the audit has come; None forgets it."""

@@ -41,7 +41,7 @@ class Central:
         self.entries = Entries(self._outbox, clock)
         self.sessions = Sessions(ledger, self._outbox, self.entries, clock)
         self._requests = Requests(self, ledger, self._outbox)
-        self._auditor = Auditor(self._outbox, ledger.noted(), sources)
+        self._auditor = Auditor(self._outbox, self.entries, ledger.noted(), sources)
         self._charging = Charging(self, self._outbox)
         self.judging = Judging(self, self._outbox, self._auditor)
         self.connected_at = clock()
@@ -193,7 +193,7 @@ class Central:
 
     def _on_engine(self, status: m.EngineStatus) -> None:
         known = self.known(status.cp)
-        if self._stale(known.engine, status):
+        if fleet.stale(known.engine, status):
             return
         lost_at = known.engine_lost_at
         self.fleet[status.cp] = known._replace(
@@ -206,13 +206,6 @@ class Central:
             self._charging.reconcile(status, lost_at)
         else:
             self._engine_lost(status.cp)
-
-    def _stale(self, known: m.EngineStatus | m.MonitorStatus | None,
-               status: m.EngineStatus | m.MonitorStatus) -> bool:  # fmt: skip
-        """A will that comes after the next birth is of another boot."""
-        return (
-            known is not None and known.online and not status.online and known.boot != status.boot
-        )
 
     def tell_due(self, session: s.Session) -> None:
         """Tell a session's Engine what it has to do now, if there is anything."""
@@ -228,7 +221,7 @@ class Central:
 
     def _on_monitor(self, status: m.MonitorStatus) -> None:
         known = self.known(status.cp)
-        if self._stale(known.monitor, status):
+        if fleet.stale(known.monitor, status):
             return
         lost_at = None if status.online else (known.monitor_lost_at or self.clock())
         self.fleet[status.cp] = known._replace(
