@@ -23,7 +23,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from evcs.adapters import ledger_schema
+from evcs.adapters import ledger_mark, ledger_schema
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.files import hold_lock, write_new
 from evcs.config import Home
@@ -83,6 +83,7 @@ def remove_stage(home: Home) -> None:
 
 
 def _copy_ledger(path: Path, goal: Path) -> None:
+    ledger_mark.check(path)
     if not path.exists():
         return
     try:

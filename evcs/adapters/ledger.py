@@ -13,7 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.adapters import ledger_keeping, ledger_schema
+from evcs.adapters import ledger_keeping, ledger_mark, ledger_schema
+from evcs.adapters.ledger_file import LedgerFile
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.ids import short
@@ -34,7 +35,7 @@ def to_json(session: Session) -> dict[str, Any]:
     return {
         "session_id": session.session_id,
         "cp": session.cp,
-        "driver": session.driver,
+        "driver": session.driver or None,
         "state": session.state,
         "started_at": session.started_at,
         "ended_at": session.ended_at,
@@ -51,14 +52,15 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with ledger_schema.told(path):
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA journal_size_limit = 4194304")
-            # What is dropped or replaced is overwritten in the file, not only unlinked.
-            self._db.execute("PRAGMA secure_delete = ON")
-            ledger_schema.make_current(self._db, path)
+        self._file = LedgerFile(path)
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self._file.db
+
+    def look(self) -> None:
+        """See to it that the file is still there. Raises EvcsError where it can't be put right."""
+        self._file.look()
 
     def open_sessions(self) -> list[Session]:
         """All sessions that are not settled. Raises EvcsError where one can't be."""
@@ -136,7 +138,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        self._file.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -265,6 +267,7 @@ class LedgerReader:
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         if not self._path.exists():
+            ledger_mark.check(self._path)
             return []
         with (
             ledger_schema.told(self._path),

@@ -15,6 +15,7 @@ from evcs.adapters import (
     broker_accounts,
     broker_listeners,
     certificates,
+    ledger_mark,
     secret_files,
 )
 from evcs.adapters.files import make_folder, remove_leftovers, write_atomic
@@ -48,6 +49,7 @@ def prepare(settings: Settings, say: Say, room_for: int = 0) -> int:
     if settings.host != "main":
         raise BadValue(f"setting host: {settings.host!r}", "only main has an account so far")
     _certificate(settings, say)
+    ledger_mark.check(home.ledger_db)
     _folders(home)
     _leftovers(home)
     _static_files(home, say)

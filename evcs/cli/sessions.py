@@ -38,7 +38,7 @@ def add_to(program: click.Group) -> None:
             return
         rows = [
             (
-                one["session_id"], one["cp"], one["driver"], one["state"], one["started_at"],
+                one["session_id"], one["cp"], one["driver"] or "", one["state"], one["started_at"],
                 kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
             )
             for one in found

@@ -15,13 +15,14 @@ cost is computed at that moment and nothing changes it afterwards.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id
-from evcs.core.messages import EngineStatus
-from evcs.core.units import cost_eur, price, whole
+from evcs.core.messages import DesiredCp, EngineStatus
+from evcs.core.units import MAX_ENERGY_WH, cost_eur, price, whole
 
 REQUESTED = "requested"
 SUPPLYING = "supplying"
@@ -35,12 +36,15 @@ MONITOR_GONE_S = 10.0
 RECONNECT_GRACE_S = 15.0
 
 MAX_KEPT = 2**53
+ID = re.compile(r"\d{6}-[0-9a-f]{12}", re.ASCII)
+UNKNOWN = "unknown_session"
 
 
 class Session(NamedTuple):
     """One supply. Energy in Wh, times RFC 3339; `cost_eur` is None until settled.
 
     `request_id`: the driver's request, so that one that is sent twice makes one session.
+    `driver` is "" of a supply that an Engine held and no ledger knew.
     """
 
     session_id: str
@@ -177,6 +181,16 @@ def _settle(session: Session, energy_wh: int, reason: str, at: str) -> Session:
         ended_at=at,
         cost_eur=cost_eur(energy_wh, session.price_eur_kwh),
     )
+
+
+def unknown(session_id: str, cp: DesiredCp, event: Ended) -> Session | None:
+    """The ticket of a supply that the ledger lost, at the price of now; None if it can't be one."""
+    if not ID.fullmatch(session_id) or not 0 <= event.energy_wh <= MAX_ENERGY_WH or event.seq < 0:
+        return None
+    begun = Session(
+        session_id, cp.id, "", cp.price_eur_kwh, event.energy_wh, cp.max_power_w, event.at
+    )
+    return _settle(begun, event.energy_wh, UNKNOWN, event.at)._replace(seq=event.seq)
 
 
 def _ended(session: Session, event: Ended) -> Session:

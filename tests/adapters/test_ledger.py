@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -193,7 +194,7 @@ def test_version_1_becomes_this_one_with_every_row_and_sum(path: Path) -> None:
     ledger = Ledger(path)
     assert (reader.sessions(), reader.sums(), reader.audit()) == before
     assert [one.session_id for one in ledger.open_sessions()] == ["261103-cccccccccccc"]
-    assert ledger.noted() == {"broker_log": ""}
+    assert ledger.noted()["broker_log"] == ""
     ledger.commit([], [], [], forgotten={"BERT": "removed-1"})  # version 1 refuses this
     ledger.close()
     Ledger(path).close()
@@ -378,4 +379,97 @@ def test_an_open_session_that_can_not_be_one_is_named(path: Path, field: dict[st
     with pytest.raises(EvcsError, match="session 'S1'") as error:
         ledger.open_sessions()
     assert "evcs restore" in error.value.hint
+    ledger.close()
+
+
+def filled(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled()], [], [AuditEntry(AT, "central", "ticket", "CP-1", "ok", "")])
+    ledger.close()
+
+
+def copy_of(path: Path) -> bytes:
+    """The file as it lies there once it is closed: all of it, the log beside it is gone."""
+    return path.read_bytes()
+
+
+def _another(path: Path) -> None:
+    mark = path.with_name("ledger.mark")
+    kept = mark.read_bytes()
+    path.unlink()
+    mark.unlink()
+    filled(path)
+    mark.write_bytes(kept)
+
+
+LOSSES: dict[str, Callable[[Path], object]] = {
+    "gone": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "another": _another,
+}
+
+
+@pytest.mark.parametrize("how", LOSSES)
+def test_a_ledger_that_this_home_has_lost_does_not_begin_anew(path: Path, how: str) -> None:
+    filled(path)
+    kept = copy_of(path)
+    LOSSES[how](path)
+    left = path.read_bytes() if path.exists() else None
+    with pytest.raises(EvcsError, match=AT) as error:
+        Ledger(path)
+    assert "evcs restore" in error.value.hint
+    assert "ledger.mark" in error.value.hint
+    assert (path.read_bytes() if path.exists() else None) == left
+    path.write_bytes(kept)
+    assert Ledger(path).session("S1") == settled()
+
+
+def test_an_older_copy_in_its_place_is_noticed(path: Path) -> None:
+    filled(path)
+    older = copy_of(path)
+    ledger, later = Ledger(path), "2026-11-23T00:00:00.000Z"
+    ledger.commit([], [], [AuditEntry(later, "central", "ticket", "CP-1", "ok", "")])
+    ledger.close()
+    path.write_bytes(older)
+    with pytest.raises(EvcsError, match=f"is older: it ends at {AT}.*{later}"):
+        Ledger(path)
+    path.with_name("ledger.mark").unlink()
+    Ledger(path).close()
+    assert path.with_name("ledger.mark").exists()
+
+
+def test_a_mark_that_can_not_be_read_is_made_anew_unless_the_ledger_is_gone(path: Path) -> None:
+    filled(path)
+    mark = path.with_name("ledger.mark")
+    good = mark.read_bytes()
+    mark.write_bytes(b"garbage")
+    Ledger(path).close()
+    assert mark.read_bytes() == good
+    mark.write_bytes(b"garbage")
+    path.unlink()
+    with pytest.raises(EvcsError, match="is gone"):
+        Ledger(path)
+
+
+def test_removed_while_in_use_it_is_written_back_with_every_row(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled(1)], [], [])
+    for one in path.parent.glob("ledger.db*"):
+        one.unlink()
+    ledger.commit([settled(2)], [], [])
+    ledger.look()
+    ledger.commit([settled(3)], [], [])
+    assert {row["session_id"] for row in LedgerReader(path).sessions()} == {"S1", "S2", "S3"}
+    ledger.close()
+    assert Ledger(path).session("S2") == settled(2)
+    assert not list(path.parent.glob(".*"))
+
+
+def test_replaced_while_in_use_it_is_not_written_over(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled(1)], [], [])
+    path.unlink()
+    path.write_bytes(b"")
+    with pytest.raises(EvcsError, match="is empty"):
+        ledger.look()
     ledger.close()

@@ -275,3 +275,49 @@ def test_figures_that_came_too_soon_are_told_when_they_may(stage: Stage) -> None
     assert _states(stage.hears()) == [4], "the latest, once"
     stage.now += 5.0
     assert _states(stage.hears()) == []
+
+
+LOST = "261101-0123456789ab"
+
+
+def test_a_supply_that_no_ledger_knows_is_settled_once_with_its_wh(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "ledger.db")
+    said = stage.hears(m.EngineStatus(CP, True, "e2", "waiting", True, LOST))
+    assert [(one.verb, one.session_id) for one in said if isinstance(one, m.Command)] == [
+        ("stop", LOST)
+    ]
+    ended = m.SessionEvent(CP, "ended", LOST, 9, 2_185, "unknown_session")
+    for batch in ((ended, ended), (ended,)):
+        said = stage.hears(*batch)
+        assert {one.verb for one in said if isinstance(one, m.Command)} == {"settled"}
+    found = stage.ledger.session(LOST)
+    assert found is not None
+    assert (found.phase, found.energy_wh, found.cost_eur, found.reason, found.driver) == (
+        "settled", 2_185, "0.66", "unknown_session", "",
+    )  # fmt: skip
+    assert stage.audited("ticket") == [f"{LOST} 2185 Wh 0.66 EUR"]
+
+
+def test_of_a_cp_not_heard_of_yet_nothing_is_settled_unseen(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "ledger.db")
+    ended = m.SessionEvent("CP-2", "ended", LOST, 9, 2_185, "unknown_session")
+    assert not [one for one in stage.hears(ended) if isinstance(one, m.Command)]
+    stage.hears(DESIRED._replace(cp="CP-2", id="CP-2"), ended)
+    assert stage.ledger.session(LOST) is not None
+
+
+@pytest.mark.parametrize(
+    ("session_id", "energy_wh"), [("x", 5), (LOST + "\n", 5), (LOST, -1), (LOST, 10**9)]
+)
+def test_what_can_not_be_a_supply_makes_no_ticket(
+    tmp_path: Path, session_id: str, energy_wh: int
+) -> None:
+    stage = Stage(tmp_path / "ledger.db")
+    stage.hears(m.SessionEvent(CP, "ended", session_id, 9, energy_wh, "x"))
+    assert stage.ledger.session(session_id) is None
+
+
+def test_a_cp_that_makes_supplies_up_makes_few_tickets(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "ledger.db")
+    stage.hears(*(m.SessionEvent(CP, "ended", f"261101-{n:012x}", 1, 5, "x") for n in range(50)))
+    assert len(stage.audited("ticket")) == 3

@@ -7,7 +7,7 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evcs.adapters import certificates, ledger_schema, secret_files
+from evcs.adapters import certificates, ledger_mark, ledger_schema, secret_files
 from evcs.adapters.section_files import SectionFiles
 from evcs.cli.check import accounts
 from evcs.cli.doctor import rules
@@ -40,6 +40,7 @@ def ledger(sight: Sight) -> Finding:
     """SQLite's own check of the ledger."""
     path = sight.home.ledger_db
     if not path.exists():
+        ledger_mark.check(path)
         return Finding("ledger", OK, "none yet")
     try:
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
@@ -53,6 +54,7 @@ def ledger(sight: Sight) -> Finding:
         answer, count = str(error), 0
     if answer != "ok":
         return Finding("ledger", FAIL, f"ledger.db is damaged: {answer}", RESTORE)
+    ledger_mark.check(path)
     return Finding("ledger", OK, f"whole, {count} sessions")
 
 

@@ -51,7 +51,7 @@ class Charging:
         elif found is None:
             self._central.sessions.refuse(status.cp, "session", "unknown", status.session_id)
             stop = m.Command(status.cp, "stop", f"{status.session_id}.stop", status.session_id,
-                             reason="unknown_session")  # fmt: skip
+                             reason=s.UNKNOWN)  # fmt: skip
             self._central.tell(stop)
 
     def on_meter(self, meter: m.Meter) -> None:
@@ -87,6 +87,11 @@ class Charging:
     def on_session(self, told: m.SessionEvent) -> None:
         """A supply began or ended, perhaps told again."""
         session = self._central.sessions.find(told.session_id)
+        if session is None and told.event == "ended":
+            known = self._central.fleet.get(told.cp)
+            if known is None or known.desired is None:
+                return  # not heard of yet: the Engine tells it again
+            session = self._central.sessions.settle_unknown(told, known.desired)
         if session is None or session.cp != told.cp or told.energy_wh < 0 or told.seq < 0:
             text = f"{told.session_id} {told.event} {told.energy_wh} Wh"
             self._central.sessions.refuse(told.cp, "session", "refused", text)

@@ -1,4 +1,4 @@
-"""Drops from the ledger what is older than the settings keep: at the start, and once a day."""
+"""Keeps the ledger: its file where it is, and of what is old only as much as the settings say."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from evcs.adapters.ledger import Ledger
 from evcs.core.errors import EvcsError
 from evcs.core.keeping import horizon
 
+LOOK_EVERY_S = 5.0
 EVERY_S = 86_400.0
 AGAIN_S = 3_600.0
 #: So few at a time that a charge is not kept waiting.
@@ -27,10 +28,16 @@ class Keeping:
     ) -> None:  # fmt: skip
         self._ledger, self._wall = ledger, wall
         self._sessions_days, self._audit_days = sessions_days, audit_days
-        self._due = 0.0
+        self._due = self._look_at = 0.0
 
     def look(self, now: float) -> None:
-        """Drop a part of what is due; `now` is monotonic."""
+        """See to the file, and drop a part of what is due; `now` is monotonic.
+
+        Raises EvcsError where the file is another and can't be put right: then nobody may go on.
+        """
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            self._ledger.look()
         if now < self._due or not (self._sessions_days or self._audit_days):
             return
         at, newest = self._wall(), self._ledger.newest()

@@ -14,6 +14,8 @@ from evcs.services.central.entries import Entries
 from evcs.services.central.outbox import Outbox
 
 SAVE_FIGURES_EVERY_S = 5.0
+#: An Engine holds one supply: of more that nobody knows, an honest one tells only after a loss.
+MOST_UNKNOWN = 3
 
 _log = logging.getLogger("evcs")
 
@@ -34,6 +36,7 @@ class Sessions:
         self._accepted: set[str] = set()
         self._figures_saved_at = 0.0
         self._refusals: dict[tuple[str, str], int] = {}
+        self._unknown: dict[str, int] = {}
 
     def at_cp(self, cp: str) -> s.Session | None:
         """The session under way at a CP."""
@@ -136,6 +139,25 @@ class Sessions:
             _log.warning("cp=%s %s %s, the %d. time: %s", cp, what, outcome, count, text[:200])
             self._outbox.audit(f"cp/{cp}/engine", what, cp, outcome, f"{text[:200]} ({count})")
 
+    def settle_unknown(self, told: m.SessionEvent, cp: m.DesiredCp) -> s.Session | None:
+        """The ticket, without a driver, of Wh delivered in a session that the ledger lost.
+
+        None where it can't be one, or the CP has told of too many.
+        """
+        event = s.Ended(told.seq, told.energy_wh, s.UNKNOWN, timestamp())
+        session = s.unknown(told.session_id, cp, event)
+        if session is None or self._unknown.get(cp.id, 0) >= MOST_UNKNOWN:
+            return None
+        self._unknown[cp.id] = self._unknown.get(cp.id, 0) + 1
+        self._outbox.save(session)
+        self._audit_ticket(session)
+        _log.error("session=%s cp=%s was in no ledger; settled", session.session_id, cp.id)
+        return session
+
+    def _audit_ticket(self, session: s.Session) -> None:
+        detail = f"{session.session_id} {session.energy_wh} Wh {session.cost_eur} EUR"
+        self._outbox.audit("central", "ticket", session.cp, session.reason or "", detail)
+
     def save_figures(self, now: float) -> None:
         """Have the energies of running sessions written, all in one transaction."""
         if self._unsaved and now - self._figures_saved_at >= SAVE_FIGURES_EVERY_S:
@@ -156,8 +178,7 @@ class Sessions:
             self.tell(session, "interrupted")
         elif session.phase == s.SETTLED:
             self.tell(session, "ticket")
-            detail = f"{session.session_id} {session.energy_wh} Wh {session.cost_eur} EUR"
-            self._outbox.audit("central", "ticket", session.cp, session.reason or "", detail)
+            self._audit_ticket(session)
             self._drop(session)
 
     def _drop(self, session: s.Session) -> None:

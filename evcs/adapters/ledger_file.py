@@ -1,0 +1,89 @@
+"""The ledger's file: opened as SQLite, remembered outside it, and kept where it is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from evcs.adapters import ledger_mark, ledger_schema
+from evcs.core.errors import EvcsError
+
+_log = logging.getLogger("evcs")
+
+
+class LedgerFile:
+    """The one that this home has had, or a new one where it has had none. Raises EvcsError."""
+
+    db: sqlite3.Connection
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        ledger_mark.check(path)
+        self._open()
+
+    def _open(self) -> None:
+        with ledger_schema.told(self._path):
+            self.db = sqlite3.connect(self._path, isolation_level=None)
+            self.db.execute("PRAGMA journal_mode = WAL")
+            self.db.execute("PRAGMA synchronous = FULL")
+            self.db.execute("PRAGMA journal_size_limit = 4194304")
+            # What is dropped or replaced is overwritten in the file, not only unlinked.
+            self.db.execute("PRAGMA secure_delete = ON")
+            ledger_schema.make_current(self.db, self._path)
+            ledger_mark.made(self.db)
+            self._number = _number(self._path)
+            self._mark = ledger_mark.read(self._path)
+            self._remember()
+
+    def look(self) -> None:
+        """Remember how far it has come; write it back where it is gone. Raises EvcsError."""
+        with ledger_schema.told(self._path):
+            found = _number(self._path)
+            if found is None:
+                self._write_back()
+                _log.error("%s was removed while in use; written back", self._path)
+            elif found != self._number or self._path.stat().st_size == 0:
+                ledger_mark.check(self._path)
+                raise EvcsError(f"{self._path} was replaced while in use", "evcs doctor")
+            else:
+                self._remember()
+
+    def close(self) -> None:
+        """Close it, with its mark as it is."""
+        with suppress(sqlite3.Error):
+            self._remember()
+        self.db.close()
+
+    def _remember(self) -> None:
+        """A full disk puts the mark off: it then knows less than the ledger, never more."""
+        mark = ledger_mark.of(self.db)
+        if mark != self._mark:
+            with suppress(OSError):
+                ledger_mark.write(self._path, mark)
+                self._mark = mark
+
+    def _write_back(self) -> None:
+        """What this process still has open is all there is: it becomes the file again."""
+        temp = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+        temp.unlink(missing_ok=True)
+        with closing(sqlite3.connect(temp)) as copy:
+            self.db.backup(copy)
+        for path in (temp, temp.parent):
+            fd = os.open(path, os.O_RDONLY)
+            os.fsync(fd)
+            os.close(fd)
+        temp.rename(self._path)
+        self.db.close()
+        self._open()
+
+
+def _number(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
