@@ -11,7 +11,8 @@ import pytest
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.session import SETTLED, Session
-from evcs.services.central import pages
+from evcs.services.central import pages, requests
+from evcs.services.central.service import TICK_S
 from tests.unit.test_central import DESIRED, Stage
 
 TS = "2026-11-22T09:00:00.000Z"
@@ -89,3 +90,16 @@ def test_a_page_behind_a_cp_that_is_gone_goes_on_from_its_place(stage: Stage) ->
     assert [cp["id"] for cp in answer.body["cps"]] == ["C3", "CP-1"]
     (answer,) = stage.hears(m.DriverRequest("ALICE", "history", "r", after="none"))
     assert answer.body == {"sessions": [], "more": False, "next": None}
+
+
+def test_a_charge_waits_behind_a_few_pages_however_many_are_asked_for(stage: Stage) -> None:
+    lists = [m.DriverRequest(f"D{n % 20}", "list", f"l{n}") for n in range(200)]
+    said = stage.hears(*lists, m.DriverRequest("ALICE", "charge", "c", "CP-1", 100))
+    assert [one.verb for one in said if isinstance(one, m.Command)] == ["start"]
+    answered = {one.id for one in said if isinstance(one, m.DriverEvent)}
+    assert len(answered) == requests.AT_ONCE
+    while stage.central.handle([]) == 0.0:
+        assert stage.central.tick(stage.now) in (0.0, TICK_S)
+    answered |= {one.id for one in stage.bus.taken() if isinstance(one, m.DriverEvent)}
+    assert answered == {one.id for one in lists}, "each in its turn"
+    assert stage.central.tick(stage.now) == TICK_S

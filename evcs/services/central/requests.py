@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from evcs.adapters.clock import timestamp
@@ -17,6 +18,10 @@ from evcs.services.central.outbox import Outbox
 if TYPE_CHECKING:
     from evcs.services.central.service import Central
 
+#: A page takes some milliseconds, as long as hundreds of other requests.
+AT_ONCE = 5
+#: More are asked for only by many drivers at once who do nothing else; the oldest give way.
+MOST_WAITING = 1_000
 BY_HAND = frozenset({"plug", "unplug", "fault", "clear"})
 
 
@@ -26,6 +31,7 @@ class Requests:
     def __init__(self, central: Central, ledger: Ledger, outbox: Outbox) -> None:
         self._central, self._ledger, self._outbox = central, ledger, outbox
         self._waiting: dict[str, m.OperatorRequest] = {}
+        self._pages: deque[m.DriverRequest] = deque(maxlen=MOST_WAITING)
 
     def on_driver(self, asked: m.DriverRequest) -> None:
         """A driver's request; the topic says whose."""
@@ -34,12 +40,22 @@ class Requests:
         elif asked.verb == "stop":
             self._stop(asked)
         elif asked.verb in pages.PAGED:
-            self._page(asked)
+            self._pages.append(asked)
         elif asked.verb == "status":
             session = self._central.sessions.of_driver(asked.driver)
             self._answer(asked, {"session": to_json(session) if session else None})
         else:
             self._deny(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are pages that are still to be answered."""
+        return bool(self._pages)
+
+    def answer_pages(self) -> None:
+        """Answer a few of the pages that are asked for: what else comes is never behind many."""
+        for _ in range(min(AT_ONCE, len(self._pages))):
+            self._page(self._pages.popleft())
 
     def on_operator(self, asked: m.OperatorRequest) -> None:
         """The operator's request, from the CLI or the page."""

@@ -63,8 +63,8 @@ class Central:
             m.OperatorRequest: self._requests.on_operator,
         }
 
-    def handle(self, events: list[Any]) -> None:
-        """One batch: judged together, committed together, then told."""
+    def handle(self, events: list[Any]) -> float | None:
+        """One batch: judged together, committed together, then told. See loop.run."""
         for event in events:
             if isinstance(event, Received):
                 self._on_received(event)
@@ -76,6 +76,7 @@ class Central:
                 self._ready = False
                 _log.warning("bus: %s", event.reason)
         self._finish()
+        return 0.0 if self._requests.waiting else None
 
     def _on_received(self, event: Received) -> None:
         message = event.message
@@ -102,7 +103,7 @@ class Central:
         self._finish()
         if self._ready:
             self.judging.tell_summary(self._bus, now)
-        return TICK_S
+        return 0.0 if self._requests.waiting else TICK_S
 
     def known(self, cp: str) -> fleet.Known:
         """What is known of a CP, if only from its own word."""
@@ -137,6 +138,7 @@ class Central:
         now = self.clock()
         self._auditor.take_up_expected()
         self._charging.tell_progress(now)
+        self._requests.answer_pages()
         if self._ready:
             self.judging.tell(now)
         for refused in self._outbox.flush():
