@@ -12,7 +12,8 @@ from evcs.adapters import session_csv
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli.common import Call, command, kwh, table, with_call
 from evcs.cli.operator import ask_operator
-from evcs.core.errors import BadValue
+from evcs.core.errors import BadValue, NotFound
+from evcs.core.ids import is_word
 
 
 def add_to(program: click.Group) -> None:
@@ -52,6 +53,8 @@ def add_to(program: click.Group) -> None:
     @click.argument("session_id", metavar="ID")
     def sessions_close(call: Call, session_id: str) -> None:
         """Settle a session at its last metered Wh: the way out where its Engine never returns."""
+        if not is_word(session_id):
+            raise NotFound(f"no session {session_id[:40]!a}", "list them with: evcs sessions")
         answer = ask_operator(call, "close", session_id=session_id)
         session = answer["session"]
         text = f"{session_id} settled: {kwh(session['energy_wh'])}, {session['cost_eur']} EUR"

@@ -154,6 +154,8 @@ FAILURES = {
     "evcs driver add removed-1": 2,
     "evcs sessions --since soon": 2,
     "evcs sessions close NOSUCH": 4,
+    f"evcs sessions close {'x' * 129}": 4,
+    f"evcs-cp fault CP-001 --reason {'x' * 201}": 2,
     "evcs backup {files}": 5,
     "evcs restore {files}/none": 5,
     "evcs completion csh": 2,

@@ -10,6 +10,7 @@ from bottle import Bottle, HTTPResponse, request
 
 from evcs.adapters.http_server import body_json, json_response
 from evcs.core.errors import BadValue, EvcsError
+from evcs.core.ids import MAX_TEXT
 from evcs.core.sections import ROLES
 from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
@@ -61,8 +62,10 @@ def add_routes(app: Bottle, deps: Deps) -> None:
         if not isinstance(given, dict):
             raise BadValue("a JSON object is needed", 'such as {"reason": "cable"}')
         reason = given.get("reason")
-        if reason is not None and (not isinstance(reason, str) or len(reason) > 200):
-            raise BadValue("reason is not allowed", "allowed: text of at most 200 characters")
+        if reason is not None and (not isinstance(reason, str) or len(reason) > MAX_TEXT):
+            raise BadValue(
+                "reason is not allowed", f"allowed: text of at most {MAX_TEXT} characters"
+            )
         return json_response(deps.web.ask(verb, cp=cp, reason=reason))
 
 
