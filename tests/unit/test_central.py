@@ -134,6 +134,14 @@ def test_a_cp_whose_deletion_was_missed_is_forgotten(stage: Stage) -> None:
     assert [cp.id for cp in stage.central.cps()] == [CP]
 
 
+def test_another_cp_can_not_answer_what_the_operator_asks_of_one(stage: Stage) -> None:
+    stage.hears(m.DesiredCp("CP-2", "CP-2", "in", "0.30", 1, "", "main", False, False, 2))
+    (command,) = stage.hears(m.OperatorRequest("operator", "plug", "1", CP))
+    assert stage.hears(m.Reply("CP-2", command.id, True)) == []
+    (answer,) = stage.hears(m.Reply(CP, command.id, False, "faulted"))
+    assert (answer.id, answer.ok) == ("1", False)
+
+
 # -- a driver who is forgotten --------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: A page takes some milliseconds, as long as hundreds of other requests.
 AT_ONCE = 5
-#: More are asked for only by many drivers at once who do nothing else; the oldest give way.
+#: Of pages, and of commands whose Engine has not replied; the oldest give way.
 MOST_WAITING = 1_000
 BY_HAND = frozenset({"plug", "unplug", "fault", "clear"})
 
@@ -30,7 +30,7 @@ class Requests:
 
     def __init__(self, central: Central, ledger: Ledger, outbox: Outbox) -> None:
         self._central, self._ledger, self._outbox = central, ledger, outbox
-        self._waiting: dict[str, m.OperatorRequest] = {}
+        self._waiting: dict[tuple[str, str], m.OperatorRequest] = {}
         self._pages: deque[m.DriverRequest] = deque(maxlen=MOST_WAITING)
 
     def on_driver(self, asked: m.DriverRequest) -> None:
@@ -72,7 +72,7 @@ class Requests:
 
     def on_reply(self, reply: m.Reply) -> None:
         """An Engine's answer to a command given by hand."""
-        asked = self._waiting.pop(reply.id, None)
+        asked = self._waiting.pop((reply.cp, reply.id), None)
         if asked is not None:
             self._tell(asked, None if reply.ok else "conflict", reply.error or "")
 
@@ -199,7 +199,9 @@ class Requests:
         if known.engine is None or not known.engine.online:
             self._tell(asked, "conflict", "its Engine is not there")
             return
-        self._waiting[asked.id] = asked
+        if len(self._waiting) >= MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
+        self._waiting[known.cp, asked.id] = asked
         self._outbox.audit(asked.asker, asked.verb, asked.cp, "asked", asked.reason or "")
         self._central.tell(m.Command(known.cp, asked.verb, asked.id, reason=asked.reason))
 
