@@ -86,14 +86,12 @@ def _copy_ledger(path: Path, goal: Path) -> None:
     ledger_mark.check(path)
     if not path.exists():
         return
-    try:
-        with (
-            closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(goal)) as copy,
-        ):
-            source.backup(copy)
-    except sqlite3.Error as error:
-        raise ledger_schema.refusal(path, error) from None
+    with (
+        ledger_schema.told(path),
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source,
+        closing(sqlite3.connect(goal)) as copy,
+    ):
+        source.backup(copy)
 
 
 def _steady_copy(home: Home, stage: Path) -> dict[str, Path]:

@@ -89,7 +89,8 @@ class Ledger:
 
     def noted(self) -> dict[str, str]:
         """How far the audit has come: what it knew last, by key."""
-        return dict(self._db.execute("SELECT key, value FROM noted"))
+        with ledger_schema.told(self._path):
+            return dict(self._db.execute("SELECT key, value FROM noted"))
 
     def commit(
         self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],
@@ -113,11 +114,13 @@ class Ledger:
 
     def knows(self, driver: str) -> bool:
         """Whether a session or an entry of the audit names the driver."""
-        return ledger_keeping.knows(self._db, driver)
+        with ledger_schema.told(self._path):
+            return ledger_keeping.knows(self._db, driver)
 
     def newest(self) -> str | None:
         """The latest time that anything in here tells of."""
-        return ledger_keeping.newest(self._db)
+        with ledger_schema.told(self._path):
+            return ledger_keeping.newest(self._db)
 
     def drop(self, sessions_from: str | None, audit_from: str | None, at: str, limit: int) -> bool:
         """Drop tickets that ended, and entries of the audit, before those times (None: none).
@@ -146,7 +149,7 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except ledger_schema.ERRORS as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise ledger_schema.refusal(self._path, error, "written") from None

@@ -53,7 +53,7 @@ class LedgerFile:
 
     def close(self) -> None:
         """Close it, with its mark as it is."""
-        with suppress(sqlite3.Error):
+        with suppress(*ledger_schema.ERRORS):
             self._remember()
         self.db.close()
 

@@ -19,6 +19,9 @@ from evcs.core.session import Session
 
 VERSION = 3
 
+#: What reading or writing it may raise; of a damaged file even the error's text can be unreadable.
+ERRORS = (sqlite3.Error, UnicodeError)
+
 #: Keys of `noted`: what ended or was written before that time may be dropped.
 SESSIONS_FROM = "keep/sessions_from"
 AUDIT_FROM = "keep/audit_from"
@@ -112,7 +115,7 @@ def make_current(db: sqlite3.Connection, path: Path) -> None:
             f"BEGIN IMMEDIATE; {_TABLES} {_TRIGGERS} DELETE FROM noted WHERE {_LEFT_BEHIND}; "  # noqa: S608
             f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
-    except sqlite3.Error as error:
+    except ERRORS as error:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise refusal(path, error, f"brought to version {VERSION}") from None
@@ -123,12 +126,14 @@ def told(path: Path) -> Iterator[None]:
     """SQLite's errors within are raised as EvcsError."""
     try:
         yield
-    except sqlite3.Error as error:
+    except ERRORS as error:
         raise refusal(path, error) from None
 
 
-def refusal(path: Path, error: sqlite3.Error, done: str = "read") -> EvcsError:
+def refusal(path: Path, error: Exception, done: str = "read") -> EvcsError:
     """SQLite's error as ours: what could not be done to the file, and what helps."""
+    if isinstance(error, UnicodeError):
+        return EvcsError(f"{path} can't be {done}: it holds what is no text", RESTORE)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     hint = "evcs doctor"
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):

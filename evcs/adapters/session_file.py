@@ -25,7 +25,7 @@ class SessionFile:
         try:
             found = json.loads(self._path.read_bytes())
             return {str(key): int(end) for key, end in found.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
             return {}
 
     def write(self, sessions: dict[str, int]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters import ledger_schema
+from evcs.adapters import ledger_mark, ledger_schema
 from evcs.adapters.ledger import Ledger, LedgerReader
 from evcs.core import session as s
 from evcs.core.audit import AuditEntry
@@ -473,3 +473,28 @@ def test_replaced_while_in_use_it_is_not_written_over(path: Path) -> None:
     with pytest.raises(EvcsError, match="is empty"):
         ledger.look()
     ledger.close()
+
+
+def test_damaged_at_any_place_it_is_read_or_refused_never_a_traceback(path: Path) -> None:
+    filled(path)
+    whole, mark = copy_of(path), path.with_name("ledger.mark").read_bytes()
+    looks: list[Callable[[], object]] = [
+        lambda: LedgerReader(path).sessions(),
+        lambda: LedgerReader(path).audit(),
+        lambda: ledger_mark.check(path),
+    ]
+    refused = 0
+    for number, index in enumerate(itertools.chain(range(0, 2_000, 7), range(2_000, 90_000, 601))):
+        harmed = bytearray(whole)
+        place = index % len(whole)
+        harmed[place] ^= 0x80 | number % 128
+        path.write_bytes(harmed)
+        path.with_name("ledger.mark").write_bytes(mark)
+        for look in [*looks, lambda: Ledger(path).close()] if number % 9 == 0 else looks:
+            try:
+                look()
+            except EvcsError:
+                refused += 1
+        for extra in path.parent.glob("ledger.db-*"):
+            extra.unlink()
+    assert refused > 100

@@ -50,7 +50,7 @@ def ledger(sight: Sight) -> Finding:
             count = db.execute("SELECT count(*) FROM session").fetchone()[0]
         finally:
             db.close()
-    except sqlite3.Error as error:
+    except ledger_schema.ERRORS as error:
         answer, count = str(error), 0
     if answer != "ok":
         return Finding("ledger", FAIL, f"ledger.db is damaged: {answer}", RESTORE)
