@@ -111,7 +111,7 @@ def run_monitor(settings: Settings, cp: str) -> None:
 
 def run_central(settings: Settings) -> None:
     """Central."""
-    from evcs.adapters import clock, mqtt
+    from evcs.adapters import clock, heartbeat, mqtt
     from evcs.adapters.broker_log import BrokerLines
     from evcs.adapters.followed_log import FollowedLog
     from evcs.adapters.ledger import Ledger
@@ -143,14 +143,14 @@ def run_central(settings: Settings) -> None:
         return central.tick(now)
 
     bus.start()
-    loop.run(inbox, central.handle, tick, clock.monotonic)
+    loop.run(inbox, central.handle, tick, clock.monotonic, heartbeat.beat)
     bus.stop()
     ledger.close()
 
 
 def run_cp_manager(settings: Settings) -> None:
     """The CP Manager of this host."""
-    from evcs.adapters import clock, mqtt
+    from evcs.adapters import clock, heartbeat, mqtt
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
     from evcs.services import cp_manager, loop
@@ -167,7 +167,7 @@ def run_cp_manager(settings: Settings) -> None:
         settings.home, settings.host, bus, supervisord, clock.monotonic, birth
     )
     bus.start()
-    loop.run(inbox, manager.handle, manager.tick, clock.monotonic)
+    loop.run(inbox, manager.handle, manager.tick, clock.monotonic, heartbeat.beat)
     bus.stop()
 
 
@@ -197,7 +197,14 @@ def _names(tls: ServerTls | None) -> Callable[[], frozenset[str]]:
 def run_registry(settings: Settings) -> None:
     """The Registry. gevent's patches come first: its HTTP and its loop take turns."""
     _patch()
-    from evcs.adapters import broker_accounts, broker_connections, clock, mqtt, wsgi_server
+    from evcs.adapters import (
+        broker_accounts,
+        broker_connections,
+        clock,
+        heartbeat,
+        mqtt,
+        wsgi_server,
+    )
     from evcs.adapters.spool import Spool
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
@@ -228,7 +235,7 @@ def run_registry(settings: Settings) -> None:
     broker_connections.watch(settings.home)
     server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)
     registry.bus.start()
-    loop.run(inbox, registry.handle, registry.tick, clock.monotonic)
+    loop.run(inbox, registry.handle, registry.tick, clock.monotonic, heartbeat.beat)
     server.stop(timeout=1)
     registry.bus.stop()
 
@@ -240,7 +247,7 @@ def run_web(settings: Settings) -> None:
 
     import gevent
 
-    from evcs.adapters import clock, mqtt, secret_files, wsgi_server
+    from evcs.adapters import clock, heartbeat, mqtt, secret_files, wsgi_server
     from evcs.adapters.ledger import LedgerReader
     from evcs.adapters.registry_http import RegistryClient
     from evcs.adapters.session_file import SessionFile
@@ -285,7 +292,7 @@ def run_web(settings: Settings) -> None:
     )
     http = wsgi_server.start(build_app(deps), settings.http_listen, settings.web_port, tls)
     web.bus.start()
-    loop.run(inbox, web.handle, web.tick, clock.monotonic)
+    loop.run(inbox, web.handle, web.tick, clock.monotonic, heartbeat.beat)
     web.feed.close()
     http.stop(timeout=1)
     web.bus.stop()
@@ -303,6 +310,13 @@ _CP_PROCESSES: dict[str, Callable[[Settings, str], None]] = {
 }
 
 
+def _run_service(settings: Settings, role: str) -> None:
+    from evcs.adapters import heartbeat
+
+    heartbeat.begin(settings.home.alive(role))
+    _SERVICES[role](settings)
+
+
 def main() -> None:
     """Play the role that the command line names, until told to stop."""
     from evcs.adapters import log
@@ -317,7 +331,7 @@ def main() -> None:
         if role in _CP_PROCESSES and len(rest) == 1:
             _CP_PROCESSES[role](settings, check_id("CP", rest[0]))
         elif role in _SERVICES and not rest:
-            _SERVICES[role](settings)
+            _run_service(settings, role)
         else:
             sys.exit(f"usage: python -m evcs {'|'.join((*_SERVICES, *_CP_PROCESSES))} [CP]")
     except EvcsError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,6 +116,10 @@ class Home(NamedTuple):
         """Where an Engine answers its Monitor, relative to the home, for its length."""
         return Path("run") / "cp" / f"{check_id('CP', cp)}.sock"
 
+    def alive(self, service: str) -> Path:
+        """A file whose time is the service's last sign of life."""
+        return self.run / "alive" / service
+
     def lock(self, role: str) -> Path:
         """Held by the one process that plays the role."""
         return self.run / "lock" / f"{_inside(role)}.lock"
@@ -216,6 +221,15 @@ _IN_TABLES = frozenset(f"{table}_{name}" for table, names in _TABLES.items() for
 def crash_at() -> str:
     """The step at which this process is to end itself, for tests; see adapters.crash_points."""
     return os.environ.get("EVCS_CRASH_AT", "")
+
+
+@cache
+def notify_socket() -> str:
+    """Where systemd hears that its service lives; "" where it has not started this.
+
+    It is taken out of the environment: no child is to speak for us, as mosquitto would.
+    """
+    return os.environ.pop("NOTIFY_SOCKET", "")
 
 
 def under_supervisord() -> bool:

@@ -8,8 +8,11 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from evcs.adapters import ledger_mark, ledger_schema
+from evcs.adapters import heartbeat, ledger_mark, ledger_schema
 from evcs.core.errors import EvcsError
+
+#: Steps of SQLite's machine, and pages copied, between two signs of life: some 50 ms.
+BEAT_EVERY_STEPS, BEAT_EVERY_PAGES = 1_000_000, 1_000
 
 _log = logging.getLogger("evcs")
 
@@ -27,6 +30,7 @@ class LedgerFile:
     def _open(self) -> None:
         with ledger_schema.told(self._path):
             self.db = sqlite3.connect(self._path, isolation_level=None)
+            self.db.set_progress_handler(heartbeat.beat, BEAT_EVERY_STEPS)
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = FULL")
             self.db.execute("PRAGMA journal_size_limit = 4194304")
@@ -70,7 +74,7 @@ class LedgerFile:
         temp = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         temp.unlink(missing_ok=True)
         with closing(sqlite3.connect(temp)) as copy:
-            self.db.backup(copy)
+            self.db.backup(copy, pages=BEAT_EVERY_PAGES, progress=lambda *_: heartbeat.beat())
         for path in (temp, temp.parent):
             fd = os.open(path, os.O_RDONLY)
             os.fsync(fd)

@@ -19,6 +19,9 @@ def create(home: Home, identity: str) -> str:
     """A new 256-bit password for the identity, on disk before it is returned."""
     import secrets
 
+    from evcs.adapters.heartbeat import beat
+
+    beat()  # of a bulk create each waits for the disk
     password = secrets.token_urlsafe(32)
     _write(home, identity, password)
     return password

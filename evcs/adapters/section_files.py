@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from evcs.adapters import heartbeat
 from evcs.adapters.files import sync_folder, write_atomic
 from evcs.core import sections
 from evcs.core.ids import check_id, is_cp_id
@@ -40,6 +41,7 @@ class SectionFiles:
 
     def write(self, cp: str) -> None:
         """Put the CP's section in place."""
+        heartbeat.beat()
         if self._path(cp).is_dir():
             self.set_aside(self._path(cp))
         write_atomic(self._path(cp), sections.render(cp).encode())

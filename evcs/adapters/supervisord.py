@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from evcs.adapters import heartbeat
 from evcs.config import Home
 from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 
@@ -91,6 +92,7 @@ class Supervisord:
     def _call(
         self, method: str, *args: object, ok: tuple[int, ...] = (), of: str = "supervisor"
     ) -> Any:
+        heartbeat.beat()
         proxy = xmlrpc.client.ServerProxy(
             "http://localhost", transport=_Transport(self._path, self._timeout_s)
         )

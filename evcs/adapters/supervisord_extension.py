@@ -17,6 +17,7 @@ from supervisor.options import UnhosedConfigParser
 from supervisor.states import SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
+from evcs.adapters import watchdog
 from evcs.core import sections
 from evcs.core.ids import is_cp_id
 
@@ -26,6 +27,7 @@ class Extension:
 
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
+        watchdog.begin(supervisord)
 
     def processes(self) -> str:
         """All processes, as JSON: of each its group, name, state, pid, start, idle, error, exit.

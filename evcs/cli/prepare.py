@@ -32,6 +32,7 @@ FDS_BASE = 256
 MIN_FDS = 4096
 ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 END_WITHIN_S = 60.0
+KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "NOTIFY_SOCKET"})
 #: Logs name clients and addresses: nobody beyond the home's group reads them.
 LOG_MODE = 0o640
 UMASK = 0o027
@@ -154,7 +155,7 @@ def environment(settings: Settings) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in ("PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME") or name.startswith("EVCS_")
+        if name in KEPT or name.startswith("EVCS_")
     }
     path = kept.get("PATH", "/usr/bin:/bin")
     return {

@@ -13,6 +13,7 @@ MAX_BATCH = 1000
 #: threads take the interpreter from each other at every message, and both stand still.
 FLOOD = 20
 GATHER_S = 0.005
+BEAT_S = 2.0
 
 
 class Stop:
@@ -54,14 +55,20 @@ def run(
     handle: Callable[[list[Any]], float | None],
     tick: Callable[[float], float],
     clock: Callable[[], float],
+    beat: Callable[[], None] | None = None,
 ) -> None:
     """Handle batches until a Stop comes.
 
     `tick(now)` returns the seconds to its next call; `handle` may ask for an earlier one.
+    `beat` is called at each turn, and every two seconds at least.
     """
     due = clock()
     while True:
-        events = inbox.batch(due - clock())
+        wait = due - clock()
+        if beat is not None:
+            beat()
+            wait = min(wait, BEAT_S)
+        events = inbox.batch(wait)
         stopping = any(isinstance(event, Stop) for event in events)
         events = [event for event in events if not isinstance(event, Stop)]
         if events:

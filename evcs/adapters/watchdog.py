@@ -1,0 +1,102 @@
+"""Inside supervisord, at its ticks: ends a service that hangs, so that it is started anew.
+
+It never waits, and what goes wrong in it is logged: supervisord has to go on. systemd is told
+that supervisord turns, where that has started it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from supervisor import events
+from supervisor.states import ProcessStates
+
+from evcs.adapters import secret_files
+from evcs.adapters.broker_pulse import IDENTITY, BrokerPulse
+from evcs.config import Home, notify_socket
+from evcs.core import pulse
+from evcs.core.errors import EvcsError
+from evcs.core.ids import RESERVED
+
+BROKER = "mosquitto"
+
+
+class Watchdog:
+    """`clock`: monotonic seconds."""
+
+    def __init__(self, supervisord: Any, home: Home, clock: Callable[[], float]) -> None:
+        self._supervisord, self._home, self._clock = supervisord, home, clock
+        self._broker = BrokerPulse(home.broker_socket, lambda: secret_files.read(home, IDENTITY))
+        self._pulses: dict[str, pulse.Pulse] = {}
+        self._looked_at = 0.0
+
+    def tick(self, _event: object = None) -> None:
+        """Look at each service."""
+        now = self._clock()
+        telling = pulse.in_time(now - self._looked_at)
+        self._looked_at = now
+        _notify_systemd()
+        for name in sorted(RESERVED):
+            try:
+                self._look(name, telling)
+            except Exception as error:  # noqa: BLE001
+                self._log(f"watchdog: {name} can't be looked at: {error!r}")
+
+    def _look(self, name: str, telling: bool) -> None:
+        process = self._process(name)
+        if process is None:
+            self._pulses.pop(name, None)
+            return
+        seen = self._see(name, process.pid)
+        if not telling:
+            return
+        found = self._pulses[name] = pulse.look(self._pulses.get(name), seen)
+        if why := pulse.hangs(found, seen):
+            self._log(f"watchdog: {name} (pid {process.pid}) hangs: {why}; it is started anew")
+            process.signal(signal.SIGKILL)
+
+    def _process(self, name: str) -> Any:
+        """supervisord's process of a service, while that is to run and does."""
+        group = self._supervisord.process_groups.get(name)
+        found = group.processes.get(name) if group else None
+        return found if found and found.get_state() == ProcessStates.RUNNING else None
+
+    def _see(self, name: str, pid: int) -> pulse.Seen:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        cpu_s = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+        return pulse.Seen(pid, self._sign(name), words[0], cpu_s)
+
+    def _sign(self, name: str) -> int | None:
+        try:
+            if name == BROKER:
+                return self._broker.sign()
+            return self._home.alive(name).stat().st_mtime_ns
+        except (OSError, EvcsError):
+            return None
+
+    def _log(self, text: str) -> None:
+        self._supervisord.options.logger.critical(text)
+
+
+def _notify_systemd() -> None:
+    address = notify_socket()
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+        try:
+            sender.sendto(b"WATCHDOG=1", address.replace("@", "\0", 1))
+        except OSError:
+            return  # told again at the next tick
+
+
+def begin(supervisord: Any) -> None:
+    """Look at the services of this supervisord from now on; none of them has begun yet."""
+    notify_socket()
+    home = Home(Path(supervisord.options.here).resolve().parent)
+    events.subscribe(events.Tick5Event, Watchdog(supervisord, home, time.monotonic).tick)

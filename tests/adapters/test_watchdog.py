@@ -1,0 +1,167 @@
+"""The watchdog on real processes, its looks in quick succession; a real broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from supervisor.states import ProcessStates
+
+from evcs.adapters.broker_pulse import BrokerPulse, connect_packet
+from evcs.adapters.watchdog import Watchdog
+from evcs.config import Home
+from evcs.core.pulse import LOOK_EVERY_S
+from tests.system_under_test import ROOT, eventually
+
+BEGIN = """
+import sys, time
+from pathlib import Path
+from evcs.adapters import heartbeat
+heartbeat.begin(Path(sys.argv[1]))
+"""
+LOOPS = BEGIN + "while True: pass"
+SLEEPS = BEGIN + "time.sleep(600)"
+BUSY = BEGIN + "while True: heartbeat.beat(); sum(range(10_000))"
+STARTS = "while True: pass"
+
+
+class Stage:
+    """supervisord as the watchdog knows it, with one process as Central."""
+
+    def __init__(self, home: Path, program: str) -> None:
+        self.home, self.now = Home(home), 0.0
+        self.log: list[str] = []
+        alive = self.home.alive("central")
+        alive.parent.mkdir(parents=True)
+        alive.touch()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", program, str(alive)], cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        one = SimpleNamespace(
+            pid=self.process.pid, signal=self.process.send_signal,
+            get_state=lambda: ProcessStates.RUNNING,
+        )  # fmt: skip
+        supervisord: Any = SimpleNamespace(
+            process_groups={"central": SimpleNamespace(processes={"central": one})},
+            options=SimpleNamespace(logger=SimpleNamespace(critical=self.log.append)),
+        )
+        self.watchdog = Watchdog(supervisord, self.home, lambda: self.now)
+        self.look()
+
+    def look(self, after_s: float = LOOK_EVERY_S) -> bool:
+        """One look; whether the process is still there."""
+        self.now += after_s
+        self.watchdog.tick()
+        return not self.log
+
+    def sign(self) -> int:
+        """The time of its last sign of life."""
+        return self.home.alive("central").stat().st_mtime_ns
+
+    def is_ended(self) -> None:
+        """Looks follow each other until one has ended it."""
+        eventually("it is ended", lambda: not self.look(), every_s=0.2)
+        assert self.process.wait(10) == -signal.SIGKILL
+        assert "central" in self.log[0]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Callable[[str], Stage]]:
+    made: list[Stage] = []
+
+    def make(program: str) -> Stage:
+        made.append(Stage(tmp_path / f"h{len(made)}", program))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.process.kill()
+        one.process.wait()
+
+
+@pytest.mark.parametrize("program", [LOOPS, STARTS])
+def test_one_that_turns_without_a_sign_is_ended(
+    stage: Callable[[str], Stage], program: str
+) -> None:
+    stage(program).is_ended()
+
+
+@pytest.mark.parametrize("number", [0, signal.SIGSTOP])
+def test_one_that_sleeps_or_is_stopped_is_ended(stage: Callable[[str], Stage], number: int) -> None:
+    one = stage(SLEEPS)
+    one.process.send_signal(number)
+    one.is_ended()
+
+
+def test_a_busy_one_goes_on(stage: Callable[[str], Stage]) -> None:
+    one = stage(BUSY)
+    signs = [one.sign()]
+    for _ in range(4):
+        eventually("a sign", lambda: one.sign() != signs[-1], 20)
+        signs.append(one.sign())
+        assert all([one.look(), one.look()])
+
+
+def test_looks_after_a_pause_say_nothing(stage: Callable[[str], Stage]) -> None:
+    one = stage(SLEEPS)
+    one.process.send_signal(signal.SIGSTOP)
+    assert all(one.look(after_s) for after_s in (20.0, 0.1, 3600.0, 30.0, 0.5, 90.0, 0.1))
+
+
+def test_what_goes_wrong_ends_nothing(stage: Callable[[str], Stage]) -> None:
+    one = stage(SLEEPS)
+    one.process.kill()
+    one.process.wait()
+    assert not one.look()
+    assert "can't be looked at" in one.log[0]
+
+
+def test_a_broker_answers_and_one_that_is_stopped_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    passwords = tmp_path / "passwords"
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", str(passwords), "inspector", "x" * 43], check=True
+    )
+    conf = tmp_path / "m.conf"
+    conf.write_text(f"listener 0 {path}\nallow_anonymous false\npassword_file {passwords}\n"
+                    f"log_dest stderr\nuser root\n")  # fmt: skip
+    broker = subprocess.Popen(["mosquitto", "-c", str(conf)], stderr=subprocess.DEVNULL)
+    pulse = BrokerPulse(path, lambda: "x" * 43)
+    try:
+        eventually("it listens", path.exists, 10)
+        eventually("CONNACK, then PINGRESPs", lambda: (pulse.sign() or 0) > 4, 10)
+        broker.send_signal(signal.SIGSTOP)
+        eventually("nothing any more", lambda: pulse.sign() == pulse.sign() == pulse.sign(), 10)
+        broker.send_signal(signal.SIGCONT)
+        before = pulse.sign() or 0
+        eventually("and again", lambda: (pulse.sign() or 0) > before, 10)
+    finally:
+        broker.kill()
+        broker.wait()
+    eventually("it does not listen", lambda: pulse.sign() is None, 10)
+    pulse.close()
+
+
+def test_a_backlog_that_is_full_is_not_waited_for(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        server.listen(0)
+        made = [BrokerPulse(tmp_path / "s", lambda: "x") for _ in range(5)]
+        for _ in range(3):
+            assert {one.sign() for one in made} <= {0}
+        for one in made:
+            one.close()
+
+
+def test_a_long_password() -> None:
+    packet = connect_packet("inspector", "x" * 100)
+    assert len(packet) == 3 + (packet[1] & 0x7F) + (packet[2] << 7)
