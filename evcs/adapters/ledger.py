@@ -223,9 +223,18 @@ class LedgerReader:
         state: str | None = None,
         limit: int = 1000,
         until: str | None = None,
+        after: tuple[str, str] | None = None,
     ) -> list[dict[str, Any]]:
-        """Sessions by filter, the latest first. `since` and `until` are RFC 3339 times."""
+        """Sessions by filter, the latest first. `since` and `until` are RFC 3339 times.
+
+        `after` is started_at and session_id of one, to go on behind it.
+        """
+        if after is not None:
+            until = min(until or after[0], after[0])
         where, values = _where(cp, driver, since, state, until)
+        if after is not None:
+            where += " AND (started_at < ? OR session_id > ?)"
+            values += after
         rows = self._rows(
             f"SELECT {_COLUMNS} FROM session {where} "  # noqa: S608
             "ORDER BY started_at DESC, session_id LIMIT ?",

@@ -16,10 +16,11 @@ COLUMNS = (
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def write(out: TextIO, sessions: Iterable[Mapping[str, Any]]) -> None:
-    """A head and a row for each session, as to_json gives it."""
+def write(out: TextIO, sessions: Iterable[Mapping[str, Any]], head: bool = True) -> None:
+    """A row for each session, as to_json gives it; a head before them, if wanted."""
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    if head:
+        writer.writerow(COLUMNS)
     for one in sessions:
         writer.writerow([_cell(one.get(column)) for column in COLUMNS])
 

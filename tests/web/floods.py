@@ -191,12 +191,12 @@ def hold_half_open(port: int, count: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def never_reading(port: int) -> Iterator[None]:
-    """An event stream that is opened and not read, with little room on the way."""
+def not_reading(port: int, path: str = "/api/v1/events") -> Iterator[None]:
+    """An answer that is asked for and not read, with little room on the way."""
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         raw.connect(("127.0.0.1", port))
-        raw.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         yield
 
 

@@ -34,7 +34,7 @@ from tests.web.floods import (
     bodies_have_room,
     bodies_wait,
     hold_half_open,
-    never_reading,
+    not_reading,
     peak_mb,
     pour,
     status_of,
@@ -269,7 +269,7 @@ class TestFloods:
         names = [f"S-{number:03d}" for number in range(300)]
         with contextlib.ExitStack() as stack:
             for _ in range(50):
-                stack.enter_context(never_reading(stage.web_port))
+                stack.enter_context(not_reading(stage.web_port))
             before = peak_mb(stage.web_pid)
             for round_ in range(3):
                 for name in names:

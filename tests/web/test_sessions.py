@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
@@ -14,6 +15,7 @@ from evcs.adapters.ledger import Ledger
 from evcs.adapters.session_csv import COLUMNS
 from evcs.core.messages import ServiceStatus
 from evcs.core.session import SETTLED, Session
+from tests.web.floods import not_reading, peak_mb
 from tests.web.stage import Stage
 
 
@@ -132,3 +134,25 @@ def test_what_is_being_typed_stays_as_the_page_is_drawn_anew(stage: Stage, page:
     field.press("Enter")
     expect(page.locator("#sessions tbody tr")).to_have_count(1)
     stage.births()
+
+
+def test_who_reads_slowly_has_little_held_for_it(stage: Stage) -> None:
+    one = session(1, 1)._replace(driver="DORA")
+    times = [
+        f"2026-10-01T{n // 3600:02d}:{n // 60 % 60:02d}:00.000Z" for n in range(40_000)
+    ]  # some begin together
+    many = [one._replace(session_id=f"d{n:05d}", started_at=at) for n, at in enumerate(times)]
+    ledger = Ledger(stage.home.ledger_db)
+    ledger.commit(many, [], [])
+    ledger.close()
+    path = "/api/v1/sessions{}?driver=DORA&limit=100000"
+    found = stage.get(path.format("")).json
+    in_order = sorted(many, key=lambda row: row.session_id)
+    in_order.sort(key=lambda row: row.started_at, reverse=True)
+    assert [row["session_id"] for row in found] == [row.session_id for row in in_order]
+    before = peak_mb(stage.web_pid)
+    with contextlib.ExitStack() as stack:
+        for kind in ("", ".csv") * 6:
+            stack.enter_context(not_reading(stage.web_port, path.format(kind)))
+        assert len(stage.get(path.format("")).json) == 40_000  # by then theirs are under way
+        assert peak_mb(stage.web_pid) - before < 40

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from bottle import Bottle, HTTPResponse, request
@@ -18,6 +22,7 @@ from evcs.services.web.deps import Deps
 
 STATES = ("active", "interrupted", "settled")
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 100_000
+PART = 200
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 
 
@@ -26,18 +31,17 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/sessions")
     def sessions() -> HTTPResponse:
-        return json_response(query(deps, DEFAULT_LIMIT))
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+        return HTTPResponse(in_parts(deps, DEFAULT_LIMIT, as_json), 200, headers)
 
     @app.get("/api/v1/sessions.csv")
     def sessions_csv() -> HTTPResponse:
-        out = io.StringIO(newline="\r\n")
-        session_csv.write(out, query(deps, MAX_LIMIT))
         headers = {
             "Content-Type": "text/csv; charset=utf-8",
             "Content-Disposition": 'attachment; filename="sessions.csv"',
             "Cache-Control": "no-store",
         }
-        return HTTPResponse(out.getvalue().encode(), 200, headers)
+        return HTTPResponse(in_parts(deps, MAX_LIMIT, as_csv), 200, headers)
 
     @app.get("/api/v1/sessions/sums")
     def sums() -> HTTPResponse:
@@ -61,13 +65,45 @@ class Filter(NamedTuple):
     until: str | None
 
 
-def query(deps: Deps, limit: int) -> list[dict[str, Any]]:
-    """The sessions that the request's query names. Raises BadValue."""
-    asked, wanted = asked_for(), _limit(request.query.get("limit"), limit)
-    found: list[dict[str, Any]] = deps.in_thread(
-        lambda: deps.ledger.sessions(limit=wanted, **asked._asdict())
-    )
-    return found
+def as_json(sessions: list[dict[str, Any]], first: bool, last: bool) -> bytes:
+    """Part of a list."""
+    text = ",".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in sessions)
+    begin = "[" if first else "," if sessions else ""
+    return f"{begin}{text}{']' if last else ''}".encode()
+
+
+def as_csv(sessions: list[dict[str, Any]], first: bool, _last: bool) -> bytes:
+    """Part of a table."""
+    out = io.StringIO(newline="\r\n")
+    session_csv.write(out, sessions, head=first)
+    return out.getvalue().encode()
+
+
+def in_parts(
+    deps: Deps, limit: int, encode: Callable[[list[dict[str, Any]], bool, bool], bytes]
+) -> Iterator[bytes]:
+    """The sessions that the request's query names. Raises BadValue.
+
+    Read as they are sent, some at a time: who reads slowly has few of them held for it.
+    """
+    asked, limit = asked_for(), _limit(request.query.get("limit"), limit)
+
+    def read() -> Iterator[bytes]:
+        left, after = limit, None
+        while left > 0:
+            count = min(left, PART)
+            read_on = partial(deps.ledger.sessions, limit=count, after=after, **asked._asdict())
+            part = deps.in_thread(read_on)
+            last = len(part) < count or left == count
+            body = encode(part, after is None, last)
+            left = 0 if last else left - len(part)
+            after = (part[-1]["started_at"], part[-1]["session_id"]) if part else None
+            del part  # not held while the body is sent
+            yield body
+
+    parts = read()
+    # What the ledger can't tell is an error before anything has been sent.
+    return chain([next(parts)], parts)
 
 
 def asked_for() -> Filter:
