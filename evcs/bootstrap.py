@@ -337,3 +337,8 @@ def main() -> None:
     except EvcsError as error:
         logger.error("%s; %s", error, error.hint)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        logger.error("%s: %s; see: evcs doctor", error.filename, error.strerror)
+        sys.exit(EvcsError.exit_code)

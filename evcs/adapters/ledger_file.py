@@ -47,8 +47,7 @@ class LedgerFile:
         with ledger_schema.told(self._path):
             found = _number(self._path)
             if found is None:
-                self._write_back()
-                _log.error("%s was removed while in use; written back", self._path)
+                self._put_back()
             elif found != self._number or self._path.stat().st_size == 0:
                 ledger_mark.check(self._path)
                 raise EvcsError(f"{self._path} was replaced while in use", "evcs doctor")
@@ -57,8 +56,8 @@ class LedgerFile:
 
     def close(self) -> None:
         """Close it, with its mark as it is."""
-        with suppress(*ledger_schema.ERRORS):
-            self._remember()
+        with suppress(EvcsError):
+            self.look()
         self.db.close()
 
     def _remember(self) -> None:
@@ -69,19 +68,33 @@ class LedgerFile:
                 ledger_mark.write(self._path, mark)
                 self._mark = mark
 
-    def _write_back(self) -> None:
-        """What this process still has open is all there is: it becomes the file again."""
+    def _put_back(self) -> None:
+        """What this process still has open is all there is: it becomes the file again.
+
+        On a full disk that is tried again: the process that holds it must not end.
+        """
         temp = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+        try:
+            self._copy(temp)
+        except (OSError, *ledger_schema.ERRORS) as error:
+            _log.error("%s was removed and can't be written back yet: %s", self._path, error)
+            temp.unlink(missing_ok=True)
+            return
+        _log.error("%s was removed while in use; written back", self._path)
+        self.db.close()
+        self._open()
+
+    def _copy(self, temp: Path) -> None:
         temp.unlink(missing_ok=True)
         with closing(sqlite3.connect(temp)) as copy:
             self.db.backup(copy, pages=BEAT_EVERY_PAGES, progress=lambda *_: heartbeat.beat())
         for path in (temp, temp.parent):
             fd = os.open(path, os.O_RDONLY)
-            os.fsync(fd)
-            os.close(fd)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
         temp.rename(self._path)
-        self.db.close()
-        self._open()
 
 
 def _number(path: Path) -> tuple[int, int] | None:

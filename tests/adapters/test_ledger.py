@@ -465,6 +465,22 @@ def test_removed_while_in_use_it_is_written_back_with_every_row(path: Path) -> N
     assert not list(path.parent.glob(".*"))
 
 
+def test_removed_on_a_full_disk_it_is_written_back_once_there_is_room(disk: Disk) -> None:
+    path = disk.path / "ledger.db"
+    ledger = Ledger(path)
+    ledger.commit([settled(1)], [], [])
+    disk.fill()
+    for one in path.parent.glob("ledger.db*"):
+        one.unlink()
+    disk.fill()
+    ledger.look()
+    assert not path.exists()
+    assert not list(path.parent.glob(".*"))
+    disk.make_room()
+    ledger.close()
+    assert Ledger(path).session("S1") == settled(1)
+
+
 def test_replaced_while_in_use_it_is_not_written_over(path: Path) -> None:
     ledger = Ledger(path)
     ledger.commit([settled(1)], [], [])

@@ -35,6 +35,9 @@ def test_engine_that_exits_at_once_is_tried_for_ever(fleet: System) -> None:
     tries = log.read_text().count("exited: engine")
     eventually("several tries", lambda: log.read_text().count("exited: engine") - tries >= 4)
     assert fleet.states() == {"CP-001": "BROKEN_DOWN", "CP-002": "ACTIVATED"}
+    said = (fleet.home / "log" / "CP-001.engine.log").read_text()
+    assert "CP-001.jsonl: Is a directory" in said
+    assert "Traceback" not in said
     journal.rmdir()
     journal.write_bytes(saved)
     fleet.wait_for_state("CP-001", "ACTIVATED")
