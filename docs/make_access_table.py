@@ -37,6 +37,7 @@ IDENTITIES = {
 #: Levels of a topic: the column's own, another's.
 OWN = {"cp": "CP-001", "driver": "ALICE", "host": "main"}
 OTHER = {"cp": "CP-002", "driver": "BOB", "host": "other"}
+ACCESS = ("read", "write", "deny")
 FIXED = {"asker": ("operator", "web"), "service": ("central", "registry", "web")}
 
 
@@ -58,7 +59,7 @@ def rules(text: str) -> list[Rule]:
             continue
         if words[0] == "user" and len(words) == 2:
             user = words[1]
-        elif words[0] in ("pattern", "topic") and words[1] in ("read", "write"):
+        elif words[0] in ("pattern", "topic") and words[1] in ACCESS:
             found.append(Rule(None if words[0] == "pattern" else user, words[1], words[2]))
         else:
             raise ValueError(f"a line that is not understood: {line}")
@@ -66,13 +67,20 @@ def rules(text: str) -> list[Rule]:
 
 
 def allowed(acl: list[Rule], identity: str, access: str, topic: str) -> bool:
-    """Whether the access list lets the identity "read" or "write" the topic."""
-    return any(
-        rule.access == access
-        and rule.user in (None, identity)
-        and _matches(rule.filter.replace("%u", identity), topic)
-        for rule in acl
-    )
+    """Whether the access list lets the identity "read" or "write" the topic.
+
+    As the broker has it: first the user's own lines, then denials for all, then what all may.
+    """
+
+    def hit(user: str | None, kind: str) -> bool:
+        return any(
+            rule.user == user
+            and rule.access == kind
+            and _matches(rule.filter.replace("%u", identity), topic)
+            for rule in acl
+        )
+
+    return hit(identity, access) or (hit(None, access) and not hit(None, "deny"))
 
 
 def _matches(filter_: str, topic: str) -> bool:

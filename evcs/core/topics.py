@@ -21,11 +21,6 @@ PREFIX = "evcs/v1/"
 MAX_PAYLOAD = 65_536
 MAX_INT = 10**15
 
-#: Pattern lines of the broker's ACL: an identity X writes below X/ and reads what is
-#: addressed to it below central/X/, and central/status (contract, "The bus").
-WRITE_OWN = PREFIX + "%u/#"
-READ_OWN = PREFIX + "central/%u/#"
-
 
 #: Fields for people, which are shortened; a location is the operator's and else stays as it is.
 #: Every other text is a word, which is refused instead.

@@ -147,7 +147,7 @@ def test_what_can_not_be_read_is_counted_and_dropped_and_the_next_is_heard(
     assert len({good, *bad}) == 8
     for payload in bad:
         known.publish(CP1, "e1", meter, payload)
-    known.publish(CP1, "e1", "evcs/v1/cp/CP-1/engine/nothing", good)
+    known.publish("registry", "r", "evcs/v1/registry/cp/no.id", good)
     known.publish(CP1, "e1", meter, good)
     heard.wait(mqtt.Received)
     assert bus.dropped == len(bad) + 1

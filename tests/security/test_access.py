@@ -26,9 +26,22 @@ NOBODYS = (
     "evcs/v1/cp/CP-001/engine", "evcs/v1/cp//engine/status", "evcs/v1/cp/CP-0011/engine/status",
     "evcs/v1/driver/request", "evcs/v1/driver/ALICE/BOB/request", "evcs/v1/central",
     "evcs/v1/registry", "evcs/v1/central/central/status", "evcs/v1/manager/cp/CP-001",
+    *(f"evcs/v1/{who}/{leaf}" for who in IDENTITIES for leaf in
+      ("status", "request", "meter", "session", "reply", "event", "x", "x/y", "cp/CP-001")),
 )  # fmt: skip
 #: Where nothing is retained, as long as Central clears it.
 STRAYS = r"cp/[^/]*/engine/(meter|session|reply)|driver/[^/]*/request|(operator|web)/request"
+SAYS = {
+    "registry": r"status|cp/[^/]+",
+    "central": r"status|summary|cp/[^/]+/(state|engine/cmd)|(driver/[^/]+|operator|web)/event",
+    "web": "status|request",
+    "manager/main": r"status|cp/[^/]+",
+    "operator": "request",
+    "inspector": "(?!)",
+    "cp/engine": "status|meter|session|reply",
+    "cp/monitor": "status",
+    "driver": "request",
+}
 MARK = "evcs/v1/central/status"
 
 
@@ -50,15 +63,17 @@ def _below(topic: str, branch: str) -> bool:
 
 
 def may_write(identity: str, topic: str) -> bool:
-    """The contract's one rule, and who clears what others left."""
+    """What the contract has each identity say, and who clears what others left."""
     if not topic.startswith("evcs/v1/"):
         return False
     topic = topic.removeprefix("evcs/v1/")
-    if identity == "registry" and re.fullmatch(r"cp/[^/]*/[^/]+/status", topic):
+    if identity == "registry" and re.fullmatch(r"cp/[^/]*/(engine|monitor)/status", topic):
         return True
     if identity == "central" and re.fullmatch(STRAYS, topic):
         return True
-    return _below(topic, identity)
+    kind = re.sub(r"^(cp/)[^/]+/|^(driver)/.*", r"\1\2", identity)
+    rest = topic.removeprefix(identity + "/")
+    return rest != topic and re.fullmatch(SAYS[kind], rest) is not None
 
 
 def may_read(identity: str, topic: str) -> bool:

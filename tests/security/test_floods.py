@@ -32,15 +32,12 @@ ENGINE: dict[str, dict[str, Any]] = {
               "current_a": 1.0},
     "session": {"event": "ended", "session_id": "S", "seq": 1, "energy_wh": 1, "reason": "x"},
     "reply": {"id": "S.start", "ok": True, "error": None},
-    "unheard_of": {"a": 1},
 }  # fmt: skip
 MONITOR: dict[str, dict[str, Any]] = {
     "status": {"online": True, "boot": "b", "engine": "ok", "latency_ms": 1.0, "fault": None},
-    "x/y/z": {"a": 1},
 }
 DRIVER: dict[str, dict[str, Any]] = {
     "request": {"verb": "charge", "id": "1", "cp": CP, "energy_wh": 100},
-    "x": {"a": 1},
 }
 BAD_CPS = ("CP-001", "CP-002", "CP-003", "CP-004")
 BAD_DRIVERS = ("ALICE", "EVE")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.security.clients import MqttClient
+from tests.security.clients import REFUSED, MqttClient
 from tests.system_under_test import System, eventually
 
 CHARGE = json.dumps({"verb": "charge", "id": "r1", "cp": "CP-001", "energy_wh": 100}).encode()
@@ -83,3 +83,26 @@ def test_a_request_that_is_not_retained_is_answered_as_ever(fleet: System) -> No
         "evcs-driver", "charge", "CP-001", "--driver", "ALICE", "--kwh", "0.1", "--json"
     )
     assert '"ticket"' in done.out
+
+
+def test_a_cp_that_is_deleted_leaves_nothing_whatever_it_wrote(fleet: System) -> None:
+    """G5: five topics are all that a CP can have kept, and who is gone has none."""
+    fleet.ok("evcs-cp", "create", "CP-002")
+    leaves = ("status", "meter", "session", "reply", "request", "x", "x/y", "status/x")
+    codes = {}
+    for role in ("engine", "monitor"):
+        who = f"cp/CP-002/{role}"
+        for leaf in leaves:
+            # The broker may drop who says what it must not.
+            with MqttClient(fleet.mqtt_port, who, fleet.secret(who)) as client:
+                topic = f"evcs/v1/{who}/{leaf}"
+                codes[f"{role}/{leaf}"] = client.write(topic, b"x" * 60_000, retain=True)
+    written = {name for name, code in codes.items() if code != REFUSED}
+    engines = {"engine/status", "engine/meter", "engine/session", "engine/reply"}
+    assert written == {*engines, "monitor/status"}
+    fleet.ok("evcs-cp", "delete", "CP-002", "--yes")
+    eventually(
+        "all is gone",
+        lambda: not [one for one in fleet.retained("evcs/v1/#") if "CP-002" in one],
+        20,
+    )
