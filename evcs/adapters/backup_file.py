@@ -133,7 +133,7 @@ def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
         raise EvcsError(f"{folder} leads to a folder above it", "remove that link")
     for path in sorted(folder.iterdir()):
         if path.is_dir():
-            if path.name != STAGE:
+            if above or path.name != STAGE:
                 yield from _files(path, (*above, real))
         elif path.is_file():
             if not (path.name.startswith(".") and path.name.endswith(".tmp")):

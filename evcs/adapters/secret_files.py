@@ -72,7 +72,7 @@ def remove(home: Home, identity: str) -> None:
     import shutil
 
     path = home.secret(identity)
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

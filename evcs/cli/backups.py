@@ -43,6 +43,10 @@ def add_to(program: click.Group) -> None:
         """Restore a backup into a home that holds no system yet; evcs up then starts it."""
         manifest = _restore(call.settings.home, file.absolute())
         _tell(call, file, manifest, "restored from")
+        stored, _ = registry_db.peek(call.settings.home.registry_json)
+        for cp in stored.cps.values() if stored else ():
+            if cp.host != call.settings.host and not cp.deleted:
+                call.out.say(f"{cp.id} is of host {cp.host}, which is not here: evcs doctor")
         call.out.say("start it: evcs up --wait")
 
 

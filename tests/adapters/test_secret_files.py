@@ -8,7 +8,7 @@ import pytest
 
 from evcs.adapters import secret_files
 from evcs.config import Home
-from evcs.core.errors import Unreachable
+from evcs.core.errors import BadValue, Unreachable
 
 
 @pytest.fixture
@@ -75,3 +75,24 @@ def test_removing_takes_a_cp_whole_and_nobody_else(empty: Home) -> None:
     secret_files.remove(empty, "driver/ALICE")
     assert secret_files.names(empty, "driver") == []
     assert secret_files.names(empty, "nothing") == []
+
+
+def test_where_a_link_stands_for_a_cps_secrets_the_link_alone_goes(
+    empty: Home, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "engine").write_text("kept")
+    (empty.data / "secrets" / "cp").mkdir(parents=True)
+    (empty.data / "secrets" / "cp" / "CP-1").symlink_to(tmp_path / "elsewhere")
+    secret_files.remove(empty, "cp/CP-1")
+    assert secret_files.names(empty, "cp") == []
+    assert (tmp_path / "elsewhere" / "engine").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "cp/../../x", "/etc/x", "cp/CP-1/engine/x", "", "a\nb", "."]
+)
+def test_no_name_leads_out_of_the_home(empty: Home, name: str) -> None:
+    for look in (empty.secret, empty.journal, empty.engine_socket, empty.lock):
+        with pytest.raises(BadValue):
+            look(name)

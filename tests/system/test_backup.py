@@ -217,6 +217,15 @@ def test_a_backup_that_holds_what_no_home_does_is_refused(
     assert "Traceback" not in system.run("evcs", "restore", str(path)).err
 
 
+def test_a_cp_of_a_host_that_is_not_here_is_restored_and_named(
+    taken: tuple[System, Path, str], new_system: Callable[..., System], short_tmp: Path
+) -> None:
+    raw = _forged(lambda t: stores.add_cp(t, "FAR", host="h2"), taken[0].home)
+    system, path = new_system(), short_tmp / "far.backup"
+    done = system.ok("evcs", "restore", str(_with(taken[1], path, "data/registry.json", raw)))
+    assert "FAR is of host h2, which is not here" in done.err
+
+
 def test_folders_that_links_lead_to_are_kept_or_refused_by_name(
     taken: tuple[System, Path, str], short_tmp: Path
 ) -> None:
