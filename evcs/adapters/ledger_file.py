@@ -61,10 +61,10 @@ class LedgerFile:
         self.db.close()
 
     def _remember(self) -> None:
-        """A full disk puts the mark off: it then knows less than the ledger, never more."""
-        mark = ledger_mark.of(self.db)
-        if mark != self._mark:
-            with suppress(OSError):
+        """A full disk or a lock puts it off: the mark knows less than the ledger, never more."""
+        with suppress(OSError, *ledger_schema.ERRORS):
+            mark = ledger_mark.of(self.db)
+            if mark != self._mark:
                 ledger_mark.write(self._path, mark)
                 self._mark = mark
 
