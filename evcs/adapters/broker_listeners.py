@@ -1,4 +1,4 @@
-"""Where the broker listens, and how many connections it may have there."""
+"""Where the broker listens, and what it may take: connections, memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from evcs.core.setting_values import ALWAYS
 BASE_FDS = 64
 FDS_A_CP = 2
 MOST = 16_384
+#: Of the heap: 5 KiB a client were measured, and what waits for services that stall comes to that.
+MEMORY = 256 * 2**20
+MEMORY_A_CP = 64 * 2**10
 
 _TLS = "certfile {pem}\nkeyfile {pem}\ntls_version tlsv1.2\n"
 _BOUND = re.compile(r"^listener ([1-9]\d*) .*\nmax_connections (\d+)$", re.MULTILINE)
@@ -30,9 +33,9 @@ def strangers(limit: int, cps: int) -> int:
     return MOST if limit < 0 else min(max(room, 1), MOST)
 
 
-def write(settings: Settings, connections: int) -> None:
-    """Render the listeners of a broker that is to take so many connections over TCP."""
-    home = settings.home
+def write(settings: Settings, limit: int, cps: int) -> None:
+    """Render listeners and limits of a broker with so many open files, for so many CPs."""
+    home, connections = settings.home, strangers(limit, cps)
     owner = pwd.getpwuid(home.path.stat().st_uid).pw_name
     tls = _TLS.format(pem=certificates.server(home).relative_to(home.path))
     outer = [(settings.mqtt_port, LOOPBACK, tls if settings.mqtt_tls == ALWAYS else "")]
@@ -42,6 +45,7 @@ def write(settings: Settings, connections: int) -> None:
     text = (
         "# Rendered by `evcs up` from settings and limits; changes here are lost.\n"
         f"user {owner}\n"
+        f"memory_limit {MEMORY + MEMORY_A_CP * cps}\n"
         f"listener 0 {home.broker_socket.relative_to(home.path)}\n"
     )
     for port, address, options in outer:

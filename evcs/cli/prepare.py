@@ -61,7 +61,7 @@ def prepare(settings: Settings, say: Say, room_for: int = 0) -> int:
     broker_accounts.write(home, accounts(home, cps, drivers))
     fds = descriptors(max(len(cps), room_for))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    broker_listeners.write(settings, broker_listeners.strangers(hard, capacity(fds)))
+    broker_listeners.write(settings, hard, capacity(fds))
     return fds
 
 

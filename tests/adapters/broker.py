@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evcs.adapters import broker_accounts, mqtt
+from evcs.adapters import broker_accounts, broker_listeners, mqtt
 from evcs.cli import ports
-from evcs.config import Home
+from evcs.config import Home, Settings
 from evcs.core import topics
 from tests.system_under_test import eventually
 
@@ -24,10 +24,13 @@ class Broker:
         self.port = ports.free(1)[0]
         self._log = home.log / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
-        owner = Path(home.path).owner()
-        (home.run / "mosquitto.d" / "listeners.conf").write_text(
-            f"user {owner}\nlistener 0 run/mosquitto.sock\nlistener {self.port} 127.0.0.1\n"
-        )
+        broker_listeners.write(Settings(home, mqtt_port=self.port), 4096, 0)
+
+    @property
+    def pid(self) -> int:
+        """The running broker's pid."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def socket(self) -> Path:

@@ -86,8 +86,12 @@ class MqttClient:
 
     def all_answered(self) -> set[int]:
         """Every reason code for what was sent, once all are there."""
-        eventually("all PUBACKs", lambda: self._sent <= self._published.keys(), 60)
+        eventually("all PUBACKs", self.is_answered, 60)
         return {self._published[mid] for mid in self._sent}
+
+    def is_answered(self) -> bool:
+        """Whether all that was sent is acknowledged."""
+        return self._sent <= self._published.keys()
 
     def wait_for_answer(self, request: str) -> None:
         """Until an event about that request is heard."""
