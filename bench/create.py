@@ -49,7 +49,7 @@ def run(plan: Plan) -> list[Series]:
 
 def _by_http(call: Call, eye: Observer, cp: str) -> float:
     began = time.monotonic()
-    done = fleet.settled(call.registry.create({"id": cp}))
+    done = fleet.settled(call.registry.create({"id": cp})).done
     there = eye.wait(
         lambda told: isinstance(told, m.JudgedState) and told.cp == cp and done(told), WITHIN_S
     )

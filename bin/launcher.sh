@@ -39,6 +39,12 @@ run() {
         "$root/install.sh" --quiet >&2
     fi
     export PYTHONPATH=$root
+    if [[ -z ${EVCS_TYPED+x} ]]; then
+        # What the caller has to type before the name, for the next steps that are printed.
+        EVCS_TYPED=
+        [[ $(type -P "${0##*/}") -ef $0 ]] || printf -v EVCS_TYPED %q "${0%"${0##*/}"}"
+        export EVCS_TYPED
+    fi
     # -P: a folder named evcs where the caller happens to stand must not be imported.
     exec "${as_owner[@]}" "$root/.venv/bin/python" -P -m "$@"
 }

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.core.errors import BadValue
+from evcs.core.errors import BadValue, Denied
 from evcs.core.ids import check_id
 from evcs.core.setting_values import ALWAYS, CHECKS, REMOTE
 
@@ -218,6 +218,9 @@ _TABLES = {
 _IN_TABLES = frozenset(f"{table}_{name}" for table, names in _TABLES.items() for name in names)
 
 
+TYPED = "EVCS_TYPED"
+
+
 def crash_at() -> str:
     """The step at which this process is to end itself, for tests; see adapters.crash_points."""
     return os.environ.get("EVCS_CRASH_AT", "")
@@ -230,6 +233,11 @@ def notify_socket() -> str:
     It is taken out of the environment: no child is to speak for us, as mosquitto would.
     """
     return os.environ.pop("NOTIFY_SOCKET", "")
+
+
+def typed_folder() -> str:
+    """What has to be typed before the name of a command, such as bin/; see bin/launcher.sh."""
+    return os.environ.get(TYPED, "")
 
 
 def under_supervisord() -> bool:
@@ -257,6 +265,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
+    except PermissionError:
+        raise Denied(f"{path} can't be read by this user", "run this as its owner") from None
     except (OSError, ValueError) as error:
         raise BadValue(f"{path} can't be read: {error}", "correct the file or remove it") from None
     import tomllib

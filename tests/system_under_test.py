@@ -60,6 +60,7 @@ class System:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.env = {
             **kept,
+            "PATH": f"{commands}:{kept['PATH']}",
             "LANG": "C.UTF-8",
             "EVCS_HOME": str(home),
             "EVCS_MQTT_PORT": str(self.mqtt_port),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pwd
+import os
 import re
 from pathlib import Path
 
@@ -36,7 +36,6 @@ def strangers(limit: int, cps: int) -> int:
 def write(settings: Settings, limit: int, cps: int) -> None:
     """Render listeners and limits of a broker with so many open files, for so many CPs."""
     home, connections = settings.home, strangers(limit, cps)
-    owner = pwd.getpwuid(home.path.stat().st_uid).pw_name
     tls = _TLS.format(pem=certificates.server(home).relative_to(home.path))
     outer = [(settings.mqtt_port, LOOPBACK, tls if settings.mqtt_tls == ALWAYS else "")]
     if settings.mqtt_is_open:
@@ -44,7 +43,8 @@ def write(settings: Settings, limit: int, cps: int) -> None:
     share = max(connections // len(outer), 1)
     text = (
         "# Rendered by `evcs up` from settings and limits; changes here are lost.\n"
-        f"user {owner}\n"
+        # Root's broker would become the user mosquitto, who can't read the passwords.
+        f"{'user root' if os.geteuid() == 0 else ''}\n"
         f"memory_limit {MEMORY + MEMORY_A_CP * cps}\n"
         f"listener 0 {home.broker_socket.relative_to(home.path)}\n"
     )

@@ -22,9 +22,11 @@ class RegistryClient:
     """Calls on a Registry; errors come back as the EvcsError that it raised."""
 
     def __init__(
-        self, registry: Endpoint, token: Callable[[], str], patience_s: float = 0.0
-    ) -> None:
+        self, registry: Endpoint, token: Callable[[], str], patience_s: float = 0.0,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:  # fmt: skip
         self._registry, self._token, self._patience_s = registry, token, patience_s
+        self._timeout_s = min(timeout_s, TIMEOUT_S)
 
     def cps(self) -> list[dict[str, Any]]:
         """All CPs that are not being deleted."""
@@ -84,6 +86,11 @@ class RegistryClient:
             status, raw = answer.status, answer.read()
             found = json.loads(raw)
         except (OSError, http.client.HTTPException, ValueError):
+            if method != "GET":
+                raise Unreachable(
+                    "the Registry gave no answer; the change may have been made all the same",
+                    "see: evcs-cp list",
+                ) from None
             raise self._unreachable() from None
         finally:
             connection.close()
@@ -93,7 +100,7 @@ class RegistryClient:
 
     def _connect(self) -> http.client.HTTPConnection:
         """A connection; one that is refused is tried again while the system may be starting."""
-        connection = connect(self._registry, TIMEOUT_S)
+        connection = connect(self._registry, self._timeout_s)
         deadline = time.monotonic() + self._patience_s
         while True:
             try:

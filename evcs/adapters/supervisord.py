@@ -72,15 +72,42 @@ class _Transport(xmlrpc.client.Transport):
 
 
 def supervisord_pid(home: Home) -> int | None:
-    """The pid of the home's supervisord, by its pid file, if that process is one and lives."""
+    """The pid of the home's supervisord, by its pid file, if that process is one and lives.
+
+    Raises Denied where the home doesn't let the caller see that.
+    """
     try:
-        pid = int(home.supervisord_pid.read_text())
+        text = home.supervisord_pid.read_text()
+    except PermissionError:
+        raise Denied(f"{home.path} belongs to another user", "run this as its owner") from None
+    except OSError:
+        return None
+    try:
+        pid = int(text)
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, ValueError):
         return None
     ours = str(home.supervisord_conf).encode() in words
-    return pid if ours and state != "Z" else None
+    return pid if ours and process_state(pid) not in ("", "Z") else None
+
+
+def process_state(pid: int) -> str:
+    """The letter of a process's state as ps has it; none where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def silent(pid: int) -> Unreachable:
+    """The error of a supervisord that is there and gives no answer."""
+    if process_state(pid) == "T":
+        return Unreachable(
+            f"supervisord (pid {pid}) is stopped by a signal", f"let it go on: kill -CONT {pid}"
+        )
+    return Unreachable(
+        f"supervisord (pid {pid}) runs and does not answer", f"kill -9 {pid} ends all of it"
+    )
 
 
 class Supervisord:
@@ -108,8 +135,16 @@ class Supervisord:
             raise Denied(
                 f"{self._path} belongs to another user", "run this as the home's owner"
             ) from None
+        except TimeoutError:
+            raise self._silent() from None
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError):
             raise Unreachable("supervisord is not running here", "start it: evcs up") from None
+
+    def _silent(self) -> Unreachable:
+        try:
+            return silent(int(self._path.with_name("supervisord.pid").read_text()))
+        except (OSError, ValueError):
+            return Unreachable("supervisord does not answer", "see: evcs doctor")
 
     def pid(self) -> int:
         """supervisord's own pid."""

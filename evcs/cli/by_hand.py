@@ -74,7 +74,11 @@ def _judged(
     timeout: float,
 ) -> None:
     made = [call.registry.cp(cp) for cp in results.made]
-    fleet.wait_and_finish(call, made, results.errors, lambda _: expect, wait, timeout)
+
+    def goal(cp: dict[str, Any]) -> fleet.Goal:
+        return fleet.taken_note(cp)._replace(done=expect)
+
+    fleet.wait_and_finish(call, made, results.errors, goal, wait, timeout, "done")
 
 
 def _processes(program: click.Group) -> None:
@@ -90,8 +94,11 @@ def _processes(program: click.Group) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         call.out.say(f"{cp}:{role} pid {pid} killed")
-        changed: Callable[[Any], fleet.Expect] = lambda _: lambda s: s.since != before[cp]  # noqa: E731
-        fleet.wait_and_finish(call, [call.registry.cp(cp)], {}, changed, wait, timeout)
+
+        def changed(found: dict[str, Any]) -> fleet.Goal:
+            return fleet.taken_note(found)._replace(done=lambda s: s.since != before[cp])
+
+        fleet.wait_and_finish(call, [call.registry.cp(cp)], {}, changed, wait, timeout, "killed")
 
     @command(program)
     @click.argument("name")

@@ -7,6 +7,7 @@ from typing import Any
 
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Process
+from evcs.cli.common import typed
 from evcs.config import Home
 from evcs.core import sections
 from evcs.core.ids import RESERVED
@@ -39,7 +40,7 @@ def differences(
 
 
 def _entry(who: str, what: str, remedy: str) -> dict[str, str]:
-    return {"id": who, "difference": what, "remedy": remedy}
+    return {"id": who, "difference": what, "remedy": typed(remedy)}
 
 
 def accounts(home: Home) -> set[str]:

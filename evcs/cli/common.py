@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import math
+import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
@@ -14,8 +18,8 @@ from evcs.adapters import secret_files
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.terminal import Trusted, as_json, join, shown, style
-from evcs.config import Settings, load
-from evcs.core.errors import EvcsError, Unreachable
+from evcs.config import Settings, load, typed_folder
+from evcs.core.errors import BadValue, Denied, EvcsError, Unreachable
 
 STATE_COLOURS = {
     "ACTIVATED": "green",
@@ -24,6 +28,14 @@ STATE_COLOURS = {
     "BROKEN_DOWN": "red",
     "DISCONNECTED": "bright_black",
 }
+
+
+_COMMAND = re.compile(r"(?<![\w./-])(?=evcs(-cp|-driver)? [a-z])")
+
+
+def typed(text: str) -> str:
+    """A next step with its commands as they can be typed here: bin/evcs up."""
+    return type(text)(_COMMAND.sub(lambda _: typed_folder(), text))
 
 
 class Out:
@@ -43,12 +55,17 @@ class Out:
     def say(self, text: str) -> None:
         """A message on the way."""
         if not self.quiet and not self.json:
-            click.echo(shown(text), err=True, color=self.color)
+            click.echo(shown(typed(text)), err=True, color=self.color)
+
+    def stage(self, text: str) -> None:
+        """What is being waited for, on a terminal alone."""
+        if self.on_terminal:
+            click.echo(f"{text} ...", err=True, color=self.color)
 
     def fail(self, error: EvcsError) -> None:
         """What went wrong, and what to do next."""
         line = f"{error.message}; {error.hint}" if error.hint else error.message
-        click.echo(join(style("error:", fg="red"), line), err=True, color=self.color)
+        click.echo(join(style("error:", fg="red"), typed(line)), err=True, color=self.color)
 
     def state(self, state: str | None) -> Trusted:
         """A state's word in its colour."""
@@ -82,8 +99,14 @@ def require_running(settings: Settings, what: str, port: int | None = None) -> N
 class Call:
     """One command's settings, output and way to the Registry."""
 
-    def __init__(self, settings: Settings, out: Out) -> None:
+    def __init__(self, settings: Settings, out: Out, timeout_s: float = math.inf) -> None:
         self.settings, self.out = settings, out
+        self._deadline = time.monotonic() + timeout_s
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that the command's --timeout leaves."""
+        return max(self._deadline - time.monotonic(), 0.1)
 
     @property
     def registry(self) -> RegistryClient:
@@ -93,7 +116,8 @@ class Call:
         return RegistryClient(
             self.settings.registry,
             lambda: secret_files.read(home, "operator.token"),
-            patience(self.settings),
+            min(patience(self.settings), self.left_s),
+            self.left_s,
         )
 
 
@@ -111,13 +135,40 @@ def with_call(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, as_json: bool, quiet: bool, no_color: bool, **rest: Any) -> Any:
         out = Out(as_json, quiet, False if no_color else None)
         try:
-            return function(Call(load(), out), *args, **rest)
+            return function(Call(load(), out, rest.get("timeout", math.inf)), *args, **rest)
         except EvcsError as error:
             stop(out, error)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            stop(out, _of_machine(error))
 
     for flag in _FLAGS:
         run = flag(run)
     return run
+
+
+def _of_machine(error: OSError) -> EvcsError:
+    """What the machine refuses, as the error that says what to do."""
+    text = ": ".join(str(one) for one in (error.filename, error.strerror) if one) or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EvcsError(text, "make room, then try again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return Denied(text, "run this as its owner, or choose another home: export EVCS_HOME=...")
+    return EvcsError(text, "see: evcs doctor")
+
+
+def confirm_deletion(count: int, otherwise: str) -> None:
+    """Ask; without a yes the command ends, and `otherwise` says what has not been done."""
+    if not sys.stdin.isatty():
+        raise BadValue(f"{count} CPs would be deleted; {otherwise}", "say --yes")
+    try:
+        sure = click.confirm(f"Delete {count} CPs?", err=True)
+    except click.Abort:
+        click.echo(f"\n{otherwise}", err=True)
+        sys.exit(130)
+    if not sure:
+        raise EvcsError(otherwise, "answer y, or say --yes")
 
 
 def command(
@@ -130,7 +181,7 @@ def command(
 def stop(out: Out, error: EvcsError) -> NoReturn:
     """End with an error: its line on stderr, its JSON on stdout, its exit code."""
     if out.json:
-        found = {"code": error.code, "message": error.message, "hint": error.hint}
+        found = {"code": error.code, "message": error.message, "hint": typed(error.hint)}
         click.echo(as_json({"error": found}))
     out.fail(error)
     sys.exit(error.exit_code)
@@ -150,9 +201,14 @@ def group(name: str, text: str) -> click.Group:
 def main(program: click.Group) -> None:
     """Run a program: nearest name for a mistyped command, no traceback for what is known."""
     try:
-        code = program(prog_name=program.name, standalone_mode=False)
+        name = str(program.name)
+        completion = f"_{name.replace('-', '_')}_COMPLETE".upper()
+        code = program(
+            prog_name=f"{typed_folder()}{name}", complete_var=completion, standalone_mode=False
+        )
         sys.exit(code if isinstance(code, int) else 0)
     except click.Abort:
+        click.echo(typed("left; what was done until then stays, see: evcs status"), err=True)
         sys.exit(130)
     except click.ClickException as error:
         if "--json" in sys.argv:

@@ -27,6 +27,8 @@ from evcs.core.charge_point import needs_a_hand
 from evcs.core.errors import Conflict, EvcsError, NotFound, TimedOut, Unreachable
 from evcs.core.ids import RESERVED, check_id
 
+SETTLED_WITHIN_S = 5.0
+
 program = group("evcs", "A charging network that comes back: start, stop, see, demonstrate.")
 
 
@@ -37,7 +39,7 @@ program = group("evcs", "A charging network that comes back: start, stop, see, d
 def up(call: Call, wait: bool, timeout: float, foreground: bool) -> None:
     """Start the system; one that runs already is left as it is."""
     supervision.require_programs()
-    fresh = supervision.start(call.settings, call.out.say, foreground)
+    fresh = supervision.start(call.settings, call.out.say, foreground, stage=call.out.stage)
     call.out.say("started" if fresh else "runs already")
     if wait:
         wait_until_up(call, timeout)
@@ -47,7 +49,8 @@ def up(call: Call, wait: bool, timeout: float, foreground: bool) -> None:
 
 def wait_until_up(call: Call, timeout_s: float) -> None:
     """Wait until every service answers and every CP is judged as the Registry wants it."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + min(timeout_s, call.left_s)
+    call.out.stage("waiting for the services")
     online: set[str] = set()
     expected = {"central", "registry", "web", f"manager/{call.settings.host}"}
 
@@ -73,13 +76,13 @@ def wait_until_up(call: Call, timeout_s: float) -> None:
         for state in seen.values():
             if needs_a_hand(state.state, state.reason):
                 call.out.say(f"{state.cp}: {state.reason}; mend it, then: evcs-cp clear {state.cp}")
+    call.out.stage("waiting for supervisord to find every process steady")
     _wait_for_running(call, deadline)
 
 
 def _wait_for_running(call: Call, deadline: float) -> None:
     """supervisord calls a process RUNNING when it has stayed for a second."""
-    supervisord = Supervisord(call.settings.home.supervisor_socket)
-    while starting := [p for p in supervisord.processes() if p.state != "RUNNING"]:
+    while starting := [p for p in _processes(call) if p.state != "RUNNING"]:
         if time.monotonic() > deadline:
             one = starting[0]
             raise TimedOut(f"{one.group}:{one.name} is {one.state}", f"see: evcs logs {one.group}")
@@ -100,7 +103,7 @@ def _wait_for_port(call: Call, deadline: float) -> None:
 @command(program)
 def down(call: Call) -> None:
     """Stop everything, in order."""
-    stopped = supervision.stop(call.settings)
+    stopped = supervision.stop(call.settings, call.out.stage)
     call.out.say("stopped" if stopped else "was not running")
     call.out.data({"stopped": stopped})
 
@@ -110,8 +113,9 @@ def down(call: Call) -> None:
 @click.option("--timeout", type=click.FloatRange(1, 86_400), default=120.0, show_default=True)
 def restart(call: Call, wait: bool, timeout: float) -> None:
     """Stop everything and start it again."""
-    supervision.stop(call.settings)
-    supervision.start(call.settings, call.out.say)
+    supervision.require_own(call.settings.home)
+    supervision.stop(call.settings, call.out.stage)
+    supervision.start(call.settings, call.out.say, stage=call.out.stage)
     if wait:
         wait_until_up(call, timeout)
     call.out.say("restarted")
@@ -122,7 +126,7 @@ def restart(call: Call, wait: bool, timeout: float) -> None:
 @click.option("--check", is_flag=True, help="Exit 3 where actual is not desired.")
 def status(call: Call, check: bool) -> None:
     """Services and CPs, with their states and processes."""
-    processes = Supervisord(call.settings.home.supervisor_socket).processes()
+    processes = (_settled_processes if check else _processes)(call)
     try:
         cps = fleet.read(call)
     except EvcsError:
@@ -136,6 +140,21 @@ def status(call: Call, check: bool) -> None:
     _print_status(call, processes, cps)
     if not cps:
         call.out.say("no CP yet; create one: evcs-cp create CP-001")
+
+
+def _processes(call: Call) -> list[Process]:
+    return Supervisord(call.settings.home.supervisor_socket).processes()
+
+
+def _settled_processes(call: Call) -> list[Process]:
+    """What supervisord knows of each process: after its first second, STARTING until then."""
+    deadline = time.monotonic() + SETTLED_WITHIN_S
+    while True:
+        processes = _processes(call)
+        settled = all(process.state != "STARTING" for process in processes)
+        if settled or time.monotonic() > deadline:
+            return processes
+        time.sleep(0.05)
 
 
 def _print_status(call: Call, processes: list[Process], cps: list[dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,7 @@ import click
 from evcs.adapters.registry_http import error_from
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import by_hand, fleet, fleet_files, identities, room
-from evcs.cli.common import Call, command, group, kw, kwh, table
+from evcs.cli.common import Call, command, confirm_deletion, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.options import fields, named, named_or_all, waiting
 from evcs.cli.watch_list import watch_list
@@ -150,11 +149,11 @@ def edit(
 
 def _change(
     call: Call, ids: list[str], given: dict[str, Any],
-    expect: Callable[[dict[str, Any]], fleet.Expect], wait: bool, timeout: float,
+    goal: Callable[[dict[str, Any]], fleet.Goal], wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     results = fleet.each(ids, lambda cp: call.registry.edit(cp, given))
     made = list(results.made.values())
-    fleet.wait_and_finish(call, made, results.errors, expect, wait, timeout)
+    fleet.wait_and_finish(call, made, results.errors, goal, wait, timeout)
 
 
 @command(program)
@@ -165,9 +164,7 @@ def delete(call: Call, names: tuple[str, ...], yes: bool, wait: bool, timeout: f
     """Delete CPs, with their identities; their tickets stay."""
     ids = fleet.pick(call, names)
     if not yes and len(ids) > 1:
-        if not sys.stdin.isatty():
-            raise BadValue(f"{len(ids)} CPs would be deleted", "say --yes")
-        click.confirm(f"Delete {len(ids)} CPs?", abort=True, err=True)
+        confirm_deletion(len(ids), "nothing was deleted")
     results = fleet.each(ids, call.registry.delete)
     gone, errors = list(results.made), results.errors
     if wait and gone:
@@ -206,12 +203,12 @@ def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> N
     supervisord.stop(ids)
     supervisord.start(ids)
 
-    def anew(cp: dict[str, Any]) -> fleet.Expect:
-        done = fleet.settled(cp)
-        return lambda state: done(state) and state.since != before[cp["id"]]
+    def anew(cp: dict[str, Any]) -> fleet.Goal:
+        goal = fleet.settled(cp)
+        return goal._replace(done=lambda s: goal.done(s) and s.since != before[cp["id"]])
 
     made = [call.registry.cp(cp) for cp in ids]
-    fleet.wait_and_finish(call, made, {}, anew, wait, timeout)
+    fleet.wait_and_finish(call, made, {}, anew, wait, timeout, "restarted")
 
 
 by_hand.add_to(program)

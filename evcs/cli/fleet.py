@@ -4,22 +4,54 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from evcs.cli.common import Call
 from evcs.cli.observer import Observer, states
+from evcs.cli.progress import Progress
 from evcs.cli.terminal import join
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import BY_CODE, EvcsError, NotFound, PartFailed, TimedOut
+from evcs.core.errors import (
+    BY_CODE,
+    Conflict,
+    EvcsError,
+    NotFound,
+    PartFailed,
+    TimedOut,
+    Unreachable,
+)
 from evcs.core.ids import expand, is_id
 
 AT_ONCE = 8
 Expect = Callable[[m.JudgedState], bool]
+
+
+class Goal(NamedTuple):
+    """What is waited for of a CP: a judgement of Central's that is `done`.
+
+    It is given up when the Registry, at a later `revision`, wants other than `wanted`.
+    """
+
+    done: Expect
+    revision: int
+    wanted: Mapping[str, Any]
+
+    def overtaken(self, now: m.DesiredCp) -> str | None:
+        """What another command has done to the CP meanwhile, if it can't get there any more."""
+        if now.revision <= self.revision:
+            return None
+        if now.deleted:
+            return "deleted"
+        if now.revoked != self.wanted.get("revoked", now.revoked):
+            return "revoked" if now.revoked else "given new secrets"
+        if now.service != self.wanted.get("service", now.service):
+            return "put back into service" if now.service == "in" else "taken out of service"
+        return None
 
 
 def pick(call: Call, patterns: Iterable[str]) -> list[str]:
@@ -66,8 +98,10 @@ def read(call: Call, ids: Iterable[str] | None = None) -> list[dict[str, Any]]:
     return [merged(cp, found.get(cp["id"])) for cp in desired]
 
 
-def settled(cp: dict[str, Any]) -> Expect:
+def settled(cp: dict[str, Any]) -> Goal:
     """What Central should judge of a CP that is desired like this; a fault is final too."""
+    if cp["revoked"]:
+        return taken_note(cp)
     revision = cp["revision"]
     if cp["service"] == "out":
         done = {cp_states.OUT_OF_ORDER, cp_states.BROKEN_DOWN}
@@ -78,39 +112,47 @@ def settled(cp: dict[str, Any]) -> Expect:
         final = state.state in done or cp_states.needs_a_hand(state.state, state.reason)
         return state.revision >= revision and final
 
-    return holds
+    return Goal(holds, revision, {"service": cp["service"], "revoked": False})
 
 
-def taken_note(cp: dict[str, Any]) -> Expect:
+def taken_note(cp: dict[str, Any]) -> Goal:
     """Central knows of the change, whatever it judges."""
     revision = cp["revision"]
-    return lambda state: state.revision >= revision
+    return Goal(lambda state: state.revision >= revision, revision, {})
 
 
 def await_states(
-    call: Call, expected: dict[str, Expect], timeout_s: float
+    call: Call, goals: dict[str, Goal], timeout_s: float
 ) -> tuple[dict[str, m.JudgedState], dict[str, EvcsError]]:
-    """Wait until each CP is judged as expected. States seen last, and an error for each miss."""
+    """Wait until each CP is judged as wanted. States seen last, and an error for each miss."""
     seen: dict[str, m.JudgedState] = {}
     failed: dict[str, EvcsError] = {}
-    left = set(expected)
+    left = set(goals)
+
+    def fail(cp: str, error: EvcsError) -> None:
+        failed[cp] = error
+        left.discard(cp)
 
     def take(message: m.Message | m.Cleared) -> bool:
-        if isinstance(message, m.JudgedState) and message.cp in expected:
+        if isinstance(message, m.JudgedState) and message.cp in goals:
             seen[message.cp] = message
-            if expected[message.cp](message):
+            if goals[message.cp].done(message):
                 left.discard(message.cp)
-                bar.advance_to(len(expected) - len(left))
+                bar.advance_to(len(goals) - len(left))
         elif isinstance(message, m.Applied) and message.cp in left and not message.ok:
-            failed[message.cp] = EvcsError(
-                f"{message.cp} can't be started: {message.error}", "see log/cp-manager.log"
-            )
-            left.discard(message.cp)
+            why = f"{message.cp} can't be started: {message.error}"
+            fail(message.cp, EvcsError(why, "see log/cp-manager.log"))
+        elif isinstance(message, m.DesiredCp) and message.cp in left:
+            what = goals[message.cp].overtaken(message)
+            if what:
+                why = f"{message.cp} was {what} by another command meanwhile"
+                fail(message.cp, Conflict(why, f"see: evcs-cp show {message.cp}"))
         return not left
 
-    subscriptions = [topics.of_kind(m.JudgedState), topics.of_kind(m.Applied)]
-    with Progress(call, len(expected)) as bar, Observer(call.settings, subscriptions) as observer:
-        observer.wait(take, timeout_s)
+    kinds = (m.JudgedState, m.Applied, m.DesiredCp)
+    subscriptions = [topics.of_kind(kind) for kind in kinds]
+    with Progress(call, len(goals)) as bar, Observer(call.settings, subscriptions) as observer:
+        observer.wait(take, min(timeout_s, call.left_s))
     for cp in left:
         state = seen.get(cp)
         why = f" ({state.reason})" if state and state.reason else ""
@@ -149,7 +191,7 @@ def await_gone(call: Call, ids: list[str], timeout_s: float) -> dict[str, EvcsEr
         for cp in ids:
             check(cp)
         if left:
-            observer.wait(take, timeout_s)
+            observer.wait(take, min(timeout_s, call.left_s))
     return {
         cp: TimedOut(
             f"{cp} is still being deleted after {timeout_s:g} s",
@@ -184,7 +226,11 @@ def each(ids: list[str], do: Callable[[str], Any]) -> Results:
             return error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = dict(zip(ids, pool.map(one, ids), strict=True))
+        try:
+            found = dict(zip(ids, pool.map(one, ids), strict=True))
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     errors = {cp: value for cp, value in found.items() if isinstance(value, EvcsError)}
     return Results({cp: value for cp, value in found.items() if cp not in errors}, errors)
 
@@ -198,15 +244,26 @@ def wait_and_finish(
     call: Call,
     made: list[dict[str, Any]],
     errors: dict[str, EvcsError],
-    expect: Callable[[dict[str, Any]], Expect],
+    goal: Callable[[dict[str, Any]], Goal],
     wait: bool,
     timeout: float,
+    so_far: str = "registered",
 ) -> None:
-    """Wait for Central's judgement of what was changed, and print how it ended."""
+    """Wait for Central's judgement of what was changed, and print how it ended.
+
+    `so_far`: what has become of the change already, whatever cuts the wait short.
+    """
     if not wait or not made:
         finish(call, [merged(cp, None) for cp in made], errors)
         return
-    seen, late = await_states(call, {cp["id"]: expect(cp) for cp in made}, timeout)
+    done = f"{so_far}: {made[0]['id'] if len(made) == 1 else f'{len(made)} CPs'}"
+    try:
+        seen, late = await_states(call, {cp["id"]: goal(cp) for cp in made}, timeout)
+    except Unreachable as error:
+        raise Unreachable(f"{done}; but {error.message}", error.hint) from None
+    except KeyboardInterrupt:
+        call.out.say(f"{done}; left before Central had judged it, see: evcs-cp list")
+        raise SystemExit(130) from None
     rows = [merged(cp, seen.get(cp["id"])) for cp in made if cp["id"] not in late]
     finish(call, rows, {**errors, **late})
 
@@ -236,33 +293,3 @@ def finish(call: Call, rows: list[dict[str, Any]], errors: dict[str, EvcsError])
 def error_json(error: EvcsError) -> dict[str, str]:
     """An error as the commands' JSON has it."""
     return {"code": error.code, "message": error.message, "hint": error.hint}
-
-
-class Progress:
-    """A bar with the time left, on a terminal and for more than one CP alone."""
-
-    def __init__(self, call: Call, total: int) -> None:
-        self._bar: Any = None
-        if call.out.on_terminal and total > 1:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-            self._bar = Progress(
-                BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True,
-            )  # fmt: skip
-            self._task = self._bar.add_task("", total=total)
-
-    def advance_to(self, done: int) -> None:
-        """So many are done."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done)
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()

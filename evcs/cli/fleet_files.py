@@ -10,7 +10,7 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.cli import fleet, room
-from evcs.cli.common import Call, command
+from evcs.cli.common import Call, command, confirm_deletion
 from evcs.cli.options import waiting
 from evcs.cli.terminal import join, style
 from evcs.core import fleet_file
@@ -114,16 +114,13 @@ def _told(changes: Changes) -> dict[str, Any]:
 def _confirm(changes: Changes, yes: bool) -> None:
     if not changes.remove or yes:
         return
-    count = f"{len(changes.remove)} CPs"
-    if not sys.stdin.isatty():
-        raise BadValue(f"{count} would be deleted; nothing was applied", "say --yes")
-    click.confirm(f"Delete {count}?", abort=True, err=True)
+    confirm_deletion(len(changes.remove), "nothing was applied")
 
 
 def _apply(call: Call, changes: Changes, wait: bool, timeout: float) -> dict[str, EvcsError]:
     """Do it: creations in one commit, then edits, then deletions; the errors by id."""
     errors: dict[str, EvcsError] = {}
-    expected: dict[str, fleet.Expect] = {}
+    expected: dict[str, fleet.Goal] = {}
     if changes.create:
         answers = call.registry.create_many(changes.create)
         for asked, answer in zip(changes.create, answers, strict=True):

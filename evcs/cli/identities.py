@@ -34,6 +34,9 @@ def add_to(program: click.Group) -> None:
         fleet.wait_and_finish(call, made, results.errors, fleet.settled, wait, timeout)
 
 
-def _revoked(cp: dict[str, Any]) -> fleet.Expect:
+def _revoked(cp: dict[str, Any]) -> fleet.Goal:
     known = fleet.taken_note(cp)
-    return lambda state: known(state) and state.state == cp_states.DISCONNECTED
+    return known._replace(
+        done=lambda state: known.done(state) and state.state == cp_states.DISCONNECTED,
+        wanted={"revoked": True},
+    )

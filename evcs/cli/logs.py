@@ -48,7 +48,8 @@ def show_logs(
 
 def _log_files(call: Call, name: str) -> list[Path]:
     folder = call.settings.home.log
-    known = {path.stem: path for path in folder.glob("*.log")}
+    found = folder.iterdir() if folder.exists() else ()
+    known = {path.stem: path for path in found if path.suffix == ".log"}
     name = name.replace(":", ".")
     hits = [
         path for stem, path in sorted(known.items()) if stem == name or stem.startswith(f"{name}.")

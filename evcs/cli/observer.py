@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from evcs.adapters import mqtt, secret_files
+from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import patience, require_running
 from evcs.config import Home, Settings
 from evcs.core import messages as m
@@ -28,6 +29,7 @@ class Observer:
         identity: str = "inspector", decode: Callable[[str, bytes], Any] = topics.decode,
     ) -> None:  # fmt: skip
         require_running(settings, "the broker")
+        self._home = settings.home
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         password = secret_files.read(settings.home, identity)
         account = mqtt.Account(settings.home.broker_socket, identity, lambda: password)
@@ -88,7 +90,9 @@ class Observer:
         while True:
             now = time.monotonic()
             if needs_central and not self._central and now - started > SILENT_CENTRAL_S:
-                raise Unreachable("Central does not answer", "see: evcs logs central")
+                runs = supervisord_pid(self._home) is not None
+                hint = "see: evcs logs central" if runs else "start it: evcs up"
+                raise Unreachable("Central does not answer", hint)
             message = self.next(min(deadline, now + 0.5))
             if message is not None and take(message):
                 return True

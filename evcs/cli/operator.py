@@ -32,7 +32,7 @@ def ask_operator(
 
     subscriptions = [topics.of_kind(m.OperatorEvent, asker="operator")]
     with Observer(call.settings, subscriptions, "operator") as observer:
-        if not observer.ask(asked, take, ANSWER_WITHIN_S):
+        if not observer.ask(asked, take, min(ANSWER_WITHIN_S, call.left_s)):
             raise Unreachable(f"no answer to {verb}", "see: evcs logs central")
     answer = answers[0]
     if not answer.ok:

@@ -20,7 +20,7 @@ from evcs.adapters import (
 )
 from evcs.adapters.files import make_folder, remove_leftovers, write_atomic
 from evcs.adapters.section_files import SectionFiles
-from evcs.config import INSTALL_ROOT, Home, Settings, to_environment
+from evcs.config import INSTALL_ROOT, TYPED, Home, Settings, to_environment
 from evcs.core import messages as m
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.reconcile import wanted_here
@@ -155,7 +155,7 @@ def environment(settings: Settings) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in KEPT or name.startswith("EVCS_")
+        if name in KEPT or (name.startswith("EVCS_") and name != TYPED)
     }
     path = kept.get("PATH", "/usr/bin:/bin")
     return {

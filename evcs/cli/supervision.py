@@ -9,13 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
 
 from evcs.adapters.files import hold_lock, make_folder
-from evcs.adapters.supervisord import Supervisord, supervisord_pid
+from evcs.adapters.supervisord import Supervisord, process_state, silent, supervisord_pid
 from evcs.cli import ports, prepare
-from evcs.config import Settings
-from evcs.core.errors import Conflict, EvcsError, TimedOut, Unreachable
+from evcs.config import Home, Settings
+from evcs.core.errors import Conflict, Denied, EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
 
 ANSWER_WITHIN_S = 300.0
@@ -23,6 +23,10 @@ END_WITHIN_S = 60.0
 ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 
 Say = Callable[[str], None]
+
+
+def quiet(_text: str) -> None:
+    """Say nothing."""
 
 
 def require_programs() -> None:
@@ -35,22 +39,37 @@ def require_programs() -> None:
 
 def running(settings: Settings) -> int | None:
     """supervisord's pid, if it runs for this home."""
-    if supervisord_pid(settings.home) is None:
+    pid = supervisord_pid(settings.home)
+    if pid is None:
         return None
+    if process_state(pid) == "T":
+        raise silent(pid)
     try:
         return Supervisord(settings.home.supervisor_socket).pid()
     except Unreachable:
         pid = supervisord_pid(settings.home)
         if pid is None:
             return None
-        raise Unreachable(
-            f"supervisord (pid {pid}) runs and does not answer", f"kill -9 {pid} ends all of it"
-        ) from None
+        raise silent(pid) from None
 
 
-def start(settings: Settings, say: Say, foreground: bool = False, room_for: int = 0) -> bool:
+def require_own(home: Home) -> None:
+    """In another's home root's files would stop the owner's system. Raises Denied."""
+    with suppress(FileNotFoundError):
+        owner = home.path.stat().st_uid
+        if owner != os.geteuid():
+            raise Denied(
+                f"the home {home.path} is another user's (uid {owner})",
+                "run this as its owner, or choose another home: export EVCS_HOME=...",
+            )
+
+
+def start(
+    settings: Settings, say: Say, foreground: bool = False, room_for: int = 0, stage: Say = quiet
+) -> bool:
     """Start the system, with limits for so many CPs at least; False where it runs already."""
     home = settings.home
+    require_own(home)
     make_folder(home.path)
     make_folder(home.run, 0o700)
     lock = hold_lock(home.lock("up"), "evcs up")
@@ -63,6 +82,7 @@ def start(settings: Settings, say: Say, foreground: bool = False, room_for: int 
             return False
         ports.check_ports(settings)
         fds = prepare.prepare(settings, say, room_for)
+        stage("starting broker, services and CPs")
         command = [
             sys.executable, "-P", "-m", "evcs.adapters.supervisord_main",
             "-c", str(home.supervisord_conf), "-a", str(fds),
@@ -112,7 +132,7 @@ def _complete(settings: Settings, say: Say) -> None:
         say(f"started again: {', '.join([*missing, *ended])}")
 
 
-def stop(settings: Settings) -> bool:
+def stop(settings: Settings, stage: Say = quiet) -> bool:
     """Stop everything in order; False where nothing runs."""
     supervisord = Supervisord(settings.home.supervisor_socket)
     pid = running(settings)
@@ -120,6 +140,7 @@ def stop(settings: Settings) -> bool:
         return False
     # By itself supervisord stops one group after the other, about a second each.
     groups = supervisord.groups()
+    stage(f"stopping {len(groups - RESERVED)} CPs and the services")
     # The CP Manager goes first: it would start again what it finds stopped.
     first, last = frozenset({"cp-manager"}), frozenset({"mosquitto"})
     for layer in (
@@ -158,8 +179,4 @@ def _wait_until(done: Callable[[], bool], otherwise: str, within_s: float = END_
 
 
 def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    return process_state(pid) not in ("", "Z")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -12,6 +11,7 @@ from evcs.adapters import certificates
 from evcs.adapters.certificates import Certificate
 from evcs.adapters.supervisord import Supervisord, supervisord_pid
 from evcs.cli.common import Call, command
+from evcs.cli.supervision import require_own
 from evcs.config import Settings
 from evcs.core.errors import Conflict, EvcsError
 from evcs.core.setting_values import check_name
@@ -60,8 +60,7 @@ def make(settings: Settings, names: set[str], renew: bool) -> tuple[Certificate,
     Raises Conflict where the one that is there comes from elsewhere.
     """
     home = settings.home
-    if home.path.exists() and home.path.stat().st_uid != os.geteuid():
-        raise Conflict(f"the home {home.path} is another user's", "run this as its owner")
+    require_own(home)
     before = None
     if certificates.server(home).exists():
         with suppress(EvcsError):

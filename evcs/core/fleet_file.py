@@ -24,6 +24,17 @@ from evcs.core.ids import check_id, expand, same
 
 MAX_BYTES = 4 * 1024 * 1024
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*cp[ \t]*\]\]")
+# tomllib's time grows with the square of a key's parts, and no key of ours has two. Texts and
+# comments are passed over whole.
+_STRING = r"""(?:"(?:\\.|[^"\\\n])*+"|'[^'\n]*+')"""
+_PART = rf"(?:[A-Za-z0-9_-]++|{_STRING})"
+_MOST_PARTS = 4
+_LONG_KEY = re.compile(
+    rf"(?P<key>{_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{_MOST_PARTS}}})"
+    r"|\"{3}(?:\\.|[^\\])*?\"{3}|'{3}.*?'{3}"
+    rf"|{_PART}|\#[^\n]*+",
+    re.DOTALL,
+)
 _TABLE = re.compile(r"^[ \t]*\[")
 
 
@@ -80,6 +91,7 @@ class _Lines:
 def parse(raw: bytes) -> list[Wanted]:
     """The CPs that a file asks for. Raises BadValue with line and key."""
     text = _text(raw)
+    _refuse_long_keys(text)
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -103,6 +115,15 @@ def parse(raw: bytes) -> list[Wanted]:
                 "ids are unique whatever their case",
             )
     return wanted
+
+
+def _refuse_long_keys(text: str) -> None:
+    for found in _LONG_KEY.finditer(text):
+        if found["key"]:
+            line = text.count("\n", 0, found.start()) + 1
+            raise BadValue(
+                f"line {line}: a key of more than {_MOST_PARTS} parts", "nothing was applied"
+            )
 
 
 def _text(raw: bytes) -> str:

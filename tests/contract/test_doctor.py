@@ -22,8 +22,8 @@ from evcs.core.desired import new_cp
 from tests.system_under_test import ROOT, System, eventually
 
 ALWAYS = {
-    "versions", "root", "ports", "open files", "processes", "memory", "disk", "clock", "store",
-    "ledger", "section files", "secrets", "identities", "system", "services",
+    "versions", "root", "home", "ports", "open files", "processes", "memory", "disk", "clock",
+    "store", "ledger", "section files", "secrets", "identities", "system", "services",
     "orphans and doubles", "journals", "certificates", "bus", "retained messages", "fleet",
     "broker's room",
 }  # fmt: skip

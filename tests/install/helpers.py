@@ -12,10 +12,10 @@ from evcs.cli import ports
 ROOT = Path(__file__).resolve().parents[2]
 
 
-# Where the tests are root's: a user namespace in which the owner of what they made is nobody,
-# with no right over anything else.
+# Where the tests are root's: a user namespace in which the owner of what they made is somebody
+# whose number has no name, with no right over anything else.
 AS_NOBODY = (
-    ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
+    ["unshare", "--user", "--map-user=54321", "--map-group=54321", "--"]
     if os.geteuid() == 0
     else []
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from evcs.cli.common import Call, command, table
+from evcs.cli.common import Call, command, table, typed
 from evcs.cli.doctor import broker, home, live, machine
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.sight import Sight
@@ -53,7 +53,8 @@ def _mend(call: Call, one: Finding, fix: Callable[[], str]) -> list[str]:
 def examine(call: Call) -> list[Finding]:
     """Every check once, on one look."""
     sight = Sight(call)
-    return [_run(check, sight) for check in CHECKS]
+    found = (_run(check, sight) for check in CHECKS)
+    return [one._replace(remedy=typed(one.remedy)) for one in found]
 
 
 def _run(check: Callable[[Sight], Finding], sight: Sight) -> Finding:

@@ -111,4 +111,15 @@ def owner(sight: Sight) -> Finding:
     return rules.owner(os.geteuid(), sight.home.path.stat().st_uid)
 
 
-CHECKS = (programs, owner, ports, open_files, processes, memory, disk, clock)
+def writable(sight: Sight) -> Finding:
+    """Whether the home's folders can be written at all."""
+    home = sight.home
+    folders = (home.path, home.path / "conf", home.sections, home.data, home.run, home.log)
+    for folder in folders:
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            remedy = "run this as its owner, or choose another home: export EVCS_HOME=..."
+            return Finding("home", FAIL, f"{folder} can't be written", remedy)
+    return Finding("home", OK, "can be written")
+
+
+CHECKS = (programs, owner, writable, ports, open_files, processes, memory, disk, clock)

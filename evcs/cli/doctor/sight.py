@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from evcs.cli.common import Call
 from evcs.cli.observer import Observer
 from evcs.core import messages as m
 from evcs.core import strict_json, topics
-from evcs.core.errors import EvcsError
+from evcs.core.errors import Denied, EvcsError
 from evcs.core.stored import Stored
 
 BUS_WITHIN_S = 3.0
@@ -31,7 +32,9 @@ class Sight:
 
     def __init__(self, call: Call) -> None:
         self.call, self.settings, self.home = call, call.settings, call.settings.home
-        self.pid = supervisord_pid(self.home)
+        self.pid = None
+        with suppress(Denied):
+            self.pid = supervisord_pid(self.home)
 
     @cached_property
     def stored(self) -> tuple[Stored | None, dict[Path, str]]:

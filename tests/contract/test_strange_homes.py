@@ -1,0 +1,114 @@
+"""Homes that are another's, can't be written, have no room: one line each, and nothing left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.install.helpers import AS_NOBODY
+from tests.system_under_test import Done, System
+
+COMMANDS = (
+    "evcs down", "evcs restart", "evcs status", "evcs status --check", "evcs sessions",
+    "evcs audit", "evcs logs", "evcs open", "evcs watch", "evcs tls init", "evcs driver list",
+    "evcs backup {tmp}/b", "evcs-cp list", "evcs-cp create CP-001", "evcs-cp export",
+    "evcs-driver list --driver ALICE",
+)  # fmt: skip
+
+
+@pytest.fixture
+def empty(new_system: Callable[..., System]) -> Iterator[System]:
+    """A home that is not started, and is opened again at the end."""
+    system = new_system()
+    system.home.mkdir()
+    yield system
+    for path in (system.home, *system.home.iterdir()):
+        path.chmod(0o700)
+    assert not system.stray_pids()
+
+
+def as_nobody(system: System, command: str) -> Done:
+    done = subprocess.run(
+        [*AS_NOBODY, "bash", "-c", command], env=system.env, cwd=system.home.parent, text=True,
+        capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def refused(done: Done, *codes: int) -> str:
+    """A refusal in one line, which it returns."""
+    assert done.code in codes, done
+    assert "Traceback" not in done.err
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: "), done
+    assert "; " in line, line
+    return line
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_home_that_others_may_not_look_into(empty: System, command: str, tmp_path: Path) -> None:
+    for name in ("data", "run", *(["log"] if command == "evcs logs" else [])):
+        (empty.home / name).mkdir(0o000)
+    line = refused(as_nobody(empty, command.format(tmp=tmp_path)), 9)
+    assert "owner" in line
+    assert "evcs up" not in line
+
+
+def test_a_home_that_can_not_be_written(empty: System) -> None:
+    (empty.home / "conf").mkdir(0o000)
+    refused(as_nobody(empty, "evcs config show"), 9)
+    (empty.home / "conf").rmdir()
+    empty.home.chmod(0o555)
+    for command in ("evcs up", "evcs up --foreground", "evcs restart", "evcs tls init"):
+        line = refused(as_nobody(empty, command), 9)
+        assert "EVCS_HOME" in line
+    doctor = as_nobody(empty, "evcs doctor")
+    assert doctor.code == 1
+    assert f"{empty.home} can't be written" in doctor.out
+
+
+def test_root_leaves_nothing_in_another_users_home(empty: System) -> None:
+    home = empty.home
+    if os.geteuid() == 0:
+        os.chown(home, 54321, 54321)
+    else:
+        home = Path("/usr")
+    before = sorted(home.iterdir())
+    for command in ("up", "restart", "tls init"):
+        line = refused(empty.run("evcs", *command.split(), EVCS_HOME=str(home)), 9)
+        assert "another user's" in line
+    assert sorted(home.iterdir()) == before
+
+
+def test_no_room(empty: System) -> None:
+    done = as_nobody(empty, "ulimit -f 0; exec evcs up")
+    assert "File too large" in refused(done, 1)
+
+
+def test_a_supervisord_that_is_stopped(new_system: Callable[..., System]) -> None:
+    system = new_system()
+    system.up()
+    pid = system.supervisord_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for command in ("status", "down", "up"):
+            line = refused(system.run("evcs", command), 6)
+            assert f"is stopped by a signal; let it go on: kill -CONT {pid}" in line
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    system.ok("evcs", "down")
+
+
+def test_a_fleet_file_with_a_key_of_many_parts(new_system: Callable[..., System]) -> None:
+    system = new_system()
+    system.home.mkdir()
+    path = system.home / "fleet.toml"
+    path.write_text(".".join(["a"] * 200_000) + " = 1\n")
+    done = system.run("evcs-cp", "apply", "-f", str(path), timeout=10)
+    assert "line 1: a key of more than 4 parts" in refused(done, 2)

@@ -1,0 +1,122 @@
+"""What a person at a terminal meets: questions, Ctrl-C, progress, next steps, other terminals."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from tests.system_under_test import ROOT, Done, System, eventually
+
+
+@pytest.fixture(scope="module")
+def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+    system = new_system()
+    system.up()
+    system.ok("evcs-cp", "create", "CP-{001..003}")
+    yield system
+    system.down()
+
+
+def at_terminal(system: System, *command: str, answer: str = "") -> Done:
+    """A command with a terminal as stdin and stderr, and what was typed there."""
+    ours, theirs = pty.openpty()
+    os.write(ours, answer.encode())
+    process = subprocess.Popen(
+        [ROOT / "bin" / command[0], *command[1:]], env={**system.env, "TERM": "xterm"},
+        stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, text=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the terminal's end
+        while more := os.read(ours, 65_536):
+            shown += more
+    os.close(ours)
+    out, _ = process.communicate(timeout=60)
+    return Done(process.returncode, out, shown.decode())
+
+
+def test_a_no_is_said_and_has_an_exit_code(fleet: System) -> None:
+    done = at_terminal(fleet, "evcs-cp", "delete", "CP-00{1..2}", answer="n\n")
+    assert done.code == 1
+    assert "nothing was deleted" in done.err
+    assert len(fleet.states()) == 3
+
+
+def test_progress_is_told_on_a_terminal_alone(fleet: System) -> None:
+    done = at_terminal(fleet, "evcs", "restart")
+    assert done.code == 0, done
+    stages = ("stopping 3 CPs", "starting broker, services", "waiting for the services")
+    assert [stage for stage in stages if stage not in done.err] == []
+    assert fleet.ok("evcs", "up", "--wait").err == "runs already\n"
+
+
+def test_check_is_well_right_after_a_create(fleet: System) -> None:
+    for number in range(3):
+        fleet.ok("evcs-cp", "create", f"N-{number}")
+        done = fleet.run("evcs", "status", "--check")
+        assert done.code == 0, done
+    fleet.ok("evcs-cp", "delete", "N-*", "--yes")
+
+
+def test_a_stop_that_another_terminal_undoes_ends_at_once(fleet: System) -> None:
+    """Central hangs, so that it judges neither."""
+    central = fleet.steady()["central"]
+    os.kill(central, signal.SIGSTOP)
+    stop = fleet.spawn("evcs-cp", "stop", "CP-001")
+    eventually(
+        "registered",
+        lambda: fleet.http("GET", f"{fleet.registry_url}/api/v1/cps/CP-001")[1]["service"] == "out",
+    )
+    fleet.ok("evcs-cp", "resume", "CP-001", "--no-wait")
+    _, told = stop.communicate(timeout=20)
+    os.kill(central, signal.SIGCONT)
+    assert stop.returncode == 5, told
+    assert "CP-001 was put back into service by another command meanwhile" in told
+    fleet.wait_for_state("CP-001", "ACTIVATED")
+
+
+def test_a_create_that_central_does_not_judge_is_registered_and_says_so(fleet: System) -> None:
+    fleet.ok("supervisorctl", "stop", "central")
+    try:
+        done = fleet.run("evcs-cp", "create", "Z-001")
+        assert done.code == 6
+        assert "registered: Z-001; but Central does not answer" in done.err
+        log = fleet.home / "log" / "mosquitto.log"
+        before = log.read_text().count("u'inspector'")
+        bulk = fleet.spawn("evcs-cp", "create", "Z-{002..009}")
+        eventually("it listens", lambda: log.read_text().count("u'inspector'") > before)
+        bulk.send_signal(signal.SIGINT)
+        _, told = bulk.communicate(timeout=20)
+        assert bulk.returncode == 130
+        assert "registered: 8 CPs; left before Central had judged it" in told
+    finally:
+        fleet.ok("supervisorctl", "start", "central")
+    fleet.wait_for_state("Z-009", "ACTIVATED")
+
+
+def test_the_timeout_holds_while_the_registry_hangs(fleet: System) -> None:
+    pid = fleet.steady()["registry"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = fleet.run("evcs-cp", "create", "Y-001", "--timeout", "2", timeout=15)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert done.code == 6
+    assert "gave no answer" in done.err or "does not answer" in done.err
+
+
+def test_next_steps_are_as_they_can_be_typed(fleet: System) -> None:
+    bare = {**fleet.env, "PATH": os.environ["PATH"]}
+    for folder, cwd in (("bin/", ROOT), (f"{ROOT}/bin/", fleet.home)):
+        done = subprocess.run(
+            [f"{folder}evcs-cp", "show", "CP-404"], env=bare, cwd=cwd, capture_output=True,
+            text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert done.stderr == f"error: no CP CP-404; list them with: {folder}evcs-cp list\n"
+    assert fleet.run("evcs-cp", "show", "CP-404").err.endswith(" with: evcs-cp list\n")
