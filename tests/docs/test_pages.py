@@ -157,6 +157,11 @@ def test_topics_names_the_fields_of_a_session():
         assert f"`{field}`" in page
 
 
+def test_no_command_has_a_password_among_its_arguments():
+    said = [step.command for page in pages.PAGES for step in pages.steps(page)]
+    assert [one for one in said if " -P " in one and not one.startswith("printf")] == []
+
+
 def test_each_dependency_has_its_reason():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
