@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from evcs import __version__
@@ -16,6 +16,7 @@ from evcs.config import Settings, load, under_supervisord
 from evcs.core.errors import EvcsError
 from evcs.core.ids import check_id
 from evcs.core.messages import ServiceStatus
+from evcs.core.setting_values import FORK
 
 if TYPE_CHECKING:
     from evcs.adapters.mqtt import Account
@@ -68,9 +69,6 @@ def _end_if_orphaned(settings: Settings) -> None:
 
 def run_engine(settings: Settings, cp: str) -> None:
     """The Engine of a CP."""
-    from evcs.adapters.light_paho import lighten
-
-    lighten()
     from evcs.adapters import clock, engine_health, mqtt
     from evcs.adapters.journal import Journal
     from evcs.core.charger import EmulatedCharger
@@ -94,9 +92,6 @@ def run_engine(settings: Settings, cp: str) -> None:
 
 def run_monitor(settings: Settings, cp: str) -> None:
     """The Monitor of a CP."""
-    from evcs.adapters.light_paho import lighten
-
-    lighten()
     from evcs.adapters import clock, mqtt
     from evcs.services import loop, monitor
 
@@ -298,6 +293,28 @@ def run_web(settings: Settings) -> None:
     web.bus.stop()
 
 
+def run_supervisord(settings: Settings, args: Sequence[str]) -> None:
+    """supervisord, which forks the CPs' processes: what they import is loaded here, once."""
+    import encodings.ascii  # noqa: F401
+
+    import evcs.adapters.clock
+    import evcs.adapters.engine_health
+    import evcs.adapters.journal
+    import evcs.adapters.log
+    import evcs.adapters.mqtt
+    import evcs.adapters.secret_files
+    import evcs.core.charger
+    import evcs.services.engine
+    import evcs.services.loop
+    import evcs.services.monitor  # noqa: F401
+    from evcs.adapters import supervisord_server
+
+    roles = _CP_PROCESSES.keys() if settings.cp_start == FORK else ()
+    supervisord_server.main(
+        args, supervisord_server.Forked(roles, lambda words: play(words, settings))
+    )
+
+
 _SERVICES: dict[str, Callable[[Settings], None]] = {
     "registry": run_registry,
     "central": run_central,
@@ -319,21 +336,34 @@ def _run_service(settings: Settings, role: str) -> None:
 
 def main() -> None:
     """Play the role that the command line names, until told to stop."""
+    play(sys.argv[1:])
+
+
+def play(words: Sequence[str], settings: Settings | None = None) -> None:
+    """Play a role: `central`, `engine CP-001`. Raises SystemExit for one that there isn't.
+
+    A fork is given the settings of supervisord, which has the same environment.
+    """
     from evcs.adapters import log
 
-    role, *rest = sys.argv[1:] or ["?"]
-    logger = log.setup(f"{rest[0]} {role}" if rest else role)
+    role, *rest = words or ["?"]
+    who = f"{rest[0]} {role}" if rest and role in _CP_PROCESSES else role
+    logger = log.setup(who)
     try:
-        settings = load()
+        settings = settings or load()
+        if role == "supervisord":
+            run_supervisord(settings, rest)
+            return
         _end_if_orphaned(settings)
-        if role in _SERVICES or role in _CP_PROCESSES:
-            logger.info("version=%s starts", __version__)
         if role in _CP_PROCESSES and len(rest) == 1:
+            logger.info("version=%s starts", __version__)
             _CP_PROCESSES[role](settings, check_id("CP", rest[0]))
         elif role in _SERVICES and not rest:
+            logger.info("version=%s starts", __version__)
             _run_service(settings, role)
         else:
-            sys.exit(f"usage: python -m evcs {'|'.join((*_SERVICES, *_CP_PROCESSES))} [CP]")
+            roles = ("supervisord", *_SERVICES, *_CP_PROCESSES)
+            sys.exit(f"usage: python -m evcs {'|'.join(roles)} [CP]")
     except EvcsError as error:
         logger.error("%s; %s", error, error.hint)
         sys.exit(error.exit_code)

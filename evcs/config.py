@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue, Denied
 from evcs.core.ids import check_id
-from evcs.core.setting_values import ALWAYS, CHECKS, REMOTE
+from evcs.core.setting_values import ALWAYS, CHECKS, FORK, REMOTE
 
 INSTALL_ROOT = Path(__file__).resolve().parent.parent
 
@@ -159,6 +159,7 @@ class Settings(NamedTuple):
     http_name: str = ""
     keep_sessions_days: int = 0
     keep_audit_days: int = 0
+    cp_start: str = FORK
 
     @property
     def mqtt_is_open(self) -> bool:
@@ -209,6 +210,7 @@ _ENVIRONMENT = {
     "http_name": "EVCS_HTTP_NAME",
     "keep_sessions_days": "EVCS_KEEP_SESSIONS_DAYS",
     "keep_audit_days": "EVCS_KEEP_AUDIT_DAYS",
+    "cp_start": "EVCS_CP_START",
 }
 # In conf/evcs.toml: [mqtt] listen, tls_port, tls; [http] listen, tls, name.
 _TABLES = {

@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.system_under_test import System
+
+# How long an example takes depends on what else runs; a test that hangs has its timeout.
+hypothesis.settings.register_profile("evcs", deadline=None)
+hypothesis.settings.load_profile("evcs")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from evcs.adapters import home_processes
 from evcs.cli import ports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -123,15 +124,7 @@ class System:
 
     def stray_pids(self) -> list[int]:
         """Processes of this home, found by their environment."""
-        mark = f"EVCS_HOME={self.home}".encode()
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-        return [pid for pid in found if pid != os.getpid()]
+        return home_processes.pids(self.home)
 
     def processes(self) -> dict[str, int]:
         """supervisorctl's view: "CP-001:engine" -> pid, of those that run."""
@@ -157,8 +150,7 @@ class System:
         found = []
         for pid in self.stray_pids():
             with contextlib.suppress(OSError):
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-                if [word.decode() for word in line[-len(words) :]] == list(words):
+                if home_processes.words(pid)[-len(words) :] == list(words):
                     found.append(pid)
         return found
 

@@ -8,9 +8,7 @@ import time
 
 
 class _Line(logging.Formatter):
-    def __init__(self, who: str) -> None:
-        super().__init__()
-        self._who = who
+    who = "evcs"
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
@@ -20,7 +18,12 @@ class _Line(logging.Formatter):
         if not text.isprintable():
             text = "".join(c if c.isprintable() else _escaped(c) for c in text)
         level = record.levelname
-        return f"{at}.{int(record.msecs):03d}Z {level} {self._who} {text}"
+        return f"{at}.{int(record.msecs):03d}Z {level} {self.who} {text}"
+
+
+_line = _Line()
+_handler = logging.StreamHandler()
+_handler.setFormatter(_line)
 
 
 def _escaped(char: str) -> str:
@@ -29,10 +32,10 @@ def _escaped(char: str) -> str:
 
 def setup(who: str) -> logging.Logger:
     """The program's logger, writing to stdout, which supervisord keeps and rotates."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Line(who))
+    _line.who = who
+    _handler.setStream(sys.stdout)
     logger = logging.getLogger("evcs")
-    logger.handlers[:] = [handler]
+    logger.addHandler(_handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     return logger

@@ -84,10 +84,10 @@ def supervisord_pid(home: Home) -> int | None:
         return None
     try:
         pid = int(text)
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError):
         return None
-    ours = str(home.supervisord_conf).encode() in words
+    ours = str(home.supervisord_conf).encode() in command
     return pid if ours and process_state(pid) not in ("", "Z") else None
 
 
@@ -149,6 +149,10 @@ class Supervisord:
     def pid(self) -> int:
         """supervisord's own pid."""
         return int(self._call("getPID"))
+
+    def version(self) -> str:
+        """The version of evcs that it has loaded; empty where it has none."""
+        return str(self._call("version", of="evcs", ok=(UNKNOWN_METHOD,)) or "")
 
     def processes(self) -> list[Process]:
         """All processes of all groups."""

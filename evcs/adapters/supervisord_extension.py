@@ -1,8 +1,8 @@
-"""Inside supervisord: an RPC interface beside its own, whose two calls cost the same in any fleet.
+"""Inside supervisord: an RPC interface beside its own, whose calls cost the same in any fleet.
 
 supervisor's own reading is of all files (0.2 s at 300 CPs), and its own list of processes says
-so much of each that it takes 0.1 s at 600. `adapters.supervisord_main` adds it; under a supervisord
-without it, `adapters.supervisord` asks as supervisor's own client would.
+so much of each that it takes 0.1 s at 600. `adapters.supervisord_server` adds it; under a
+supervisord without it, `adapters.supervisord` asks as supervisor's own client would.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from supervisor.options import UnhosedConfigParser
 from supervisor.states import SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
+from evcs import __version__
 from evcs.adapters import watchdog
 from evcs.core import sections
 from evcs.core.ids import is_cp_id
 
 
 class Extension:
-    """The calls `evcs.processes` and `evcs.add`."""
+    """The calls `evcs.processes`, `evcs.add` and `evcs.version`."""
 
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
@@ -54,6 +55,10 @@ class Extension:
         """Read these groups' section files and take the groups up; why not, "" where it was so."""
         self._refuse_at_the_end()
         return [self._add(name) for name in names]
+
+    def version(self) -> str:
+        """The version that is loaded here, which the CPs that are forked from it run."""
+        return __version__
 
     def _refuse_at_the_end(self) -> None:
         """As supervisor's own calls do while it shuts down. Raises RPCError."""

@@ -12,7 +12,18 @@ import click
 
 from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.supervisord import Process, Supervisord
-from evcs.cli import audit, backups, fleet, sessions, settings, supervision, tls, trials, watch
+from evcs.cli import (
+    audit,
+    backups,
+    fleet,
+    sessions,
+    settings,
+    supervision,
+    tls,
+    trials,
+    versions,
+    watch,
+)
 from evcs.cli.check import differences
 from evcs.cli.common import Call, command, group, table
 from evcs.cli.common import main as run_program
@@ -138,6 +149,7 @@ def status(call: Call, check: bool) -> None:
         _check(call, cps, processes)
         return
     _print_status(call, processes, cps)
+    versions.warn(call)
     if not cps:
         call.out.say("no CP yet; create one: evcs-cp create CP-001")
 

@@ -9,7 +9,7 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import by_hand, fleet, fleet_files, identities, room
+from evcs.cli import by_hand, fleet, fleet_files, identities, room, versions
 from evcs.cli.common import Call, command, confirm_deletion, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.options import fields, named, named_or_all, waiting
@@ -208,6 +208,7 @@ def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> N
         return goal._replace(done=lambda s: goal.done(s) and s.since != before[cp["id"]])
 
     made = [call.registry.cp(cp) for cp in ids]
+    versions.warn(call)
     fleet.wait_and_finish(call, made, {}, anew, wait, timeout, "restarted")
 
 

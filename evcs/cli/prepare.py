@@ -164,4 +164,7 @@ def environment(settings: Settings) -> dict[str, str]:
         **to_environment(settings),
         "EVCS_PYTHON": sys.executable,
         "PYTHONPATH": str(INSTALL_ROOT),
+        # A fork's title must leave its environment readable: by that we know whose it is.
+        "SPT_NOENV": "1",
+        "MALLOC_ARENA_MAX": "1",
     }

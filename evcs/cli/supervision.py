@@ -84,7 +84,7 @@ def start(
         fds = prepare.prepare(settings, say, room_for)
         stage("starting broker, services and CPs")
         command = [
-            sys.executable, "-P", "-m", "evcs.adapters.supervisord_main",
+            sys.executable, "-P", "-m", "evcs", "supervisord",
             "-c", str(home.supervisord_conf), "-a", str(fds),
         ]  # fmt: skip
         if foreground:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from evcs.adapters import home_processes
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import ports, supervision
 from evcs.config import Home, Settings, check_home
@@ -36,20 +37,9 @@ def throwaway(time_scale: float) -> Iterator[Settings]:
 def _end(settings: Settings) -> None:
     with suppress(EvcsError):
         supervision.stop(settings)
-    for pid in pids_of(settings.home):
+    for pid in home_processes.pids(settings.home.path):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-
-
-def pids_of(home: Home) -> list[int]:
-    """Processes started for a home, by their environment."""
-    mark = f"EVCS_HOME={home.path}".encode()
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-    return [pid for pid in found if pid != os.getpid()]
 
 
 def pid_of(settings: Settings, name: str) -> int | None:

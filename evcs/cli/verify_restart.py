@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from evcs.adapters import home_processes
 from evcs.cli import room, supervision
 from evcs.cli.common import Call, table
 from evcs.cli.observer import Observer, wait_for_broker
-from evcs.cli.throwaway import pids_of, throwaway
+from evcs.cli.throwaway import throwaway
 from evcs.config import Home
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
@@ -101,12 +101,12 @@ def identities(call: Call) -> dict[str, Identity]:
 
 def _doubles(home: Home) -> int:
     """Roles that more than one process plays."""
-    lines: Counter[bytes] = Counter()
-    for pid in pids_of(home):
+    lines: Counter[str] = Counter()
+    for pid in home_processes.pids(home.path):
         with suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            if b"evcs" in words:
-                lines[b" ".join(words[words.index(b"evcs") :])] += 1
+            words = home_processes.words(pid)
+            if "evcs" in words:
+                lines[" ".join(words[words.index("evcs") :])] += 1
     return sum(count > 1 for count in lines.values())
 
 

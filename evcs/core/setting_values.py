@@ -12,6 +12,7 @@ from evcs.core.errors import BadValue
 from evcs.core.ids import check_id
 
 ALWAYS, REMOTE = "always", "remote"
+FORK, EXEC = "fork", "exec"
 _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*"
 
@@ -48,6 +49,15 @@ def _as_address(value: object) -> str | None:
         return None if "%" in str(value) else str(ipaddress.ip_address(str(value)))
     except ValueError:
         return None
+
+
+def _start(name: str, value: object) -> str:
+    if value not in (FORK, EXEC):
+        raise BadValue(
+            f"setting {name}: {value!a} is not allowed",
+            'allowed: "fork", or "exec" for an interpreter of its own for each process',
+        )
+    return str(value)
 
 
 def _when(name: str, value: object) -> str:
@@ -88,6 +98,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "keep_audit_days": _days,
     "time_scale": lambda name, value: _number(name, value, float, 0.001, 100_000),
     "host": check_id,
+    "cp_start": _start,
     "mqtt_listen": _address,
     "http_listen": _address,
     "mqtt_tls": _when,

@@ -132,10 +132,10 @@ def start(home: Home) -> Iterator[Start]:
         found = HEAD.match((ROOT / "conf" / "supervisord.conf").read_text())
         assert found is not None
         home.supervisord_conf.write_text(found[0] + "\n")
-        module = "evcs.adapters.supervisord_main" if extended else "supervisor.supervisord"
+        module = ["evcs", "supervisord"] if extended else ["supervisor.supervisord"]
         env = {**os.environ, "EVCS_HOME": str(home.path), "EVCS_PYTHON": str(python),
                "PYTHONPATH": str(ROOT)}  # fmt: skip
-        command = [sys.executable, "-m", module, "-n", "-c",
+        command = [sys.executable, "-m", *module, "-n", "-c",
                    str(home.supervisord_conf)]  # fmt: skip
         process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
         started.append(process.pid)

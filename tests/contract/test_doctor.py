@@ -289,11 +289,11 @@ def test_a_central_that_does_not_answer(fleet: System) -> None:
 
 def test_retained_messages_of_nobody(fleet: System) -> None:
     publish(fleet, "central", "evcs/v1/central/cp/CP-404/state", '{"state": "ACTIVATED"}')
-    publish(fleet, "operator", "evcs/v1/operator/request", '{"verb": "x", "id": "1"}')
+    publish(fleet, "central", "evcs/v1/central/operator/event", '{"event": "x", "id": "1"}')
     one = look(fleet)[1]["retained messages"]
     assert one["level"] == "warn"
     assert "central/cp/CP-404/state" in one["text"]
-    assert "operator/request" in one["text"]
+    assert "central/operator/event" in one["text"]
     assert look(fleet, "--fix")[1]["retained messages"]["level"] == "ok"
     assert "evcs/v1/central/cp/CP-404/state" not in fleet.retained("evcs/v1/central/#")
 

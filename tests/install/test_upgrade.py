@@ -72,10 +72,17 @@ def test_data_and_sessions_outlive_an_upgrade_and_its_restart(
     at_upgrade = metered(installed, "CP-001")[under_way]
     eventually("it goes on beside it", lambda: metered(installed, "CP-001")[under_way] > at_upgrade)
     assert versions(installed) == {EARLIER}
+    said = installed.ok("evcs", "status").err
+    assert f"supervisord {EARLIER}" in said
+    assert "run: evcs restart" in said
+    restarted = installed.ok("evcs-cp", "restart", "CP-002").err
+    assert f"supervisord {EARLIER}" in restarted
+    assert "version=" + EARLIER in (installed.home / "log" / "CP-002.engine.log").read_text()
 
     before_restart = metered(installed, "CP-001")[under_way]
     installed.ok("evcs", "restart")
     assert versions(installed) == {__version__}
+    assert "another version" not in installed.ok("evcs", "status").err
     assert kept(installed) == before
     assert installed.states() == {"CP-001": "SUPPLYING", "CP-002": "OUT_OF_ORDER"}
     assert session(installed, under_way)["state"] == "active"

@@ -26,6 +26,31 @@ def _command_lines(system: System) -> list[bytes]:
     return found
 
 
+def _memory(pid: int) -> bytes:
+    """What a process may write to, but for its stack's and kernel's own pages."""
+    found = []
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as mem:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            span, rights = line.split()[:2]
+            if rights.startswith("rw"):
+                begin_at, end_at = (int(at, 16) for at in span.split("-"))
+                mem.seek(begin_at)
+                found.append(mem.read(end_at - begin_at))
+    return b"".join(found)
+
+
+def test_supervisord_whose_memory_its_forks_share_holds_none(system: System) -> None:
+    system.ok("evcs-cp", "create", "CP-{101..103}")
+    system.ok("evcs-cp", "rekey", "CP-102")
+    assert system.supervisord_pid is not None
+    memory = _memory(system.supervisord_pid)
+    assert b"CP-102" in memory
+    assert not [name for name, value in _secrets(system).items() if value in memory]
+    engine = system.pids_of("engine", "CP-102")[0]
+    assert system.secret("cp/CP-102/engine").encode() in _memory(engine)
+    system.ok("evcs-cp", "delete", "CP-{101..103}", "--yes")
+
+
 def test_after_a_full_run(system: System) -> None:
     system.ok("evcs-cp", "create", "CP-{001..003}")
     system.ok("evcs", "driver", "add", "ALICE", "BOB")

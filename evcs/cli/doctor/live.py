@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+from evcs.adapters import home_processes
 from evcs.adapters.supervisord import Supervisord, supervisord_pid
 from evcs.cli import fleet, supervision
 from evcs.cli.check import differences
@@ -77,28 +78,25 @@ def _strays(sight: Sight) -> dict[int, str]:
 
     By their parent rather than by supervisord's list, which is old as soon as it is read.
     """
-    mark = f"EVCS_HOME={sight.home.path}".encode()
     top = supervisord_pid(sight.home)
     found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            words = (entry / "cmdline").read_bytes().decode().rstrip("\0").split("\0")
-            who = _role(words)
-            if who and mark in (entry / "environ").read_bytes().split(b"\0"):
-                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-                if state != "Z" and top not in (int(entry.name), int(parent)):
-                    found[int(entry.name)] = who
+    for pid in home_processes.pids(sight.home.path):
+        with contextlib.suppress(OSError):
+            who = _role(home_processes.words(pid))
+            state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+            if who and state != "Z" and top not in (pid, int(parent)):
+                found[pid] = who
     return found
 
 
 def _role(words: list[str]) -> str | None:
-    if "evcs.adapters.supervisord_main" in words:
-        return "supervisord"
     if Path(words[0]).name == "mosquitto":
         return "mosquitto"
     tail = words[words.index("-m") + 1 :] if "-m" in words else []
     if tail[:1] != ["evcs"] or len(tail) < 2:
         return None
+    if tail[1] == "supervisord":
+        return tail[1]
     if tail[1] in ROLES and len(tail) == 3:
         return f"{tail[2]}:{tail[1]}"
     return tail[1] if tail[1] in RESERVED else None

@@ -41,9 +41,8 @@ def programs(sight: Sight) -> Finding:
     )
     if hit is None or (int(hit[1]), int(hit[2])) < OLDEST_BROKER:
         return Finding("versions", FAIL, text, "mosquitto 2.0 or newer is needed: run install.sh")
-    old = sorted(name for name, version in sight.versions.items() if version != __version__)
-    if old:
-        text = f"{rules.some(old)} still run another version than {__version__}"
+    if sight.older:
+        text = f"{rules.some(sorted(sight.older))} still run another version than {__version__}"
         return Finding("versions", WARN, text, "evcs restart")
     return Finding("versions", OK, text)
 

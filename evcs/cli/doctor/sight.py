@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from evcs.adapters import registry_db
 from evcs.adapters.supervisord import Process, Supervisord, supervisord_pid
+from evcs.cli import versions
 from evcs.cli.common import Call
 from evcs.cli.observer import Observer
 from evcs.core import messages as m
-from evcs.core import strict_json, topics
+from evcs.core import topics
 from evcs.core.errors import Denied, EvcsError
 from evcs.core.stored import Stored
 
@@ -73,14 +74,6 @@ class Sight:
         return found
 
     @cached_property
-    def versions(self) -> dict[str, str]:
-        """Service -> version that it says it runs."""
-        found = {}
-        for topic, payload in self.retained.items():
-            try:
-                status = topics.decode(topic, payload)
-            except (topics.Unreadable, strict_json.NotJson):
-                continue
-            if isinstance(status, m.ServiceStatus) and status.online and status.version:
-                found[status.service] = status.version
-        return found
+    def older(self) -> dict[str, str]:
+        """Program -> the other version than ours that it still runs."""
+        return versions.older(self.settings) if self.pid else {}

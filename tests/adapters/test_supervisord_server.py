@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions, UnhosedConfigParser
 
-from evcs.adapters import supervisord_main
+from evcs.adapters import supervisord_server
 from evcs.core import sections
 from tests.system_under_test import ROOT
 
@@ -49,8 +49,8 @@ def _fields(config: Any) -> dict[str, str]:
 
 def with_ours(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> Any:
     with monkeypatch.context() as patch:
-        patch.setattr(UnhosedConfigParser, "read", supervisord_main.read)
-        patch.setattr(UnhosedConfigParser, "expand_here", supervisord_main.expand_here)
+        patch.setattr(UnhosedConfigParser, "read", supervisord_server.read)
+        patch.setattr(UnhosedConfigParser, "expand_here", supervisord_server.expand_here)
         return act()
 
 

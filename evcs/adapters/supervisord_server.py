@@ -1,0 +1,172 @@
+"""supervisord itself, as ours: it reads each file at the same cost, forks CPs, keeps its pace.
+
+supervisor 4.3 goes once more through all that it has read so far after every included file:
+half a second at 300 CPs and six seconds at 1,000, at each start.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from configparser import RawConfigParser
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from supervisor import supervisord
+from supervisor.options import ProcessConfig, ServerOptions, UnhosedConfigParser
+from supervisor.poller import Poller
+from supervisor.process import Subprocess
+from supervisor.states import ProcessStates, SupervisorStates
+
+from evcs.adapters import forked_start
+from evcs.adapters.supervisord_extension import Extension
+
+#: For so long processes are started in one turn of supervisord's loop. In between it empties its
+#: children's pipes and answers: with 600 in one turn the broker stood still, its log's pipe full.
+START_FOR_S = 0.05
+ENDED = frozenset({ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.BACKOFF})
+
+
+class Forked(NamedTuple):
+    """The roles whose processes are forks, and who plays one, given its role and CP."""
+
+    roles: Collection[str]
+    play: Callable[[Sequence[str]], None]
+
+
+_read, _expand_here = UnhosedConfigParser.read, UnhosedConfigParser.expand_here
+
+
+def read(parser: UnhosedConfigParser, filename: str) -> list[str]:
+    """Read an included file alone and take its sections over.
+
+    Where they meet what is there already, supervisor does it in its own way.
+    """
+    one = UnhosedConfigParser()
+    found = RawConfigParser.read(one, [filename])
+    sections = one.sections()
+    if one.defaults() or any(parser.has_section(section) for section in sections):
+        return list(_read(parser, filename))
+    one.expand_here(str(Path(filename).resolve().parent))
+    for section in sections:
+        parser.add_section(section)
+        for option, value in one.items(section):
+            parser.set(section, option, value)
+        parser.section_to_file[section] = filename
+    parser.is_expanded = True
+    return list(found)
+
+
+def expand_here(parser: UnhosedConfigParser, here: str) -> None:
+    """Spell %(here)s out, unless that was just done."""
+    if getattr(parser, "is_expanded", False):
+        parser.is_expanded = False
+    else:
+        _expand_here(parser, here)
+
+
+class _Poller(Poller):
+    """A turn of the loop begins here; it waits for nothing if the last one left processes to it."""
+
+    def poll(self, timeout: float) -> Any:
+        found = super().poll(0 if self.options.some_wait else timeout)
+        self.options.some_wait, self.options.first_start = False, None
+        return found
+
+
+class _Process(Subprocess):
+    """A process that waits for the next turn where this one has started others for long enough."""
+
+    def transition(self) -> None:
+        if self.state not in ENDED or self.config.options.may_start():
+            super().transition()
+
+
+class _ProcessConfig(ProcessConfig):
+    def make_process(self, group: Any = None) -> _Process:
+        process = _Process(self)
+        process.group = group
+        return process
+
+
+class Options(ServerOptions):
+    """supervisor's settings and system calls, with the extension among its RPC interfaces.
+
+    The file could name that; but then no other supervisord would read that file.
+    """
+
+    minfds: int
+
+    def __init__(self, forked: Forked) -> None:
+        super().__init__()
+        self._forked = forked
+        self._descriptors = 0
+        self.some_wait = False
+        self.first_start: float | None = None
+        self.poller = _Poller(self)
+
+    def read_config(self, fp: Any) -> Any:
+        section = super().read_config(fp)
+        section.rpcinterface_factories.append(("evcs", Extension, {}))
+        return section
+
+    def processes_from_section(
+        self, parser: Any, section: str, group_name: str, klass: Any = None
+    ) -> Any:
+        klass = _ProcessConfig if klass in (None, ProcessConfig) else klass
+        return super().processes_from_section(parser, section, group_name, klass)
+
+    def may_start(self) -> bool:
+        """Whether this turn has time for another process."""
+        now = time.monotonic()
+        self.first_start = self.first_start or now
+        self.some_wait = self.some_wait or now - self.first_start > START_FOR_S
+        return not self.some_wait
+
+    def setsignals(self) -> None:
+        """The last step before the loop: the fleet's settings are read, and are shared too."""
+        super().setsignals()
+        forked_start.share()
+
+    def fork(self) -> int:
+        """A signal that comes before the child has its own handlers waits, or it would be lost."""
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = super().fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+            raise
+        if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        return int(pid)
+
+    def setpgrp(self) -> None:
+        """The child's first step: supervisor would close descriptors one by one then."""
+        super().setpgrp()
+        self._descriptors, self.minfds = self.minfds, 3
+
+    def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        os.closerange(3, self._descriptors)
+        words = forked_start.words(argv, self._forked.roles)
+        if words:
+            forked_start.become(self._forked.play, words, env)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        super().execve(filename, argv, env)
+
+
+def main(args: Sequence[str], forked: Forked) -> None:
+    """Be supervisord, until it is told to end; a HUP has it begin anew."""
+    forked_start.title(("supervisord", *args[:2]))
+    forked_start.share()
+    UnhosedConfigParser.read, UnhosedConfigParser.expand_here = read, expand_here
+    first, mood = True, SupervisorStates.RESTARTING
+    while mood >= SupervisorStates.RESTARTING:
+        options = Options(forked)
+        options.realize(args, doc=supervisord.__doc__)
+        options.first, options.test = first, False
+        supervisord.go(options)
+        options.close_httpservers()
+        options.close_logger()
+        first, mood = False, options.mood

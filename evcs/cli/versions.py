@@ -1,0 +1,51 @@
+"""Which version runs, as after an upgrade it is not yet the one that is installed."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from evcs import __version__
+from evcs.adapters.supervisord import Supervisord
+from evcs.cli.common import Call
+from evcs.cli.observer import Observer
+from evcs.config import Settings
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.errors import EvcsError
+from evcs.core.ids import RESERVED
+
+WITHIN_S = 1.0
+#: supervisord, and the services that speak on the bus.
+PROGRAMS = len(RESERVED - {"mosquitto"}) + 1
+
+
+def running(settings: Settings) -> dict[str, str]:
+    """Program -> version, of those that can be asked now; a CP's is that of supervisord."""
+    found: dict[str, str] = {}
+    with suppress(EvcsError):
+        version = Supervisord(settings.home.supervisor_socket).version()
+        found |= {"supervisord": version} if version else {}
+        wanted = [topics.of_kind(m.ServiceStatus), topics.below("manager")]
+        with Observer(settings, wanted) as observer:
+            deadline = time.monotonic() + WITHIN_S
+            while len(found) < PROGRAMS and (event := observer.receive(deadline)) is not None:
+                message = event.message
+                if isinstance(message, m.ServiceStatus) and message.online and message.version:
+                    found[message.service] = message.version
+    return found
+
+
+def older(settings: Settings) -> dict[str, str]:
+    """The same, of those that run another version than the one installed."""
+    return {name: one for name, one in running(settings).items() if one != __version__}
+
+
+def warn(call: Call) -> None:
+    """Say what still runs another version, and what ends that; the CPs' forks run supervisord's."""
+    found = older(call.settings)
+    if found:
+        told = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+        call.out.say(f"another version than {__version__} still runs: {told}; run: evcs restart")
+        if "supervisord" in found:
+            call.out.say("every CP's process is a fork of supervisord and runs its version")
