@@ -37,6 +37,8 @@ class Observer:
         if topics.below() not in wanted:  # the broker tells overlapping ones twice
             wanted.append(topics.central_status())
         self._bus = mqtt.Bus(account, self._events.put, wanted, decode=decode)
+        #: Topics where the broker keeps what nobody is to have retained.
+        self.strays: list[str] = []
         self._central: bool | None = None
         self._boot: str | None = None
         self._patience_s = patience(settings)
@@ -77,6 +79,8 @@ class Observer:
             event = self._next(deadline)
             if event is None or isinstance(event, mqtt.Received):
                 return event
+            if isinstance(event, mqtt.Stray):
+                self.strays.append(event.topic)
 
     def wait(
         self,

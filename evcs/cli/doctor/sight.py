@@ -69,6 +69,7 @@ class Sight:
                     found[message.topic] = message.payload
                     # They come in one go: a pause is their end.
                     deadline = min(deadline + 0.3, time.monotonic() + 0.3)
+                found |= dict.fromkeys(observer.strays, b"")
         except EvcsError:
             return {}
         return found
