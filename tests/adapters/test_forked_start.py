@@ -223,13 +223,11 @@ def test_a_stop_right_after_the_start_is_heard(
     assert "with SIGKILL" not in log
 
 
-def test_an_end_that_nobody_foresaw_is_in_the_cps_log(
-    home: Home, supervised: Callable[..., Supervisord]
-) -> None:
+def test_why_it_ended_is_in_the_cps_log(home: Home, supervised: Callable[..., Supervisord]) -> None:
     (home.data / "journals" / "CP-001.jsonl").mkdir(parents=True)
     supervised("fork", 1)
     log = home.log / "CP-001.engine.log"
-    eventually("it says why", partial(_says, log, "IsADirectoryError"))
+    eventually("it says why", partial(_says, log, "Is a directory"))
     supervisord_log = home.log / "supervisord.log"
     eventually("its code", lambda: "(exit status 1;" in supervisord_log.read_text())
 
