@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 IDENTITY = "inspector"
-KEEPALIVE_S = 60
+#: Of MQTT 3.1.1 the broker refuses what is above its max_keepalive.
+KEEPALIVE_S = 30
 PINGREQ = b"\xc0\x00"
 
 
