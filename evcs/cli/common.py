@@ -60,7 +60,7 @@ class Out:
     def stage(self, text: str) -> None:
         """What is being waited for, on a terminal alone."""
         if self.on_terminal:
-            click.echo(f"{text} ...", err=True, color=self.color)
+            click.echo(shown(f"{text} ..."), err=True, color=self.color)
 
     def fail(self, error: EvcsError) -> None:
         """What went wrong, and what to do next."""
@@ -165,7 +165,7 @@ def confirm_deletion(count: int, otherwise: str) -> None:
     try:
         sure = click.confirm(f"Delete {count} CPs?", err=True)
     except click.Abort:
-        click.echo(f"\n{otherwise}", err=True)
+        click.echo("\n" + shown(otherwise), err=True)
         sys.exit(130)
     if not sure:
         raise EvcsError(otherwise, "answer y, or say --yes")
