@@ -22,7 +22,7 @@ def run(plan: Plan) -> list[Series]:
     """Each creation stands beside the start of one bare pair, with the same fleet running."""
     found = []
     for size in plan.sizes(10, 100, 300):
-        aims: list[Aim] = [ratio_at_most(1.3)]
+        aims: list[Aim] = [ratio_at_most(0.9)]
         under = Aim("at most 1 s", lambda median, _: median <= 1.0)
         command = Series(size, "evcs-cp create", "s", under if size == 100 else None)
         http = Series(size, "request to ACTIVATED", "s", aims[0])

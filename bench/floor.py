@@ -1,7 +1,8 @@
-"""The floor of a fleet: bare paho processes under a bare supervisord, with the same broker.
+"""The floors of a fleet: bare paho processes under a bare supervisord, with the same broker.
 
 Home, broker, accounts, limits, sections and logs are ours; supervisord runs no service but
-the broker, and in place of each Engine and Monitor a process of `floor_process.py`.
+the broker, and in place of each Engine and Monitor a process of `floor_process.py`, or in place
+of all of them one of `floor_fork.py`, with a child for each.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from evcs.core import sections, topics
 from evcs.core.errors import Unreachable
 
 PROCESS = Path(__file__).with_name("floor_process.py")
+PARENT = Path(__file__).with_name("floor_fork.py")
 STATUSES = topics.of_kind(m.EngineStatus).filter.replace("engine", "+")
 
 
 class Floor:
     """`pairs` pairs of bare processes, not started yet."""
 
-    def __init__(self, settings: Settings, pairs: int, autostart: bool) -> None:
+    def __init__(self, settings: Settings, pairs: int, autostart: bool, forked: bool) -> None:
         self.settings, self.cps = settings, [f"CP-{n:03d}" for n in range(1, pairs + 1)]
         home = settings.home
         self._fds = prepare.prepare(settings, quiet, pairs)
@@ -42,6 +44,9 @@ class Floor:
         head, *programs = home.supervisord_conf.read_text().split("\n[program:")
         broker = next(text for text in programs if text.startswith("mosquitto]"))
         write_atomic(home.supervisord_conf, f"{head}\n[program:{broker}\n".encode())
+        if forked:
+            (home.sections / "forks.conf").write_text(_parent(names))
+            return
         for cp in self.cps:
             text = sections.render(cp)
             for role in sections.ROLES:
@@ -101,11 +106,20 @@ class Floor:
         end(self.settings)
 
 
+def _parent(identities: list[str]) -> str:
+    """The section of a parent, whose children end with it."""
+    return (
+        f'[program:forks]\ncommand=setpriv --pdeathsig KILL "%(ENV_EVCS_PYTHON)s" "{PARENT}" '
+        f"{' '.join(identities)}\ndirectory=%(ENV_EVCS_HOME)s\n"
+        "stdout_logfile=%(ENV_EVCS_HOME)s/log/forks.log\nredirect_stderr=true\n"
+    )
+
+
 @contextmanager
-def floor(pairs: int, autostart: bool = True) -> Iterator[Floor]:
+def floor(pairs: int, autostart: bool = True, forked: bool = False) -> Iterator[Floor]:
     """A floor in a home of its own; whatever runs there at the end is killed."""
     with throwaway(1.0) as settings:
-        made = Floor(settings, pairs, autostart)
+        made = Floor(settings, pairs, autostart, forked)
         try:
             yield made
         finally:

@@ -3,7 +3,6 @@
 `floor_process.py IDENTITY`, in a home. SIGUSR1 has it publish a reading each second.
 """
 
-import os
 import signal
 import sys
 import threading
@@ -35,13 +34,13 @@ def read_out() -> None:
         time.sleep(1)
 
 
-client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5, transport="unix")
 client.username_pw_set(IDENTITY, Path("data/secrets", IDENTITY).read_text())
 client.on_connect = tell
 signal.signal(signal.SIGUSR1, lambda *_: threading.Thread(target=read_out, daemon=True).start())
 while True:
     try:
-        client.connect("127.0.0.1", int(os.environ["EVCS_MQTT_PORT"]), 15)
+        client.connect("run/mosquitto.sock", 1883, 15)
         break
     except OSError:
         time.sleep(0.05)
