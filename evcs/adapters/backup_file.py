@@ -76,6 +76,8 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
 
 def remove_stage(home: Home) -> None:
     """Remove the copies that a killed backup left, unless one is being made."""
+    if not (home.data / STAGE).exists():
+        return
     with suppress(Conflict):
         lock = hold_lock(home.lock("backup"), "evcs backup")
         shutil.rmtree(home.data / STAGE, ignore_errors=True)

@@ -65,9 +65,12 @@ def check(ledger: Path) -> None:
         return
     if not ledger.exists() or ledger.stat().st_size == 0:
         raise _lost(ledger, mark, "is empty" if ledger.exists() else "is gone")
+    # Without a log beside it nobody has it open, and all is in the file: so nothing is written.
+    log = ledger.with_name(f"{ledger.name}-wal")
+    how = "mode=ro" if log.exists() else "mode=ro&immutable=1"
     with (
         ledger_schema.told(ledger),
-        closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as db,
+        closing(sqlite3.connect(f"{ledger.as_uri()}?{how}", uri=True)) as db,
     ):
         ledger_schema.version(db, ledger)
         found = of(db)
