@@ -194,7 +194,7 @@ make_venv() {
         silently "$python" -m venv "$venv"
     fi
     rm -f "$venv"/requirements*.txt
-    silently "${pip[@]}" install "${wanted[@]}"
+    silently "${pip[@]}" install --require-hashes "${wanted[@]}"
     # Nothing here needs it, and its .pth file is run at each start of each process.
     silently "${pip[@]}" uninstall -y setuptools
     ((dev)) && cp "$root/requirements-dev.txt" "$venv/"

@@ -43,7 +43,7 @@ def test_what_is_installed_is_what_is_pinned(first_use: FirstUse) -> None:
     pinned = (first_use.tree / "requirements.txt").read_text()
 
     def packages(text: str) -> set[str]:
-        names = re.findall(r"^[\w.-]+==\S+$", text, re.MULTILINE)
+        names = re.findall(r"^[\w.-]+==\S+", text, re.MULTILINE)
         return {re.sub(r"[-_.]+", "-", name.split("==")[0]).lower() for name in names}
 
     assert packages(frozen) - {"pip"} == packages(pinned)
@@ -88,6 +88,15 @@ def test_packages_that_cannot_be_installed_leave_no_stamp(tree: Path) -> None:
     assert done.returncode == 1
     assert "this failed: " in done.stderr
     assert not (tree / ".venv" / "requirements.txt").exists()
+
+
+def test_a_package_that_is_not_the_one_pinned_is_not_installed(bare: Path) -> None:
+    pinned = bare / "requirements.txt"
+    pinned.write_text(re.sub(r"(?<=sha256:)[0-9a-f]{8}", "0" * 8, pinned.read_text()))
+    done = run(bare / "install.sh")
+    assert done.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert not (bare / ".venv" / "requirements.txt").exists()
 
 
 def test_without_apt_it_prints_the_one_line_to_run(tree: Path, tmp_path: Path) -> None:
