@@ -1,4 +1,4 @@
-"""Where the broker listens, and what it may take: connections, memory."""
+"""Where the broker listens, and how many connections it may take."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ from evcs.core.setting_values import ALWAYS
 BASE_FDS = 64
 FDS_A_CP = 2
 MOST = 16_384
-#: Of the heap: 5 KiB a client were measured, and what waits for services that stall comes to that.
-MEMORY = 256 * 2**20
-MEMORY_A_CP = 64 * 2**10
 
 _TLS = "certfile {pem}\nkeyfile {pem}\ntls_version tlsv1.2\n"
 _BOUND = re.compile(r"^listener ([1-9]\d*) .*\nmax_connections (\d+)$", re.MULTILINE)
@@ -34,7 +31,7 @@ def strangers(limit: int, cps: int) -> int:
 
 
 def write(settings: Settings, limit: int, cps: int) -> None:
-    """Render listeners and limits of a broker with so many open files, for so many CPs."""
+    """Render the listeners of a broker with so many open files, for so many CPs."""
     home, connections = settings.home, strangers(limit, cps)
     tls = _TLS.format(pem=certificates.server(home).relative_to(home.path))
     outer = [(settings.mqtt_port, LOOPBACK, tls if settings.mqtt_tls == ALWAYS else "")]
@@ -45,7 +42,6 @@ def write(settings: Settings, limit: int, cps: int) -> None:
         "# Rendered by `evcs up` from settings and limits; changes here are lost.\n"
         # Root's broker would become the user mosquitto, who can't read the passwords.
         f"{'user root' if os.geteuid() == 0 else ''}\n"
-        f"memory_limit {MEMORY + MEMORY_A_CP * cps}\n"
         f"listener 0 {home.broker_socket.relative_to(home.path)}\n"
     )
     for port, address, options in outer:

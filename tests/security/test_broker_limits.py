@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters import broker_listeners
+from evcs.adapters import broker_memory
+from evcs.config import Home
 from tests.adapters.broker import Broker
 from tests.security.clients import ALLOWED, MqttClient
 from tests.system_under_test import eventually
@@ -24,15 +25,20 @@ def text(value: str) -> bytes:
 
 
 def packet(kind: int, body: bytes) -> bytes:
-    length = len(body)
-    assert length < 128
-    return bytes([kind, length]) + body
+    return bytes([kind]) + length(len(body)) + body
+
+
+def length(number: int) -> bytes:
+    """MQTT's variable byte integer."""
+    rest, low = divmod(number, 128)
+    return bytes([low | 128]) + length(rest) if rest else bytes([low])
 
 
 @pytest.fixture
-def known(broker: Broker) -> Broker:
+def known(broker: Broker, home: Home) -> Broker:
     broker.accounts(WHO)
     eventually("they are known", lambda: _let_in(broker), 10)
+    broker_memory.hold(home, 0)
     return broker
 
 
@@ -110,6 +116,19 @@ def test_many_who_never_read_take_no_more_than_the_broker_may(
         sockets.enter_context(who_never_reads(known, 0))
     with MqttClient(known.port, "central", "c") as central:
         flood(central, 40)
-    assert rss(known) < broker_listeners.MEMORY + 40 * MIB
+    assert rss(known) < broker_memory.MEMORY + 40 * MIB
     sockets.close()
     others_go_on(known)
+
+
+def test_who_has_no_password_uses_up_no_memory_that_the_broker_counts(known: Broker) -> None:
+    properties = (b"\x26" + text("") + text("")) * 12_000
+    head = text("MQTT") + b"\x05\2\0\x3c" + length(len(properties)) + properties
+    refused = packet(0x10, head + text("anybody"))
+    for _ in range(600):
+        with socket.create_connection(("127.0.0.1", known.port), 5) as sock:
+            sock.sendall(refused)
+            sock.recv(10)
+    with MqttClient(known.port, "central", "c") as central:
+        flood(central, 1)
+        assert not central.dropped.is_set()

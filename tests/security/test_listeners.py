@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import subprocess
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters import broker_connections, broker_listeners
+from evcs.adapters import broker_connections, broker_listeners, broker_memory
 from evcs.config import Home
 from tests.security.clients import MqttClient
 from tests.system_under_test import System, eventually
@@ -76,6 +77,9 @@ def test_who_holds_all_of_a_port_keeps_none_of_ours_out(narrow: System) -> None:
     with held(port, most):
         pass
     narrow.ok("evcs-cp", "create", "CP-002")
+    broker = broker_connections.broker_pid(Home(narrow.home))
+    assert resource.prlimit(broker or 0, resource.RLIMIT_DATA)[0] >= broker_memory.MEMORY
+    assert resource.prlimit(broker or 0, resource.RLIMIT_DATA)[0] < 2 * broker_memory.MEMORY
     with held(port, 2000):
         eventually("the bound holds", lambda: broker_connections.count()[port] <= most, 10)
         narrow.ok("supervisorctl", "signal", "KILL", "central")

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters import broker_accounts, broker_memory, secret_files
 from evcs.adapters.clock import timestamp
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
@@ -134,6 +134,7 @@ class Registry:
             if secret_files.restore(self._home, identity, password):
                 _log.error("identity=%s had lost its secret; put back", identity)
         self._write_accounts()
+        broker_memory.hold(self._home, len(self.cps))
         return LOOK_EVERY_S if self._accounts_in_s is None else self._accounts_in_s
 
     def _apply(self, batch: Batch, ask: Ask) -> Any:
@@ -225,6 +226,7 @@ class Registry:
         # An earlier run, or this one, may have lost the broker between the file and its reading.
         self._broker.read_again()
         self._write_accounts()
+        broker_memory.hold(self._home, len(self.cps))
         for cp in self.cps.values():
             self.bus.say(cp)
         self.bus.say(self._birth)
