@@ -198,6 +198,7 @@ def run_registry(settings: Settings) -> None:
         clock,
         heartbeat,
         mqtt,
+        secret_files,
         wsgi_server,
     )
     from evcs.adapters.spool import Spool
@@ -224,7 +225,7 @@ def run_registry(settings: Settings) -> None:
     )  # fmt: skip
     tls = _server_tls(settings)
     app = http.build_app(
-        registry, lambda: settings.home.operator_token.read_text().strip(), spool,
+        registry, lambda: secret_files.read(settings.home, "operator.token"), spool,
         _names(tls), not settings.http_is_open,
     )  # fmt: skip
     broker_connections.watch(settings.home)

@@ -79,8 +79,10 @@ def bearer_token() -> str | None:
 
 
 def token_matches(given: str | None, wanted: str) -> bool:
-    """Whether a token is the wanted one, in constant time."""
-    return given is not None and hmac.compare_digest(given.encode(), wanted.encode())
+    """Whether a token is the wanted one, in constant time; one that is empty is nobody's."""
+    return (
+        bool(wanted) and given is not None and hmac.compare_digest(given.encode(), wanted.encode())
+    )
 
 
 def caller() -> str:

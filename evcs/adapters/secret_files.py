@@ -47,24 +47,26 @@ def _write(home: Home, identity: str, password: str) -> None:
 
 
 def read(home: Home, identity: str) -> str:
-    """The identity's password. Raises Unreachable where it has none."""
-    try:
-        return home.secret(identity).read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
+    """The identity's password. Raises Unreachable where it has none, or an empty one."""
+    found = _found(home, identity)
+    if not found:
         raise Unreachable(
             f"no readable secret of {identity} in {home.secret(identity).parent}",
-            "start the system with: evcs up",
-        ) from None
+            "start the system with: evcs up; if it runs: evcs restart",
+        )
+    return found
 
 
 def ensure(home: Home, identity: str) -> str:
     """The identity's password, made where it is missing or empty."""
-    path = home.secret(identity)
+    return _found(home, identity) or create(home, identity)
+
+
+def _found(home: Home, identity: str) -> str:
     try:
-        found = path.read_text(encoding="ascii").strip()
+        return home.secret(identity).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
-        found = ""
-    return found or create(home, identity)
+        return ""
 
 
 def remove(home: Home, identity: str) -> None:

@@ -56,8 +56,7 @@ def prepare(settings: Settings, say: Say, room_for: int = 0) -> int:
     _static_files(home, say)
     cps, drivers = _desired(home)
     _sections(home, settings.host, cps, say)
-    if not home.operator_token.exists():
-        secret_files.create(home, "operator.token")
+    secret_files.ensure(home, "operator.token")
     broker_accounts.write(home, accounts(home, cps, drivers))
     fds = descriptors(max(len(cps), room_for))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -179,10 +179,13 @@ def test_a_token_that_is_changed_ends_it_at_once(stage: Stage) -> None:
     session = stage.sign_in()
     path = stage.home.operator_token
     before = path.read_text()
-    path.write_text("another token")
     try:
+        path.write_text("another token")
         assert not is_operator(stage, *session)
         assert leave(stage, *session).status == 401
+        path.write_text("")
+        assert stage.get("/api/v1/login", "POST", Authorization="Bearer ").status == 503
+        assert not is_operator(stage, *session)
     finally:
         path.write_text(before)
 

@@ -86,6 +86,18 @@ class TestEveryChangingRoute:
         refused(answer, 403)
 
 
+def test_an_emptied_token_lets_nobody_in(registry: Stage) -> None:
+    path = registry.home.operator_token
+    before = path.read_bytes()
+    path.write_bytes(b"\n")
+    try:
+        for empty in ("Bearer ", "Bearer"):
+            asked = {"Authorization": empty}
+            refused(ask(registry, "/api/v1/drivers", "POST", {"id": "EVE"}, **asked), 503)
+    finally:
+        path.write_bytes(before)
+
+
 @pytest.mark.parametrize("path", READING)
 def test_reading_needs_nothing_but_the_right_host(registry: Stage, path: str) -> None:
     assert ask(registry, path).status in (200, 404)
