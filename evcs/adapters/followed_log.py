@@ -8,6 +8,7 @@ ones, and nothing before the place is told.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +16,8 @@ from typing import BinaryIO
 from evcs.core.audit import AuditEntry
 
 MAX_BYTES_A_LOOK = 1_000_000
+#: Inode and offset; anything else, in a ledger of another's making, is no place.
+_PLACE = re.compile(r"([0-9]{1,20}) ([0-9]{1,20})")
 
 
 class FollowedLog:
@@ -30,8 +33,8 @@ class FollowedLog:
         self._take = take
         self._file: BinaryIO | None = None
         self._skip_to = 0
-        if place:
-            self._go_to(*(int(word) for word in place.split()))
+        if found := _PLACE.fullmatch(place):
+            self._go_to(int(found[1]), int(found[2]))
 
     def _go_to(self, inode: int, offset: int) -> None:
         """Find the file that was read, by its inode; the last rotated one where it is gone."""

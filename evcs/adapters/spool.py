@@ -101,7 +101,7 @@ class SpoolReader:
 
     def waiting(self) -> list[str]:
         """Names of the files that are told and not cut, in order."""
-        return sorted(path.name for path in self._folder.glob(f"*{TOLD}"))
+        return sorted(path.name for path in self._folder.glob(f"*{TOLD}") if path.is_file())
 
     def read(self, name: str) -> list[AuditEntry]:
         """What a file tells. Raises ValueError for one that no writer of ours has made."""
@@ -114,8 +114,14 @@ class SpoolReader:
         return path.rename(path.with_suffix(".broken"))
 
     def cut(self, names: Sequence[str]) -> None:
-        """Remove files for good: none comes back after a power cut. Raises OSError."""
-        for name in names:
-            (self._folder / name).unlink(missing_ok=True)
-        if names:
+        """Remove files for good: none comes back after a power cut. Raises OSError.
+
+        A name that is none of the folder's files, as a ledger may hold that was changed by hand
+        or came with a backup, is passed over.
+        """
+        told = {path.name: path for path in self._folder.glob(f"*{TOLD}")}
+        ours = [told[name] for name in names if name in told]
+        for path in ours:
+            path.unlink(missing_ok=True)
+        if ours:
             sync_folder(self._folder)

@@ -116,6 +116,26 @@ def test_killed_after_the_commit(tmp_path: Path, tell: Callable[[str], None], ag
     assert list((tmp_path / "web").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "noted",
+    ['["%s/victim.jsonl", "../victim.jsonl", 7, "a\\u0000b"]', "garbage", "{}", "[" * 100_000],
+)
+def test_what_a_ledger_of_anothers_making_notes_is_not_trusted(
+    tmp_path: Path, tell: Callable[[str], None], noted: str
+) -> None:
+    (tmp_path / "victim.jsonl").write_text("precious")
+    (tmp_path / "web").mkdir(exist_ok=True)
+    (tmp_path / "web" / "folder.jsonl").mkdir()
+    ledger = Ledger(tmp_path / "ledger.db")
+    said = noted.replace("%s", str(tmp_path))
+    ledger.commit([], [], [], {"spool/web": said, "broker_log": said})
+    ledger.close()
+    tell("a")
+    Central(tmp_path).look()
+    assert details(tmp_path) == ["web: a"]
+    assert (tmp_path / "victim.jsonl").read_text() == "precious"
+
+
 def test_a_cut_that_fails_doubles_nothing(tmp_path: Path, tell: Callable[[str], None]) -> None:
     central = Central(tmp_path, reader=ReadOnly)
     for detail in ("a", "b"):

@@ -141,7 +141,12 @@ class Auditor:
 
 
 def _names(noted: str) -> list[str]:
-    return [str(name) for name in json.loads(noted)]
+    """File names; none where something else was noted, by a ledger of another's making."""
+    try:
+        found = json.loads(noted)
+    except (ValueError, RecursionError):
+        found = None
+    return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
 def _fault(state: JudgedState | None) -> str:
