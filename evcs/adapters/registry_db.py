@@ -1,7 +1,7 @@
 """The Registry's store: TinyDB on a file that is whole at every moment.
 
-A commit writes data/registry.json (temp, fsync, rename, fsync of the folder) and then
-its copy. Both carry a checksum of their content, so a flipped bit is seen, and what they
+A commit writes the copy of data/registry.json and then that file (temp, fsync, rename, fsync
+of the folder). Both carry a checksum of their content, so a flipped bit is seen, and what they
 hold is judged record by record (core.stored) before anyone acts on it; where the file is
 broken, not valid or gone, the copy, equal to the last commit, takes its place.
 """
@@ -62,7 +62,8 @@ class _AtomicStorage(Storage):
         write_atomic(self._copy, content)
 
     def write(self, data: _Tables) -> None:
-        write_all((self._path, self._copy), _dump(data))
+        # What is refused must not stand in the file: the copy, which gives way to it, goes first.
+        write_all((self._copy, self._path), _dump(data))
 
     def close(self) -> None:
         pass

@@ -146,6 +146,22 @@ def test_a_change_that_a_full_disk_refused_says_what_to_do(disk: Disk) -> None:
     assert "room" in error.value.hint
 
 
+@pytest.mark.parametrize("name", ["registry.json", "registry.copy.json"])
+def test_a_change_that_either_file_refuses_is_refused_whole(tmp_path: Path, name: str) -> None:
+    db = filled(tmp_path / "registry.json")
+    before = content(tmp_path / "registry.json")
+    path = tmp_path / name
+    kept = path.read_bytes()
+    path.unlink()
+    path.mkdir()  # no rename puts a file there
+    with pytest.raises(EvcsError):
+        db.commit(3, [cp("CP-3")])
+    path.rmdir()
+    path.write_bytes(kept)
+    assert content(tmp_path / "registry.json") == before
+    assert (db.cps(), db.drivers(), db.revision()) == before
+
+
 def _of_format(path: Path, number: int) -> None:
     for one in path.parent.glob("registry*.json"):
         one.write_text(one.read_text().replace('{"format":1,', f'{{"format":{number},', 1))
