@@ -23,7 +23,7 @@ class LedgerFile:
     db: sqlite3.Connection
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._log = path, path.with_name(f"{path.name}-wal")
         ledger_mark.check(path)
         self._open()
 
@@ -41,9 +41,13 @@ class LedgerFile:
             self._number = _number(self._path)
             self._mark = ledger_mark.read(self._path)
             self._remember()
+            self._log_number = _number(self._log)
 
     def look(self) -> None:
-        """Remember how far it has come; write it back where it is gone. Raises EvcsError."""
+        """Remember how far it has come; write it back where it or its log is gone.
+
+        Raises EvcsError.
+        """
         with ledger_schema.told(self._path):
             found = _number(self._path)
             if found is None:
@@ -51,6 +55,8 @@ class LedgerFile:
             elif found != self._number or self._path.stat().st_size == 0:
                 ledger_mark.check(self._path)
                 raise EvcsError(f"{self._path} was replaced while in use", "evcs doctor")
+            elif _number(self._log) != self._log_number:
+                self._put_back()
             else:
                 self._remember()
 
@@ -77,10 +83,10 @@ class LedgerFile:
         try:
             self._copy(temp)
         except (OSError, *ledger_schema.ERRORS) as error:
-            _log.error("%s was removed and can't be written back yet: %s", self._path, error)
+            _log.error("%s or its -wal was removed; not written back yet: %s", self._path, error)
             temp.unlink(missing_ok=True)
             return
-        _log.error("%s was removed while in use; written back", self._path)
+        _log.error("%s or its -wal was removed while in use; written back", self._path)
         self.db.close()
         self._open()
 

@@ -28,7 +28,8 @@ SELECT EXISTS (SELECT 1 FROM session WHERE driver = ?)
   OR EXISTS (SELECT 1 FROM audit WHERE who = ? OR ({_DONE_TO} AND detail = ?))
 """  # noqa: S608
 _NEWEST = """
-SELECT max(at) FROM (SELECT max(at) AS at FROM audit UNION ALL SELECT max(started_at) FROM session)
+SELECT max(at) FROM (SELECT max(at) AS at FROM audit UNION ALL
+  SELECT max(started_at) FROM session WHERE phase <> 'requested')
 """
 
 
@@ -45,7 +46,7 @@ def knows(db: sqlite3.Connection, driver: str) -> bool:
 
 
 def newest(db: sqlite3.Connection) -> str | None:
-    """The latest time that anything tells of."""
+    """The latest time that anything which stays tells of: a request may be turned down."""
     found: str | None = db.execute(_NEWEST).fetchone()[0]
     return found
 

@@ -438,6 +438,16 @@ def test_an_older_copy_in_its_place_is_noticed(path: Path) -> None:
     assert path.with_name("ledger.mark").exists()
 
 
+def test_a_request_that_is_turned_down_leaves_a_ledger_that_is_not_older(path: Path) -> None:
+    filled(path)
+    ledger = Ledger(path)
+    ledger.commit([session(2, started_at="2026-11-23T00:00:00.000Z")], [], [])
+    ledger.look()
+    ledger.commit([], ["S2"], [])
+    Ledger(path).close()
+    ledger.close()
+
+
 def test_a_mark_that_can_not_be_read_is_made_anew_unless_the_ledger_is_gone(path: Path) -> None:
     filled(path)
     mark = path.with_name("ledger.mark")
@@ -451,10 +461,13 @@ def test_a_mark_that_can_not_be_read_is_made_anew_unless_the_ledger_is_gone(path
         Ledger(path)
 
 
-def test_removed_while_in_use_it_is_written_back_with_every_row(path: Path) -> None:
+@pytest.mark.parametrize("names", ["ledger.db*", "ledger.db-*", "ledger.db-wal"])
+def test_removed_while_in_use_it_is_written_back_with_every_row(path: Path, names: str) -> None:
+    Ledger(path).close()
     ledger = Ledger(path)
+    ledger.look()
     ledger.commit([settled(1)], [], [])
-    for one in path.parent.glob("ledger.db*"):
+    for one in path.parent.glob(names):
         one.unlink()
     ledger.commit([settled(2)], [], [])
     ledger.look()
