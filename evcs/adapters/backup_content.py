@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evcs import config
-from evcs.adapters import backup_file, registry_db
+from evcs.adapters import backup_copies, registry_db
 from evcs.adapters.ledger import Ledger
 from evcs.config import Home
 from evcs.core.errors import BadValue, EvcsError
@@ -34,4 +34,4 @@ def check(stage: Path) -> None:
     except EvcsError as error:
         text = error.message.replace(f"{stage}/", "its ")
         raise BadValue(text, error.hint or "take another backup") from None
-    config.check_file(stage / backup_file.SETTINGS)
+    config.check_file(stage / backup_copies.SETTINGS)

@@ -1,11 +1,8 @@
 """A backup: one tar (0600) whose first member lists every file with its SHA-256.
 
-    manifest.json     format, version, time, and path -> sha256 and size
-    data/...          registry.json, ledger.db, secrets, journals, whatever else is kept there
-    conf/evcs.toml    if there is one
-
-Left out is what is rendered from these, or only of this run: the broker's password file,
-the Registry's second copy, SQLite's own extra files.
+manifest.json     format, version, time, and path -> sha256 and size
+data/...          registry.json, ledger.db, secrets, journals, whatever else is kept there
+conf/evcs.toml    if there is one
 """
 
 from __future__ import annotations
@@ -16,14 +13,13 @@ import io
 import json
 import os
 import shutil
-import sqlite3
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from evcs.adapters import ledger_mark, ledger_schema
+from evcs.adapters.backup_copies import STAGE, is_ours, steady_copy
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.files import hold_lock, write_new
 from evcs.config import Home
@@ -32,16 +28,8 @@ from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-SETTINGS = "conf/evcs.toml"
-LEDGER = "data/ledger.db"
-LEFT_OUT = frozenset({
-    "mosquitto.passwd", "registry.copy.json", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal",
-    "ledger.mark",
-})  # fmt: skip
-STAGE = ".backup"
 RESTORING = ".restore"
 MAX_MANIFEST = 64 * 1024 * 1024
-MAX_TRIES = 50
 CHUNK = 1024 * 1024
 NOT_A_TAR = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionError)
 
@@ -49,8 +37,7 @@ NOT_A_TAR = (tarfile.TarError, EOFError, ValueError, OverflowError, RecursionErr
 def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
     """Back the home up into `goal`; its manifest. Raises EvcsError.
 
-    The system may run: the ledger is copied by SQLite itself, and secrets and journals are
-    taken while the Registry's file, which is whole at every moment, stays the same.
+    The system may run: see `steady_copy`.
     """
     if goal.exists():
         raise Conflict(f"{goal} exists already", "choose another name")
@@ -59,11 +46,7 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
     try:
         shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
         stage.mkdir(0o700)
-        _copy_ledger(home.ledger_db, stage / "ledger.db")
-        files = _steady_copy(home, stage)
-        if (stage / "ledger.db").exists():
-            files[LEDGER] = stage / "ledger.db"
-        return _pack(files, goal, about)
+        return _pack(steady_copy(home, stage), goal, about)
     except FileExistsError:
         raise Conflict(f"{goal} exists already", "choose another name") from None
     except OSError as error:
@@ -82,68 +65,6 @@ def remove_stage(home: Home) -> None:
         lock = hold_lock(home.lock("backup"), "evcs backup")
         shutil.rmtree(home.data / STAGE, ignore_errors=True)
         os.close(lock)
-
-
-def _copy_ledger(path: Path, goal: Path) -> None:
-    ledger_mark.check(path)
-    if not path.exists():
-        return
-    with (
-        ledger_schema.told(path),
-        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as source,
-        closing(sqlite3.connect(goal)) as copy,
-    ):
-        source.backup(copy)
-
-
-def _steady_copy(home: Home, stage: Path) -> dict[str, Path]:
-    """Copies of all other files, taken between two equal looks at the Registry's file."""
-    store = home.registry_json
-    for _ in range(MAX_TRIES):
-        before = store.read_bytes() if store.exists() else b""
-        copies = stage / "files"
-        shutil.rmtree(copies, ignore_errors=True)
-        try:
-            found = {}
-            for name, path in _to_keep(home):
-                found[name] = copies / name
-                found[name].parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, found[name])
-        except FileNotFoundError:
-            continue  # deleted just now: look again
-        if "data/registry.json" in found:
-            found["data/registry.json"].write_bytes(before)
-        if (store.read_bytes() if store.exists() else b"") == before:
-            return found
-    raise EvcsError("the Registry changes all the time", "try again when less is going on")
-
-
-def _to_keep(home: Home) -> Iterator[tuple[str, Path]]:
-    for path in _files(home.data, ()):
-        below = path.relative_to(home.data)
-        if below.parts[0] != "ledger.db" and below.parts[0] not in LEFT_OUT:
-            yield f"data/{below.as_posix()}", path
-    settings = home.path / SETTINGS
-    if settings.is_file():
-        yield SETTINGS, settings
-
-
-def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """All files below, also by way of links. Raises EvcsError for what can't be kept."""
-    real = folder.resolve()
-    if real in above:
-        raise EvcsError(f"{folder} leads to a folder above it", "remove that link")
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            if above or path.name != STAGE:
-                yield from _files(path, (*above, real))
-        elif path.is_file():
-            if not (path.name.startswith(".") and path.name.endswith(".tmp")):
-                yield path
-        elif path.is_symlink():
-            raise EvcsError(
-                f"{path} leads nowhere, so it can't be kept", "remove or mend that link"
-            )
 
 
 def _pack(files: dict[str, Path], goal: Path, about: dict[str, Any]) -> dict[str, Any]:
@@ -202,7 +123,7 @@ def read(source: Path, goal: Path) -> dict[str, Any]:
             if member.name == MANIFEST:
                 continue
             expected = listed.pop(member.name, None)
-            if expected is None or not member.isreg() or not _is_ours(member.name):
+            if expected is None or not member.isreg() or not is_ours(member.name):
                 raise BadValue(f"{source} holds {member.name[:80]!a}, which it should not")
             if member.size != expected["size"]:
                 raise BadValue(f"{source}: {member.name} has another size than it says")
@@ -229,7 +150,7 @@ def _manifest(source: Path, tar: tarfile.TarFile) -> dict[str, Any]:
         raise BadValue(f"{source}: its list of files is not one", "take another one")
     for name in files:
         above = {str(one) for one in PurePosixPath(name).parents}
-        if not _is_ours(name) or above & files.keys():
+        if not is_ours(name) or above & files.keys():
             raise BadValue(f"{source} holds {name[:80]!a}, which it should not")
     return found | {"files": files}
 
@@ -243,17 +164,6 @@ def _is_list(files: dict[Any, Any]) -> bool:
         and size >= 0
         for one in files.values()
     )
-
-
-def _is_ours(name: str) -> bool:
-    """Whether a file of that name may be put into a home."""
-    path = PurePosixPath(name)
-    plain = str(path) == name and not path.is_absolute() and name.isprintable()
-    short = all(part != ".." and len(os.fsencode(part)) <= 255 for part in path.parts)
-    if not plain or not short or name == SETTINGS:
-        return name == SETTINGS
-    below = path.parts[1:]
-    return path.parts[0] == "data" and len(below) > 0 and below[0] not in (*LEFT_OUT, STAGE)
 
 
 def _make_closed(folder: Path) -> None:

@@ -133,6 +133,16 @@ def peek(path: Path) -> tuple[Stored | None, dict[Path, str]]:
     return good, bad
 
 
+def content(path: Path) -> bytes:
+    """The last commit as the store's file has it, or else its copy. Raises EvcsError."""
+    for one in (path, _copy_of(path)):
+        found = _load(one)
+        if not found.wrong:
+            return _dump(found.tables)
+    _refuse_newer(path, _copy_of(path))
+    raise EvcsError(f"neither {path} nor its copy is good", RESTORE)
+
+
 class RegistryDb:
     """CPs (with tombstones) and drivers. A transaction is on disk whole, or refused whole."""
 

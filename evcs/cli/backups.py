@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from evcs import __version__
-from evcs.adapters import backup_content, backup_file, registry_db
+from evcs.adapters import backup_content, backup_copies, backup_file, registry_db
 from evcs.adapters.clock import timestamp
 from evcs.adapters.files import hold_lock, make_folder, sync_folder, write_atomic
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import Call, command
+from evcs.cli.supervision import require_own
 from evcs.config import Home
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
@@ -30,6 +31,7 @@ def add_to(program: click.Group) -> None:
     @click.argument("file", type=click.Path(path_type=Path))
     def backup(call: Call, file: Path) -> None:
         """Back up CPs, drivers, secrets and tickets into FILE; the system may run."""
+        require_own(call.settings.home)
         if not registry_db.RegistryDb.exists(call.settings.home.registry_json):
             raise NotFound(f"nothing to back up in {call.settings.home.path}", "is it the home?")
         about = {"evcs": __version__, "made_at": timestamp()}
@@ -41,6 +43,7 @@ def add_to(program: click.Group) -> None:
     @click.argument("file", type=click.Path(path_type=Path))
     def restore(call: Call, file: Path) -> None:
         """Restore a backup into a home that holds no system yet; evcs up then starts it."""
+        require_own(call.settings.home)
         manifest = _restore(call.settings.home, file.absolute())
         _tell(call, file, manifest, "restored from")
         stored, _ = registry_db.peek(call.settings.home.registry_json)
@@ -78,11 +81,11 @@ def _restore(home: Home, source: Path) -> dict[str, Any]:
         stage.mkdir(0o700)
         manifest = backup_file.read(source, stage)
         _judge(stage, source)
-        _interrupt(stage / backup_file.LEDGER)
-        settings = stage / backup_file.SETTINGS
-        if settings.exists() and not (home.path / backup_file.SETTINGS).exists():
+        _interrupt(stage / backup_copies.LEDGER)
+        settings = stage / backup_copies.SETTINGS
+        if settings.exists() and not (home.path / backup_copies.SETTINGS).exists():
             make_folder(home.path / "conf")
-            write_atomic(home.path / backup_file.SETTINGS, settings.read_bytes())
+            write_atomic(home.path / backup_copies.SETTINGS, settings.read_bytes())
         (stage / "data").rename(home.data)
         sync_folder(home.path)
         return manifest

@@ -79,7 +79,7 @@ def test_root_leaves_nothing_in_another_users_home(empty: System) -> None:
     else:
         home = Path("/usr")
     before = sorted(home.iterdir())
-    for command in ("up", "restart", "tls init"):
+    for command in ("up", "restart", "tls init", "backup b", "restore b"):
         line = refused(empty.run("evcs", *command.split(), EVCS_HOME=str(home)), 9)
         assert "another user's" in line
     assert sorted(home.iterdir()) == before

@@ -1,0 +1,110 @@
+"""What a backup takes of a home that changes: each entry for the audit once, nothing unreadable."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from evcs.adapters import backup_content, backup_file
+from evcs.adapters.ledger import Ledger, LedgerReader
+from evcs.adapters.registry_db import RegistryDb
+from evcs.adapters.spool import Spool, SpoolReader
+from evcs.config import Home
+from evcs.core.desired import new_cp
+from evcs.core.errors import EvcsError
+from evcs.services.central.auditor import Auditor, Sources
+from evcs.services.central.entries import Entries
+from evcs.services.central.outbox import Outbox
+from tests.unit.fakes import FakeBus
+
+BACKUPS = 25
+
+
+class Central:
+    """What of it takes up what web tells."""
+
+    def __init__(self, home: Home) -> None:
+        self.ledger = Ledger(home.ledger_db)
+        self.outbox = Outbox(self.ledger, FakeBus())  # type: ignore[arg-type]
+        entries = Entries(self.outbox, lambda: 0.0)
+        spools = {"web": SpoolReader(home.spool("web"))}
+        self.auditor = Auditor(self.outbox, entries, self.ledger.noted(), Sources(None, spools))
+
+    def look(self) -> None:
+        self.auditor.look()
+        self.outbox.flush()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "home")
+    made.data.mkdir(parents=True)
+    made.run.mkdir()
+    RegistryDb(made.registry_json).commit(1, [new_cp({"id": "CP-1"})])
+    return made
+
+
+def unpacked(backup: Path, goal: Path) -> Home:
+    """The home that a backup makes, judged as `restore` does."""
+    backup_file.read(backup, goal)
+    backup_content.check(goal)
+    return Home(goal)
+
+
+def test_what_central_takes_up_meanwhile_is_in_it_once(home: Home, tmp_path: Path) -> None:
+    ended, told = threading.Event(), 0
+    Spool.open(home.spool("web"))
+
+    def tell_and_take_up() -> None:
+        nonlocal told
+        spool, central = Spool(home.spool("web")), Central(home)
+        while not ended.is_set():
+            spool.tell("127.0.0.1:7", "login", "ok", str(told))
+            told += 1
+            if told % 3 == 0:
+                central.look()
+        central.ledger.close()
+
+    teller = threading.Thread(target=tell_and_take_up)
+    teller.start()
+    try:
+        least = []
+        for number in range(BACKUPS):
+            least.append(told)
+            backup_file.write(home, tmp_path / f"{number}.backup", {})
+    finally:
+        ended.set()
+        teller.join()
+    for number in range(BACKUPS):
+        found = unpacked(tmp_path / f"{number}.backup", tmp_path / str(number))
+        central = Central(found)
+        central.look()
+        central.ledger.close()
+        there = [row["detail"] for row in LedgerReader(found.ledger_db).audit(limit=100_000)]
+        assert there[::-1] == [f"web: {one}" for one in range(len(there))]
+        assert len(there) >= least[number]
+
+
+@pytest.mark.parametrize("harm", ["gone", "broken"])
+def test_the_stores_copy_is_taken_where_the_store_is_not_good(
+    home: Home, tmp_path: Path, harm: str
+) -> None:
+    if harm == "gone":
+        home.registry_json.unlink()
+    else:
+        home.registry_json.write_bytes(b"{")
+    backup_file.write(home, tmp_path / "a.backup", {})
+    found = unpacked(tmp_path / "a.backup", tmp_path / "a")
+    assert set(RegistryDb(found.registry_json).cps()) == {"CP-1"}
+
+
+@pytest.mark.parametrize("name", [b"new\nline", b"not-utf8-\xff"])
+def test_a_name_that_no_restore_takes_is_refused_at_once(
+    home: Home, tmp_path: Path, name: bytes
+) -> None:
+    Path(f"{home.data}/{name.decode(errors='surrogateescape')}").touch()
+    with pytest.raises(EvcsError, match="can't be kept"):
+        backup_file.write(home, tmp_path / "a.backup", {})
+    assert not (tmp_path / "a.backup").exists()
