@@ -31,6 +31,9 @@ HANDSHAKE_WITHIN_S = 10.0
 WRITE_WITHIN_S = 20.0
 DISCARD_WITHIN_S = 5.0
 MAX_CONNECTIONS = 2000
+#: With more than these nobody may keep a connection, nor take long to ask: others wait for it.
+CROWDED = MAX_CONNECTIONS // 2
+CROWDED_REQUEST_WITHIN_S = 1.0
 #: Of all bodies together that are being read or used.
 MAX_BODIES = 8 * MAX_BODY
 MAX_OF_ONE_ADDRESS = 200
@@ -139,7 +142,8 @@ class Handler(WSGIHandler):
         return super().read_request(raw_requestline)
 
     def handle_one_request(self) -> Any:
-        self._deadline = gevent.Timeout.start_new(REQUEST_WITHIN_S)
+        within_s = CROWDED_REQUEST_WITHIN_S if self.server.crowded else REQUEST_WITHIN_S
+        self._deadline = gevent.Timeout.start_new(within_s)
         try:
             found = super().handle_one_request()
             # A pair is pywsgi's own refusal, which has no body.
@@ -172,7 +176,8 @@ class Handler(WSGIHandler):
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
         # Behind a body that was not read no next request can be found.
-        close = [] if self._body.is_read else [("Connection", "close")]
+        goes_on = self._body.is_read and not self.server.crowded
+        close = [] if goes_on else [("Connection", "close")]
         return super().start_response(status, [*headers, *close], exc_info)
 
     def _discard(self) -> None:
@@ -207,8 +212,9 @@ class _Server(WSGIServer):
 
     def __init__(self, listen: tuple[str, int], app: WsgiApp, tls: ServerTls | None) -> None:
         more = {} if tls is None else {"ssl_context": tls.context()}
+        self._room = Pool(MAX_CONNECTIONS)
         super().__init__(
-            listen, with_headers(app), handler_class=Handler, spawn=Pool(MAX_CONNECTIONS),
+            listen, with_headers(app), handler_class=Handler, spawn=self._room,
             log=None, error_log=_ErrorLog(), backlog=1024,
             # gevent would ask the name service for it.
             environ={"SERVER_NAME": listen[0]}, **more,
@@ -217,6 +223,11 @@ class _Server(WSGIServer):
         self._tls = tls
         self._own = {LOOPBACK, "::1", listen[0]}
         self._of: Counter[str] = Counter()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether connections are so many that each has to make way."""
+        return len(self._room) > CROWDED
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
         who = address[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import resource
 import socket
 import threading
 import time
@@ -12,8 +13,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from evcs.adapters.wsgi_server import MAX_CONNECTIONS
+
+ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HEAD = b"POST /api/v1/cps HTTP/1.1\r\nHost: localhost\r\n"
 EVERY_S = 0.25
+ASK_EVERY_S = 2.0
 
 
 def peak_mb(pid: int) -> float:
@@ -188,6 +193,57 @@ def hold_half_open(port: int, count: int) -> Iterator[None]:
     finally:
         for one in held:
             one.close()
+
+
+@contextlib.contextmanager
+def keep_asking(port: int, count: int) -> Iterator[None]:
+    """So many connections that each ask again and again; one that is closed is opened anew."""
+    over = threading.Event()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+
+    def opened() -> socket.socket:
+        raw = socket.socket()
+        raw.setblocking(False)
+        raw.connect_ex(("127.0.0.1", port))
+        return raw
+
+    def asked(raw: socket.socket) -> socket.socket:
+        try:
+            raw.send(ASK)
+            while raw.recv(65_536):
+                pass
+        except BlockingIOError:
+            return raw
+        except OSError:
+            pass
+        raw.close()
+        return opened()
+
+    def run() -> None:
+        held = [opened() for _ in range(count)]
+        while not over.wait(ASK_EVERY_S):
+            held = [asked(raw) for raw in held]
+        for raw in held:
+            raw.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def kept_connections_make_way(port: int) -> None:
+    """Who asks anew is served, though others keep more connections than the server takes."""
+    with keep_asking(port, MAX_CONNECTIONS + 100):
+        time.sleep(ASK_EVERY_S)  # the time in which all of them are there
+        for _ in range(5):
+            began = time.monotonic()
+            assert b" 200 " in answer_to(port, ASK)[:20]
+            assert time.monotonic() - began < 5.0
 
 
 @contextlib.contextmanager
