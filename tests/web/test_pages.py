@@ -149,6 +149,21 @@ def test_beyond_the_stream_limit_it_polls(fleet: Stage, page: Page) -> None:
         expect(cp(page, "CP-001")).to_have_attribute("data-state", "BROKEN_DOWN")
 
 
+def test_more_tabs_than_a_browser_has_connections(fleet: Stage, page: Page) -> None:
+    page.goto(fleet.login_url("/cp_manager.html"))
+    tabs = [page.context.new_page() for _ in range(8)]
+    for tab in tabs:
+        tab.goto(fleet.url)
+        expect(cp(tab, "CP-001")).to_have_attribute("data-state", "ACTIVATED")
+    fleet.judges("CP-001", "BROKEN_DOWN", "silent")
+    for tab in tabs:
+        expect(cp(tab, "CP-001")).to_have_attribute("data-state", "BROKEN_DOWN")
+        expect(tab.locator(".live")).to_have_text("Live")
+    page.get_by_role("button", name="Sign out").click()
+    for tab in (page, *tabs):
+        expect(tab.locator(".who")).to_have_text("Looking only")
+
+
 class TestOperator:
     def test_who_only_looks_is_told_how_to_become_the_operator(
         self, fleet: Stage, page: Page
@@ -156,6 +171,13 @@ class TestOperator:
         page.goto(f"{fleet.url}/cp_manager.html")
         expect(page.locator("#not-operator")).to_contain_text("bin/evcs open")
         expect(cp(page, "CP-001").get_by_role("button", name="Stop")).to_be_disabled()
+
+    def test_a_name_that_is_not_allowed_is_shown_as_it_was_typed(
+        self, fleet: Stage, page: Page
+    ) -> None:
+        page.goto(fleet.login_url("/cp_manager.html"))
+        page.get_by_label("Name or range").fill("Säule 1")
+        expect(page.locator("#preview")).to_contain_text('"Säule 1" is not allowed')
 
     def test_a_range_is_shown_before_it_is_created(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.login_url("/cp_manager.html"))

@@ -42,7 +42,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/expand")
     def expand_pattern() -> HTTPResponse:
-        pattern = request.query.get("pattern")
+        pattern = request.query.getunicode("pattern")
         if pattern is None:
             raise BadValue("pattern is missing", "such as pattern=CP-{001..020}")
         return json_response(preview(deps, pattern))

@@ -1,8 +1,9 @@
 // The one event stream of a tab: what it told, whether it is live, and since when it isn't.
 //
-// Where a stream can't be had (web is restarting, or too many pages are open) the whole
-// list is asked for instead, every few seconds, and the stream tried again.
+// Where a stream can't be had (web is restarting, or too many pages are open, here or elsewhere)
+// the whole list is asked for instead, every few seconds, and the stream tried again.
 
+import { freePlace } from "./places.js";
 import { byName } from "./words.js";
 
 const SILENT_MS = 8000;
@@ -72,7 +73,9 @@ export class Store {
     return this._lost || Date.now() - this.heard > SILENT_MS;
   }
 
-  _open() {
+  async _open() {
+    this._leave = await freePlace();
+    if (!this._leave) return this._poll();
     const query = this._cp ? `?cp=${encodeURIComponent(this._cp)}` : "";
     const source = new EventSource(`/api/v1/events${query}`);
     this._source = source;
@@ -89,8 +92,14 @@ export class Store {
     if (source !== this._source) return;
     source.close();
     this._source = null;
+    this._leave();
     this._lost = true;
     this._draw();
+    await this._poll();
+  }
+
+  // The whole list, once; then the stream is tried again.
+  async _poll() {
     try {
       const answer = await fetch("/api/v1/snapshot", { signal: AbortSignal.timeout(5000) });
       if (!answer.ok) throw new Error(String(answer.status));
