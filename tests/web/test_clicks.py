@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, Request, expect
 
 from tests.web.conftest import SESSION
 from tests.web.stage import Stage, wait_for
@@ -252,3 +252,65 @@ def test_on_a_cps_page_nothing_moves_its_actions(many: Stage, page: Page, size: 
     many.judges(CPS[0], "BROKEN_DOWN", "fault: " + "a long story " * 15)
     expect(page.locator(".title[data-cp]")).to_have_attribute("data-state", "BROKEN_DOWN")
     assert last.bounding_box() == before
+
+
+def test_a_bulk_shows_all_and_is_not_left_in_silence(many: Stage, page: Page) -> None:
+    enter(many, page)
+    page.route("**/restart", lambda _: None)  # the answer never comes
+    page.get_by_label("Choose all").check()
+    page.locator(".chosen").get_by_role("button", name="Restart").click()
+    expect(page.locator(".activity h2")).to_have_text("0 of 30 done")
+    expect(page.locator("[data-job]")).to_have_count(30)
+    expect(button(page, CPS[-1], "Stop")).to_be_disabled()
+    asked: list[str] = []
+
+    def stay(question: Dialog) -> None:
+        asked.append(question.type)
+        question.dismiss()
+
+    page.on("dialog", stay)
+    page.get_by_role("link", name="Dashboard", exact=True).click(no_wait_after=True)
+    wait_for(lambda: page.title() and asked, "the browser asks before it leaves")
+    assert asked == ["beforeunload"]
+    expect(page.locator("[data-job]")).to_have_count(30)
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_only_what_was_edited_is_sent(many: Stage, page: Page) -> None:
+    many.wants(CPS[0], max_power_w=7_360)
+    enter(many, page)
+    expect(cp(page, CPS[0])).to_contain_text("7.4")
+    sent: list[Any] = []
+
+    def note(one: Request) -> None:
+        if one.method == "PATCH":
+            sent.append(one.post_data_json)
+
+    page.on("request", note)
+    dialog = page.get_by_role("dialog")
+    for label, value, body in (
+        ("Place", "Gate", {"location": "Gate"}),
+        ("Power", "7.36", {}),
+        ("Power", "7.4", {"max_power_w": 7_400}),
+        ("Price", " 0.31 ", {"price_eur_kwh": "0.31"}),
+    ):
+        button(page, CPS[0], "Edit").click()
+        dialog.get_by_label(label).fill(value)
+        dialog.get_by_role("button", name="Save").click()
+        expect(dialog).to_have_count(0)
+        wait_for(lambda: page.title() and sent, "it is sent")
+        assert sent.pop() == body
+        expect(button(page, CPS[0], "Edit")).to_be_enabled()
+
+
+@pytest.mark.parametrize("power", ["7,4", "", "0x10", "0", "1001"])
+def test_an_edit_is_checked_before_its_dialog_closes(many: Stage, page: Page, power: str) -> None:
+    enter(many, page)
+    button(page, CPS[0], "Edit").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Place").fill("typed with care")
+    dialog.get_by_label("Power").fill(power)
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("alert")).to_contain_text("The power is a decimal of kW")
+    expect(dialog.get_by_label("Place")).to_have_value("typed with care")
+    expect(page.locator("[data-job]")).to_have_count(0)

@@ -139,11 +139,13 @@ def test_edit_price_and_place(system: System, operator: Page) -> None:
 
 
 def test_a_refusal_says_why(system: System, operator: Page) -> None:
-    cp(operator, "CP-004").get_by_role("button", name="Edit").click()
+    system.ok("evcs-cp", "create", "CP-404")
+    cp(operator, "CP-404").get_by_role("button", name="Edit").click()
     dialog = operator.get_by_role("dialog")
-    dialog.get_by_label("Price").fill("free")
+    dialog.get_by_label("Price").fill("0.31")
+    system.ok("evcs-cp", "delete", "CP-404")
     dialog.get_by_role("button", name="Save").click()
-    expect(operator.locator('[data-job="CP-004"] .bad')).to_contain_text("price")
+    expect(operator.locator('[data-job="CP-404"] .bad')).to_contain_text("no CP CP-404")
 
 
 def test_restart_of_its_processes(system: System, operator: Page) -> None:
@@ -152,6 +154,17 @@ def test_restart_of_its_processes(system: System, operator: Page) -> None:
     expect(operator.locator('[data-job="CP-004"] .steps [data-done="true"]')).to_have_count(3)
     assert pid_of(system, "CP-004:engine") != before["CP-004:engine"]
     assert pid_of(system, "CP-005:engine") == before["CP-005:engine"]
+
+
+def test_a_cp_with_a_fault_is_stopped_resumed_and_restarted(system: System, operator: Page) -> None:
+    system.ok("evcs-cp", "fault", "CP-003", "--reason", "cable")
+    row = cp(operator, "CP-003")
+    expect(row).to_have_attribute("data-state", "BROKEN_DOWN")
+    for verb in ("Stop", "Resume", "Restart"):
+        row.get_by_role("button", name=verb).click()
+        expect(operator.locator(".activity h2")).to_have_text("1 of 1 done", timeout=30_000)
+        operator.get_by_role("button", name="Clear what is done").click()
+    system.ok("evcs-cp", "clear", "CP-003")
 
 
 def test_a_charge_moves_and_is_a_session(system: System, page: Page) -> None:

@@ -100,7 +100,7 @@ class CpPage extends Component {
 
   async do(verb) {
     this.setState({ asked: null });
-    await this.jobs.begin(verb, CP);
+    await this.jobs.begin(verb, [CP]);
     this.load();
   }
 

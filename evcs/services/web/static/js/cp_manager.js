@@ -11,16 +11,6 @@ import { Code, Pill, start } from "./shell.js";
 import { count, kw } from "./words.js";
 
 const DANGER = ["revoke", "delete"];
-const AT_ONCE = 4;
-
-// Run `work` on each item, a few at a time.
-async function each(items, work) {
-  const waiting = [...items];
-  const runner = async () => {
-    while (waiting.length) await work(waiting.shift());
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, runner));
-}
 
 class Row extends Component {
   shouldComponentUpdate(next) {
@@ -85,22 +75,22 @@ class CpManager extends Component {
   begin(verb, ids) {
     if (verb === "edit") this.setState({ editing: this.props.store.rows.get(ids[0]) });
     else if (asksFirst(verb, this.rows(ids))) this.setState({ asked: { verb, ids } });
-    else each(ids, (cp) => this.jobs.begin(verb, cp));
+    else this.jobs.begin(verb, ids);
   }
 
   sure({ verb, ids }) {
     this.setState({ asked: null, chosen: new Set() });
-    each(ids, (cp) => this.jobs.begin(verb, cp));
+    this.jobs.begin(verb, ids);
   }
 
   // One request for all: the Registry makes them in one commit.
   create(ids, fields) {
     const answer = this.props.operator.change("POST", "/api/v1/cps", ids.map((id) => ({ id, ...fields })));
-    ids.forEach((cp, i) => this.jobs.run("create", cp, async () => {
-      const found = (await answer)[i];
+    this.jobs.run("create", ids, async (cp) => {
+      const found = (await answer)[ids.indexOf(cp)];
       if (found.error) throw new Error(found.error.message);
       return found;
-    }));
+    });
   }
 
   choose(cp) {
@@ -155,7 +145,7 @@ class CpManager extends Component {
       </section>
       ${asked && html`<${Confirm} ...${asked} rows=${this.rows(asked.ids)} onYes=${() => this.sure(asked)} onNo=${() => this.setState({ asked: null })} />`}
       ${editing && html`<${Edit} row=${editing} onNo=${() => this.setState({ editing: null })}
-        onYes=${(fields) => (this.setState({ editing: null }), this.jobs.begin("edit", editing.id, fields))} />`}`;
+        onYes=${(fields) => (this.setState({ editing: null }), this.jobs.begin("edit", [editing.id], fields))} />`}`;
   }
 }
 

@@ -3,10 +3,8 @@
 import { Component, html } from "./dom.js";
 import { look } from "./operator.js";
 import { Code } from "./shell.js";
-import { count } from "./words.js";
+import { count, watts, wrongFigures } from "./words.js";
 
-const PRICE = /^\d{1,3}(\.\d{1,4})?$/;
-const POWER = /^\d{1,4}(\.\d{1,3})?$/;
 const LOOK_AFTER_MS = 200;
 const DEFAULTS = { price: "0.30", power: "22", location: "" };
 
@@ -64,24 +62,18 @@ export class Create extends Component {
     if (pattern === this.state.pattern) this.setState({ found: error ? null : found, error });
   }
 
-  wrong({ price, power }) {
-    if (!PRICE.test(price)) return "The price is a decimal of euros such as 0.30, at most 999.9999.";
-    if (!POWER.test(power) || Number(power) <= 0 || Number(power) > 1000) return "The power is a decimal of kW from 0.001 to 1000.";
-    return "";
-  }
-
   submit(event, fresh) {
     event.preventDefault();
-    if (!fresh.length || this.wrong(this.state)) return;
+    if (!fresh.length || wrongFigures(this.state)) return;
     const { price, power, location } = this.state;
-    const fields = { price_eur_kwh: price, max_power_w: Math.round(Number(power) * 1000), location };
+    const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location };
     this.props.onCreate(fresh, fields);
     this.setState({ pattern: "", found: null });
   }
 
   render({ enabled }, state) {
     const fresh = state.found ? state.found.ids.filter((cp) => !state.found.exist.includes(cp)) : [];
-    const wrong = this.wrong(state);
+    const wrong = wrongFigures(state);
     const set = (name) => (event) => this.setState({ [name]: event.target.value });
     return html`<section class="card" aria-label="Create">
       <h2>Create charging points</h2>

@@ -3,7 +3,7 @@
 import { meant } from "./aim.js";
 import { Component, createRef, html } from "./dom.js";
 import { Code } from "./shell.js";
-import { byName, count, kw, kwh } from "./words.js";
+import { byName, count, kwh, watts, wrongFigures } from "./words.js";
 
 class Dialog extends Component {
   constructor() {
@@ -79,17 +79,29 @@ export class Confirm extends Component {
   }
 }
 
+// Only what was changed is sent: another may have changed the rest meanwhile.
 export class Edit extends Component {
   constructor({ row }) {
     super();
-    this.state = { price: row.price_eur_kwh, power: String(Number(kw(row.max_power_w))), location: row.location };
+    this.shown = { price: row.price_eur_kwh, power: String(row.max_power_w / 1000), location: row.location };
+    this.state = { ...this.shown };
   }
 
-  render({ row, onYes, onNo }, { price, power, location }) {
+  changed({ price, power, location }) {
+    const fields = {};
+    if (price !== this.shown.price) fields.price_eur_kwh = price.trim();
+    if (power !== this.shown.power) fields.max_power_w = watts(power);
+    if (location !== this.shown.location) fields.location = location;
+    return fields;
+  }
+
+  render({ row, onYes, onNo }, state) {
+    const { price, power, location } = state;
     const set = (name) => (event) => this.setState({ [name]: event.target.value });
+    const wrong = wrongFigures(state);
     const yes = (event) => {
       event.preventDefault();
-      onYes({ price_eur_kwh: price.trim(), max_power_w: Math.round(Number(power) * 1000), location });
+      if (!wrong) onYes(this.changed(state));
     };
     return html`<${Dialog} onNo=${onNo} label=${`Edit ${row.id}`}>
       <form onSubmit=${yes} autocomplete="off">
@@ -97,8 +109,8 @@ export class Edit extends Component {
         <label class="field">Price, €/kWh <input name="price" inputmode="decimal" value=${price} onInput=${set("price")} /></label>
         <label class="field">Power, kW <input name="power" inputmode="decimal" value=${power} onInput=${set("power")} /></label>
         <label class="field">Place <input name="location" maxlength="200" value=${location} onInput=${set("location")} /></label>
-        <p class="hint">A session under way keeps the price that it began with.</p>
-        <div class="bar"><button class="main">Save</button><button type="button" onClick=${onNo}>Cancel</button></div>
+        ${wrong ? html`<p class="bad" role="alert">${wrong}</p>` : html`<p class="hint">A session under way keeps the price that it began with.</p>`}
+        <div class="bar"><button class="main" disabled=${wrong}>Save</button><button type="button" onClick=${onNo}>Cancel</button></div>
       </form>
     <//>`;
   }

@@ -1,11 +1,15 @@
 // What is being done to CPs: each job's request and steps, judged by what the stream tells.
 
 const GIVEN_UP_MS = 60_000;
+const AT_ONCE = 4;
+const MOST = 2000;
 
 // A process that is there is told by the id of its start.
 const isUp = (row) => row.engine && row.monitor;
 const isGreen = (row) => row.state === "ACTIVATED" || row.state === "SUPPLYING";
 const inFault = (row) => row.reason.startsWith("fault");
+// A fault stays until it is cleared: a CP that has one is where it can be.
+const isSettled = (row) => isGreen(row) || row.state === "OUT_OF_ORDER" || inFault(row);
 
 // Method, path below the CP's own, and body where it is always the same.
 const REQUESTS = {
@@ -25,10 +29,10 @@ const STEPS = {
     ["processes up", (row) => row && isUp(row)],
     ["ACTIVATED", (row) => row && isGreen(row)],
   ],
-  stop: [["recorded", (row) => row && row.service === "out"], ["OUT_OF_ORDER", (row) => row && row.state === "OUT_OF_ORDER"]],
+  stop: [["recorded", (row) => row && row.service === "out"], ["out of service", (row) => row && (row.state === "OUT_OF_ORDER" || inFault(row))]],
   resume: [
     ["recorded", (row) => row && row.service === "in"],
-    ["in service", (row) => row && isGreen(row)],
+    ["in service", (row) => row && (isGreen(row) || inFault(row))],
   ],
   edit: [
     ["recorded", (row, job) => row && row.revision >= job.revision],
@@ -37,7 +41,7 @@ const STEPS = {
   restart: [
     ["processes ended", () => true],
     ["processes up", (row, job) => row && isUp(row) && row.engine !== job.before.engine && row.monitor !== job.before.monitor],
-    ["in service", (row) => row && (isGreen(row) || row.state === "OUT_OF_ORDER")],
+    ["back", (row) => row && isSettled(row)],
   ],
   revoke: [
     ["recorded", (row) => row && row.revoked],
@@ -47,7 +51,7 @@ const STEPS = {
   rekey: [
     ["new secrets", (row, job) => row && row.revision >= job.revision && !row.revoked],
     ["processes up", (row) => row && row.applied === true && isUp(row)],
-    ["back", (row) => row && (isGreen(row) || row.state === "OUT_OF_ORDER" || inFault(row))],
+    ["back", (row) => row && isSettled(row)],
   ],
   plug: [["plugged in", () => true]],
   unplug: [["unplugged", () => true]],
@@ -61,22 +65,33 @@ export class Jobs {
   constructor(page) {
     this.list = [];
     this._page = page;
+    addEventListener("beforeunload", (event) => this.list.some((job) => !job.done && !job.at) && event.preventDefault());
   }
 
-  // Begin what `verb` means for a CP.
-  begin(verb, cp, given) {
+  // Begin what `verb` means for CPs.
+  begin(verb, cps, given) {
     const [method, below, fixed] = REQUESTS[verb];
-    return this.run(verb, cp, () => this._page.props.operator.change(method, `/api/v1/cps/${cp}${below}`, given || fixed));
+    return this.run(verb, cps, (cp) => this._page.props.operator.change(method, `/api/v1/cps/${cp}${below}`, given || fixed));
   }
 
-  // Begin a job on a CP; `send` makes the change.
-  async run(verb, cp, send) {
-    const before = this._page.props.store.rows.get(cp) || {};
-    const job = { verb, cp, at: Date.now(), steps: STEPS[verb].map(([name]) => ({ name, done: false })), error: "", done: false, revision: 0, before };
-    this.list = [job, ...this.list.filter((other) => other.cp !== cp)].slice(0, 2000);
+  // Begin a job on each CP; `send` makes the change of one. A page that is left sends no more.
+  async run(verb, cps, send) {
+    const jobs = cps.map((cp) => ({ verb, cp, steps: STEPS[verb].map(([name]) => ({ name, done: false })), error: "", done: false, revision: 0 }));
+    const others = this.list.filter((other) => !cps.includes(other.cp));
+    this.list = [...jobs, ...others].slice(0, Math.max(MOST, jobs.length));
     this._page.setState({});
+    const waiting = [...jobs];
+    const runner = async () => {
+      while (waiting.length) await this._send(waiting.shift(), send);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, runner));
+  }
+
+  async _send(job, send) {
+    job.before = this._page.props.store.rows.get(job.cp) || {};
+    job.at = Date.now();
     try {
-      const found = await send();
+      const found = await send(job.cp);
       job.sent = true;
       if (found && found.revision) job.revision = found.revision;
     } catch (error) {
@@ -93,7 +108,7 @@ export class Jobs {
   // Look at each open job again.
   judge(rows) {
     for (const job of this.list) {
-      if (job.done) continue;
+      if (job.done || !job.at) continue;
       const row = rows.get(job.cp);
       // A step counts only after the ones before it: the row may still be the old one.
       let soFar = Boolean(job.sent);

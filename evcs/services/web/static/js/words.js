@@ -1,4 +1,4 @@
-// How states, figures and times are written, on every page alike.
+// How states, figures and times are written and typed, on every page alike.
 
 export const STATES = ["SUPPLYING", "ACTIVATED", "OUT_OF_ORDER", "BROKEN_DOWN", "DISCONNECTED"];
 
@@ -45,3 +45,16 @@ export function duration(seconds) {
 }
 
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+
+const PRICE = /^\d{1,3}(\.\d{1,4})?$/;
+const POWER = /^\d{1,4}(\.\d{1,3})?$/;
+
+// Of kW as they are typed.
+export const watts = (kilowatts) => Math.round(Number(kilowatts) * 1000);
+
+// What is wrong with a price and a power as they are typed; "" if nothing is.
+export function wrongFigures({ price, power }) {
+  if (!PRICE.test(price.trim())) return "The price is a decimal of euros such as 0.30, at most 999.9999.";
+  if (!POWER.test(power.trim()) || Number(power) <= 0 || Number(power) > 1000) return "The power is a decimal of kW from 0.001 to 1000.";
+  return "";
+}
