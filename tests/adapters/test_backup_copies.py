@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tarfile
 import threading
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.config import Home
 from evcs.core.desired import new_cp
-from evcs.core.errors import EvcsError
+from evcs.core.errors import BadValue, EvcsError
 from evcs.services.central.auditor import Auditor, Sources
 from evcs.services.central.entries import Entries
 from evcs.services.central.outbox import Outbox
@@ -108,3 +111,27 @@ def test_a_name_that_no_restore_takes_is_refused_at_once(
     with pytest.raises(EvcsError, match="can't be kept"):
         backup_file.write(home, tmp_path / "a.backup", {})
     assert not (tmp_path / "a.backup").exists()
+
+
+def test_a_sparse_file_in_a_backup_is_refused_before_it_is_written(
+    home: Home, tmp_path: Path
+) -> None:
+    (home.data / "notes").write_bytes(b"")
+    backup_file.write(home, tmp_path / "a.backup", {})
+    size = 64 * 1024 * 1024
+    with tarfile.open(tmp_path / "a.backup") as was, tarfile.open(tmp_path / "b", "w") as tar:
+        for member in was:
+            content = was.extractfile(member)
+            assert content is not None
+            raw = content.read()
+            if member.name == backup_file.MANIFEST:
+                found = json.loads(raw)
+                found["files"]["data/notes"]["size"] = size
+                raw = json.dumps(found).encode()
+                member.size = len(raw)
+            elif member.name == "data/notes":
+                member.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(size)}
+            tar.addfile(member, io.BytesIO(raw))
+    with pytest.raises(BadValue, match="data/notes', which it should not"):
+        backup_file.read(tmp_path / "b", tmp_path / "goal")
+    assert not (tmp_path / "goal" / "data" / "notes").exists()
