@@ -42,7 +42,11 @@ def title(words: Sequence[str]) -> None:
 
 
 def share() -> None:
-    """What is loaded so far stays shared: the collector of no child goes through it."""
+    """What is loaded so far stays shared: the collector of no child goes through it.
+
+    What was shared before and has become waste, such as a fleet's settings at a HUP, goes.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 

@@ -22,7 +22,7 @@ from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 
 TIMEOUT_S = 20.0
 POLL_S = 0.02
-UNKNOWN_METHOD, ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 1, 90, 10, 70
+UNKNOWN_METHOD, SHUTDOWN_STATE, ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 1, 6, 90, 10, 70
 
 _log = logging.getLogger("evcs")
 
@@ -110,6 +110,10 @@ def silent(pid: int) -> Unreachable:
     )
 
 
+class Ending(Unreachable):
+    """supervisord takes its processes down, at its end or to read all settings again."""
+
+
 class Supervisord:
     """Calls on the supervisord of one home. Each raises Unreachable where it isn't there."""
 
@@ -128,6 +132,10 @@ class Supervisord:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode in ok:
                 return None
+            if fault.faultCode == SHUTDOWN_STATE:
+                raise Ending(
+                    "supervisord is ending, or begins anew", "try again in a moment"
+                ) from None
             raise EvcsError(
                 f"supervisord refused {method}: {fault.faultString}", "see log/supervisord.log"
             ) from None

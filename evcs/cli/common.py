@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import math
+import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -200,6 +203,9 @@ def group(name: str, text: str) -> click.Group:
 
 def main(program: click.Group) -> None:
     """Run a program: nearest name for a mistyped command, no traceback for what is known."""
+    _escape_what_cannot_be_shown()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         name = str(program.name)
         completion = f"_{name.replace('-', '_')}_COMPLETE".upper()
@@ -221,6 +227,15 @@ def main(program: click.Group) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        Out(False, False, None).fail(_of_machine(error))
+        os._exit(1)  # what is left for a full stdout would be complained of once more
+
+
+def _escape_what_cannot_be_shown() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -31,6 +31,7 @@ from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.observer import Observer
 from evcs.cli.operator import ask_operator
+from evcs.cli.options import Seconds
 from evcs.cli.terminal import style
 from evcs.core import messages as m
 from evcs.core import topics
@@ -45,7 +46,7 @@ program = group("evcs", "A charging network that comes back: start, stop, see, d
 
 @command(program)
 @click.option("--wait/--no-wait", default=False, help="Return once every CP is as wanted.")
-@click.option("--timeout", type=click.FloatRange(1, 86_400), default=120.0, show_default=True)
+@click.option("--timeout", type=Seconds(1, 86_400), default=120.0, show_default=True)
 @click.option("--foreground", is_flag=True, help="Stay, as supervisord itself (for systemd).")
 def up(call: Call, wait: bool, timeout: float, foreground: bool) -> None:
     """Start the system; one that runs already is left as it is."""
@@ -121,7 +122,7 @@ def down(call: Call) -> None:
 
 @command(program)
 @click.option("--wait/--no-wait", default=True, help="Return once every CP is as wanted.")
-@click.option("--timeout", type=click.FloatRange(1, 86_400), default=120.0, show_default=True)
+@click.option("--timeout", type=Seconds(1, 86_400), default=120.0, show_default=True)
 def restart(call: Call, wait: bool, timeout: float) -> None:
     """Stop everything and start it again."""
     supervision.require_own(call.settings.home)

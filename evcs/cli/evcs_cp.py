@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -16,7 +17,7 @@ from evcs.cli.options import fields, named, named_or_all, waiting
 from evcs.cli.watch_list import watch_list
 from evcs.core import units
 from evcs.core.charge_point import STATES
-from evcs.core.errors import BadValue, Conflict, EvcsError
+from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 from evcs.core.ids import check_id, expand
 
 program = group("evcs-cp", "Charging points (CPs): create, see, change, stop, delete.")
@@ -66,10 +67,12 @@ def create(
     for name, answer in zip(names, answers, strict=True):
         if "error" not in answer:
             made.append(answer)
-        elif if_not_exists and answer["error"]["code"] == Conflict.code:
-            made.append(call.registry.cp(name))
-        else:
-            errors[name] = error_from(answer)
+            continue
+        errors[name] = error_from(answer)
+        if if_not_exists and type(errors[name]) is Conflict:
+            with suppress(NotFound):  # the one that exists is called CP-001, this one cp-001
+                made.append(call.registry.cp(name))
+                del errors[name]
     fleet.wait_and_finish(call, made, errors, fleet.settled, wait, timeout)
 
 
@@ -196,10 +199,15 @@ def resume(call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeo
 @waiting
 def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> None:
     """Restart the two processes of CPs; a supply goes on afterwards."""
-    ids = fleet.pick(call, names)
+    found = fleet.read(call, fleet.pick(call, names))
     supervisord = Supervisord(call.settings.home.supervisor_socket)
-
-    before = {one["id"]: one["since"] for one in fleet.read(call, ids)}
+    errors: dict[str, EvcsError] = {
+        one["id"]: Conflict(f"{one['id']} is revoked: nothing of it runs",
+                            f"evcs-cp rekey {one['id']}")
+        for one in found if one["revoked"]
+    }  # fmt: skip
+    before = {one["id"]: one["since"] for one in found if one["id"] not in errors}
+    ids = list(before)
     supervisord.stop(ids)
     supervisord.start(ids)
 
@@ -209,7 +217,7 @@ def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> N
 
     made = [call.registry.cp(cp) for cp in ids]
     versions.warn(call)
-    fleet.wait_and_finish(call, made, {}, anew, wait, timeout, "restarted")
+    fleet.wait_and_finish(call, made, errors, anew, wait, timeout, "restarted")
 
 
 by_hand.add_to(program)

@@ -14,6 +14,7 @@ from evcs.cli.charge_view import show, view_of
 from evcs.cli.common import Call, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.observer import Observer
+from evcs.cli.options import Seconds
 from evcs.core import messages as m
 from evcs.core import topics, units
 from evcs.core.errors import (
@@ -172,7 +173,7 @@ def _charge(call: Call, cp: str, driver: str, energy_wh: int | None, watch: bool
 @command(program)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @as_driver
-@click.option("--pause", type=click.FloatRange(0, 3600), default=4.0, show_default=True)
+@click.option("--pause", type=Seconds(0, 3600), default=4.0, show_default=True)
 def run(call: Call, file: Path, driver: str, pause: float) -> None:
     """Charge at each CP of a file: one CP a line, optional kWh after it; # for comments."""
     services = _services(file)

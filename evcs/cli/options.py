@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,18 @@ import click
 from evcs.adapters import registry_db
 from evcs.config import load
 from evcs.core.errors import EvcsError
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds within bounds; click lets nan through, which is beyond none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return found
 
 
 def _known_cps(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -24,7 +37,7 @@ def _known_cps(_context: click.Context, _parameter: click.Parameter, begun: str)
 def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
     """The flags of commands that wait for Central's judgement."""
     function = click.option(
-        "--timeout", type=click.FloatRange(0.1, 86_400), default=60.0, show_default=True,
+        "--timeout", type=Seconds(0.1, 86_400), default=60.0, show_default=True,
         help="Seconds to wait.",
     )(function)  # fmt: skip
     return click.option(

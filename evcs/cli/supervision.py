@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from evcs.adapters.files import hold_lock, make_folder
-from evcs.adapters.supervisord import Supervisord, process_state, silent, supervisord_pid
+from evcs.adapters.supervisord import Ending, Supervisord, process_state, silent, supervisord_pid
 from evcs.cli import ports, prepare
 from evcs.config import Home, Settings
 from evcs.core.errors import Conflict, Denied, EvcsError, TimedOut, Unreachable
@@ -46,6 +46,8 @@ def running(settings: Settings) -> int | None:
         raise silent(pid)
     try:
         return Supervisord(settings.home.supervisor_socket).pid()
+    except Ending:
+        raise
     except Unreachable:
         pid = supervisord_pid(settings.home)
         if pid is None:

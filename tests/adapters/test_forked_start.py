@@ -248,3 +248,23 @@ def test_supervisord_answers_while_it_starts_a_fleet(
 
     eventually("all run", all_run, every_s=0.0)
     assert len(seen) > 2
+
+
+def test_what_was_shared_and_is_waste_goes() -> None:
+    """A HUP of supervisord reads all settings again; those before must not stay for ever."""
+    code = """
+import gc, weakref
+from evcs.adapters import forked_start
+class Settings: pass
+one = Settings()
+one.itself, gone = one, weakref.ref(one)
+forked_start.share()
+del one
+forked_start.share()
+print(gone() is None, gc.get_freeze_count() > 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stdout == "True True\n"

@@ -140,6 +140,7 @@ STREAMS = {
 FAILURES = {
     "evcs nosuch": 2,
     "evcs up --timeout 0": 2,
+    "evcs up --timeout nan": 2,
     "evcs status --no-such-flag": 2,
     "evcs logs NOSUCH": 4,
     "evcs logs --since soon": 2,
@@ -168,6 +169,8 @@ FAILURES = {
     "evcs-cp create CP-950 --price-eur-kwh nan": 2,
     "evcs-cp create CP-950 --max-power-kw 0": 2,
     "evcs-cp create CP-950 --timeout x": 2,
+    "evcs-cp create CP-950 --timeout nan": 2,
+    "evcs-cp create cp-001 --if-not-exists": 5,
     "evcs-cp create CP-001": 5,
     "evcs-cp create cp-001": 5,
     "evcs-cp apply": 2,

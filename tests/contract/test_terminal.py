@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import pytest
 
+from evcs.adapters.supervisord import process_state
 from tests.system_under_test import ROOT, Done, System, eventually
 
 
@@ -120,3 +121,59 @@ def test_next_steps_are_as_they_can_be_typed(fleet: System) -> None:
         )  # fmt: skip
         assert done.stderr == f"error: no CP CP-404; list them with: {folder}evcs-cp list\n"
     assert fleet.run("evcs-cp", "show", "CP-404").err.endswith(" with: evcs-cp list\n")
+
+
+def test_a_restart_of_a_revoked_cp_is_refused_at_once(fleet: System) -> None:
+    fleet.ok("evcs-cp", "revoke", "CP-003")
+    try:
+        done = fleet.run("evcs-cp", "restart", "CP-003", timeout=30)
+        assert (done.code, "CP-003 is revoked" in done.err) == (5, True), done
+        assert fleet.run("evcs-cp", "restart", "CP-002", "CP-003", timeout=30).code == 8
+    finally:
+        fleet.ok("evcs-cp", "rekey", "CP-003")
+
+
+def test_ctrl_c_while_a_command_loads_is_silent(fleet: System) -> None:
+    process = subprocess.Popen(
+        [ROOT / "bin" / "evcs", "status"], env={**fleet.env, "PYTHONPROFILEIMPORTTIME": "1"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    next(line for line in process.stderr if line.split()[-1] == "evcs.cli")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (-signal.SIGINT, "")
+    assert "Traceback" not in err
+
+
+def test_a_terminal_that_cannot_show_a_place(fleet: System) -> None:
+    fleet.ok("evcs-cp", "edit", "CP-001", "--location", "日本")
+    done = fleet.run("evcs-cp", "list", PYTHONIOENCODING="latin-1")
+    assert done.code == 0, done
+    assert "\\u65e5\\u672c" in done.out
+
+
+def test_a_stdout_that_is_full(fleet: System) -> None:
+    for line in ("evcs-cp list --json", "evcs-cp -h"):
+        done = subprocess.run(
+            ["sh", "-c", f"exec {ROOT}/bin/{line} >/dev/full"], env=fleet.env, text=True,
+            stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr == "error: No space left on device; make room, then try again\n"
+
+
+def test_while_supervisord_ends_it_is_said(fleet: System) -> None:
+    pids = fleet.steady()
+    engine = pids["CP-001:engine"]
+    os.kill(engine, signal.SIGSTOP)  # so that it takes long
+    try:
+        fleet.ok("supervisorctl", "shutdown")
+        for command in ("up", "status", "down"):
+            done = fleet.run("evcs", command)
+            assert done.code == 6, done
+            assert "is ending" in done.err
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    eventually("the end", lambda: process_state(engine) == "", 20)
+    eventually("a start", lambda: fleet.run("evcs", "up", "--wait").code == 0, 60)
