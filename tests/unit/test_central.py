@@ -97,6 +97,8 @@ def test_more_energy_than_was_asked_for_is_refused(stage: Stage) -> None:
         m.Meter(CP, "", 5, -1, 1, 230.0, 1.0),
         m.Meter(CP, "", 1, 1200, 1, 230.0, 1.0),
         m.Meter(CP, "", 5, 1200, -1, 230.0, 1.0),
+        m.Meter(CP, "", 5, 1200, 1_000_001, 230.0, 1.0),
+        m.Meter(CP, "", 5, 1200, 10**15, 230.0, 1.0),
         m.Meter("CP-2", "", 5, 1200, 1, 230.0, 1.0),
         m.Meter(CP, "another", 5, 1200, 1, 230.0, 1.0),
     ],

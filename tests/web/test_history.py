@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evcs.core import messages as m
+from evcs.core.topics import MAX_INT
 from evcs.services.web.history import SECONDS, History
 
 SESSION = m.SessionView("s", "ALICE", 100, 20_000, "0.03")
@@ -20,6 +21,13 @@ def test_a_trace_keeps_ten_minutes() -> None:
     assert len(found["at"]) == SECONDS
     assert found["energy_wh"][-1] == 3 * SECONDS - 1
     assert found["at"] == sorted(set(found["at"]))
+
+
+def test_whatever_the_bus_can_say_is_kept() -> None:
+    history = History("then")
+    most = SESSION._replace(power_w=MAX_INT, energy_wh=-MAX_INT)
+    history.judged(judged("SUPPLYING", most), 10, "now")
+    assert history.trace("A", 10) == {"at": [10], "power_w": [MAX_INT], "energy_wh": [-MAX_INT]}
 
 
 def test_a_supply_that_ends_falls_to_nothing() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from evcs.adapters.clock import timestamp
 from evcs.core import messages as m
 from evcs.core import session as s
+from evcs.core import units
 from evcs.services.central import fleet
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.sessions import command
@@ -61,7 +62,8 @@ class Charging:
             self._central.sessions.refuse_reading(meter)
             return
         in_order = meter.seq > session.seq and meter.energy_wh >= session.energy_wh
-        if not in_order or meter.energy_wh > session.requested_wh or meter.power_w < 0:
+        can_be = meter.energy_wh <= session.requested_wh and 0 <= meter.power_w <= units.MAX_POWER_W
+        if not in_order or not can_be:
             self._central.sessions.refuse_reading(meter)
             return
         known = self._central.fleet.get(meter.cp)

@@ -17,7 +17,8 @@ class Trace:
     """Time, power and energy of one CP, the last ten minutes of supply."""
 
     def __init__(self) -> None:
-        self._at, self._power_w, self._energy_wh = array("q"), array("i"), array("i")
+        # As wide as what the bus may say: a number that has no room would end web.
+        self._at, self._power_w, self._energy_wh = array("q"), array("q"), array("q")
 
     def add(self, at: int, power_w: int, energy_wh: int) -> None:
         """One sample; it replaces those of the same second, or of later ones."""
