@@ -122,7 +122,8 @@ def run_central(settings: Settings) -> None:
     birth, death = _births("central")
     bus = mqtt.Bus(
         _account(settings, "central"), inbox.put, listening.subscriptions(),
-        topics.encode(death, None), FairShare(clock.monotonic),
+        topics.encode(death, None),
+        FairShare(clock.monotonic, lambda flood: inbox.put(mqtt.Received(flood, False))),
     )  # fmt: skip
     ledger = Ledger(settings.home.ledger_db)
     log = settings.home.log / "mosquitto.log"

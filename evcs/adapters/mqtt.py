@@ -326,9 +326,7 @@ class Bus:
         self._inbox(Disconnected(reason, refused))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        if message.retain and topics.is_stray(message.topic):
-            self._inbox(Stray(message.topic))
-            return
+        stray = message.retain and topics.is_stray(message.topic)
         try:
             found = self._decode(message.topic, bytes(message.payload))
         except topics.Unreadable as error:
@@ -338,5 +336,7 @@ class Bus:
                     "dropped=%d unreadable message on %r: %s",
                     self.dropped, message.topic[:120], error,
                 )  # fmt: skip
+            if stray:
+                self._inbox(Stray(message.topic))
             return
-        self._inbox(Received(found, message.retain))
+        self._inbox(Stray(message.topic) if stray else Received(found, message.retain))

@@ -181,6 +181,12 @@ class OperatorEvent(NamedTuple):
     body: Mapping[str, Any] = NOTHING
 
 
+class Flood(NamedTuple):
+    """Central to the Registry: an identity says more than can be read; it is to be shut out."""
+
+    identity: str
+
+
 class Summary(NamedTuple):
     """Central: sessions under way, their power in W; `body`: how many CPs are in each state.
 
@@ -223,6 +229,7 @@ Message = (
     | OperatorRequest
     | DriverEvent
     | OperatorEvent
+    | Flood
     | Summary
     | ServiceStatus
 )

@@ -57,6 +57,7 @@ ROUTES = (
     Route("{asker}/request", m.OperatorRequest),
     Route("central/driver/{driver}/event", m.DriverEvent),
     Route("central/{asker}/event", m.OperatorEvent),
+    Route("central/registry/flood", m.Flood),
     Route("central/summary", m.Summary, retain=True),
     Route("{service}/status", m.ServiceStatus, retain=True),
     Route("{service}/{host}/status", m.ServiceStatus, retain=True),

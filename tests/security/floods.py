@@ -71,7 +71,7 @@ def connect(port: int, identity: str, secret: str) -> socket.socket:
 
 
 def flood(port: int, identity: str, secret: str, a_second: int, seconds: float) -> None:
-    """Messages from one CP on all its Engine's topics, so many a second."""
+    """Messages from one CP on all its Engine's topics, so many a second, while it is let."""
     branch = f"evcs/v1/{identity}"
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("meter", {"session_id": "S", "seq": 1, "energy_wh": 1, "power_w": 1, "voltage_v": 1.0,
@@ -88,7 +88,10 @@ def flood(port: int, identity: str, secret: str, a_second: int, seconds: float) 
         begun, sent = time.monotonic(), 0
         while (passed := time.monotonic() - begun) < seconds:
             due = int(passed * a_second) - sent
-            sock.sendall(b"".join(packets[(sent + i) % len(packets)] for i in range(due)))
+            try:
+                sock.sendall(b"".join(packets[(sent + i) % len(packets)] for i in range(due)))
+            except OSError:
+                break  # shut out
             sent += due
             time.sleep(0.005)
     sys.stdout.write(f"{sent} sent in {passed:.2f} s\n")

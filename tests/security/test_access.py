@@ -33,7 +33,8 @@ NOBODYS = (
 STRAYS = r"cp/[^/]*/engine/(meter|session|reply)|driver/[^/]*/request|(operator|web)/request"
 SAYS = {
     "registry": r"status|cp/[^/]+",
-    "central": r"status|summary|cp/[^/]+/(state|engine/cmd)|(driver/[^/]+|operator|web)/event",
+    "central": r"status|summary|cp/[^/]+/(state|engine/cmd)|(driver/[^/]+|operator|web)/event"
+    "|registry/flood",
     "web": "status|request",
     "manager/main": r"status|cp/[^/]+",
     "operator": "request",

@@ -18,7 +18,7 @@ import pytest
 
 from tests.faults.charging import begin, no_ticket_is_doubled, ticket
 from tests.security import floods
-from tests.security.clients import ALLOWED, MqttClient
+from tests.security.clients import ALLOWED, REFUSED, MqttClient
 from tests.system_under_test import ROOT, System, eventually
 
 pytestmark = pytest.mark.alone
@@ -150,7 +150,7 @@ def test_messages_that_are_too_large(fleet: System) -> None:
 @pytest.fixture
 def flooded(fleet: System) -> Iterator[System]:
     command = [sys.executable, "-m", "tests.security.floods", str(fleet.mqtt_port),
-               f"cp/{CP}/engine", "5000", "15"]  # fmt: skip
+               f"cp/{CP}/engine", "5000", "40"]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -161,7 +161,12 @@ def flooded(fleet: System) -> Iterator[System]:
     out, _ = process.communicate(timeout=60)
     found = re.match(r"(\d+) sent in (\S+) s", out)
     assert found, out
-    assert int(found[1]) / float(found[2]) > 4_500
+    assert int(found[1]) > 5_000
+    assert float(found[2]) < 39, "who floods is shut out"
+    with MqttClient(fleet.mqtt_port, f"cp/{CP}/engine", fleet.secret(f"cp/{CP}/engine")) as again:
+        assert again.code == REFUSED
+    with MqttClient(fleet.mqtt_port, f"cp/{CP}/monitor", fleet.secret(f"cp/{CP}/monitor")) as other:
+        assert other.code == 0
 
 
 def test_five_thousand_messages_a_second_from_one_cp(flooded: System) -> None:
@@ -184,6 +189,8 @@ def test_five_thousand_messages_a_second_from_one_cp(flooded: System) -> None:
 
 
 def test_after_the_flood(fleet: System) -> None:
+    rows = fleet.ok("evcs", "audit", "--limit", "1000", "--json").json
+    assert {row["who"] for row in rows if row["what"] == "flood"} == {f"cp/{CP}/engine"}
     fleet.ok("evcs-cp", "restart", CP, "--no-wait")
     fleet.wait_for_state(CP, "ACTIVATED")
     serves(fleet)

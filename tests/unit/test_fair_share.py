@@ -7,7 +7,7 @@ import json
 import pytest
 
 from evcs.core import topics
-from evcs.services.central.fair_share import A_PAGE, A_SECOND, AT_ONCE, FairShare
+from evcs.services.central.fair_share import A_PAGE, A_SECOND, AT_ONCE, LONGEST, FairShare
 
 REPLY = json.dumps({"id": "1", "ok": True}).encode()
 
@@ -15,7 +15,8 @@ REPLY = json.dumps({"id": "1", "ok": True}).encode()
 class Stage:
     def __init__(self) -> None:
         self.now = 100.0
-        self.share = FairShare(lambda: self.now)
+        self.floods: list[str] = []
+        self.share = FairShare(lambda: self.now, lambda flood: self.floods.append(flood.identity))
 
     def taken(
         self, count: int, topic: str = "evcs/v1/cp/CP-001/engine/reply", payload: bytes = REPLY
@@ -56,10 +57,10 @@ def test_what_an_engine_says_in_a_charge_is_never_too_much() -> None:
 
 
 def test_services_are_not_limited() -> None:
-    share = FairShare(lambda: 0.0)
+    stage = Stage()
     status = json.dumps({"online": True, "boot": "x"}).encode()
-    for _ in range(1_000):
-        share("evcs/v1/registry/status", status)
+    assert stage.taken(20_000, "evcs/v1/registry/status", status) == 20_000
+    assert not stage.floods
 
 
 def test_what_can_not_be_read_is_told_apart() -> None:
@@ -78,3 +79,26 @@ def test_a_page_counts_as_much_as_its_answer_costs(verb: str) -> None:
     stage.now += 1.0
     assert stage.taken(5_000, topic, asked) == A_SECOND / A_PAGE
     assert stage.taken(1, "evcs/v1/driver/BOB/request", asked) == 1
+
+
+def test_who_says_more_than_can_be_read_is_named_now_and_then() -> None:
+    stage = Stage()
+    stage.taken(8_000)
+    assert not stage.floods
+    stage.taken(20_000, "evcs/v1/cp/CP-001/monitor/status")
+    stage.taken(50_000)
+    assert stage.floods == ["cp/CP-001/monitor", "cp/CP-001/engine"]
+    stage.now += 11.0
+    stage.taken(50_000)
+    assert stage.floods[2:] == ["cp/CP-001/engine"]
+
+
+def test_long_messages_are_a_flood_sooner_and_cost_no_reading() -> None:
+    stage = Stage()
+    long = b'{"id":"1","ok":true,"x":[' + b"[]," * (LONGEST // 3) + b"[]]}"
+    assert stage.taken(100, payload=long) == 0
+    assert stage.taken(1) == 1
+    stage.taken(300, payload=b"[" * 60_000)
+    assert stage.floods == ["cp/CP-001/engine"]
+    half = b'{"id":"1","ok":true,"x":[' + b"[]," * (LONGEST // 6) + b"[]]}"
+    assert stage.taken(5_000, "evcs/v1/cp/CP-002/engine/reply", half) < AT_ONCE / 4

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evcs.core import topics
-from evcs.core.messages import DriverRequest
+from evcs.core.messages import DriverRequest, Flood
 from evcs.services.central.pages import PAGED
 
 #: An Engine that supplies says about one thing a second, and a dozen as it connects.
@@ -14,6 +14,15 @@ A_SECOND = 100.0
 AT_ONCE = 2_000.0
 #: A page is answered with up to 48 KiB, which takes as long as so many other messages.
 A_PAGE = 20.0
+#: A longer one counts as several; 60 kB of JSON can take 10 ms, and nobody has so much to say.
+A_MESSAGE = 512
+LONGEST = 4_096
+#: To read and drop a message costs time, too: 20,000 a second are read, and the broker keeps all
+#: the rest. Who says so much is shut out. Of what is dropped length costs less.
+FLOOD_AT_ONCE = 8_000.0
+FLOOD_A_SECOND = 400.0
+A_DROPPED = 2_048
+TELL_EVERY_S = 10.0
 LIMITED = (topics.PREFIX + "cp/", topics.PREFIX + "driver/")
 
 
@@ -35,17 +44,30 @@ class Shares:
 
 
 class FairShare:
-    """Decodes for a bus; what is more than a sender's share is dropped."""
+    """Decodes for a bus; what is more than a sender's share is dropped.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `on_flood` is called, now and then, for an identity that says more than can be read.
+    """
+
+    def __init__(self, clock: Callable[[], float], on_flood: Callable[[Flood], object]) -> None:
         self._shares = Shares(clock, AT_ONCE, A_SECOND)
+        self._floods = Shares(clock, FLOOD_AT_ONCE, FLOOD_A_SECOND)
+        self._told = Shares(clock, 1.0, 1.0 / TELL_EVERY_S)
+        self._on_flood = on_flood
 
     def __call__(self, topic: str, payload: bytes) -> Any:
         """What a publication says. Raises Unreadable."""
         if not topic.startswith(LIMITED):
             return topics.decode(topic, payload)
+        identity = topic.removeprefix(topics.PREFIX).rpartition("/")[0]
+        if not self._floods.take(identity, 1.0 + len(payload) // A_DROPPED):
+            if self._told.take(identity):
+                self._on_flood(Flood(identity))
+            raise topics.Unreadable("a flood")
+        if len(payload) > LONGEST:
+            raise topics.Unreadable("longer than anybody has to say")
         sender = "/".join(topic.split("/", 4)[2:4])
-        self._take(sender, 1.0)
+        self._take(sender, 1.0 + len(payload) // A_MESSAGE)
         found = topics.decode(topic, payload)
         if isinstance(found, DriverRequest) and found.verb in PAGED:
             self._take(sender, A_PAGE - 1.0)

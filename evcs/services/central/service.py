@@ -59,6 +59,7 @@ class Central:
             m.JudgedState: self._on_own_state,
             m.Cleared: self._on_cleared,
             m.ServiceStatus: self._on_own_birth,
+            m.Flood: self._on_flood,
             m.DriverRequest: self._requests.on_driver,
             m.OperatorRequest: self._requests.on_operator,
         }
@@ -242,6 +243,12 @@ class Central:
         if not self._charging.on_reply(reply):
             self._requests.on_reply(reply)
         self.touch(reply.cp)
+
+    def _on_flood(self, flood: m.Flood) -> None:
+        """Somebody says more than can be read: the Registry shuts him out for a while."""
+        _log.error("%s floods; shut out", flood.identity)
+        self._outbox.say_at_once(flood)
+        self.entries.add(flood.identity, "flood", None, "shut out")
 
     def _on_own_state(self, state: m.JudgedState) -> None:
         """What an earlier run told: `since` goes on from it; of an unknown CP it is taken away."""

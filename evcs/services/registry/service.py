@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from evcs.adapters import broker_accounts, broker_memory, secret_files
-from evcs.adapters.clock import timestamp
+from evcs.adapters.clock import monotonic, timestamp
 from evcs.adapters.crash_points import crash_point
 from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.adapters.registry_db import RegistryDb
@@ -22,6 +22,7 @@ from evcs.services.registry.changes import Ask, Batch
 
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
+SHUT_OUT_S = 30.0
 STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
 
 _log = logging.getLogger("evcs")
@@ -60,7 +61,11 @@ def open_store(home: Home) -> RegistryDb:
 
 def subscriptions() -> list[topics.Subscription]:
     """What the Registry listens to."""
-    return [*(topics.of_kind(kind) for kind in STATUS_KINDS), topics.below("manager")]
+    return [
+        *(topics.of_kind(kind) for kind in STATUS_KINDS),
+        topics.below("manager"),
+        topics.of_kind(m.Flood),
+    ]
 
 
 class Registry:
@@ -89,6 +94,8 @@ class Registry:
         self._spool = spool
         spool.settle(self._revision)
         self._accounts_in_s: float | None = None
+        #: Who floods the bus, and until when he is shut out.
+        self._shut_out: dict[str, float] = {}
         # A manager takes its report back when it is told that the CP is gone; one that was
         # away just then is told again at its birth.
         self._unexplained: set[str] = set()
@@ -207,7 +214,11 @@ class Registry:
             _log.info("cp=%s gone", cp)
 
     def _write_accounts(self) -> None:
-        self._accounts_in_s = self._broker.keep(self._accounts)
+        now = monotonic()
+        self._shut_out = {who: until for who, until in self._shut_out.items() if until > now}
+        self._accounts_in_s = self._broker.keep(
+            {who: word for who, word in self._accounts.items() if who not in self._shut_out}
+        )
 
     def _tell(self, batch: Batch) -> None:
         for cp in batch.cps.values():
@@ -236,6 +247,10 @@ class Registry:
             known = self.cps.get(message.cp)
             if known is None or known.revoked:
                 self.bus.publish(topics.clear(type(message), cp=message.cp))
+        elif isinstance(message, m.Flood):
+            self._shut_out[message.identity] = monotonic() + SHUT_OUT_S
+            _log.error("%s floods the bus; shut out for %d s", message.identity, SHUT_OUT_S)
+            self._write_accounts()
         elif isinstance(message, m.Applied):
             self._on_applied(batch, message)
         elif isinstance(message, m.Cleared) and message.kind is m.Applied:
