@@ -89,6 +89,7 @@ class Spool:
         return self._folder / f"{self._last:020d}-{number}{kind}"
 
     def _write(self, entries: Iterable[AuditEntry], path: Path) -> None:
+        make_folder(self._folder, 0o700)
         lines = (json.dumps(entry._asdict()) + "\n" for entry in entries)
         write_atomic(path, "".join(lines).encode(), 0o600)
 

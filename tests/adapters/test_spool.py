@@ -35,6 +35,14 @@ def test_in_order_and_closed_to_others(folder: Path) -> None:
     assert len(told(folder)) == 1
 
 
+def test_a_folder_that_is_removed_is_made_again(folder: Path) -> None:
+    spool = Spool.open(folder)
+    folder.rmdir()
+    spool.made(spool.prepare([ENTRY], 1))
+    assert told(folder) == [ENTRY]
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_beside_a_commit(folder: Path) -> None:
     spool = Spool.open(folder)
     prepared = spool.prepare([ENTRY, ENTRY], 4)
@@ -72,9 +80,11 @@ def test_while_nobody_takes_up_refusals_are_a_few_and_a_number(folder: Path) -> 
 
 
 def test_a_disk_that_takes_nothing(folder: Path) -> None:
-    spool = Spool(folder)  # there is no such folder
+    folder.parent.mkdir()
+    folder.touch()
+    spool = Spool(folder)  # there can be no such folder
     spool.tell("a", "login", "ok", "a link")
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(OSError, match="File exists"):
         spool.prepare([ENTRY], 1)
 
 
