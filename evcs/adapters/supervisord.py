@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import os
 import socket
 import time
 import xmlrpc.client
@@ -16,7 +17,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.adapters import heartbeat
+from evcs.adapters import heartbeat, home_processes
 from evcs.config import Home
 from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 
@@ -84,10 +85,11 @@ def supervisord_pid(home: Home) -> int | None:
         return None
     try:
         pid = int(text)
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        words = home_processes.words(pid)
     except (OSError, ValueError):
         return None
-    ours = str(home.supervisord_conf).encode() in command
+    # The home may be named by a link now, or have been then.
+    ours = os.path.realpath(home.supervisord_conf) in map(os.path.realpath, words)
     return pid if ours and process_state(pid) not in ("", "Z") else None
 
 

@@ -90,6 +90,18 @@ def test_no_room(empty: System) -> None:
     assert "File too large" in refused(done, 1)
 
 
+def test_a_home_that_is_named_by_a_link(new_system: Callable[..., System], short_tmp: Path) -> None:
+    system = new_system()
+    system.up()
+    pid, link = system.supervisord_pid, short_tmp / "link"
+    link.symlink_to(system.home)
+    assert system.run("evcs", "status", "--check", EVCS_HOME=str(link)).code == 0
+    assert "runs already" in system.run("evcs", "up", EVCS_HOME=str(link)).err
+    assert (system.home / "run" / "supervisord.pid").read_text().strip() == str(pid)
+    assert system.run("evcs", "down", EVCS_HOME=str(link)).code == 0
+    assert not system.stray_pids()
+
+
 def test_a_supervisord_that_is_stopped(new_system: Callable[..., System]) -> None:
     system = new_system()
     system.up()
