@@ -10,6 +10,7 @@ from typing import Any, Self
 from bench.ours import account
 from bench.results import percentile
 from evcs.adapters import mqtt
+from evcs.adapters.bus_thread import BusThread
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics
@@ -25,7 +26,7 @@ class Backlog:
         self._took: list[float] = []
         self._ready, self._closing = threading.Event(), False
         wanted = [topics.of_kind(m.Meter), topics.of_kind(m.DriverEvent)]
-        self._bus = mqtt.Bus(
+        self._bus = BusThread(
             account(settings, "inspector"), self._on_event, wanted, decode=self._note
         )
 

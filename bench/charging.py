@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from bench.ours import WITHIN_S, account
 from evcs.adapters import mqtt
+from evcs.adapters.bus_thread import BusThread
 from evcs.cli import fleet
 from evcs.cli.common import Call
 from evcs.cli.evcs_driver import Talk
@@ -40,7 +41,7 @@ class Driver:
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._asked = 0
         wanted = [topics.of_kind(m.DriverEvent, driver=name)]
-        self._bus = mqtt.Bus(account(call.settings, f"driver/{name}"), self._inbox.put, wanted)
+        self._bus = BusThread(account(call.settings, f"driver/{name}"), self._inbox.put, wanted)
 
     def __enter__(self) -> Self:
         self._bus.start()

@@ -22,6 +22,7 @@ from bench.charging import Driver, charge_all
 from bench.plan import Plan
 from bench.results import Series, at_most, load, percentile
 from evcs.adapters import mqtt
+from evcs.adapters.bus_thread import BusThread
 from evcs.cli import prepare
 from evcs.cli.common import Call
 from evcs.cli.observer import Observer
@@ -97,7 +98,7 @@ class Echo:
 
     def _bus(self, call: Call, who: str, wanted: list[topics.Subscription]) -> mqtt.Bus:
         account = ours.account(call.settings, who)
-        bus = mqtt.Bus(account, self._answers.put, wanted, decode=lambda topic, _: topic)
+        bus = BusThread(account, self._answers.put, wanted, decode=lambda topic, _: topic)
         bus.start()
         self._answers.get(timeout=ours.WITHIN_S)
         return bus

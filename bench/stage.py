@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.ours import WITHIN_S, account, quiet
 from evcs.adapters import broker_accounts, mqtt, secret_files
+from evcs.adapters.bus_thread import BusThread
 from evcs.cli import prepare
 from evcs.cli.observer import wait_for_broker
 from evcs.cli.throwaway import throwaway
@@ -81,7 +82,7 @@ class Stage:
     ) -> Iterator[tuple[mqtt.Bus, queue.SimpleQueue[Any]]]:
         """A connection and its inbox for the length of a block."""
         inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        bus = mqtt.Bus(self.account, inbox.put, wanted)
+        bus = BusThread(self.account, inbox.put, wanted)
         bus.start()
         assert isinstance(inbox.get(timeout=WITHIN_S), mqtt.Connected)
         try:

@@ -19,11 +19,11 @@ from evcs.core.messages import ServiceStatus
 from evcs.core.setting_values import FORK
 
 if TYPE_CHECKING:
-    from evcs.adapters.mqtt import Account
+    from evcs.adapters.mqtt import Account, Bus
     from evcs.adapters.server_tls import ServerTls
-    from evcs.services.loop import Inbox
+    from evcs.runtime.loop import Loop
 
-FAILED_PAUSE_S = 1.0
+LEAVE_WITHIN_S = 2.0
 
 
 def _boot() -> str:
@@ -48,12 +48,20 @@ def _hold(settings: Settings, role: str) -> int:
     return hold_lock(settings.home.lock(role), role)
 
 
-def _inbox() -> Inbox:
-    from evcs.services.loop import Inbox
+def _loop() -> Loop:
+    from evcs.runtime.loop import Loop
 
-    inbox = Inbox()
-    inbox.stop_on_signals()
-    return inbox
+    loop = Loop()
+    loop.stop_on_signals()
+    return loop
+
+
+def _leave(loop: Loop, bus: Bus) -> None:
+    """Have what was said go out, and the will told."""
+    _leave(loop, bus)
+    ends_at = loop.time() + LEAVE_WITHIN_S
+    while not bus.left and loop.time() < ends_at:
+        loop.turn(ends_at - loop.time())
 
 
 def _end_if_orphaned(settings: Settings) -> None:
@@ -72,36 +80,38 @@ def run_engine(settings: Settings, cp: str) -> None:
     from evcs.adapters import clock, engine_health, mqtt
     from evcs.adapters.journal import Journal
     from evcs.core.charger import EmulatedCharger
-    from evcs.services import engine, loop
+    from evcs.services import engine
 
     _lock = _hold(settings, f"{cp}.engine")
-    inbox, boot = _inbox(), _boot()
+    loop, boot = _loop(), _boot()
     bus = mqtt.Bus(
-        _account(settings, f"cp/{cp}/engine"), inbox.put, engine.subscriptions(cp),
+        loop, _account(settings, f"cp/{cp}/engine"), loop.put, engine.subscriptions(cp),
         engine.will(cp, boot),
     )  # fmt: skip
     service = engine.Engine(
         cp, boot, bus, Journal(settings.home.journal(cp)),
         EmulatedCharger(settings.time_scale), clock.monotonic(),
     )  # fmt: skip
-    engine_health.listen(settings.home.engine_socket(cp), inbox.put)
+    engine_health.listen(loop, settings.home.engine_socket(cp))
     bus.start()
-    loop.run(inbox, service.handle, service.tick, clock.monotonic)
-    bus.stop()
+    loop.run(service.handle, service.tick)
+    _leave(loop, bus)
 
 
 def run_monitor(settings: Settings, cp: str) -> None:
     """The Monitor of a CP."""
     from evcs.adapters import clock, mqtt
-    from evcs.services import loop, monitor
+    from evcs.services import monitor
 
     _lock = _hold(settings, f"{cp}.monitor")
-    inbox, boot = _inbox(), _boot()
-    bus = mqtt.Bus(_account(settings, f"cp/{cp}/monitor"), inbox.put, [], monitor.will(cp, boot))
+    loop, boot = _loop(), _boot()
+    bus = mqtt.Bus(
+        loop, _account(settings, f"cp/{cp}/monitor"), loop.put, [], monitor.will(cp, boot)
+    )
     service = monitor.Monitor(cp, boot, bus, settings.home.engine_socket(cp), clock.monotonic)
     bus.start()
-    loop.run(inbox, service.handle, service.tick, clock.monotonic)
-    bus.stop()
+    loop.run(service.handle, service.tick)
+    _leave(loop, bus)
 
 
 def run_central(settings: Settings) -> None:
@@ -112,18 +122,17 @@ def run_central(settings: Settings) -> None:
     from evcs.adapters.ledger import Ledger
     from evcs.adapters.spool import SpoolReader
     from evcs.core import topics
-    from evcs.services import loop
     from evcs.services.central import auditor, listening, service
     from evcs.services.central.fair_share import FairShare
     from evcs.services.central.keeping import Keeping
 
     _lock = _hold(settings, "central")
-    inbox = _inbox()
+    loop = _loop()
     birth, death = _births("central")
     bus = mqtt.Bus(
-        _account(settings, "central"), inbox.put, listening.subscriptions(),
+        loop, _account(settings, "central"), loop.put, listening.subscriptions(),
         topics.encode(death, None),
-        FairShare(clock.monotonic, lambda flood: inbox.put(mqtt.Received(flood, False))),
+        FairShare(clock.monotonic, lambda flood: loop.put(mqtt.Received(flood, False))),
     )  # fmt: skip
     ledger = Ledger(settings.home.ledger_db)
     log = settings.home.log / "mosquitto.log"
@@ -139,8 +148,8 @@ def run_central(settings: Settings) -> None:
         return central.tick(now)
 
     bus.start()
-    loop.run(inbox, central.handle, tick, clock.monotonic, heartbeat.beat)
-    bus.stop()
+    loop.run(central.handle, tick, heartbeat.beat)
+    _leave(loop, bus)
     ledger.close()
 
 
@@ -149,22 +158,26 @@ def run_cp_manager(settings: Settings) -> None:
     from evcs.adapters import clock, heartbeat, mqtt
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
-    from evcs.services import cp_manager, loop
+    from evcs.services import cp_manager
 
     _lock = _hold(settings, "cp-manager")
-    inbox = _inbox()
+    loop = _loop()
     name = f"manager/{settings.host}"
     birth, death = _births(name)
     bus = mqtt.Bus(
-        _account(settings, name), inbox.put, cp_manager.subscriptions(), topics.encode(death, None)
+        loop,
+        _account(settings, name),
+        loop.put,
+        cp_manager.subscriptions(),
+        topics.encode(death, None),
     )
     supervisord = Supervisord(settings.home.supervisor_socket)
     manager = cp_manager.CpManager(
         settings.home, settings.host, bus, supervisord, clock.monotonic, birth
     )
     bus.start()
-    loop.run(inbox, manager.handle, manager.tick, clock.monotonic, heartbeat.beat)
-    bus.stop()
+    loop.run(manager.handle, manager.tick, heartbeat.beat)
+    _leave(loop, bus)
 
 
 def _patch() -> None:
@@ -205,11 +218,10 @@ def run_registry(settings: Settings) -> None:
     from evcs.adapters.spool import Spool
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
-    from evcs.services import loop
     from evcs.services.registry import http, service
 
     _lock = _hold(settings, "registry")
-    inbox = _inbox()
+    loop = _loop()
     birth, death = _births("registry")
     # The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
     hup = Supervisord(settings.home.supervisor_socket, timeout_s=2.0)
@@ -218,10 +230,16 @@ def run_registry(settings: Settings) -> None:
     )
     spool = Spool.open(settings.home.spool("registry"))
     registry = service.Registry(
-        settings.home, service.open_store(settings.home), inbox, broker, settings.host, birth, spool
+        settings.home,
+        service.open_store(settings.home),
+        loop.put,
+        broker,
+        settings.host,
+        birth,
+        spool,
     )
     registry.bus = mqtt.Bus(
-        _account(settings, "registry"), inbox.put, service.subscriptions(),
+        loop, _account(settings, "registry"), loop.put, service.subscriptions(),
         topics.encode(death, None),
     )  # fmt: skip
     tls = _server_tls(settings)
@@ -232,9 +250,9 @@ def run_registry(settings: Settings) -> None:
     broker_connections.watch(settings.home)
     server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)
     registry.bus.start()
-    loop.run(inbox, registry.handle, registry.tick, clock.monotonic, heartbeat.beat)
+    loop.run(registry.handle, registry.tick, heartbeat.beat)
     server.stop(timeout=1)
-    registry.bus.stop()
+    _leave(loop, registry.bus)
 
 
 def run_web(settings: Settings) -> None:
@@ -251,14 +269,13 @@ def run_web(settings: Settings) -> None:
     from evcs.adapters.spool import Spool
     from evcs.adapters.supervisord import Supervisord
     from evcs.core import topics
-    from evcs.services import loop
     from evcs.services.web.app import build_app
     from evcs.services.web.deps import Deps
     from evcs.services.web.doors import Doors
     from evcs.services.web.service import Web, subscriptions
 
     _lock = _hold(settings, "web")
-    inbox = _inbox()
+    loop = _loop()
     birth, death = _births("web")
     home = settings.home
 
@@ -267,7 +284,7 @@ def run_web(settings: Settings) -> None:
 
     web = Web(birth)
     web.bus = mqtt.Bus(
-        _account(settings, "web"), inbox.put, subscriptions(), topics.encode(death, None)
+        loop, _account(settings, "web"), loop.put, subscriptions(), topics.encode(death, None)
     )
     sessions, spool = SessionFile(home.run / "web-sessions.json"), Spool.open(home.spool("web"))
     tls = _server_tls(settings)
@@ -289,10 +306,10 @@ def run_web(settings: Settings) -> None:
     )
     http = wsgi_server.start(build_app(deps), settings.http_listen, settings.web_port, tls)
     web.bus.start()
-    loop.run(inbox, web.handle, web.tick, clock.monotonic, heartbeat.beat)
+    loop.run(web.handle, web.tick, heartbeat.beat)
     web.feed.close()
     http.stop(timeout=1)
-    web.bus.stop()
+    _leave(loop, web.bus)
 
 
 def run_supervisord(settings: Settings, args: Sequence[str]) -> None:
@@ -306,8 +323,8 @@ def run_supervisord(settings: Settings, args: Sequence[str]) -> None:
     import evcs.adapters.mqtt
     import evcs.adapters.secret_files
     import evcs.core.charger
+    import evcs.runtime.loop
     import evcs.services.engine
-    import evcs.services.loop
     import evcs.services.monitor  # noqa: F401
     from evcs.adapters import supervisord_server
 

@@ -1,7 +1,6 @@
 """The unix socket on which an Engine answers "how are you": one connection, one JSON line.
 
-The answer is given by the Engine's own loop, not by the thread that accepts, so a loop
-that hangs is seen as silent.
+The answer is given by the Engine's own loop, so one that hangs is seen as silent.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ import json
 import os
 import socket
 import struct
-import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from evcs.runtime.loop import Loop
 
 ASK_WITHIN_S = 1.0
 
@@ -31,22 +30,23 @@ class HealthQuery:
             self._connection.sendall(json.dumps(found).encode() + b"\n")
 
 
-def listen(path: Path, inbox: Callable[[HealthQuery], None]) -> None:
-    """Put a HealthQuery into the inbox for each caller. The role's lock must be held."""
+def listen(loop: Loop, path: Path) -> None:
+    """Give the loop a HealthQuery for each caller. The role's lock must be held."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     server.bind(str(path))
     os.chmod(path, 0o600)
     server.listen(1024)
+    server.setblocking(False)
 
     def accept() -> None:
-        while True:
+        with suppress(BlockingIOError):
             connection, _ = server.accept()
             connection.settimeout(ASK_WITHIN_S)
-            inbox(HealthQuery(connection))
+            loop.put(HealthQuery(connection))
 
-    threading.Thread(target=accept, name="health", daemon=True).start()
+    loop.add_reader(server.fileno(), accept)
 
 
 def ask(path: Path, timeout_s: float = ASK_WITHIN_S) -> dict[str, Any] | None:

@@ -4,19 +4,18 @@ It goes over the broker's unix socket, which nobody else of this machine can rea
 for, and which has room when strangers hold all that the TCP listeners give.
 
 Each connection is a new paho client: what an old one had not sent is dropped on purpose,
-since who owns a fact tells it again at every connection. paho's thread only decodes and
-puts into the inbox; all work is done by the service's own loop.
+since who owns a fact tells it again at every connection. It runs on the loop that it is given, by
+paho's socket callbacks, as it has them for loops of others.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import socket
-import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -26,12 +25,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.adapters.clock import timestamp
+from evcs.adapters.mqtt_client import ReadAhead, ReadAheadClient
 from evcs.core import topics
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Cleared, Message
 
 KEEPALIVE_S = 15
-READ_AHEAD = 16_384
+LOOK_EVERY_S = 5.0
+MAX_BATCH = 1_000
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 MAX_WAITING_MESSAGES = 20_000
@@ -45,37 +46,21 @@ TRIES_WITH_A_NEW_SECRET = 4
 _log = logging.getLogger("evcs")
 
 
-class _ReadAhead:
-    """A socket that reads much at once: paho asks for a byte, another and then the rest.
+class EventLoop(Protocol):
+    """What a connection needs of a loop; asyncio's is one."""
 
-    Each would be a system call, at which another thread may take the interpreter.
-    """
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._read, self._at = b"", 0
-
-    def recv(self, size: int) -> bytes:
-        """At most so many bytes; none at the end."""
-        if self._at == len(self._read):
-            self._read, self._at = self._sock.recv(READ_AHEAD), 0
-        found = self._read[self._at : self._at + size]
-        self._at += len(found)
-        return found
-
-    def pending(self) -> int:
-        """How many bytes are there already; paho asks before it waits."""
-        return len(self._read) - self._at
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
+    def add_reader(self, fd: int, call: Callable[[], object]) -> object: ...
+    def add_writer(self, fd: int, call: Callable[[], object]) -> object: ...
+    def remove_reader(self, fd: int) -> object: ...
+    def remove_writer(self, fd: int) -> object: ...
+    def call_soon(self, call: Callable[[], object]) -> object: ...
+    def call_later(self, delay_s: float, call: Callable[[], object]) -> Cancellable: ...
 
 
-class _Client(Client):
-    """paho's client, with a socket that reads ahead."""
+class Cancellable(Protocol):
+    """What is to be called later."""
 
-    def _create_unix_socket_connection(self) -> Any:
-        return _ReadAhead(super()._create_unix_socket_connection())
+    def cancel(self) -> object: ...
 
 
 def _jitter() -> float:
@@ -123,10 +108,11 @@ class Account(NamedTuple):
 
 
 class Bus:
-    """A connection that comes back by itself. Events go to `inbox`."""
+    """A connection that comes back by itself. Events go to `inbox`, called from the loop."""
 
     def __init__(
         self,
+        loop: EventLoop,
         account: Account,
         inbox: Callable[[Connected | Disconnected | Received | Stray], None],
         subscriptions: Sequence[topics.Subscription],
@@ -134,6 +120,7 @@ class Bus:
         decode: Callable[[str, bytes], Any] = topics.decode,
     ) -> None:
         self.dropped = self.unsendable = 0
+        self._loop = loop
         self._decode = decode
         self._account = account
         self._inbox = inbox
@@ -144,14 +131,15 @@ class Bus:
         # A renewed secret is in its file a moment before the broker knows it.
         self._used = self._accepted = ""
         self._tries = 0
-        self._stopping = threading.Event()
+        self._stopping = self._writing = False
         self._ready = self._reached = False
         self._told: str | None = None
-        self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
+        self._pause_s = 0.0
+        self._timer: Cancellable | None = None
 
     def start(self) -> None:
         """Connect, and go on trying."""
-        self._thread.start()
+        self._connect()
 
     @property
     def connected(self) -> bool:
@@ -209,46 +197,96 @@ class Bus:
             client.unsubscribe([one.filter for one in these])
 
     def stop(self) -> None:
-        """Leave with what is published sent and the will told, and don't come back."""
-        self._stopping.set()
+        """Leave, the will told, once what is published is sent; and don't come back."""
+        self._stopping = True
         self._ready = False
-        client = self._client
-        if client is not None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._client is not None:
             # 0x04 has the broker publish the will; a plain DISCONNECT leaves "online" behind.
-            client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
-        if self._thread.is_alive():
-            self._thread.join(2.0)
+            self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
 
-    def _run(self) -> None:
-        pause = FIRST_RETRY_S
-        while not self._stopping.is_set():
-            was_ready = self._connect_once()
-            pause = FIRST_RETRY_S if was_ready else min(pause * 2, LONGEST_RETRY_S)
-            self._stopping.wait(pause * _jitter())
+    @property
+    def left(self) -> bool:
+        """Whether there is no connection, after a `stop`."""
+        return self._client is None
 
-    def _connect_once(self) -> bool:
-        """One connection from its start to its end; whether it was ever ready."""
-        reached = False
-        reason = "connection closed"
+    def _connect(self) -> None:
+        """Begin a connection, or try again a little later."""
+        self._reached = False
         try:
-            self._reached = False
             self._client = client = self._new_client()
             client.connect(str(self._account.socket), keepalive=KEEPALIVE_S, clean_start=True)
-            client.loop_forever()
-            reached = self._reached
         except (OSError, EvcsError) as error:
-            reason = str(error)
-        except Exception:  # noqa: BLE001
-            # An exception out of a callback must not end this thread while all looks well.
-            _log.exception("the bus connection failed")
-            reason = "internal error"
-        self._ready = False
+            self._end(str(error))
+        else:
+            self._timer = self._loop.call_later(LOOK_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        """Pings, and their absence."""
+        if self._client is not None:
+            self._timer = self._loop.call_later(LOOK_EVERY_S, self._look)
+            self._client.loop_misc()
+
+    def _end(self, reason: str) -> None:
+        """The connection is gone, or could not be had: tell, and try again."""
+        self._ready = self._writing = False
         self._client = None
         self._tell_gone(reason, False)
-        return reached
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._stopping:
+            longer_s = min(max(self._pause_s * 2, FIRST_RETRY_S), LONGEST_RETRY_S)
+            self._pause_s = FIRST_RETRY_S if self._reached else longer_s
+            self._timer = self._loop.call_later(self._pause_s * _jitter(), self._connect)
+
+    def _on_socket_open(self, client: Client, _data: Any, sock: Any) -> None:
+        self._loop.add_reader(sock.fileno(), partial(self._read, client, sock))
+
+    def _on_socket_close(self, client: Client, _data: Any, sock: Any) -> None:
+        if sock.fileno() < 0:
+            return
+        self._loop.remove_reader(sock.fileno())
+        self._loop.remove_writer(sock.fileno())
+        if client is self._client:
+            self._loop.call_soon(partial(self._end, "connection closed"))
+
+    def _on_register_write(self, client: Client, _data: Any, sock: Any) -> None:
+        """Something is to be written: at the end of this turn, together with all that follows."""
+        self._loop.call_soon(partial(self._write, client, sock))
+
+    def _write(self, client: Client, sock: Any) -> None:
+        if client is not self._client or sock.fileno() < 0:
+            return
+        client.loop_write()
+        more = client is self._client and client.want_write() and sock.fileno() >= 0
+        if more != self._writing:
+            self._writing = more
+            if more:
+                self._loop.add_writer(sock.fileno(), partial(self._write, client, sock))
+            elif sock.fileno() >= 0:
+                self._loop.remove_writer(sock.fileno())
+
+    def _read(self, client: Client, sock: ReadAhead) -> None:
+        """All that is there, but no more than a batch: others have their turn, too."""
+        try:
+            for _ in range(MAX_BATCH):
+                if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or sock.empty:
+                    return
+        except Exception:  # noqa: BLE001
+            # An exception out of a callback ends the connection, not the process.
+            _log.exception("the bus connection failed")
+            self._on_socket_close(client, None, sock)
+            sock.close()
+            return
+        self._loop.call_soon(partial(self._read_on, client, sock))
+
+    def _read_on(self, client: Client, sock: ReadAhead) -> None:
+        if client is self._client and client.socket() is not None:
+            self._read(client, sock)
 
     def _new_client(self) -> Client:
-        client = _Client(
+        client = ReadAheadClient(
             CallbackAPIVersion.VERSION2,
             # Who knows it can throw its owner out: a new one, so that none is known for long.
             client_id=os.urandom(16).hex(),
@@ -268,6 +306,9 @@ class Bus:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_socket_open = self._on_socket_open
+        client.on_socket_close = self._on_socket_close
+        client.on_socket_register_write = self._on_register_write
         return client
 
     def _on_connect(
@@ -320,7 +361,7 @@ class Bus:
 
     def _tell_gone(self, reason: str, refused: bool) -> None:
         """Tell a loss once, not at every further try."""
-        if self._stopping.is_set() or self._told == "refused" or (self._told and not refused):
+        if self._stopping or self._told == "refused" or (self._told and not refused):
             return
         self._told = "refused" if refused else "gone"
         self._inbox(Disconnected(reason, refused))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evcs.adapters import mqtt, secret_files
+from evcs.adapters.bus_thread import BusThread
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics
@@ -26,7 +27,7 @@ class _Driver:
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         secret = secret_files.read(settings.home, f"driver/{name}")
         account = mqtt.Account(settings.home.broker_socket, f"driver/{name}", lambda: secret)
-        self._bus = mqtt.Bus(
+        self._bus = BusThread(
             account, self._events.put, [topics.of_kind(m.DriverEvent, driver=name)]
         )
         self.charging = True
@@ -98,7 +99,7 @@ class Watch:
         self._seen: dict[str, set[str]] = {}
         secret = secret_files.read(settings.home, "inspector")
         account = mqtt.Account(settings.home.broker_socket, "inspector", lambda: secret)
-        self._bus = mqtt.Bus(account, self._take, [topics.of_kind(m.JudgedState)])
+        self._bus = BusThread(account, self._take, [topics.of_kind(m.JudgedState)])
         self._bus.start()
 
     def forget(self) -> None:

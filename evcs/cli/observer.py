@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from evcs.adapters import mqtt, secret_files
+from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import patience, require_running
 from evcs.config import Home, Settings
@@ -36,7 +37,7 @@ class Observer:
         wanted = list(subscriptions)
         if topics.below() not in wanted:  # the broker tells overlapping ones twice
             wanted.append(topics.central_status())
-        self._bus = mqtt.Bus(account, self._events.put, wanted, decode=decode)
+        self._bus = BusThread(account, self._events.put, wanted, decode=decode)
         #: Topics where the broker keeps what nobody is to have retained.
         self.strays: list[str] = []
         self._central: bool | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evcs.adapters import broker_accounts, broker_listeners, mqtt
+from evcs.adapters.bus_thread import BusThread
 from evcs.cli import ports
 from evcs.config import Home, Settings
 from evcs.core import topics
@@ -127,7 +128,7 @@ class Listeners:
         """Connect one more, and wait until it is."""
         events = self._events[identity] = Events()
         account = mqtt.Account(self._broker.socket, identity, lambda: password)
-        bus = mqtt.Bus(account, events.put, subscriptions, will)
+        bus = BusThread(account, events.put, subscriptions, will)
         self._buses.append(bus)
         bus.start()
         events.wait(mqtt.Connected)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from evcs.adapters import mqtt
+from evcs.adapters.bus_thread import BusThread
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import topics
@@ -52,7 +53,7 @@ def test_a_running_cp_process_is_light(
     seen: list[Any] = []
     kind = m.EngineStatus if role == "engine" else m.MonitorStatus
     look = mqtt.Account(broker.socket, "inspector", lambda: "look")
-    bus = mqtt.Bus(look, seen.append, [topics.of_kind(kind)])
+    bus = BusThread(look, seen.append, [topics.of_kind(kind)])
     bus.start()
     process = child(RUN, role, EVCS_HOME=str(home.path), EVCS_MQTT_PORT=str(broker.port))
     eventually("it is on the bus", lambda: [e for e in seen if isinstance(e, mqtt.Received)], 30)

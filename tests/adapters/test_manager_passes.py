@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from typing import Any
 
 from evcs.adapters import engine_health
 from evcs.adapters.mqtt import Received
@@ -11,6 +11,7 @@ from evcs.adapters.supervisord import Supervisord
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import sections
+from evcs.runtime.loop import Loop
 from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
@@ -26,11 +27,14 @@ class Engine:
 
     def __init__(self, home: Home) -> None:
         self.session: str | None = "S"
-        engine_health.listen(home.engine_socket(CP), self._answer)
+        self._loop = Loop()
+        engine_health.listen(self._loop, home.engine_socket(CP))
+        threading.Thread(target=self._run, daemon=True).start()
 
-    def _answer(self, query: engine_health.HealthQuery) -> None:
-        found: dict[str, Any] = {"session_id": self.session, "supplying": bool(self.session)}
-        query.answer(found)
+    def _run(self) -> None:
+        while True:
+            for query in self._loop.turn():
+                query.answer({"session_id": self.session, "supplying": bool(self.session)})
 
 
 def _pids(supervisord: Supervisord) -> set[int]:

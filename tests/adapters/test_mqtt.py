@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from evcs.adapters import mqtt
+from evcs.adapters.bus_thread import BusThread
 from evcs.core import messages as m
 from evcs.core import topics
+from evcs.runtime.loop import Loop
 from tests.adapters.broker import Broker, Events, Listeners
 from tests.system_under_test import ROOT, eventually
 
@@ -22,7 +29,7 @@ def known(broker: Broker) -> Broker:
     """The broker with these accounts."""
     broker.accounts(ACCOUNTS)
     events = Events()
-    bus = mqtt.Bus(mqtt.Account(broker.socket, CP2, lambda: "e2"), events.put, [])
+    bus = BusThread(mqtt.Account(broker.socket, CP2, lambda: "e2"), events.put, [])
     bus.start()
     events.wait(mqtt.Connected)
     bus.stop()
@@ -73,7 +80,7 @@ def test_a_loss_is_told_once_however_often_it_tries(known: Broker, listeners: Li
     known.kill()
     told.wait(mqtt.Disconnected)
     tries = Events()
-    other = mqtt.Bus(mqtt.Account(known.socket, CP2, lambda: count(tries)), Events().put, [])
+    other = BusThread(mqtt.Account(known.socket, CP2, lambda: count(tries)), Events().put, [])
     other.start()
     tries.wait(int, 4)
     other.stop()
@@ -91,7 +98,7 @@ def count(tries: Events) -> str:
 
 def test_the_secret_is_read_again_at_each_connection(known: Broker) -> None:
     secret, events = ["old"], Events()
-    bus = mqtt.Bus(mqtt.Account(known.socket, CP1, lambda: secret[0]), events.put, [])
+    bus = BusThread(mqtt.Account(known.socket, CP1, lambda: secret[0]), events.put, [])
     bus.start()
     assert events.wait(mqtt.Disconnected)[0].refused
     secret[0] = "e1"
@@ -120,7 +127,7 @@ def test_a_missing_secret_is_waited_for(known: Broker) -> None:
             raise OSError("no such file")
         return secret["it"]
 
-    bus = mqtt.Bus(mqtt.Account(known.socket, CP1, read), events.put, [])
+    bus = BusThread(mqtt.Account(known.socket, CP1, read), events.put, [])
     bus.start()
     events.wait(str, 2)
     secret["it"] = "e1"
@@ -257,7 +264,7 @@ def _renewed_while_away(broker: Broker) -> tuple[mqtt.Bus, Events]:
     """A bus that was let in, lost its connection, and comes back with a newer secret."""
     secrets, told = ["old"], Events()
     account = mqtt.Account(broker.socket, "cp/CP-001/engine", lambda: secrets[-1])
-    bus = mqtt.Bus(account, told.put, [])
+    bus = BusThread(account, told.put, [])
     broker.accounts({"cp/CP-001/engine": "old"})
     bus.start()
     told.wait(mqtt.Connected)
@@ -290,7 +297,9 @@ def test_what_is_listened_to_changes_while_connected_and_stays_so(
     more = [topics.of_kind(m.EngineStatus, cp="CP-1")]
     eye, heard = listeners.add("central", "c", [topics.central_status()])
     bus, told = listeners.add(CP1, "e1")
+    _, seen = listeners.add("registry", "r", more)
     assert bus.say(status("CP-1"))
+    seen.wait(mqtt.Received)
     eye.subscribe(more)
     assert heard.wait(mqtt.Received)[0] == mqtt.Received(status("CP-1"), retained=True)
     assert len(heard.of(mqtt.Connected)) == 1
@@ -309,3 +318,65 @@ def test_what_is_listened_to_changes_while_connected_and_stays_so(
     bus.say(status("CP-1", boot="b3"))
     other.say(status("CP-2", boot="b3"))
     assert heard.wait(mqtt.Received, 4)[3].message == status("CP-2", boot="b3")
+
+
+ASYNCIO = """
+import asyncio, sys
+from pathlib import Path
+from evcs.adapters import mqtt
+from evcs.core import messages as m
+from evcs.core import topics
+
+async def main(socket):
+    seen, there = [], asyncio.Event()
+
+    def take(event):
+        seen.append(event)
+        there.set()
+
+    account = mqtt.Account(Path(socket), "cp/CP-1/engine", lambda: "e1")
+    will = topics.encode(m.EngineStatus("CP-1", False, "b1"), None)
+    bus = mqtt.Bus(asyncio.get_running_loop(), account, take, [topics.central_status()], will)
+    bus.start()
+    await asyncio.wait_for(there.wait(), 10)
+    assert isinstance(seen[0], mqtt.Connected), seen
+    bus.say(m.EngineStatus("CP-1", True, "b1"))
+    bus.stop()
+    while not bus.left:
+        await asyncio.sleep(0.01)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_a_loop_of_asyncio_drives_it_too(known: Broker, listeners: Listeners) -> None:
+    _, heard = listeners.add("central", "c", ALL)
+    done = subprocess.run(
+        [sys.executable, "-c", ASYNCIO, str(known.socket)], capture_output=True, text=True,
+        timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = [event.message for event in heard.wait(mqtt.Received, 2)]
+    assert told == [status("CP-1"), status("CP-1", online=False)]
+
+
+def test_a_broker_that_takes_no_connection_holds_nothing_up(short_tmp: Path) -> None:
+    """Its backlog is full, as that of a stopped one is after a while."""
+    path = short_tmp / "full.sock"
+    waiting = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(0)
+        for _ in range(3):
+            client = socket.socket(socket.AF_UNIX)
+            client.setblocking(False)
+            client.connect_ex(str(path))
+            waiting.append(client)
+        loop, events = Loop(), Events()
+        bus = mqtt.Bus(loop, mqtt.Account(path, CP1, lambda: "e1"), events.put, [])
+        bus.start()
+        assert isinstance(events.of(mqtt.Disconnected)[0], mqtt.Disconnected)
+        loop.put("the loop turns")
+        assert loop.turn() == ["the loop turns"]
+    for client in waiting:
+        client.close()

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.adapters import broker_accounts, secret_files
-from evcs.adapters.mqtt import Account, Bus
+from evcs.adapters.bus_thread import BusThread
+from evcs.adapters.mqtt import Account
 from evcs.cli import ports
 from evcs.config import Home
 from evcs.core import messages as m
@@ -63,7 +64,7 @@ class Stage:
         self._web: subprocess.Popen[bytes] | None = None
         self._registry: subprocess.Popen[bytes] | None = None
         self._revision = 0
-        self._voices: dict[str, Bus] = {}
+        self._voices: dict[str, BusThread] = {}
 
     def _prepare(self) -> None:
         home = self.home
@@ -142,7 +143,7 @@ class Stage:
         _end(self._registry)
         self.stop_broker()
 
-    def voice(self, identity: str) -> Bus:
+    def voice(self, identity: str) -> BusThread:
         """A connection that speaks as a service."""
         if identity not in self._voices:
             account = Account(
@@ -150,7 +151,7 @@ class Stage:
                 identity,
                 lambda: secret_files.read(self.home, identity),
             )
-            self._voices[identity] = bus = Bus(account, lambda _: None, [])
+            self._voices[identity] = bus = BusThread(account, lambda _: None, [])
             bus.start()
         bus = self._voices[identity]
         wait_for(lambda: bus.connected, f"{identity} is connected")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -17,7 +18,6 @@ from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import EvcsError, Unreachable
-from evcs.services.loop import Inbox
 from evcs.services.registry.changes import Ask, Batch
 
 ANSWER_WITHIN_S = 30.0
@@ -75,7 +75,7 @@ class Registry:
         self,
         home: Home,
         db: RegistryDb,
-        inbox: Inbox,
+        put: Callable[[Ask], None],
         broker: broker_accounts.Keeper,
         host: str,
         birth: m.ServiceStatus,
@@ -86,7 +86,7 @@ class Registry:
         self.bus: Bus
         self._home = home
         self._db = db
-        self._inbox = inbox
+        self._put = put
         self._broker = broker
         self._host = host
         self._birth = birth
@@ -105,7 +105,7 @@ class Registry:
     def ask(self, verb: str, *args: Any) -> Any:
         """Have a change made; returns once it is on disk and told. Raises EvcsError."""
         answer: Future[Any] = Future()
-        self._inbox.put(Ask(verb, args, answer))
+        self._put(Ask(verb, args, answer))
         try:
             return answer.result(ANSWER_WITHIN_S)
         except TimeoutError:

@@ -1,0 +1,1 @@
+"""What every process runs on: one loop, no threads."""
