@@ -17,7 +17,8 @@ from tests.system_under_test import System, eventually
 @pytest.fixture(scope="module")
 def fleet(new_system: Callable[..., System]) -> Iterator[System]:
     system = new_system()
-    system.up(EVCS_CRASH_AT=f"@{system.home}/run/crash_at")
+    system.env["EVCS_CRASH_AT"] = f"@{system.home}/run/crash_at"
+    system.up()
     system.ok("evcs-cp", "create", "CP-{001..003}")
     system.ok("evcs", "driver", "add", "ALICE", "BOB", "CARA")
     system.steady()
@@ -255,7 +256,7 @@ def test_drivers_terminal_killed(fleet: System) -> None:
 def test_orderly_restart_in_a_supply(fleet: System) -> None:
     open_session = begin(fleet, "CP-001", "ALICE", "6")
     before = metered(fleet, "CP-001")[open_session]
-    fleet.ok("evcs", "restart", EVCS_CRASH_AT=f"@{fleet.home}/run/crash_at")
+    fleet.ok("evcs", "restart")
     _supplying_again(fleet, "CP-001", open_session, before)
     found = ticket(fleet, open_session, 90)
     assert (found["energy_wh"], found["reason"]) == (6000, "completed")
@@ -266,7 +267,7 @@ def test_power_cut_in_supplies(fleet: System) -> None:
         begin(fleet, cp, driver, "5") for cp, driver in (("CP-001", "ALICE"), ("CP-002", "BOB"))
     ]
     fleet.kill_all()
-    fleet.up(EVCS_CRASH_AT=f"@{fleet.home}/run/crash_at")
+    fleet.up()
     for one in sessions:
         found = ticket(fleet, one, 90)
         assert (found["energy_wh"], found["reason"]) == (5000, "completed")
