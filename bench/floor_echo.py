@@ -1,6 +1,5 @@
 """A bare process that answers each message: `floor_echo.py IDENTITY FROM TO`, in a home."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -26,10 +25,10 @@ def answer(_client: Client, _data: object, message: MQTTMessage) -> None:
     client.publish(answered, message.payload, 1)
 
 
-client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5, transport="unix")
 client.username_pw_set(identity, Path("data/secrets", identity).read_text())
 client.on_connect = subscribe
 client.on_subscribe = ready
 client.on_message = answer
-client.connect("127.0.0.1", int(os.environ["EVCS_MQTT_PORT"]), 15)
+client.connect("run/mosquitto.sock", 1883, 15)
 client.loop_forever()

@@ -1,4 +1,4 @@
-"""The Registry alone: create, list, edit, in fleets whose CPs run on no host here."""
+"""The Registry alone: create, list, edit, with no CP Manager that would have the CPs run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from bench import ours
 from bench.plan import QUICK_SIZES, Plan
 from bench.results import Series, load
+from evcs.adapters.supervisord import Supervisord
 from evcs.cli.common import Call
 
 TITLE = "Registry"
-HOST = "elsewhere"
 LOCATION = "Street 1, level 2, bay 34"
 
 
@@ -23,6 +23,7 @@ def run(plan: Plan) -> list[Series]:
     """Each change beside a bare SQLite insert, the list beside the Registry's /healthz."""
     found = []
     with ours.system() as call:
+        Supervisord(call.settings.home.supervisor_socket).stop(["cp-manager"])
         there = 0
         db = _database(call.settings.home.path / "floor.db")
         for size in plan.sizes(10, 100, 1000, quick=QUICK_SIZES):
@@ -46,7 +47,7 @@ def run(plan: Plan) -> list[Series]:
 
 
 def _fields(cp: str) -> dict[str, str]:
-    return {"id": cp, "location": LOCATION, "host": HOST}
+    return {"id": cp, "location": LOCATION}
 
 
 def _ms(act: Callable[[], object]) -> float:
