@@ -31,7 +31,8 @@ _log = logging.getLogger("evcs")
 class Process(NamedTuple):
     """One process as supervisord sees it; `pid` 0 where there is none.
 
-    `idle_s`: seconds since its last start or end. `error`: why it could not be started.
+    `idle_s`: seconds since its last start or end, none before its first.
+    `error`: why it could not be started.
     """
 
     group: str
@@ -180,7 +181,7 @@ class Supervisord:
                 p["statename"],
                 p["pid"],
                 p["start"],
-                p["now"] - max(p["start"], p["stop"]),
+                p["now"] - (max(p["start"], p["stop"]) or p["now"]),
                 p["spawnerr"],
                 p["exitstatus"],
             )

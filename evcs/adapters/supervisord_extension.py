@@ -33,8 +33,8 @@ class Extension:
     def processes(self) -> str:
         """All processes, as JSON: of each its group, name, state, pid, start, idle, error, exit.
 
-        Start in seconds of the epoch; idle: seconds since its last start or end; error: why it
-        could not be started; exit: the last exit code.
+        Start in seconds of the epoch; idle: seconds since its last start or end, none before its first;
+        error: why it could not be started; exit: the last exit code.
         """
         self._refuse_at_the_end()
         now = int(time.time())
@@ -43,7 +43,7 @@ class Extension:
                 (
                     group.config.name, one.config.name,
                     getProcessStateDescription(one.get_state()), one.pid,
-                    int(one.laststart), now - int(max(one.laststart, one.laststop)),
+                    int(one.laststart), now - (int(max(one.laststart, one.laststop)) or now),
                     one.spawnerr or "", one.exitstatus or 0,
                 )
                 for _, group in sorted(self._supervisord.process_groups.items())
