@@ -33,8 +33,8 @@ class Extension:
     def processes(self) -> str:
         """All processes, as JSON: of each its group, name, state, pid, start, idle, error, exit.
 
-        Start in seconds of the epoch; idle: seconds since its last start or end, none before its first;
-        error: why it could not be started; exit: the last exit code.
+        Start in seconds of the epoch; idle: seconds since its last start or end, none before its
+        first; error: why it could not be started; exit: the last exit code.
         """
         self._refuse_at_the_end()
         now = int(time.time())
