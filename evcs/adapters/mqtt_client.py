@@ -35,10 +35,6 @@ class ReadAhead:
         self._at += len(found)
         return found
 
-    def pending(self) -> int:
-        """How many bytes are there already; paho's own loop asks."""
-        return len(self._read) - self._at
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 

@@ -24,7 +24,7 @@ BURST_S = 1.0
 GATHER_S = 0.25
 MAX_PAUSE_S = 15.0
 REVOKED_WITHIN_S = 3.0
-#: The files that one call names are read in one turn of supervisord's loop, 1.5 ms each.
+#: The files that one call names are read in one turn of supervisord's loop.
 ADD_AT_ONCE = 50
 
 _log = logging.getLogger("evcs")
