@@ -25,7 +25,7 @@ class Backlog:
         self._metered: dict[tuple[str, int], float] = {}
         self._took: list[float] = []
         self._ready, self._closing = threading.Event(), False
-        wanted = [topics.of_kind(m.Meter), topics.of_kind(m.DriverEvent)]
+        wanted = [topics.filter_for(m.Meter), topics.filter_for(m.DriverEvent)]
         self._bus = BusThread(
             account(settings, "inspector"), self._on_event, wanted, decode=self._note
         )

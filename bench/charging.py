@@ -10,9 +10,9 @@ from typing import Any, Self
 from bench.ours import WITHIN_S, account
 from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
-from evcs.cli import fleet
-from evcs.cli.common import Call
-from evcs.cli.evcs_driver import Talk
+from evcs.cli import cp_changes
+from evcs.cli.common import CommandContext
+from evcs.cli.evcs_driver import DriverClient
 from evcs.core import messages as m
 from evcs.core import topics
 
@@ -20,13 +20,13 @@ ENERGY_WH = 100_000
 EVENT_WITHIN_S = 30.0
 
 
-def charge_all(call: Call, cps: list[str]) -> None:
+def charge_all(call: CommandContext, cps: list[str]) -> None:
     """A driver of its own begins to charge at each CP, for longer than anyone looks."""
     drivers = [f"D-{cp}" for cp in cps]
-    fleet.each(drivers, call.registry.add_driver)
+    cp_changes.each(drivers, call.registry.add_driver)
 
     def one(cp: str) -> None:
-        with Talk(call, f"D-{cp}") as talk:
+        with DriverClient(call, f"D-{cp}") as talk:
             talk.ask("charge", cp, ENERGY_WH)
 
     with ThreadPoolExecutor(4) as pool:
@@ -36,11 +36,11 @@ def charge_all(call: Call, cps: list[str]) -> None:
 class Driver:
     """A driver with a connection that stays."""
 
-    def __init__(self, call: Call, name: str) -> None:
+    def __init__(self, call: CommandContext, name: str) -> None:
         self.name = name
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._asked = 0
-        wanted = [topics.of_kind(m.DriverEvent, driver=name)]
+        wanted = [topics.filter_for(m.DriverEvent, driver=name)]
         self._bus = BusThread(account(call.settings, f"driver/{name}"), self._inbox.put, wanted)
 
     def __enter__(self) -> Self:
@@ -57,7 +57,9 @@ class Driver:
         self._asked += 1
         began = time.monotonic()
         energy = ENERGY_WH if verb == "charge" else None
-        self._bus.say(m.DriverRequest(self.name, verb, f"{self.name}-{self._asked}", cp, energy))
+        self._bus.publish(
+            m.DriverRequest(self.name, verb, f"{self.name}-{self._asked}", cp, energy)
+        )
         return began
 
     def wait(self, event: str) -> float:

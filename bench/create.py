@@ -8,9 +8,9 @@ from bench import ours
 from bench.floor import floor
 from bench.plan import Plan
 from bench.results import Aim, Series, load, ratio_at_most
-from evcs.cli import fleet
-from evcs.cli.common import Call
-from evcs.cli.observer import Observer
+from evcs.cli import cp_changes
+from evcs.cli.bus_probe import BusProbe
+from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
 
@@ -34,7 +34,7 @@ def run(plan: Plan) -> list[Series]:
             plan.say(f"{size} CPs are there")
             with (
                 bare.observer() as floor_eye,
-                Observer(call.settings, [topics.of_kind(m.JudgedState)]) as eye,
+                BusProbe(call.settings, [topics.filter_for(m.CpState)]) as eye,
             ):
                 pairs = iter(bare.cps)
                 for number in range(samples):
@@ -47,11 +47,11 @@ def run(plan: Plan) -> list[Series]:
     return found
 
 
-def _by_http(call: Call, eye: Observer, cp: str) -> float:
+def _by_http(call: CommandContext, eye: BusProbe, cp: str) -> float:
     began = time.monotonic()
-    done = fleet.settled(call.registry.create({"id": cp})).done
+    done = cp_changes.settled(call.registry.create({"id": cp})).done
     there = eye.wait(
-        lambda told: isinstance(told, m.JudgedState) and told.cp == cp and done(told), WITHIN_S
+        lambda told: isinstance(told, m.CpState) and told.cp == cp and done(told), WITHIN_S
     )
     assert there, cp
     return time.monotonic() - began

@@ -19,8 +19,8 @@ from evcs.adapters import broker_accounts, secret_files
 from evcs.adapters.files import write_atomic
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import prepare
-from evcs.cli.observer import Observer, wait_for_broker
-from evcs.cli.throwaway import throwaway
+from evcs.cli.bus_probe import BusProbe, wait_for_broker
+from evcs.cli.temporary_system import temporary_system
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import sections, topics
@@ -28,7 +28,7 @@ from evcs.core.errors import Unreachable
 
 PROCESS = Path(__file__).with_name("floor_process.py")
 PARENT = Path(__file__).with_name("floor_fork.py")
-STATUSES = topics.of_kind(m.EngineStatus).filter.replace("engine", "+")
+STATUSES = topics.filter_for(m.EngineStatus).filter.replace("engine", "+")
 
 
 class Floor:
@@ -78,10 +78,10 @@ class Floor:
                 while len(seen) < missing and (topic := observer.next(deadline)):
                     seen.add(str(topic))
 
-    def observer(self) -> Observer:
+    def observer(self) -> BusProbe:
         """Yields the topic of each status message."""
         wanted = [topics.Subscription(STATUSES)]
-        return Observer(self.settings, wanted, decode=lambda topic, _: topic)
+        return BusProbe(self.settings, wanted, decode=lambda topic, _: topic)
 
     def started_s(self) -> float:
         """Start all; seconds until every message is there."""
@@ -90,7 +90,7 @@ class Floor:
         self.wait()
         return time.monotonic() - began
 
-    def start_pair(self, cp: str, observer: Observer) -> float:
+    def start_pair(self, cp: str, observer: BusProbe) -> float:
         """Start one pair; seconds until its two messages are there."""
         wanted = {f"evcs/v1/cp/{cp}/{role}/status" for role in sections.ROLES}
         began = time.monotonic()
@@ -118,7 +118,7 @@ def _parent(identities: list[str]) -> str:
 @contextmanager
 def floor(pairs: int, autostart: bool = True, forked: bool = False) -> Iterator[Floor]:
     """A floor in a home of its own; whatever runs there at the end is killed."""
-    with throwaway(1.0) as settings:
+    with temporary_system(1.0) as settings:
         made = Floor(settings, pairs, autostart, forked)
         try:
             yield made

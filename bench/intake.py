@@ -112,7 +112,7 @@ def _writers(there: Stage, source: Source, share: int, count: int) -> list[Write
 def _rate(there: Stage, source: Source, share: int, count: int) -> float:
     """Messages a second until the answer to every writer's question is there."""
     writers = _writers(there, source, share, count)
-    with there.voice([topics.of_kind(m.OperatorEvent, asker="operator")]) as (_, inbox):
+    with there.voice([topics.filter_for(m.OperatorEvent, asker="operator")]) as (_, inbox):
         began = time.monotonic()
         for writer in writers:
             writer.go()
@@ -160,13 +160,13 @@ def _floor_rate(there: Stage, source: Source, share: int, count: int) -> float:
 
 def _check_none_is_lost(there: Stage, readings: Readings, share: int, count: int) -> None:
     """The last reading of each CP is what Central judges by, and it dropped or refused none."""
-    with there.voice([topics.of_kind(m.JudgedState)]) as (_, inbox):
+    with there.voice([topics.filter_for(m.CpState)]) as (_, inbox):
         _rate(there, readings, share, count)
         missing = dict(readings.last)
         while missing:
             event = inbox.get(timeout=WITHIN_S)
             state = event.message if isinstance(event, mqtt.Received) else None
-            if not isinstance(state, m.JudgedState) or state.session is None:
+            if not isinstance(state, m.CpState) or state.session is None:
                 continue
             if state.session.energy_wh == missing.get(state.cp):
                 del missing[state.cp]

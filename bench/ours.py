@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 
 from evcs.adapters import mqtt, secret_files
 from evcs.cli import prepare, supervision
-from evcs.cli.common import Call, Out
+from evcs.cli.common import CommandContext, Out
 from evcs.cli.evcs import wait_until_up
-from evcs.cli.throwaway import throwaway
+from evcs.cli.temporary_system import temporary_system
 from evcs.config import INSTALL_ROOT, Settings
 from evcs.core.errors import EvcsError
 
@@ -23,10 +23,10 @@ def quiet(_: str) -> None:
 
 
 @contextmanager
-def system(time_scale: float = 1.0) -> Iterator[Call]:
+def system(time_scale: float = 1.0) -> Iterator[CommandContext]:
     """A started, empty system; whatever runs there at the end is killed."""
-    with throwaway(time_scale) as settings:
-        call = Call(settings, Out(False, True, False))
+    with temporary_system(time_scale) as settings:
+        call = CommandContext(settings, Out(False, True, False))
         try:
             start(call)
             yield call
@@ -40,7 +40,7 @@ def account(settings: Settings, identity: str) -> mqtt.Account:
     return mqtt.Account(home.broker_socket, identity, lambda: secret_files.read(home, identity))
 
 
-def start(call: Call) -> None:
+def start(call: CommandContext) -> None:
     """Start it and wait until all is there."""
     supervision.start(call.settings, quiet)
     wait_until_up(call, WITHIN_S)
@@ -52,7 +52,7 @@ def end(settings: Settings) -> None:
         supervision.kill_everything(settings)
 
 
-def command(call: Call, program: str, *words: str) -> float:
+def command(call: CommandContext, program: str, *words: str) -> float:
     """Run one of bin/*, which must end with 0; how many seconds it took."""
     began = time.monotonic()
     done = subprocess.run(
@@ -64,13 +64,13 @@ def command(call: Call, program: str, *words: str) -> float:
     return took_s
 
 
-def fill(call: Call, count: int) -> list[str]:
+def fill(call: CommandContext, count: int) -> list[str]:
     """Create a fleet by one command; its ids."""
     fill_s(call, count)
     return [f"CP-{number:03d}" for number in range(1, count + 1)]
 
 
-def fill_s(call: Call, count: int) -> float:
+def fill_s(call: CommandContext, count: int) -> float:
     """The same; how many seconds it took."""
     span = f"CP-{{001..{count:03d}}}"
     return command(call, "evcs-cp", "create", span, "--timeout", f"{WITHIN_S:g}")

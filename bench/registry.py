@@ -13,7 +13,7 @@ from bench import ours
 from bench.plan import QUICK_SIZES, Plan
 from bench.results import Series, load
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli.common import Call
+from evcs.cli.common import CommandContext
 
 TITLE = "Registry"
 LOCATION = "Street 1, level 2, bay 34"
@@ -56,7 +56,7 @@ def _ms(act: Callable[[], object]) -> float:
     return (time.monotonic() - began) * 1000
 
 
-def _healthz(call: Call) -> None:
+def _healthz(call: CommandContext) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", call.settings.registry_port)
     connection.request("GET", "/healthz")
     connection.getresponse().read()

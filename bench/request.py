@@ -25,8 +25,8 @@ from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import prepare
-from evcs.cli.common import Call
-from evcs.cli.observer import Observer
+from evcs.cli.bus_probe import BusProbe
+from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
 
@@ -48,10 +48,10 @@ def run(plan: Plan) -> list[Series]:
             call.registry.add_driver("BENCH")
             charge_all(call, cps[1:])
             plan.say(f"{size} supply")
-            engine = [topics.of_kind(m.EngineStatus, cp=cps[0])]
+            engine = [topics.filter_for(m.EngineStatus, cp=cps[0])]
             with (
                 Driver(call, "BENCH") as driver,
-                Observer(call.settings, engine) as eye,
+                BusProbe(call.settings, engine) as eye,
                 _echo(call) as echo,
             ):
                 _wait_until_free(eye)
@@ -67,7 +67,7 @@ def run(plan: Plan) -> list[Series]:
     return found
 
 
-def _ms(driver: Driver, cp: str, event: str, eye: Observer) -> float:
+def _ms(driver: Driver, cp: str, event: str, eye: BusProbe) -> float:
     """From a request to that event; then all of it is ended."""
     began = driver.ask("charge", cp)
     there = driver.wait(event)
@@ -77,7 +77,7 @@ def _ms(driver: Driver, cp: str, event: str, eye: Observer) -> float:
     return (there - began) * 1000
 
 
-def _wait_until_free(eye: Observer) -> None:
+def _wait_until_free(eye: BusProbe) -> None:
     """The Engine says so once for each session, when it has heard that it is settled."""
     free = eye.wait(
         lambda told: isinstance(told, m.EngineStatus) and told.session_id is None, ours.WITHIN_S
@@ -92,12 +92,12 @@ class Echo:
     As many messages pass the broker as for an authorisation: request, command, reply, event.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: CommandContext) -> None:
         self._answers: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._ask = self._bus(call, "operator", [])
         self._hear = self._bus(call, "inspector", [topics.Subscription(PONG)])
 
-    def _bus(self, call: Call, who: str, wanted: list[topics.Subscription]) -> mqtt.Bus:
+    def _bus(self, call: CommandContext, who: str, wanted: list[topics.Subscription]) -> mqtt.Bus:
         account = ours.account(call.settings, who)
         bus = BusThread(account, self._answers.put, wanted, decode=lambda topic, _: topic)
         bus.start()
@@ -117,7 +117,7 @@ class Echo:
         self._hear.stop()
 
 
-def _may_echo(call: Call) -> None:
+def _may_echo(call: CommandContext) -> None:
     """This home's access list lets these two speak on topics that the contract doesn't have."""
     home = call.settings.home
     with (home.path / "conf" / "mosquitto.acl").open("a") as file:
@@ -127,7 +127,7 @@ def _may_echo(call: Call) -> None:
 
 
 @contextmanager
-def _echo(call: Call) -> Iterator[Echo]:
+def _echo(call: CommandContext) -> Iterator[Echo]:
     _may_echo(call)
     process = subprocess.Popen(
         [sys.executable, "-P", ECHO, "inspector", PING, PONG], cwd=call.settings.home.path,

@@ -92,7 +92,7 @@ class Table:
         self._inbox: queue.SimpleQueue[Any]
 
     def __enter__(self) -> Self:
-        wanted = [topics.of_kind(m.Command), topics.of_kind(m.DriverEvent)]
+        wanted = [topics.filter_for(m.Command), topics.filter_for(m.DriverEvent)]
         self._voice = self._there.voice(wanted)
         self._bus, self._inbox = self._voice.__enter__()
         return self
@@ -131,14 +131,14 @@ class Table:
 
     def _charge(self, cp: str) -> None:
         self._number += 1
-        self._bus.say(m.DriverRequest(f"D-{cp}", "charge", f"q-{self._number}", cp, 20_000))
+        self._bus.publish(m.DriverRequest(f"D-{cp}", "charge", f"q-{self._number}", cp, 20_000))
 
     def _obey(self, cmd: m.Command) -> None:
         if cmd.verb != "start" or cmd.session_id is None:
             return
-        self._bus.say(m.Reply(cmd.cp, cmd.id, True))
-        self._bus.say(m.SessionEvent(cmd.cp, "started", cmd.session_id, 0, 0))
-        self._bus.say(m.SessionEvent(cmd.cp, "ended", cmd.session_id, 1, 20_000, "completed"))
+        self._bus.publish(m.Reply(cmd.cp, cmd.id, True))
+        self._bus.publish(m.SessionEvent(cmd.cp, "started", cmd.session_id, 0, 0))
+        self._bus.publish(m.SessionEvent(cmd.cp, "ended", cmd.session_id, 1, 20_000, "completed"))
 
 
 def _inserts_a_second(path: Path, seconds: float) -> float:

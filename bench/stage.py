@@ -14,8 +14,8 @@ from bench.ours import WITHIN_S, account, quiet
 from evcs.adapters import broker_accounts, mqtt, secret_files
 from evcs.adapters.bus_thread import BusThread
 from evcs.cli import prepare
-from evcs.cli.observer import wait_for_broker
-from evcs.cli.throwaway import throwaway
+from evcs.cli.bus_probe import wait_for_broker
+from evcs.cli.temporary_system import temporary_system
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics, units
@@ -43,16 +43,16 @@ class Stage:
         self._run("mosquitto", "-c", "mosquitto.conf")
         wait_for_broker(self.settings.home, WITHIN_S)
         pid = self._run(sys.executable, "-P", "-m", "evcs", "central")
-        with self.voice([topics.of_kind(m.JudgedState)]) as (bus, inbox):
+        with self.voice([topics.filter_for(m.CpState)]) as (bus, inbox):
             for number, cp in enumerate(self.cps):
-                bus.say(desired(cp, number + 1))
-                bus.say(m.EngineStatus(cp, True, BOOT))
-                bus.say(m.MonitorStatus(cp, True, BOOT, "ok"))
-            bus.say(m.ServiceStatus("registry", True, BOOT, "bench"))
+                bus.publish(desired(cp, number + 1))
+                bus.publish(m.EngineStatus(cp, True, BOOT))
+                bus.publish(m.MonitorStatus(cp, True, BOOT, "ok"))
+            bus.publish(m.ServiceStatus("registry", True, BOOT, "bench"))
             missing = set(self.cps)
             while missing:
                 event = inbox.get(timeout=WITHIN_S)
-                if isinstance(event, mqtt.Received) and isinstance(event.message, m.JudgedState):
+                if isinstance(event, mqtt.Received) and isinstance(event.message, m.CpState):
                     missing.discard(event.message.cp)
         return pid
 
@@ -108,7 +108,7 @@ def desired(cp: str, revision: int) -> m.DesiredCp:
 @contextmanager
 def stage(cps: int) -> Iterator[Stage]:
     """A stage that is not started yet, its home ready."""
-    with throwaway(1.0) as settings:
+    with temporary_system(1.0) as settings:
         made = Stage(settings, cps)
         try:
             yield made

@@ -118,13 +118,13 @@ def run_central(settings: Settings) -> None:
     """Central."""
     from evcs.adapters import clock, heartbeat, mqtt
     from evcs.adapters.broker_log import BrokerLines
-    from evcs.adapters.followed_log import FollowedLog
     from evcs.adapters.ledger import Ledger
+    from evcs.adapters.log_tailer import LogTailer
     from evcs.adapters.spool import SpoolReader
     from evcs.core import topics
     from evcs.services.central import auditor, listening, service
     from evcs.services.central.fair_share import FairShare
-    from evcs.services.central.keeping import Keeping
+    from evcs.services.central.retention import Retention
 
     _lock = _hold(settings, "central")
     loop = _loop()
@@ -137,14 +137,14 @@ def run_central(settings: Settings) -> None:
     ledger = Ledger(settings.home.ledger_db)
     log = settings.home.log / "mosquitto.log"
     sources = auditor.Sources(
-        lambda place: FollowedLog(log, BrokerLines(log).take, place),
+        lambda cursor: LogTailer(log, BrokerLines(log).parse_line, cursor),
         {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web")},
     )
     central = service.Central(bus, ledger, clock.monotonic, birth, sources)
-    keeping = Keeping(ledger, settings.keep_sessions_days, settings.keep_audit_days)
+    retention = Retention(ledger, settings.keep_sessions_days, settings.keep_audit_days)
 
     def tick(now: float) -> float:
-        keeping.look(now)
+        retention.look(now)
         return central.tick(now)
 
     bus.start()
@@ -225,7 +225,7 @@ def run_registry(settings: Settings) -> None:
     birth, death = _births("registry")
     # The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
     hup = Supervisord(settings.home.supervisor_socket, timeout_s=2.0)
-    broker = broker_accounts.Keeper(
+    broker = broker_accounts.PasswordFile(
         settings.home, lambda: hup.signal("mosquitto", "HUP"), clock.monotonic
     )
     spool = Spool.open(settings.home.spool("registry"))
@@ -271,7 +271,7 @@ def run_web(settings: Settings) -> None:
     from evcs.core import topics
     from evcs.services.web.app import build_app
     from evcs.services.web.deps import Deps
-    from evcs.services.web.doors import Doors
+    from evcs.services.web.login_auth import LoginAuth
     from evcs.services.web.service import Web, subscriptions
 
     _lock = _hold(settings, "web")
@@ -288,7 +288,7 @@ def run_web(settings: Settings) -> None:
     )
     sessions, spool = SessionFile(home.run / "web-sessions.json"), Spool.open(home.spool("web"))
     tls = _server_tls(settings)
-    doors = Doors(
+    doors = LoginAuth(
         token, settings.web_port, sessions, spool, clock.monotonic, time.time, gevent.sleep,
         bool(tls),
     )  # fmt: skip

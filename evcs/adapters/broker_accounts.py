@@ -52,7 +52,7 @@ def write(home: Home, accounts: Mapping[str, str]) -> bool:
     return True
 
 
-class Keeper:
+class PasswordFile:
     """The file and what the broker knows of it, kept as wanted; what fails is tried again.
 
     mosquitto 2.0.11 forgets a HUP that comes while it still reads for an earlier one (seen: up

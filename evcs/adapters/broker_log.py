@@ -40,7 +40,7 @@ class BrokerLines:
         # Who came before the file was begun may still wait; before the first file was nobody.
         self._all_known_from_s = None if log.with_name(f"{log.name}.1").exists() else 0
 
-    def take(self, line: bytes) -> AuditEntry | None:
+    def parse_line(self, line: bytes) -> AuditEntry | None:
         """The refusal that a line tells, if it tells one."""
         if match := _OPENED.fullmatch(line):
             self._add(_Waiting(self._time(match), match[2], match[3]))

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.adapters import ledger_keeping, ledger_mark, ledger_schema
+from evcs.adapters import ledger_mark, ledger_retention, ledger_schema
 from evcs.adapters.ledger_file import LedgerFile
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, BadValue, EvcsError
@@ -107,20 +107,20 @@ class Ledger:
             )
             self._db.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", audit)
             for driver, pseudonym in forgotten.items():
-                ledger_keeping.forget(self._db, driver, pseudonym)
-            ledger_keeping.note(self._db, noted)
+                ledger_retention.forget(self._db, driver, pseudonym)
+            ledger_retention.note(self._db, noted)
         if forgotten:
-            ledger_keeping.tidy(self._db)
+            ledger_retention.checkpoint(self._db)
 
     def knows(self, driver: str) -> bool:
         """Whether a session or an entry of the audit names the driver."""
         with ledger_schema.told(self._path):
-            return ledger_keeping.knows(self._db, driver)
+            return ledger_retention.knows(self._db, driver)
 
     def newest(self) -> str | None:
         """The latest time that anything in here tells of."""
         with ledger_schema.told(self._path):
-            return ledger_keeping.newest(self._db)
+            return ledger_retention.newest(self._db)
 
     def drop(self, sessions_from: str | None, audit_from: str | None, at: str, limit: int) -> bool:
         """Drop tickets that ended, and entries of the audit, before those times (None: none).
@@ -129,14 +129,14 @@ class Ledger:
         so; whether there may be more. Raises EvcsError.
         """
         with self._transaction():
-            dropped = ledger_keeping.drop(self._db, sessions_from, audit_from, limit)
+            dropped = ledger_retention.drop(self._db, sessions_from, audit_from, limit)
             if any(dropped):
                 detail = f"{dropped.sessions} sessions, {dropped.audit} entries of the audit"
                 entry = AuditEntry(at, "central", "drop", None, "ok", detail)
                 self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)", entry)
         more = limit in dropped
         if any(dropped) and not more:
-            ledger_keeping.tidy(self._db)
+            ledger_retention.checkpoint(self._db)
         return more
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from evcs.adapters import ledger_keeping, ledger_schema
+from evcs.adapters import ledger_retention, ledger_schema
 from evcs.adapters.files import write_atomic
 from evcs.core.errors import RESTORE, EvcsError
 
@@ -34,7 +34,7 @@ def of(db: sqlite3.Connection) -> Mark:
     if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'noted'").fetchone():
         return Mark(None, "")
     found = db.execute("SELECT value FROM noted WHERE key = ?", (ID,)).fetchone()
-    return Mark(found[0] if found else None, ledger_keeping.newest(db) or "")
+    return Mark(found[0] if found else None, ledger_retention.newest(db) or "")
 
 
 def made(db: sqlite3.Connection) -> None:

@@ -146,17 +146,18 @@ class Bus:
         """Whether what is published now goes out."""
         return self._ready
 
-    def say(self, message: Message) -> bool:
-        """Publish a message with the present time. False where there is no connection."""
-        return self.publish(topics.encode(message, timestamp()))
-
-    def publish(self, publication: topics.Publication) -> bool:
-        """Hand a publication to the broker.
+    def publish(self, what: Message | topics.Publication) -> bool:
+        """Hand a publication, or a message with the present time, to the broker.
 
         False where there is no connection, or where the broker would drop us for its size.
         """
         client = self._client
-        if client is None or not self._ready or not self._fits(publication):
+        if client is None or not self._ready:
+            return False
+        publication = (
+            what if isinstance(what, topics.Publication) else topics.encode(what, timestamp())
+        )
+        if not self._fits(publication):
             return False
         properties = None
         if publication.expiry_s is not None:

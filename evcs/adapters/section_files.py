@@ -31,7 +31,7 @@ class SectionFiles:
             cps = [path.stem for path in self._folder.glob("*.conf") if is_cp_id(path.stem)]
         return {cp: _text(self._path(cp)) for cp in cps if os.path.lexists(self._path(cp))}
 
-    def misfits(self) -> list[Path]:
+    def unexpected(self) -> list[Path]:
         """Files that supervisord would read and that are not what we would write."""
         return sorted(
             path
@@ -43,7 +43,7 @@ class SectionFiles:
         """Put the CP's section in place."""
         heartbeat.beat()
         if self._path(cp).is_dir():
-            self.set_aside(self._path(cp))
+            self.quarantine(self._path(cp))
         write_atomic(self._path(cp), sections.render(cp).encode())
 
     def erase(self, cp: str) -> None:
@@ -51,7 +51,7 @@ class SectionFiles:
         self._path(cp).unlink(missing_ok=True)
         sync_folder(self._folder)
 
-    def set_aside(self, path: Path) -> Path:
+    def quarantine(self, path: Path) -> Path:
         """Rename a file so that supervisord doesn't read it; returns its new place."""
         goal = path.with_name(path.name + ".broken")
         number = 1

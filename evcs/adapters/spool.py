@@ -109,7 +109,7 @@ class SpoolReader:
         text = (self._folder / name).read_text(encoding="utf-8")
         return [from_json(line) for line in text.splitlines()]
 
-    def set_aside(self, name: str) -> Path:
+    def quarantine(self, name: str) -> Path:
         """Keep a file that can't be read out of the way."""
         path = self._folder / name
         return path.rename(path.with_suffix(".broken"))

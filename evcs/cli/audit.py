@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from evcs.adapters.ledger import LedgerReader
-from evcs.cli.common import Call, command, table
+from evcs.cli.common import CommandContext, command, table
 from evcs.cli.sessions import since_time
 from evcs.core.ids import check_id
 
@@ -19,12 +19,12 @@ def add_to(program: click.Group) -> None:
     @click.option("--cp", metavar="NAME", help="Only of this CP.")
     @click.option("--since", metavar="TIME", help="At or after 2026-11-22[T09:00:00Z].")
     @click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
-    def audit(call: Call, cp: str | None, since: str | None, limit: int) -> None:
+    def audit(ctx: CommandContext, cp: str | None, since: str | None, limit: int) -> None:
         """Refused logins, authorisations, changes, commands, faults, tickets; the latest first."""
-        reader = LedgerReader(call.settings.home.ledger_db)
+        reader = LedgerReader(ctx.settings.home.ledger_db)
         found = reader.audit(check_id("CP", cp) if cp else None, since_time(since), limit)
         rows = [[one[name] or "" for name in FIELDS] for one in found]
         head = [name.upper() for name in FIELDS]
-        call.out.data(found, table(head, rows) if found else None)
+        ctx.out.data(found, table(head, rows) if found else None)
         if not found:
-            call.out.say("no entry matches" if cp or since else "no entry yet")
+            ctx.out.say("no entry matches" if cp or since else "no entry yet")

@@ -16,7 +16,7 @@ from evcs.adapters.clock import timestamp
 from evcs.adapters.files import hold_lock, make_folder, sync_folder, write_atomic
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.supervisord import supervisord_pid
-from evcs.cli.common import Call, command
+from evcs.cli.common import CommandContext, command
 from evcs.cli.supervision import require_own
 from evcs.config import Home
 from evcs.core.audit import AuditEntry
@@ -29,32 +29,32 @@ def add_to(program: click.Group) -> None:
 
     @command(program)
     @click.argument("file", type=click.Path(path_type=Path))
-    def backup(call: Call, file: Path) -> None:
+    def backup(ctx: CommandContext, file: Path) -> None:
         """Back up CPs, drivers, secrets and tickets into FILE; the system may run."""
-        require_own(call.settings.home)
-        if not registry_db.RegistryDb.exists(call.settings.home.registry_json):
-            raise NotFound(f"nothing to back up in {call.settings.home.path}", "is it the home?")
+        require_own(ctx.settings.home)
+        if not registry_db.RegistryDb.exists(ctx.settings.home.registry_json):
+            raise NotFound(f"nothing to back up in {ctx.settings.home.path}", "is it the home?")
         about = {"evcs": __version__, "made_at": timestamp()}
-        manifest = backup_file.write(call.settings.home, file.absolute(), about)
-        _tell(call, file, manifest, "backed up into")
-        call.out.say("it holds every secret: keep it as you would keep those")
+        manifest = backup_file.write(ctx.settings.home, file.absolute(), about)
+        _tell(ctx, file, manifest, "backed up into")
+        ctx.out.say("it holds every secret: keep it as you would keep those")
 
     @command(program)
     @click.argument("file", type=click.Path(path_type=Path))
-    def restore(call: Call, file: Path) -> None:
+    def restore(ctx: CommandContext, file: Path) -> None:
         """Restore a backup into a home that holds no system yet; evcs up then starts it."""
-        require_own(call.settings.home)
-        manifest = _restore(call.settings.home, file.absolute())
-        _tell(call, file, manifest, "restored from")
-        stored, _ = registry_db.peek(call.settings.home.registry_json)
+        require_own(ctx.settings.home)
+        manifest = _restore(ctx.settings.home, file.absolute())
+        _tell(ctx, file, manifest, "restored from")
+        stored, _ = registry_db.peek(ctx.settings.home.registry_json)
         for cp in stored.cps.values() if stored else ():
-            if cp.host != call.settings.host and not cp.deleted:
-                call.out.say(f"{cp.id} is of host {cp.host}, which is not here: evcs doctor")
-        call.out.say("start it: evcs up --wait")
+            if cp.host != ctx.settings.host and not cp.deleted:
+                ctx.out.say(f"{cp.id} is of host {cp.host}, which is not here: evcs doctor")
+        ctx.out.say("start it: evcs up --wait")
 
 
-def _tell(call: Call, file: Path, manifest: dict[str, Any], done: str) -> None:
-    home = call.settings.home
+def _tell(ctx: CommandContext, file: Path, manifest: dict[str, Any], done: str) -> None:
+    home = ctx.settings.home
     stored, _ = registry_db.peek(home.registry_json)
     cps, drivers = (len(stored.cps), len(stored.drivers)) if stored else (0, 0)
     found = {
@@ -62,7 +62,7 @@ def _tell(call: Call, file: Path, manifest: dict[str, Any], done: str) -> None:
         "files": len(manifest["files"]), "cps": cps, "drivers": drivers,
     }  # fmt: skip
     told = f"CPs: {cps}, drivers: {drivers}, files: {found['files']}"
-    call.out.data(found, f"{done} {file} ({told})")
+    ctx.out.data(found, f"{done} {file} ({told})")
 
 
 def _restore(home: Home, source: Path) -> dict[str, Any]:

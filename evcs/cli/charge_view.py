@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import Self
 
-from evcs.cli.common import Call, kw, kwh
+from evcs.cli.common import CommandContext, kw, kwh
 from evcs.cli.terminal import shown
 from evcs.core import messages as m
 
 
-def show(call: Call, event: m.DriverEvent) -> None:
+def show(ctx: CommandContext, event: m.DriverEvent) -> None:
     """One event as a line."""
     body = {"event": event.event, "session_id": event.session_id, **event.body}
-    call.out.data(body, line(event))
+    ctx.out.data(body, line(event))
 
 
 def line(event: m.DriverEvent) -> str:
@@ -37,8 +37,8 @@ LINE_EVERY_S = 5.0
 class Lines:
     """Events as plain lines; progress at most each five seconds."""
 
-    def __init__(self, call: Call) -> None:
-        self._call, self._shown_at = call, 0.0
+    def __init__(self, ctx: CommandContext) -> None:
+        self._ctx, self._shown_at = ctx, 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -50,17 +50,17 @@ class Lines:
         """Show an event."""
         now = time.monotonic()
         soon = now - self._shown_at < LINE_EVERY_S or not event.body.get("power_w")
-        if event.event == "progress" and not self._call.out.json and soon:
+        if event.event == "progress" and not self._ctx.out.json and soon:
             return
         self._shown_at = now
-        show(self._call, event)
+        show(self._ctx, event)
 
 
 class Bar(Lines):
     """A bar with kW, kWh, EUR and the time left."""
 
-    def __init__(self, call: Call, requested_wh: int) -> None:
-        super().__init__(call)
+    def __init__(self, ctx: CommandContext, requested_wh: int) -> None:
+        super().__init__(ctx)
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
@@ -82,7 +82,7 @@ class Bar(Lines):
         if event.event != "progress":
             if event.event == "ticket":
                 self._bar.stop()
-                show(self._call, event)
+                show(self._ctx, event)
             else:
                 self._bar.console.print(shown(line(event)), highlight=False, markup=False)
             return
@@ -90,12 +90,12 @@ class Bar(Lines):
         left = ""
         if b["power_w"]:
             minutes = (self._requested - b["energy_wh"]) * 60 / b["power_w"]
-            left = f"  about {max(minutes, 0.1) / self._call.settings.time_scale:.1f} min left"
+            left = f"  about {max(minutes, 0.1) / self._ctx.settings.time_scale:.1f} min left"
         self._bar.update(
             self._task, completed=b["energy_wh"], description=shown(line(event) + left)
         )
 
 
-def view_of(call: Call, first: m.DriverEvent) -> Lines:
+def view_of(ctx: CommandContext, first: m.DriverEvent) -> Lines:
     requested = first.body.get("requested_wh", 0)
-    return Bar(call, int(str(requested))) if call.out.on_terminal else Lines(call)
+    return Bar(ctx, int(str(requested))) if ctx.out.on_terminal else Lines(ctx)

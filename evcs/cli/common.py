@@ -99,7 +99,7 @@ def require_running(settings: Settings, what: str, port: int | None = None) -> N
         raise Unreachable(f"{what} does not answer{where}", "start it: evcs up")
 
 
-class Call:
+class CommandContext:
     """One command's settings, output and way to the Registry."""
 
     def __init__(self, settings: Settings, out: Out, timeout_s: float = math.inf) -> None:
@@ -132,13 +132,15 @@ _FLAGS = (
 
 
 def with_call(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command's function a Call first, and the shared flags."""
+    """Give a command's function a CommandContext first, and the shared flags."""
 
     @functools.wraps(function)
     def run(*args: Any, as_json: bool, quiet: bool, no_color: bool, **rest: Any) -> Any:
         out = Out(as_json, quiet, False if no_color else None)
         try:
-            return function(Call(load(), out, rest.get("timeout", math.inf)), *args, **rest)
+            return function(
+                CommandContext(load(), out, rest.get("timeout", math.inf)), *args, **rest
+            )
         except EvcsError as error:
             stop(out, error)
         except BrokenPipeError:
@@ -177,7 +179,7 @@ def confirm_deletion(count: int, otherwise: str) -> None:
 def command(
     group: click.Group, name: str | None = None, **kwargs: Any
 ) -> Callable[[Callable[..., Any]], click.Command]:
-    """A command of `group` with the shared flags, whose function takes a Call first."""
+    """A command of `group` with the shared flags, whose function takes a CommandContext first."""
     return lambda function: group.command(name, **kwargs)(with_call(function))
 
 

@@ -15,10 +15,10 @@ from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from evcs.adapters.ledger import LedgerReader
-from evcs.cli import fleet, supervision
-from evcs.cli.common import Call, kwh, table
+from evcs.cli import cp_changes, supervision
+from evcs.cli.common import CommandContext, kwh, table
 from evcs.cli.drivers import Drivers, Watch
-from evcs.cli.throwaway import pid_of, throwaway
+from evcs.cli.temporary_system import pid_of, temporary_system
 from evcs.config import Home
 from evcs.core.errors import EvcsError, TimedOut
 
@@ -102,39 +102,39 @@ class Books(NamedTuple):
         return not (self.wrong or self.double_tickets or self.open_sessions)
 
 
-def run(call: Call, seed: int, count: int, cps: int) -> None:
+def run(ctx: CommandContext, seed: int, count: int, cps: int) -> None:
     """The whole trial; exits 1 on any difference."""
-    with throwaway(TIME_SCALE) as settings:
-        own = Call(settings, call.out)
+    with temporary_system(TIME_SCALE) as settings:
+        own = CommandContext(settings, ctx.out)
         trial = _Trial(own, seed, cps)
         trial.start()
         outcome = [trial.round(n, one) for n, one in enumerate(rounds(seed, count, trial.cps), 1)]
         trial.settle()
         books = compare(settings.home)
-    _report(call, seed, outcome, books)
+    _report(ctx, seed, outcome, books)
     if not books.balanced or not all(row["ok"] for row in outcome):
         raise SystemExit(1)
 
 
 class _Trial:
-    def __init__(self, call: Call, seed: int, count: int) -> None:
-        self._call, self._seed = call, seed
+    def __init__(self, ctx: CommandContext, seed: int, count: int) -> None:
+        self._ctx, self._seed = ctx, seed
         self.cps = [f"CP-{number:03d}" for number in range(1, count + 1)]
         self._drivers: Drivers
         self._watch: Watch
 
     def start(self) -> None:
-        supervision.start(self._call.settings, lambda _: None)
-        self._call.registry.create_many([{"id": cp} for cp in self.cps])
+        supervision.start(self._ctx.settings, lambda _: None)
+        self._ctx.registry.create_many([{"id": cp} for cp in self.cps])
         names = [f"D-{number:03d}" for number in range(1, len(self.cps) + 1)]
         for name in names:
-            self._call.registry.add_driver(name)
+            self._ctx.registry.add_driver(name)
         self._wait("the fleet is up", self._all_well, BACK_WITHIN_S)
         self._drivers = Drivers(
-            self._call.settings, dict(zip(names, self.cps, strict=True)), self._seed
+            self._ctx.settings, dict(zip(names, self.cps, strict=True)), self._seed
         )
         self._drivers.start()
-        self._watch = Watch(self._call.settings)
+        self._watch = Watch(self._ctx.settings)
 
     def round(self, number: int, one: Round) -> dict[str, Any]:
         """Inject a fault and see everything back."""
@@ -151,14 +151,14 @@ class _Trial:
         took = time.monotonic() - began - one.pause_s
         pause = f" for {one.pause_s} s" if one.pause_s else ""
         word = f"back in {took:.1f} s" if ok else "NOT BACK"
-        self._call.out.say(f"{number:3d}  {one.fault.name} {one.target}{pause}: {word}")
+        self._ctx.out.say(f"{number:3d}  {one.fault.name} {one.target}{pause}: {word}")
         return {"round": number, "fault": one.fault.name, "target": one.target, "ok": ok,
                 "pause_s": one.pause_s, "back_s": round(took, 2)}  # fmt: skip
 
     def settle(self) -> None:
         """No new charges; wait for the last ticket."""
         self._drivers.stop_charging()
-        reader = LedgerReader(self._call.settings.home.ledger_db)
+        reader = LedgerReader(self._ctx.settings.home.ledger_db)
         with suppress(TimedOut):
             self._wait(
                 "every session is settled",
@@ -167,10 +167,10 @@ class _Trial:
             )
         self._drivers.close()
         self._watch.close()
-        supervision.stop(self._call.settings)
+        supervision.stop(self._ctx.settings)
 
     def _inject(self, one: Round) -> None:
-        settings = self._call.settings
+        settings = self._ctx.settings
         if one.fault.targets == "everything":
             supervision.kill_everything(settings)
             supervision.start(settings, lambda _: None)
@@ -203,7 +203,7 @@ class _Trial:
 
     def _all_well(self) -> bool:
         with suppress(EvcsError):
-            found = fleet.read(self._call)
+            found = cp_changes.read(self._ctx)
             states = {cp["id"]: cp["state"] for cp in found}
             return all(states.get(cp) in ("ACTIVATED", "SUPPLYING") for cp in self.cps)
         return False
@@ -247,7 +247,7 @@ def _double_tickets(home: Home) -> int:
     return sum(count > 1 for count in counts.values())
 
 
-def _report(call: Call, seed: int, outcome: list[dict[str, Any]], books: Books) -> None:
+def _report(ctx: CommandContext, seed: int, outcome: list[dict[str, Any]], books: Books) -> None:
     rows = []
     for fault in FAULTS:
         mine = [row for row in outcome if row["fault"] == fault.name]
@@ -271,4 +271,4 @@ def _report(call: Call, seed: int, outcome: list[dict[str, Any]], books: Books) 
     ]
     for one in books.wrong[:10]:
         lines.append(f"  {one['session_id']}: {one['metered_wh']} Wh, ticket {one['ticket_wh']}")
-    call.out.data({"seed": seed, "rounds": outcome, **books._asdict()}, lines)
+    ctx.out.data({"seed": seed, "rounds": outcome, **books._asdict()}, lines)

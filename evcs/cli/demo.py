@@ -12,8 +12,8 @@ from typing import Any
 
 from evcs.adapters.files import make_folder, write_atomic
 from evcs.adapters.ledger import LedgerReader
-from evcs.cli import fleet, ports, prepare, supervision
-from evcs.cli.common import Call
+from evcs.cli import cp_changes, ports, prepare, supervision
+from evcs.cli.common import CommandContext
 from evcs.config import INSTALL_ROOT, Home, Settings, check_home
 from evcs.core.errors import EvcsError, TimedOut
 
@@ -23,20 +23,20 @@ TIME_SCALE = 60.0
 WITHIN_S = 90.0
 
 
-def run(call: Call) -> None:
+def run(ctx: CommandContext) -> None:
     """Show it, and leave the system running."""
-    settings = _settings(call)
-    demo = _Demo(Call(settings, call.out))
+    settings = _settings(ctx)
+    demo = _Demo(CommandContext(settings, ctx.out))
     demo.start()
     demo.charge()
     demo.cut_power()
     demo.come_back()
-    demo.farewell(settings.home != call.settings.home)
+    demo.farewell(settings.home != ctx.settings.home)
 
 
-def _settings(call: Call) -> Settings:
+def _settings(ctx: CommandContext) -> Settings:
     """The default home if it is empty, else a new one; free ports where the usual are taken."""
-    settings = call.settings
+    settings = ctx.settings
     used = settings.home.registry_json.exists() or supervision.running(settings) is not None
     if used:
         ports_alone = settings.mqtt_port, settings.web_port, settings.registry_port
@@ -53,7 +53,7 @@ def _settings(call: Call) -> Settings:
         make_folder(conf.parent)
         lines = "".join(f"{name} = {port}\n" for name, port in sorted(moved.items()))
         write_atomic(conf, f"# Chosen by `evcs demo`: the usual were taken.\n{lines}".encode())
-        call.out.say(f"usual ports are taken; {conf} has others")
+        ctx.out.say(f"usual ports are taken; {conf} has others")
     return settings._replace(
         mqtt_port=wanted["mqtt_port"],
         web_port=wanted["web_port"],
@@ -69,9 +69,9 @@ def _new_home() -> Path:
 
 
 class _Demo:
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._home = call.settings.home
+    def __init__(self, ctx: CommandContext) -> None:
+        self._ctx = ctx
+        self._home = ctx.settings.home
         self._before: dict[str, Any] = {}
         self._began = 0.0
 
@@ -83,22 +83,22 @@ class _Demo:
         self._command("evcs", "driver", "add", *DRIVERS)
 
     def charge(self) -> None:
-        cps = [cp["id"] for cp in self._call.registry.cps()]
+        cps = [cp["id"] for cp in self._ctx.registry.cps()]
         self._say(f"{DRIVERS[0]} charges to the end, {DRIVERS[1]} for longer than we let it.")
         longer = ("evcs-driver", "charge", cps[1], "--driver", DRIVERS[1], "--kwh", "8")
         self._command(*longer, "--no-watch")
         self._command("evcs-driver", "charge", cps[0], "--driver", DRIVERS[0], "--kwh", "1.5")
 
     def cut_power(self) -> None:
-        self._before = {cp["id"]: self._identity(cp) for cp in fleet.read(self._call)}
-        killed = supervision.kill_everything(self._call.settings)
+        self._before = {cp["id"]: self._identity(cp) for cp in cp_changes.read(self._ctx)}
+        killed = supervision.kill_everything(self._ctx.settings)
         self._say(f"Power cut: {killed} processes killed at once (SIGKILL), nothing is left.")
 
     def come_back(self) -> None:
         self._began = time.monotonic()
         self._command("evcs", "up", "--wait")
         took = time.monotonic() - self._began
-        after = {cp["id"]: self._identity(cp) for cp in fleet.read(self._call)}
+        after = {cp["id"]: self._identity(cp) for cp in cp_changes.read(self._ctx)}
         same = [cp for cp in after if after[cp] == self._before.get(cp)]
         self._command("evcs-cp", "list")
         self._say(
@@ -115,13 +115,13 @@ class _Demo:
         self._say("The system is left running. Look at it:")
         if moved:
             self._plain(f"  export EVCS_HOME={shlex.quote(str(self._home.path))}")
-        page = f"{self._call.settings.page.url}/"
+        page = f"{self._ctx.settings.page.url}/"
         self._plain(f"  dashboard        {page}")
         self._plain("  sign in          bin/evcs open")
         self._plain("  processes        bin/supervisorctl status")
         self._plain("  another CP       bin/evcs-cp create CP-004")
         self._plain("  stop it all      bin/evcs down")
-        self._call.out.data(
+        self._ctx.out.data(
             {"home": str(self._home.path), "web": page,
              "came_back": len(self._before), "of": len(self._before)}
         )  # fmt: skip
@@ -143,11 +143,11 @@ class _Demo:
 
     def _command(self, program: str, *args: str) -> None:
         """Show a command and run it, as a user would."""
-        quiet = self._call.out.json or self._call.out.quiet
+        quiet = self._ctx.out.json or self._ctx.out.quiet
         self._plain("$ bin/" + shlex.join([program, *args]))
         done = subprocess.run(
             [str(INSTALL_ROOT / "bin" / program), *args],
-            env={**os.environ, **prepare.environment(self._call.settings)},
+            env={**os.environ, **prepare.environment(self._ctx.settings)},
             stdout=subprocess.DEVNULL if quiet else None,
             stdin=subprocess.DEVNULL,
             check=False,
@@ -160,5 +160,5 @@ class _Demo:
         self._plain(text)
 
     def _plain(self, text: str) -> None:
-        if not self._call.out.json and not self._call.out.quiet:
+        if not self._ctx.out.json and not self._ctx.out.quiet:
             print(text, flush=True)

@@ -28,7 +28,7 @@ class _Driver:
         secret = secret_files.read(settings.home, f"driver/{name}")
         account = mqtt.Account(settings.home.broker_socket, f"driver/{name}", lambda: secret)
         self._bus = BusThread(
-            account, self._events.put, [topics.of_kind(m.DriverEvent, driver=name)]
+            account, self._events.put, [topics.filter_for(m.DriverEvent, driver=name)]
         )
         self.charging = True
         self.tickets = 0
@@ -58,7 +58,7 @@ class _Driver:
             if self.charging and self._bus.connected and time.monotonic() >= busy_until:
                 energy = self._dice.randint(200, 4000)
                 request = os.urandom(8).hex()
-                self._bus.say(m.DriverRequest(self._name, "charge", request, self._cp, energy))
+                self._bus.publish(m.DriverRequest(self._name, "charge", request, self._cp, energy))
                 busy_until = time.monotonic() + ASK_EVERY_S
 
 
@@ -99,7 +99,7 @@ class Watch:
         self._seen: dict[str, set[str]] = {}
         secret = secret_files.read(settings.home, "inspector")
         account = mqtt.Account(settings.home.broker_socket, "inspector", lambda: secret)
-        self._bus = BusThread(account, self._take, [topics.of_kind(m.JudgedState)])
+        self._bus = BusThread(account, self._take, [topics.filter_for(m.CpState)])
         self._bus.start()
 
     def forget(self) -> None:
@@ -115,5 +115,5 @@ class Watch:
         self._bus.stop()
 
     def _take(self, event: Any) -> None:
-        if isinstance(event, mqtt.Received) and isinstance(event.message, m.JudgedState):
+        if isinstance(event, mqtt.Received) and isinstance(event.message, m.CpState):
             self._seen.setdefault(event.message.cp, set()).add(event.message.state)

@@ -10,8 +10,8 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import by_hand, fleet, fleet_files, identities, room, versions
-from evcs.cli.common import Call, command, confirm_deletion, group, kw, kwh, table
+from evcs.cli import capacity, cp_changes, fleet_files, identities, simulate, versions
+from evcs.cli.common import CommandContext, command, confirm_deletion, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.options import fields, named, named_or_all, waiting
 from evcs.cli.watch_list import watch_list
@@ -36,14 +36,14 @@ def _fields(
     return found
 
 
-def _select(call: Call, names: tuple[str, ...], everyone: bool) -> list[str]:
+def _select(ctx: CommandContext, names: tuple[str, ...], everyone: bool) -> list[str]:
     if everyone and names:
         raise BadValue("--all and names at once", "give one of the two")
     if everyone:
-        return [cp["id"] for cp in call.registry.cps()]
+        return [cp["id"] for cp in ctx.registry.cps()]
     if not names:
         raise BadValue("no CP named", "name some, or say --all")
-    return fleet.pick(call, names)
+    return cp_changes.pick(ctx, names)
 
 
 @command(program)
@@ -52,7 +52,7 @@ def _select(call: Call, names: tuple[str, ...], everyone: bool) -> list[str]:
 @click.option("--if-not-exists", is_flag=True, help="An existing CP is well, and left as it is.")
 @waiting
 def create(
-    call: Call, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
+    ctx: CommandContext, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
     max_power_kw: str | None, if_not_exists: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Create CPs: CP-001, or a range CP-{001..100}."""
@@ -60,8 +60,8 @@ def create(
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")
-    room.check_room(call.settings, len(call.registry.cps()), len(names))
-    answers = call.registry.create_many([{"id": name, **given} for name in names])
+    capacity.check_room(ctx.settings, len(ctx.registry.cps()), len(names))
+    answers = ctx.registry.create_many([{"id": name, **given} for name in names])
     made: list[dict[str, Any]] = []
     errors: dict[str, EvcsError] = {}
     for name, answer in zip(names, answers, strict=True):
@@ -71,36 +71,36 @@ def create(
         errors[name] = error_from(answer)
         if if_not_exists and type(errors[name]) is Conflict:
             with suppress(NotFound):  # the one that exists is called CP-001, this one cp-001
-                made.append(call.registry.cp(name))
+                made.append(ctx.registry.cp(name))
                 del errors[name]
-    fleet.wait_and_finish(call, made, errors, fleet.settled, wait, timeout)
+    cp_changes.wait_and_finish(ctx, made, errors, cp_changes.settled, wait, timeout)
 
 
 @command(program, "list")
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only these.")
 @click.option("--watch", is_flag=True, help="Go on with each change, until Ctrl-C.")
-def list_cps(call: Call, state: str | None, watch: bool) -> None:
+def list_cps(ctx: CommandContext, state: str | None, watch: bool) -> None:
     """List CPs with their state."""
 
     def wanted(cp: dict[str, Any]) -> bool:
         return state is None or cp["state"] == state.upper()
 
     if watch:
-        watch_list(call, wanted, lambda cps: _table(call, cps))
+        watch_list(ctx, wanted, lambda cps: _table(ctx, cps))
         return
-    found = [cp for cp in fleet.read(call) if wanted(cp)]
-    if not found and not call.out.json:
-        call.out.say(
+    found = [cp for cp in cp_changes.read(ctx) if wanted(cp)]
+    if not found and not ctx.out.json:
+        ctx.out.say(
             f"no CP is {state}" if state else "no CP yet; create one: evcs-cp create CP-001"
         )
         return
-    call.out.data(found, _table(call, found))
+    ctx.out.data(found, _table(ctx, found))
 
 
-def _table(call: Call, cps: list[dict[str, Any]]) -> list[str]:
+def _table(ctx: CommandContext, cps: list[dict[str, Any]]) -> list[str]:
     rows = [
         (
-            cp["id"], call.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
+            cp["id"], ctx.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
             _live(cp), cp["reason"] or "", cp["location"],
         )
         for cp in cps
@@ -117,13 +117,13 @@ def _live(cp: dict[str, Any]) -> str:
 
 @command(program)
 @click.argument("name")
-def show(call: Call, name: str) -> None:
+def show(ctx: CommandContext, name: str) -> None:
     """Show one CP: what is wanted, what is judged, its processes."""
-    (cp,) = fleet.pick(call, [check_id("CP", name)])
-    (found,) = fleet.read(call, [cp])
+    (cp,) = cp_changes.pick(ctx, [check_id("CP", name)])
+    (found,) = cp_changes.read(ctx, [cp])
     processes = [
         process._asdict()
-        for process in Supervisord(call.settings.home.supervisor_socket).processes()
+        for process in Supervisord(ctx.settings.home.supervisor_socket).processes()
         if process.group == cp
     ]
     lines = [f"{key}: {value}" for key, value in found.items() if key != "session"]
@@ -132,7 +132,7 @@ def show(call: Call, name: str) -> None:
     for one in processes:
         error = f" ({one['error']})" if one["error"] else ""
         lines.append(f"{one['name']}: {one['state']} pid {one['pid']}{error}")
-    call.out.data({**found, "processes": processes}, lines)
+    ctx.out.data({**found, "processes": processes}, lines)
 
 
 @command(program)
@@ -140,67 +140,73 @@ def show(call: Call, name: str) -> None:
 @fields
 @waiting
 def edit(
-    call: Call, names: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
+    ctx: CommandContext, names: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
     max_power_kw: str | None, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Change price, power or place. A session under way keeps its price."""
     given = _fields(location, price_eur_kwh, max_power_kw)
     if not given:
         raise BadValue("nothing to change", "give --price-eur-kwh, --max-power-kw or --location")
-    _change(call, fleet.pick(call, names), given, fleet.taken_note, wait, timeout)
+    _change(ctx, cp_changes.pick(ctx, names), given, cp_changes.taken_note, wait, timeout)
 
 
 def _change(
-    call: Call, ids: list[str], given: dict[str, Any],
-    goal: Callable[[dict[str, Any]], fleet.Goal], wait: bool, timeout: float,
+    ctx: CommandContext, ids: list[str], given: dict[str, Any],
+    goal: Callable[[dict[str, Any]], cp_changes.Goal], wait: bool, timeout: float,
 ) -> None:  # fmt: skip
-    results = fleet.each(ids, lambda cp: call.registry.edit(cp, given))
+    results = cp_changes.each(ids, lambda cp: ctx.registry.edit(cp, given))
     made = list(results.made.values())
-    fleet.wait_and_finish(call, made, results.errors, goal, wait, timeout)
+    cp_changes.wait_and_finish(ctx, made, results.errors, goal, wait, timeout)
 
 
 @command(program)
 @named
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @waiting
-def delete(call: Call, names: tuple[str, ...], yes: bool, wait: bool, timeout: float) -> None:
+def delete(
+    ctx: CommandContext, names: tuple[str, ...], yes: bool, wait: bool, timeout: float
+) -> None:
     """Delete CPs, with their identities; their tickets stay."""
-    ids = fleet.pick(call, names)
+    ids = cp_changes.pick(ctx, names)
     if not yes and len(ids) > 1:
         confirm_deletion(len(ids), "nothing was deleted")
-    results = fleet.each(ids, call.registry.delete)
+    results = cp_changes.each(ids, ctx.registry.delete)
     gone, errors = list(results.made), results.errors
     if wait and gone:
-        errors.update(fleet.await_gone(call, gone, timeout))
+        errors.update(cp_changes.await_gone(ctx, gone, timeout))
     rows = [{"id": cp, "done": "deleted" if wait else "being deleted"} for cp in gone]
-    fleet.finish(call, [row for row in rows if row["id"] not in errors], errors)
+    cp_changes.finish(ctx, [row for row in rows if row["id"] not in errors], errors)
 
 
 @command(program)
 @named_or_all
 @waiting
-def stop(call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float) -> None:
+def stop(
+    ctx: CommandContext, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
+) -> None:
     """Take CPs out of service; a supply ends with a ticket. Kept across restarts."""
-    ids = _select(call, names, everyone)
-    _change(call, ids, {"service": "out"}, fleet.settled, wait, timeout)
+    ids = _select(ctx, names, everyone)
+    _change(ctx, ids, {"service": "out"}, cp_changes.settled, wait, timeout)
 
 
 @command(program)
 @named_or_all
 @waiting
-def resume(call: Call, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float) -> None:
+def resume(
+    ctx: CommandContext, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
+) -> None:
     """Put CPs back into service."""
-    ids = _select(call, names, everyone)
-    _change(call, ids, {"service": "in"}, fleet.settled, wait, timeout)
+    ids = _select(ctx, names, everyone)
+    _change(ctx, ids, {"service": "in"}, cp_changes.settled, wait, timeout)
 
 
 @command(program)
 @named
 @waiting
-def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> None:
+def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
     """Restart the two processes of CPs; a supply goes on afterwards."""
-    found = fleet.read(call, fleet.pick(call, names))
-    supervisord = Supervisord(call.settings.home.supervisor_socket)
+    found = cp_changes.read(ctx, cp_changes.pick(ctx, names))
+    supervisord = Supervisord(ctx.settings.home.supervisor_socket)
     errors: dict[str, EvcsError] = {
         one["id"]: Conflict(f"{one['id']} is revoked: nothing of it runs",
                             f"evcs-cp rekey {one['id']}")
@@ -211,16 +217,16 @@ def restart(call: Call, names: tuple[str, ...], wait: bool, timeout: float) -> N
     supervisord.stop(ids)
     supervisord.start(ids)
 
-    def anew(cp: dict[str, Any]) -> fleet.Goal:
-        goal = fleet.settled(cp)
+    def anew(cp: dict[str, Any]) -> cp_changes.Goal:
+        goal = cp_changes.settled(cp)
         return goal._replace(done=lambda s: goal.done(s) and s.since != before[cp["id"]])
 
-    made = [call.registry.cp(cp) for cp in ids]
-    versions.warn(call)
-    fleet.wait_and_finish(call, made, errors, anew, wait, timeout, "restarted")
+    made = [ctx.registry.cp(cp) for cp in ids]
+    versions.warn(ctx)
+    cp_changes.wait_and_finish(ctx, made, errors, anew, wait, timeout, "restarted")
 
 
-by_hand.add_to(program)
+simulate.add_to(program)
 fleet_files.add_to(program)
 identities.add_to(program)
 

@@ -10,10 +10,10 @@ from typing import Any, Self
 
 import click
 
+from evcs.cli.bus_probe import BusProbe
 from evcs.cli.charge_view import show, view_of
-from evcs.cli.common import Call, command, group, kw, kwh, table
+from evcs.cli.common import CommandContext, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
-from evcs.cli.observer import Observer
 from evcs.cli.options import Seconds
 from evcs.core import messages as m
 from evcs.core import topics, units
@@ -45,15 +45,15 @@ def as_driver(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-class Talk:
+class DriverClient:
     """A driver's connection: requests out, events in."""
 
-    def __init__(self, call: Call, driver: str) -> None:
+    def __init__(self, ctx: CommandContext, driver: str) -> None:
         self.driver = check_id("driver", driver)
-        if not call.settings.home.secret(f"driver/{driver}").exists():
+        if not ctx.settings.home.secret(f"driver/{driver}").exists():
             raise NotFound(f"no driver {driver}", f"add it: evcs driver add {driver}")
-        self._observer = Observer(
-            call.settings, [topics.of_kind(m.DriverEvent, driver=driver)], f"driver/{driver}"
+        self._observer = BusProbe(
+            ctx.settings, [topics.filter_for(m.DriverEvent, driver=driver)], f"driver/{driver}"
         )
 
     def __enter__(self) -> Self:
@@ -103,7 +103,7 @@ class Talk:
         while True:
             message = self._observer.next(heard_at + SILENCE_S)
             if message is None and time.monotonic() - heard_at >= SILENCE_S:
-                self._observer.say(m.DriverRequest(self.driver, "history", os.urandom(8).hex()))
+                self._observer.publish(m.DriverRequest(self.driver, "history", os.urandom(8).hex()))
                 heard_at = time.monotonic()
             event = _of_session(message, session_id)
             if event is not None:
@@ -140,9 +140,9 @@ def denial(event: m.DriverEvent) -> EvcsError:
 @as_driver
 @click.option("--kwh", "energy", metavar="N", help="How much to take; 20 if not said.")
 @click.option("--watch/--no-watch", default=True, help="Stay until the ticket.")
-def charge(call: Call, cp: str, driver: str, energy: str | None, watch: bool) -> None:
+def charge(ctx: CommandContext, cp: str, driver: str, energy: str | None, watch: bool) -> None:
     """Charge at a CP and get a ticket."""
-    ticket = _charge(call, check_id("CP", cp), driver, _energy(energy), watch)
+    ticket = _charge(ctx, check_id("CP", cp), driver, _energy(energy), watch)
     if ticket.get("state") == "settled" and ticket["reason"] not in ENDED_WELL:
         raise SystemExit(1)
 
@@ -151,13 +151,13 @@ def _energy(text: str | None) -> int | None:
     return None if text is None else units.thousands("--kwh", text, units.MAX_ENERGY_WH)
 
 
-def _charge(call: Call, cp: str, driver: str, energy_wh: int | None, watch: bool) -> Body:
-    with Talk(call, driver) as talk:
+def _charge(ctx: CommandContext, cp: str, driver: str, energy_wh: int | None, watch: bool) -> Body:
+    with DriverClient(ctx, driver) as talk:
         first = talk.ask("charge", cp, energy_wh)
-        show(call, first)
+        show(ctx, first)
         if not watch:
             return {}
-        view = view_of(call, first)
+        view = view_of(ctx, first)
         try:
             with view:
                 for event in talk.follow(str(first.session_id)):
@@ -165,7 +165,7 @@ def _charge(call: Call, cp: str, driver: str, energy_wh: int | None, watch: bool
                         raise denial(event)
                     view.show(event)
         except KeyboardInterrupt:
-            call.out.say("left; the charge goes on. Stop it: evcs-driver stop --driver " + driver)
+            ctx.out.say("left; the charge goes on. Stop it: evcs-driver stop --driver " + driver)
             raise SystemExit(130) from None
         return {"session_id": event.session_id, **event.body}
 
@@ -174,26 +174,26 @@ def _charge(call: Call, cp: str, driver: str, energy_wh: int | None, watch: bool
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @as_driver
 @click.option("--pause", type=Seconds(0, 3600), default=4.0, show_default=True)
-def run(call: Call, file: Path, driver: str, pause: float) -> None:
+def run(ctx: CommandContext, file: Path, driver: str, pause: float) -> None:
     """Charge at each CP of a file: one CP a line, optional kWh after it; # for comments."""
     services = _services(file)
     codes: list[int] = []
     for number, (cp, energy_wh) in enumerate(services):
         if number:
             time.sleep(pause)
-        call.out.say(f"service {number + 1} of {len(services)}: {cp}")
+        ctx.out.say(f"service {number + 1} of {len(services)}: {cp}")
         try:
-            ticket = _charge(call, cp, driver, energy_wh, watch=True)
+            ticket = _charge(ctx, cp, driver, energy_wh, watch=True)
             codes.append(0 if ticket["reason"] in ENDED_WELL else 1)
         except EvcsError as error:
             if isinstance(error, NotFound) and "driver" in error.message:
                 raise
-            call.out.fail(error)
-            call.out.data({"event": "denied", "cp": cp, "code": error.code,
+            ctx.out.fail(error)
+            ctx.out.data({"event": "denied", "cp": cp, "code": error.code,
                            "reason": error.message})  # fmt: skip
             codes.append(error.exit_code)
     done = sum(code == 0 for code in codes)
-    call.out.say(f"{done} of {len(services)} services done")
+    ctx.out.say(f"{done} of {len(services)} services done")
     if done < len(services):
         raise SystemExit(codes[0] if len(set(codes)) == 1 else PartFailed.exit_code)
 
@@ -222,37 +222,37 @@ def _services(file: Path) -> list[tuple[str, int | None]]:
 
 @command(program, "stop")
 @as_driver
-def stop_charge(call: Call, driver: str) -> None:
+def stop_charge(ctx: CommandContext, driver: str) -> None:
     """Stop the charge that is under way; the ticket follows."""
-    with Talk(call, driver) as talk:
+    with DriverClient(ctx, driver) as talk:
         answer = talk.ask("stop")
         session = answer.body["session"]
         for event in talk.follow(str(session["session_id"])):
             if event.event == "ticket":
-                show(call, event)
+                show(ctx, event)
 
 
 @command(program, "list")
 @as_driver
-def list_offers(call: Call, driver: str) -> None:
+def list_offers(ctx: CommandContext, driver: str) -> None:
     """List CPs with state and price, as Central offers them."""
-    with Talk(call, driver) as talk:
+    with DriverClient(ctx, driver) as talk:
         found = talk.pages("list", "cps")
     rows = [
         (
-            cp["id"], call.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
+            cp["id"], ctx.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
             cp["location"],
         )
         for cp in found
     ]  # fmt: skip
-    call.out.data(found, table(("CP", "STATE", "EUR/KWH", "MAX", "LOCATION"), rows))
+    ctx.out.data(found, table(("CP", "STATE", "EUR/KWH", "MAX", "LOCATION"), rows))
 
 
 @command(program)
 @as_driver
-def history(call: Call, driver: str) -> None:
+def history(ctx: CommandContext, driver: str) -> None:
     """List your sessions and tickets, the latest first."""
-    with Talk(call, driver) as talk:
+    with DriverClient(ctx, driver) as talk:
         found = talk.pages("history", "sessions")
     rows = [
         (
@@ -262,7 +262,7 @@ def history(call: Call, driver: str) -> None:
         for one in found
     ]  # fmt: skip
     head = ("SESSION", "CP", "STATE", "STARTED", "ENERGY", "COST", "REASON")
-    call.out.data(found, table(head, rows))
+    ctx.out.data(found, table(head, rows))
 
 
 def main() -> None:

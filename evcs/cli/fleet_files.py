@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from evcs.adapters.registry_http import error_from
-from evcs.cli import fleet, room
-from evcs.cli.common import Call, command, confirm_deletion
+from evcs.cli import capacity, cp_changes
+from evcs.cli.common import CommandContext, command, confirm_deletion
 from evcs.cli.options import waiting
 from evcs.cli.terminal import join, style
 from evcs.core import fleet_file
@@ -29,41 +29,47 @@ def add_to(program: click.Group) -> None:
     @click.option("--yes", is_flag=True, help="Don't ask before deleting.")
     @waiting
     def apply(
-        call: Call, path: str, prune: bool, dry_run: bool, yes: bool, wait: bool, timeout: float
+        ctx: CommandContext,
+        path: str,
+        prune: bool,
+        dry_run: bool,
+        yes: bool,
+        wait: bool,
+        timeout: float,
     ) -> None:
         """Make the fleet what a file says: create, edit and, with --prune, delete CPs."""
-        changes = _changes(call, path, prune)
-        if not call.out.json:
-            call.out.data(None, _lines(changes))
+        changes = _changes(ctx, path, prune)
+        if not ctx.out.json:
+            ctx.out.data(None, _lines(changes))
         if dry_run or not (changes.create or changes.edit or changes.remove):
-            call.out.data({**_told(changes), "applied": False})
-            if not call.out.json and not dry_run:
-                call.out.say(f"nothing to change: {changes.same} CPs are as the file says")
+            ctx.out.data({**_told(changes), "applied": False})
+            if not ctx.out.json and not dry_run:
+                ctx.out.say(f"nothing to change: {changes.same} CPs are as the file says")
             return
         _confirm(changes, yes)
         if changes.create:
             kept = len(changes.edit) + changes.same
-            room.check_room(call.settings, kept, len(changes.create))
-        _finish(call, changes, _apply(call, changes, wait, timeout), wait)
+            capacity.check_room(ctx.settings, kept, len(changes.create))
+        _finish(ctx, changes, _apply(ctx, changes, wait, timeout), wait)
 
     @command(program)
-    def export(call: Call) -> None:
+    def export(ctx: CommandContext) -> None:
         """Print the fleet as a file that `apply` takes."""
-        cps = call.registry.cps()
+        cps = ctx.registry.cps()
         kept = ("id", *FIELDS)
         rows = [{key: cp[key] for key in kept} for cp in cps]
-        call.out.data(
-            {"cp": rows}, fleet_file.render(rows, call.settings.host).rstrip("\n").split("\n")
+        ctx.out.data(
+            {"cp": rows}, fleet_file.render(rows, ctx.settings.host).rstrip("\n").split("\n")
         )
 
 
-def _changes(call: Call, path: str, prune: bool) -> Changes:
+def _changes(ctx: CommandContext, path: str, prune: bool) -> Changes:
     shown = "stdin" if path == "-" else path
     try:
         wanted = fleet_file.parse(_read(path))
         if prune and not wanted:
             raise BadValue("it names no CP, so --prune would delete all", "evcs-cp delete 'CP-*'")
-        return fleet_file.diff(wanted, call.registry.cps(), prune)
+        return fleet_file.diff(wanted, ctx.registry.cps(), prune)
     except (BadValue, Conflict) as error:
         raise type(error)(f"{shown}: {error.message}", error.hint) from None
 
@@ -76,7 +82,9 @@ def _read(path: str) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(most)
     except FileNotFoundError:
-        raise NotFound("there is no such file", "evcs-cp export > fleet.toml makes one") from None
+        raise NotFound(
+            "there is no such file", "evcs-cp export > cp_changes.toml makes one"
+        ) from None
     except OSError as error:
         raise BadValue(f"can't be read: {error.strerror}", "give a TOML file") from None
 
@@ -117,39 +125,43 @@ def _confirm(changes: Changes, yes: bool) -> None:
     confirm_deletion(len(changes.remove), "nothing was applied")
 
 
-def _apply(call: Call, changes: Changes, wait: bool, timeout: float) -> dict[str, EvcsError]:
+def _apply(
+    ctx: CommandContext, changes: Changes, wait: bool, timeout: float
+) -> dict[str, EvcsError]:
     """Do it: creations in one commit, then edits, then deletions; the errors by id."""
     errors: dict[str, EvcsError] = {}
-    expected: dict[str, fleet.Goal] = {}
+    expected: dict[str, cp_changes.Goal] = {}
     if changes.create:
-        answers = call.registry.create_many(changes.create)
+        answers = ctx.registry.create_many(changes.create)
         for asked, answer in zip(changes.create, answers, strict=True):
             if "error" in answer:
                 errors[asked["id"]] = error_from(answer)
             else:
-                expected[asked["id"]] = fleet.settled(answer)
+                expected[asked["id"]] = cp_changes.settled(answer)
     given = {cp: {k: then for k, (_, then) in f.items()} for cp, f in changes.edit.items()}
-    edited = fleet.each(list(given), lambda cp: call.registry.edit(cp, given[cp]))
+    edited = cp_changes.each(list(given), lambda cp: ctx.registry.edit(cp, given[cp]))
     for cp, answer in edited.made.items():
         turned = "service" in given[cp]
-        expected[cp] = fleet.settled(answer) if turned else fleet.taken_note(answer)
-    removed = fleet.each(changes.remove, call.registry.delete)
+        expected[cp] = cp_changes.settled(answer) if turned else cp_changes.taken_note(answer)
+    removed = cp_changes.each(changes.remove, ctx.registry.delete)
     errors.update({**edited.errors, **removed.errors})
     if wait and expected:
-        errors.update(fleet.await_states(call, expected, timeout)[1])
+        errors.update(cp_changes.await_states(ctx, expected, timeout)[1])
     if wait and removed.made:
-        errors.update(fleet.await_gone(call, list(removed.made), timeout))
+        errors.update(cp_changes.await_gone(ctx, list(removed.made), timeout))
     return errors
 
 
-def _finish(call: Call, changes: Changes, errors: dict[str, EvcsError], wait: bool) -> None:
-    told = {name: fleet.error_json(error) for name, error in sorted(errors.items())}
-    call.out.data({**_told(changes), "applied": True, "errors": told})
+def _finish(
+    ctx: CommandContext, changes: Changes, errors: dict[str, EvcsError], wait: bool
+) -> None:
+    told = {name: cp_changes.error_json(error) for name, error in sorted(errors.items())}
+    ctx.out.data({**_told(changes), "applied": True, "errors": told})
     for error in list(errors.values())[:20]:
-        call.out.fail(error)
+        ctx.out.fail(error)
     count = len(changes.create) + len(changes.edit) + len(changes.remove)
     if not errors:
-        call.out.say(f"{'applied' if wait else 'being applied'}: {count} CPs changed")
+        ctx.out.say(f"{'applied' if wait else 'being applied'}: {count} CPs changed")
         return
     codes = {error.code for error in errors.values()}
     alike = len(errors) == count and len(codes) == 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from evcs.cli.common import Call
+from evcs.cli.common import CommandContext
 from evcs.cli.sessions import since_time
 from evcs.core.errors import NotFound
 
@@ -33,21 +33,21 @@ def last_lines(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def show_logs(
-    call: Call, names: tuple[str, ...], follow: bool, lines: int | None, since: str | None
+    ctx: CommandContext, names: tuple[str, ...], follow: bool, lines: int | None, since: str | None
 ) -> None:
     """Print the last lines of each program's log, prefixed where there are several."""
     start = since_time(since)
-    paths = [path for name in names for path in _log_files(call, name)]
+    paths = [path for name in names for path in _log_files(ctx, name)]
     width = max(len(path.stem) for path in paths) if len(paths) > 1 else 0
-    ends = {path: _tail(call, path, lines, start, width) for path in paths}
+    ends = {path: _tail(ctx, path, lines, start, width) for path in paths}
     while follow:
         for path in paths:
-            ends[path] = _more(call, path, ends[path], width)
+            ends[path] = _more(ctx, path, ends[path], width)
         time.sleep(LOOK_EVERY_S)
 
 
-def _log_files(call: Call, name: str) -> list[Path]:
-    folder = call.settings.home.log
+def _log_files(ctx: CommandContext, name: str) -> list[Path]:
+    folder = ctx.settings.home.log
     found = folder.iterdir() if folder.exists() else ()
     known = {path.stem: path for path in found if path.suffix == ".log"}
     name = name.replace(":", ".")
@@ -60,7 +60,7 @@ def _log_files(call: Call, name: str) -> list[Path]:
     return hits
 
 
-def _tail(call: Call, path: Path, lines: int | None, start: str | None, width: int) -> int:
+def _tail(ctx: CommandContext, path: Path, lines: int | None, start: str | None, width: int) -> int:
     raw = path.read_bytes()
     found = raw.splitlines()
     if start is not None:
@@ -69,7 +69,7 @@ def _tail(call: Call, path: Path, lines: int | None, start: str | None, width: i
         lines = LAST_LINES
     if lines is not None:
         found = found[-lines:] if lines else []
-    _print_lines(call, path, found, width)
+    _print_lines(ctx, path, found, width)
     return len(raw)
 
 
@@ -102,7 +102,7 @@ def line_time(line: bytes) -> str | None:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-def _more(call: Call, path: Path, end: int, width: int) -> int:
+def _more(ctx: CommandContext, path: Path, end: int, width: int) -> int:
     size = path.stat().st_size
     if size < end:
         end = 0
@@ -112,12 +112,12 @@ def _more(call: Call, path: Path, end: int, width: int) -> int:
         file.seek(end)
         raw = file.read()
     whole = raw[: raw.rfind(b"\n") + 1]
-    _print_lines(call, path, whole.splitlines(), width)
+    _print_lines(ctx, path, whole.splitlines(), width)
     return end + len(whole)
 
 
-def _print_lines(call: Call, path: Path, lines: list[bytes], width: int) -> None:
+def _print_lines(ctx: CommandContext, path: Path, lines: list[bytes], width: int) -> None:
     for line in lines:
         text = line.decode("utf-8", "replace")
         found = {"program": path.stem, "line": text}
-        call.out.data(found, f"{path.stem:<{width}}  {text}" if width else text)
+        ctx.out.data(found, f"{path.stem:<{width}}  {text}" if width else text)

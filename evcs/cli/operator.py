@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from evcs.cli.common import Call
-from evcs.cli.observer import Observer
+from evcs.cli.bus_probe import BusProbe
+from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import BY_CODE, BadValue, EvcsError, Unreachable
@@ -16,7 +16,7 @@ ANSWER_WITHIN_S = 15.0
 
 
 def ask_operator(
-    call: Call, verb: str, cp: str | None = None, session_id: str | None = None,
+    ctx: CommandContext, verb: str, cp: str | None = None, session_id: str | None = None,
     reason: str | None = None, driver: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask Central for something and return its answer's body. Raises what it refuses with."""
@@ -30,9 +30,9 @@ def ask_operator(
             answers.append(message)
         return bool(answers)
 
-    subscriptions = [topics.of_kind(m.OperatorEvent, asker="operator")]
-    with Observer(call.settings, subscriptions, "operator") as observer:
-        if not observer.ask(asked, take, min(ANSWER_WITHIN_S, call.left_s)):
+    subscriptions = [topics.filter_for(m.OperatorEvent, asker="operator")]
+    with BusProbe(ctx.settings, subscriptions, "operator") as observer:
+        if not observer.ask(asked, take, min(ANSWER_WITHIN_S, ctx.left_s)):
             raise Unreachable(f"no answer to {verb}", "see: evcs logs central")
     answer = answers[0]
     if not answer.ok:

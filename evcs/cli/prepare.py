@@ -108,9 +108,9 @@ def _desired(home: Home) -> tuple[dict[str, m.DesiredCp], frozenset[str]]:
 def _sections(home: Home, host: str, cps: dict[str, m.DesiredCp], say: Say) -> None:
     """One file that supervisord can't read would keep it from starting at all."""
     files = SectionFiles(home.sections)
-    for path in files.misfits():
+    for path in files.unexpected():
         desired = cps.get(path.stem)
-        goal = files.set_aside(path)
+        goal = files.quarantine(path)
         say(f"{path} was not as it should be; set aside as {goal.name}")
         if desired is not None and wanted_here(desired, host):
             files.write(path.stem)

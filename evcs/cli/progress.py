@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from evcs.cli.common import Call
+from evcs.cli.common import CommandContext
 
 
 class Progress:
     """A bar with the time left, on a terminal and for more than one CP alone."""
 
-    def __init__(self, call: Call, total: int) -> None:
+    def __init__(self, ctx: CommandContext, total: int) -> None:
         self._bar: Any = None
-        if call.out.on_terminal and total > 1:
+        if ctx.out.on_terminal and total > 1:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 

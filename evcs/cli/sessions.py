@@ -10,7 +10,7 @@ import click
 
 from evcs.adapters import session_csv
 from evcs.adapters.ledger import LedgerReader
-from evcs.cli.common import Call, command, kwh, table, with_call
+from evcs.cli.common import CommandContext, command, kwh, table, with_call
 from evcs.cli.operator import ask_operator
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import is_word
@@ -27,12 +27,17 @@ def add_to(program: click.Group) -> None:
     @click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
     @with_call
     def sessions(
-        call: Call, cp: str | None, driver: str | None, since: str | None, limit: int, as_csv: bool
+        ctx: CommandContext,
+        cp: str | None,
+        driver: str | None,
+        since: str | None,
+        limit: int,
+        as_csv: bool,
     ) -> None:
         """Sessions and tickets, the latest first."""
         if click.get_current_context().invoked_subcommand is not None:
             return
-        reader = LedgerReader(call.settings.home.ledger_db)
+        reader = LedgerReader(ctx.settings.home.ledger_db)
         found = reader.sessions(cp, driver, since_time(since), limit=limit)
         if as_csv:
             session_csv.write(sys.stdout, found)
@@ -45,20 +50,20 @@ def add_to(program: click.Group) -> None:
             for one in found
         ]  # fmt: skip
         head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
-        call.out.data(found, table(head, rows) if found else None)
+        ctx.out.data(found, table(head, rows) if found else None)
         if not found:
-            call.out.say("no session matches" if cp or driver or since else "no session yet")
+            ctx.out.say("no session matches" if cp or driver or since else "no session yet")
 
     @command(sessions, "close")
     @click.argument("session_id", metavar="ID")
-    def sessions_close(call: Call, session_id: str) -> None:
+    def sessions_close(ctx: CommandContext, session_id: str) -> None:
         """Settle a session at its last metered Wh: the way out where its Engine never returns."""
         if not is_word(session_id):
             raise NotFound(f"no session {session_id[:40]!a}", "list them with: evcs sessions")
-        answer = ask_operator(call, "close", session_id=session_id)
+        answer = ask_operator(ctx, "close", session_id=session_id)
         session = answer["session"]
         text = f"{session_id} settled: {kwh(session['energy_wh'])}, {session['cost_eur']} EUR"
-        call.out.data(session, text)
+        ctx.out.data(session, text)
 
 
 _AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)

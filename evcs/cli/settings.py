@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from evcs import config
-from evcs.cli.common import Call, command, table
+from evcs.cli.common import CommandContext, command, table
 from evcs.cli.terminal import Trusted
 
 SHELLS = ("bash", "zsh", "fish")
@@ -24,22 +24,22 @@ def _config(program: click.Group) -> None:
         """Settings: what holds, and where it comes from."""
 
     @command(config_group, "show")
-    def show(call: Call) -> None:
+    def show(ctx: CommandContext) -> None:
         """Show every setting with its value and origin."""
         origins = config.origins()
-        values = {**call.settings._asdict(), "home": str(call.settings.home.path)}
+        values = {**ctx.settings._asdict(), "home": str(ctx.settings.home.path)}
         found = [
             {"setting": config.shown(name), "value": value, "origin": origins.get(name, "default")}
             for name, value in values.items()
         ]
         rows = [(one["setting"], f"{one['value']}", one["origin"]) for one in found]
-        call.out.data(found, table(("SETTING", "VALUE", "FROM"), rows))
+        ctx.out.data(found, table(("SETTING", "VALUE", "FROM"), rows))
 
 
 def _completion(program: click.Group) -> None:
     @command(program)
     @click.argument("shell", type=click.Choice(SHELLS))
-    def completion(call: Call, shell: str) -> None:
+    def completion(ctx: CommandContext, shell: str) -> None:
         """Print what has a shell complete our commands, such as: source <(evcs completion bash)."""
         from click.shell_completion import get_completion_class
 
@@ -51,4 +51,4 @@ def _completion(program: click.Group) -> None:
             one = found(program, {}, name, f"_{name.replace('-', '_')}_COMPLETE".upper())
             parts.append(one.source_template % one.source_vars())
         script = "\n".join(parts)
-        call.out.data({"shell": shell, "script": script}, Trusted(script))
+        ctx.out.data({"shell": shell, "script": script}, Trusted(script))

@@ -10,7 +10,7 @@ import click
 from evcs.adapters import certificates
 from evcs.adapters.certificates import Certificate
 from evcs.adapters.supervisord import Supervisord, supervisord_pid
-from evcs.cli.common import Call, command
+from evcs.cli.common import CommandContext, command
 from evcs.cli.supervision import require_own
 from evcs.config import Settings
 from evcs.core.errors import Conflict, EvcsError
@@ -32,11 +32,11 @@ def add_to(program: click.Group) -> None:
         help="Another host name or address that clients use; may be repeated.",
     )  # fmt: skip
     @click.option("--renew", is_flag=True, help="A new certificate, even if the old one lasts.")
-    def init(call: Call, names: tuple[str, ...], renew: bool) -> None:
+    def init(ctx: CommandContext, names: tuple[str, ...], renew: bool) -> None:
         """Make a CA and a server's certificate; renew it when it is due. CPs stay connected."""
-        wanted = wanted_names(call.settings) | {check_name("--name", one) for one in names}
-        found, made = make(call.settings, wanted, renew)
-        ca = call.settings.home.ca
+        wanted = wanted_names(ctx.settings) | {check_name("--name", one) for one in names}
+        found, made = make(ctx.settings, wanted, renew)
+        ca = ctx.settings.home.ca
         told = {"made": made, "ca": str(ca), "names": sorted(found.names),
                 "ends_at": f"{found.ends_at:%Y-%m-%dT%H:%M:%SZ}"}  # fmt: skip
         what = "made" if made else "is there already"
@@ -45,7 +45,7 @@ def add_to(program: click.Group) -> None:
             f"{lasts}, for {', '.join(sorted(found.names))}",
             f"clients verify it by {ca}",
         ]
-        call.out.data(told, lines)
+        ctx.out.data(told, lines)
 
 
 def wanted_names(settings: Settings) -> set[str]:

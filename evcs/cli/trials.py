@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import click
 
-from evcs.cli.common import Call, command
+from evcs.cli.common import CommandContext, command
 
 
 def add_to(program: click.Group) -> None:
     """Add these commands to `evcs`."""
 
     @command(program)
-    def demo(call: Call) -> None:
+    def demo(ctx: CommandContext) -> None:
         """Show it all: a fleet that charges, loses its power and comes back."""
         from evcs.cli import demo as show
 
-        show.run(call)
+        show.run(ctx)
 
     @command(program, "verify-restart")
     @click.option("--count", type=click.IntRange(1, 2000), default=10, show_default=True)
-    def verify_restart(call: Call, count: int) -> None:
+    def verify_restart(ctx: CommandContext, count: int) -> None:
         """Have N CPs up, kill everything at once, and see every one of them back."""
         from evcs.cli import verify_restart as trial
 
-        trial.run(call, count)
+        trial.run(ctx, count)
 
     @command(program)
     @click.option(
@@ -31,8 +31,8 @@ def add_to(program: click.Group) -> None:
     )
     @click.option("--rounds", type=click.IntRange(1, 100_000), default=20, show_default=True)
     @click.option("--cps", type=click.IntRange(1, 300), default=4, show_default=True)
-    def crashtest(call: Call, seed: int, rounds: int, cps: int) -> None:
+    def crashtest(ctx: CommandContext, seed: int, rounds: int, cps: int) -> None:
         """Charge all the time while everything is killed and paused; then compare every Wh."""
         from evcs.cli import crashtest as trial
 
-        trial.run(call, seed, rounds, cps)
+        trial.run(ctx, seed, rounds, cps)

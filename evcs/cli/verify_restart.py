@@ -10,10 +10,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from evcs.adapters import home_processes
-from evcs.cli import room, supervision
-from evcs.cli.common import Call, table
-from evcs.cli.observer import Observer, wait_for_broker
-from evcs.cli.throwaway import throwaway
+from evcs.cli import capacity, supervision
+from evcs.cli.bus_probe import BusProbe, wait_for_broker
+from evcs.cli.common import CommandContext, table
+from evcs.cli.temporary_system import temporary_system
 from evcs.config import Home
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
@@ -33,67 +33,67 @@ class Back(NamedTuple):
     doubles: int
 
 
-def run(call: Call, count: int) -> None:
+def run(ctx: CommandContext, count: int) -> None:
     """The whole trial in a home of its own; exits 1 where a CP is missing or doubled."""
-    with throwaway(1.0) as settings:
-        own = Call(settings, call.out)
-        room.check_memory(count)
+    with temporary_system(1.0) as settings:
+        own = CommandContext(settings, ctx.out)
+        capacity.check_memory(count)
         supervision.start(settings, lambda _: None, room_for=count)
-        call.out.say(f"creating {count} CPs in {settings.home.path}")
+        ctx.out.say(f"creating {count} CPs in {settings.home.path}")
         began = time.monotonic()
         names = fill(own, count)
         created_s = time.monotonic() - began
         before = identities(own)
-        call.out.say(f"killed {supervision.kill_everything(settings)} processes; starting again")
+        ctx.out.say(f"killed {supervision.kill_everything(settings)} processes; starting again")
         found = come_back(own, before)
-    _report(call, len(names), found, created_s)
+    _report(ctx, len(names), found, created_s)
     if found.there < count or found.doubles:
         raise SystemExit(1)
 
 
-def fill(call: Call, count: int) -> set[str]:
+def fill(ctx: CommandContext, count: int) -> set[str]:
     """Create a fleet and wait until it is green; its ids."""
     width = max(3, len(str(count)))
     names = [f"CP-{number:0{width}d}" for number in range(1, count + 1)]
-    call.registry.create_many([{"id": name, "location": f"Street {name}"} for name in names])
-    _greens(call, set(names))
+    ctx.registry.create_many([{"id": name, "location": f"Street {name}"} for name in names])
+    _greens(ctx, set(names))
     return set(names)
 
 
-def come_back(call: Call, before: Mapping[str, Identity]) -> Back:
+def come_back(ctx: CommandContext, before: Mapping[str, Identity]) -> Back:
     """Start what was killed, and see who is back as before."""
     began = time.monotonic()
-    supervision.start(call.settings, lambda _: None)
-    greens = _greens(call, set(before))
-    after = identities(call)
+    supervision.start(ctx.settings, lambda _: None)
+    greens = _greens(ctx, set(before))
+    after = identities(ctx)
     back = sum(before[name] == after.get(name) for name in before if name in greens)
-    return Back(back, sorted(at - began for at in greens.values()), _doubles(call.settings.home))
+    return Back(back, sorted(at - began for at in greens.values()), _doubles(ctx.settings.home))
 
 
-def _greens(call: Call, names: set[str]) -> dict[str, float]:
+def _greens(ctx: CommandContext, names: set[str]) -> dict[str, float]:
     """When each CP was first judged green, on the monotonic clock."""
     found: dict[str, float] = {}
 
     def take(message: m.Message | m.Cleared) -> bool:
-        if isinstance(message, m.JudgedState) and message.state in GREEN:
+        if isinstance(message, m.CpState) and message.state in GREEN:
             found.setdefault(message.cp, time.monotonic())
         return names <= found.keys()
 
     deadline = time.monotonic() + BACK_WITHIN_S
     # A connection that fails is tried again after a pause, which would be counted.
-    wait_for_broker(call.settings.home, BACK_WITHIN_S)
+    wait_for_broker(ctx.settings.home, BACK_WITHIN_S)
     while time.monotonic() < deadline:
-        with suppress(Unreachable), Observer(call.settings, [topics.of_kind(m.JudgedState)]) as eye:
+        with suppress(Unreachable), BusProbe(ctx.settings, [topics.filter_for(m.CpState)]) as eye:
             if eye.wait(take, deadline - time.monotonic(), needs_central=False):
                 break
     return found
 
 
-def identities(call: Call) -> dict[str, Identity]:
+def identities(ctx: CommandContext) -> dict[str, Identity]:
     """What must be the same afterwards: price, power, place and both keys."""
-    home = call.settings.home
+    home = ctx.settings.home
     found = {}
-    for cp in call.registry.cps():
+    for cp in ctx.registry.cps():
         keys = [home.secret(f"cp/{cp['id']}/{role}").read_bytes() for role in ("engine", "monitor")]
         found[cp["id"]] = (cp["price_eur_kwh"], cp["max_power_w"], cp["location"], *keys)
     return found
@@ -110,7 +110,7 @@ def _doubles(home: Home) -> int:
     return sum(count > 1 for count in lines.values())
 
 
-def _report(call: Call, count: int, found: Back, created_s: float) -> None:
+def _report(ctx: CommandContext, count: int, found: Back, created_s: float) -> None:
     if not found.times:
         raise TimedOut("no CP came back", "this is a defect: please report it")
     p95 = found.times[min(len(found.times) - 1, int(len(found.times) * 0.95))]
@@ -131,6 +131,6 @@ def _report(call: Call, count: int, found: Back, created_s: float) -> None:
         "created_s": round(created_s, 2),
         **{f"green_{name}_s": round(value, 2) for name, value in figures.items()},
     }
-    call.out.data(told, table(head, rows))
+    ctx.out.data(told, table(head, rows))
     if found.there < count:
-        call.out.fail(EvcsError(f"{count - found.there} CPs are not as before", "see above"))
+        ctx.out.fail(EvcsError(f"{count - found.there} CPs are not as before", "see above"))

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from evcs import __version__
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli.common import Call
-from evcs.cli.observer import Observer
+from evcs.cli.bus_probe import BusProbe
+from evcs.cli.common import CommandContext
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics
@@ -26,8 +26,8 @@ def running(settings: Settings) -> dict[str, str]:
     with suppress(EvcsError):
         version = Supervisord(settings.home.supervisor_socket).version()
         found |= {"supervisord": version} if version else {}
-        wanted = [topics.of_kind(m.ServiceStatus), topics.below("manager")]
-        with Observer(settings, wanted) as observer:
+        wanted = [topics.filter_for(m.ServiceStatus), topics.subtree("manager")]
+        with BusProbe(settings, wanted) as observer:
             deadline = time.monotonic() + WITHIN_S
             while len(found) < PROGRAMS and (event := observer.receive(deadline)) is not None:
                 message = event.message
@@ -41,11 +41,11 @@ def older(settings: Settings) -> dict[str, str]:
     return {name: one for name, one in running(settings).items() if one != __version__}
 
 
-def warn(call: Call) -> None:
+def warn(ctx: CommandContext) -> None:
     """Say what still runs another version, and what ends that; the CPs' forks run supervisord's."""
-    found = older(call.settings)
+    found = older(ctx.settings)
     if found:
         told = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
-        call.out.say(f"another version than {__version__} still runs: {told}; run: evcs restart")
+        ctx.out.say(f"another version than {__version__} still runs: {told}; run: evcs restart")
         if "supervisord" in found:
-            call.out.say("every CP's process is a fork of supervisord and runs its version")
+            ctx.out.say("every CP's process is a fork of supervisord and runs its version")

@@ -9,8 +9,8 @@ import click
 
 from evcs.adapters.clock import timestamp
 from evcs.adapters.mqtt import Received
-from evcs.cli.common import Call, command
-from evcs.cli.observer import Observer
+from evcs.cli.bus_probe import BusProbe
+from evcs.cli.common import CommandContext, command
 from evcs.cli.terminal import join, style
 from evcs.core import bus_line, topics
 from evcs.core.ids import check_id
@@ -33,11 +33,11 @@ def add_to(program: click.Group) -> None:
     @click.option("--cp", "cps", multiple=True, metavar="NAME", help="Only of this CP; repeatable.")
     @click.option("--raw", is_flag=True, help="Topic and payload as they are.")
     @click.option("--new", is_flag=True, help="Not what the broker kept from before.")
-    def watch(call: Call, cps: tuple[str, ...], raw: bool, new: bool) -> None:
+    def watch(ctx: CommandContext, cps: tuple[str, ...], raw: bool, new: bool) -> None:
         """Show the bus, a line a message: time, who, of what, what changed."""
         wanted = [check_id("CP", cp) for cp in cps]
         before: dict[str, dict[str, str]] = {}
-        with Observer(call.settings, [topics.below()], decode=_heard) as observer:
+        with BusProbe(ctx.settings, [topics.subtree()], decode=_heard) as observer:
             while True:
                 event = observer.receive(time.monotonic() + 3600)
                 if event is None or (new and event.retained):
@@ -46,7 +46,7 @@ def add_to(program: click.Group) -> None:
                 if not wanted or any(
                     bus_line.concerns(heard.topic, heard.payload, cp) for cp in wanted
                 ):
-                    _print(call, event, raw, before)
+                    _print(ctx, event, raw, before)
 
 
 def _heard(topic: str, raw: bytes) -> Heard:
@@ -56,12 +56,14 @@ def _heard(topic: str, raw: bytes) -> Heard:
         return Heard(topic, raw, None)
 
 
-def _print(call: Call, event: Received, raw: bool, before: dict[str, dict[str, str]]) -> None:
+def _print(
+    ctx: CommandContext, event: Received, raw: bool, before: dict[str, dict[str, str]]
+) -> None:
     heard: Any = event.message
     at = str((heard.payload or {}).get("ts") or timestamp())[:40]
     told = {"at": at, "topic": heard.topic, "payload": heard.payload, "retained": event.retained}
-    if raw or call.out.json:
-        call.out.data(told, f"{heard.topic} {heard.raw.decode('utf-8', 'replace')}")
+    if raw or ctx.out.json:
+        ctx.out.data(told, f"{heard.topic} {heard.raw.decode('utf-8', 'replace')}")
         return
     if heard.raw and heard.payload is None:
         line = bus_line.Line(*bus_line.speaker(heard.topic), "can't be read")
@@ -71,4 +73,4 @@ def _print(call: Call, event: Received, raw: bool, before: dict[str, dict[str, s
     if line.changed:
         who = style(f"{line.who:<{WHO_WIDTH}}", bold=True)
         what = f"{line.what:<{WHAT_WIDTH}}"
-        call.out.data(told, join(at[11:23], who, what, line.changed, by="  "))
+        ctx.out.data(told, join(at[11:23], who, what, line.changed, by="  "))

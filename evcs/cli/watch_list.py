@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from evcs.cli import fleet
-from evcs.cli.common import Call
-from evcs.cli.observer import Observer
+from evcs.cli import cp_changes
+from evcs.cli.bus_probe import BusProbe
+from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.desired import to_json
@@ -21,30 +21,30 @@ Row = dict[str, Any]
 
 
 def watch_list(
-    call: Call, wanted: Callable[[Row], bool], draw: Callable[[list[Row]], list[str]]
+    ctx: CommandContext, wanted: Callable[[Row], bool], draw: Callable[[list[Row]], list[str]]
 ) -> None:
     """Show CPs until Ctrl-C: a table on a terminal, else each CP as it changes."""
     desired: dict[str, m.DesiredCp] = {}
-    judged: dict[str, m.JudgedState] = {}
+    judged: dict[str, m.CpState] = {}
     told: dict[str, Row] = {}
-    subscriptions = [topics.of_kind(m.DesiredCp), topics.of_kind(m.JudgedState)]
-    table = sys.stdout.isatty() and not call.out.json
-    with Observer(call.settings, subscriptions) as observer:
+    subscriptions = [topics.filter_for(m.DesiredCp), topics.filter_for(m.CpState)]
+    table = sys.stdout.isatty() and not ctx.out.json
+    with BusProbe(ctx.settings, subscriptions) as observer:
         while True:
             for cp in _take_all(observer, desired, judged):
                 row = _row(desired.get(cp), judged.get(cp))
                 if row is not None and wanted(row) and told.get(cp) != row and not table:
-                    call.out.data(row, draw([row])[1:])
+                    ctx.out.data(row, draw([row])[1:])
                 told[cp] = row or {}
             if table:
                 rows = [_row(desired[cp], judged.get(cp)) for cp in sorted(desired)]
                 lines = draw([row for row in rows if row is not None and wanted(row)])
                 click.clear()
-                call.out.data(None, lines)
+                ctx.out.data(None, lines)
 
 
 def _take_all(
-    observer: Observer, desired: dict[str, m.DesiredCp], judged: dict[str, m.JudgedState]
+    observer: BusProbe, desired: dict[str, m.DesiredCp], judged: dict[str, m.CpState]
 ) -> list[str]:
     """Wait for messages and take those in that come together; the CPs they are of."""
     touched: dict[str, None] = {}
@@ -54,7 +54,7 @@ def _take_all(
         if isinstance(message, m.DesiredCp):
             desired[message.cp] = message
             touched[message.cp] = None
-        elif isinstance(message, m.JudgedState):
+        elif isinstance(message, m.CpState):
             judged[message.cp] = message
             touched[message.cp] = None
         elif isinstance(message, m.Cleared) and message.kind is m.DesiredCp:
@@ -64,7 +64,7 @@ def _take_all(
     return list(touched)
 
 
-def _row(desired: m.DesiredCp | None, state: m.JudgedState | None) -> Row | None:
+def _row(desired: m.DesiredCp | None, state: m.CpState | None) -> Row | None:
     if desired is None or desired.deleted:
         return None
-    return fleet.merged(to_json(desired), state)
+    return cp_changes.merged(to_json(desired), state)

@@ -39,7 +39,7 @@ class DesiredCp(NamedTuple):
     revision: int
 
 
-class Applied(NamedTuple):
+class ReconcileReport(NamedTuple):
     """CP Manager: what it made of a desired state of that revision."""
 
     host: str
@@ -121,7 +121,7 @@ class Command(NamedTuple):
     reason: str | None = None
 
 
-class JudgedState(NamedTuple):
+class CpState(NamedTuple):
     """Central: a CP's state, why, since when; and up to which desired revision it knows."""
 
     cp: str
@@ -217,14 +217,14 @@ class Cleared(NamedTuple):
 
 Message = (
     DesiredCp
-    | Applied
+    | ReconcileReport
     | EngineStatus
     | MonitorStatus
     | Meter
     | SessionEvent
     | Reply
     | Command
-    | JudgedState
+    | CpState
     | DriverRequest
     | OperatorRequest
     | DriverEvent

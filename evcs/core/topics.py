@@ -45,13 +45,13 @@ class Route(NamedTuple):
 
 ROUTES = (
     Route("registry/cp/{cp}", m.DesiredCp, retain=True),
-    Route("manager/{host}/cp/{cp}", m.Applied, retain=True),
+    Route("manager/{host}/cp/{cp}", m.ReconcileReport, retain=True),
     Route("cp/{cp}/engine/status", m.EngineStatus, retain=True),
     Route("cp/{cp}/monitor/status", m.MonitorStatus, retain=True),
     Route("cp/{cp}/engine/meter", m.Meter, qos=0),
     Route("cp/{cp}/engine/session", m.SessionEvent),
     Route("cp/{cp}/engine/reply", m.Reply),
-    Route("central/cp/{cp}/state", m.JudgedState, retain=True),
+    Route("central/cp/{cp}/state", m.CpState, retain=True),
     Route("central/cp/{cp}/engine/cmd", m.Command, expiry_s=30),
     Route("driver/{driver}/request", m.DriverRequest),
     Route("{asker}/request", m.OperatorRequest),
@@ -114,7 +114,7 @@ _FIELDS = {
 }  # fmt: skip
 
 
-def of_kind(kind: type, own: bool = True, **levels: str) -> Subscription:
+def filter_for(kind: type, own: bool = True, **levels: str) -> Subscription:
     """The filter that yields messages of `kind`; levels not named match all."""
     route = _BY_KIND[kind]
     return Subscription(PREFIX + _spell(route.template, levels, "+"), route.qos, own)
@@ -122,7 +122,7 @@ def of_kind(kind: type, own: bool = True, **levels: str) -> Subscription:
 
 def never_kept(kind: type) -> Subscription:
     """The filter for others' messages of a kind that is not retained: it tells which are kept."""
-    return of_kind(kind, own=False)._replace(as_published=True)
+    return filter_for(kind, own=False)._replace(as_published=True)
 
 
 def central_status() -> Subscription:
@@ -130,7 +130,7 @@ def central_status() -> Subscription:
     return Subscription(PREFIX + "central/status")
 
 
-def below(branch: str = "") -> Subscription:
+def subtree(branch: str = "") -> Subscription:
     """The filter for all that is said below a branch ("registry", "cp", "" for all)."""
     return Subscription(PREFIX + (f"{branch}/#" if branch else "#"))
 

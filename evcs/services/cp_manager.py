@@ -32,7 +32,7 @@ _log = logging.getLogger("evcs")
 
 def subscriptions() -> list[topics.Subscription]:
     """What a CP Manager listens to."""
-    return [topics.below("registry")]
+    return [topics.subtree("registry")]
 
 
 class CpManager:
@@ -52,7 +52,7 @@ class CpManager:
         self._files = SectionFiles(home.sections)
         self._desired: dict[str, m.DesiredCp] = {}
         self._revoked_at: dict[str, float] = {}
-        self._reported: dict[str, m.Applied] = {}
+        self._reported: dict[str, m.ReconcileReport] = {}
         self._changed: frozenset[str] = frozenset()
         self._reloaded = False
         self._passed_at = self._took_s = 0.0
@@ -67,8 +67,8 @@ class CpManager:
                 self._on_message(event.message)
             elif isinstance(event, Connected):
                 for report in self._reported.values():
-                    self._bus.say(report)
-                self._bus.say(self._birth)
+                    self._bus.publish(report)
+                self._bus.publish(self._birth)
                 # All that is wanted is being told: a moment later there is a whole to look at.
                 self._whole_at = min(self._whole_at, self._clock() + WAITING_S)
                 self._due_at = min(self._due_at, self._whole_at)
@@ -117,7 +117,7 @@ class CpManager:
             self._desired.pop(cp, None)
             self._revoked_at.pop(cp, None)
             self._reported.pop(cp, None)
-            self._bus.publish(topics.clear(m.Applied, host=self._host, cp=cp))
+            self._bus.publish(topics.clear(m.ReconcileReport, host=self._host, cp=cp))
             return
         else:
             return
@@ -140,7 +140,7 @@ class CpManager:
         first = steps = self._plan(desired, groups)
         if whole:
             self._tell_unexplained(groups - desired.keys())
-            self._set_misfits_aside(first)
+            self._quarantine_unexpected(first)
         for cp in first.write:
             self._files.write(cp)
             crash_point("manager.section_written")
@@ -159,7 +159,7 @@ class CpManager:
         waiting = {*steps.waiting, *first.waiting}
         if whole:
             gone = {*first.stop, *steps.stop}
-            self._revive([one for one in seen if one.group not in gone])
+            self._restart_stalled([one for one in seen if one.group not in gone])
         self._report(desired, waiting, failed)
         return waiting | failed.keys()
 
@@ -192,11 +192,11 @@ class CpManager:
                 found.add(cp)
         return frozenset(found)
 
-    def _set_misfits_aside(self, steps: reconcile.Plan) -> None:
+    def _quarantine_unexpected(self, steps: reconcile.Plan) -> None:
         """What isn't ours must not be in the folder when supervisord reads it."""
-        for path in self._files.misfits():
+        for path in self._files.unexpected():
             if path.stem not in steps.write:
-                goal = self._files.set_aside(path)
+                goal = self._files.quarantine(path)
                 _log.error("file=%s is not a section of ours; set aside as %s", path, goal.name)
 
     def _outdated(self, steps: reconcile.Plan) -> frozenset[str]:
@@ -245,7 +245,7 @@ class CpManager:
                 _log.error("cp=%s can't be started: %s", cp, failed[cp])
         return failed
 
-    def _revive(self, processes: Iterable[Process]) -> None:
+    def _restart_stalled(self, processes: Iterable[Process]) -> None:
         wanted = {cp for cp, desired in self._desired.items() if self._wanted(desired)}
         seen = [(p.group, p.name, p.state, p.idle_s) for p in processes]
         stuck = [f"{one.group}:{one.name}" for one in reconcile.stuck(seen, wanted, MAX_PAUSE_S)]
@@ -261,10 +261,12 @@ class CpManager:
                 continue
             if record.deleted:
                 self._remove_traces(cp)
-            report = m.Applied(self._host, cp, cp not in failed, record.revision, failed.get(cp))
+            report = m.ReconcileReport(
+                self._host, cp, cp not in failed, record.revision, failed.get(cp)
+            )
             if self._reported.get(cp) != report:
                 self._reported[cp] = report
-                self._bus.say(report)
+                self._bus.publish(report)
                 crash_point("manager.reported")
 
     def _tell_unexplained(self, groups: frozenset[str]) -> None:

@@ -27,7 +27,7 @@ _log = logging.getLogger("evcs")
 
 def subscriptions(cp: str) -> list[topics.Subscription]:
     """What an Engine listens to."""
-    return [topics.of_kind(m.Command, cp=cp), topics.central_status()]
+    return [topics.filter_for(m.Command, cp=cp), topics.central_status()]
 
 
 def will(cp: str, boot: str) -> topics.Publication:
@@ -92,7 +92,7 @@ class Engine:
 
     def _on_command(self, cmd: m.Command) -> None:
         if cmd.verb in ("plug", "unplug", "fault", "clear"):
-            error = self._by_hand(cmd)
+            error = self._simulate(cmd)
         elif cmd.verb in ("start", "resume", "stop", "settled"):
             outcome = s.command(self._supply, cmd, self._charger.fault)
             error = outcome.error
@@ -100,12 +100,12 @@ class Engine:
                 error = "disk_full"
         else:
             error = s.BAD_COMMAND
-        self._bus.say(m.Reply(self._cp, cmd.id, error is None, error))
+        self._bus.publish(m.Reply(self._cp, cmd.id, error is None, error))
         if error is None and cmd.verb in ("start", "stop"):
             self._tell_session()
         self._tell_status()
 
-    def _by_hand(self, cmd: m.Command) -> str | None:
+    def _simulate(self, cmd: m.Command) -> str | None:
         if cmd.verb == "plug":
             self._charger.plug()
         elif cmd.verb == "unplug":
@@ -152,7 +152,7 @@ class Engine:
     def _meter(self, reading: Reading) -> None:
         metered = s.metered(self._supply, reading.energy_wh)
         self._keep(metered, sync=self._ticks % SYNC_EVERY == 0)
-        self._bus.say(
+        self._bus.publish(
             m.Meter(
                 self._cp, str(metered.session_id), metered.seq, metered.energy_wh,
                 reading.power_w, reading.voltage_v, reading.current_a,
@@ -189,14 +189,14 @@ class Engine:
         if supply.session_id is None or self._unsaved or supply.phase == s.WAITING:
             return
         event = "ended" if supply.phase == s.ENDED else "started"
-        self._bus.say(
+        self._bus.publish(
             m.SessionEvent(
                 self._cp, event, supply.session_id, supply.seq, supply.energy_wh, supply.reason
             )
         )
 
     def _tell_status(self) -> None:
-        self._bus.say(
+        self._bus.publish(
             m.EngineStatus(
                 self._cp, True, self._boot, self._supply.phase, self._charger.plugged,
                 self._supply.session_id, self._charger.fault, self._central,

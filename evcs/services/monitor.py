@@ -68,7 +68,7 @@ class Monitor:
     def _tell(self) -> None:
         now = self._health
         if now.engine is not None:
-            self._bus.say(
+            self._bus.publish(
                 m.MonitorStatus(self._cp, True, self._boot, now.engine, now.latency_ms, now.fault)
             )
 

@@ -106,7 +106,7 @@ def test_a_hup_that_the_broker_forgets_is_followed_by_another(home: Home, broker
         if len(heard) > 1:
             broker.hup()
 
-    keeper = broker_accounts.Keeper(home, hup, time.monotonic)
+    keeper = broker_accounts.PasswordFile(home, hup, time.monotonic)
     again_s = keeper.keep(ACCOUNTS)
     assert again_s is not None
     assert keeper.keep(ACCOUNTS) is not None, "too early: nothing is sent"
@@ -121,7 +121,7 @@ def test_what_an_earlier_run_wrote_is_read_if_it_could_not_say_so(
     home: Home, broker: Broker
 ) -> None:
     broker_accounts.write(home, ACCOUNTS)
-    keeper = broker_accounts.Keeper(home, broker.hup, time.monotonic)
+    keeper = broker_accounts.PasswordFile(home, broker.hup, time.monotonic)
     assert keeper.keep(ACCOUNTS) is None
     assert not try_login(broker, "driver/BOB", "x" * 43)
     keeper.read_again()
@@ -137,7 +137,7 @@ def test_a_broker_that_is_away_is_told_when_it_is_back(home: Home) -> None:
             raise Unreachable("supervisord is not running here", "start it: evcs up")
         there.append("told")
 
-    keeper = broker_accounts.Keeper(home, hup, time.monotonic)
+    keeper = broker_accounts.PasswordFile(home, hup, time.monotonic)
     assert keeper.keep(ACCOUNTS) is not None
     there.append("back")
     eventually("both are sent", lambda: keeper.keep(ACCOUNTS) is None, 10)
@@ -146,7 +146,7 @@ def test_a_broker_that_is_away_is_told_when_it_is_back(home: Home) -> None:
 
 def test_a_broker_that_has_ended_is_sent_nothing_until_it_is_back(home: Home) -> None:
     told: list[str] = []
-    keeper = broker_accounts.Keeper(home, lambda: told.append("HUP"), time.monotonic)
+    keeper = broker_accounts.PasswordFile(home, lambda: told.append("HUP"), time.monotonic)
     assert keeper.keep(ACCOUNTS) is not None
     keeper.left()
     assert keeper.keep(ACCOUNTS) is None
@@ -155,7 +155,7 @@ def test_a_broker_that_has_ended_is_sent_nothing_until_it_is_back(home: Home) ->
 
 def test_a_full_disk_keeps_no_earlier_change_from_the_broker(home: Home) -> None:
     told: list[str] = []
-    keeper = broker_accounts.Keeper(home, lambda: told.append("HUP"), time.monotonic)
+    keeper = broker_accounts.PasswordFile(home, lambda: told.append("HUP"), time.monotonic)
     keeper.keep(ACCOUNTS)
     home.passwords.unlink()
     home.passwords.mkdir()  # nothing can be renamed to it, as on a disk that takes nothing

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters.broker_log import MAX_WAITING, OPEN_S, BrokerLines
-from evcs.adapters.followed_log import FollowedLog
+from evcs.adapters.log_tailer import LogTailer
 
 AT_S = 1795350217
 OPENED = "1795350217: New connection from {} on port 1883.\n"
@@ -24,8 +24,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "mosquitto.log"
 
 
-def follow(path: Path, place: str = "") -> FollowedLog:
-    return FollowedLog(path, BrokerLines(path).take, place)
+def follow(path: Path, cursor: str = "") -> LogTailer:
+    return LogTailer(path, BrokerLines(path).parse_line, cursor)
 
 
 def add(path: Path, *lines: str) -> None:
@@ -124,23 +124,23 @@ def test_a_later_reader_goes_on_from_its_place(path: Path):
     add(path, OPENED.format(A), REFUSED)
     assert len(log.read()) == 1
     add(path, OPENED.format(B), REFUSED)
-    later = follow(path, log.place)
+    later = follow(path, log.cursor)
     assert [one.who for one in later.read()] == [B]
-    assert follow(path, later.place).read() == []
+    assert follow(path, later.cursor).read() == []
 
 
 def test_rotation_loses_nothing_and_tells_nothing_twice(path: Path):
     log = follow(path)
     add(path, OPENED.format(A), REFUSED)
     assert len(log.read()) == 1
-    place = log.place
+    cursor = log.cursor
     add(path, OPENED.format(B), REFUSED)
     path.rename(path.with_name("mosquitto.log.1"))
     add(path, OPENED.format(C), REFUSED)
-    for reader in (log, follow(path, place)):
+    for reader in (log, follow(path, cursor)):
         assert len(reader.read()) == 2
         assert reader.read() == []
-    assert follow(path, log.place).read() == []
+    assert follow(path, log.cursor).read() == []
 
 
 def test_a_place_that_is_no_more(path: Path):

@@ -53,7 +53,7 @@ def test_a_running_cp_process_is_light(
     seen: list[Any] = []
     kind = m.EngineStatus if role == "engine" else m.MonitorStatus
     look = mqtt.Account(broker.socket, "inspector", lambda: "look")
-    bus = BusThread(look, seen.append, [topics.of_kind(kind)])
+    bus = BusThread(look, seen.append, [topics.filter_for(kind)])
     bus.start()
     process = child(RUN, role, EVCS_HOME=str(home.path), EVCS_MQTT_PORT=str(broker.port))
     eventually("it is on the bus", lambda: [e for e in seen if isinstance(e, mqtt.Received)], 30)

@@ -21,7 +21,7 @@ from tests.system_under_test import ROOT, eventually
 CP1, CP2 = "cp/CP-1/engine", "cp/CP-2/engine"
 ACCOUNTS = {"inspector": "look", "central": "c", "registry": "r", CP1: "e1", CP2: "e2",
             "driver/ALICE": "a", "driver/BOB": "b", "operator": "o"}  # fmt: skip
-ALL = [topics.below()]
+ALL = [topics.subtree()]
 
 
 @pytest.fixture
@@ -44,13 +44,13 @@ def test_a_message_arrives_as_it_was_said(known: Broker, listeners: Listeners) -
     _, heard = listeners.add("central", "c", ALL)
     bus, _ = listeners.add(CP1, "e1")
     event = m.SessionEvent("CP-1", "started", "S", 1, 0, 'é "🔌"')
-    assert bus.say(event)
+    assert bus.publish(event)
     assert heard.wait(mqtt.Received)[0] == mqtt.Received(event, retained=False)
 
 
 def test_what_is_kept_is_told_to_who_comes_later(known: Broker, listeners: Listeners) -> None:
     bus, _ = listeners.add(CP1, "e1")
-    bus.say(status("CP-1"))
+    bus.publish(status("CP-1"))
     _, heard = listeners.add("central", "c", ALL)
     assert heard.wait(mqtt.Received)[0] == mqtt.Received(status("CP-1"), retained=True)
     bus.publish(topics.clear(m.EngineStatus, cp="CP-1"))
@@ -65,12 +65,12 @@ def test_after_a_restart_of_the_broker_it_connects_and_subscribes_again(
     for times in (2, 3):
         known.kill()
         told.wait(mqtt.Disconnected, times - 1)
-        assert not bus.say(status("CP-1"))
+        assert not bus.publish(status("CP-1"))
         known.start()
         told.wait(mqtt.Connected, times)
         heard.wait(mqtt.Connected, times)
         before = len(heard.messages())
-        assert bus.say(status("CP-1", boot=f"b{times}"))
+        assert bus.publish(status("CP-1", boot=f"b{times}"))
         heard.wait(mqtt.Received, before + 1)
         assert heard.messages()[-1].boot == f"b{times}"
 
@@ -176,7 +176,7 @@ def test_what_the_broker_would_not_take_is_not_sent(
     assert bus.unsendable == 3
     assert [r.levelname for r in caplog.records if "unsendable=" in r.message] == ["ERROR"] * 2
     assert bus.publish(topics.Publication(topic, b" " * (room + len(text % b"")), 1, False, 30))
-    assert bus.say(status("CP-1"))
+    assert bus.publish(status("CP-1"))
     assert heard.wait(mqtt.Received)[0].message == status("CP-1")
     assert told.of(mqtt.Disconnected) == []
 
@@ -201,7 +201,7 @@ def test_leaving_tells_the_will_and_what_was_said_before(
     _, heard = listeners.add("central", "c", ALL)
     will = topics.encode(status("CP-1", online=False), None)
     bus, told = listeners.add(CP1, "e1", will=will)
-    bus.say(status("CP-1"))
+    bus.publish(status("CP-1"))
     bus.stop()
     heard.wait(mqtt.Received, 2)
     assert heard.messages() == [status("CP-1"), status("CP-1", online=False)]
@@ -222,17 +222,17 @@ def test_an_identity_speaks_and_hears_only_in_its_own_branch(
     )
     command = m.Command("CP-1", "stop", "1", "S")
     for forger in (one, two, alice):
-        forger.say(command)
-        forger.say(m.JudgedState("CP-1", "ACTIVATED", "", "", "Available", None))
-        forger.say(m.ServiceStatus("central", True, "forged", "1"))
-        forger.say(m.DriverRequest("BOB", "charge", "1", "CP-1"))
-        forger.say(m.MonitorStatus("CP-1", True, "forged", "ok"))
-    two.say(status("CP-1", boot="forged"))
-    alice.say(status("CP-1", boot="forged"))
-    central.say(command)
-    central.say(m.DriverEvent("ALICE", "answer", "1", None, {"text": "to Alice"}))
-    central.say(m.DriverEvent("BOB", "answer", "1", None, {"text": "to Bob"}))
-    central.say(m.ServiceStatus("central", True, "real", "1"))
+        forger.publish(command)
+        forger.publish(m.CpState("CP-1", "ACTIVATED", "", "", "Available", None))
+        forger.publish(m.ServiceStatus("central", True, "forged", "1"))
+        forger.publish(m.DriverRequest("BOB", "charge", "1", "CP-1"))
+        forger.publish(m.MonitorStatus("CP-1", True, "forged", "ok"))
+    two.publish(status("CP-1", boot="forged"))
+    alice.publish(status("CP-1", boot="forged"))
+    central.publish(command)
+    central.publish(m.DriverEvent("ALICE", "answer", "1", None, {"text": "to Alice"}))
+    central.publish(m.DriverEvent("BOB", "answer", "1", None, {"text": "to Bob"}))
+    central.publish(m.ServiceStatus("central", True, "real", "1"))
     for events in (of_one, of_two, of_alice, everything):
         eventually("the last word", lambda: events.messages()[-1:] and  # noqa: B023
                    isinstance(events.messages()[-1], m.ServiceStatus), 10)  # noqa: B023  # fmt: skip
@@ -249,13 +249,13 @@ def test_the_registry_takes_away_what_a_deleted_cp_left(
     known: Broker, listeners: Listeners
 ) -> None:
     engine, _ = listeners.add(CP1, "e1")
-    engine.say(status("CP-1"))
-    registry, heard = listeners.add("registry", "r", [topics.of_kind(m.EngineStatus)])
+    engine.publish(status("CP-1"))
+    registry, heard = listeners.add("registry", "r", [topics.filter_for(m.EngineStatus)])
     heard.wait(mqtt.Received)
     registry.publish(topics.clear(m.EngineStatus, cp="CP-1"))
     heard.wait(mqtt.Received, 2)
     _, later = listeners.add("central", "c", ALL)
-    engine.say(m.Meter("CP-1", "S", 1, 2, 3, 230, 1))
+    engine.publish(m.Meter("CP-1", "S", 1, 2, 3, 230, 1))
     later.wait(mqtt.Received)
     assert [type(one) for one in later.messages()] == [m.Meter]
 
@@ -294,11 +294,11 @@ def test_a_secret_that_the_broker_never_takes_is_refused_in_the_end(broker: Brok
 def test_what_is_listened_to_changes_while_connected_and_stays_so(
     known: Broker, listeners: Listeners
 ) -> None:
-    more = [topics.of_kind(m.EngineStatus, cp="CP-1")]
+    more = [topics.filter_for(m.EngineStatus, cp="CP-1")]
     eye, heard = listeners.add("central", "c", [topics.central_status()])
     bus, told = listeners.add(CP1, "e1")
     _, seen = listeners.add("registry", "r", more)
-    assert bus.say(status("CP-1"))
+    assert bus.publish(status("CP-1"))
     seen.wait(mqtt.Received)
     eye.subscribe(more)
     assert heard.wait(mqtt.Received)[0] == mqtt.Received(status("CP-1"), retained=True)
@@ -308,15 +308,15 @@ def test_what_is_listened_to_changes_while_connected_and_stays_so(
     known.start()
     heard.wait(mqtt.Connected, 2)
     told.wait(mqtt.Connected, 2)
-    assert bus.say(status("CP-1", boot="b2"))
+    assert bus.publish(status("CP-1", boot="b2"))
     assert heard.wait(mqtt.Received, 2)[1].message == status("CP-1", boot="b2")
     eye.unsubscribe(more)
-    eye.subscribe([topics.of_kind(m.EngineStatus, cp="CP-2")])
+    eye.subscribe([topics.filter_for(m.EngineStatus, cp="CP-2")])
     other, _ = listeners.add(CP2, "e2")
-    assert other.say(status("CP-2"))
+    assert other.publish(status("CP-2"))
     assert heard.wait(mqtt.Received, 3)[2].message == status("CP-2")
-    bus.say(status("CP-1", boot="b3"))
-    other.say(status("CP-2", boot="b3"))
+    bus.publish(status("CP-1", boot="b3"))
+    other.publish(status("CP-2", boot="b3"))
     assert heard.wait(mqtt.Received, 4)[3].message == status("CP-2", boot="b3")
 
 
@@ -340,7 +340,7 @@ async def main(socket):
     bus.start()
     await asyncio.wait_for(there.wait(), 10)
     assert isinstance(seen[0], mqtt.Connected), seen
-    bus.say(m.EngineStatus("CP-1", True, "b1"))
+    bus.publish(m.EngineStatus("CP-1", True, "b1"))
     bus.stop()
     while not bus.left:
         await asyncio.sleep(0.01)

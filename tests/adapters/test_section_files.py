@@ -48,7 +48,7 @@ def test_a_written_section_is_as_it_should_be(folder: Path) -> None:
     files = SectionFiles(folder)
     files.write("CP-001")
     assert files.texts() == {"CP-001": GOOD}
-    assert files.misfits() == []
+    assert files.unexpected() == []
     files.erase("CP-001")
     assert list(folder.iterdir()) == []
     files.erase("CP-001")
@@ -59,13 +59,13 @@ def test_a_section_that_differs_by_a_byte_is_a_misfit(folder: Path, content: byt
     files, path = SectionFiles(folder), folder / "CP-001.conf"
     files.write("CP-002")
     path.write_bytes(content)
-    assert files.misfits() == [path]
+    assert files.unexpected() == [path]
     assert files.texts()["CP-001"] != GOOD
-    goal = files.set_aside(path)
+    goal = files.quarantine(path)
     assert goal.read_bytes() == content
     assert not goal.match("*.conf")
     assert set(files.texts()) == {"CP-002"}
-    assert files.misfits() == []
+    assert files.unexpected() == []
 
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link", "link to itself"])
@@ -76,9 +76,9 @@ def test_what_can_not_be_read_is_a_misfit(folder: Path, kind: str) -> None:
     else:
         path.symlink_to(path.name if kind == "link to itself" else "nowhere")
     assert files.texts() == {"CP-001": None}
-    assert files.misfits() == [path]
-    files.set_aside(path)
-    assert files.misfits() == []
+    assert files.unexpected() == [path]
+    files.quarantine(path)
+    assert files.unexpected() == []
     files.write("CP-001")
     assert files.texts() == {"CP-001": GOOD}
 
@@ -89,18 +89,18 @@ def test_a_file_of_a_foreign_name_is_a_misfit_but_no_cp(folder: Path, name: str)
     path.write_text("[program:evil]\ncommand=/bin/true\n")
     files = SectionFiles(folder)
     assert files.texts() == {}
-    assert files.misfits() == [path]
+    assert files.unexpected() == [path]
 
 
 def test_what_supervisord_does_not_read_is_left_alone(folder: Path) -> None:
     for name in (".gitkeep", "CP-001.conf.broken", "CP-001.conf~", "notes.txt"):
         (folder / name).write_text("x")
-    assert SectionFiles(folder).misfits() == []
+    assert SectionFiles(folder).unexpected() == []
 
 
 def test_what_is_set_aside_never_takes_anothers_place(folder: Path) -> None:
     files, path, goals = SectionFiles(folder), folder / "CP-001.conf", []
     for text in ("one", "two", "three"):
         path.write_text(text)
-        goals.append(files.set_aside(path))
+        goals.append(files.quarantine(path))
     assert [goal.read_text() for goal in goals] == ["one", "two", "three"]

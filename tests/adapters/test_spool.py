@@ -97,5 +97,5 @@ def test_what_is_no_entry(folder: Path, line: str) -> None:
     reader = SpoolReader(folder)
     with pytest.raises(ValueError, match=r"."):
         reader.read("1-0.jsonl")
-    assert reader.set_aside("1-0.jsonl").exists()
+    assert reader.quarantine("1-0.jsonl").exists()
     assert reader.waiting() == []

@@ -26,9 +26,9 @@ from evcs.adapters import certificates
 from evcs.adapters.wsgi_server import MAX_OF_ONE_ADDRESS
 from evcs.cli import ports
 from evcs.config import Home
-from evcs.services.web.doors import CSRF_HEADER, FOR_ALL
+from evcs.services.web.login_auth import CSRF_HEADER, FOR_ALL
 from tests.system_under_test import System, eventually
-from tests.web import test_doors, test_registry_doors
+from tests.web import test_login_auth, test_registry_login
 from tests.web.stage import page_token
 
 ELSEWHERE = "127.0.0.2"
@@ -280,8 +280,8 @@ def test_from_elsewhere_only_the_operator_may_look(secured: System) -> None:
 
 def test_no_route_shows_anything_to_others(secured: System) -> None:
     """Every route of both apps: without a token a look is refused, people are told the way in."""
-    routes = [(secured.web_port, path) for path in test_doors.READING]
-    routes += [(secured.registry_port, path) for path in test_registry_doors.READING]
+    routes = [(secured.web_port, path) for path in test_login_auth.READING]
+    routes += [(secured.registry_port, path) for path in test_registry_login.READING]
     assert len(routes) > 15
     for port, path in routes:
         if path.startswith(FOR_ALL):

@@ -15,14 +15,12 @@ class FakeBus:
         self.dropped = 0
         self.connected = True
 
-    def say(self, message: Any) -> bool:
-        """Keep a message."""
-        self.said.append(message)
+    def publish(self, what: Any) -> bool:
+        """Keep a message, or what a publication says."""
+        if isinstance(what, topics.Publication):
+            what = topics.decode(what.topic, what.payload)
+        self.said.append(what)
         return True
-
-    def publish(self, publication: topics.Publication) -> bool:
-        """Keep what a publication says."""
-        return self.say(topics.decode(publication.topic, publication.payload))
 
     def taken(self) -> list[Any]:
         """What was said since the last call."""

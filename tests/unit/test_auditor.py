@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from evcs.adapters.broker_log import BrokerLines
-from evcs.adapters.followed_log import FollowedLog
 from evcs.adapters.ledger import Ledger, LedgerReader
+from evcs.adapters.log_tailer import LogTailer
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core.errors import EvcsError
 from evcs.services.central.auditor import Auditor, Sources
@@ -52,7 +52,7 @@ class Central:
         self.now = 0.0
         self.entries = Entries(self.outbox, lambda: self.now)
         self.auditor = Auditor(self.outbox, self.entries, self.ledger.noted(), Sources(
-            lambda place: FollowedLog(log, BrokerLines(log).take, place),
+            lambda cursor: LogTailer(log, BrokerLines(log).parse_line, cursor),
             {"web": reader(folder / "web")},
         ))  # fmt: skip
 

@@ -14,7 +14,7 @@ from evcs.adapters.ledger import Ledger
 from evcs.adapters.mqtt import Connected, Received
 from evcs.core import messages as m
 from evcs.core.audit import AuditEntry
-from evcs.services.central.keeping import Keeping
+from evcs.services.central.retention import Retention
 from evcs.services.central.service import Central
 from tests.unit.fakes import FakeBus
 
@@ -132,7 +132,7 @@ def test_a_cp_whose_deletion_was_missed_is_forgotten(stage: Stage) -> None:
     stage.central.handle([Connected()])
     stage.hears(m.EngineStatus(CP, True, "e1"), BIRTH)
     said = stage.hears(DESIRED, m.ServiceStatus("registry", True, "r", "1"))
-    assert m.Cleared(m.JudgedState, {"cp": "CP-2"}) in said
+    assert m.Cleared(m.CpState, {"cp": "CP-2"}) in said
     assert [cp.id for cp in stage.central.cps()] == [CP]
 
 
@@ -191,7 +191,7 @@ def test_a_driver_who_ends_and_is_forgotten_in_one_batch_is_told_to_wait(stage: 
 
 def test_what_is_old_is_dropped_at_the_start_and_each_day(stage: Stage) -> None:
     wall = {"now": ""}
-    keeping = Keeping(stage.ledger, 30, 0, lambda: wall["now"])
+    retention = Retention(stage.ledger, 30, 0, lambda: wall["now"])
     first = stage.begin()
     stage.hears(m.SessionEvent(CP, "ended", first, 9, 1500, "completed"))
     ended = stage.ledger.session(first)
@@ -201,22 +201,22 @@ def test_what_is_old_is_dropped_at_the_start_and_each_day(stage: Stage) -> None:
     later = ended._replace(session_id="S2", started_at=old, ended_at=old)
     stage.ledger.commit([later], [], [])
     wall["now"] = "2019-01-01T00:00:00.000Z"  # a clock that fell back: nothing is old
-    keeping.look(0.0)
+    retention.look(0.0)
     assert stage.ledger.session("S2") is not None
     wall["now"] = ended.ended_at
-    keeping.look(10.0)
+    retention.look(10.0)
     assert stage.ledger.session("S2") is not None, "not before the next day"
-    keeping.look(86_400.0)
+    retention.look(86_400.0)
     assert stage.ledger.session("S2") is None
     assert stage.ledger.session(first) is not None
     assert stage.audited("drop") == ["1 sessions, 0 entries of the audit"]
 
 
 def test_nothing_is_dropped_unless_it_is_set(stage: Stage) -> None:
-    keeping = Keeping(stage.ledger, 0, 0, lambda: "2999-01-01T00:00:00.000Z")
+    retention = Retention(stage.ledger, 0, 0, lambda: "2999-01-01T00:00:00.000Z")
     old = "2020-01-01T00:00:00.000Z"
     stage.ledger.commit([], [], [AuditEntry(old, "central", "x", None, "ok", "")])
-    keeping.look(0.0)
+    retention.look(0.0)
     assert stage.audited("x") == [""]
 
 
@@ -268,7 +268,7 @@ def _states(said: list[Any]) -> list[int]:
     return [
         one.session.energy_wh
         for one in said
-        if isinstance(one, m.JudgedState) and one.session is not None
+        if isinstance(one, m.CpState) and one.session is not None
     ]
 
 

@@ -121,7 +121,7 @@ class Sessions(RuleBasedStateMachine):
         self.collect()
 
     @rule(verb=st.sampled_from(["unplug", "fault", "clear"]))
-    def by_hand(self, verb: str) -> None:
+    def simulate(self, verb: str) -> None:
         self.engine.handle([Received(m.Command(CP, verb, "hand"), False)])
         self.collect()
 
@@ -249,7 +249,7 @@ class Sessions(RuleBasedStateMachine):
 
     def all_comes_right_once_messages_flow(self) -> None:
         self.deliver_all()
-        self.by_hand("clear")
+        self.simulate("clear")
         for _ in range(400):
             if not self.central.sessions.open and self.retained and not self.retained.session_id:
                 break

@@ -252,9 +252,10 @@ def test_random_bytes_are_never_more_than_unreadable(payload: bytes, template: s
 def test_each_identity_writes_only_below_its_own_name() -> None:
     """The contract's one rule of access, held against every message's topic."""
     speaks = {
-        m.DesiredCp: "registry", m.Applied: "manager/main", m.EngineStatus: "cp/CP-1/engine",
+        m.DesiredCp: "registry", m.ReconcileReport: "manager/main",
+        m.EngineStatus: "cp/CP-1/engine",
         m.MonitorStatus: "cp/CP-1/monitor", m.Meter: "cp/CP-1/engine",
-        m.SessionEvent: "cp/CP-1/engine", m.Reply: "cp/CP-1/engine", m.JudgedState: "central",
+        m.SessionEvent: "cp/CP-1/engine", m.Reply: "cp/CP-1/engine", m.CpState: "central",
         m.Command: "central", m.DriverRequest: "driver/A", m.OperatorRequest: "web",
         m.DriverEvent: "central", m.OperatorEvent: "central", m.Summary: "central",
         m.Flood: "central",

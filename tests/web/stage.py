@@ -160,7 +160,7 @@ class Stage:
     def births(self) -> None:
         """All services say that they are there; the Registry, as always, after its list."""
         for service in ("manager/main", "central", "registry"):
-            self.voice(service).say(m.ServiceStatus(service, True, f"boot-{service}", "0.1.0"))
+            self.voice(service).publish(m.ServiceStatus(service, True, f"boot-{service}", "0.1.0"))
 
     def wants(self, cp: str, **fields: Any) -> m.DesiredCp:
         """The Registry's word on a CP, and that the CP Manager did it."""
@@ -168,20 +168,20 @@ class Stage:
         wanted = m.DesiredCp(
             cp, cp, "in", "0.30", 22_000, "", "main", False, False, self._revision
         )._replace(**fields)
-        self.voice("registry").say(wanted)
-        self.voice("manager/main").say(m.Applied("main", cp, True, self._revision))
+        self.voice("registry").publish(wanted)
+        self.voice("manager/main").publish(m.ReconcileReport("main", cp, True, self._revision))
         return wanted
 
     def judges(self, cp: str, state: str, reason: str = "", **session: Any) -> None:
         """Central's word on a CP; with fields of a session, it is supplying."""
         view = m.SessionView(**session) if session else None
-        self.voice("central").say(
-            m.JudgedState(cp, state, reason, SINCE, OCPP_STATUS[state], view, self._revision)
+        self.voice("central").publish(
+            m.CpState(cp, state, reason, SINCE, OCPP_STATUS[state], view, self._revision)
         )
 
     def observes(self, cp: str) -> None:
         """That a CP's Engine is there; the Registry may write what is the Engine's to say."""
-        self.voice("registry").say(m.EngineStatus(cp, True, f"boot-{cp}"))
+        self.voice("registry").publish(m.EngineStatus(cp, True, f"boot-{cp}"))
 
     def get(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
         """One request to web. A body is sent as JSON; header names are given with _ for -."""

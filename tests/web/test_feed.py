@@ -11,7 +11,7 @@ from evcs.core import messages as m
 from evcs.core.errors import Unreachable
 from evcs.services.web import feed as feeds
 from evcs.services.web.feed import Feed
-from tests.web.test_fleet import fleet, judged, wanted
+from tests.web.test_snapshot import fleet, judged, wanted
 
 
 def events(data: bytes) -> list[tuple[str, Any]]:

@@ -9,8 +9,8 @@ from evcs.services.web.history import SECONDS, History
 SESSION = m.SessionView("s", "ALICE", 100, 20_000, "0.03")
 
 
-def judged(state: str, session: m.SessionView | None = None, reason: str = "") -> m.JudgedState:
-    return m.JudgedState("A", state, reason, "then", "x", session, 1)
+def judged(state: str, session: m.SessionView | None = None, reason: str = "") -> m.CpState:
+    return m.CpState("A", state, reason, "then", "x", session, 1)
 
 
 def test_a_trace_keeps_ten_minutes() -> None:

@@ -11,7 +11,7 @@ from bottle import Bottle
 
 from evcs.adapters.spool import Spool
 from evcs.services.registry import http
-from tests.web.test_doors import app
+from tests.web.test_login_auth import app
 
 FILE = Path(__file__).resolve().parents[2] / "openapi.yaml"
 #: Pages and their files are no interface.

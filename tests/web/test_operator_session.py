@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from evcs.adapters.session_file import SessionFile
 from evcs.adapters.spool import Spool
 from evcs.core.errors import Denied
-from evcs.services.web.doors import MAX_SESSIONS, SESSION_S, Doors
+from evcs.services.web.login_auth import MAX_SESSIONS, SESSION_S, LoginAuth
 from tests.web.stage import Answer, Stage
 
 
@@ -37,30 +37,30 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def doors(clock: Clock, path: Path) -> Callable[..., Doors]:
-    """Doors as a web process has them that starts now."""
+def doors(clock: Clock, path: Path) -> Callable[..., LoginAuth]:
+    """LoginAuth as a web process has them that starts now."""
 
-    def make(token: str = "the token", **more: Any) -> Doors:
+    def make(token: str = "the token", **more: Any) -> LoginAuth:
         spool = Spool.open(path.with_name("web"))
-        return Doors(
+        return LoginAuth(
             lambda: token, 1, SessionFile(path), spool, clock, clock, lambda _: None, **more
         )
 
     return make
 
 
-def enter(doors: Doors) -> str:
+def enter(doors: LoginAuth) -> str:
     """A session's cookie, as a browser would send it."""
     return set_cookie(doors).partition(";")[0]
 
 
-def set_cookie(doors: Doors) -> str:
+def set_cookie(doors: LoginAuth) -> str:
     answer = HTTPResponse()
     doors.set_cookie(doors.enter(doors.new_link()), answer)
     return str(dict(answer.headerlist)["Set-Cookie"])
 
 
-def opens(doors: Doors, cookie: str) -> bool:
+def opens(doors: LoginAuth, cookie: str) -> bool:
     request.bind(environ(cookie))
     return doors.session() is not None
 
@@ -78,7 +78,7 @@ def _a_request() -> None:
     request.bind(environ(""))
 
 
-def test_a_link_ends_after_a_minute(doors: Callable[..., Doors], clock: Clock) -> None:
+def test_a_link_ends_after_a_minute(doors: Callable[..., LoginAuth], clock: Clock) -> None:
     made = doors()
     link = made.new_link()
     clock.now += 61
@@ -86,7 +86,7 @@ def test_a_link_ends_after_a_minute(doors: Callable[..., Doors], clock: Clock) -
         made.enter(link)
 
 
-def test_it_ends_after_half_a_day(doors: Callable[..., Doors], clock: Clock) -> None:
+def test_it_ends_after_half_a_day(doors: Callable[..., LoginAuth], clock: Clock) -> None:
     made = doors()
     cookie = enter(made)
     clock.now += SESSION_S - 1
@@ -96,7 +96,9 @@ def test_it_ends_after_half_a_day(doors: Callable[..., Doors], clock: Clock) -> 
     assert not opens(doors(), cookie)
 
 
-def test_its_number_is_bounded_and_the_oldest_goes(doors: Callable[..., Doors], path: Path) -> None:
+def test_its_number_is_bounded_and_the_oldest_goes(
+    doors: Callable[..., LoginAuth], path: Path
+) -> None:
     made = doors()
     cookies = [enter(made) for _ in range(MAX_SESSIONS + 1)]
     assert len(SessionFile(path).read()) == MAX_SESSIONS
@@ -104,18 +106,18 @@ def test_its_number_is_bounded_and_the_oldest_goes(doors: Callable[..., Doors], 
         assert [opens(here, cookie) for cookie in cookies] == [False] + [True] * MAX_SESSIONS
 
 
-def test_another_token_ends_every_session(doors: Callable[..., Doors]) -> None:
+def test_another_token_ends_every_session(doors: Callable[..., LoginAuth]) -> None:
     cookie = enter(doors())
     assert opens(doors(), cookie)
     assert not opens(doors("another token"), cookie)
 
 
-def test_the_cookie_can_be_kept_to_https(doors: Callable[..., Doors]) -> None:
+def test_the_cookie_can_be_kept_to_https(doors: Callable[..., LoginAuth]) -> None:
     for secure in (False, True):
         assert ("secure" in set_cookie(doors(secure=secure)).lower()) is secure
 
 
-def test_an_unreadable_file_is_no_session(doors: Callable[..., Doors], path: Path) -> None:
+def test_an_unreadable_file_is_no_session(doors: Callable[..., LoginAuth], path: Path) -> None:
     for content in (b"", b"\xff", b"[]", b"7", b"null", b'{"x": "y"}', b'{"x": []}', b"{" * 9):
         path.write_bytes(content)
         made = doors()
@@ -123,7 +125,7 @@ def test_an_unreadable_file_is_no_session(doors: Callable[..., Doors], path: Pat
 
 
 def test_on_a_disk_that_takes_nothing_an_ended_session_does_not_come_back(
-    doors: Callable[..., Doors], path: Path
+    doors: Callable[..., LoginAuth], path: Path
 ) -> None:
     made = doors()
     left, stays = enter(made), enter(made)

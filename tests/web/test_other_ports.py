@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web import test_doors
+from tests.web import test_login_auth
 from tests.web.stage import Stage, wait_for
 
 OPERATOR = ".who"
@@ -121,14 +121,14 @@ def test_the_cookie_that_it_gets_changes_nothing(registry: Stage, page: Page, th
     page.context.new_page().goto(thief.url)
     cookie = next(one for one in thief.cookies if f"evcs_operator_{registry.web_port}=" in one)
 
-    for path in test_doors.READING:
+    for path in test_login_auth.READING:
         if path != "/api/v1/events":
             assert token.encode() not in registry.get(path, Cookie=cookie).body, path
     assert registry.get("/api/v1/me", Cookie=cookie).json == {"operator": False}
     # Outside of a browser every header can be forged.
     forged = {"Origin": registry.url, "Sec_Fetch_Site": "same-origin"}
     session = cookie.partition("=")[2]
-    for method, path in test_doors.CHANGING:
+    for method, path in test_login_auth.CHANGING:
         for guess in ("", session, token[::-1]):
             answer = registry.get(path, method, {}, Cookie=cookie, X_CSRF_Token=guess, **forged)
             assert answer.status == 403, (method, path)

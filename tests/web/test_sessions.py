@@ -127,7 +127,7 @@ def test_what_is_being_typed_stays_as_the_page_is_drawn_anew(stage: Stage, page:
     field = page.get_by_role("textbox", name="CP")
     field.press_sequentially("TYPED-")
     gone = ServiceStatus("registry", False, "boot-registry")
-    stage.voice("registry").say(gone)
+    stage.voice("registry").publish(gone)
     expect(page.locator(".live")).to_have_text("Live, Registry away")
     expect(field).to_have_value("TYPED-")
     field.press_sequentially("1")

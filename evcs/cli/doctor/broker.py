@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from evcs.adapters import broker_connections, broker_listeners
 from evcs.cli.doctor import rules
+from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.doctor.live import NOT_RUNNING
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
-from evcs.cli.doctor.sight import Sight
 
 CHECK = "broker's room"
 
 
-def room(sight: Sight) -> Finding:
+def room(ctx: DoctorContext) -> Finding:
     """Connections on each TCP port, and files that it has open, against what it may have."""
-    pid = broker_connections.broker_pid(sight.home)
+    pid = broker_connections.broker_pid(ctx.home)
     if pid is None:
         return Finding(CHECK, OK, NOT_RUNNING)
     try:
         taken = {"open files": broker_connections.files(pid)}
-        bounds = broker_listeners.bounds(sight.home)
+        bounds = broker_listeners.bounds(ctx.home)
     except OSError as error:
         return Finding(CHECK, FAIL, f"can't be seen: {error}", "run evcs as the home's owner")
     there = broker_connections.count()

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import click
 
-from evcs.cli.common import Call, command, table, typed
+from evcs.cli.common import CommandContext, command, table, typed
 from evcs.cli.doctor import broker, home, live, machine
+from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
-from evcs.cli.doctor.sight import Sight
 from evcs.cli.terminal import style
 from evcs.core.errors import EvcsError, NotFound
 
-CHECKS: tuple[Callable[[Sight], Finding], ...] = (
+CHECKS: tuple[Callable[[DoctorContext], Finding], ...] = (
     *machine.CHECKS, *home.CHECKS, *live.CHECKS, *broker.CHECKS,
 )  # fmt: skip
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
@@ -24,42 +24,42 @@ def add_to(program: click.Group) -> None:
 
     @command(program)
     @click.option("--fix", is_flag=True, help="Also do what is safe, and look again.")
-    def doctor(call: Call, fix: bool) -> None:
+    def doctor(ctx: CommandContext, fix: bool) -> None:
         """Find out what is wrong with machine, home or system, and what to do about it."""
-        if not call.settings.home.path.is_dir():
-            raise NotFound(f"no home {call.settings.home.path}", "evcs up makes it")
-        found = examine(call)
-        fixed = [done for one in found if fix and one.fix for done in _mend(call, one, one.fix)]
+        if not ctx.settings.home.path.is_dir():
+            raise NotFound(f"no home {ctx.settings.home.path}", "evcs up makes it")
+        found = examine(ctx)
+        fixed = [done for one in found if fix and one.fix for done in _mend(ctx, one, one.fix)]
         if fixed:
-            found = examine(call)
+            found = examine(ctx)
         rows = [(style(one.level, fg=COLOURS[one.level]), one.check, one.text, one.remedy)
                 for one in found]  # fmt: skip
         told = {"checks": [one.to_json() for one in found], "fixed": fixed}
-        call.out.data(told, table(("", "CHECK", "FOUND", "NEXT STEP"), rows))
+        ctx.out.data(told, table(("", "CHECK", "FOUND", "NEXT STEP"), rows))
         if any(one.level == FAIL for one in found):
             raise SystemExit(1)
 
 
-def _mend(call: Call, one: Finding, fix: Callable[[], str]) -> list[str]:
+def _mend(ctx: CommandContext, one: Finding, fix: Callable[[], str]) -> list[str]:
     try:
         done = fix()
     except (EvcsError, OSError) as error:
-        call.out.say(f"{one.check}: could not be mended: {error}")
+        ctx.out.say(f"{one.check}: could not be mended: {error}")
         return []
-    call.out.say(f"{one.check}: {done}")
+    ctx.out.say(f"{one.check}: {done}")
     return [f"{one.check}: {done}"]
 
 
-def examine(call: Call) -> list[Finding]:
+def examine(ctx: CommandContext) -> list[Finding]:
     """Every check once, on one look."""
-    sight = Sight(call)
-    found = (_run(check, sight) for check in CHECKS)
+    look = DoctorContext(ctx)
+    found = (_run(check, look) for check in CHECKS)
     return [one._replace(remedy=typed(one.remedy)) for one in found]
 
 
-def _run(check: Callable[[Sight], Finding], sight: Sight) -> Finding:
+def _run(check: Callable[[DoctorContext], Finding], ctx: DoctorContext) -> Finding:
     try:
-        return check(sight)
+        return check(ctx)
     except EvcsError as error:
         return Finding(check.__name__, FAIL, error.message, error.hint)
     except OSError as error:

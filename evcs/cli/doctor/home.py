@@ -11,20 +11,20 @@ from evcs.adapters import certificates, ledger_mark, ledger_schema, secret_files
 from evcs.adapters.section_files import SectionFiles
 from evcs.cli.check import accounts
 from evcs.cli.doctor import rules
+from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding, some
-from evcs.cli.doctor.sight import Sight
 from evcs.cli.tls import make, wanted_names
 from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.sections import ROLES
 
 
-def store(sight: Sight) -> Finding:
+def store(ctx: DoctorContext) -> Finding:
     """The Registry's file and its copy."""
-    found, bad = sight.stored
+    found, bad = ctx.stored
     names = some(f"{path.name} {wrong}" for path, wrong in bad.items())
     if found is None and bad:
         return Finding("store", FAIL, names, RESTORE)
-    if found is None and secret_files.names(sight.home, "cp"):
+    if found is None and secret_files.names(ctx.home, "cp"):
         return Finding(
             "store", FAIL, "registry.json and its copy are gone, but CPs have secrets",
             f"{RESTORE}; or remove data/secrets/cp and driver to start empty",
@@ -36,9 +36,9 @@ def store(sight: Sight) -> Finding:
     return Finding("store", OK, f"CPs: {len(found.cps)}, drivers: {len(found.drivers)}")
 
 
-def ledger(sight: Sight) -> Finding:
+def ledger(ctx: DoctorContext) -> Finding:
     """SQLite's own check of the ledger."""
-    path = sight.home.ledger_db
+    path = ctx.home.ledger_db
     if not path.exists():
         ledger_mark.check(path)
         return Finding("ledger", OK, "none yet")
@@ -58,31 +58,31 @@ def ledger(sight: Sight) -> Finding:
     return Finding("ledger", OK, f"whole, {count} sessions")
 
 
-def sections(sight: Sight) -> Finding:
+def sections(ctx: DoctorContext) -> Finding:
     """Files in conf/supervisord.d that no CP explains, and those that were set aside."""
-    files = SectionFiles(sight.home.sections)
-    odd = files.misfits()
-    foreign = [path for path in odd if path.stem not in sight.cps]
+    files = SectionFiles(ctx.home.sections)
+    odd = files.unexpected()
+    foreign = [path for path in odd if path.stem not in ctx.cps]
 
     def fix() -> str:
-        goals = [files.set_aside(path).name for path in foreign]
+        goals = [files.quarantine(path).name for path in foreign]
         return f"set aside: {', '.join(goals)}"
 
     if odd:
         text = f"not as they should be: {some(path.name for path in odd)}"
         remedy = "evcs doctor --fix sets aside what is foreign; the CP Manager writes its own"
         return Finding("section files", FAIL, text, remedy, fix if foreign else None)
-    broken = sorted(sight.home.sections.glob("*.broken*"))
+    broken = sorted(ctx.home.sections.glob("*.broken*"))
     if broken:
         text = f"set aside earlier: {some(path.name for path in broken)}"
-        remedy = f"look at them, then remove them from {sight.home.sections}"
+        remedy = f"look at them, then remove them from {ctx.home.sections}"
         return Finding("section files", WARN, text, remedy)
     return Finding("section files", OK, "none but the CP Manager's")
 
 
-def secrets(sight: Sight) -> Finding:
+def secrets(ctx: DoctorContext) -> Finding:
     """Modes: nobody but the owner may read a secret."""
-    home = sight.home
+    home = ctx.home
     top = home.data / "secrets"
     wanted = {path: 0o700 for path in (home.data, home.run, top) if path.is_dir()}
     for path in sorted(top.rglob("*")) if top.is_dir() else []:
@@ -114,20 +114,20 @@ def _below(top: Path, path: Path) -> str:
     return str(path.relative_to(top)) if path.is_relative_to(top) else path.name
 
 
-def identities(sight: Sight) -> Finding:
+def identities(ctx: DoctorContext) -> Finding:
     """Store = secrets = accounts at the broker, as the files have them."""
-    home = sight.home
-    if sight.stored[0] is None:
+    home = ctx.home
+    if ctx.stored[0] is None:
         return Finding("identities", OK, "none yet")
-    known = {f"cp/{one.id}/{role}" for one in sight.cps.values() if not one.revoked
+    known = {f"cp/{one.id}/{role}" for one in ctx.cps.values() if not one.revoked
              for role in ROLES}  # fmt: skip
-    known |= {f"driver/{driver}" for driver in sight.stored[0].drivers}
+    known |= {f"driver/{driver}" for driver in ctx.stored[0].drivers}
     known |= set(secret_files.SERVICES)
     there = {f"cp/{cp}/{role}" for cp in secret_files.names(home, "cp") for role in ROLES
              if home.secret(f"cp/{cp}/{role}").exists()}  # fmt: skip
     there |= {f"driver/{driver}" for driver in secret_files.names(home, "driver")}
     there |= {name for name in secret_files.SERVICES if home.secret(name).exists()}
-    revoked = {f"cp/{one.id}/{role}" for one in sight.cps.values() if one.revoked
+    revoked = {f"cp/{one.id}/{role}" for one in ctx.cps.values() if one.revoked
                for role in ROLES}  # fmt: skip
     may_speak = accounts(home)
     wrong = {
@@ -139,7 +139,7 @@ def identities(sight: Sight) -> Finding:
     told = [f"{what}: {some(sorted(names))}" for what, names in wrong.items() if names]
     if told:
         return Finding("identities", FAIL, "; ".join(told), "evcs restart puts them right")
-    elsewhere = {one.id: one for one in sight.cps.values() if one.host != sight.settings.host}
+    elsewhere = {one.id: one for one in ctx.cps.values() if one.host != ctx.settings.host}
     if alive := sorted(cp for cp, one in elsewhere.items() if not one.deleted):
         text = f"of hosts that this system does not have: {some(alive)}"
         return Finding("identities", FAIL, text, f"evcs-cp delete {alive[0]}, and create it here")
@@ -149,12 +149,12 @@ def identities(sight: Sight) -> Finding:
     return Finding("identities", OK, f"{len(known)}, each with its secret and account")
 
 
-def journals(sight: Sight) -> Finding:
+def journals(ctx: DoctorContext) -> Finding:
     """What an Engine holds of a supply, of CPs that are gone."""
-    if sight.stored[0] is None:
+    if ctx.stored[0] is None:
         return Finding("journals", OK, "none yet")
-    found = sorted((sight.home.data / "journals").glob("*.jsonl"))
-    nobodys = [path.name for path in found if path.stem not in sight.cps]
+    found = sorted((ctx.home.data / "journals").glob("*.jsonl"))
+    nobodys = [path.name for path in found if path.stem not in ctx.cps]
     if nobodys:
         text = f"of no CP: {some(nobodys)}"
         remedy = "evcs sessions shows whether its session is settled; if so, remove the file"
@@ -162,31 +162,31 @@ def journals(sight: Sight) -> Finding:
     return Finding("journals", OK, f"{len(found)}, each of a CP")
 
 
-def certificate(sight: Sight) -> Finding:
+def certificate(ctx: DoctorContext) -> Finding:
     """The certificates that listeners beyond this machine need."""
-    path, check = certificates.server(sight.home), "certificates"
+    path, check = certificates.server(ctx.home), "certificates"
     if not path.exists():
-        if sight.settings.needs_certificate:
+        if ctx.settings.needs_certificate:
             return Finding(check, FAIL, "none, and the settings ask for TLS", "evcs tls init")
         return Finding(check, OK, "none needed: all listeners are on this machine")
     try:
-        found = certificates.read_server(sight.home)
+        found = certificates.read_server(ctx.home)
     except EvcsError as error:
         return Finding(check, FAIL, error.message, error.hint)
-    if not certificates.is_of_authority(sight.home):
-        text = f"{path.name} is not of the CA in {sight.home.ca}, so clients refuse it"
+    if not certificates.is_of_authority(ctx.home):
+        text = f"{path.name} is not of the CA in {ctx.home.ca}, so clients refuse it"
         return Finding(check, FAIL, text, "evcs tls init --renew")
-    missing = wanted_names(sight.settings) - found.names
+    missing = wanted_names(ctx.settings) - found.names
     if missing:
         text = f"not for {some(sorted(missing))}, as the settings have it"
         return Finding(check, FAIL, text, "evcs tls init")
 
     def fix() -> str:
-        renewed, _ = make(sight.settings, wanted_names(sight.settings), False)
+        renewed, _ = make(ctx.settings, wanted_names(ctx.settings), False)
         return f"renewed, until {renewed.ends_at:%Y-%m-%d}"
 
     now = datetime.now(UTC)
-    authority = rules.certificate("the CA's certificate", certificates.read(sight.home.ca), now)
+    authority = rules.certificate("the CA's certificate", certificates.read(ctx.home.ca), now)
     if authority.level != OK:
         remedy = "remove data/tls and data/secrets/tls; evcs tls init; hand out the new ca.crt"
         return authority._replace(remedy=remedy)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from evcs.adapters import home_processes
 from evcs.adapters.supervisord import Supervisord, supervisord_pid
-from evcs.cli import fleet, supervision
+from evcs.cli import cp_changes, supervision
+from evcs.cli.bus_probe import BusProbe
 from evcs.cli.check import differences
 from evcs.cli.doctor import rules
+from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
-from evcs.cli.doctor.sight import Sight
-from evcs.cli.observer import Observer
 from evcs.cli.operator import ask_operator
 from evcs.core import topics
 from evcs.core.errors import EvcsError, NotFound
@@ -26,27 +26,27 @@ NOT_RUNNING = "the system doesn't run"
 SAID_ONCE = frozenset({"request", "event", "meter", "session", "reply", "cmd"})
 
 
-def system(sight: Sight) -> Finding:
+def system(ctx: DoctorContext) -> Finding:
     """supervisord, and whether it answers."""
-    if sight.pid is None:
+    if ctx.pid is None:
         return Finding("system", WARN, NOT_RUNNING, "evcs up")
     try:
-        Supervisord(sight.home.supervisor_socket).pid()
+        Supervisord(ctx.home.supervisor_socket).pid()
     except EvcsError as error:
-        text = f"supervisord (pid {sight.pid}): {error.message}"
-        return Finding("system", FAIL, text, f"kill -9 {sight.pid} ends all of it; then: evcs up")
-    return Finding("system", OK, f"runs, supervisord is pid {sight.pid}")
+        text = f"supervisord (pid {ctx.pid}): {error.message}"
+        return Finding("system", FAIL, text, f"kill -9 {ctx.pid} ends all of it; then: evcs up")
+    return Finding("system", OK, f"runs, supervisord is pid {ctx.pid}")
 
 
-def services(sight: Sight) -> Finding:
+def services(ctx: DoctorContext) -> Finding:
     """The programs that stand beside the CPs."""
-    if sight.pid is None:
+    if ctx.pid is None:
         return Finding("services", OK, NOT_RUNNING)
-    up = {p.group for p in sight.processes if p.state in ("RUNNING", "STARTING")}
+    up = {p.group for p in ctx.processes if p.state in ("RUNNING", "STARTING")}
     missing = sorted(RESERVED - up)
 
     def fix() -> str:
-        supervision.start(sight.settings, lambda _: None)
+        supervision.start(ctx.settings, lambda _: None)
         return f"started again: {', '.join(missing)}"
 
     if missing:
@@ -55,12 +55,12 @@ def services(sight: Sight) -> Finding:
     return Finding("services", OK, f"{len(RESERVED)} run")
 
 
-def doubles(sight: Sight) -> Finding:
+def doubles(ctx: DoctorContext) -> Finding:
     """Processes of this home that its supervisord doesn't know."""
-    strays = _strays(sight)
+    strays = _strays(ctx)
 
     def fix() -> str:
-        ended = {pid: who for pid, who in _strays(sight).items() if pid in strays}
+        ended = {pid: who for pid, who in _strays(ctx).items() if pid in strays}
         for pid in ended:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -73,14 +73,14 @@ def doubles(sight: Sight) -> Finding:
     return Finding("orphans and doubles", OK, "none")
 
 
-def _strays(sight: Sight) -> dict[int, str]:
+def _strays(ctx: DoctorContext) -> dict[int, str]:
     """Pid -> role of the processes that play one in this home and are no child of supervisord.
 
     By their parent rather than by supervisord's list, which is old as soon as it is read.
     """
-    top = supervisord_pid(sight.home)
+    top = supervisord_pid(ctx.home)
     found = {}
-    for pid in home_processes.pids(sight.home.path):
+    for pid in home_processes.pids(ctx.home.path):
         with contextlib.suppress(OSError):
             who = _role(home_processes.words(pid))
             state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
@@ -102,37 +102,37 @@ def _role(words: list[str]) -> str | None:
     return tail[1] if tail[1] in RESERVED else None
 
 
-def broker(sight: Sight) -> Finding:
+def broker(ctx: DoctorContext) -> Finding:
     """A request to Central through the broker, and its answer back."""
-    if sight.pid is None:
+    if ctx.pid is None:
         return Finding("bus", OK, NOT_RUNNING)
     started = time.monotonic()
     try:
-        ask_operator(sight.call, "ping")
+        ask_operator(ctx.command, "ping")
     except EvcsError as error:
         return Finding("bus", FAIL, error.message, error.hint)
     took_ms = (time.monotonic() - started) * 1000
     return Finding("bus", OK, f"Central answered through the broker in {took_ms:.0f} ms")
 
 
-def retained(sight: Sight) -> Finding:
+def retained(ctx: DoctorContext) -> Finding:
     """What the broker keeps of CPs and drivers that the Registry doesn't know."""
-    if sight.pid is None:
+    if ctx.pid is None:
         return Finding("retained messages", OK, NOT_RUNNING)
-    nobodys = sorted(topic for topic in sight.retained if _of_nobody(sight, topic))
+    nobodys = sorted(topic for topic in ctx.retained if _of_nobody(ctx, topic))
 
     def fix() -> str:
-        cleared = [topic for topic in nobodys if _clear(sight, topic)]
+        cleared = [topic for topic in nobodys if _clear(ctx, topic)]
         return f"taken away: {rules.some(cleared)}"
 
     if nobodys:
         text = f"of nobody: {rules.some(nobodys)}"
         remedy = "evcs doctor --fix takes them away"
         return Finding("retained messages", WARN, text, remedy, fix)
-    return Finding("retained messages", OK, f"{len(sight.retained)}, each of somebody")
+    return Finding("retained messages", OK, f"{len(ctx.retained)}, each of somebody")
 
 
-def _of_nobody(sight: Sight, topic: str) -> bool:
+def _of_nobody(ctx: DoctorContext, topic: str) -> bool:
     levels = topic.split("/")[2:]
     if levels[-1] in SAID_ONCE:
         return True
@@ -141,7 +141,7 @@ def _of_nobody(sight: Sight, topic: str) -> bool:
         if not is_id(cp):
             return True
         try:
-            return cp not in sight.cps and not sight.call.registry.cp(cp)
+            return cp not in ctx.cps and not ctx.command.registry.cp(cp)
         except NotFound:
             return True
         except EvcsError:
@@ -153,7 +153,7 @@ def _of_nobody(sight: Sight, topic: str) -> bool:
     return False
 
 
-def _clear(sight: Sight, topic: str) -> bool:
+def _clear(ctx: DoctorContext, topic: str) -> bool:
     """Take a message away in the name of the identity whose branch it is in."""
     levels = topic.removeprefix(topics.PREFIX).split("/")
     who = levels[0]
@@ -162,22 +162,22 @@ def _clear(sight: Sight, topic: str) -> bool:
     elif who in ("cp", "driver", "manager"):
         who = "/".join(levels[: 3 if who == "cp" else 2])
     try:
-        with Observer(sight.settings, [], who) as speaker:
+        with BusProbe(ctx.settings, [], who) as speaker:
             speaker.publish(topics.Publication(topic, b"", 1, True))
     except EvcsError:
         return False
     return True
 
 
-def agreement(sight: Sight) -> Finding:
+def agreement(ctx: DoctorContext) -> Finding:
     """Registry = sections = identities = processes = what Central judges."""
-    if sight.pid is None:
+    if ctx.pid is None:
         return Finding("fleet", OK, NOT_RUNNING)
     try:
-        cps = fleet.read(sight.call)
+        cps = cp_changes.read(ctx.command)
     except EvcsError as error:
         return Finding("fleet", FAIL, error.message, error.hint)
-    found = differences(sight.home, cps, sight.processes, sight.settings.host)
+    found = differences(ctx.home, cps, ctx.processes, ctx.settings.host)
     if found:
         told = rules.some(f"{one['id']}: {one['difference']}" for one in found)
         return Finding("fleet", FAIL, told, f"{found[0]['remedy']}; all: evcs status --check")

@@ -14,16 +14,16 @@ from importlib import metadata
 from pathlib import Path
 
 from evcs import __version__
-from evcs.cli import prepare, room
+from evcs.cli import capacity, prepare
 from evcs.cli.doctor import rules
+from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
-from evcs.cli.doctor.sight import Sight
 from evcs.cli.ports import listener, listeners
 
 OLDEST_BROKER = (2, 0)
 
 
-def programs(sight: Sight) -> Finding:
+def programs(ctx: DoctorContext) -> Finding:
     """The programs we stand on, with their versions."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     found = {name: shutil.which(name, path=path) for name in ("mosquitto", "setpriv")}
@@ -41,21 +41,21 @@ def programs(sight: Sight) -> Finding:
     )
     if hit is None or (int(hit[1]), int(hit[2])) < OLDEST_BROKER:
         return Finding("versions", FAIL, text, "mosquitto 2.0 or newer is needed: run install.sh")
-    if sight.older:
-        text = f"{rules.some(sorted(sight.older))} still run another version than {__version__}"
+    if ctx.older:
+        text = f"{rules.some(sorted(ctx.older))} still run another version than {__version__}"
         return Finding("versions", WARN, text, "evcs restart")
     return Finding("versions", OK, text)
 
 
-def ports(sight: Sight) -> Finding:
+def ports(ctx: DoctorContext) -> Finding:
     """Our ports: ours if we run, free if not."""
-    ours = {process.pid for process in sight.processes if process.pid}
+    ours = {process.pid for process in ctx.processes if process.pid}
     wrong, missing = [], []
-    for _, _, port in listeners(sight.settings):
+    for _, _, port in listeners(ctx.settings):
         pid, who = listener(port)
         if who is not None and pid not in ours:
             wrong.append(f"{port} is held by {who}")
-        elif who is None and sight.pid is not None:
+        elif who is None and ctx.pid is not None:
             missing.append(str(port))
     if wrong:
         remedy = "end what holds it, or choose another: EVCS_MQTT_PORT, _WEB_PORT, _REGISTRY_PORT"
@@ -63,56 +63,56 @@ def ports(sight: Sight) -> Finding:
     if missing:
         text = f"nobody listens on {', '.join(missing)}"
         return Finding("ports", FAIL, text, "see: evcs status; are EVCS_..._PORT as at its start?")
-    return Finding("ports", OK, "ours" if sight.pid else "free")
+    return Finding("ports", OK, "ours" if ctx.pid else "free")
 
 
-def open_files(sight: Sight) -> Finding:
+def open_files(ctx: DoctorContext) -> Finding:
     """The running supervisord's limit, else what one may have."""
-    if sight.pid is not None:
-        limit, _ = resource.prlimit(sight.pid, resource.RLIMIT_NOFILE)
+    if ctx.pid is not None:
+        limit, _ = resource.prlimit(ctx.pid, resource.RLIMIT_NOFILE)
     else:
         _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return rules.open_files(limit, len(sight.cps), prepare.capacity)
+    return rules.open_files(limit, len(ctx.cps), prepare.capacity)
 
 
-def processes(sight: Sight) -> Finding:
+def processes(ctx: DoctorContext) -> Finding:
     """The user's limit and the control group's."""
-    soft, _ = resource.prlimit(sight.pid or os.getpid(), resource.RLIMIT_NPROC)
-    most = room.number(Path("/sys/fs/cgroup/pids.max"))
-    return rules.processes([soft] if most is None else [soft, most], len(sight.cps))
+    soft, _ = resource.prlimit(ctx.pid or os.getpid(), resource.RLIMIT_NPROC)
+    most = capacity.number(Path("/sys/fs/cgroup/pids.max"))
+    return rules.processes([soft] if most is None else [soft, most], len(ctx.cps))
 
 
-def memory(sight: Sight) -> Finding:
+def memory(ctx: DoctorContext) -> Finding:
     """What is free now, against the CPs that don't run yet."""
-    up = {process.group for process in sight.processes if process.pid}
-    waiting = sum(1 for cp in sight.cps if cp not in up)
-    return rules.memory(room.free_bytes(), waiting, sight.pid is not None)
+    up = {process.group for process in ctx.processes if process.pid}
+    waiting = sum(1 for cp in ctx.cps if cp not in up)
+    return rules.memory(capacity.free_bytes(), waiting, ctx.pid is not None)
 
 
-def disk(sight: Sight) -> Finding:
+def disk(ctx: DoctorContext) -> Finding:
     """Room where the home lies."""
-    found = os.statvfs(sight.home.path)
+    found = os.statvfs(ctx.home.path)
     inodes = found.f_favail if found.f_files else None
     return rules.disk(found.f_bavail * found.f_frsize, inodes)
 
 
-def clock(sight: Sight) -> Finding:
+def clock(ctx: DoctorContext) -> Finding:
     """The clock against the newest file that it stamped."""
     newest = 0.0
-    for path in (sight.home.registry_json, sight.home.ledger_db, sight.home.passwords):
+    for path in (ctx.home.registry_json, ctx.home.ledger_db, ctx.home.passwords):
         with contextlib.suppress(OSError):
             newest = max(newest, path.stat().st_mtime)
     return rules.clock(time.time(), newest)
 
 
-def owner(sight: Sight) -> Finding:
+def owner(ctx: DoctorContext) -> Finding:
     """Who runs this, and whose home it is."""
-    return rules.owner(os.geteuid(), sight.home.path.stat().st_uid)
+    return rules.owner(os.geteuid(), ctx.home.path.stat().st_uid)
 
 
-def writable(sight: Sight) -> Finding:
+def writable(ctx: DoctorContext) -> Finding:
     """Whether the home's folders can be written at all."""
-    home = sight.home
+    home = ctx.home
     folders = (home.path, home.path / "conf", home.sections, home.data, home.run, home.log)
     for folder in folders:
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from evcs.adapters.clock import timestamp
 from evcs.core import audit
 from evcs.core import charge_point as states
-from evcs.core.messages import NOTHING, JudgedState
+from evcs.core.messages import NOTHING, CpState
 from evcs.services.central.entries import Entries
 from evcs.services.central.outbox import Outbox
 
@@ -21,10 +21,10 @@ _log = logging.getLogger("evcs")
 
 
 class Log(Protocol):
-    """A log that is followed; adapters.followed_log has it."""
+    """A log that is followed; adapters.log_tailer has it."""
 
     @property
-    def place(self) -> str: ...
+    def cursor(self) -> str: ...
 
     def read(self) -> list[audit.AuditEntry]: ...
 
@@ -36,13 +36,13 @@ class Spool(Protocol):
 
     def read(self, name: str) -> list[audit.AuditEntry]: ...
 
-    def set_aside(self, name: str) -> object: ...
+    def quarantine(self, name: str) -> object: ...
 
     def cut(self, names: Sequence[str]) -> None: ...
 
 
 class Sources(NamedTuple):
-    """`broker`: follows the broker's log from a place on. `spools`: those of services, by name."""
+    """`broker`: follows the broker's log from a cursor on. `spools`: those of services, by name."""
 
     broker: Callable[[str], Log] | None = None
     spools: Mapping[str, Spool] = NOTHING
@@ -71,7 +71,7 @@ class Auditor:
             self._cut(spool, self._taken[name])
         self._expected = False
 
-    def judged(self, before: JudgedState | None, now: JudgedState) -> None:
+    def judged(self, before: CpState | None, now: CpState) -> None:
         """A CP breaks down, for another reason, or no longer: written at the next look."""
         self._audited.setdefault(now.cp, _fault(before))
         self._faults[now.cp] = _fault(now)
@@ -118,7 +118,7 @@ class Auditor:
         try:
             found = spool.read(name)
         except ValueError as error:
-            _log.error("for the audit, but not to be read: %s: %s", spool.set_aside(name), error)
+            _log.error("for the audit, but not to be read: %s: %s", spool.quarantine(name), error)
             return
         for one in found:
             self._outbox.audit_entry(one)
@@ -137,7 +137,7 @@ class Auditor:
         for one in found:
             self._entries.of(BROKER_LOG, one)
         if found:
-            self._outbox.note(BROKER_LOG, self._broker.place)
+            self._outbox.note(BROKER_LOG, self._broker.cursor)
 
 
 def _names(noted: str) -> list[str]:
@@ -149,7 +149,7 @@ def _names(noted: str) -> list[str]:
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
 
 
-def _fault(state: JudgedState | None) -> str:
+def _fault(state: CpState | None) -> str:
     """Why the CP is broken down; "" where it isn't."""
     if state is None or state.state != states.BROKEN_DOWN:
         return ""

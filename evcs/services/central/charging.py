@@ -72,7 +72,7 @@ class Charging:
         event = s.Metered(meter.seq, meter.energy_wh, meter.power_w)
         self._central.sessions.advance(session, event)
         self._read.add(session.session_id)
-        self._central.touch(meter.cp)
+        self._central.mark_dirty(meter.cp)
 
     def tell_progress(self, now: float) -> None:
         """What was read, for each session that goes on; what comes too soon is told later."""
@@ -109,7 +109,7 @@ class Charging:
             event = s.Ended(told.seq, told.energy_wh, reason, timestamp())
             after = self._central.sessions.advance(session, event)
             self._central.tell(command(after, s.Due("settled")))
-        self._central.touch(told.cp)
+        self._central.mark_dirty(told.cp)
 
     def on_reply(self, reply: m.Reply) -> bool:
         """An Engine's answer to a session's command; False where it is about something else."""
@@ -124,5 +124,5 @@ class Charging:
                 self._central.sessions.refused(session, reply.error or "no reason given")
         elif verb == "stop" and reply.error == "no_session":
             self._central.sessions.advance(session, s.Unknown(timestamp()))
-        self._central.touch(reply.cp)
+        self._central.mark_dirty(reply.cp)
         return True

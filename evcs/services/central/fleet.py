@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evcs.core import charge_point as states
-from evcs.core.messages import DesiredCp, EngineStatus, JudgedState, MonitorStatus, SessionView
+from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
 
 
 class Known(NamedTuple):
@@ -21,7 +21,7 @@ class Known(NamedTuple):
     monitor: MonitorStatus | None = None
     engine_lost_at: float | None = None
     monitor_lost_at: float | None = None
-    told: JudgedState | None = None
+    told: CpState | None = None
     told_at: float = 0.0
     tell_again: bool = False
     heard: frozenset[str] = frozenset()
@@ -30,13 +30,13 @@ class Known(NamedTuple):
 FIGURES_EVERY_S = 1.0
 
 
-def judged(known: Known, desired: DesiredCp, session: SessionView | None, at: str) -> JudgedState:
+def judged(known: Known, desired: DesiredCp, session: SessionView | None, at: str) -> CpState:
     """The present state; `since` stays while state and reason do."""
     view = states.View(desired, known.engine, known.monitor, session is not None)
     state, reason = states.judge(view)
     told = known.told
     same = told is not None and (told.state, told.reason) == (state, reason)
-    return JudgedState(
+    return CpState(
         cp=known.cp,
         state=state,
         reason=reason,
@@ -47,7 +47,7 @@ def judged(known: Known, desired: DesiredCp, session: SessionView | None, at: st
     )
 
 
-def to_be_told(known: Known, now: JudgedState, clock: float) -> bool:
+def to_be_told(known: Known, now: CpState, clock: float) -> bool:
     """A change of state goes out at once, live figures at most once a second."""
     told = known.told
     if known.tell_again:

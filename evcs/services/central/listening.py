@@ -21,9 +21,9 @@ _log = logging.getLogger("evcs")
 def subscriptions() -> list[topics.Subscription]:
     """What Central listens to; its own states, to take away those of CPs that are gone."""
     return [
-        topics.below("registry"),
-        topics.of_kind(m.JudgedState, own=False),
-        *(topics.of_kind(kind) for kind in STATES),
+        topics.subtree("registry"),
+        topics.filter_for(m.CpState, own=False),
+        *(topics.filter_for(kind) for kind in STATES),
         *(topics.never_kept(kind) for kind in NEVER_KEPT),
         topics.central_status(),
     ]

@@ -74,13 +74,13 @@ class Outbox:
         """Have a pseudonym written in a driver's place, in all that is settled or audited."""
         self._forgotten[driver] = pseudonym
 
-    def say(self, message: Message | topics.Publication) -> None:
+    def publish(self, message: Message | topics.Publication) -> None:
         """Have a message sent once all is written."""
         self._out.append(message)
 
-    def say_at_once(self, message: Message) -> None:
+    def publish_at_once(self, message: Message) -> None:
         """Send a message that rests on what is on disk already."""
-        self._bus.say(message)
+        self._bus.publish(message)
         crash_point("central.told")
 
     def flush(self) -> list[Session]:
@@ -90,10 +90,8 @@ class Outbox:
         for message in self._out:
             if self.failing and not self._stands_alone(message):
                 waiting.append(message)
-            elif isinstance(message, topics.Publication):
-                self._bus.publish(message)
             else:
-                self._bus.say(message)
+                self._bus.publish(message)
             crash_point("central.told")
         self._out = waiting
         return refused

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AT_ONCE = 5
 #: Of pages, and of commands whose Engine has not replied; the oldest give way.
 MOST_WAITING = 1_000
-BY_HAND = frozenset({"plug", "unplug", "fault", "clear"})
+SIMULATE = frozenset({"plug", "unplug", "fault", "clear"})
 
 
 class Requests:
@@ -63,10 +63,10 @@ class Requests:
             self._close(asked)
         elif asked.verb == "forget":
             self._forget(asked)
-        elif asked.verb in BY_HAND:
-            self._by_hand(asked)
+        elif asked.verb in SIMULATE:
+            self._simulate(asked)
         elif asked.verb == "ping":
-            self._outbox.say(m.OperatorEvent(asked.asker, "answer", asked.id, True))
+            self._outbox.publish(m.OperatorEvent(asked.asker, "answer", asked.id, True))
         else:
             self._tell(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
 
@@ -147,11 +147,11 @@ class Requests:
         }
 
     def _answer(self, asked: m.DriverRequest, body: dict[str, Any]) -> None:
-        self._outbox.say(m.DriverEvent(asked.driver, "answer", asked.id, None, body))
+        self._outbox.publish(m.DriverEvent(asked.driver, "answer", asked.id, None, body))
 
     def _deny(self, asked: m.DriverRequest, code: str, reason: str) -> None:
         body: dict[str, object] = {"code": code, "reason": reason, "cp": asked.cp}
-        self._outbox.say(m.DriverEvent(asked.driver, "denied", asked.id, None, body))
+        self._outbox.publish(m.DriverEvent(asked.driver, "denied", asked.id, None, body))
         who = f"driver/{asked.driver}"
         self._central.entries.add(who, asked.verb[:40], asked.cp, "denied", reason)
 
@@ -167,7 +167,7 @@ class Requests:
             self._tell(asked, "conflict" if found else "not_found", text)
             return
         after = self._central.sessions.advance(session, s.Closed("closed", timestamp()))
-        self._central.touch(after.cp)
+        self._central.mark_dirty(after.cp)
         self._central.tell_due(after)
         self._tell(asked, None, "", {"session": to_json(after)})
 
@@ -191,7 +191,7 @@ class Requests:
             self._outbox.forget_driver(driver, pseudonym)
             self._tell(asked, None, "", {"driver": pseudonym})
 
-    def _by_hand(self, asked: m.OperatorRequest) -> None:
+    def _simulate(self, asked: m.OperatorRequest) -> None:
         known = self._central.fleet.get(asked.cp or "")
         if known is None:
             self._tell(asked, "not_found", f"no CP {asked.cp}")
@@ -210,7 +210,7 @@ class Requests:
         body: dict[str, object] | None = None,
     ) -> None:  # fmt: skip
         who = asked.asker
-        self._outbox.say(
+        self._outbox.publish(
             m.OperatorEvent(who, "answer", asked.id, code is None, code,
                             {"message": text, **(body or {})})
         )  # fmt: skip

@@ -16,11 +16,11 @@ from evcs.services.central import fleet
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
 from evcs.services.central.charging import Charging
 from evcs.services.central.entries import Entries
-from evcs.services.central.judging import Judging
 from evcs.services.central.listening import Strays
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.requests import Requests
 from evcs.services.central.sessions import Sessions
+from evcs.services.central.state_publisher import StatePublisher
 
 TICK_S = 0.5
 REPEAT_EVERY_S = 5.0
@@ -43,7 +43,7 @@ class Central:
         self._requests = Requests(self, ledger, self._outbox)
         self._auditor = Auditor(self._outbox, self.entries, ledger.noted(), sources)
         self._charging = Charging(self, self._outbox)
-        self.judging = Judging(self, self._outbox, self._auditor)
+        self.judging = StatePublisher(self, self._outbox, self._auditor)
         self.connected_at = clock()
         self._strays = Strays()
         self._ready = False
@@ -56,7 +56,7 @@ class Central:
             m.Meter: self._charging.on_meter,
             m.SessionEvent: self._charging.on_session,
             m.Reply: self._on_reply,
-            m.JudgedState: self._on_own_state,
+            m.CpState: self._on_own_state,
             m.Cleared: self._on_cleared,
             m.ServiceStatus: self._on_own_birth,
             m.Flood: self._on_flood,
@@ -120,16 +120,16 @@ class Central:
 
     def tell(self, cmd: m.Command) -> None:
         """Send a command to an Engine, once all is written."""
-        self._outbox.say(cmd)
+        self._outbox.publish(cmd)
 
-    def touch(self, cp: str) -> None:
+    def mark_dirty(self, cp: str) -> None:
         """Have the CP judged at the end of this batch."""
-        self.judging.touch(cp)
+        self.judging.mark_dirty(cp)
 
     def stop_session(self, session: s.Session, reason: str) -> None:
         """End a session for a reason; told to its Engine now, or when that is back."""
         self.tell_due(self.sessions.advance(session, s.Stop(reason)))
-        self.touch(session.cp)
+        self.mark_dirty(session.cp)
 
     def take_up_spools(self) -> None:
         """Have in this batch's transaction what other services have for the audit."""
@@ -151,7 +151,7 @@ class Central:
         for cp, known in self.fleet.items():
             self.fleet[cp] = known._replace(tell_again=True, heard=frozenset())
         self.judging.begin_anew()
-        self._outbox.say(self._birth)
+        self._outbox.publish(self._birth)
 
     def _on_own_birth(self, status: m.ServiceStatus) -> None:
         """Our own birth comes back behind all that the broker kept: now judge, and tell."""
@@ -159,7 +159,7 @@ class Central:
             self._ready = True
             if self._registry_told:
                 self._forget_unheard()
-            self.judging.touch(*self.fleet)
+            self.judging.mark_dirty(*self.fleet)
             for session in list(self.sessions.open.values()):
                 self.tell_due(session)
 
@@ -177,12 +177,12 @@ class Central:
         for cp, known in list(self.fleet.items()):
             if known.desired is not None and "registry" not in known.heard:
                 self.fleet[cp] = known._replace(desired=None, told=None)
-                self._outbox.say(topics.clear(m.JudgedState, cp=cp))
+                self._outbox.publish(topics.clear(m.CpState, cp=cp))
 
     def _on_desired(self, desired: m.DesiredCp) -> None:
         known = self.known(desired.cp)
         self.fleet[desired.cp] = known._replace(desired=desired, heard=known.heard | {"registry"})
-        self.touch(desired.cp)
+        self.mark_dirty(desired.cp)
         self._auditor.expect()
         session = self.sessions.at_cp(desired.cp)
         if session is None:
@@ -204,7 +204,7 @@ class Central:
             engine_lost_at=None if status.online else (lost_at or self.clock()),
             heard=known.heard | {"engine"},
         )
-        self.touch(status.cp)
+        self.mark_dirty(status.cp)
         if status.online:
             self._charging.reconcile(status, lost_at)
         else:
@@ -230,7 +230,7 @@ class Central:
         self.fleet[status.cp] = known._replace(
             monitor=status, monitor_lost_at=lost_at, heard=known.heard | {"monitor"}
         )
-        self.touch(status.cp)
+        self.mark_dirty(status.cp)
         session = self.sessions.at_cp(status.cp)
         if session is None or not status.online:
             return
@@ -242,19 +242,19 @@ class Central:
     def _on_reply(self, reply: m.Reply) -> None:
         if not self._charging.on_reply(reply):
             self._requests.on_reply(reply)
-        self.touch(reply.cp)
+        self.mark_dirty(reply.cp)
 
     def _on_flood(self, flood: m.Flood) -> None:
         """Somebody says more than can be read: the Registry shuts him out for a while."""
         _log.error("%s floods; shut out", flood.identity)
-        self._outbox.say_at_once(flood)
+        self._outbox.publish_at_once(flood)
         self.entries.add(flood.identity, "flood", None, "shut out")
 
-    def _on_own_state(self, state: m.JudgedState) -> None:
+    def _on_own_state(self, state: m.CpState) -> None:
         """What an earlier run told: `since` goes on from it; of an unknown CP it is taken away."""
         known = self.fleet.get(state.cp)
         if known is None or known.desired is None:
-            self._outbox.say(topics.clear(m.JudgedState, cp=state.cp))
+            self._outbox.publish(topics.clear(m.CpState, cp=state.cp))
         elif known.told is None:
             self.fleet[state.cp] = known._replace(told=state, tell_again=True)
 
@@ -270,7 +270,7 @@ class Central:
             if session is not None:
                 self.sessions.advance(session, s.Closed("deleted", timestamp()))
             del self.fleet[cp]
-            self._outbox.say(topics.clear(m.JudgedState, cp=cp))
+            self._outbox.publish(topics.clear(m.CpState, cp=cp))
         elif known.desired is None:
             del self.fleet[cp]
         elif cleared.kind is m.EngineStatus:
@@ -281,11 +281,11 @@ class Central:
     def _engine_unheard(self, cp: str, known: fleet.Known) -> None:
         self.fleet[cp] = known._replace(engine=None, engine_lost_at=self.clock())
         self._engine_lost(cp)
-        self.touch(cp)
+        self.mark_dirty(cp)
 
     def _monitor_unheard(self, cp: str, known: fleet.Known) -> None:
         self.fleet[cp] = known._replace(monitor=None, monitor_lost_at=self.clock())
-        self.touch(cp)
+        self.mark_dirty(cp)
 
     def _check_absence(self, cp: str, now: float) -> None:
         known = self.fleet[cp]

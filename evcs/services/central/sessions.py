@@ -77,7 +77,7 @@ class Sessions:
 
     def accepted(self, session: s.Session) -> None:
         """The CP takes the session, which is on disk since the request; so nothing waits for it."""
-        self._outbox.say_at_once(_event(session, "authorised", _figures(session)))
+        self._outbox.publish_at_once(_event(session, "authorised", _figures(session)))
         if session.session_id not in self._accepted:
             self._accepted.add(session.session_id)
             self._outbox.audit(
@@ -168,7 +168,9 @@ class Sessions:
 
     def tell(self, session: s.Session, event: str, body: dict[str, object] | None = None) -> None:
         """Tell the session's driver."""
-        self._outbox.say(_event(session, event, body if body is not None else _figures(session)))
+        self._outbox.publish(
+            _event(session, event, body if body is not None else _figures(session))
+        )
 
     def _on_phase(self, session: s.Session) -> None:
         _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)

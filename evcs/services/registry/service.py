@@ -62,9 +62,9 @@ def open_store(home: Home) -> RegistryDb:
 def subscriptions() -> list[topics.Subscription]:
     """What the Registry listens to."""
     return [
-        *(topics.of_kind(kind) for kind in STATUS_KINDS),
-        topics.below("manager"),
-        topics.of_kind(m.Flood),
+        *(topics.filter_for(kind) for kind in STATUS_KINDS),
+        topics.subtree("manager"),
+        topics.filter_for(m.Flood),
     ]
 
 
@@ -76,7 +76,7 @@ class Registry:
         home: Home,
         db: RegistryDb,
         put: Callable[[Ask], None],
-        broker: broker_accounts.Keeper,
+        broker: broker_accounts.PasswordFile,
         host: str,
         birth: m.ServiceStatus,
         spool: Spool,
@@ -222,7 +222,7 @@ class Registry:
 
     def _tell(self, batch: Batch) -> None:
         for cp in batch.cps.values():
-            self.bus.say(cp)
+            self.bus.publish(cp)
             if cp.revoked:
                 for status in STATUS_KINDS:
                     self.bus.publish(topics.clear(status, cp=cp.id))
@@ -239,8 +239,8 @@ class Registry:
         self._write_accounts()
         broker_memory.hold(self._home, len(self.cps))
         for cp in self.cps.values():
-            self.bus.say(cp)
-        self.bus.say(self._birth)
+            self.bus.publish(cp)
+        self.bus.publish(self._birth)
 
     def _on_message(self, batch: Batch, message: m.Message | m.Cleared) -> None:
         if isinstance(message, STATUS_KINDS):
@@ -251,15 +251,15 @@ class Registry:
             self._shut_out[message.identity] = monotonic() + SHUT_OUT_S
             _log.error("%s floods the bus; shut out for %d s", message.identity, SHUT_OUT_S)
             self._write_accounts()
-        elif isinstance(message, m.Applied):
+        elif isinstance(message, m.ReconcileReport):
             self._on_applied(batch, message)
-        elif isinstance(message, m.Cleared) and message.kind is m.Applied:
+        elif isinstance(message, m.Cleared) and message.kind is m.ReconcileReport:
             self._unexplained.discard(message.key["cp"])
         elif isinstance(message, m.ServiceStatus) and message.online:
             for cp in self._unexplained:
                 self.bus.publish(topics.clear(m.DesiredCp, cp=cp))
 
-    def _on_applied(self, batch: Batch, applied: m.Applied) -> None:
+    def _on_applied(self, batch: Batch, applied: m.ReconcileReport) -> None:
         known = self.cps.get(applied.cp)
         if known is None:
             self._unexplained.add(applied.cp)

@@ -15,8 +15,8 @@ from evcs.core.sections import ROLES
 from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
 
-BY_HAND = ("plug", "unplug", "fault", "clear")
-ACTIONS = (*BY_HAND, "restart", "revoke", "rekey")
+SIMULATE = ("plug", "unplug", "fault", "clear")
+ACTIONS = (*SIMULATE, "restart", "revoke", "rekey")
 MAX_LINES = 500
 TAIL_BYTES = 131_072
 LAST_SESSIONS = 20
@@ -55,8 +55,8 @@ def add_routes(app: Bottle, deps: Deps) -> None:
         deps.supervisord.start([cp])
         return json_response({"id": cp}, 202)
 
-    @app.post(f"/api/v1/cps/<cp>/<verb:re:{'|'.join(BY_HAND)}>")
-    def by_hand(cp: str, verb: str) -> HTTPResponse:
+    @app.post(f"/api/v1/cps/<cp>/<verb:re:{'|'.join(SIMULATE)}>")
+    def simulate(cp: str, verb: str) -> HTTPResponse:
         known(deps, cp)
         given = body_json() if request.content_length > 0 else {}
         if not isinstance(given, dict):

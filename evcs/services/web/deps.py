@@ -10,7 +10,7 @@ from evcs.adapters.http_server import Names, local_names
 from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.supervisord import Supervisord
-from evcs.services.web.doors import Doors
+from evcs.services.web.login_auth import LoginAuth
 from evcs.services.web.service import Web
 
 
@@ -18,7 +18,7 @@ class Deps(NamedTuple):
     """`in_thread` runs what would hold up every stream: reading files and the ledger."""
 
     web: Web
-    doors: Doors
+    doors: LoginAuth
     registry: RegistryClient
     supervisord: Supervisord
     ledger: LedgerReader

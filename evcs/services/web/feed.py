@@ -15,8 +15,8 @@ from gevent.event import Event
 from evcs.adapters.clock import timestamp
 from evcs.core import topics
 from evcs.core.errors import Unreachable
-from evcs.core.messages import JudgedState, Message
-from evcs.services.web.fleet import Fleet
+from evcs.core.messages import CpState, Message
+from evcs.services.web.snapshot import Fleet
 
 MAX_STREAMS = 250
 KEPT_BATCHES = 30
@@ -130,7 +130,7 @@ class Feed:
         tick, self._tick = self._tick, Event()
         tick.set()
 
-    def _delta(self, cp: str, passed: JudgedState | None) -> dict[str, Any] | None:
+    def _delta(self, cp: str, passed: CpState | None) -> dict[str, Any] | None:
         """The fields of a row that changed; all of a new one; None where nothing did."""
         row = self._fleet.row(cp, passed)
         if row is None:

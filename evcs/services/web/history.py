@@ -6,7 +6,7 @@ from array import array
 from collections import deque
 from typing import Any, NamedTuple
 
-from evcs.core.messages import JudgedState
+from evcs.core.messages import CpState
 from evcs.core.sections import ROLES
 
 SECONDS = 600
@@ -59,7 +59,7 @@ class History:
         self._events: dict[str, deque[dict[str, Any]]] = {}
         self._last: dict[str, tuple[str, str, str | None]] = {}
 
-    def judged(self, judged: JudgedState, at: int, timestamp: str) -> None:
+    def judged(self, judged: CpState, at: int, timestamp: str) -> None:
         """Take up what Central said at that time."""
         session = judged.session
         if session is not None:

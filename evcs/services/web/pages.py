@@ -10,7 +10,7 @@ from evcs.adapters.http_server import json_response
 from evcs.core.errors import Denied, NotFound
 from evcs.core.ids import is_id
 from evcs.services.web.deps import Deps
-from evcs.services.web.doors import local_path
+from evcs.services.web.login_auth import local_path
 
 STATIC = Path(__file__).resolve().parent / "static"
 TYPES = {

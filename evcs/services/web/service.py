@@ -19,8 +19,8 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import BY_CODE, EvcsError, Unreachable
 from evcs.services.web.feed import Feed
-from evcs.services.web.fleet import Fleet
 from evcs.services.web.history import History
+from evcs.services.web.snapshot import Fleet
 
 TICK_S = 1.0
 ANSWER_WITHIN_S = 10.0
@@ -30,21 +30,21 @@ _log = logging.getLogger("evcs")
 
 def subscriptions() -> list[topics.Subscription]:
     """What web always listens to: desired, presence and judged, and what is said to it."""
-    kinds = (m.EngineStatus, m.MonitorStatus, m.JudgedState, m.Summary)
+    kinds = (m.EngineStatus, m.MonitorStatus, m.CpState, m.Summary)
     return [
-        topics.below("registry"),
-        topics.below("manager"),
-        *(topics.of_kind(kind) for kind in kinds),
-        topics.of_kind(m.OperatorEvent, asker="web"),
+        topics.subtree("registry"),
+        topics.subtree("manager"),
+        *(topics.filter_for(kind) for kind in kinds),
+        topics.filter_for(m.OperatorEvent, asker="web"),
         topics.central_status(),
-        topics.below("web/status"),
+        topics.subtree("web/status"),
     ]
 
 
 def _of_cp(cp: str) -> list[topics.Subscription]:
     """What there is to hear of a CP beside that, such as its readings: while its page is open."""
     kinds = (m.Meter, m.SessionEvent, m.Reply, m.Command)
-    return [topics.of_kind(kind, cp=cp) for kind in kinds]
+    return [topics.filter_for(kind, cp=cp) for kind in kinds]
 
 
 class Web:
@@ -82,7 +82,7 @@ class Web:
         answer: Future[m.OperatorEvent] = Future()
         self._asked[request.id] = answer
         try:
-            if not self.bus.say(request):
+            if not self.bus.publish(request):
                 raise Unreachable("the broker does not answer", "start it: evcs up")
             event = answer.result(ANSWER_WITHIN_S)
         except TimeoutError:
@@ -102,7 +102,7 @@ class Web:
     def _on_connected(self, _event: Connected) -> None:
         _log.info("the broker is there")
         self.fleet.connected(timestamp())
-        self.bus.say(self._birth)
+        self.bus.publish(self._birth)
 
     def _on_disconnected(self, event: Disconnected) -> None:
         _log.warning("the broker is gone: %s; see: evcs status", event.reason)
@@ -112,7 +112,7 @@ class Web:
         message = event.message
         self.messages += 1
         self.fleet.message(message, timestamp())
-        if isinstance(message, m.JudgedState):
+        if isinstance(message, m.CpState):
             self.history.judged(message, int(time.time()), timestamp())
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)) and message.online:
             role = "engine" if isinstance(message, m.EngineStatus) else "monitor"

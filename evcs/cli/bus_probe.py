@@ -22,7 +22,7 @@ POLL_S = 0.02
 SILENT_CENTRAL_S = 8.0
 
 
-class Observer:
+class BusProbe:
     """A connection to the bus for the length of a `with` block."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Observer:
         password = secret_files.read(settings.home, identity)
         account = mqtt.Account(settings.home.broker_socket, identity, lambda: password)
         wanted = list(subscriptions)
-        if topics.below() not in wanted:  # the broker tells overlapping ones twice
+        if topics.subtree() not in wanted:  # the broker tells overlapping ones twice
             wanted.append(topics.central_status())
         self._bus = BusThread(account, self._events.put, wanted, decode=decode)
         #: Topics where the broker keeps what nobody is to have retained.
@@ -104,13 +104,9 @@ class Observer:
             if time.monotonic() >= deadline:
                 return False
 
-    def say(self, message: m.Message) -> None:
-        """Publish a message, if there is a connection."""
-        self._bus.say(message)
-
-    def publish(self, publication: topics.Publication) -> None:
-        """Publish what is no message, such as the clearing of one."""
-        self._bus.publish(publication)
+    def publish(self, what: m.Message | topics.Publication) -> None:
+        """Publish, if there is a connection."""
+        self._bus.publish(what)
 
     def ask(
         self, request: m.Message, take: Callable[[m.Message | m.Cleared], bool], timeout_s: float
@@ -121,13 +117,13 @@ class Observer:
         """
         asked = self._boot
         if asked is not None:
-            self._bus.say(request)
+            self._bus.publish(request)
 
         def step(message: m.Message | m.Cleared) -> bool:
             nonlocal asked
             if isinstance(message, m.ServiceStatus) and message.online and message.boot != asked:
                 asked = message.boot
-                self._bus.say(request)
+                self._bus.publish(request)
             return take(message)
 
         return self.wait(step, timeout_s)
@@ -152,16 +148,16 @@ def wait_for_broker(home: Home, within_s: float) -> None:
         time.sleep(POLL_S)
 
 
-def states(settings: Settings, cps: set[str], timeout_s: float = 3.0) -> dict[str, m.JudgedState]:
+def states(settings: Settings, cps: set[str], timeout_s: float = 3.0) -> dict[str, m.CpState]:
     """The judged states of these CPs, as far as Central has told them."""
-    found: dict[str, m.JudgedState] = {}
+    found: dict[str, m.CpState] = {}
 
     def take(message: m.Message | m.Cleared) -> bool:
-        if isinstance(message, m.JudgedState):
+        if isinstance(message, m.CpState):
             found[message.cp] = message
         return cps <= found.keys()
 
     if cps:
-        with Observer(settings, [topics.of_kind(m.JudgedState)]) as observer:
+        with BusProbe(settings, [topics.filter_for(m.CpState)]) as observer:
             observer.wait(take, timeout_s, needs_central=False)
     return found

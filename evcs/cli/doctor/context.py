@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from evcs.adapters import registry_db
 from evcs.adapters.supervisord import Process, Supervisord, supervisord_pid
 from evcs.cli import versions
-from evcs.cli.common import Call
-from evcs.cli.observer import Observer
+from evcs.cli.bus_probe import BusProbe
+from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import Denied, EvcsError
@@ -28,11 +28,11 @@ class Raw(NamedTuple):
     payload: bytes
 
 
-class Sight:
+class DoctorContext:
     """One look; what can't be had is empty, and the check concerned says why."""
 
-    def __init__(self, call: Call) -> None:
-        self.call, self.settings, self.home = call, call.settings, call.settings.home
+    def __init__(self, ctx: CommandContext) -> None:
+        self.command, self.settings, self.home = ctx, ctx.settings, ctx.settings.home
         self.pid = None
         with suppress(Denied):
             self.pid = supervisord_pid(self.home)
@@ -62,7 +62,7 @@ class Sight:
         if self.pid is None:
             return found
         try:
-            with Observer(self.settings, [topics.below()], decode=Raw) as observer:
+            with BusProbe(self.settings, [topics.subtree()], decode=Raw) as observer:
                 deadline = time.monotonic() + BUS_WITHIN_S
                 while (event := observer.receive(deadline)) is not None and event.retained:
                     message: Any = event.message

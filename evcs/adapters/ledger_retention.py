@@ -81,7 +81,7 @@ def drop(
     return Dropped(sessions, db.execute(_DROP_AUDIT, (audit_from, limit)).rowcount)
 
 
-def tidy(db: sqlite3.Connection) -> None:
+def checkpoint(db: sqlite3.Connection) -> None:
     """Empty the log beside the file, which holds pages as they were before.
 
     Whoever reads just then is not waited for long: SQLite does it at a later time by itself.

@@ -1,8 +1,8 @@
 """A log that is followed for the audit's sake, through rotation and restarts of the reader.
 
-The place reached is a word that the reader keeps, so that no line is told twice or missed.
+The cursor reached is a word that the reader keeps, so that no line is told twice or missed.
 A file that was read is read again from its begin, for what its earlier lines say of later
-ones, and nothing before the place is told.
+ones, and nothing before the cursor is told.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import BinaryIO
 from evcs.core.audit import AuditEntry
 
 MAX_BYTES_A_LOOK = 1_000_000
-#: Inode and offset; anything else, in a ledger of another's making, is no place.
-_PLACE = re.compile(r"([0-9]{1,20}) ([0-9]{1,20})")
+#: Inode and offset; anything else, in a ledger of another's making, is no cursor.
+_CURSOR = re.compile(r"([0-9]{1,20}) ([0-9]{1,20})")
 
 
-class FollowedLog:
-    """Reads on from `place`, the word of an earlier reader ("" for none).
+class LogTailer:
+    """Reads on from `cursor`, the word of an earlier reader ("" for none).
 
-    `take` is given each line in order and says which of them are entries.
+    `parse_line` is given each line in order and says which of them are entries.
     """
 
     def __init__(
-        self, path: Path, take: Callable[[bytes], AuditEntry | None], place: str = ""
+        self, path: Path, parse_line: Callable[[bytes], AuditEntry | None], cursor: str = ""
     ) -> None:
         self._path = path
-        self._take = take
+        self._parse_line = parse_line
         self._file: BinaryIO | None = None
         self._skip_to = 0
-        if found := _PLACE.fullmatch(place):
+        if found := _CURSOR.fullmatch(cursor):
             self._go_to(int(found[1]), int(found[2]))
 
     def _go_to(self, inode: int, offset: int) -> None:
@@ -47,7 +47,7 @@ class FollowedLog:
         self._skip_to = offset if found is not None and offset <= size else 0
 
     @property
-    def place(self) -> str:
+    def cursor(self) -> str:
         """The word for how far this reader has come."""
         if self._file is None:
             return ""
@@ -98,7 +98,7 @@ class FollowedLog:
         self._file.seek(begin + end)
         at = begin
         for line in raw[:end].splitlines(keepends=True):
-            entry = self._take(line)
+            entry = self._parse_line(line)
             at += len(line)
             if entry is not None and at > self._skip_to:
                 found.append(entry)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evcs.core import messages as m
-from evcs.services.web.fleet import NOT_JUDGED, Fleet
+from evcs.services.web.snapshot import NOT_JUDGED, Fleet
 
 NOW, LATER = "2026-11-22T09:00:00.000Z", "2026-11-22T09:05:00.000Z"
 MINE = m.ServiceStatus("web", True, "mine", "0.1.0")
@@ -20,8 +20,8 @@ def wanted(cp: str, **fields: object) -> m.DesiredCp:
     )._replace(**fields)  # type: ignore[arg-type]  # fmt: skip
 
 
-def judged(cp: str, state: str = "ACTIVATED") -> m.JudgedState:
-    return m.JudgedState(cp, state, "", NOW, "Available", None, 1)
+def judged(cp: str, state: str = "ACTIVATED") -> m.CpState:
+    return m.CpState(cp, state, "", NOW, "Available", None, 1)
 
 
 def fleet(*messages: m.Message | m.Cleared) -> Fleet:
@@ -73,9 +73,9 @@ def test_a_cleared_wish_is_left_out() -> None:
 def test_what_the_manager_made_of_it() -> None:
     found = fleet(wanted("CP-7", revision=5))
     for applied, expected in (
-        (m.Applied("main", "CP-7", True, 4), (None, None)),
-        (m.Applied("main", "CP-7", True, 5), (True, None)),
-        (m.Applied("main", "CP-7", False, 5, "disk full"), (False, "disk full")),
+        (m.ReconcileReport("main", "CP-7", True, 4), (None, None)),
+        (m.ReconcileReport("main", "CP-7", True, 5), (True, None)),
+        (m.ReconcileReport("main", "CP-7", False, 5, "disk full"), (False, "disk full")),
     ):
         found.message(applied, NOW)
         row = found.row("CP-7")

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from evcs.cli.common import Call
-from evcs.cli.observer import Observer, states
+from evcs.cli.bus_probe import BusProbe, states
+from evcs.cli.common import CommandContext
 from evcs.cli.progress import Progress
 from evcs.cli.terminal import join
 from evcs.core import charge_point as cp_states
@@ -28,7 +28,7 @@ from evcs.core.errors import (
 from evcs.core.ids import expand, is_id
 
 AT_ONCE = 8
-Expect = Callable[[m.JudgedState], bool]
+Expect = Callable[[m.CpState], bool]
 
 
 class Goal(NamedTuple):
@@ -54,9 +54,9 @@ class Goal(NamedTuple):
         return None
 
 
-def pick(call: Call, patterns: Iterable[str]) -> list[str]:
+def pick(ctx: CommandContext, patterns: Iterable[str]) -> list[str]:
     """Existing CPs by id, range or glob (CP-{001..005}, CP-*). Raises NotFound."""
-    known = [cp["id"] for cp in call.registry.cps()]
+    known = [cp["id"] for cp in ctx.registry.cps()]
     found: dict[str, None] = {}
     for pattern in patterns:
         for name in expand(pattern):
@@ -77,7 +77,7 @@ def unknown(name: str, known: list[str]) -> NotFound:
     return NotFound(f"no CP {ascii(name[:60]) if not is_id(name) else name}", hint)
 
 
-def merged(desired: dict[str, Any], state: m.JudgedState | None) -> dict[str, Any]:
+def merged(desired: dict[str, Any], state: m.CpState | None) -> dict[str, Any]:
     """A CP as the contract's JSON has it: desired and judged together."""
     session = state.session._asdict() if state and state.session else None
     return {
@@ -90,11 +90,11 @@ def merged(desired: dict[str, Any], state: m.JudgedState | None) -> dict[str, An
     }
 
 
-def read(call: Call, ids: Iterable[str] | None = None) -> list[dict[str, Any]]:
+def read(ctx: CommandContext, ids: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """CPs with their judged states; all of them, or those named."""
     wanted = None if ids is None else set(ids)
-    desired = [cp for cp in call.registry.cps() if wanted is None or cp["id"] in wanted]
-    found = states(call.settings, {cp["id"] for cp in desired})
+    desired = [cp for cp in ctx.registry.cps() if wanted is None or cp["id"] in wanted]
+    found = states(ctx.settings, {cp["id"] for cp in desired})
     return [merged(cp, found.get(cp["id"])) for cp in desired]
 
 
@@ -108,7 +108,7 @@ def settled(cp: dict[str, Any]) -> Goal:
     else:
         done = {cp_states.ACTIVATED, cp_states.SUPPLYING}
 
-    def holds(state: m.JudgedState) -> bool:
+    def holds(state: m.CpState) -> bool:
         final = state.state in done or cp_states.needs_a_hand(state.state, state.reason)
         return state.revision >= revision and final
 
@@ -122,10 +122,10 @@ def taken_note(cp: dict[str, Any]) -> Goal:
 
 
 def await_states(
-    call: Call, goals: dict[str, Goal], timeout_s: float
-) -> tuple[dict[str, m.JudgedState], dict[str, EvcsError]]:
+    ctx: CommandContext, goals: dict[str, Goal], timeout_s: float
+) -> tuple[dict[str, m.CpState], dict[str, EvcsError]]:
     """Wait until each CP is judged as wanted. States seen last, and an error for each miss."""
-    seen: dict[str, m.JudgedState] = {}
+    seen: dict[str, m.CpState] = {}
     failed: dict[str, EvcsError] = {}
     left = set(goals)
 
@@ -134,12 +134,12 @@ def await_states(
         left.discard(cp)
 
     def take(message: m.Message | m.Cleared) -> bool:
-        if isinstance(message, m.JudgedState) and message.cp in goals:
+        if isinstance(message, m.CpState) and message.cp in goals:
             seen[message.cp] = message
             if goals[message.cp].done(message):
                 left.discard(message.cp)
                 bar.advance_to(len(goals) - len(left))
-        elif isinstance(message, m.Applied) and message.cp in left and not message.ok:
+        elif isinstance(message, m.ReconcileReport) and message.cp in left and not message.ok:
             why = f"{message.cp} can't be started: {message.error}"
             fail(message.cp, EvcsError(why, "see log/cp-manager.log"))
         elif isinstance(message, m.DesiredCp) and message.cp in left:
@@ -149,10 +149,10 @@ def await_states(
                 fail(message.cp, Conflict(why, f"see: evcs-cp show {message.cp}"))
         return not left
 
-    kinds = (m.JudgedState, m.Applied, m.DesiredCp)
-    subscriptions = [topics.of_kind(kind) for kind in kinds]
-    with Progress(call, len(goals)) as bar, Observer(call.settings, subscriptions) as observer:
-        observer.wait(take, min(timeout_s, call.left_s))
+    kinds = (m.CpState, m.ReconcileReport, m.DesiredCp)
+    subscriptions = [topics.filter_for(kind) for kind in kinds]
+    with Progress(ctx, len(goals)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
+        observer.wait(take, min(timeout_s, ctx.left_s))
     for cp in left:
         state = seen.get(cp)
         why = f" ({state.reason})" if state and state.reason else ""
@@ -163,10 +163,10 @@ def await_states(
     return seen, failed
 
 
-RETAINED = (m.DesiredCp, m.Applied, m.EngineStatus, m.MonitorStatus, m.JudgedState)
+RETAINED = (m.DesiredCp, m.ReconcileReport, m.EngineStatus, m.MonitorStatus, m.CpState)
 
 
-def await_gone(call: Call, ids: list[str], timeout_s: float) -> dict[str, EvcsError]:
+def await_gone(ctx: CommandContext, ids: list[str], timeout_s: float) -> dict[str, EvcsError]:
     """Wait until CPs are deleted, with every retained message. An error for each that isn't."""
     kept: dict[str, set[type]] = {cp: set() for cp in ids}
     left = set(ids)
@@ -182,16 +182,16 @@ def await_gone(call: Call, ids: list[str], timeout_s: float) -> dict[str, EvcsEr
         return not left
 
     def check(cp: str) -> None:
-        if not kept[cp] and not _exists(call, cp):
+        if not kept[cp] and not _exists(ctx, cp):
             left.discard(cp)
             bar.advance_to(len(ids) - len(left))
 
-    subscriptions = [topics.of_kind(kind) for kind in RETAINED]
-    with Progress(call, len(ids)) as bar, Observer(call.settings, subscriptions) as observer:
+    subscriptions = [topics.filter_for(kind) for kind in RETAINED]
+    with Progress(ctx, len(ids)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
         for cp in ids:
             check(cp)
         if left:
-            observer.wait(take, min(timeout_s, call.left_s))
+            observer.wait(take, min(timeout_s, ctx.left_s))
     return {
         cp: TimedOut(
             f"{cp} is still being deleted after {timeout_s:g} s",
@@ -201,9 +201,9 @@ def await_gone(call: Call, ids: list[str], timeout_s: float) -> dict[str, EvcsEr
     }
 
 
-def _exists(call: Call, cp: str) -> bool:
+def _exists(ctx: CommandContext, cp: str) -> bool:
     try:
-        call.registry.cp(cp)
+        ctx.registry.cp(cp)
     except NotFound:
         return False
     return True
@@ -235,13 +235,13 @@ def each(ids: list[str], do: Callable[[str], Any]) -> Results:
     return Results({cp: value for cp, value in found.items() if cp not in errors}, errors)
 
 
-def tell_done(call: Call, results: Results, word: str) -> None:
+def tell_done(ctx: CommandContext, results: Results, word: str) -> None:
     """Print a bulk's outcome where there is no state to wait for."""
-    finish(call, [{"id": one, "done": word} for one in results.made], results.errors)
+    finish(ctx, [{"id": one, "done": word} for one in results.made], results.errors)
 
 
 def wait_and_finish(
-    call: Call,
+    ctx: CommandContext,
     made: list[dict[str, Any]],
     errors: dict[str, EvcsError],
     goal: Callable[[dict[str, Any]], Goal],
@@ -254,36 +254,36 @@ def wait_and_finish(
     `so_far`: what has become of the change already, whatever cuts the wait short.
     """
     if not wait or not made:
-        finish(call, [merged(cp, None) for cp in made], errors)
+        finish(ctx, [merged(cp, None) for cp in made], errors)
         return
     done = f"{so_far}: {made[0]['id'] if len(made) == 1 else f'{len(made)} CPs'}"
     try:
-        seen, late = await_states(call, {cp["id"]: goal(cp) for cp in made}, timeout)
+        seen, late = await_states(ctx, {cp["id"]: goal(cp) for cp in made}, timeout)
     except Unreachable as error:
         raise Unreachable(f"{done}; but {error.message}", error.hint) from None
     except KeyboardInterrupt:
-        call.out.say(f"{done}; left before Central had judged it, see: evcs-cp list")
+        ctx.out.say(f"{done}; left before Central had judged it, see: evcs-cp list")
         raise SystemExit(130) from None
     rows = [merged(cp, seen.get(cp["id"])) for cp in made if cp["id"] not in late]
-    finish(call, rows, {**errors, **late})
+    finish(ctx, rows, {**errors, **late})
 
 
-def finish(call: Call, rows: list[dict[str, Any]], errors: dict[str, EvcsError]) -> None:
+def finish(ctx: CommandContext, rows: list[dict[str, Any]], errors: dict[str, EvcsError]) -> None:
     """Print a bulk's outcome and end with its exit code: alike everywhere, or part failed."""
     items = [*rows, *({"id": cp, "error": error_json(error)} for cp, error in errors.items())]
     items.sort(key=lambda item: str(item["id"]))
     single = len(items) == 1
-    text = [join(row["id"], call.out.state(row["state"])) if row.get("state")
+    text = [join(row["id"], ctx.out.state(row["state"])) if row.get("state")
             else f"{row['id']} {row.get('done', 'done')}" for row in rows]  # fmt: skip
     if single and errors:
         raise next(iter(errors.values()))
-    call.out.data(items[0] if single else items, text)
+    ctx.out.data(items[0] if single else items, text)
     if not errors:
         return
     for error in list(errors.values())[:20]:
-        call.out.fail(error)
+        ctx.out.fail(error)
     if len(errors) > 20:
-        call.out.say(f"and {len(errors) - 20} more")
+        ctx.out.say(f"and {len(errors) - 20} more")
     codes = {error.code for error in errors.values()}
     if not rows and len(codes) == 1:
         raise SystemExit(BY_CODE[codes.pop()].exit_code)

@@ -24,7 +24,7 @@ SUMMARY_EVERY_S = 5.0
 _log = logging.getLogger("evcs")
 
 
-class Judging:
+class StatePublisher:
     """CPs that something happened to are judged together, at the end of a batch."""
 
     def __init__(self, central: Central, outbox: Outbox, auditor: Auditor) -> None:
@@ -36,7 +36,7 @@ class Judging:
         self._summary: m.Summary | None = None
         self._summary_at = 0.0
 
-    def touch(self, *cps: str) -> None:
+    def mark_dirty(self, *cps: str) -> None:
         """Have CPs judged at the end of this batch."""
         self._touched.update(cps)
 
@@ -44,7 +44,7 @@ class Judging:
         """A new connection: the summary is told again."""
         self._summary = None
 
-    def state_of(self, cp: str) -> m.JudgedState | None:
+    def state_of(self, cp: str) -> m.CpState | None:
         """A CP's judged state as it is now."""
         known = self._central.fleet.get(cp)
         if known is None or known.desired is None:
@@ -75,7 +75,7 @@ class Judging:
             bus.dropped,
             {state: counts[state] for state in states.STATES},
         )
-        if summary != self._summary and bus.say(summary):
+        if summary != self._summary and bus.publish(summary):
             self._summary, self._summary_at = summary, now
 
     def _tell_one(self, cp: str, clock: float, at: str) -> None:
@@ -92,7 +92,7 @@ class Judging:
         if known.told is None or known.told.state != state.state:
             _log.info("cp=%s %s", cp, f"{state.state} {state.reason}".strip())
         self._auditor.judged(known.told, state)
-        self._outbox.say(state)
+        self._outbox.publish(state)
         self._central.fleet[cp] = known._replace(told=state, told_at=clock, tell_again=False)
 
     def _view(self, cp: str) -> m.SessionView | None:

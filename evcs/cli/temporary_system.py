@@ -19,7 +19,7 @@ from evcs.core.errors import EvcsError
 
 
 @contextmanager
-def throwaway(time_scale: float) -> Iterator[Settings]:
+def temporary_system(time_scale: float) -> Iterator[Settings]:
     """Settings of a home that isn't started yet; whatever runs there at the end is ended."""
     folder = Path(tempfile.mkdtemp(prefix="evcs-"))
     mqtt, web, registry = ports.free(3)

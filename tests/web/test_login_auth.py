@@ -24,7 +24,7 @@ from evcs.core.errors import Unreachable
 from evcs.core.messages import ServiceStatus
 from evcs.services.web.app import build_app
 from evcs.services.web.deps import Deps
-from evcs.services.web.doors import Doors, local_path
+from evcs.services.web.login_auth import LoginAuth, local_path
 from evcs.services.web.service import Web
 from tests.web.floods import (
     MALFORMED,
@@ -50,7 +50,9 @@ NOWHERE = Path("/nonexistent")
 def app() -> Bottle:
     """The real app, to ask it for its routes."""
     spool = Spool(NOWHERE)
-    doors = Doors(str, 1, SessionFile(NOWHERE), spool, time.monotonic, time.time, lambda _: None)
+    doors = LoginAuth(
+        str, 1, SessionFile(NOWHERE), spool, time.monotonic, time.time, lambda _: None
+    )
     web = Web(ServiceStatus("web", True, "b"))
     registry, supervisord = RegistryClient(Endpoint("127.0.0.1", 1), str), Supervisord(NOWHERE)
     ledger = LedgerReader(NOWHERE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evcs.core.keeping import horizon
+from evcs.core.retention import horizon
 
 NOW = "2026-11-22T09:00:00.000Z"
 

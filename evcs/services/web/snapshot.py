@@ -32,7 +32,7 @@ class Changes(NamedTuple):
 
     changed: frozenset[str]
     removed: frozenset[str]
-    passed: dict[str, m.JudgedState]
+    passed: dict[str, m.CpState]
 
 
 class Fleet:
@@ -48,15 +48,15 @@ class Fleet:
         self.ready = False
         self._boot = boot
         self._desired: dict[str, m.DesiredCp] = {}
-        self._judged: dict[str, m.JudgedState] = {}
-        self._applied: dict[str, m.Applied] = {}
+        self._judged: dict[str, m.CpState] = {}
+        self._applied: dict[str, m.ReconcileReport] = {}
         self._boots: dict[tuple[str, type], str | None] = {}
         self._told: set[str] = set()
         self._echoed = False
         self._changed: set[str] = set()
         self._removed: set[str] = set()
         self._untold: set[str] = set()
-        self._passed: dict[str, m.JudgedState] = {}
+        self._passed: dict[str, m.CpState] = {}
 
     def connected(self, now: str) -> None:
         """The bus is there: everything is about to be told again."""
@@ -72,11 +72,11 @@ class Fleet:
 
     def message(self, message: m.Message | m.Cleared, now: str) -> None:
         """Take one message up."""
-        if isinstance(message, m.JudgedState):
+        if isinstance(message, m.CpState):
             self._on_judged(message)
         elif isinstance(message, m.DesiredCp):
             self._on_desired(message)
-        elif isinstance(message, m.Applied):
+        elif isinstance(message, m.ReconcileReport):
             self._applied[message.cp] = message
             self._touch(message.cp)
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)):
@@ -90,7 +90,7 @@ class Fleet:
         """All CPs that are wanted."""
         return sorted(self._desired)
 
-    def row(self, cp: str, passed: m.JudgedState | None = None) -> dict[str, Any] | None:
+    def row(self, cp: str, passed: m.CpState | None = None) -> dict[str, Any] | None:
         """A CP as the contract's JSON has it, desired and judged (or `passed`) together."""
         wanted = self._desired.get(cp)
         if wanted is None:
@@ -133,7 +133,7 @@ class Fleet:
     def _touch(self, cp: str) -> None:
         self._changed.add(cp)
 
-    def _on_judged(self, judged: m.JudgedState) -> None:
+    def _on_judged(self, judged: m.CpState) -> None:
         cp = judged.cp
         before = self._judged.get(cp)
         if (
@@ -202,9 +202,9 @@ class Fleet:
         cp = gone.key.get("cp", "")
         if gone.kind is m.DesiredCp:
             self._drop(cp)
-        elif gone.kind is m.JudgedState:
+        elif gone.kind is m.CpState:
             self._judged.pop(cp, None)
-        elif gone.kind is m.Applied:
+        elif gone.kind is m.ReconcileReport:
             self._applied.pop(cp, None)
         elif gone.kind in (m.EngineStatus, m.MonitorStatus):
             self._set_boot((cp, gone.kind), None)

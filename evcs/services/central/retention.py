@@ -8,7 +8,7 @@ from collections.abc import Callable
 from evcs.adapters.clock import timestamp
 from evcs.adapters.ledger import Ledger
 from evcs.core.errors import EvcsError
-from evcs.core.keeping import horizon
+from evcs.core.retention import horizon
 
 LOOK_EVERY_S = 5.0
 EVERY_S = 86_400.0
@@ -19,7 +19,7 @@ AT_ONCE = 1_000
 _log = logging.getLogger("evcs")
 
 
-class Keeping:
+class Retention:
     """How many days settled sessions and the audit are kept; 0 is for ever."""
 
     def __init__(

@@ -39,7 +39,7 @@ def local_path(wanted: str | None) -> str:
     return wanted if wanted and _LOCAL_PATH.fullmatch(wanted) else "/"
 
 
-class Doors:
+class LoginAuth:
     """Links, sessions and what they allow. `clock` is monotonic, `wall` seconds of the epoch.
 
     `secure` keeps the cookie to HTTPS.

@@ -1,0 +1,129 @@
+"""`evcs-cp plug, unplug, fault, clear, kill, logs`: what is done to a CP by hand."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from evcs.adapters.supervisord import Supervisord
+from evcs.cli import cp_changes
+from evcs.cli.common import CommandContext, command
+from evcs.cli.logs import last_lines, show_logs
+from evcs.cli.operator import ask_operator
+from evcs.cli.options import named, waiting
+from evcs.core import charge_point as cp_states
+from evcs.core import messages as m
+from evcs.core.errors import Conflict
+from evcs.core.sections import ROLES
+
+
+def add_to(program: click.Group) -> None:
+    """Add these commands to `evcs-cp`."""
+    _plugging(program)
+    _faults(program)
+    _processes(program)
+
+
+def _each(
+    ctx: CommandContext, ids: list[str], verb: str, reason: str | None = None
+) -> cp_changes.Results:
+    return cp_changes.each(ids, lambda cp: ask_operator(ctx, verb, cp, reason=reason))
+
+
+def _plugging(program: click.Group) -> None:
+    @command(program)
+    @named
+    def plug(ctx: CommandContext, names: tuple[str, ...]) -> None:
+        """Plug a car in."""
+        cp_changes.tell_done(ctx, _each(ctx, cp_changes.pick(ctx, names), "plug"), "plugged")
+
+    @command(program)
+    @named
+    def unplug(ctx: CommandContext, names: tuple[str, ...]) -> None:
+        """Unplug the car; a supply ends with its ticket."""
+        cp_changes.tell_done(ctx, _each(ctx, cp_changes.pick(ctx, names), "unplug"), "unplugged")
+
+
+def _faults(program: click.Group) -> None:
+    @command(program)
+    @named
+    @click.option("--reason", default="fault by hand", show_default=True, metavar="T")
+    @waiting
+    def fault(
+        ctx: CommandContext, names: tuple[str, ...], reason: str, wait: bool, timeout: float
+    ) -> None:
+        """Break CPs down; a supply ends at once, with its ticket."""
+        results = _each(ctx, cp_changes.pick(ctx, names), "fault", reason)
+        _judged(ctx, results, lambda s: s.state == cp_states.BROKEN_DOWN, wait, timeout)
+
+    @command(program)
+    @named
+    @waiting
+    def clear(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
+        """Clear the fault of CPs."""
+        results = _each(ctx, cp_changes.pick(ctx, names), "clear")
+        _judged(ctx, results, lambda s: s.state != cp_states.BROKEN_DOWN, wait, timeout)
+
+
+def _judged(
+    ctx: CommandContext,
+    results: cp_changes.Results,
+    expect: Callable[[m.CpState], bool],
+    wait: bool,
+    timeout: float,
+) -> None:
+    made = [ctx.registry.cp(cp) for cp in results.made]
+
+    def goal(cp: dict[str, Any]) -> cp_changes.Goal:
+        return cp_changes.taken_note(cp)._replace(done=expect)
+
+    cp_changes.wait_and_finish(ctx, made, results.errors, goal, wait, timeout, "done")
+
+
+def _processes(program: click.Group) -> None:
+    @command(program)
+    @click.argument("name")
+    @click.argument("role", type=click.Choice(ROLES))
+    @waiting
+    def kill(ctx: CommandContext, name: str, role: str, wait: bool, timeout: float) -> None:
+        """Kill a CP's process (SIGKILL), to see it come back."""
+        (cp,) = cp_changes.pick(ctx, [name])
+        before = {one["id"]: one["since"] for one in cp_changes.read(ctx, [cp])}
+        pid = _pid(ctx, cp, role)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        ctx.out.say(f"{cp}:{role} pid {pid} killed")
+
+        def changed(found: dict[str, Any]) -> cp_changes.Goal:
+            return cp_changes.taken_note(found)._replace(done=lambda s: s.since != before[cp])
+
+        cp_changes.wait_and_finish(ctx, [ctx.registry.cp(cp)], {}, changed, wait, timeout, "killed")
+
+    @command(program)
+    @click.argument("name")
+    @click.argument("role", type=click.Choice(ROLES), required=False)
+    @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
+    @last_lines
+    def logs(
+        ctx: CommandContext,
+        name: str,
+        role: str | None,
+        follow: bool,
+        lines: int | None,
+        since: str | None,
+    ) -> None:
+        """Show the logs of a CP's processes."""
+        (cp,) = cp_changes.pick(ctx, [name])
+        show_logs(ctx, (f"{cp}.{role}" if role else cp,), follow, lines, since)
+
+
+def _pid(ctx: CommandContext, cp: str, role: str) -> int:
+    for process in Supervisord(ctx.settings.home.supervisor_socket).processes():
+        if (process.group, process.name) == (cp, role) and process.pid:
+            return process.pid
+    raise Conflict(f"{cp}:{role} does not run now", f"see: evcs-cp show {cp}")
