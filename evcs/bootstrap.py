@@ -58,7 +58,7 @@ def _loop() -> Loop:
 
 def _leave(loop: Loop, bus: Bus) -> None:
     """Have what was said go out, and the will told."""
-    _leave(loop, bus)
+    bus.stop()
     ends_at = loop.time() + LEAVE_WITHIN_S
     while not bus.left and loop.time() < ends_at:
         loop.turn(ends_at - loop.time())

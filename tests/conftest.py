@@ -47,7 +47,7 @@ def new_system(short_tmp: Path) -> Iterator[Callable[..., System]]:
 
     yield make
     for system in made:
-        system.down()
+        _end(system)
 
 
 @pytest.fixture(scope="module")
@@ -56,4 +56,10 @@ def system(new_system: Callable[..., System]) -> Iterator[System]:
     made = new_system()
     made.up()
     yield made
-    made.down()
+    _end(made)
+
+
+def _end(system: System) -> None:
+    """Stop it; whatever was done to it, no process of it met what it doesn't know."""
+    system.down()
+    assert system.tracebacks() == []

@@ -122,6 +122,11 @@ class System:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def tracebacks(self) -> list[str]:
+        """Logs with an exception that nobody caught."""
+        logs = (self.home / "log").glob("*.log*")
+        return [log.name for log in logs if b"Traceback" in log.read_bytes()]
+
     def stray_pids(self) -> list[int]:
         """Processes of this home, found by their environment."""
         return home_processes.pids(self.home)
