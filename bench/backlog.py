@@ -9,11 +9,10 @@ from typing import Any, Self
 
 from bench.ours import account
 from bench.results import percentile
-from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
 from evcs.config import Settings
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import ports, topics
 
 LAST_WORD_S = 2.0
 
@@ -46,7 +45,7 @@ class Backlog:
         self.p95_ms = percentile(self._took, 0.95) * 1000 if self._took else 0.0
 
     def _on_event(self, event: object) -> None:
-        if isinstance(event, mqtt.Connected):
+        if isinstance(event, ports.Connected):
             self._ready.set()
 
     def _note(self, topic: str, payload: bytes) -> Any:

@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from bench.ours import WITHIN_S, account
-from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
 from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext
 from evcs.cli.evcs_driver import DriverClient
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import ports, topics
 
 ENERGY_WH = 100_000
 EVENT_WITHIN_S = 30.0
@@ -45,7 +44,7 @@ class Driver:
 
     def __enter__(self) -> Self:
         self._bus.start()
-        while not isinstance(self._inbox.get(timeout=WITHIN_S), mqtt.Connected):
+        while not isinstance(self._inbox.get(timeout=WITHIN_S), ports.Connected):
             pass
         return self
 
@@ -67,7 +66,7 @@ class Driver:
         deadline = time.monotonic() + EVENT_WITHIN_S
         while True:
             found = self._inbox.get(timeout=max(deadline - time.monotonic(), 0.0))
-            if isinstance(found, mqtt.Received) and isinstance(found.message, m.DriverEvent):
+            if isinstance(found, ports.Received) and isinstance(found.message, m.DriverEvent):
                 assert found.message.event != "denied", found
                 if found.message.event == event:
                     return time.monotonic()

@@ -16,13 +16,12 @@ from bench.plan import Plan
 from bench.results import Series, load, ratio_at_least
 from bench.stage import BOOT, Stage
 from bench.writers import Writer
-from evcs.adapters import mqtt
 from evcs.adapters.clock import timestamp
 from evcs.adapters.ledger import Ledger
 from evcs.cli import prepare
 from evcs.core import messages as m
+from evcs.core import ports, topics, units
 from evcs.core import session as s
-from evcs.core import topics, units
 from evcs.core.topics import Publication
 
 TITLE = "Central's intake"
@@ -119,7 +118,7 @@ def _rate(there: Stage, source: Source, share: int, count: int) -> float:
         missing = {writer.last for writer in writers}
         while missing:
             event = inbox.get(timeout=WITHIN_S)
-            if isinstance(event, mqtt.Received) and isinstance(event.message, m.OperatorEvent):
+            if isinstance(event, ports.Received) and isinstance(event.message, m.OperatorEvent):
                 missing.remove(event.message.id)
         took_s = time.monotonic() - began
     for writer in writers:
@@ -165,7 +164,7 @@ def _check_none_is_lost(there: Stage, readings: Readings, share: int, count: int
         missing = dict(readings.last)
         while missing:
             event = inbox.get(timeout=WITHIN_S)
-            state = event.message if isinstance(event, mqtt.Received) else None
+            state = event.message if isinstance(event, ports.Received) else None
             if not isinstance(state, m.CpState) or state.session is None:
                 continue
             if state.session.energy_wh == missing.get(state.cp):

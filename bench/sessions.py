@@ -20,8 +20,8 @@ from bench.stage import Stage
 from evcs.adapters import mqtt
 from evcs.adapters.ledger import Ledger
 from evcs.core import messages as m
+from evcs.core import ports, topics, units
 from evcs.core import session as s
-from evcs.core import topics, units
 
 TITLE = "Sessions from start to ticket"
 CPS = 20
@@ -121,7 +121,7 @@ class Table:
     def _heard(self) -> Iterator[m.Command | m.DriverEvent]:
         while True:
             event = self._inbox.get(timeout=WITHIN_S)
-            if isinstance(event, mqtt.Received):
+            if isinstance(event, ports.Received):
                 found = event.message
                 if isinstance(found, m.Command) or (
                     isinstance(found, m.DriverEvent) and found.event in ("ticket", "denied")

@@ -18,7 +18,7 @@ from evcs.cli.bus_probe import wait_for_broker
 from evcs.cli.temporary_system import temporary_system
 from evcs.config import Settings
 from evcs.core import messages as m
-from evcs.core import topics, units
+from evcs.core import ports, topics, units
 
 #: An identity that this home's access list lets say and hear everything.
 WHO = "bench"
@@ -52,7 +52,7 @@ class Stage:
             missing = set(self.cps)
             while missing:
                 event = inbox.get(timeout=WITHIN_S)
-                if isinstance(event, mqtt.Received) and isinstance(event.message, m.CpState):
+                if isinstance(event, ports.Received) and isinstance(event.message, m.CpState):
                     missing.discard(event.message.cp)
         return pid
 
@@ -84,7 +84,7 @@ class Stage:
         inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         bus = BusThread(self.account, inbox.put, wanted)
         bus.start()
-        assert isinstance(inbox.get(timeout=WITHIN_S), mqtt.Connected)
+        assert isinstance(inbox.get(timeout=WITHIN_S), ports.Connected)
         try:
             yield bus, inbox
         finally:

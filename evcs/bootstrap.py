@@ -121,7 +121,7 @@ def run_central(settings: Settings) -> None:
     from evcs.adapters.ledger import Ledger
     from evcs.adapters.log_tailer import LogTailer
     from evcs.adapters.spool import SpoolReader
-    from evcs.core import topics
+    from evcs.core import ports, topics
     from evcs.services.central import auditor, listening, service
     from evcs.services.central.fair_share import FairShare
     from evcs.services.central.retention import Retention
@@ -132,7 +132,7 @@ def run_central(settings: Settings) -> None:
     bus = mqtt.Bus(
         loop, _account(settings, "central"), loop.put, listening.subscriptions(),
         topics.encode(death, None),
-        FairShare(clock.monotonic, lambda flood: loop.put(mqtt.Received(flood, False))),
+        FairShare(clock.monotonic, lambda flood: loop.put(ports.Received(flood, False))),
     )  # fmt: skip
     ledger = Ledger(settings.home.ledger_db)
     log = settings.home.log / "mosquitto.log"

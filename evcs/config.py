@@ -224,7 +224,7 @@ TYPED = "EVCS_TYPED"
 
 
 def crash_at() -> str:
-    """The step at which this process is to end itself, for tests; see adapters.crash_points."""
+    """The step at which this process is to end itself, for tests; see runtime.crash_points."""
     return os.environ.get("EVCS_CRASH_AT", "")
 
 

@@ -12,3 +12,10 @@ def timestamp() -> str:
     now = time.time()
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
     return f"{whole}.{int(now * 1000) % 1000:03d}Z"
+
+
+class SystemClock:
+    """The machine's clocks, for who is given one."""
+
+    monotonic = staticmethod(time.monotonic)
+    timestamp = staticmethod(timestamp)

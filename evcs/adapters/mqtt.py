@@ -28,7 +28,8 @@ from evcs.adapters.clock import timestamp
 from evcs.adapters.mqtt_client import ReadAhead, ReadAheadClient
 from evcs.core import topics
 from evcs.core.errors import EvcsError
-from evcs.core.messages import Cleared, Message
+from evcs.core.messages import Message
+from evcs.core.ports import Connected, Disconnected, Received, Stray
 
 KEEPALIVE_S = 15
 LOOK_EVERY_S = 5.0
@@ -73,30 +74,6 @@ def _options(wanted: Sequence[topics.Subscription]) -> list[tuple[str, Subscribe
         (one.filter, SubscribeOptions(one.qos, not one.own, retainAsPublished=one.as_published))
         for one in wanted
     ]
-
-
-class Connected(NamedTuple):
-    """Connected and subscribed: now tell your state."""
-
-
-class Disconnected(NamedTuple):
-    """The connection is gone, or could not be had. `refused`: by the broker, as not allowed."""
-
-    reason: str
-    refused: bool
-
-
-class Received(NamedTuple):
-    """A message from the bus. `retained`: it was kept by the broker, not said just now."""
-
-    message: Message | Cleared
-    retained: bool
-
-
-class Stray(NamedTuple):
-    """The broker keeps a message where the contract has none retained; it is not read."""
-
-    topic: str
 
 
 class Account(NamedTuple):

@@ -14,7 +14,7 @@ from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import patience, require_running
 from evcs.config import Home, Settings
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import ports, topics
 from evcs.core.errors import Denied, Unreachable
 
 ONE_TRY_S = 0.5
@@ -55,7 +55,7 @@ class BusProbe:
                 if refused:
                     raise Denied("the broker refused the credentials", "see: evcs status")
                 raise Unreachable("the broker does not answer", hint)
-            if isinstance(event, mqtt.Disconnected):
+            if isinstance(event, ports.Disconnected):
                 # An identity that was made just now is known to the broker a moment later.
                 refused = refused or event.refused
         return self
@@ -74,13 +74,13 @@ class BusProbe:
             self._boot = found.boot if found.online else None
         return found
 
-    def receive(self, deadline: float) -> mqtt.Received | None:
+    def receive(self, deadline: float) -> ports.Received | None:
         """The same, with whether the broker had kept it."""
         while True:
             event = self._next(deadline)
-            if event is None or isinstance(event, mqtt.Received):
+            if event is None or isinstance(event, ports.Received):
                 return event
-            if isinstance(event, mqtt.Stray):
+            if isinstance(event, ports.Stray):
                 self.strays.append(event.topic)
 
     def wait(

@@ -14,7 +14,7 @@ from evcs.adapters import mqtt, secret_files
 from evcs.adapters.bus_thread import BusThread
 from evcs.config import Settings
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import ports, topics
 
 ASK_EVERY_S = 1.0
 
@@ -51,7 +51,7 @@ class _Driver:
                 event = self._events.get(timeout=ASK_EVERY_S)
             except queue.Empty:
                 event = None
-            if isinstance(event, mqtt.Received) and isinstance(event.message, m.DriverEvent):
+            if isinstance(event, ports.Received) and isinstance(event.message, m.DriverEvent):
                 self.tickets += event.message.event == "ticket"
                 going = event.message.event in ("authorised", "started", "progress")
                 busy_until = time.monotonic() + 2 * ASK_EVERY_S if going else 0.0
@@ -115,5 +115,5 @@ class Watch:
         self._bus.stop()
 
     def _take(self, event: Any) -> None:
-        if isinstance(event, mqtt.Received) and isinstance(event.message, m.CpState):
+        if isinstance(event, ports.Received) and isinstance(event.message, m.CpState):
             self._seen.setdefault(event.message.cp, set()).add(event.message.state)

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import click
 
 from evcs.adapters.clock import timestamp
-from evcs.adapters.mqtt import Received
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext, command
 from evcs.cli.terminal import join, style
 from evcs.core import bus_line, topics
 from evcs.core.ids import check_id
+from evcs.core.ports import Received
 
 WHO_WIDTH, WHAT_WIDTH = 16, 16
 

@@ -8,8 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 from evcs.adapters import engine_health
-from evcs.adapters.crash_points import crash_point
-from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Process, Supervisord
 from evcs.config import Home
@@ -17,6 +15,8 @@ from evcs.core import messages as m
 from evcs.core import reconcile, sections, topics
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
+from evcs.core.ports import Bus, Connected, Disconnected, Received
+from evcs.runtime.crash_points import crash_point
 
 RESYNC_S = 10.0
 WAITING_S = 1.0

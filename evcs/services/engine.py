@@ -12,11 +12,11 @@ from typing import Any
 
 from evcs.adapters.engine_health import HealthQuery
 from evcs.adapters.journal import Journal
-from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.core import messages as m
 from evcs.core import supply as s
 from evcs.core import topics
 from evcs.core.charger import Charger, Reading
+from evcs.core.ports import Bus, Connected, Disconnected, Received
 
 TICK_S = 1.0
 SYNC_EVERY = 10

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from evcs.adapters import engine_health
-from evcs.adapters.mqtt import Bus, Connected, Disconnected
 from evcs.core import health as h
 from evcs.core import messages as m
 from evcs.core import topics
+from evcs.core.ports import Bus, Connected, Disconnected
 
 #: While its Engine is being started a Monitor asks soon, then more and more rarely.
 FIRST_PERIOD_S = 0.02

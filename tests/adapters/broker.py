@@ -11,9 +11,9 @@ from typing import Any
 
 from evcs.adapters import broker_accounts, broker_listeners, mqtt
 from evcs.adapters.bus_thread import BusThread
-from evcs.cli import ports
+from evcs.cli.ports import free
 from evcs.config import Home, Settings
-from evcs.core import topics
+from evcs.core import ports, topics
 from tests.system_under_test import eventually
 
 
@@ -22,7 +22,7 @@ class Broker:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self.port = ports.free(1)[0]
+        self.port = free(1)[0]
         self._log = home.log / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None
         broker_listeners.write(Settings(home, mqtt_port=self.port), 4096, 0)
@@ -110,7 +110,7 @@ class Events:
 
     def messages(self) -> list[Any]:
         """What was received."""
-        return [event.message for event in self.of(mqtt.Received)]
+        return [event.message for event in self.of(ports.Received)]
 
 
 class Listeners:
@@ -131,12 +131,12 @@ class Listeners:
         bus = BusThread(account, events.put, subscriptions, will)
         self._buses.append(bus)
         bus.start()
-        events.wait(mqtt.Connected)
+        events.wait(ports.Connected)
         return bus, events
 
     def lost(self) -> set[str]:
         """Who was disconnected."""
-        return {who for who, events in self._events.items() if events.of(mqtt.Disconnected)}
+        return {who for who, events in self._events.items() if events.of(ports.Disconnected)}
 
     def stop(self) -> None:
         """End all connections."""

@@ -16,7 +16,7 @@ from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
 from evcs.config import Home
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import ports, topics
 from tests.adapters.broker import Broker
 from tests.system_under_test import eventually
 
@@ -56,7 +56,7 @@ def test_a_running_cp_process_is_light(
     bus = BusThread(look, seen.append, [topics.filter_for(kind)])
     bus.start()
     process = child(RUN, role, EVCS_HOME=str(home.path), EVCS_MQTT_PORT=str(broker.port))
-    eventually("it is on the bus", lambda: [e for e in seen if isinstance(e, mqtt.Received)], 30)
+    eventually("it is on the bus", lambda: [e for e in seen if isinstance(e, ports.Received)], 30)
     bus.stop()
     process.send_signal(signal.SIGUSR1)
     assert process.stdout is not None

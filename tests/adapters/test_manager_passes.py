@@ -6,11 +6,11 @@ import threading
 from collections.abc import Sequence
 
 from evcs.adapters import engine_health
-from evcs.adapters.mqtt import Received
 from evcs.adapters.supervisord import Supervisord
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import sections
+from evcs.core.ports import Received
 from evcs.runtime.loop import Loop
 from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager
 from tests.adapters.conftest import Start

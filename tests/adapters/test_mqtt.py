@@ -13,7 +13,7 @@ import pytest
 from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import ports, topics
 from evcs.runtime.loop import Loop
 from tests.adapters.broker import Broker, Events, Listeners
 from tests.system_under_test import ROOT, eventually
@@ -31,7 +31,7 @@ def known(broker: Broker) -> Broker:
     events = Events()
     bus = BusThread(mqtt.Account(broker.socket, CP2, lambda: "e2"), events.put, [])
     bus.start()
-    events.wait(mqtt.Connected)
+    events.wait(ports.Connected)
     bus.stop()
     return broker
 
@@ -45,16 +45,16 @@ def test_a_message_arrives_as_it_was_said(known: Broker, listeners: Listeners) -
     bus, _ = listeners.add(CP1, "e1")
     event = m.SessionEvent("CP-1", "started", "S", 1, 0, 'é "🔌"')
     assert bus.publish(event)
-    assert heard.wait(mqtt.Received)[0] == mqtt.Received(event, retained=False)
+    assert heard.wait(ports.Received)[0] == ports.Received(event, retained=False)
 
 
 def test_what_is_kept_is_told_to_who_comes_later(known: Broker, listeners: Listeners) -> None:
     bus, _ = listeners.add(CP1, "e1")
     bus.publish(status("CP-1"))
     _, heard = listeners.add("central", "c", ALL)
-    assert heard.wait(mqtt.Received)[0] == mqtt.Received(status("CP-1"), retained=True)
+    assert heard.wait(ports.Received)[0] == ports.Received(status("CP-1"), retained=True)
     bus.publish(topics.clear(m.EngineStatus, cp="CP-1"))
-    assert heard.wait(mqtt.Received, 2)[1].message == m.Cleared(m.EngineStatus, {"cp": "CP-1"})
+    assert heard.wait(ports.Received, 2)[1].message == m.Cleared(m.EngineStatus, {"cp": "CP-1"})
 
 
 def test_after_a_restart_of_the_broker_it_connects_and_subscribes_again(
@@ -64,30 +64,30 @@ def test_after_a_restart_of_the_broker_it_connects_and_subscribes_again(
     bus, told = listeners.add(CP1, "e1")
     for times in (2, 3):
         known.kill()
-        told.wait(mqtt.Disconnected, times - 1)
+        told.wait(ports.Disconnected, times - 1)
         assert not bus.publish(status("CP-1"))
         known.start()
-        told.wait(mqtt.Connected, times)
-        heard.wait(mqtt.Connected, times)
+        told.wait(ports.Connected, times)
+        heard.wait(ports.Connected, times)
         before = len(heard.messages())
         assert bus.publish(status("CP-1", boot=f"b{times}"))
-        heard.wait(mqtt.Received, before + 1)
+        heard.wait(ports.Received, before + 1)
         assert heard.messages()[-1].boot == f"b{times}"
 
 
 def test_a_loss_is_told_once_however_often_it_tries(known: Broker, listeners: Listeners) -> None:
     bus, told = listeners.add(CP1, "e1")
     known.kill()
-    told.wait(mqtt.Disconnected)
+    told.wait(ports.Disconnected)
     tries = Events()
     other = BusThread(mqtt.Account(known.socket, CP2, lambda: count(tries)), Events().put, [])
     other.start()
     tries.wait(int, 4)
     other.stop()
-    assert [type(event) for event in told.all] == [mqtt.Connected, mqtt.Disconnected]
+    assert [type(event) for event in told.all] == [ports.Connected, ports.Disconnected]
     assert not bus.connected
     known.start()
-    told.wait(mqtt.Connected, 2)
+    told.wait(ports.Connected, 2)
 
 
 def count(tries: Events) -> str:
@@ -100,21 +100,21 @@ def test_the_secret_is_read_again_at_each_connection(known: Broker) -> None:
     secret, events = ["old"], Events()
     bus = BusThread(mqtt.Account(known.socket, CP1, lambda: secret[0]), events.put, [])
     bus.start()
-    assert events.wait(mqtt.Disconnected)[0].refused
+    assert events.wait(ports.Disconnected)[0].refused
     secret[0] = "e1"
-    events.wait(mqtt.Connected)
+    events.wait(ports.Connected)
     known.accounts({**ACCOUNTS, CP1: "e1-new"})
-    lost = events.wait(mqtt.Disconnected, 2)[1]
+    lost = events.wait(ports.Disconnected, 2)[1]
     assert not lost.refused, "a renewed secret is no refusal"
     secret[0] = "e1-new"
-    events.wait(mqtt.Connected, 2)
+    events.wait(ports.Connected, 2)
     bus.stop()
 
 
 def test_a_refusal_is_told_as_such(known: Broker, listeners: Listeners) -> None:
     _, told = listeners.add(CP1, "e1")
     known.accounts({who: word for who, word in ACCOUNTS.items() if who != CP1})
-    refused = told.wait(mqtt.Disconnected, 2)
+    refused = told.wait(ports.Disconnected, 2)
     assert [one.refused for one in refused[:2]] == [False, True]
 
 
@@ -131,7 +131,7 @@ def test_a_missing_secret_is_waited_for(known: Broker) -> None:
     bus.start()
     events.wait(str, 2)
     secret["it"] = "e1"
-    events.wait(mqtt.Connected)
+    events.wait(ports.Connected)
     bus.stop()
 
 
@@ -156,10 +156,10 @@ def test_what_can_not_be_read_is_counted_and_dropped_and_the_next_is_heard(
         known.publish(CP1, "e1", meter, payload)
     known.publish("registry", "r", "evcs/v1/registry/cp/no.id", good)
     known.publish(CP1, "e1", meter, good)
-    heard.wait(mqtt.Received)
+    heard.wait(ports.Received)
     assert bus.dropped == len(bad) + 1
     assert heard.messages() == [m.Meter("CP-1", "S", 1, 2, 3, 230, 1)]
-    assert heard.of(mqtt.Disconnected) == []
+    assert heard.of(ports.Disconnected) == []
 
 
 def test_what_the_broker_would_not_take_is_not_sent(
@@ -177,8 +177,8 @@ def test_what_the_broker_would_not_take_is_not_sent(
     assert [r.levelname for r in caplog.records if "unsendable=" in r.message] == ["ERROR"] * 2
     assert bus.publish(topics.Publication(topic, b" " * (room + len(text % b"")), 1, False, 30))
     assert bus.publish(status("CP-1"))
-    assert heard.wait(mqtt.Received)[0].message == status("CP-1")
-    assert told.of(mqtt.Disconnected) == []
+    assert heard.wait(ports.Received)[0].message == status("CP-1")
+    assert told.of(ports.Disconnected) == []
 
 
 def test_the_bound_is_the_brokers() -> None:
@@ -188,9 +188,9 @@ def test_the_bound_is_the_brokers() -> None:
 def test_a_client_id_is_of_use_for_one_connection(known: Broker, listeners: Listeners) -> None:
     _, told = listeners.add(CP1, "e1")
     known.kill()
-    told.wait(mqtt.Disconnected)
+    told.wait(ports.Disconnected)
     known.start()
-    told.wait(mqtt.Connected, 2)
+    told.wait(ports.Connected, 2)
     ids = re.findall(r"connected from \S+ as (\w+) .*u'cp/CP-1/engine'", known.log())
     assert len(ids) == len(set(ids)) == 2
 
@@ -203,9 +203,9 @@ def test_leaving_tells_the_will_and_what_was_said_before(
     bus, told = listeners.add(CP1, "e1", will=will)
     bus.publish(status("CP-1"))
     bus.stop()
-    heard.wait(mqtt.Received, 2)
+    heard.wait(ports.Received, 2)
     assert heard.messages() == [status("CP-1"), status("CP-1", online=False)]
-    assert told.of(mqtt.Disconnected) == [], "who leaves is not told that it is gone"
+    assert told.of(ports.Disconnected) == [], "who leaves is not told that it is gone"
 
 
 def test_an_identity_speaks_and_hears_only_in_its_own_branch(
@@ -251,12 +251,12 @@ def test_the_registry_takes_away_what_a_deleted_cp_left(
     engine, _ = listeners.add(CP1, "e1")
     engine.publish(status("CP-1"))
     registry, heard = listeners.add("registry", "r", [topics.filter_for(m.EngineStatus)])
-    heard.wait(mqtt.Received)
+    heard.wait(ports.Received)
     registry.publish(topics.clear(m.EngineStatus, cp="CP-1"))
-    heard.wait(mqtt.Received, 2)
+    heard.wait(ports.Received, 2)
     _, later = listeners.add("central", "c", ALL)
     engine.publish(m.Meter("CP-1", "S", 1, 2, 3, 230, 1))
-    later.wait(mqtt.Received)
+    later.wait(ports.Received)
     assert [type(one) for one in later.messages()] == [m.Meter]
 
 
@@ -267,7 +267,7 @@ def _renewed_while_away(broker: Broker) -> tuple[mqtt.Bus, Events]:
     bus = BusThread(account, told.put, [])
     broker.accounts({"cp/CP-001/engine": "old"})
     bus.start()
-    told.wait(mqtt.Connected)
+    told.wait(ports.Connected)
     secrets.append("new")
     broker.kill()
     broker.start()
@@ -279,15 +279,15 @@ def test_a_secret_that_the_broker_does_not_know_yet_is_no_refusal(broker: Broker
     refusal = "disconnected, not authorised"
     eventually("it was turned away", lambda: refusal in broker.log(), 10, 0.01)
     broker.accounts({"cp/CP-001/engine": "new"})
-    told.wait(mqtt.Connected, 2)
-    assert not [one for one in told.of(mqtt.Disconnected) if one.refused]
+    told.wait(ports.Connected, 2)
+    assert not [one for one in told.of(ports.Disconnected) if one.refused]
     bus.stop()
 
 
 def test_a_secret_that_the_broker_never_takes_is_refused_in_the_end(broker: Broker) -> None:
     bus, told = _renewed_while_away(broker)
-    eventually("refused", lambda: [one for one in told.of(mqtt.Disconnected) if one.refused], 10)
-    assert told.of(mqtt.Disconnected)[0].refused is False
+    eventually("refused", lambda: [one for one in told.of(ports.Disconnected) if one.refused], 10)
+    assert told.of(ports.Disconnected)[0].refused is False
     bus.stop()
 
 
@@ -299,25 +299,25 @@ def test_what_is_listened_to_changes_while_connected_and_stays_so(
     bus, told = listeners.add(CP1, "e1")
     _, seen = listeners.add("registry", "r", more)
     assert bus.publish(status("CP-1"))
-    seen.wait(mqtt.Received)
+    seen.wait(ports.Received)
     eye.subscribe(more)
-    assert heard.wait(mqtt.Received)[0] == mqtt.Received(status("CP-1"), retained=True)
-    assert len(heard.of(mqtt.Connected)) == 1
+    assert heard.wait(ports.Received)[0] == ports.Received(status("CP-1"), retained=True)
+    assert len(heard.of(ports.Connected)) == 1
     known.kill()
-    heard.wait(mqtt.Disconnected)
+    heard.wait(ports.Disconnected)
     known.start()
-    heard.wait(mqtt.Connected, 2)
-    told.wait(mqtt.Connected, 2)
+    heard.wait(ports.Connected, 2)
+    told.wait(ports.Connected, 2)
     assert bus.publish(status("CP-1", boot="b2"))
-    assert heard.wait(mqtt.Received, 2)[1].message == status("CP-1", boot="b2")
+    assert heard.wait(ports.Received, 2)[1].message == status("CP-1", boot="b2")
     eye.unsubscribe(more)
     eye.subscribe([topics.filter_for(m.EngineStatus, cp="CP-2")])
     other, _ = listeners.add(CP2, "e2")
     assert other.publish(status("CP-2"))
-    assert heard.wait(mqtt.Received, 3)[2].message == status("CP-2")
+    assert heard.wait(ports.Received, 3)[2].message == status("CP-2")
     bus.publish(status("CP-1", boot="b3"))
     other.publish(status("CP-2", boot="b3"))
-    assert heard.wait(mqtt.Received, 4)[3].message == status("CP-2", boot="b3")
+    assert heard.wait(ports.Received, 4)[3].message == status("CP-2", boot="b3")
 
 
 ASYNCIO = """
@@ -325,7 +325,7 @@ import asyncio, sys
 from pathlib import Path
 from evcs.adapters import mqtt
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import ports, topics
 
 async def main(socket):
     seen, there = [], asyncio.Event()
@@ -339,7 +339,7 @@ async def main(socket):
     bus = mqtt.Bus(asyncio.get_running_loop(), account, take, [topics.central_status()], will)
     bus.start()
     await asyncio.wait_for(there.wait(), 10)
-    assert isinstance(seen[0], mqtt.Connected), seen
+    assert isinstance(seen[0], ports.Connected), seen
     bus.publish(m.EngineStatus("CP-1", True, "b1"))
     bus.stop()
     while not bus.left:
@@ -356,7 +356,7 @@ def test_a_loop_of_asyncio_drives_it_too(known: Broker, listeners: Listeners) ->
         timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = [event.message for event in heard.wait(mqtt.Received, 2)]
+    told = [event.message for event in heard.wait(ports.Received, 2)]
     assert told == [status("CP-1"), status("CP-1", online=False)]
 
 
@@ -375,7 +375,7 @@ def test_a_broker_that_takes_no_connection_holds_nothing_up(short_tmp: Path) -> 
         loop, events = Loop(), Events()
         bus = mqtt.Bus(loop, mqtt.Account(path, CP1, lambda: "e1"), events.put, [])
         bus.start()
-        assert isinstance(events.of(mqtt.Disconnected)[0], mqtt.Disconnected)
+        assert isinstance(events.of(ports.Disconnected)[0], ports.Disconnected)
         loop.put("the loop turns")
         assert loop.turn() == ["the loop turns"]
     for client in waiting:

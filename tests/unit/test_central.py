@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from evcs.adapters.ledger import Ledger
-from evcs.adapters.mqtt import Connected, Received
 from evcs.core import messages as m
 from evcs.core.audit import AuditEntry
+from evcs.core.ports import Connected, Received
 from evcs.services.central.retention import Retention
 from evcs.services.central.service import Central
 from tests.unit.fakes import FakeBus

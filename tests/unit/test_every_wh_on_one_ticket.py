@@ -18,10 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from evcs.adapters.journal import Journal
 from evcs.adapters.ledger import Ledger, LedgerReader
-from evcs.adapters.mqtt import Connected, Disconnected, Received
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.charger import EmulatedCharger
+from evcs.core.ports import Connected, Disconnected, Received
 from evcs.core.units import cost_eur
 from evcs.services.central.service import Central
 from evcs.services.engine import Engine

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 
-from evcs.adapters.mqtt import Bus
 from evcs.core import messages as m
 from evcs.core import topics
+from evcs.core.ports import Bus
 
 STATES = (m.EngineStatus, m.MonitorStatus)
 NEVER_KEPT = (m.Meter, m.SessionEvent, m.Reply, m.DriverRequest, m.OperatorRequest)

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable
 
 from evcs.adapters.clock import timestamp
-from evcs.adapters.crash_points import crash_point
 from evcs.adapters.ledger import Ledger
-from evcs.adapters.mqtt import Bus
 from evcs.core import audit, topics
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Command, DriverEvent, Message, OperatorEvent
+from evcs.core.ports import Bus
 from evcs.core.session import REQUESTED, Session
+from evcs.runtime.crash_points import crash_point
 
 MAX_AUDIT_WAITING = 10_000
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from evcs.adapters.clock import timestamp
 from evcs.adapters.ledger import Ledger
-from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received, Stray
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core import topics
+from evcs.core.ports import Bus, Connected, Disconnected, Received, Stray
 from evcs.services.central import fleet
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
 from evcs.services.central.charging import Charging

@@ -8,10 +8,10 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from evcs.adapters.clock import timestamp
-from evcs.adapters.mqtt import Bus
 from evcs.core import charge_point as states
 from evcs.core import messages as m
 from evcs.core import session as s
+from evcs.core.ports import Bus
 from evcs.services.central import fleet
 from evcs.services.central.auditor import Auditor
 from evcs.services.central.outbox import Outbox

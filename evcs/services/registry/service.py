@@ -10,14 +10,14 @@ from typing import Any
 
 from evcs.adapters import broker_accounts, broker_memory, secret_files
 from evcs.adapters.clock import monotonic, timestamp
-from evcs.adapters.crash_points import crash_point
-from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.spool import Spool
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import EvcsError, Unreachable
+from evcs.core.ports import Bus, Connected, Disconnected, Received
+from evcs.runtime.crash_points import crash_point
 from evcs.services.registry.changes import Ask, Batch
 
 ANSWER_WITHIN_S = 30.0

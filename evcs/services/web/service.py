@@ -14,10 +14,10 @@ from secrets import token_hex
 from typing import Any
 
 from evcs.adapters.clock import timestamp
-from evcs.adapters.mqtt import Bus, Connected, Disconnected, Received
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import BY_CODE, EvcsError, Unreachable
+from evcs.core.ports import Bus, Connected, Disconnected, Received
 from evcs.services.web.feed import Feed
 from evcs.services.web.history import History
 from evcs.services.web.snapshot import Fleet

@@ -1,0 +1,122 @@
+"""What services need of the world outside: Protocols, and the events that a bus hands over.
+
+Adapters implement these, tests have named fakes that pass the same contract tests, and
+bootstrap puts either in. Errors are those of core.errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from evcs.core.messages import NOTHING, Cleared, Message
+
+if TYPE_CHECKING:  # a CP process needs none of them
+    from evcs.core.audit import AuditEntry
+    from evcs.core.session import Session
+    from evcs.core.topics import Publication, Subscription
+
+
+class Connected(NamedTuple):
+    """Connected and subscribed: now tell your state."""
+
+
+class Disconnected(NamedTuple):
+    """The connection is gone, or could not be had. `refused`: by the broker, as not allowed."""
+
+    reason: str
+    refused: bool
+
+
+class Received(NamedTuple):
+    """A message from the bus. `retained`: it was kept by the broker, not said just now."""
+
+    message: Message | Cleared
+    retained: bool
+
+
+class Stray(NamedTuple):
+    """The broker keeps a message where the contract has none retained; it is not read."""
+
+    topic: str
+
+
+class Bus(Protocol):
+    """A connection to the broker that comes back by itself (adapters.mqtt)."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether what is published now goes out."""
+
+    @property
+    def dropped(self) -> int:
+        """Messages that could not be read, since the beginning."""
+
+    def publish(self, what: Message | Publication) -> bool:
+        """Hand over a message, with the present time, or a publication.
+
+        False where there is no connection, or where the broker would drop us for its size.
+        """
+
+    def subscribe(self, more: Sequence[Subscription]) -> None:
+        """Listen to more from now on, over connections that come too."""
+
+    def unsubscribe(self, these: Sequence[Subscription]) -> None:
+        """Listen to these no more."""
+
+
+class Clock(Protocol):
+    """Both clocks (adapters.clock)."""
+
+    def monotonic(self) -> float:
+        """Seconds, for durations."""
+
+    def timestamp(self) -> str:
+        """RFC 3339 UTC to the millisecond, for what people read."""
+
+
+class Ledger(Protocol):
+    """Sessions and the audit, written by Central alone (adapters.ledger). May raise EvcsError."""
+
+    def look(self) -> None:
+        """See to it that the file is still there."""
+
+    def open_sessions(self) -> list[Session]:
+        """All sessions that are not settled."""
+
+    def session(self, session_id: str) -> Session | None:
+        """One session, settled ones too."""
+
+    def of_driver(self, driver: str, limit: int, after: str | None = None) -> list[Session]:
+        """A driver's sessions, the latest first; those before the session `after`, if given."""
+
+    def noted(self) -> dict[str, str]:
+        """How far the audit has come: what it knew last, by key."""
+
+    def commit(
+        self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],
+        noted: Mapping[str, str | None] = NOTHING, forgotten: Mapping[str, str] = NOTHING,
+    ) -> None:  # fmt: skip
+        """One transaction; `refused` are requests that their CP turned down.
+
+        `forgotten`: driver -> the pseudonym that takes its place in all that is written.
+        """
+
+    def knows(self, driver: str) -> bool:
+        """Whether a session or an entry of the audit names the driver."""
+
+    def newest(self) -> str | None:
+        """The latest time that anything in here tells of."""
+
+    def drop(self, sessions_from: str | None, audit_from: str | None, at: str, limit: int) -> bool:
+        """Drop what is older, at most `limit` of each; whether there may be more."""
+
+
+class JournalStore(Protocol):
+    """What an Engine holds, line by line (adapters.journal)."""
+
+    def last(self, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        """The last whole line that is a record, or None."""
+
+    def append(self, record: dict[str, Any], sync: bool) -> None:
+        """Add a line; with `sync`, it lasts through a power cut. Raises OSError (disk full)."""
