@@ -116,8 +116,13 @@ class Loop:
             signal.signal(number, lambda *_: self.stop())
 
     def turn(self, longest_s: float = LONGEST_WAIT_S) -> list[Any]:
-        """Wait until something is due or has come, and do it; the events to be handled."""
-        self._run_soon()
+        """Wait until something is due or has come, and do it; the events to be handled.
+
+        Where calls were left from the last turn, they are done and nothing is waited for.
+        """
+        if self._soon:
+            self._run_soon()
+            longest_s = 0.0
         self._waiting = True
         ready = self._selector.select(self._wait_s(longest_s))
         self._waiting = False

@@ -61,6 +61,17 @@ def test_what_is_called_soon_may_call_again_and_others_have_their_turn(loop: Loo
     assert 1 <= len(seen) <= 2
 
 
+def test_a_turn_that_did_something_does_not_wait(loop: Loop) -> None:
+    """Who turns it until something is done must see at once that it is."""
+    seen: list[str] = []
+    late = threading.Timer(5.0, loop.put, ["too late"])
+    late.start()
+    loop.call_soon(seen.append, "done")
+    events = loop.turn()
+    late.cancel()
+    assert (seen, events) == (["done"], [])
+
+
 def test_a_socket_is_read_and_written_when_it_can_be_and_no_more_once_it_is_removed(
     loop: Loop,
 ) -> None:
