@@ -1,0 +1,43 @@
+"""Central."""
+
+from __future__ import annotations
+
+from evcs.adapters import clock, heartbeat
+from evcs.adapters.broker_log import BrokerLines
+from evcs.adapters.ledger import Ledger
+from evcs.adapters.log_tailer import LogTailer
+from evcs.adapters.spool import SpoolReader
+from evcs.bootstrap import parts
+from evcs.config import Settings
+from evcs.core import ports, topics
+from evcs.services.central import auditor, listening, service
+from evcs.services.central.fair_share import FairShare
+from evcs.services.central.retention import Retention
+
+
+def run_central(settings: Settings) -> None:
+    """Be Central until told to stop."""
+    _lock = parts.hold(settings, "central")
+    loop = parts.loop()
+    birth, death = parts.births("central")
+    share = FairShare(clock.monotonic, lambda flood: loop.put(ports.Received(flood, False)))
+    bus = parts.bus(
+        settings, loop, "central", listening.subscriptions(), topics.encode(death, None), share
+    )
+    ledger = Ledger(settings.home.ledger_db)
+    log = settings.home.log / "mosquitto.log"
+    sources = auditor.Sources(
+        lambda cursor: LogTailer(log, BrokerLines(log).parse_line, cursor),
+        {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web")},
+    )
+    central = service.Central(bus, ledger, clock.monotonic, birth, sources)
+    retention = Retention(ledger, settings.keep_sessions_days, settings.keep_audit_days)
+
+    def tick(now: float) -> float:
+        retention.look(now)
+        return central.tick(now)
+
+    bus.start()
+    loop.run(central.handle, tick, heartbeat.beat)
+    parts.leave(loop, bus)
+    ledger.close()

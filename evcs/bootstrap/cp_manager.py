@@ -1,0 +1,25 @@
+"""The CP Manager of this host."""
+
+from __future__ import annotations
+
+from evcs.adapters import clock, heartbeat
+from evcs.adapters.supervisord import Supervisord
+from evcs.bootstrap import parts
+from evcs.config import Settings
+from evcs.core import topics
+from evcs.services import cp_manager
+
+
+def run_cp_manager(settings: Settings) -> None:
+    """Be the CP Manager until told to stop."""
+    _lock = parts.hold(settings, "cp-manager")
+    loop, home = parts.loop(), settings.home
+    name = f"manager/{settings.host}"
+    birth, death = parts.births(name)
+    bus = parts.bus(settings, loop, name, cp_manager.subscriptions(), topics.encode(death, None))
+    manager = cp_manager.CpManager(
+        home, settings.host, bus, Supervisord(home.supervisor_socket), clock.monotonic, birth
+    )
+    bus.start()
+    loop.run(manager.handle, manager.tick, heartbeat.beat)
+    parts.leave(loop, bus)

@@ -1,0 +1,58 @@
+"""What every process is wired from: its lock, its loop, its name on the bus, its way out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from evcs import __version__
+from evcs.adapters import mqtt, secret_files
+from evcs.adapters.files import hold_lock
+from evcs.config import Settings
+from evcs.core.messages import ServiceStatus
+from evcs.core.topics import Publication, Subscription, decode
+from evcs.runtime.loop import Loop
+
+LEAVE_WITHIN_S = 2.0
+
+
+def boot() -> str:
+    """The id of this process's start."""
+    return os.urandom(8).hex()
+
+
+def births(service: str) -> tuple[ServiceStatus, ServiceStatus]:
+    """What a service says at each connection, and what the broker says at its end."""
+    own = boot()
+    return ServiceStatus(service, True, own, __version__), ServiceStatus(service, False, own)
+
+
+def hold(settings: Settings, role: str) -> int:
+    """The lock of a role, held as long as the process lives. Raises Conflict."""
+    return hold_lock(settings.home.lock(role), role)
+
+
+def loop() -> Loop:
+    """The process's loop; SIGTERM and SIGINT end it."""
+    made = Loop()
+    made.stop_on_signals()
+    return made
+
+
+def bus(
+    settings: Settings, loop: Loop, identity: str, subscriptions: Sequence[Subscription],
+    will: Publication, read: Callable[[str, bytes], Any] = decode,
+) -> mqtt.Bus:  # fmt: skip
+    """The process's connection to the broker, whose events go into its loop."""
+    home = settings.home
+    account = mqtt.Account(home.broker_socket, identity, lambda: secret_files.read(home, identity))
+    return mqtt.Bus(loop, account, loop.put, subscriptions, will, read)
+
+
+def leave(loop: Loop, bus: mqtt.Bus) -> None:
+    """Have what was said go out, and the will told."""
+    bus.stop()
+    ends_at = loop.time() + LEAVE_WITHIN_S
+    while not bus.left and loop.time() < ends_at:
+        loop.turn(ends_at - loop.time())

@@ -1,0 +1,51 @@
+"""The Registry. gevent's patches come before this is imported."""
+
+from __future__ import annotations
+
+from evcs.adapters import (
+    broker_accounts,
+    broker_connections,
+    clock,
+    heartbeat,
+    secret_files,
+    wsgi_server,
+)
+from evcs.adapters.spool import Spool
+from evcs.adapters.supervisord import Supervisord
+from evcs.bootstrap import parts
+from evcs.bootstrap.tls import names, server_tls
+from evcs.config import Settings
+from evcs.core import topics
+from evcs.services.registry import http, service
+
+#: The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
+HUP_WITHIN_S = 2.0
+
+
+def run_registry(settings: Settings) -> None:
+    """Be the Registry until told to stop."""
+    _lock = parts.hold(settings, "registry")
+    loop, home = parts.loop(), settings.home
+    birth, death = parts.births("registry")
+    supervisord = Supervisord(home.supervisor_socket, HUP_WITHIN_S)
+    broker = broker_accounts.PasswordFile(
+        home, lambda: supervisord.signal("mosquitto", "HUP"), clock.monotonic
+    )
+    spool = Spool.open(home.spool("registry"))
+    registry = service.Registry(
+        home, service.open_store(home), loop.put, broker, settings.host, birth, spool
+    )
+    bus = registry.bus = parts.bus(
+        settings, loop, "registry", service.subscriptions(), topics.encode(death, None)
+    )
+    tls = server_tls(settings)
+    app = http.build_app(
+        registry, lambda: secret_files.read(home, "operator.token"), spool,
+        names(tls), not settings.http_is_open,
+    )  # fmt: skip
+    broker_connections.watch(home)
+    server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)
+    bus.start()
+    loop.run(registry.handle, registry.tick, heartbeat.beat)
+    server.stop(timeout=1)
+    parts.leave(loop, bus)

@@ -1,0 +1,24 @@
+"""supervisord, which forks the CPs' processes: what they import is loaded here, once."""
+
+from __future__ import annotations
+
+import encodings.ascii  # noqa: F401
+from collections.abc import Callable, Collection, Sequence
+
+import evcs.adapters.log
+import evcs.bootstrap.engine
+import evcs.bootstrap.monitor  # noqa: F401
+from evcs.adapters import supervisord_server
+from evcs.config import Settings
+from evcs.core.setting_values import FORK
+
+
+def run_supervisord(
+    settings: Settings,
+    args: Sequence[str],
+    roles: Collection[str],
+    play: Callable[[Sequence[str]], None],
+) -> None:
+    """Be supervisord; `play` is given the words of a fork's role, one of `roles`, and its CP."""
+    forked = roles if settings.cp_start == FORK else ()
+    supervisord_server.main(args, supervisord_server.Forked(forked, play))

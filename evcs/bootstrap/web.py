@@ -1,0 +1,65 @@
+"""The web process. gevent's patches come before this is imported."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+
+from evcs.adapters import clock, heartbeat, secret_files, wsgi_server
+from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.registry_http import RegistryClient
+from evcs.adapters.server_tls import ServerTls
+from evcs.adapters.session_file import SessionFile
+from evcs.adapters.spool import Spool
+from evcs.adapters.supervisord import Supervisord
+from evcs.bootstrap import parts
+from evcs.bootstrap.tls import names, server_tls
+from evcs.config import Settings
+from evcs.core import topics
+from evcs.services.web.app import build_app
+from evcs.services.web.deps import Deps
+from evcs.services.web.login_auth import LoginAuth
+from evcs.services.web.service import Web, subscriptions
+
+
+def run_web(settings: Settings) -> None:
+    """Be the web process until told to stop."""
+    _lock = parts.hold(settings, "web")
+    loop = parts.loop()
+    birth, death = parts.births("web")
+    web = Web(birth)
+    bus = web.bus = parts.bus(settings, loop, "web", subscriptions(), topics.encode(death, None))
+    tls = server_tls(settings)
+    app = build_app(_deps(settings, web, tls))
+    http = wsgi_server.start(app, settings.http_listen, settings.web_port, tls)
+    bus.start()
+    loop.run(web.handle, web.tick, heartbeat.beat)
+    web.feed.close()
+    http.stop(timeout=1)
+    parts.leave(loop, bus)
+
+
+def _deps(settings: Settings, web: Web, tls: ServerTls | None) -> Deps:
+    home = settings.home
+
+    def token() -> str:
+        return secret_files.read(home, "operator.token")
+
+    sessions, spool = SessionFile(home.run / "web-sessions.json"), Spool.open(home.spool("web"))
+    doors = LoginAuth(
+        token, settings.web_port, sessions, spool, clock.monotonic, time.time, gevent.sleep,
+        bool(tls),
+    )  # fmt: skip
+    return Deps(
+        web=web,
+        doors=doors,
+        registry=RegistryClient(settings.registry, token),
+        supervisord=Supervisord(home.supervisor_socket),
+        ledger=LedgerReader(home.ledger_db),
+        logs=home.log,
+        url=settings.page.url,
+        names=names(tls),
+        open_to_all=not settings.http_is_open,
+        in_thread=lambda work: gevent.get_hub().threadpool.apply(work),
+    )
