@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.adapters import home_processes
+from evcs.adapters import processes
 from evcs.cli import ports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,7 +129,7 @@ class System:
 
     def stray_pids(self) -> list[int]:
         """Processes of this home, found by their environment."""
-        return home_processes.pids(self.home)
+        return processes.of_home(self.home)
 
     def processes(self) -> dict[str, int]:
         """supervisorctl's view: "CP-001:engine" -> pid, of those that run."""
@@ -155,7 +155,7 @@ class System:
         found = []
         for pid in self.stray_pids():
             with contextlib.suppress(OSError):
-                if home_processes.words(pid)[-len(words) :] == list(words):
+                if processes.words(pid)[-len(words) :] == list(words):
                     found.append(pid)
         return found
 

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.adapters import heartbeat, home_processes
+from evcs.adapters import heartbeat, processes
 from evcs.config import Home
 from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 
@@ -86,25 +86,17 @@ def supervisord_pid(home: Home) -> int | None:
         return None
     try:
         pid = int(text)
-        words = home_processes.words(pid)
+        words = processes.words(pid)
     except (OSError, ValueError):
         return None
     # The home may be named by a link now, or have been then.
     ours = os.path.realpath(home.supervisord_conf) in map(os.path.realpath, words)
-    return pid if ours and process_state(pid) not in ("", "Z") else None
-
-
-def process_state(pid: int) -> str:
-    """The letter of a process's state as ps has it; none where it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
+    return pid if ours and processes.lives(pid) else None
 
 
 def silent(pid: int) -> Unreachable:
     """The error of a supervisord that is there and gives no answer."""
-    if process_state(pid) == "T":
+    if processes.is_stopped(pid):
         return Unreachable(
             f"supervisord (pid {pid}) is stopped by a signal", f"let it go on: kill -CONT {pid}"
         )

@@ -6,7 +6,6 @@ that supervisord turns, where that has started it.
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import time
@@ -17,7 +16,7 @@ from typing import Any
 from supervisor import events
 from supervisor.states import ProcessStates
 
-from evcs.adapters import secret_files
+from evcs.adapters import processes, secret_files
 from evcs.adapters.broker_pulse import IDENTITY, BrokerPulse
 from evcs.config import Home, notify_socket
 from evcs.core import pulse
@@ -68,9 +67,8 @@ class Watchdog:
         return found if found and found.get_state() == ProcessStates.RUNNING else None
 
     def _see(self, name: str, pid: int) -> pulse.Seen:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        cpu_s = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-        return pulse.Seen(pid, self._sign(name), words[0], cpu_s)
+        found = processes.stat(pid)
+        return pulse.Seen(pid, self._sign(name), found.state, found.cpu_s)
 
     def _sign(self, name: str) -> int | None:
         try:

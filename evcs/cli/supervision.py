@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from evcs.adapters import processes
 from evcs.adapters.files import hold_lock, make_folder
-from evcs.adapters.supervisord import Ending, Supervisord, process_state, silent, supervisord_pid
+from evcs.adapters.supervisord import Ending, Supervisord, silent, supervisord_pid
 from evcs.cli import ports, prepare
 from evcs.config import Home, Settings
 from evcs.core.errors import Conflict, Denied, EvcsError, TimedOut, Unreachable
@@ -42,7 +43,7 @@ def running(settings: Settings) -> int | None:
     pid = supervisord_pid(settings.home)
     if pid is None:
         return None
-    if process_state(pid) == "T":
+    if processes.is_stopped(pid):
         raise silent(pid)
     try:
         return Supervisord(settings.home.supervisor_socket).pid()
@@ -154,7 +155,7 @@ def stop(settings: Settings, stage: Say = quiet) -> bool:
         supervisord.stop(layer, END_WITHIN_S)
         supervisord.remove(layer)
     supervisord.shutdown()
-    _wait_until(lambda: not _alive(pid), f"supervisord (pid {pid}) has not ended")
+    _wait_until(lambda: not processes.lives(pid), f"supervisord (pid {pid}) has not ended")
     return True
 
 
@@ -168,7 +169,7 @@ def kill_everything(settings: Settings) -> int:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    _wait_until(lambda: not any(_alive(pid) for pid in pids), "some processes have not ended")
+    _wait_until(lambda: not any(map(processes.lives, pids)), "some processes have not ended")
     return len(pids)
 
 
@@ -178,7 +179,3 @@ def _wait_until(done: Callable[[], bool], otherwise: str, within_s: float = END_
         if time.monotonic() > deadline:
             raise TimedOut(otherwise, "see: evcs status")
         time.sleep(0.02)
-
-
-def _alive(pid: int) -> bool:
-    return process_state(pid) not in ("", "Z")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from evcs.adapters import home_processes
+from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import ports, supervision
 from evcs.config import Home, Settings, check_home
@@ -37,7 +37,7 @@ def temporary_system(time_scale: float) -> Iterator[Settings]:
 def _end(settings: Settings) -> None:
     with suppress(EvcsError):
         supervision.stop(settings)
-    for pid in home_processes.pids(settings.home.path):
+    for pid in processes.of_home(settings.home.path):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from evcs.adapters import home_processes
+from evcs.adapters import processes
 from evcs.cli import capacity, supervision
 from evcs.cli.bus_probe import BusProbe, wait_for_broker
 from evcs.cli.common import CommandContext, table
@@ -102,9 +102,9 @@ def identities(ctx: CommandContext) -> dict[str, Identity]:
 def _doubles(home: Home) -> int:
     """Roles that more than one process plays."""
     lines: Counter[str] = Counter()
-    for pid in home_processes.pids(home.path):
+    for pid in processes.of_home(home.path):
         with suppress(OSError):
-            words = home_processes.words(pid)
+            words = processes.words(pid)
             if "evcs" in words:
                 lines[" ".join(words[words.index("evcs") :])] += 1
     return sum(count > 1 for count in lines.values())

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from evcs.adapters import home_processes
+from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
 from evcs.config import Home
 from evcs.core import sections
@@ -149,10 +149,10 @@ def _as_started(pid: int, home: Home) -> dict[str, Any]:
         **{name: status[name] for name in kept},
         "folder": str((proc / "cwd").readlink()),
         "leads its group": os.getpgid(pid) == pid,
-        "command": home_processes.words(pid),
+        "command": processes.words(pid),
         "files": {fd: re.sub(r"[0-9]+\]", "]", where) for fd, where in files.items() if fd < 3},
         "of supervisord": [w for w in files.values() if "supervisor" in w],
-        "known as of this home": pid in home_processes.pids(home.path),
+        "known as of this home": pid in processes.of_home(home.path),
     }
 
 
@@ -198,14 +198,7 @@ def test_it_ends_with_supervisord(
     eventually("all run", lambda: len(_pids(supervisord)) == 4)
     pids = _pids(supervisord).values()
     os.kill(supervisord.pid(), signal.SIGKILL)
-    eventually("they end", lambda: not any(map(_alive, pids)), 5)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    eventually("they end", lambda: not any(map(processes.lives, pids)), 5)
 
 
 def test_a_stop_right_after_the_start_is_heard(

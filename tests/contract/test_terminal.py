@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from evcs.adapters.supervisord import process_state
+from evcs.adapters import processes
 from tests.system_under_test import ROOT, Done, System, eventually
 
 
@@ -175,5 +175,5 @@ def test_while_supervisord_ends_it_is_said(fleet: System) -> None:
             assert "is ending" in done.err
     finally:
         os.kill(engine, signal.SIGCONT)
-    eventually("the end", lambda: process_state(engine) == "", 20)
+    eventually("the end", lambda: not processes.lives(engine), 20)
     eventually("a start", lambda: fleet.run("evcs", "up", "--wait").code == 0, 60)

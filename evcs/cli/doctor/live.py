@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from evcs.adapters import home_processes
+from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord, supervisord_pid
 from evcs.cli import cp_changes, supervision
 from evcs.cli.bus_probe import BusProbe
@@ -57,14 +57,13 @@ def services(ctx: DoctorContext) -> Finding:
 
 def doubles(ctx: DoctorContext) -> Finding:
     """Processes of this home that its supervisord doesn't know."""
-    strays = _strays(ctx)
+    top = supervisord_pid(ctx.home)
+    pids = processes.of_home(ctx.home.path)
+    strays = {pid: who for pid in pids if (who := _stray(pid, top))}
 
     def fix() -> str:
-        ended = {pid: who for pid, who in _strays(ctx).items() if pid in strays}
-        for pid in ended:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        return f"ended: {', '.join(f'{who} (pid {pid})' for pid, who in ended.items())}"
+        ended = [f"{who} (pid {pid})" for pid in strays if (who := _end(pid, ctx))]
+        return f"ended: {', '.join(ended)}"
 
     if strays:
         told = rules.some(f"{who} (pid {pid})" for pid, who in strays.items())
@@ -73,20 +72,31 @@ def doubles(ctx: DoctorContext) -> Finding:
     return Finding("orphans and doubles", OK, "none")
 
 
-def _strays(ctx: DoctorContext) -> dict[int, str]:
-    """Pid -> role of the processes that play one in this home and are no child of supervisord.
+def _stray(pid: int, top: int | None) -> str | None:
+    """The role that a process of this home plays without being supervisord, or a child of it.
 
-    By their parent rather than by supervisord's list, which is old as soon as it is read.
+    By its parent rather than by supervisord's list, which is old as soon as it is read.
     """
-    top = supervisord_pid(ctx.home)
-    found = {}
-    for pid in home_processes.pids(ctx.home.path):
-        with contextlib.suppress(OSError):
-            who = _role(home_processes.words(pid))
-            state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
-            if who and state != "Z" and top not in (pid, int(parent)):
-                found[pid] = who
-    return found
+    with contextlib.suppress(OSError):
+        who, found = _role(processes.words(pid)), processes.stat(pid)
+        if found.state != "Z" and top not in (pid, found.parent):
+            return who
+    return None
+
+
+def _end(pid: int, ctx: DoctorContext) -> str | None:
+    """Kill a process that is a stray still, by a handle: its pid may be another's by now."""
+    with contextlib.suppress(ProcessLookupError):
+        handle = os.pidfd_open(pid)
+        try:
+            ours = pid in processes.of_home(ctx.home.path)
+            who = _stray(pid, supervisord_pid(ctx.home)) if ours else None
+            if who:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            return who
+        finally:
+            os.close(handle)
+    return None
 
 
 def _role(words: list[str]) -> str | None:
