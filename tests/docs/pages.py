@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from tests.system_under_test import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DECISIONS = ROOT / "docs" / "decisions"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *DECISIONS.glob("*.md")])
 _FENCE = re.compile(
     r"^(?:[ ]*<!-- (?P<run>run[^>]*?) -->\n)?"
     r"(?P<indent>[ ]*)(?P<tick>`{3,})(?P<kind>\w*)\n(?P<body>.*?)^[ ]*(?P=tick)[ ]*$",

@@ -174,6 +174,20 @@ def test_each_dependency_has_its_reason():
     assert not missing
 
 
+def test_the_index_names_each_decision():
+    """By its number and title, in their order; and each page has the same three parts."""
+    found = sorted(pages.DECISIONS.glob("0*.md"))
+    titles = [pages.text(page).partition("\n")[0].removeprefix("# ") for page in found]
+    index = pages.text(pages.DECISIONS / "README.md")
+    listed = re.findall(r"^- \[(.+)\]\((.+)\)$", index, re.MULTILINE)
+    assert listed == list(zip(titles, [page.name for page in found], strict=True))
+    for number, (title, page) in enumerate(zip(titles, found, strict=True), 1):
+        assert title.startswith(f"{number}. ")
+        assert page.name.startswith(f"{number:04d}-")
+        parts = re.findall(r"^## (.+)$", pages.text(page), re.MULTILINE)
+        assert parts == ["Context", "Decision", "Consequences"], page.name
+
+
 def test_readme_and_guide_name_each_setting():
     for page in (ROOT / "README.md", ROOT / "docs" / "operations.md"):
         for variable in ("EVCS_HOME", "EVCS_MQTT_PORT", "EVCS_WEB_PORT", "EVCS_REGISTRY_PORT"):
