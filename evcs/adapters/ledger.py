@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from evcs.adapters import ledger_mark, ledger_retention, ledger_schema
 from evcs.adapters.ledger_file import LedgerFile
@@ -19,6 +19,7 @@ from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.ids import short
 from evcs.core.messages import NOTHING
+from evcs.core.service_ports import Sum
 from evcs.core.session import SETTLED, Session, check
 from evcs.core.units import cost_eur
 
@@ -158,16 +159,6 @@ class Ledger:
         with ledger_schema.told(self._path):
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM session {clause}", values)  # noqa: S608
             return [Session(*row) for row in rows]
-
-
-class Sum(NamedTuple):
-    """What the sessions of a day at a CP come to."""
-
-    day: str
-    cp: str
-    sessions: int
-    energy_wh: int
-    cents: int
 
 
 # A ticket's cost has two decimals, always; an open session's is not written down yet.

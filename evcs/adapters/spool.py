@@ -64,23 +64,28 @@ class Spool:
         detail = f"{self._folder.name}: and {self._left_out} more"
         return [AuditEntry(at, "various", "login", None, "refused", detail)]
 
-    def prepare(self, entries: Iterable[AuditEntry], number: int) -> Path:
-        """Have it ready on disk before the commit of that number. Raises OSError."""
+    def prepare(self, entries: Iterable[AuditEntry], number: int) -> str:
+        """Have it on disk before the commit of that number; its name. Raises OSError."""
         path = self._path(number, PREPARED)
         self._write(entries, path)
-        return path
+        return path.name
 
-    def made(self, prepared: Path) -> None:
+    def made(self, prepared: str) -> None:
         """The commit was made: tell. That this lasts is seen to by the next `prepare`."""
-        prepared.rename(prepared.with_suffix(TOLD))
+        path = self._folder / prepared
+        path.rename(path.with_suffix(TOLD))
+
+    def drop(self, prepared: str) -> None:
+        """It was not."""
+        (self._folder / prepared).unlink()
 
     def settle(self, number: int) -> None:
         """At the start: tell what the last commit, of that number, has made; drop the rest."""
         for path in self._folder.glob(f"*{PREPARED}"):
             if path.stem.endswith(f"-{number}"):
-                self.made(path)
+                self.made(path.name)
             else:
-                path.unlink()
+                self.drop(path.name)
         sync_folder(self._folder)
 
     def _path(self, number: int, kind: str) -> Path:

@@ -15,42 +15,18 @@ import time
 import xmlrpc.client
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from evcs.adapters import heartbeat, processes
 from evcs.config import Home
 from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
+from evcs.core.service_ports import Process, Reload
 
 TIMEOUT_S = 20.0
 POLL_S = 0.02
 UNKNOWN_METHOD, SHUTDOWN_STATE, ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 1, 6, 90, 10, 70
 
 _log = logging.getLogger("evcs")
-
-
-class Process(NamedTuple):
-    """One process as supervisord sees it; `pid` 0 where there is none.
-
-    `idle_s`: seconds since its last start or end, none before its first.
-    `error`: why it could not be started.
-    """
-
-    group: str
-    name: str
-    state: str
-    pid: int
-    started: int
-    idle_s: int
-    error: str
-    exit_code: int = 0
-
-
-class Reload(NamedTuple):
-    """What supervisord found on reading its files: groups new, different, and vanished."""
-
-    added: frozenset[str]
-    changed: frozenset[str]
-    removed: frozenset[str]
 
 
 class _Connection(http.client.HTTPConnection):

@@ -20,7 +20,6 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from evcs.adapters import http_grammar
-from evcs.adapters.http_server import MAX_BODY
 from evcs.adapters.server_tls import ServerTls
 from evcs.config import LOOPBACK
 from evcs.core.errors import BadValue, EvcsError, Unreachable
@@ -34,6 +33,7 @@ MAX_CONNECTIONS = 2000
 #: With more than these nobody may keep a connection, nor take long to ask: others wait for it.
 CROWDED = MAX_CONNECTIONS // 2
 CROWDED_REQUEST_WITHIN_S = 1.0
+MAX_BODY = 1024 * 1024
 #: Of all bodies together that are being read or used.
 MAX_BODIES = 8 * MAX_BODY
 MAX_OF_ONE_ADDRESS = 200

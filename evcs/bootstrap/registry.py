@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from evcs.adapters import (
     broker_accounts,
     broker_connections,
@@ -16,6 +18,7 @@ from evcs.bootstrap import parts
 from evcs.bootstrap.tls import names, server_tls
 from evcs.config import Settings
 from evcs.core import topics
+from evcs.services.http import Pause, Refusals, bearer_only
 from evcs.services.registry import http, service
 
 #: The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
@@ -39,10 +42,10 @@ def run_registry(settings: Settings) -> None:
         settings, loop, "registry", service.subscriptions(), topics.encode(death, None)
     )
     tls = server_tls(settings)
-    app = http.build_app(
-        registry, lambda: secret_files.read(home, "operator.token"), spool,
-        names(tls), not settings.http_is_open,
-    )  # fmt: skip
+    # Each that waits holds a connection, so few may, and not for long.
+    refusals = Refusals(spool, clock.monotonic, time.sleep, Pause(0.25, 1.0))
+    authorise = bearer_only(lambda: secret_files.read(home, "operator.token"), refusals)
+    app = http.build_app(registry, authorise, names(tls), not settings.http_is_open)
     broker_connections.watch(home)
     server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)
     bus.start()

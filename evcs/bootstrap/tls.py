@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from evcs.adapters import certificates, http_server
+from evcs.adapters import certificates
 from evcs.adapters.server_tls import ServerTls
 from evcs.config import Settings
+from evcs.services import http
 
 
 def server_tls(settings: Settings) -> ServerTls | None:
@@ -16,4 +17,4 @@ def server_tls(settings: Settings) -> ServerTls | None:
 
 def names(tls: ServerTls | None) -> Callable[[], frozenset[str]]:
     """What the HTTP servers may be asked for as: with TLS, what the certificate is for."""
-    return http_server.local_names if tls is None else lambda: tls.names
+    return http.local_names if tls is None else lambda: tls.names

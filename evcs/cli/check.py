@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from evcs.adapters.section_files import SectionFiles
-from evcs.adapters.supervisord import Process
 from evcs.cli.common import typed
 from evcs.config import Home
 from evcs.core import sections
 from evcs.core.ids import RESERVED
+from evcs.core.service_ports import Process
 
 WANTED_STATES = {"in": {"ACTIVATED", "SUPPLYING"}, "out": {"OUT_OF_ORDER"}}
 

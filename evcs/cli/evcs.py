@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from evcs.adapters.ledger import LedgerReader
-from evcs.adapters.supervisord import Process, Supervisord
+from evcs.adapters.supervisord import Supervisord
 from evcs.cli import (
     audit,
     backups,
@@ -38,6 +38,7 @@ from evcs.core import topics
 from evcs.core.charge_point import needs_a_hand
 from evcs.core.errors import Conflict, EvcsError, NotFound, TimedOut, Unreachable
 from evcs.core.ids import RESERVED, check_id
+from evcs.core.service_ports import Process
 
 SETTLED_WITHIN_S = 5.0
 

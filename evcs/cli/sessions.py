@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from evcs.adapters import session_csv
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli.common import CommandContext, command, kwh, table, with_call
 from evcs.cli.operator import ask_operator
+from evcs.core import session_csv
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import is_word
 
@@ -40,7 +40,7 @@ def add_to(program: click.Group) -> None:
         reader = LedgerReader(ctx.settings.home.ledger_db)
         found = reader.sessions(cp, driver, since_time(since), limit=limit)
         if as_csv:
-            session_csv.write(sys.stdout, found)
+            sys.stdout.write(session_csv.render(found))
             return
         rows = [
             (

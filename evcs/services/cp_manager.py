@@ -9,13 +9,14 @@ from typing import Any
 
 from evcs.adapters import engine_health
 from evcs.adapters.section_files import SectionFiles
-from evcs.adapters.supervisord import Process, Supervisord
+from evcs.adapters.supervisord import Supervisord
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import reconcile, sections, topics
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
 from evcs.core.ports import Bus, Connected, Disconnected, Received
+from evcs.core.service_ports import Process
 from evcs.runtime.crash_points import crash_point
 
 RESYNC_S = 10.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,12 @@ from evcs.core import messages as m
 from evcs.core.errors import Unreachable
 from evcs.services.web import feed as feeds
 from evcs.services.web.feed import Feed
-from tests.web.test_snapshot import fleet, judged, wanted
+from evcs.services.web.snapshot import Fleet
+from tests.web.test_snapshot import NOW, fleet, judged, wanted
+
+
+def feed_of(found: Fleet, listen: Callable[[str, bool], None] = lambda _cp, _on: None) -> Feed:
+    return Feed(found, lambda: NOW, listen)
 
 
 def events(data: bytes) -> list[tuple[str, Any]]:
@@ -25,7 +31,7 @@ def events(data: bytes) -> list[tuple[str, Any]]:
 
 def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changed_fields() -> None:
     found = fleet(wanted("A"), wanted("B"))
-    feed = Feed(found)
+    feed = feed_of(found)
     feed.tick()
     stream = feed.stream()
     ((name, snapshot),) = events(next(stream))
@@ -44,7 +50,7 @@ def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changed_fields() -> No
 
 def test_a_snapshot_and_the_deltas_after_it_give_the_present() -> None:
     found = fleet(wanted("A"))
-    feed = Feed(found)
+    feed = feed_of(found)
     feed.tick()
     found.message(wanted("B"), "")  # between two ticks
     stream = feed.stream()
@@ -58,7 +64,7 @@ def test_a_snapshot_and_the_deltas_after_it_give_the_present() -> None:
 
 def test_the_removed_are_named_and_returned() -> None:
     found = fleet(wanted("A"))
-    feed = Feed(found)
+    feed = feed_of(found)
     feed.tick()
     found.message(wanted("A", deleted=True), "")
     assert feed.tick() == ["A"]
@@ -67,7 +73,7 @@ def test_the_removed_are_named_and_returned() -> None:
 
 def test_deleted_and_created_again_within_a_second() -> None:
     found = fleet(wanted("A"))
-    feed = Feed(found)
+    feed = feed_of(found)
     feed.tick()
     found.message(wanted("A", deleted=True), "")
     found.message(wanted("A", location="new"), "")
@@ -76,7 +82,7 @@ def test_deleted_and_created_again_within_a_second() -> None:
 
 
 def test_a_heartbeat_comes_though_nothing_changes() -> None:
-    feed = Feed(fleet(wanted("A")))
+    feed = feed_of(fleet(wanted("A")))
     feed.tick()
     stream = feed.stream()
     next(stream)
@@ -88,7 +94,7 @@ def test_a_heartbeat_comes_though_nothing_changes() -> None:
 
 def test_a_reader_that_fell_behind_gets_a_snapshot() -> None:
     found = fleet(wanted("A"))
-    feed = Feed(found)
+    feed = feed_of(found)
     feed.tick()
     stream = feed.stream()
     next(stream)
@@ -102,7 +108,7 @@ def test_a_reader_that_fell_behind_gets_a_snapshot() -> None:
 
 def test_too_many_streams_are_refused_and_places_come_free(monkeypatch: Any) -> None:
     monkeypatch.setattr(feeds, "MAX_STREAMS", 2)
-    feed = Feed(fleet())
+    feed = feed_of(fleet())
     streams = [feed.stream(), feed.stream()]
     for stream in streams:
         next(stream)
@@ -113,7 +119,7 @@ def test_too_many_streams_are_refused_and_places_come_free(monkeypatch: Any) -> 
 
 
 def test_messages_of_its_cp_alone() -> None:
-    feed = Feed(fleet(wanted("A")))
+    feed = feed_of(fleet(wanted("A")))
     feed.tick()
     stream = feed.stream("A")
     next(stream)
@@ -130,7 +136,7 @@ def test_messages_of_its_cp_alone() -> None:
 
 def test_a_fault_that_came_and_went_within_a_batch_is_shown() -> None:
     found = fleet(wanted("A"), judged("A"))
-    feed = Feed(found)
+    feed = feed_of(found)
     feed.tick()
     found.message(judged("A", "BROKEN_DOWN"), "")
     found.message(judged("A"), "")
@@ -147,7 +153,7 @@ def test_a_fault_that_came_and_went_within_a_batch_is_shown() -> None:
 
 def test_a_cps_messages_are_listened_to_while_somebody_looks() -> None:
     told: list[tuple[str, bool]] = []
-    feed = Feed(fleet(wanted("A")), lambda cp, on: told.append((cp, on)))
+    feed = feed_of(fleet(wanted("A")), lambda cp, on: told.append((cp, on)))
     streams = [feed.stream("A"), feed.stream("A"), feed.stream()]
     for stream in streams:
         next(stream)

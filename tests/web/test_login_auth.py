@@ -8,12 +8,12 @@ import re
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bottle import Bottle
 from playwright.sync_api import Page, expect
 
-from evcs.adapters.http_server import Pause
 from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.session_file import SessionFile
@@ -22,6 +22,7 @@ from evcs.adapters.supervisord import Supervisord
 from evcs.config import Endpoint
 from evcs.core.errors import Unreachable
 from evcs.core.messages import ServiceStatus
+from evcs.services.http import Pause
 from evcs.services.web.app import build_app
 from evcs.services.web.deps import Deps
 from evcs.services.web.login_auth import LoginAuth, local_path
@@ -53,7 +54,8 @@ def app() -> Bottle:
     doors = LoginAuth(
         str, 1, SessionFile(NOWHERE), spool, time.monotonic, time.time, lambda _: None
     )
-    web = Web(ServiceStatus("web", True, "b"))
+    nowhere: Any = None
+    web = Web(nowhere, ServiceStatus("web", True, "b"), str)
     registry, supervisord = RegistryClient(Endpoint("127.0.0.1", 1), str), Supervisord(NOWHERE)
     ledger = LedgerReader(NOWHERE)
     return build_app(Deps(web, doors, registry, supervisord, ledger, NOWHERE, "", lambda f: f()))

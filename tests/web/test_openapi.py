@@ -9,7 +9,6 @@ from typing import Any
 
 from bottle import Bottle
 
-from evcs.adapters.spool import Spool
 from evcs.services.registry import http
 from tests.web.test_login_auth import app
 
@@ -44,4 +43,4 @@ def test_web() -> None:
 
 def test_registry() -> None:
     registry: Any = SimpleNamespace()
-    assert described("registry") == routes(http.build_app(registry, str, Spool(FILE)))
+    assert described("registry") == routes(http.build_app(registry, lambda: None))

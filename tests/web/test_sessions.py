@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from evcs.adapters.ledger import Ledger
-from evcs.adapters.session_csv import COLUMNS
 from evcs.core.messages import ServiceStatus
 from evcs.core.session import SETTLED, Session
+from evcs.core.session_csv import COLUMNS
 from tests.web.floods import not_reading, peak_mb
 from tests.web.stage import Stage
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.adapters import registry_db
-from evcs.adapters.supervisord import Process, Supervisord, supervisord_pid
+from evcs.adapters.supervisord import Supervisord, supervisord_pid
 from evcs.cli import versions
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import Denied, EvcsError
+from evcs.core.service_ports import Process
 from evcs.core.stored import Stored
 
 BUS_WITHIN_S = 3.0

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from bottle import Bottle, HTTPResponse, request
 
-from evcs.adapters import http_server
-from evcs.adapters.http_server import body_json, json_response
-from evcs.adapters.spool import Spool
 from evcs.core import desired
 from evcs.core.errors import BadValue, EvcsError, NotFound
+from evcs.services import http
+from evcs.services.http import body_json, json_response
 from evcs.services.registry.service import Registry
 
 MAX_AT_ONCE = 10_000
@@ -19,25 +17,30 @@ MAX_AT_ONCE = 10_000
 
 def build_app(
     registry: Registry,
-    token: Callable[[], str],
-    spool: Spool,
-    names: http_server.Names = http_server.local_names,
+    authorise: http.Authorise,
+    names: http.Names = http.local_names,
     open_to_all: bool = True,
 ) -> Bottle:
-    """The WSGI app; `token` reads the operator's, who alone may look if not `open_to_all`."""
+    """The WSGI app; whom `authorise` lets in may alone look, too, if it is not `open_to_all`."""
     app = Bottle()
-    authorise = http_server.bearer_only(token, spool)
 
     def authorise_reading() -> None:
         if request.path != "/healthz":
             authorise()
 
-    http_server.install(app, authorise, names, None if open_to_all else authorise_reading)
+    http.install(app, authorise, names, None if open_to_all else authorise_reading)
 
     @app.get("/healthz")
     def healthz() -> HTTPResponse:
         return json_response({"ok": True, "broker": registry.bus.connected})
 
+    _add_cps(app, registry)
+    _add_identities(app, registry)
+    _add_drivers(app, registry)
+    return app
+
+
+def _add_cps(app: Bottle, registry: Registry) -> None:
     @app.get("/api/v1/cps")
     def list_cps() -> HTTPResponse:
         found = [desired.to_json(cp) for cp in registry.cps.values() if not cp.deleted]
@@ -67,6 +70,8 @@ def build_app(
     def delete(cp: str) -> HTTPResponse:
         return json_response(desired.to_json(registry.ask("delete", cp)), 202)
 
+
+def _add_identities(app: Bottle, registry: Registry) -> None:
     @app.post("/api/v1/cps/<cp>/revoke")
     def revoke(cp: str) -> HTTPResponse:
         return json_response(desired.to_json(registry.ask("revoke", cp)))
@@ -75,6 +80,8 @@ def build_app(
     def rekey(cp: str) -> HTTPResponse:
         return json_response(desired.to_json(registry.ask("rekey", cp)))
 
+
+def _add_drivers(app: Bottle, registry: Registry) -> None:
     @app.get("/api/v1/drivers")
     def list_drivers() -> HTTPResponse:
         return json_response([{"id": driver} for driver in sorted(registry.drivers)])
@@ -88,10 +95,8 @@ def build_app(
         registry.ask("remove_driver", driver)
         return json_response({"id": driver})
 
-    return app
-
 
 def _item(one: Any) -> dict[str, Any]:
     if isinstance(one, EvcsError):
-        return {"error": http_server.error_json(one)}
+        return {"error": http.error_json(one)}
     return desired.to_json(one)

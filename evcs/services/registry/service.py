@@ -165,7 +165,7 @@ class Registry:
             )
         except (OSError, EvcsError) as error:
             if told is not None:
-                told.unlink()
+                self._spool.drop(told)
             self._undo_secrets(batch)
             _log.error("change refused: %s", error)
             if isinstance(error, EvcsError):

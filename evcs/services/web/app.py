@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bottle import Bottle, request
 
-from evcs.adapters import http_server
 from evcs.core.errors import Denied
+from evcs.services import http
 from evcs.services.web import cp_api, fleet_api, metrics, pages, session_api
 from evcs.services.web.deps import Deps
 
@@ -14,7 +14,7 @@ def build_app(deps: Deps) -> Bottle:
     """The WSGI app."""
     app = Bottle()
     reading = None if deps.open_to_all else lambda: _authorise_reading(deps)
-    http_server.install(app, deps.doors.authorise, deps.names, reading)
+    http.install(app, deps.doors.authorise, deps.names, reading)
     pages.add_routes(app, deps)
     fleet_api.add_routes(app, deps)
     cp_api.add_routes(app, deps)

@@ -8,15 +8,14 @@ from typing import Any
 
 from bottle import Bottle, HTTPResponse, request
 
-from evcs.adapters.http_server import body_json, json_response
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import MAX_TEXT
 from evcs.core.sections import ROLES
+from evcs.services.http import body_json, json_response
 from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
 
 SIMULATE = ("plug", "unplug", "fault", "clear")
-ACTIONS = (*SIMULATE, "restart", "revoke", "rekey")
 MAX_LINES = 500
 TAIL_BYTES = 131_072
 LAST_SESSIONS = 20
@@ -24,7 +23,11 @@ LAST_SESSIONS = 20
 
 def add_routes(app: Bottle, deps: Deps) -> None:
     """`/api/v1/cps/<id>/…`."""
+    _add_reading(app, deps)
+    _add_changing(app, deps)
 
+
+def _add_reading(app: Bottle, deps: Deps) -> None:
     @app.get("/api/v1/cps/<cp>/detail")
     def detail(cp: str) -> HTTPResponse:
         row = known(deps, cp)
@@ -48,6 +51,8 @@ def add_routes(app: Bottle, deps: Deps) -> None:
         path = deps.logs / f"{cp}.{role}.log"
         return json_response({"lines": deps.in_thread(lambda: tail(path))})
 
+
+def _add_changing(app: Bottle, deps: Deps) -> None:
     @app.post("/api/v1/cps/<cp>/restart")
     def restart(cp: str) -> HTTPResponse:
         known(deps, cp)

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.adapters.http_server import Names, local_names
-from evcs.adapters.ledger import LedgerReader
-from evcs.adapters.registry_http import RegistryClient
-from evcs.adapters.supervisord import Supervisord
+from evcs.core.service_ports import LedgerReader, ProcessHost, RegistryClient
+from evcs.services.http import Names, local_names
 from evcs.services.web.login_auth import LoginAuth
 from evcs.services.web.service import Web
 
@@ -20,7 +18,7 @@ class Deps(NamedTuple):
     web: Web
     doors: LoginAuth
     registry: RegistryClient
-    supervisord: Supervisord
+    supervisord: ProcessHost
     ledger: LedgerReader
     logs: Path
     url: str

@@ -12,7 +12,6 @@ from typing import Any
 
 from gevent.event import Event
 
-from evcs.adapters.clock import timestamp
 from evcs.core import topics
 from evcs.core.errors import Unreachable
 from evcs.core.messages import CpState, Message
@@ -56,15 +55,17 @@ class Tap:
 class Feed:
     """Turns the fleet's changes into batches. `tick` is called once a second.
 
+    `timestamp` gives the time as people read it.
     `listen(cp, on)`: somebody begins to listen to a CP's messages, or nobody does any more.
     """
 
     def __init__(
-        self, fleet: Fleet, listen: Callable[[str, bool], None] = lambda _cp, _on: None
-    ) -> None:
+        self, fleet: Fleet, timestamp: Callable[[], str],
+        listen: Callable[[str, bool], None],
+    ) -> None:  # fmt: skip
         self.streams = 0
         self.rows: dict[str, dict[str, Any]] = {}
-        self._fleet, self._listen = fleet, listen
+        self._fleet, self._timestamp, self._listen = fleet, timestamp, listen
         self._seq = 0
         self._batches: deque[tuple[int, bytes]] = deque(maxlen=KEPT_BATCHES)
         self._snapshot: tuple[int, bytes] | None = None
@@ -89,7 +90,13 @@ class Feed:
             self._quiet_ticks = 0
             self._told = head
             self._seq += 1
-            batch = {"seq": self._seq, "at": timestamp(), **head, "cps": cps, "removed": removed}
+            batch = {
+                "seq": self._seq,
+                "at": self._timestamp(),
+                **head,
+                "cps": cps,
+                "removed": removed,
+            }
             self._batches.append((self._seq, encode_event("delta", batch)))
         self._wake()
         return removed
@@ -97,7 +104,7 @@ class Feed:
     def snapshot(self) -> dict[str, Any]:
         """All that a page shows, as of the last batch."""
         rows = [self.rows[cp] for cp in sorted(self.rows)]
-        return {"seq": self._seq, "at": timestamp(), **self._head(), "cps": rows}
+        return {"seq": self._seq, "at": self._timestamp(), **self._head(), "cps": rows}
 
     def stream(
         self, cp: str | None = None, allowed: Callable[[], bool] = lambda: True
@@ -114,7 +121,7 @@ class Feed:
         """Show a message to the streams that listen to its CP."""
         for tap in self._taps:
             if tap.cp == cp:
-                tap.take(message, timestamp())
+                tap.take(message, self._timestamp())
 
     @property
     def tapped(self) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, response
 
-from evcs.adapters.http_server import body_json, json_response
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import expand, is_id
+from evcs.services.http import body_json, json_response
 from evcs.services.web.deps import Deps
 
 MAX_AT_ONCE = 10_000

@@ -19,10 +19,9 @@ from collections.abc import Callable
 
 from bottle import HTTPResponse, request
 
-from evcs.adapters.http_server import Refusals, bearer_token, caller, raw_header, token_matches
-from evcs.adapters.session_file import SessionFile
-from evcs.adapters.spool import Spool
 from evcs.core.errors import Denied, EvcsError, Forbidden
+from evcs.core.service_ports import AuditSpool, SignedIn
+from evcs.services.http import Pause, Refusals, bearer_token, caller, raw_header, token_matches
 
 LINK_S = 60.0
 MAX_LINKS = 100
@@ -49,8 +48,8 @@ class LoginAuth:
         self,
         token: Callable[[], str],
         port: int,
-        sessions: SessionFile,
-        spool: Spool,
+        sessions: SignedIn,
+        spool: AuditSpool,
         clock: Callable[[], float],
         wall: Callable[[], float],
         sleep: Callable[[float], None],
@@ -63,7 +62,7 @@ class LoginAuth:
         self._wall = wall
         self._secure = secure
         self._spool = spool
-        self._refusals = Refusals(spool, clock, sleep)
+        self._refusals = Refusals(spool, clock, sleep, Pause(0.5, 5.0))
         self._links: dict[str, float] = {}
         self._file = sessions
         self._sessions = sessions.read()

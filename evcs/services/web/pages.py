@@ -6,9 +6,9 @@ from pathlib import Path
 
 from bottle import Bottle, HTTPResponse, SimpleTemplate, request, static_file
 
-from evcs.adapters.http_server import json_response
 from evcs.core.errors import Denied, NotFound
 from evcs.core.ids import is_id
+from evcs.services.http import json_response
 from evcs.services.web.deps import Deps
 from evcs.services.web.login_auth import local_path
 

@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from secrets import token_hex
 from typing import Any
 
-from evcs.adapters.clock import timestamp
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import BY_CODE, EvcsError, Unreachable
@@ -50,11 +49,12 @@ def _of_cp(cp: str) -> list[topics.Subscription]:
 class Web:
     """Owns the picture of the fleet. `handle` and `tick` are the loop's, the rest is asked."""
 
-    def __init__(self, birth: m.ServiceStatus) -> None:
-        self.bus: Bus
+    def __init__(self, bus: Bus, birth: m.ServiceStatus, timestamp: Callable[[], str]) -> None:
+        self.bus = bus
         self.fleet = Fleet(birth.boot)
-        self.feed = Feed(self.fleet, self._listen)
+        self.feed = Feed(self.fleet, timestamp, self._listen)
         self.history = History(timestamp())
+        self._timestamp = timestamp
         self.messages = 0
         self.unreadable_to_central = 0
         self._birth = birth
@@ -101,19 +101,20 @@ class Web:
 
     def _on_connected(self, _event: Connected) -> None:
         _log.info("the broker is there")
-        self.fleet.connected(timestamp())
+        self.fleet.connected(self._timestamp())
         self.bus.publish(self._birth)
 
     def _on_disconnected(self, event: Disconnected) -> None:
         _log.warning("the broker is gone: %s; see: evcs status", event.reason)
-        self.fleet.disconnected(timestamp())
+        self.fleet.disconnected(self._timestamp())
 
     def _on_received(self, event: Received) -> None:
         message = event.message
         self.messages += 1
-        self.fleet.message(message, timestamp())
+        at = self._timestamp()
+        self.fleet.message(message, at)
         if isinstance(message, m.CpState):
-            self.history.judged(message, int(time.time()), timestamp())
+            self.history.judged(message, int(time.time()), at)
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)) and message.online:
             role = "engine" if isinstance(message, m.EngineStatus) else "monitor"
             self.history.started(message.cp, role, message.boot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -13,11 +12,11 @@ from typing import Any, NamedTuple
 
 from bottle import Bottle, HTTPResponse, request
 
-from evcs.adapters import session_csv
-from evcs.adapters.http_server import json_response
-from evcs.adapters.ledger import Sum
+from evcs.core import session_csv
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id
+from evcs.core.service_ports import Sum
+from evcs.services.http import json_response
 from evcs.services.web.deps import Deps
 
 STATES = ("active", "interrupted", "settled")
@@ -74,9 +73,7 @@ def as_json(sessions: list[dict[str, Any]], first: bool, last: bool) -> bytes:
 
 def as_csv(sessions: list[dict[str, Any]], first: bool, _last: bool) -> bytes:
     """Part of a table."""
-    out = io.StringIO(newline="\r\n")
-    session_csv.write(out, sessions, head=first)
-    return out.getvalue().encode()
+    return session_csv.render(sessions, first, "\r\n").encode()
 
 
 def in_parts(

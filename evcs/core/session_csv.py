@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from io import StringIO
+from typing import Any
 
 from evcs.core.ids import plain
 
@@ -16,13 +17,15 @@ COLUMNS = (
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def write(out: TextIO, sessions: Iterable[Mapping[str, Any]], head: bool = True) -> None:
+def render(sessions: Iterable[Mapping[str, Any]], head: bool = True, line_end: str = "\n") -> str:
     """A row for each session, as to_json gives it; a head before them, if wanted."""
-    writer = csv.writer(out, lineterminator="\n")
+    out = StringIO()
+    writer = csv.writer(out, lineterminator=line_end)
     if head:
         writer.writerow(COLUMNS)
     for one in sessions:
         writer.writerow([_cell(one.get(column)) for column in COLUMNS])
+    return out.getvalue()
 
 
 def _cell(value: Any) -> Any:

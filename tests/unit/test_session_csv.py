@@ -7,13 +7,12 @@ import io
 
 import pytest
 
-from evcs.adapters import session_csv
+from evcs.core import session_csv
 
 
 def reason_of(text: str) -> str:
-    out = io.StringIO()
-    session_csv.write(out, [{"session_id": "s", "energy_wh": -5, "reason": text}])
-    (row,) = csv.DictReader(io.StringIO(out.getvalue()))
+    table = session_csv.render([{"session_id": "s", "energy_wh": -5, "reason": text}])
+    (row,) = csv.DictReader(io.StringIO(table))
     assert row["energy_wh"] == "-5", "a number stays one"
     return row["reason"]
 

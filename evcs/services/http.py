@@ -1,4 +1,4 @@
-"""The doors of both HTTP servers: who may come in, with what, and how errors look.
+"""What both HTTP interfaces share: who may come in, with what, and how answers look.
 
 Whoever may only look needs nothing on loopback; whoever changes something needs the
 operator's bearer token, or, in web, the session that its token link made. Host, Origin and
@@ -12,18 +12,15 @@ import hmac
 import json
 import logging
 import re
-import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, response
 
-from evcs.adapters.spool import Spool
 from evcs.core import strict_json
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, Unreachable
+from evcs.core.service_ports import AuditSpool
 
-MAX_BODY = 1024 * 1024
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]{1,5})?")
@@ -93,28 +90,25 @@ def caller() -> str:
 class Pause:
     """Slows wrong tokens down, one after the other; whoever has the right one never waits."""
 
-    def __init__(self, each_s: float = 0.5, longest_s: float = 5.0) -> None:
+    def __init__(self, each_s: float, longest_s: float) -> None:
         self._each_s = each_s
         self._longest_s = longest_s
         self._free_at = 0.0
         self._turned_away = 0
-        self._lock = threading.Lock()
 
     def after_failure(self, now: float) -> float:
         """Seconds to wait before the refusal is told. Raises Unreachable where too many wait."""
-        with self._lock:
-            wait = max(self._free_at - now, 0.0) + self._each_s
-            if wait > self._longest_s:
-                self._turned_away += 1
-                raise Unreachable("too many wrong tokens", "wait a few seconds")
-            self._free_at = now + wait
-            return wait
+        wait = max(self._free_at - now, 0.0) + self._each_s
+        if wait > self._longest_s:
+            self._turned_away += 1
+            raise Unreachable("too many wrong tokens", "wait a few seconds")
+        self._free_at = now + wait
+        return wait
 
     def turned_away(self) -> int:
         """How many didn't get to wait since the last call."""
-        with self._lock:
-            count, self._turned_away = self._turned_away, 0
-            return count
+        count, self._turned_away = self._turned_away, 0
+        return count
 
 
 class Refusals:
@@ -125,13 +119,10 @@ class Refusals:
     """
 
     def __init__(
-        self, spool: Spool, clock: Callable[[], float], sleep: Callable[[float], None],
-        pause: Pause | None = None,
+        self, spool: AuditSpool, clock: Callable[[], float], sleep: Callable[[float], None],
+        pause: Pause,
     ) -> None:  # fmt: skip
-        self._spool = spool
-        self._clock = clock
-        self._sleep = sleep
-        self._pause = pause or Pause()
+        self._spool, self._clock, self._sleep, self._pause = spool, clock, sleep, pause
 
     def refuse(self, given: str) -> None:
         """Returns when it is time to answer. Raises Unreachable where too many wait."""
@@ -210,10 +201,8 @@ def _plain_error(error: Any) -> str:
     return json.dumps({"error": {"code": code, "message": message}})
 
 
-def bearer_only(token: Callable[[], str], spool: Spool) -> Callable[[], None]:
+def bearer_only(token: Callable[[], str], refusals: Refusals) -> Authorise:
     """An `authorise` that takes the operator's bearer token alone."""
-    # Each wait holds one of the server's threads, so few may wait, and not for long.
-    refusals = Refusals(spool, time.monotonic, time.sleep, Pause(0.25, 1.0))
 
     def authorise() -> None:
         given = bearer_token()

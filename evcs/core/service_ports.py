@@ -1,0 +1,226 @@
+"""What Registry, CP Manager and web need beside a bus and a clock: Protocols, and what they give.
+
+As in core.ports: adapters implement these, tests have fakes, errors are those of core.errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from evcs.core.audit import AuditEntry
+from evcs.core.messages import DesiredCp
+
+
+class Process(NamedTuple):
+    """One process as its host sees it; `pid` 0 where there is none.
+
+    `started`: seconds of the epoch. `idle_s`: seconds since its last start or end, none before its
+    first. `error`: why it could not be started.
+    """
+
+    group: str
+    name: str
+    state: str
+    pid: int
+    started: int
+    idle_s: int
+    error: str
+    exit_code: int = 0
+
+
+class Reload(NamedTuple):
+    """What a process host found on reading its files: groups new, different, and vanished."""
+
+    added: frozenset[str]
+    changed: frozenset[str]
+    removed: frozenset[str]
+
+
+class ProcessHost(Protocol):
+    """Runs the CPs' processes, by groups of a CP's name (adapters.supervisord).
+
+    Each call raises Unreachable where it isn't there.
+    """
+
+    def processes(self) -> list[Process]:
+        """All processes of all groups."""
+
+    def reload(self) -> Reload:
+        """Have the files read again; acts on nothing."""
+
+    def add(self, cps: Sequence[str]) -> Mapping[str, str]:
+        """Take up CPs by their section files and start them; why not, of those that failed."""
+
+    def start(self, groups: Collection[str]) -> None:
+        """Start the stopped processes of these groups, without waiting."""
+
+    def start_anew(self, processes: Iterable[str]) -> None:
+        """Start processes ("CP-001:engine") now, whatever their host is waiting for."""
+
+    def stop(self, groups: Collection[str]) -> None:
+        """Stop all processes of these groups at once and wait for their end. Raises TimedOut."""
+
+    def remove(self, groups: Iterable[str]) -> None:
+        """Forget stopped groups."""
+
+
+class SectionStore(Protocol):
+    """The files by which the process host runs CPs, one a CP (adapters.section_files).
+
+    May raise OSError.
+    """
+
+    def texts(self, cps: Iterable[str]) -> Mapping[str, str | None]:
+        """CP -> text of its file, None where it can't be read; CPs without a file are left out."""
+
+    def unexpected(self) -> Sequence[Path]:
+        """Files that the process host would read and that are not what we would write."""
+
+    def write(self, cp: str) -> None:
+        """Put the CP's section in place."""
+
+    def erase(self, cp: str) -> None:
+        """Remove the CP's section."""
+
+    def quarantine(self, path: Path) -> Path:
+        """Rename a file so that it is not read; its new place."""
+
+
+class SecretStore(Protocol):
+    """Identities' passwords (adapters.secret_files). May raise OSError."""
+
+    def create(self, identity: str) -> str:
+        """A new 256-bit password for the identity, on disk before it is returned."""
+
+    def ensure(self, identity: str) -> str:
+        """The identity's password, made where it is missing or empty."""
+
+    def restore(self, identity: str, password: str) -> bool:
+        """Put a known password back where it was lost or changed; whether it was."""
+
+    def remove(self, identity: str) -> None:
+        """Remove an identity's, or those of all below it ("cp/CP-001"); absent is well."""
+
+    def names(self, kind: str) -> Sequence[str]:
+        """Ids that have secrets, of a kind ("cp", "driver")."""
+
+
+class BrokerAccounts(Protocol):
+    """Who may be on the bus, as the broker has it (adapters.broker_accounts)."""
+
+    def keep(self, accounts: Mapping[str, str]) -> float | None:
+        """Have it let these in, identity -> password, and nobody else.
+
+        In how many seconds to call again, None where nothing is left to do.
+        """
+
+    def read_again(self) -> None:
+        """Have the broker read its accounts, whoever wrote them."""
+
+    def left(self) -> None:
+        """The broker has ended."""
+
+
+class DesiredStore(Protocol):
+    """What is wanted, as the last commit has it (adapters.registry_db)."""
+
+    def cps(self) -> dict[str, DesiredCp]:
+        """All CPs by id, those being deleted too."""
+
+    def drivers(self) -> list[str]:
+        """All drivers' ids."""
+
+    def revision(self) -> int:
+        """The last revision given to any change, of CPs that are gone too."""
+
+    def commit(
+        self, revision: int, cps: Iterable[DesiredCp] = (), gone: Iterable[str] = (),
+        drivers: Iterable[str] = (), drivers_gone: Iterable[str] = (),
+    ) -> None:  # fmt: skip
+        """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
+
+
+class AuditSpool(Protocol):
+    """What a service has for the audit, until Central takes it up (adapters.spool)."""
+
+    def tell(self, who: str, what: str, outcome: str, detail: str) -> None:
+        """Have something audited that stands for itself."""
+
+    def prepare(self, entries: Iterable[AuditEntry], number: int) -> str:
+        """Have it on disk before the commit of that number; its name. Raises OSError."""
+
+    def made(self, prepared: str) -> None:
+        """The commit was made: tell."""
+
+    def drop(self, prepared: str) -> None:
+        """It was not."""
+
+    def settle(self, number: int) -> None:
+        """At the start: tell what the last commit, of that number, has made; drop the rest."""
+
+
+class SignedIn(Protocol):
+    """Sessions of the operator's browsers, over a restart of web (adapters.session_file)."""
+
+    def read(self) -> dict[str, int]:
+        """Hash of a session's id -> when it ends, seconds of the epoch; the oldest first."""
+
+    def write(self, sessions: dict[str, int]) -> None:
+        """Replace them. What can't be written is removed: an ended session must not come back."""
+
+
+class Sum(NamedTuple):
+    """What the sessions of a day at a CP come to."""
+
+    day: str
+    cp: str
+    sessions: int
+    energy_wh: int
+    cents: int
+
+
+class LedgerReader(Protocol):
+    """Sessions and tickets beside the ledger's writer (adapters.ledger). May raise EvcsError.
+
+    `since` and `until` are RFC 3339 times.
+    """
+
+    def sessions(
+        self, cp: str | None = None, driver: str | None = None, since: str | None = None,
+        state: str | None = None, limit: int = 1000, until: str | None = None,
+        after: tuple[str, str] | None = None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Sessions by filter, the latest first; `after`: started_at and session_id of one."""
+
+    def sums(
+        self, cp: str | None = None, driver: str | None = None, since: str | None = None,
+        state: str | None = None, until: str | None = None,
+    ) -> list[Sum]:  # fmt: skip
+        """Sums over all sessions of a filter, by day (UTC) and CP."""
+
+
+class RegistryClient(Protocol):
+    """The Registry, for another service (adapters.registry_http); CPs are the contract's JSON.
+
+    Raises what the Registry raised, or Unreachable.
+    """
+
+    def create(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Create a CP."""
+
+    def create_many(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Create CPs in one commit; an item is a CP or {"error": ...}."""
+
+    def edit(self, cp: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Change fields of a CP."""
+
+    def delete(self, cp: str) -> dict[str, Any]:
+        """Begin a CP's deletion."""
+
+    def revoke(self, cp: str) -> dict[str, Any]:
+        """Shut a CP's identities out."""
+
+    def rekey(self, cp: str) -> dict[str, Any]:
+        """Give a CP new secrets, and lift a revocation."""
