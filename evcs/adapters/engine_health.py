@@ -1,14 +1,16 @@
-"""The unix socket on which an Engine answers "how are you": one connection, one JSON line.
+"""The unix socket on which a process of Engines answers "how are you all": one JSON line a caller.
 
-The answer is given by the Engine's own loop, so one that hangs is seen as silent.
+The answer is given by the Engines' own loop, so one that hangs is seen as silent.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import struct
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,22 +18,14 @@ from typing import Any
 from evcs.runtime.loop import Loop
 
 ASK_WITHIN_S = 1.0
+#: In bytes; an Engine's share is about a hundred.
+LONGEST = 1_048_576
+
+Answers = Mapping[str, Mapping[str, Any]]
 
 
-class HealthQuery:
-    """Someone asks; `answer` replies and hangs up."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def answer(self, found: dict[str, Any]) -> None:
-        """Send the answer; a caller that has gone away is no matter."""
-        with suppress(OSError), self._connection:
-            self._connection.sendall(json.dumps(found).encode() + b"\n")
-
-
-def listen(loop: Loop, path: Path) -> None:
-    """Give the loop a HealthQuery for each caller. The role's lock must be held."""
+def listen(loop: Loop, path: Path, answer: Callable[[], Answers]) -> None:
+    """Answer each caller. The role's lock must be held."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -41,38 +35,54 @@ def listen(loop: Loop, path: Path) -> None:
     server.setblocking(False)
 
     def accept() -> None:
-        with suppress(BlockingIOError):
+        # A caller that has gone away is no matter.
+        with suppress(OSError):
             connection, _ = server.accept()
-            connection.settimeout(ASK_WITHIN_S)
-            loop.put(HealthQuery(connection))
+            with connection:
+                connection.settimeout(ASK_WITHIN_S)
+                connection.sendall(json.dumps(answer()).encode() + b"\n")
 
     loop.add_reader(server.fileno(), accept)
 
 
-def ask(path: Path, timeout_s: float = ASK_WITHIN_S) -> dict[str, Any] | None:
-    """An Engine's answer, or None where there is none in time."""
-    try:
-        with _connect(path, timeout_s) as connection:
-            line = b""
-            while not line.endswith(b"\n"):
-                more = connection.recv(4096)
-                if not more or len(line) > 65_536:
-                    return None
-                line += more
+class Probe:
+    """The process that listens there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def ask(self, within_s: float = ASK_WITHIN_S) -> Answers:
+        """What each Engine there says of itself, by CP; nothing where no answer came in time."""
+        try:
+            with _connect(self._path, within_s) as connection:
+                line = bytearray()
+                while not line.endswith(b"\n"):
+                    more = connection.recv(65_536)
+                    if not more or len(line) > LONGEST:
+                        return {}
+                    line += more
             found = json.loads(line)
-            return found if isinstance(found, dict) else None
-    except (OSError, ValueError):
-        return None
+        except (OSError, ValueError, RecursionError):
+            return {}
+        whole = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
+        return found if whole else {}
 
+    def pid(self) -> int | None:
+        """Its pid, also while it hangs."""
+        try:
+            with _connect(self._path, ASK_WITHIN_S) as connection:
+                raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+                return int(struct.unpack("3i", raw)[0]) or None
+        except OSError:
+            return None
 
-def listener_pid(path: Path) -> int | None:
-    """The pid of the Engine that listens there, also while it hangs."""
-    try:
-        with _connect(path, ASK_WITHIN_S) as connection:
-            raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            return int(struct.unpack("3i", raw)[0]) or None
-    except OSError:
-        return None
+    def end(self) -> int | None:
+        """Kill it, since a hung process can't be asked to end; its pid, if it was there."""
+        pid = self.pid()
+        if pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        return pid
 
 
 def _connect(path: Path, timeout_s: float) -> socket.socket:

@@ -55,6 +55,10 @@ class Journal:
         if sync:
             os.fsync(self._fd)
 
+    def close(self) -> None:
+        """Append no more."""
+        os.close(self._fd)
+
     def _begun_anew(self, line: bytes) -> bool:
         """Whether a new file with that line has taken the old one's place."""
         try:

@@ -8,6 +8,8 @@ import time
 
 
 class _Line(logging.Formatter):
+    """`who`: the process; a CP's own log names the CP."""
+
     who = "evcs"
 
     def format(self, record: logging.LogRecord) -> str:
@@ -18,7 +20,8 @@ class _Line(logging.Formatter):
         if not text.isprintable():
             text = "".join(c if c.isprintable() else _escaped(c) for c in text)
         level = record.levelname
-        return f"{at}.{int(record.msecs):03d}Z {level} {self.who} {text}"
+        who = getattr(record, "who", self.who)
+        return f"{at}.{int(record.msecs):03d}Z {level} {who} {text}"
 
 
 _line = _Line()
@@ -39,3 +42,8 @@ def setup(who: str) -> logging.Logger:
     logger.setLevel(logging.INFO)
     logger.propagate = False
     return logger
+
+
+def of(who: str) -> logging.LoggerAdapter[logging.Logger]:
+    """The same log, in the name of one of several who share a process."""
+    return logging.LoggerAdapter(logging.getLogger("evcs"), {"who": who})

@@ -29,7 +29,7 @@ from evcs.adapters.mqtt_client import ReadAhead, ReadAheadClient
 from evcs.core import topics
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Message
-from evcs.core.ports import Connected, Disconnected, Received, Stray
+from evcs.core.ports import Connected, Disconnected, Log, Received, Stray
 
 KEEPALIVE_S = 15
 LOOK_EVERY_S = 5.0
@@ -44,7 +44,7 @@ PACKET_FRAME = 1 + 4 + 2 + 2 + 6
 REFUSED = frozenset({134, 135})
 TRIES_WITH_A_NEW_SECRET = 4
 
-_log = logging.getLogger("evcs")
+LOG = logging.getLogger("evcs")
 
 
 class EventLoop(Protocol):
@@ -95,8 +95,10 @@ class Bus:
         subscriptions: Sequence[topics.Subscription],
         will: topics.Publication | None = None,
         decode: Callable[[str, bytes], Any] = topics.decode,
+        log: Log = LOG,
     ) -> None:
         self.dropped = self.unsendable = 0
+        self._log = log
         self._loop = loop
         self._decode = decode
         self._account = account
@@ -144,7 +146,7 @@ class Bus:
             publication.topic, publication.payload, publication.qos, publication.retain, properties
         )
         if len(client._out_messages) > MAX_WAITING_MESSAGES:
-            _log.warning("the broker takes nothing more; connecting anew")
+            self._log.warning("the broker takes nothing more; connecting anew")
             client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -154,7 +156,7 @@ class Bus:
             return True
         self.unsendable += 1
         if self.unsendable & (self.unsendable - 1) == 0:
-            _log.error(
+            self._log.error(
                 "unsendable=%d not sent: %d bytes on %s; the broker takes %d",
                 self.unsendable, size, publication.topic, MAX_PACKET,
             )  # fmt: skip
@@ -253,7 +255,7 @@ class Bus:
                     return
         except Exception:  # noqa: BLE001
             # An exception out of a callback ends the connection, not the process.
-            _log.exception("the bus connection failed")
+            self._log.exception("the bus connection failed")
             self._on_socket_close(client, None, sock)
             sock.close()
             return
@@ -351,7 +353,7 @@ class Bus:
         except topics.Unreadable as error:
             self.dropped += 1
             if self.dropped & (self.dropped - 1) == 0:
-                _log.warning(
+                self._log.warning(
                     "dropped=%d unreadable message on %r: %s",
                     self.dropped, message.topic[:120], error,
                 )  # fmt: skip

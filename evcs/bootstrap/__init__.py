@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from evcs import __version__
 from evcs.config import Settings, load, under_supervisord
-from evcs.core.errors import EvcsError
+from evcs.core.errors import EvcsError, in_a_line
 from evcs.core.ids import check_id
 
 
@@ -127,11 +127,9 @@ def play(words: Sequence[str], settings: Settings | None = None) -> None:
         else:
             roles = ("supervisord", *_SERVICES, *_CP_PROCESSES)
             sys.exit(f"usage: python -m evcs {'|'.join(roles)} [CP]")
-    except EvcsError as error:
-        logger.error("%s; %s", error, error.hint)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if error.filename is None:
+    except (EvcsError, OSError) as error:
+        known = in_a_line(error)
+        if not known:
             raise
-        logger.error("%s: %s; see: evcs doctor", error.filename, error.strerror)
-        sys.exit(EvcsError.exit_code)
+        logger.error("%s", known)
+        sys.exit(getattr(error, "exit_code", EvcsError.exit_code))

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from evcs.adapters import clock, engine_health
+from evcs.adapters import clock, engine_health, log
 from evcs.adapters.journal import Journal
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core.charger import EmulatedCharger
-from evcs.services import engine
+from evcs.runtime.pool import CpRuntime, Parts, Pool, Put
+from evcs.services.engine import Engine, subscriptions, will
 
 
 def run_engine(settings: Settings, cp: str) -> None:
     """Be the Engine of that CP until told to stop."""
     _lock = parts.hold(settings, f"{cp}.engine")
-    loop, boot = parts.loop(), parts.boot()
-    bus = parts.bus(
-        settings, loop, f"cp/{cp}/engine", engine.subscriptions(cp), engine.will(cp, boot)
-    )
-    service = engine.Engine(
-        cp, boot, bus, Journal(settings.home.journal(cp)),
-        EmulatedCharger(settings.time_scale), clock.monotonic(),
-    )  # fmt: skip
-    engine_health.listen(loop, settings.home.engine_socket(cp))
-    bus.start()
-    loop.run(service.handle, service.tick)
-    parts.leave(loop, bus)
+    loop, told = parts.loop(), log.of(f"{cp} engine")
+
+    def make(put: Put) -> Parts[Engine]:
+        boot, identity = parts.boot(), f"cp/{cp}/engine"
+        bus = parts.bus(
+            settings, loop, identity, subscriptions(cp), will(cp, boot), put=put, log=told
+        )
+        journal = Journal(settings.home.journal(cp))
+        charger = EmulatedCharger(settings.time_scale)
+        engine = Engine(cp, boot, bus, journal, charger, told, clock.monotonic())
+        return Parts(engine, bus, engine.tick, journal.close)
+
+    pool = Pool(loop, {cp: CpRuntime(loop, make, told)})
+    engine_health.listen(loop, settings.home.engine_socket(cp), lambda: pool.each(Engine.health))
+    pool.run()

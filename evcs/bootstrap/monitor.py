@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from evcs.adapters import clock
+from evcs.adapters import clock, log
+from evcs.adapters.engine_health import Probe
 from evcs.bootstrap import parts
 from evcs.config import Settings
-from evcs.services import monitor
+from evcs.runtime.pool import CpRuntime, Parts, Pool, Put
+from evcs.services.monitor import Monitor, Watch, will
 
 
 def run_monitor(settings: Settings, cp: str) -> None:
     """Be the Monitor of that CP until told to stop."""
     _lock = parts.hold(settings, f"{cp}.monitor")
-    loop, boot = parts.loop(), parts.boot()
-    bus = parts.bus(settings, loop, f"cp/{cp}/monitor", [], monitor.will(cp, boot))
-    service = monitor.Monitor(cp, boot, bus, settings.home.engine_socket(cp), clock.monotonic)
-    bus.start()
-    loop.run(service.handle, service.tick)
-    parts.leave(loop, bus)
+    loop, told = parts.loop(), log.of(f"{cp} monitor")
+
+    def make(put: Put) -> Parts[Monitor]:
+        boot, identity = parts.boot(), f"cp/{cp}/monitor"
+        bus = parts.bus(settings, loop, identity, [], will(cp, boot), put=put, log=told)
+        return Parts(Monitor(cp, boot, bus, told, clock.monotonic()), bus)
+
+    pool = Pool(loop, {cp: CpRuntime(loop, make, told)})
+    probe = Probe(settings.home.engine_socket(cp))
+    pool.run(Watch([cp], probe, pool.put, clock.monotonic, told).tick)

@@ -11,10 +11,9 @@ from evcs.adapters import mqtt, secret_files
 from evcs.adapters.files import hold_lock
 from evcs.config import Settings
 from evcs.core.messages import ServiceStatus
+from evcs.core.ports import Log
 from evcs.core.topics import Publication, Subscription, decode
-from evcs.runtime.loop import Loop
-
-LEAVE_WITHIN_S = 2.0
+from evcs.runtime.loop import LEAVE_WITHIN_S, Loop
 
 
 def boot() -> str:
@@ -42,17 +41,16 @@ def loop() -> Loop:
 
 def bus(
     settings: Settings, loop: Loop, identity: str, subscriptions: Sequence[Subscription],
-    will: Publication, read: Callable[[str, bytes], Any] = decode,
+    will: Publication, read: Callable[[str, bytes], Any] = decode, *,
+    put: Callable[[Any], None] | None = None, log: Log = mqtt.LOG,
 ) -> mqtt.Bus:  # fmt: skip
-    """The process's connection to the broker, whose events go into its loop."""
+    """A connection to the broker; its events go into the process's loop, or to `put`."""
     home = settings.home
     account = mqtt.Account(home.broker_socket, identity, lambda: secret_files.read(home, identity))
-    return mqtt.Bus(loop, account, loop.put, subscriptions, will, read)
+    return mqtt.Bus(loop, account, put or loop.put, subscriptions, will, read, log)
 
 
 def leave(loop: Loop, bus: mqtt.Bus) -> None:
     """Have what was said go out, and the will told."""
     bus.stop()
-    ends_at = loop.time() + LEAVE_WITHIN_S
-    while not bus.left and loop.time() < ends_at:
-        loop.turn(ends_at - loop.time())
+    loop.until(lambda: bus.left, LEAVE_WITHIN_S)

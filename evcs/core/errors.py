@@ -83,6 +83,15 @@ class TooLarge(BadValue):
     code, http_status = "too_large", 413
 
 
+def in_a_line(error: Exception) -> str:
+    """What is wrong and what to do next; empty for an error whose cause is not known."""
+    if isinstance(error, EvcsError):
+        return f"{error}; {error.hint}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; see: evcs doctor"
+    return ""
+
+
 def _all(cls: type[EvcsError]) -> list[type[EvcsError]]:
     return [cls, *(found for sub in cls.__subclasses__() for found in _all(sub))]
 

@@ -26,6 +26,13 @@ class Answer(NamedTuple):
     ready: bool
 
 
+class Asked(NamedTuple):
+    """An Engine was asked: its answer, or None, at monotonic second `at`."""
+
+    answer: Answer | None
+    at: float
+
+
 class Health(NamedTuple):
     """A Monitor's present view; `engine` is None until there is something to say."""
 
@@ -33,7 +40,6 @@ class Health(NamedTuple):
     fault: str | None = None
     latency_ms: float | None = None
     misses: int = 0
-    silent_since: float | None = None
 
 
 def observe(health: Health, answer: Answer | None, now: float, started: float) -> Health:
@@ -48,15 +54,21 @@ def observe(health: Health, answer: Answer | None, now: float, started: float) -
         kind = KO if answer.fault else OK
         return Health(kind, answer.fault, answer.latency_ms)
     misses = health.misses + 1
-    since = health.silent_since if health.silent_since is not None else now
     quiet = misses < MISSES_TO_SILENT
     if health.engine is None and now - started < START_GRACE_S:
         quiet = True
     if quiet:
-        return health._replace(misses=misses, silent_since=since)
-    return Health(SILENT, None, None, misses, since)
+        return health._replace(misses=misses)
+    return Health(SILENT, None, None, misses)
 
 
-def to_be_ended(health: Health, now: float) -> bool:
-    """Whether the Engine has been silent for so long that only a new start helps."""
-    return health.silent_since is not None and now - health.silent_since >= END_AFTER_S
+def silence(since: float | None, answered: bool, now: float) -> float | None:
+    """Since when no Engine of a process has answered; None while one does."""
+    if answered:
+        return None
+    return now if since is None else since
+
+
+def to_be_ended(since: float | None, now: float) -> bool:
+    """Whether that process has been silent for so long that only a new start helps."""
+    return since is not None and now - since >= END_AFTER_S

@@ -75,6 +75,22 @@ class Clock(Protocol):
         """RFC 3339 UTC to the millisecond, for what people read."""
 
 
+class Log(Protocol):
+    """A log in somebody's name (adapters.log)."""
+
+    def info(self, text: str, /, *args: object) -> None:
+        """What happened."""
+
+    def warning(self, text: str, /, *args: object) -> None:
+        """What should not have."""
+
+    def error(self, text: str, /, *args: object) -> None:
+        """What needs a hand."""
+
+    def exception(self, text: str, /, *args: object) -> None:
+        """The same, with the exception that is being handled."""
+
+
 class Ledger(Protocol):
     """Sessions and the audit, written by Central alone (adapters.ledger). May raise EvcsError."""
 
@@ -120,3 +136,16 @@ class JournalStore(Protocol):
 
     def append(self, record: dict[str, Any], sync: bool) -> None:
         """Add a line; with `sync`, it lasts through a power cut. Raises OSError (disk full)."""
+
+    def close(self) -> None:
+        """Append no more."""
+
+
+class HealthProbe(Protocol):
+    """A process of Engines, as another one sees it (adapters.engine_health)."""
+
+    def ask(self, within_s: float) -> Mapping[str, Mapping[str, Any]]:
+        """What each Engine there says of itself, by CP; nothing where no answer came in time."""
+
+    def end(self) -> int | None:
+        """Kill it, since a hung process can't be asked to end; its pid, if it was there."""

@@ -19,6 +19,8 @@ from typing import Any
 
 BEAT_S = 2.0
 LONGEST_WAIT_S = 60.0
+#: For what was said to go out, at the end.
+LEAVE_WITHIN_S = 2.0
 
 
 class Timer:
@@ -163,6 +165,12 @@ class Loop:
             now = self._clock()
             if now >= due:
                 due = now + tick(now)
+
+    def until(self, done: Callable[[], bool], within_s: float) -> None:
+        """Turn until that is so, or the time is over."""
+        ends_at = self._clock() + within_s
+        while not done() and self._clock() < ends_at:
+            self.turn(ends_at - self._clock())
 
     def close(self) -> None:
         """Give the descriptors back."""

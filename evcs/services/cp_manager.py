@@ -183,7 +183,7 @@ class CpManager:
         """
         found = set()
         for cp in cps:
-            answer = engine_health.ask(self._home.engine_socket(cp), 0.5)
+            answer = engine_health.Probe(self._home.engine_socket(cp)).ask(0.5).get(cp)
             if answer is None or not answer.get("session_id"):
                 continue
             revoked_at = self._revoked_at.get(cp)

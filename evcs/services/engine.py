@@ -1,4 +1,4 @@
-"""The Engine process: drives a charger at Central's command and tells what it meters.
+"""A CP's Engine: drives a charger at Central's command and tells what it meters.
 
 What it holds is in its journal before anyone is told. It never ends a supply because
 someone else is away; only its charger, its journal's owner (Central) and a refusal by
@@ -7,22 +7,17 @@ the broker (a revoked identity) do.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-from evcs.adapters.engine_health import HealthQuery
-from evcs.adapters.journal import Journal
 from evcs.core import messages as m
 from evcs.core import supply as s
 from evcs.core import topics
 from evcs.core.charger import Charger, Reading
-from evcs.core.ports import Bus, Connected, Disconnected, Received
+from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
 
 TICK_S = 1.0
 SYNC_EVERY = 10
 TELL_AGAIN_EVERY = 5
-
-_log = logging.getLogger("evcs")
 
 
 def subscriptions(cp: str) -> list[topics.Subscription]:
@@ -39,9 +34,10 @@ class Engine:
     """One CP's Engine; all its state is here, its journal and its charger."""
 
     def __init__(
-        self, cp: str, boot: str, bus: Bus, journal: Journal, charger: Charger, now: float
-    ) -> None:
-        self._cp, self._boot = cp, boot
+        self, cp: str, boot: str, bus: Bus, journal: JournalStore, charger: Charger, log: Log,
+        now: float,
+    ) -> None:  # fmt: skip
+        self._cp, self._boot, self._log = cp, boot, log
         self._bus, self._journal, self._charger = bus, journal, charger
         self._supply = s.from_record(journal.last(s.is_record))
         self._unsaved = False
@@ -51,17 +47,15 @@ class Engine:
         self._ticks = 0
         if self._supply.fault is not None:
             charger.set_fault(self._supply.fault)
-            _log.warning("fault=%s found in the journal", self._supply.fault)
+            self._log.warning("fault=%s found in the journal", self._supply.fault)
         if self._supply.session_id is not None:
             charger.plug()
-            _log.info("session=%s found in the journal", self._supply.session_id)
+            self._log.info("session=%s found in the journal", self._supply.session_id)
 
     def handle(self, events: list[Any]) -> None:
         """One batch of events."""
         for event in events:
-            if isinstance(event, HealthQuery):
-                event.answer(self._health())
-            elif isinstance(event, Received):
+            if isinstance(event, Received):
                 self._on_message(event.message)
             elif isinstance(event, Connected):
                 self._tell_session()
@@ -115,11 +109,11 @@ class Engine:
             fault = cmd.reason or "fault"
             self._charger.set_fault(fault)
             self._change(s.break_down(self._supply, fault))
-            _log.warning("fault=%s set", fault)
+            self._log.warning("fault=%s set", fault)
         else:
             self._charger.set_fault(None)
             self._change(self._supply._replace(fault=None))
-            _log.info("fault cleared")
+            self._log.info("fault cleared")
         if self._supply.phase == s.ENDED:
             self._tell_session()
         return None
@@ -143,7 +137,7 @@ class Engine:
             self._charger.unplug()
         if before.phase != after.phase:
             session = after.session_id or before.session_id
-            _log.info(
+            self._log.info(
                 "session=%s energy_wh=%d %s %s",
                 session, max(after.energy_wh, before.energy_wh), after.phase, after.reason or "",
             )  # fmt: skip
@@ -170,7 +164,7 @@ class Engine:
             self._journal.append(s.to_record(supply), sync)
         except OSError as error:
             if not self._unsaved:
-                _log.error("the journal can't be written (%s); make room", error.strerror)
+                self._log.error("the journal can't be written (%s); make room", error.strerror)
             self._unsaved = True
             return False
         self._unsaved = False
@@ -179,10 +173,10 @@ class Engine:
     def _on_disconnected(self, event: Disconnected) -> None:
         self._central = None
         if event.refused and self._supply.phase in (s.SUPPLYING, s.WAITING):
-            _log.error("%s: contactor opened", event.reason)
+            self._log.error("%s: contactor opened", event.reason)
             self._change(s.end(self._supply, "revoked"))
         else:
-            _log.warning("bus: %s", event.reason)
+            self._log.warning("bus: %s", event.reason)
 
     def _tell_session(self) -> None:
         supply = self._supply
@@ -203,7 +197,8 @@ class Engine:
             )
         )  # fmt: skip
 
-    def _health(self) -> dict[str, Any]:
+    def health(self) -> dict[str, Any]:
+        """What its Monitor and the CP Manager want to know."""
         busy = self._supply.phase in (s.SUPPLYING, s.WAITING, s.ENDED)
         return {
             "fault": self._charger.fault,

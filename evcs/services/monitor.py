@@ -1,26 +1,18 @@
-"""The Monitor process: asks its Engine each second and tells Central of its health."""
+"""A CP's Monitor tells Central of its Engine's health; a Watch asks many in one question."""
 
 from __future__ import annotations
 
-import logging
-import os
-import signal
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from evcs.adapters import engine_health
 from evcs.core import health as h
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.ports import Bus, Connected, Disconnected
+from evcs.core.ports import Bus, Connected, Disconnected, HealthProbe, Log
 
-#: While its Engine is being started a Monitor asks soon, then more and more rarely.
+#: While Engines are being started they are asked soon, then more and more rarely.
 FIRST_PERIOD_S = 0.02
 LATER_BY = 1.5
-
-_log = logging.getLogger("evcs")
 
 
 def will(cp: str, boot: str) -> topics.Publication:
@@ -31,39 +23,27 @@ def will(cp: str, boot: str) -> topics.Publication:
 class Monitor:
     """One CP's Monitor. It announces itself once it has something to say of its Engine."""
 
-    def __init__(
-        self, cp: str, boot: str, bus: Bus, engine: Path, clock: Callable[[], float]
-    ) -> None:
-        self._cp, self._boot, self._bus = cp, boot, bus
-        self._engine, self._clock = engine, clock
-        self._started = clock()
+    def __init__(self, cp: str, boot: str, bus: Bus, log: Log, now: float) -> None:
+        self._cp, self._boot, self._bus, self._log = cp, boot, bus, log
+        self._started = now
         self._health = h.Health()
-        self._first_period_s = FIRST_PERIOD_S
 
     def handle(self, events: list[Any]) -> None:
         """One batch of events."""
         for event in events:
-            if isinstance(event, Connected):
+            if isinstance(event, h.Asked):
+                self._observe(event)
+            elif isinstance(event, Connected):
                 self._tell()
             elif isinstance(event, Disconnected):
-                _log.warning("bus: %s", event.reason)
+                self._log.warning("bus: %s", event.reason)
 
-    def tick(self, _now: float) -> float:
-        """Ask the Engine; tell what changed."""
-        asked = self._clock()
-        found = engine_health.ask(self._engine, h.ANSWER_WITHIN_S)
-        now = self._clock()
+    def _observe(self, asked: h.Asked) -> None:
         before = self._health
-        self._health = h.observe(before, _answer(found, now - asked), now, self._started)
-        if (self._health.engine, self._health.fault) != (before.engine, before.fault):
-            _log.info("engine=%s fault=%s", self._health.engine, self._health.fault or "none")
+        self._health = now = h.observe(before, asked.answer, asked.at, self._started)
+        if (now.engine, now.fault) != (before.engine, before.fault):
+            self._log.info("engine=%s fault=%s", now.engine, now.fault or "none")
             self._tell()
-        if h.to_be_ended(self._health, now):
-            self._end_engine()
-        if self._health.engine is None:
-            self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
-            return self._first_period_s
-        return max(h.PERIOD_S - (now - asked), 0.0)
 
     def _tell(self) -> None:
         now = self._health
@@ -72,17 +52,52 @@ class Monitor:
                 m.MonitorStatus(self._cp, True, self._boot, now.engine, now.latency_ms, now.fault)
             )
 
-    def _end_engine(self) -> None:
-        """supervisord starts it anew; a hung process can't be asked to end itself."""
-        pid = engine_health.listener_pid(self._engine)
-        if pid is not None:
-            _log.error("engine pid=%d silent for too long: ended", pid)
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        self._health = self._health._replace(silent_since=self._clock())
+
+class Watch:
+    """Asks a process of Engines, each second, how all are; ends it once it has hung for long."""
+
+    def __init__(
+        self,
+        cps: Iterable[str],
+        probe: HealthProbe,
+        put: Callable[[str, h.Asked], None],
+        clock: Callable[[], float],
+        log: Log,
+    ) -> None:
+        self._cps, self._probe, self._put = tuple(cps), probe, put
+        self._clock, self._log = clock, log
+        self._grace_until = clock() + h.START_GRACE_S
+        self._unready = set(self._cps)
+        self._first_period_s = FIRST_PERIOD_S
+        self._silent_since: float | None = None
+
+    def tick(self, _now: float) -> float:
+        """Ask, and give each Monitor its answer; seconds to the next time."""
+        asked_at = self._clock()
+        found = self._probe.ask(h.ANSWER_WITHIN_S)
+        now = self._clock()
+        for cp in self._cps:
+            answer = _answer(found.get(cp), now - asked_at)
+            if answer is not None and answer.ready:
+                self._unready.discard(cp)
+            self._put(cp, h.Asked(answer, now))
+        self._end_if_hung(found, now)
+        if self._unready and now < self._grace_until:
+            self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
+            return self._first_period_s
+        return max(h.PERIOD_S - (now - asked_at), 0.0)
+
+    def _end_if_hung(self, found: Mapping[str, Any], now: float) -> None:
+        """supervisord starts it anew. One of many that is silent is not the process's fault."""
+        self._silent_since = h.silence(self._silent_since, bool(found), now)
+        if h.to_be_ended(self._silent_since, now):
+            pid = self._probe.end()
+            if pid is not None:
+                self._log.error("engine pid=%d silent for too long: ended", pid)
+            self._silent_since = now
 
 
-def _answer(found: dict[str, Any] | None, took_s: float) -> h.Answer | None:
+def _answer(found: Mapping[str, Any] | None, took_s: float) -> h.Answer | None:
     if found is None:
         return None
     fault = found.get("fault")

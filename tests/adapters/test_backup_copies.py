@@ -30,7 +30,7 @@ class Central:
 
     def __init__(self, home: Home) -> None:
         self.ledger = Ledger(home.ledger_db)
-        self.outbox = Outbox(self.ledger, FakeBus())  # type: ignore[arg-type]
+        self.outbox = Outbox(self.ledger, FakeBus())
         entries = Entries(self.outbox, lambda: 0.0)
         spools = {"web": SpoolReader(home.spool("web"))}
         self.auditor = Auditor(self.outbox, entries, self.ledger.noted(), Sources(None, spools))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters import engine_health
+from evcs.adapters.engine_health import Probe
 from evcs.runtime.loop import Loop
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -19,14 +21,15 @@ ENGINE = """
 import sys
 from pathlib import Path
 from evcs.adapters import engine_health
+from evcs.adapters.engine_health import Probe
 from evcs.runtime.loop import Loop
 loop = Loop()
-engine_health.listen(loop, Path(sys.argv[1]))
+engine_health.listen(loop, Path(sys.argv[1]), lambda: {"CP-1": {"ready": True}, "CP-2": {}})
 print("ready", flush=True)
 while True:
-    for query in loop.turn():
-        query.answer({"fault": None, "ready": True})
+    loop.turn()
 """
+ALL = {"CP-1": {"ready": True}, "CP-2": {}}
 
 
 @pytest.fixture
@@ -43,13 +46,13 @@ def engine(child: Start, path: Path) -> subprocess.Popen[str]:
 
 def test_an_engine_answers_its_owner_alone(path: Path, child: Start) -> None:
     engine(child, path)
-    assert engine_health.ask(path) == {"fault": None, "ready": True}
+    assert Probe(path).ask() == ALL
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_no_engine_is_no_answer(path: Path) -> None:
-    assert engine_health.ask(path) is None
-    assert engine_health.listener_pid(path) is None
+    assert Probe(path).ask() == {}
+    assert Probe(path).pid() is None
 
 
 def test_a_stopped_engine_is_silent_but_its_pid_is_known_and_it_answers_when_it_goes_on(
@@ -57,10 +60,10 @@ def test_a_stopped_engine_is_silent_but_its_pid_is_known_and_it_answers_when_it_
 ) -> None:
     process = engine(child, path)
     process.send_signal(signal.SIGSTOP)
-    assert engine_health.ask(path, 0.2) is None
-    assert engine_health.listener_pid(path) == process.pid
+    assert Probe(path).ask(0.2) == {}
+    assert Probe(path).pid() == process.pid
     process.send_signal(signal.SIGCONT)
-    assert engine_health.ask(path) == {"fault": None, "ready": True}
+    assert Probe(path).ask() == ALL
 
 
 def test_the_pid_of_a_stopped_engine_is_known_however_often_it_was_asked(
@@ -70,16 +73,18 @@ def test_the_pid_of_a_stopped_engine_is_known_however_often_it_was_asked(
     process = engine(child, path)
     process.send_signal(signal.SIGSTOP)
     for _ in range(60):
-        assert engine_health.ask(path, 0.001) is None
-    assert engine_health.listener_pid(path) == process.pid
+        assert Probe(path).ask(0.001) == {}
+    assert Probe(path).pid() == process.pid
 
 
 def test_an_engine_whose_loop_hangs_is_silent(path: Path) -> None:
-    loop = Loop()
-    engine_health.listen(loop, path)
-    assert engine_health.ask(path, 0.2) is None
-    assert engine_health.listener_pid(path) == os.getpid()
-    assert len([*loop.turn(0.0), *loop.turn(0.0)]) == 2
+    loop, asked = Loop(), itertools.count()
+    engine_health.listen(loop, path, lambda: {"CP-1": {"asked": next(asked)}})
+    assert Probe(path).ask(0.2) == {}
+    assert Probe(path).pid() == os.getpid()
+    loop.turn(0.0)
+    loop.turn(0.0)
+    assert next(asked) == 2
 
 
 def test_a_new_engine_takes_over_the_socket_of_a_dead_one(path: Path, child: Start) -> None:
@@ -87,10 +92,10 @@ def test_a_new_engine_takes_over_the_socket_of_a_dead_one(path: Path, child: Sta
     first.kill()
     first.wait()
     assert path.exists()
-    assert engine_health.ask(path) is None
+    assert Probe(path).ask() == {}
     second = engine(child, path)
-    assert engine_health.ask(path) is not None
-    assert engine_health.listener_pid(path) == second.pid
+    assert Probe(path).ask() == ALL
+    assert Probe(path).pid() == second.pid
 
 
 def test_callers_that_say_nothing_or_go_away_do_not_hold_an_engine_up(
@@ -100,7 +105,7 @@ def test_callers_that_say_nothing_or_go_away_do_not_hold_an_engine_up(
     for _ in range(40):
         with socket.socket(socket.AF_UNIX) as caller:
             caller.connect(str(path))
-    assert engine_health.ask(path, 5.0) is not None
+    assert Probe(path).ask(5.0) == ALL
 
 
 @pytest.mark.parametrize("said", [b"\xff\n", b"[]\n", b"7\n", b"{", b"", b"x" * 200_000])
@@ -119,6 +124,6 @@ def test_an_answer_that_is_no_object_is_no_answer(path: Path, said: bytes) -> No
 
     thread = threading.Thread(target=answer)
     thread.start()
-    assert engine_health.ask(path) is None
+    assert Probe(path).ask() == {}
     thread.join()
     server.close()

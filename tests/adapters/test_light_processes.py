@@ -32,7 +32,8 @@ def report(*_):
     path = f"/proc/{os.getpid()}/smaps_rollup"
     with open(path) as rollup:
         pss = [line.split()[1] for line in rollup if line.startswith("Pss:")]
-    found = {"modules": sorted(sys.modules), "pss_kib": int(pss[0])}
+    threads = len(os.listdir(f"/proc/{os.getpid()}/task"))
+    found = {"modules": sorted(sys.modules), "pss_kib": int(pss[0]), "threads": threads}
     print(json.dumps(found), flush=True)
 
 os.chdir(os.environ["EVCS_HOME"])
@@ -64,6 +65,7 @@ def test_a_running_cp_process_is_light(
     modules = set(found["modules"])
     sys.stdout.write(f"{role}: {len(modules)} modules, {found['pss_kib']} KiB\n")
     assert not modules & set(NEVER)
+    assert found["threads"] == 1
     top = {name.partition(".")[0] for name in modules}
     ours = {"evcs", "paho", "__main__", "__mp_main__"}
     # Debian's Python brings a sitecustomize along.

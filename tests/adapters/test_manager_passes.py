@@ -28,13 +28,15 @@ class Engine:
     def __init__(self, home: Home) -> None:
         self.session: str | None = "S"
         self._loop = Loop()
-        engine_health.listen(self._loop, home.engine_socket(CP))
+        engine_health.listen(self._loop, home.engine_socket(CP), self._answer)
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
         while True:
-            for query in self._loop.turn():
-                query.answer({"session_id": self.session, "supplying": bool(self.session)})
+            self._loop.turn()
+
+    def _answer(self) -> engine_health.Answers:
+        return {CP: {"session_id": self.session, "supplying": bool(self.session)}}
 
 
 def _pids(supervisord: Supervisord) -> set[int]:
@@ -49,7 +51,7 @@ def test_it_is_started_anew_once_when_it_is_free(home: Home, start: Start) -> No
     path = home.sections / sections.file_name(CP)
     path.write_text(sections.render(CP).replace("stopwaitsecs=10", "stopwaitsecs=9"))
     supervisord, now = start(True), [100.0]
-    manager = CpManager(home, "main", FakeBus(), supervisord, lambda: now[0], BIRTH)  # type: ignore[arg-type]
+    manager = CpManager(home, "main", FakeBus(), supervisord, lambda: now[0], BIRTH)
     engine, old = Engine(home), _pids(supervisord)
 
     def whole_pass() -> set[int]:
@@ -83,7 +85,7 @@ def test_many_are_taken_up_a_few_at_a_time(home: Home, start: Start) -> None:
     """supervisord empties no pipe while it starts what one call named."""
     start(True)
     supervisord, cps = Counting(home), [f"CP-{n}" for n in range(2 * ADD_AT_ONCE + 1)]
-    manager = CpManager(home, "main", FakeBus(), supervisord, lambda: 100.0, BIRTH)  # type: ignore[arg-type]
+    manager = CpManager(home, "main", FakeBus(), supervisord, lambda: 100.0, BIRTH)
     manager.handle([Received(DESIRED._replace(cp=cp, id=cp), True) for cp in cps])
     manager.tick(100.0)
     assert supervisord.taken == [ADD_AT_ONCE, ADD_AT_ONCE, 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from evcs.core import topics
@@ -22,7 +24,54 @@ class FakeBus:
         self.said.append(what)
         return True
 
+    def subscribe(self, more: Sequence[topics.Subscription]) -> None:
+        """Nothing comes by itself here."""
+
+    def unsubscribe(self, these: Sequence[topics.Subscription]) -> None:
+        """Nor goes."""
+
     def taken(self) -> list[Any]:
         """What was said since the last call."""
         said, self.said = self.said, []
         return said
+
+
+class FakeJournal:
+    """A journal in memory; who is given the lines of another goes on with them."""
+
+    def __init__(self, lines: list[str] | None = None) -> None:
+        self.lines = [] if lines is None else lines
+        self.full = self.closed = False
+
+    def last(self, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        """The last line that is a record."""
+        found: list[dict[str, Any]] = [json.loads(line) for line in self.lines]
+        return next((one for one in reversed(found) if is_record(one)), None)
+
+    def append(self, record: dict[str, Any], sync: bool) -> None:
+        """Add a line, if there is room."""
+        if self.full or self.closed:
+            raise OSError(28, "No space left on device", "journal")
+        self.lines.append(json.dumps(record))
+
+    def close(self) -> None:
+        """Append no more."""
+        self.closed = True
+
+
+class FakeProbe:
+    """A process of Engines that answers what it is given, or hangs."""
+
+    def __init__(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        self.answers, self.hangs = answers, False
+        self.ended = 0
+
+    def ask(self, within_s: float) -> Mapping[str, Mapping[str, Any]]:
+        """The answers, at once."""
+        return {} if self.hangs else self.answers
+
+    def end(self) -> int | None:
+        """Count it; it is gone then, as a killed process is."""
+        self.ended += 1
+        self.hangs = True
+        return 4_711

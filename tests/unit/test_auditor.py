@@ -47,7 +47,7 @@ class Central:
         self, folder: Path, ledger: type[Ledger] = Ledger, reader: type[SpoolReader] = SpoolReader
     ) -> None:
         self.ledger = ledger(folder / "ledger.db")
-        self.outbox = Outbox(self.ledger, FakeBus())  # type: ignore[arg-type]
+        self.outbox = Outbox(self.ledger, FakeBus())
         log = folder / "mosquitto.log"
         self.now = 0.0
         self.entries = Entries(self.outbox, lambda: self.now)

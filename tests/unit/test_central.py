@@ -30,7 +30,7 @@ class Stage:
         self.path, self.now = path, 100.0
         self.bus = FakeBus()
         self.ledger = ledger(path)
-        self.central = Central(self.bus, self.ledger, lambda: self.now, BIRTH)  # type: ignore[arg-type]
+        self.central = Central(self.bus, self.ledger, lambda: self.now, BIRTH)
         self.central.handle([Connected()])
         self.hears(
             DESIRED,

@@ -8,6 +8,7 @@ commands, replies, readings and session events don't.
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Sessions(RuleBasedStateMachine):
 
     def begin_central(self) -> None:
         self.birth = m.ServiceStatus("central", True, f"central-{self.now}")
-        self.central = Central(self.central_bus, self.ledger, lambda: self.now, self.birth)  # type: ignore[arg-type]
+        self.central = Central(self.central_bus, self.ledger, lambda: self.now, self.birth)
         self.greet_central()
 
     def greet_central(self) -> None:
@@ -84,7 +85,8 @@ class Sessions(RuleBasedStateMachine):
         self.boot = f"engine-{self.boots}"
         charger = EmulatedCharger(SPEED)
         journal = Journal(self.journal)
-        self.engine = Engine(CP, self.boot, self.engine_bus, journal, charger, self.now)  # type: ignore[arg-type]
+        log = logging.getLogger("evcs")
+        self.engine = Engine(CP, self.boot, self.engine_bus, journal, charger, log, self.now)
         self.greet_engine()
 
     def greet_engine(self) -> None:

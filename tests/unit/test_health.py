@@ -38,21 +38,22 @@ def test_a_fault_is_ko_with_its_reason_and_its_end_is_ok() -> None:
     assert (views[3].engine, views[3].fault) == ("ok", None)
 
 
-def test_an_engine_is_ended_after_fifteen_seconds_of_silence_and_not_before() -> None:
-    view = h.observe(h.Health(), GOOD, 99.0, 0.0)
+def test_a_process_is_ended_after_fifteen_seconds_of_silence_and_not_before() -> None:
+    since = h.silence(None, True, 99.0)
     for second in range(100, 115):
-        view = h.observe(view, None, float(second), 0.0)
-        assert not h.to_be_ended(view, float(second))
-    assert h.to_be_ended(h.observe(view, None, 115.0, 0.0), 115.0)
+        since = h.silence(since, False, float(second))
+        assert not h.to_be_ended(since, float(second))
+    assert h.to_be_ended(h.silence(since, False, 115.0), 115.0)
 
 
 def test_one_answer_ends_the_silence() -> None:
-    view = h.observe(h.Health(), GOOD, 0.0, 0.0)
+    view, since = h.observe(h.Health(), GOOD, 0.0, 0.0), h.silence(None, True, 0.0)
     for second in range(1, 15):
         view = h.observe(view, None, float(second), 0.0)
-    view = h.observe(view, GOOD, 15.0, 0.0)
-    assert (view.engine, view.misses, view.silent_since) == ("ok", 0, None)
-    assert not h.to_be_ended(view, 100.0)
+        since = h.silence(since, False, float(second))
+    view, since = h.observe(view, GOOD, 15.0, 0.0), h.silence(since, True, 15.0)
+    assert (view.engine, view.misses, since) == ("ok", 0, None)
+    assert not h.to_be_ended(since, 100.0)
 
 
 def test_a_cp_that_is_just_started_is_not_called_broken() -> None:

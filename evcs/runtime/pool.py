@@ -1,0 +1,181 @@
+"""CPs that share a loop: each is a value of its own; one that fails ends alone, and comes back.
+
+A process is a pool of one CP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+from evcs.core.errors import in_a_line
+from evcs.core.ports import Log
+from evcs.runtime.loop import LEAVE_WITHIN_S, Loop, Timer
+
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 15.0
+NEVER_S = 3_600.0
+
+Put = Callable[[Any], None]
+
+
+class Role(Protocol):
+    """An Engine, a Monitor."""
+
+    def handle(self, events: list[Any]) -> None:
+        """One batch of events."""
+
+
+class Connection(Protocol):
+    """A role's connection to the bus (adapters.mqtt)."""
+
+    @property
+    def left(self) -> bool:
+        """Whether there is no connection, after a `stop`."""
+
+    def start(self) -> None:
+        """Connect, and go on trying."""
+
+    def stop(self) -> None:
+        """Leave, the will told."""
+
+
+R = TypeVar("R", bound=Role)
+T = TypeVar("T")
+
+
+class Parts(NamedTuple, Generic[R]):
+    """What one CP is made of here. `tick(now)` returns the seconds to its next call."""
+
+    role: R
+    bus: Connection
+    tick: Callable[[float], float] | None = None
+    close: Callable[[], None] = lambda: None
+
+
+class CpRuntime(Generic[R]):
+    """One CP's role: its events, a turn's at once, its tick, and its log.
+
+    An exception ends the role as a crash would, its will told. It is made anew after a pause,
+    which grows up to 15 s where it does not last.
+    """
+
+    def __init__(self, loop: Loop, make: Callable[[Put], Parts[R]], log: Log) -> None:
+        self.failed = False
+        self._loop, self._make, self._log = loop, make, log
+        self._parts: Parts[R] | None = None
+        self._events: list[Any] = []
+        self._timer: Timer | None = None
+        self._began_at = self._pause_s = 0.0
+
+    def start(self) -> None:
+        """Make the role, and connect."""
+        self._began_at = self._loop.time()
+        # What an earlier connection still has to say is not for this one.
+        events: list[Any] = []
+        self._events = events
+        try:
+            self._parts = parts = self._make(partial(self._put, events))
+            parts.bus.start()
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+            return
+        self.failed = False
+        self._tick()
+
+    def put(self, event: Any) -> None:
+        """Have the role handle an event, with all others of this turn."""
+        self._put(self._events, event)
+
+    def do(self, act: Callable[[R], T]) -> T | None:
+        """Do something with the role; None where it has failed, or fails at that."""
+        if self._parts is None:
+            return None
+        try:
+            return act(self._parts.role)
+        except Exception as error:  # noqa: BLE001
+            self._fail(error)
+            return None
+
+    def stop(self) -> None:
+        """Leave the bus."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._parts is not None:
+            self._parts.bus.stop()
+
+    @property
+    def left(self) -> bool:
+        """Whether it is off the bus, after a `stop`."""
+        return self._parts is None or self._parts.bus.left
+
+    def _put(self, events: list[Any], event: Any) -> None:
+        if not events:
+            self._loop.call_soon(self._handle, events)
+        events.append(event)
+
+    def _handle(self, events: list[Any]) -> None:
+        batch = events[:]
+        events.clear()
+        if events is self._events:
+            self.do(lambda role: role.handle(batch))
+
+    def _tick(self) -> None:
+        tick = self._parts.tick if self._parts is not None else None
+        if tick is not None:
+            pause_s = self.do(lambda _: tick(self._loop.time()))
+            if pause_s is not None:
+                self._timer = self._loop.call_later(pause_s, self._tick)
+
+    def _fail(self, error: Exception) -> None:
+        if known := in_a_line(error):
+            self._log.error("%s", known)
+        else:
+            self._log.exception("failed")
+        parts, self._parts, self.failed = self._parts, None, True
+        if parts is not None:
+            parts.bus.stop()
+            parts.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._loop.time() - self._began_at > LONGEST_PAUSE_S:
+            self._pause_s = 0.0
+        self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        self._timer = self._loop.call_later(self._pause_s, self.start)
+        self._loop.put(self)
+
+
+class Pool(Generic[R]):
+    """The CPs of this process, by id. When none of them runs any more, it ends."""
+
+    def __init__(self, loop: Loop, cps: Mapping[str, CpRuntime[R]]) -> None:
+        self._loop, self._cps = loop, cps
+
+    def put(self, cp: str, event: Any) -> None:
+        """Have one of them handle an event."""
+        self._cps[cp].put(event)
+
+    def each(self, act: Callable[[R], T]) -> dict[str, T]:
+        """Do something with each that runs; its result by CP."""
+        found = {cp: one.do(act) for cp, one in self._cps.items()}
+        return {cp: result for cp, result in found.items() if result is not None}
+
+    def run(self, tick: Callable[[float], float] = lambda _: NEVER_S) -> None:
+        """Until the loop is stopped; then leave. Raises SystemExit where none runs any more."""
+        for one in self._cps.values():
+            self._loop.call_soon(one.start)
+        self._loop.run(self._look, tick)
+        for one in self._cps.values():
+            one.stop()
+        self._loop.until(lambda: all(one.left for one in self._cps.values()), LEAVE_WITHIN_S)
+        if self._all_failed:
+            raise SystemExit(1)
+
+    @property
+    def _all_failed(self) -> bool:
+        return all(one.failed for one in self._cps.values())
+
+    def _look(self, _failed: list[Any]) -> None:
+        if self._all_failed:
+            self._loop.stop()

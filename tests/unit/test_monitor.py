@@ -1,0 +1,90 @@
+"""What a Watch makes of a process of Engines, and a Monitor of its own one among them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from evcs.core import health as h
+from evcs.core import messages as m
+from evcs.core.ports import Connected
+from evcs.services.monitor import Monitor, Watch
+from tests.unit.fakes import FakeBus, FakeProbe
+
+CPS = ("CP-1", "CP-2")
+LOG = logging.getLogger("evcs")
+
+
+class Watched:
+    """Two CPs' Monitors, a Watch, and a clock that goes where the Watch wants to be called."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.probe = FakeProbe({cp: {"ready": True} for cp in CPS})
+        self.bus = {cp: FakeBus() for cp in CPS}
+        self.monitors = {cp: Monitor(cp, "boot", self.bus[cp], LOG, self.now) for cp in CPS}
+        self.watch = Watch(CPS, self.probe, self.put, lambda: self.now, LOG)
+
+    def put(self, cp: str, event: Any) -> None:
+        self.monitors[cp].handle([event])
+
+    def go_on(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self.now < until:
+            self.now += self.watch.tick(self.now)
+
+    def told(self, cp: str) -> list[str | None]:
+        return [one.engine for one in self.bus[cp].taken() if isinstance(one, m.MonitorStatus)]
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched()
+
+
+def test_one_question_is_for_all(watched: Watched) -> None:
+    watched.probe.answers = {"CP-1": {"ready": True}, "CP-2": {"ready": True, "fault": "hot"}}
+    watched.go_on(1.0)
+    assert (watched.told("CP-1"), watched.told("CP-2")) == ([h.OK], [h.KO])
+
+
+def test_it_asks_soon_while_one_of_them_is_being_started_then_each_second(
+    watched: Watched,
+) -> None:
+    watched.probe.answers = {"CP-1": {"ready": True}}
+    assert watched.watch.tick(watched.now) < 0.1
+    watched.probe.answers = {cp: {"ready": True} for cp in CPS}
+    assert watched.watch.tick(watched.now) == h.PERIOD_S
+
+
+def test_one_that_is_silent_among_others_is_told_of_and_nobody_is_ended(
+    watched: Watched,
+) -> None:
+    watched.go_on(1.0)
+    watched.probe.answers = {"CP-1": {"ready": True}}
+    watched.go_on(2 * h.END_AFTER_S)
+    assert watched.told("CP-1") == [h.OK]
+    assert watched.told("CP-2") == [h.OK, h.SILENT]
+    assert watched.probe.ended == 0
+
+
+def test_one_that_hangs_makes_all_silent_and_is_ended_once_each_fifteen_seconds(
+    watched: Watched,
+) -> None:
+    watched.go_on(1.0)
+    watched.probe.hangs = True
+    watched.go_on(h.END_AFTER_S)
+    assert (watched.told("CP-1"), watched.told("CP-2")) == ([h.OK, h.SILENT], [h.OK, h.SILENT])
+    assert watched.probe.ended == 0
+    watched.go_on(h.END_AFTER_S)
+    assert watched.probe.ended == 1
+
+
+def test_a_monitor_tells_again_what_it_found_at_each_connection(watched: Watched) -> None:
+    watched.put("CP-1", Connected())
+    assert watched.told("CP-1") == []
+    watched.go_on(1.0)
+    watched.put("CP-1", Connected())
+    assert watched.told("CP-1") == [h.OK, h.OK]
