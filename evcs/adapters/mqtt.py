@@ -145,7 +145,7 @@ class Bus:
         info = client.publish(
             publication.topic, publication.payload, publication.qos, publication.retain, properties
         )
-        if len(client._out_messages) > MAX_WAITING_MESSAGES:
+        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             self._log.warning("the broker takes nothing more; connecting anew")
             client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
         return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
@@ -274,7 +274,7 @@ class Bus:
             transport="unix",
             reconnect_on_failure=False,
         )
-        client.max_queued_messages_set(0)
+        client.max_queued_messages_set(MAX_WAITING_MESSAGES)
         # None: to keep to one, paho goes through all that is under way at each acknowledgement.
         client.max_inflight_messages_set(0)
         self._used = self._account.secret()

@@ -1,7 +1,9 @@
 """paho's client as the loop needs it: connecting never waits, and a read takes all that is there.
 
-paho has no public place for a socket of one's own: `_create_unix_socket_connection` is private,
-and `test_a_broker_that_takes_no_connection_holds_nothing_up` fails when it is called no more.
+paho has no public place for a socket of one's own, so `_create_unix_socket_connection` is its own
+no more: that waits without end for a broker whose backlog is full, and is asked three times for
+each message, 10 of 60 us. `test_a_broker_that_takes_no_connection_holds_nothing_up` fails when
+it is called no more, `tests/adapters/test_library_privates.py` when paho's code there is another.
 """
 
 from __future__ import annotations

@@ -147,9 +147,14 @@ class RegistryDb:
     """CPs (with tombstones) and drivers. A transaction is on disk whole, or refused whole."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open()
+
+    def _open(self) -> None:
+        """Take what is on disk; what was changed in memory alone is dropped."""
         self._storage = CachingMiddleware(_AtomicStorage)
         self._storage.WRITE_CACHE_SIZE = 1 << 62  # only commit() writes
-        self._db = TinyDB(path, storage=self._storage)
+        self._db = TinyDB(self._path, storage=self._storage)
         self._cps = self._db.table("cps")
         self._drivers = self._db.table("drivers")
 
@@ -190,7 +195,7 @@ class RegistryDb:
             self._db.table("meta").insert({"revision": revision})
             self._storage.flush()
         except OSError as error:
-            self._forget()
+            self._open()
             raise EvcsError(
                 f"the Registry can't be written: {error.strerror}", "make room and try again"
             ) from None
@@ -199,14 +204,6 @@ class RegistryDb:
         if docs:
             table.remove(where("id").one_of([doc["id"] for doc in docs]))
             table.insert_multiple(docs)
-
-    def _forget(self) -> None:
-        """Drop what was changed in memory; the next read takes it from the disk again."""
-        self._storage.cache = None
-        self._storage._cache_modified_count = 0
-        for table in (self._cps, self._drivers, self._db.table("meta")):
-            table.clear_cache()
-            table._next_id = None
 
 
 def _record(cp: DesiredCp) -> dict[str, Any]:

@@ -186,9 +186,9 @@ class Handler(WSGIHandler):
             while self.rfile.readinto1(_WASTE):
                 pass
 
-    def _sendall(self, data: Any) -> None:
+    def run_application(self) -> None:
         try:
-            super()._sendall(data)
+            super().run_application()
         except TimeoutError:
             raise OSError(errno.EPIPE, "the reader is too slow") from None
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -179,6 +180,20 @@ def test_what_the_broker_would_not_take_is_not_sent(
     assert bus.publish(status("CP-1"))
     assert heard.wait(ports.Received)[0].message == status("CP-1")
     assert told.of(ports.Disconnected) == []
+
+
+def test_a_broker_that_takes_nothing_more_is_left_and_found_again(
+    known: Broker, listeners: Listeners
+) -> None:
+    bus, events = listeners.add(CP1, "e1")
+    os.kill(known.pid, signal.SIGSTOP)
+    taken = 0
+    while bus.publish(status("CP-1")):
+        taken += 1
+    assert mqtt.MAX_WAITING_MESSAGES <= taken < 2 * mqtt.MAX_WAITING_MESSAGES
+    os.kill(known.pid, signal.SIGCONT)
+    events.wait(ports.Connected, 2)
+    assert bus.publish(status("CP-1"))
 
 
 def test_the_bound_is_the_brokers() -> None:
