@@ -15,15 +15,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.ours import WITHIN_S, end, quiet
-from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters import broker_accounts
 from evcs.adapters.files import write_atomic
+from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import prepare
 from evcs.cli.bus_probe import BusProbe, wait_for_broker
 from evcs.cli.temporary_system import temporary_system
 from evcs.config import Settings
+from evcs.core import identities, sections, topics
 from evcs.core import messages as m
-from evcs.core import sections, topics
 from evcs.core.errors import Unreachable
 
 PROCESS = Path(__file__).with_name("floor_process.py")
@@ -39,8 +40,8 @@ class Floor:
         home = settings.home
         self._fds = prepare.prepare(settings, quiet, pairs)
         names = [f"cp/{cp}/{role}" for cp in self.cps for role in sections.ROLES]
-        accounts = (*secret_files.SERVICES, *names)
-        broker_accounts.write(home, {who: secret_files.ensure(home, who) for who in accounts})
+        accounts = (*identities.SERVICES, *names)
+        broker_accounts.write(home, {who: SecretFiles(home).ensure(who) for who in accounts})
         head, *programs = home.supervisord_conf.read_text().split("\n[program:")
         broker = next(text for text in programs if text.startswith("mosquitto]"))
         write_atomic(home.supervisord_conf, f"{head}\n[program:{broker}\n".encode())

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from bench.ours import WITHIN_S, account, quiet
-from evcs.adapters import broker_accounts, mqtt, secret_files
+from evcs.adapters import broker_accounts, mqtt
 from evcs.adapters.bus_thread import BusThread
+from evcs.adapters.secret_files import SecretFiles
 from evcs.cli import prepare
 from evcs.cli.bus_probe import wait_for_broker
 from evcs.cli.temporary_system import temporary_system
 from evcs.config import Settings
+from evcs.core import identities, ports, topics, units
 from evcs.core import messages as m
-from evcs.core import ports, topics, units
 
 #: An identity that this home's access list lets say and hear everything.
 WHO = "bench"
@@ -32,8 +33,8 @@ class Stage:
         self.settings, self.cps = settings, [f"CP-{n:03d}" for n in range(1, cps + 1)]
         home = settings.home
         prepare.prepare(settings, quiet)
-        names = (*secret_files.SERVICES, WHO)
-        broker_accounts.write(home, {who: secret_files.ensure(home, who) for who in names})
+        names = (*identities.SERVICES, WHO)
+        broker_accounts.write(home, {who: SecretFiles(home).ensure(who) for who in names})
         with (home.path / "conf" / "mosquitto.acl").open("a") as file:
             file.write(f"\nuser {WHO}\ntopic readwrite evcs/v1/#\n")
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -20,6 +20,8 @@ from tinydb.middlewares import CachingMiddleware
 from tinydb.storages import Storage
 
 from evcs.adapters.files import write_all, write_atomic
+from evcs.adapters.secret_files import SecretFiles
+from evcs.config import Home
 from evcs.core import stored
 from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.messages import DesiredCp
@@ -204,6 +206,24 @@ class RegistryDb:
         if docs:
             table.remove(where("id").one_of([doc["id"] for doc in docs]))
             table.insert_multiple(docs)
+
+
+def open_store(home: Home) -> RegistryDb:
+    """The home's store. One that is gone is not the same as one that never was.
+
+    Raises EvcsError: an empty Registry beside the CPs' secrets would shut a fleet out.
+    """
+    path, secrets = home.registry_json, SecretFiles(home)
+    if RegistryDb.exists(path):
+        return RegistryDb(path)
+    if secrets.names("cp") or secrets.names("driver"):
+        raise EvcsError(
+            f"{path} and its copy are gone, but CPs or drivers have secrets",
+            "restore a backup, or remove data/secrets/cp and driver to start empty",
+        )
+    db = RegistryDb(path)
+    db.commit(0)
+    return db
 
 
 def _record(cp: DesiredCp) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from typing import Any
 from supervisor import events
 from supervisor.states import ProcessStates
 
-from evcs.adapters import processes, secret_files
+from evcs.adapters import processes
 from evcs.adapters.broker_pulse import IDENTITY, BrokerPulse
+from evcs.adapters.secret_files import SecretFiles
 from evcs.config import Home, notify_socket
 from evcs.core import pulse
 from evcs.core.errors import EvcsError
@@ -31,7 +32,7 @@ class Watchdog:
 
     def __init__(self, supervisord: Any, home: Home, clock: Callable[[], float]) -> None:
         self._supervisord, self._home, self._clock = supervisord, home, clock
-        self._broker = BrokerPulse(home.broker_socket, lambda: secret_files.read(home, IDENTITY))
+        self._broker = BrokerPulse(home.broker_socket, lambda: SecretFiles(home).read(IDENTITY))
         self._pulses: dict[str, pulse.Pulse] = {}
         self._looked_at = 0.0
 

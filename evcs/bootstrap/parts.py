@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from evcs import __version__
-from evcs.adapters import mqtt, secret_files
+from evcs.adapters import mqtt
 from evcs.adapters.files import hold_lock
+from evcs.adapters.secret_files import SecretFiles
 from evcs.config import Settings
 from evcs.core.messages import ServiceStatus
 from evcs.core.ports import Log
@@ -46,7 +47,7 @@ def bus(
 ) -> mqtt.Bus:  # fmt: skip
     """A connection to the broker; its events go into the process's loop, or to `put`."""
     home = settings.home
-    account = mqtt.Account(home.broker_socket, identity, lambda: secret_files.read(home, identity))
+    account = mqtt.Account(home.broker_socket, identity, lambda: SecretFiles(home).read(identity))
     return mqtt.Bus(loop, account, put or loop.put, subscriptions, will, read, log)
 
 

@@ -7,11 +7,13 @@ import time
 from evcs.adapters import (
     broker_accounts,
     broker_connections,
+    broker_memory,
     clock,
     heartbeat,
-    secret_files,
     wsgi_server,
 )
+from evcs.adapters.registry_db import open_store
+from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.spool import Spool
 from evcs.adapters.supervisord import Supervisord
 from evcs.bootstrap import parts
@@ -34,17 +36,17 @@ def run_registry(settings: Settings) -> None:
     broker = broker_accounts.PasswordFile(
         home, lambda: supervisord.signal("mosquitto", "HUP"), clock.monotonic
     )
-    spool = Spool.open(home.spool("registry"))
-    registry = service.Registry(
-        home, service.open_store(home), loop.put, broker, settings.host, birth, spool
-    )
-    bus = registry.bus = parts.bus(
-        settings, loop, "registry", service.subscriptions(), topics.encode(death, None)
-    )
+    bus = parts.bus(settings, loop, "registry", service.subscriptions(), topics.encode(death, None))
+    secrets, spool = SecretFiles(home), Spool.open(home.spool("registry"))
+    outside = service.Outside(
+        bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
+        lambda cps: broker_memory.hold(home, cps),
+    )  # fmt: skip
+    registry = service.Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)
     # Each that waits holds a connection, so few may, and not for long.
     refusals = Refusals(spool, clock.monotonic, time.sleep, Pause(0.25, 1.0))
-    authorise = bearer_only(lambda: secret_files.read(home, "operator.token"), refusals)
+    authorise = bearer_only(lambda: secrets.read("operator.token"), refusals)
     app = http.build_app(registry, authorise, names(tls), not settings.http_is_open)
     broker_connections.watch(home)
     server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)

@@ -6,9 +6,10 @@ import time
 
 import gevent
 
-from evcs.adapters import clock, heartbeat, secret_files, wsgi_server
+from evcs.adapters import clock, heartbeat, wsgi_server
 from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
+from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.server_tls import ServerTls
 from evcs.adapters.session_file import SessionFile
 from evcs.adapters.spool import Spool
@@ -44,7 +45,7 @@ def _deps(settings: Settings, web: Web, tls: ServerTls | None) -> Deps:
     home = settings.home
 
     def token() -> str:
-        return secret_files.read(home, "operator.token")
+        return SecretFiles(home).read("operator.token")
 
     sessions, spool = SessionFile(home.run / "web-sessions.json"), Spool.open(home.spool("web"))
     doors = LoginAuth(

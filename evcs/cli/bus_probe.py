@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
-from evcs.adapters import mqtt, secret_files
+from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
+from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import patience, require_running
 from evcs.config import Home, Settings
@@ -32,7 +33,7 @@ class BusProbe:
         require_running(settings, "the broker")
         self._home = settings.home
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        password = secret_files.read(settings.home, identity)
+        password = SecretFiles(settings.home).read(identity)
         account = mqtt.Account(settings.home.broker_socket, identity, lambda: password)
         wanted = list(subscriptions)
         if topics.subtree() not in wanted:  # the broker tells overlapping ones twice

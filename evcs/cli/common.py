@@ -17,8 +17,8 @@ from typing import Any, NoReturn
 import click
 
 from evcs import __version__
-from evcs.adapters import secret_files
 from evcs.adapters.registry_http import RegistryClient
+from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.terminal import Trusted, as_json, join, shown, style
 from evcs.config import Settings, load, typed_folder
@@ -118,7 +118,7 @@ class CommandContext:
         require_running(self.settings, "the Registry", self.settings.registry_port)
         return RegistryClient(
             self.settings.registry,
-            lambda: secret_files.read(home, "operator.token"),
+            lambda: SecretFiles(home).read("operator.token"),
             min(patience(self.settings), self.left_s),
             self.left_s,
         )

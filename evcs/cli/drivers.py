@@ -10,8 +10,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from evcs.adapters import mqtt, secret_files
+from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
+from evcs.adapters.secret_files import SecretFiles
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import ports, topics
@@ -25,7 +26,7 @@ class _Driver:
     def __init__(self, settings: Settings, name: str, cp: str, dice: random.Random) -> None:
         self._name, self._cp, self._dice = name, cp, dice
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        secret = secret_files.read(settings.home, f"driver/{name}")
+        secret = SecretFiles(settings.home).read(f"driver/{name}")
         account = mqtt.Account(settings.home.broker_socket, f"driver/{name}", lambda: secret)
         self._bus = BusThread(
             account, self._events.put, [topics.filter_for(m.DriverEvent, driver=name)]
@@ -97,7 +98,7 @@ class Watch:
 
     def __init__(self, settings: Settings) -> None:
         self._seen: dict[str, set[str]] = {}
-        secret = secret_files.read(settings.home, "inspector")
+        secret = SecretFiles(settings.home).read("inspector")
         account = mqtt.Account(settings.home.broker_socket, "inspector", lambda: secret)
         self._bus = BusThread(account, self._take, [topics.filter_for(m.CpState)])
         self._bus.start()

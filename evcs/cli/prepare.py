@@ -10,21 +10,16 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from evcs.adapters import (
-    backup_file,
-    broker_accounts,
-    broker_listeners,
-    certificates,
-    ledger_mark,
-    secret_files,
-)
+from evcs.adapters import backup_file, broker_accounts, broker_listeners, certificates, ledger_mark
 from evcs.adapters.files import make_folder, remove_leftovers, write_atomic
+from evcs.adapters.registry_db import open_store
+from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.config import INSTALL_ROOT, TYPED, Home, Settings, to_environment
 from evcs.core import messages as m
 from evcs.core.errors import BadValue, EvcsError
+from evcs.core.identities import of_all
 from evcs.core.reconcile import wanted_here
-from evcs.services.registry.service import accounts, open_store
 
 STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
 FDS_A_CP = 6
@@ -56,8 +51,10 @@ def prepare(settings: Settings, say: Say, room_for: int = 0) -> int:
     _static_files(home, say)
     cps, drivers = _desired(home)
     _sections(home, settings.host, cps, say)
-    secret_files.ensure(home, "operator.token")
-    broker_accounts.write(home, accounts(home, cps, drivers))
+    secrets = SecretFiles(home)
+    secrets.ensure("operator.token")
+    names = of_all(cps.values(), drivers)
+    broker_accounts.write(home, {name: secrets.ensure(name) for name in names})
     fds = descriptors(max(len(cps), room_for))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     broker_listeners.write(settings, hard, capacity(fds))

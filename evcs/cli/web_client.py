@@ -8,9 +8,9 @@ import json
 import ssl
 import webbrowser
 
-from evcs.adapters import secret_files
 from evcs.adapters.files import write_atomic
 from evcs.adapters.registry_http import connect, error_from
+from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.tls import refused
 from evcs.cli.common import require_running
 from evcs.config import Home, Settings
@@ -20,7 +20,7 @@ from evcs.core.errors import EvcsError, Unreachable
 def login_link(settings: Settings) -> str:
     """A one-time link. Raises Unreachable where the web process isn't there."""
     require_running(settings, "the web page", settings.web_port)
-    token = secret_files.read(settings.home, "operator.token")
+    token = SecretFiles(settings.home).read("operator.token")
     connection = connect(settings.web, 10)
     try:
         connection.request("POST", "/api/v1/login", headers={"Authorization": f"Bearer {token}"})

@@ -80,5 +80,5 @@ def test_evcs_itself_brings_no_more_than_its_core_into_a_cp_process() -> None:
     ours = {name for name in done.stdout.split() if name.startswith("evcs.")}
     assert {name for name in ours if name.startswith("evcs.cli")} == set()
     assert not ours & {"evcs.adapters.registry_db", "evcs.adapters.ledger",
-                       "evcs.adapters.supervisord", "evcs.adapters.http_server",
+                       "evcs.adapters.supervisord", "evcs.services.http",
                        "evcs.services.central", "evcs.services.registry"}  # fmt: skip

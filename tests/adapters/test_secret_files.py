@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters import secret_files
+from evcs.adapters.secret_files import SecretFiles
 from evcs.config import Home
 from evcs.core.errors import BadValue, Unreachable
 
@@ -21,7 +21,7 @@ def test_a_secret_is_its_owners_alone_whatever_the_umask(empty: Home) -> None:
     before = os.umask(0)
     try:
         for identity in ("central", "cp/CP-001/engine", "driver/ALICE", "manager/main"):
-            secret_files.create(empty, identity)
+            SecretFiles(empty).create(identity)
     finally:
         os.umask(before)
     modes = {
@@ -38,43 +38,43 @@ def test_a_secret_is_its_owners_alone_whatever_the_umask(empty: Home) -> None:
 
 def test_a_folder_that_others_could_read_is_closed(empty: Home) -> None:
     (empty.data / "secrets" / "cp").mkdir(parents=True, mode=0o777)
-    secret_files.create(empty, "cp/CP-001/engine")
+    SecretFiles(empty).create("cp/CP-001/engine")
     for folder in ("secrets", "secrets/cp", "secrets/cp/CP-001"):
         assert (empty.data / folder).stat().st_mode & 0o777 == 0o700
 
 
 def test_each_secret_is_new_and_the_file_holds_it_alone(empty: Home) -> None:
-    made = [secret_files.create(empty, "central") for _ in range(5)]
+    made = [SecretFiles(empty).create("central") for _ in range(5)]
     assert len(set(made)) == 5
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", secret) for secret in made)
-    assert empty.secret("central").read_text() == secret_files.read(empty, "central") == made[-1]
+    assert empty.secret("central").read_text() == SecretFiles(empty).read("central") == made[-1]
 
 
 def test_a_good_secret_is_kept_and_a_missing_or_ruined_one_is_made(empty: Home) -> None:
-    made = secret_files.ensure(empty, "web")
-    assert secret_files.ensure(empty, "web") == made
+    made = SecretFiles(empty).ensure("web")
+    assert SecretFiles(empty).ensure("web") == made
     for ruin in (b"", b"\n", b"\xff\xfe"):
         empty.secret("web").write_bytes(ruin)
-        again = secret_files.ensure(empty, "web")
+        again = SecretFiles(empty).ensure("web")
         assert len(again) == 43
-        assert again == secret_files.read(empty, "web") != made
+        assert again == SecretFiles(empty).read("web") != made
 
 
 def test_without_a_secret_the_error_names_who_and_the_next_step(empty: Home) -> None:
     with pytest.raises(Unreachable, match="cp/CP-001/engine") as error:
-        secret_files.read(empty, "cp/CP-001/engine")
+        SecretFiles(empty).read("cp/CP-001/engine")
     assert "evcs up" in error.value.hint
 
 
 def test_removing_takes_a_cp_whole_and_nobody_else(empty: Home) -> None:
     for identity in ("cp/CP-1/engine", "cp/CP-1/monitor", "cp/CP-11/engine", "driver/ALICE"):
-        secret_files.create(empty, identity)
-    secret_files.remove(empty, "cp/CP-1")
-    assert secret_files.names(empty, "cp") == ["CP-11"]
-    secret_files.remove(empty, "cp/CP-1")
-    secret_files.remove(empty, "driver/ALICE")
-    assert secret_files.names(empty, "driver") == []
-    assert secret_files.names(empty, "nothing") == []
+        SecretFiles(empty).create(identity)
+    SecretFiles(empty).remove("cp/CP-1")
+    assert SecretFiles(empty).names("cp") == ["CP-11"]
+    SecretFiles(empty).remove("cp/CP-1")
+    SecretFiles(empty).remove("driver/ALICE")
+    assert SecretFiles(empty).names("driver") == []
+    assert SecretFiles(empty).names("nothing") == []
 
 
 def test_where_a_link_stands_for_a_cps_secrets_the_link_alone_goes(
@@ -84,8 +84,8 @@ def test_where_a_link_stands_for_a_cps_secrets_the_link_alone_goes(
     (tmp_path / "elsewhere" / "engine").write_text("kept")
     (empty.data / "secrets" / "cp").mkdir(parents=True)
     (empty.data / "secrets" / "cp" / "CP-1").symlink_to(tmp_path / "elsewhere")
-    secret_files.remove(empty, "cp/CP-1")
-    assert secret_files.names(empty, "cp") == []
+    SecretFiles(empty).remove("cp/CP-1")
+    assert SecretFiles(empty).names("cp") == []
     assert (tmp_path / "elsewhere" / "engine").read_text() == "kept"
 
 

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.adapters import broker_accounts, secret_files
+from evcs.adapters import broker_accounts
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.mqtt import Account
+from evcs.adapters.secret_files import SecretFiles
 from evcs.cli import ports
 from evcs.config import Home
+from evcs.core import identities
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS
 
@@ -59,7 +61,7 @@ class Stage:
         self.mqtt_port, self.web_port, self.registry_port = ports.free(3)
         self.url = f"http://127.0.0.1:{self.web_port}"
         self._prepare()
-        self.token = secret_files.create(self.home, "operator.token")
+        self.token = SecretFiles(self.home).create("operator.token")
         self._broker: subprocess.Popen[bytes] | None = None
         self._web: subprocess.Popen[bytes] | None = None
         self._registry: subprocess.Popen[bytes] | None = None
@@ -75,8 +77,8 @@ class Stage:
         owner = f"user {home.path.owner()}\n" if os.getuid() == 0 else ""
         listener = f"listener 0 run/mosquitto.sock\nlistener {self.mqtt_port} 127.0.0.1\n{owner}"
         (home.run / "mosquitto.d" / "main.conf").write_text(listener)
-        names = secret_files.SERVICES
-        broker_accounts.write(home, {name: secret_files.create(home, name) for name in names})
+        names = identities.SERVICES
+        broker_accounts.write(home, {name: SecretFiles(home).create(name) for name in names})
 
     def start_broker(self) -> None:
         """Start the broker and wait for its port."""
@@ -149,7 +151,7 @@ class Stage:
             account = Account(
                 self.home.broker_socket,
                 identity,
-                lambda: secret_files.read(self.home, identity),
+                lambda: SecretFiles(self.home).read(identity),
             )
             self._voices[identity] = bus = BusThread(account, lambda _: None, [])
             bus.start()

@@ -7,7 +7,8 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evcs.adapters import certificates, ledger_mark, ledger_schema, secret_files
+from evcs.adapters import certificates, ledger_mark, ledger_schema
+from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.cli.check import accounts
 from evcs.cli.doctor import rules
@@ -15,7 +16,7 @@ from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding, some
 from evcs.cli.tls import make, wanted_names
 from evcs.core.errors import RESTORE, EvcsError
-from evcs.core.sections import ROLES
+from evcs.core.identities import SERVICES, of_all, of_cp, of_driver
 
 
 def store(ctx: DoctorContext) -> Finding:
@@ -24,7 +25,7 @@ def store(ctx: DoctorContext) -> Finding:
     names = some(f"{path.name} {wrong}" for path, wrong in bad.items())
     if found is None and bad:
         return Finding("store", FAIL, names, RESTORE)
-    if found is None and secret_files.names(ctx.home, "cp"):
+    if found is None and SecretFiles(ctx.home).names("cp"):
         return Finding(
             "store", FAIL, "registry.json and its copy are gone, but CPs have secrets",
             f"{RESTORE}; or remove data/secrets/cp and driver to start empty",
@@ -119,16 +120,12 @@ def identities(ctx: DoctorContext) -> Finding:
     home = ctx.home
     if ctx.stored[0] is None:
         return Finding("identities", OK, "none yet")
-    known = {f"cp/{one.id}/{role}" for one in ctx.cps.values() if not one.revoked
-             for role in ROLES}  # fmt: skip
-    known |= {f"driver/{driver}" for driver in ctx.stored[0].drivers}
-    known |= set(secret_files.SERVICES)
-    there = {f"cp/{cp}/{role}" for cp in secret_files.names(home, "cp") for role in ROLES
-             if home.secret(f"cp/{cp}/{role}").exists()}  # fmt: skip
-    there |= {f"driver/{driver}" for driver in secret_files.names(home, "driver")}
-    there |= {name for name in secret_files.SERVICES if home.secret(name).exists()}
-    revoked = {f"cp/{one.id}/{role}" for one in ctx.cps.values() if one.revoked
-               for role in ROLES}  # fmt: skip
+    secrets = SecretFiles(home)
+    known = set(of_all(ctx.cps.values(), ctx.stored[0].drivers))
+    there = {who for cp in secrets.names("cp") for who in of_cp(cp) if home.secret(who).exists()}
+    there |= {of_driver(driver) for driver in secrets.names("driver")}
+    there |= {name for name in SERVICES if home.secret(name).exists()}
+    revoked = {who for one in ctx.cps.values() if one.revoked for who in of_cp(one.id)}
     may_speak = accounts(home)
     wrong = {
         "without a secret": known - there,

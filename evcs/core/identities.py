@@ -1,0 +1,26 @@
+"""Who may be on the bus: the names of identities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evcs.core.messages import DesiredCp
+from evcs.core.sections import ROLES
+
+SERVICES = ("registry", "central", "web", "manager/main", "operator", "inspector")
+
+
+def of_cp(cp: str) -> tuple[str, ...]:
+    """Those of a CP, one a process."""
+    return tuple(f"cp/{cp}/{role}" for role in ROLES)
+
+
+def of_driver(driver: str) -> str:
+    """That of a driver."""
+    return f"driver/{driver}"
+
+
+def of_all(cps: Iterable[DesiredCp], drivers: Iterable[str]) -> list[str]:
+    """Those of services, drivers, and CPs that are not revoked."""
+    names = [*SERVICES, *map(of_driver, drivers)]
+    return names + [who for cp in cps if not cp.revoked for who in of_cp(cp.id)]

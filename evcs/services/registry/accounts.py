@@ -1,0 +1,104 @@
+"""Identities of all that is wanted: their secrets, and whom the broker lets in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Set
+from contextlib import suppress
+
+from evcs.core.identities import of_all, of_cp, of_driver
+from evcs.core.messages import DesiredCp
+from evcs.core.service_ports import BrokerAccounts, SecretStore
+from evcs.services.registry.changes import Batch
+
+SHUT_OUT_S = 30.0
+
+_log = logging.getLogger("evcs")
+
+
+class Accounts:
+    """What the secrets are by the store, so that what other hands do to them is put right.
+
+    `due_in_s`: in how many seconds to `keep` again, None where nothing is left to do.
+    """
+
+    def __init__(
+        self, secrets: SecretStore, broker: BrokerAccounts, monotonic: Callable[[], float],
+        cps: Iterable[DesiredCp], drivers: Set[str],
+    ) -> None:  # fmt: skip
+        self.due_in_s: float | None = None
+        self._secrets, self._broker, self._monotonic = secrets, broker, monotonic
+        #: Who floods the bus, and until when he is shut out.
+        self._shut_out: dict[str, float] = {}
+        known = list(cps)
+        self._remove_orphans({cp.id for cp in known}, drivers)
+        self._passwords = {who: secrets.ensure(who) for who in of_all(known, drivers)}
+
+    def create(self, batch: Batch) -> dict[str, str]:
+        """New secrets for what a batch makes or rekeys, identity -> password. Raises OSError."""
+        cps = {**dict.fromkeys(batch.created), **batch.rekeyed}
+        made = [*(who for cp in cps for who in of_cp(cp)), *map(of_driver, batch.drivers)]
+        return {who: self._secrets.create(who) for who in made}
+
+    def undo(self, batch: Batch) -> None:
+        """The batch was not committed."""
+        for cp in batch.created:
+            self._secrets.remove(f"cp/{cp}")
+        for driver in batch.drivers:
+            self._secrets.remove(of_driver(driver))
+        # On a disk that takes nothing the new ones stay; the next look puts the old ones back.
+        with suppress(OSError):
+            for identity in (who for cp in batch.rekeyed for who in of_cp(cp)):
+                if identity in self._passwords:
+                    self._secrets.restore(identity, self._passwords[identity])
+
+    def take_over(self, batch: Batch, fresh: dict[str, str]) -> None:
+        """The batch is committed, with these new secrets."""
+        self._passwords.update(fresh)
+        for cp in {*batch.gone, *(one.id for one in batch.cps.values() if one.revoked)}:
+            for identity in of_cp(cp):
+                self._passwords.pop(identity, None)
+        for cp in batch.gone:
+            self._secrets.remove(f"cp/{cp}")
+        for driver in batch.drivers_gone:
+            self._passwords.pop(of_driver(driver), None)
+            self._secrets.remove(of_driver(driver))
+        self.keep()
+
+    def look(self) -> None:
+        """Put right what was lost or changed by other hands."""
+        for identity, password in self._passwords.items():
+            if self._secrets.restore(identity, password):
+                _log.error("identity=%s had lost its secret; put back", identity)
+        self.keep()
+
+    def keep(self) -> None:
+        """Have the broker let in who may be on the bus, and nobody else."""
+        now = self._monotonic()
+        self._shut_out = {who: until for who, until in self._shut_out.items() if until > now}
+        self.due_in_s = self._broker.keep(
+            {who: word for who, word in self._passwords.items() if who not in self._shut_out}
+        )
+
+    def shut_out(self, identity: str) -> None:
+        """Keep somebody away for a while."""
+        self._shut_out[identity] = self._monotonic() + SHUT_OUT_S
+        _log.error("%s floods the bus; shut out for %d s", identity, SHUT_OUT_S)
+        self.keep()
+
+    def broker_is_there(self) -> None:
+        """An earlier run, or this one, may have lost it between the file and its reading."""
+        self._broker.read_again()
+        self.keep()
+
+    def broker_left(self) -> None:
+        """It reads its accounts when it starts."""
+        self._broker.left()
+        self.keep()
+
+    def _remove_orphans(self, cps: Set[str], drivers: Set[str]) -> None:
+        """A kill between a secret and its commit leaves a secret of nobody."""
+        for cp in set(self._secrets.names("cp")) - cps:
+            self._secrets.remove(f"cp/{cp}")
+        for driver in set(self._secrets.names("driver")) - drivers:
+            self._secrets.remove(of_driver(driver))
