@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from evcs.adapters import clock, heartbeat
+from evcs.adapters import clock, cp_traces, heartbeat
+from evcs.adapters.engine_health import Probe
+from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.bootstrap import parts
 from evcs.config import Settings
@@ -17,9 +19,12 @@ def run_cp_manager(settings: Settings) -> None:
     name = f"manager/{settings.host}"
     birth, death = parts.births(name)
     bus = parts.bus(settings, loop, name, cp_manager.subscriptions(), topics.encode(death, None))
-    manager = cp_manager.CpManager(
-        home, settings.host, bus, Supervisord(home.supervisor_socket), clock.monotonic, birth
-    )
+    outside = cp_manager.Outside(
+        bus, Supervisord(home.supervisor_socket), SectionFiles(home.sections),
+        lambda cp: Probe(home.engine_socket(cp)), lambda cp: cp_traces.remove(home, cp),
+        clock.monotonic,
+    )  # fmt: skip
+    manager = cp_manager.CpManager(outside, settings.host, birth)
     bus.start()
     loop.run(manager.handle, manager.tick, heartbeat.beat)
     parts.leave(loop, bus)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-from evcs.adapters import engine_health
-from evcs.adapters.section_files import SectionFiles
-from evcs.adapters.supervisord import Supervisord
-from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import reconcile, sections, topics
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
-from evcs.core.ports import Bus, Connected, Disconnected, Received
-from evcs.core.service_ports import Process
+from evcs.core.ports import Bus, Connected, Disconnected, HealthProbe, Received
+from evcs.core.service_ports import Process, ProcessHost, SectionStore
 from evcs.runtime.crash_points import crash_point
 
 RESYNC_S = 10.0
@@ -25,6 +20,7 @@ BURST_S = 1.0
 GATHER_S = 0.25
 MAX_PAUSE_S = 15.0
 REVOKED_WITHIN_S = 3.0
+ANSWER_WITHIN_S = 0.5
 #: The files that one call names are read in one turn of supervisord's loop.
 ADD_AT_ONCE = 50
 
@@ -36,21 +32,28 @@ def subscriptions() -> list[topics.Subscription]:
     return [topics.subtree("registry")]
 
 
-class CpManager:
-    """Desired state in memory, files and supervisord outside, `reconcile.plan` between them."""
+class Outside(NamedTuple):
+    """What the CP Manager works on. `probe` gives that of a CP's Engine.
 
-    def __init__(
-        self,
-        home: Home,
-        host: str,
-        bus: Bus,
-        supervisord: Supervisord,
-        clock: Callable[[], float],
-        birth: m.ServiceStatus,
-    ) -> None:
-        self._home, self._host, self._bus, self._birth = home, host, bus, birth
-        self._supervisord, self._clock = supervisord, clock
-        self._files = SectionFiles(home.sections)
+    `remove_traces`: a CP made later under the same id must not find this one's journal.
+    """
+
+    bus: Bus
+    supervisord: ProcessHost
+    sections: SectionStore
+    probe: Callable[[str], HealthProbe]
+    remove_traces: Callable[[str], object]
+    monotonic: Callable[[], float]
+
+
+class CpManager:
+    """Desired state in memory, files and processes outside, `reconcile.plan` between them."""
+
+    def __init__(self, outside: Outside, host: str, birth: m.ServiceStatus) -> None:
+        self._host, self._birth = host, birth
+        self._bus, self._clock = outside.bus, outside.monotonic
+        self._supervisord, self._files = outside.supervisord, outside.sections
+        self._probe, self._remove_traces = outside.probe, outside.remove_traces
         self._desired: dict[str, m.DesiredCp] = {}
         self._revoked_at: dict[str, float] = {}
         self._reported: dict[str, m.ReconcileReport] = {}
@@ -183,7 +186,7 @@ class CpManager:
         """
         found = set()
         for cp in cps:
-            answer = engine_health.Probe(self._home.engine_socket(cp)).ask(0.5).get(cp)
+            answer = self._probe(cp).ask(ANSWER_WITHIN_S).get(cp)
             if answer is None or not answer.get("session_id"):
                 continue
             revoked_at = self._revoked_at.get(cp)
@@ -222,16 +225,6 @@ class CpManager:
         self._supervisord.remove(cps)
         crash_point("manager.group_removed")
         _log.info("cps=%s stopped", ",".join(cps))
-
-    def _remove_traces(self, cp: str) -> None:
-        """A CP made later under the same id must not find this one's journal."""
-        with suppress(FileNotFoundError):
-            self._home.journal(cp).unlink()
-        self._home.engine_socket(cp).unlink(missing_ok=True)
-        for role in sections.ROLES:
-            self._home.lock(f"{cp}.{role}").unlink(missing_ok=True)
-            for path in self._home.log.glob(f"{cp}.{role}.log*"):
-                path.unlink(missing_ok=True)
 
     def _start(self, cps: tuple[str, ...]) -> dict[str, str]:
         if not cps:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from evcs.adapters import engine_health
+from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import sections
 from evcs.core.ports import Received
 from evcs.runtime.loop import Loop
-from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager
+from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager, Outside
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
 from tests.unit.fakes import FakeBus
@@ -47,11 +48,19 @@ def _pids(supervisord: Supervisord) -> set[int]:
     return set(eventually("both run", running, 20))
 
 
+def _manager(home: Home, supervisord: Supervisord, now: Callable[[], float]) -> CpManager:
+    outside = Outside(
+        FakeBus(), supervisord, SectionFiles(home.sections),
+        lambda cp: engine_health.Probe(home.engine_socket(cp)), lambda _: None, now,
+    )  # fmt: skip
+    return CpManager(outside, "main", BIRTH)
+
+
 def test_it_is_started_anew_once_when_it_is_free(home: Home, start: Start) -> None:
     path = home.sections / sections.file_name(CP)
     path.write_text(sections.render(CP).replace("stopwaitsecs=10", "stopwaitsecs=9"))
     supervisord, now = start(True), [100.0]
-    manager = CpManager(home, "main", FakeBus(), supervisord, lambda: now[0], BIRTH)
+    manager = _manager(home, supervisord, lambda: now[0])
     engine, old = Engine(home), _pids(supervisord)
 
     def whole_pass() -> set[int]:
@@ -85,7 +94,7 @@ def test_many_are_taken_up_a_few_at_a_time(home: Home, start: Start) -> None:
     """supervisord empties no pipe while it starts what one call named."""
     start(True)
     supervisord, cps = Counting(home), [f"CP-{n}" for n in range(2 * ADD_AT_ONCE + 1)]
-    manager = CpManager(home, "main", FakeBus(), supervisord, lambda: 100.0, BIRTH)
+    manager = _manager(home, supervisord, lambda: 100.0)
     manager.handle([Received(DESIRED._replace(cp=cp, id=cp), True) for cp in cps])
     manager.tick(100.0)
     assert supervisord.taken == [ADD_AT_ONCE, ADD_AT_ONCE, 1]

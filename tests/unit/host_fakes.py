@@ -1,0 +1,100 @@
+"""Stand-ins for what services have of their host; they pass the real parts' contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from evcs.core import sections
+from evcs.core.service_ports import Process, Reload
+
+
+class FakeSections:
+    """Section files in memory, name -> text."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str | None] = {}
+
+    def texts(self, cps: Iterable[str]) -> Mapping[str, str | None]:
+        """Of those that have one."""
+        return {cp: self.files[cp] for cp in cps if cp in self.files}
+
+    def unexpected(self) -> Sequence[Path]:
+        """Those that we would not write so."""
+        return [Path(f"{cp}.conf") for cp in self.files if self.files[cp] != sections.render(cp)]
+
+    def write(self, cp: str) -> None:
+        """As it should be."""
+        self.files[cp] = sections.render(cp)
+
+    def erase(self, cp: str) -> None:
+        """Whether it is there or not."""
+        self.files.pop(cp, None)
+
+    def quarantine(self, path: Path) -> Path:
+        """It is no longer among them."""
+        del self.files[path.stem]
+        return path.with_name(f"{path.name}.broken")
+
+
+class FakeProcessHost:
+    """Runs nothing, but says so: group -> the text by which it was taken up."""
+
+    def __init__(self, files: FakeSections) -> None:
+        self.calls: list[tuple[str, tuple[str, ...]]] = []
+        self._files = files
+        self._groups: dict[str, str | None] = {}
+        self._pids: dict[tuple[str, str], int] = {}
+        self._last = 0
+
+    def processes(self) -> list[Process]:
+        """Two a group."""
+        return [
+            Process(group, role, "RUNNING" if pid else "STOPPED", pid, 0, 0, "")
+            for group in self._groups
+            for role in sections.ROLES
+            for pid in [self._pids.get((group, role), 0)]
+        ]
+
+    def reload(self) -> Reload:
+        """Files against groups."""
+        files, groups = self._files.files, self._groups
+        changed = {cp for cp in files.keys() & groups.keys() if files[cp] != groups[cp]}
+        added, removed = files.keys() - groups.keys(), groups.keys() - files.keys()
+        return Reload(frozenset(added), frozenset(changed), frozenset(removed))
+
+    def add(self, cps: Sequence[str]) -> Mapping[str, str]:
+        """Those whose section is there."""
+        self.calls.append(("add", tuple(cps)))
+        for cp in cps:
+            if cp in self._files.files and cp not in self._groups:
+                self._groups[cp] = self._files.files[cp]
+                self.start([cp])
+        return {cp: "no section file" for cp in cps if cp not in self._groups}
+
+    def start(self, groups: Collection[str]) -> None:
+        """What doesn't run."""
+        self.start_anew(f"{p.group}:{p.name}" for p in self._of(groups) if not p.pid)
+
+    def start_anew(self, processes: Iterable[str]) -> None:
+        """With new pids."""
+        for one in processes:
+            group, _, name = one.partition(":")
+            self._last += 1
+            self._pids[group, name] = self._last
+
+    def stop(self, groups: Collection[str]) -> None:
+        """At once."""
+        self.calls.append(("stop", tuple(groups)))
+        for one in self._of(groups):
+            self._pids.pop((one.group, one.name), None)
+
+    def remove(self, groups: Iterable[str]) -> None:
+        """Those that don't run."""
+        running = {one.group for one in self.processes() if one.pid}
+        for group in groups:
+            if group not in running:
+                self._groups.pop(group, None)
+
+    def _of(self, groups: Collection[str]) -> list[Process]:
+        return [one for one in self.processes() if one.group in groups]

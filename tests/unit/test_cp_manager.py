@@ -1,0 +1,112 @@
+"""The CP Manager's passes, over a host of which the test knows everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evcs.core import messages as m
+from evcs.core import sections
+from evcs.core.ports import Received
+from evcs.services.cp_manager import (
+    RESYNC_S,
+    REVOKED_WITHIN_S,
+    WAITING_S,
+    CpManager,
+    Outside,
+)
+from tests.unit.fakes import FakeBus, FakeProbe
+from tests.unit.host_fakes import FakeProcessHost, FakeSections
+
+CP = "CP-1"
+WANTED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
+DELETED = WANTED._replace(deleted=True, revision=2)
+REVOKED = WANTED._replace(revoked=True, revision=2)
+BIRTH = m.ServiceStatus("manager/main", True, "boot", "1")
+
+
+class Stage:
+    """A CP Manager, and all that it works on."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.bus, self.files = FakeBus(), FakeSections()
+        self.host = FakeProcessHost(self.files)
+        self.engine: dict[str, dict[str, Any]] = {}
+        self.forgotten: list[str] = []
+        outside = Outside(
+            self.bus, self.host, self.files, lambda _: FakeProbe(self.engine),
+            self.forgotten.append, lambda: self.now,
+        )  # fmt: skip
+        self.manager = CpManager(outside, "main", BIRTH)
+
+    def hear(self, *messages: m.Message | m.Cleared) -> list[Any]:
+        """Have it hear these and act on them; what it says then."""
+        self.manager.handle([Received(one, False) for one in messages])
+        return self.after(0.0)
+
+    def after(self, seconds: float) -> list[Any]:
+        """What it says in the next so many seconds."""
+        self.now += seconds
+        self.manager.tick(self.now)
+        return self.bus.taken()
+
+    def groups(self) -> set[str]:
+        """What runs."""
+        return {one.group for one in self.host.processes() if one.pid}
+
+    def supplies(self, on: bool) -> None:
+        """The CP's Engine says so."""
+        self.engine = {CP: {"session_id": "S" if on else None, "supplying": on}}
+
+
+def report(revision: int, error: str | None = None) -> m.ReconcileReport:
+    return m.ReconcileReport("main", CP, error is None, revision, error)
+
+
+def test_what_is_wanted_runs_and_is_reported_once() -> None:
+    stage = Stage()
+    assert stage.hear(WANTED) == [report(1)]
+    assert stage.files.files == {CP: sections.render(CP)}
+    assert stage.groups() == {CP}
+    assert stage.hear(WANTED) == []
+    assert stage.after(RESYNC_S) == []
+
+
+def test_what_no_record_explains_is_left_alone() -> None:
+    stage = Stage()
+    stage.files.write("CP-9")
+    stage.host.add(["CP-9"])
+    stage.hear(WANTED)
+    stage.after(RESYNC_S)
+    assert stage.groups() == {CP, "CP-9"}
+
+
+def test_a_deleted_cp_goes_when_its_supply_has_ended() -> None:
+    stage = Stage()
+    stage.hear(WANTED)
+    stage.supplies(True)
+    assert stage.hear(DELETED) == []
+    assert stage.after(WAITING_S) == []
+    assert stage.groups() == {CP}
+    stage.supplies(False)
+    assert stage.after(WAITING_S) == [report(2)]
+    assert (stage.groups(), stage.files.files, stage.forgotten) == (set(), {}, [CP])
+    (gone,) = stage.hear(m.Cleared(m.DesiredCp, {"cp": CP}))
+    assert gone == m.Cleared(m.ReconcileReport, {"host": "main", "cp": CP})
+
+
+def test_a_revoked_one_has_a_moment_to_open_its_contactor() -> None:
+    stage = Stage()
+    stage.hear(WANTED)
+    stage.supplies(True)
+    assert stage.hear(REVOKED) == []
+    assert stage.groups() == {CP}
+    assert stage.after(REVOKED_WITHIN_S) == [report(2)]
+    assert (stage.groups(), stage.forgotten) == (set(), [])
+
+
+def test_a_file_that_is_not_ours_is_out_of_the_way_before_all_are_read() -> None:
+    stage = Stage()
+    stage.files.files["CP-9"] = "[program:mine]"
+    stage.hear(WANTED)
+    assert stage.files.files == {CP: sections.render(CP)}
