@@ -59,7 +59,7 @@ Source = Callable[[int, str, int], Publication]
 def _session(number: int, cp: str) -> s.Session:
     return s.Session(
         f"261122-{number:012x}", cp, f"D-{cp}", units.DEFAULT_PRICE_EUR_KWH, ENERGY_WH,
-        units.DEFAULT_MAX_POWER_W, timestamp(), s.SUPPLYING,
+        units.DEFAULT_MAX_POWER_W, timestamp(), s.Phase.SUPPLYING,
     )  # fmt: skip
 
 

@@ -78,8 +78,8 @@ def _ticket(number: int, begin: datetime) -> s.Session:
     session_id = f"{at[2:10].replace('-', '')}-{number:012x}"
     return s.Session(
         session_id, f"CP-{number % CPS + 1:03d}", f"D-{number % 200}",
-        units.DEFAULT_PRICE_EUR_KWH, 20_000, 22_000, at, s.SETTLED, 20_000, 60, 0, "completed",
-        at, "6.00", f"r-{number}",
+        units.DEFAULT_PRICE_EUR_KWH, 20_000, 22_000, at, s.Phase.SETTLED, 20_000, 60, 0,
+        "completed", at, "6.00", f"r-{number}",
     )  # fmt: skip
 
 

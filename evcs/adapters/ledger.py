@@ -17,10 +17,9 @@ from evcs.adapters import ledger_mark, ledger_retention, ledger_schema
 from evcs.adapters.ledger_file import LedgerFile
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, BadValue, EvcsError
-from evcs.core.ids import short
 from evcs.core.messages import NOTHING
 from evcs.core.service_ports import Sum
-from evcs.core.session import SETTLED, Session, check
+from evcs.core.session import Phase, Session, check, to_json
 from evcs.core.units import cost_eur
 
 _COLUMNS = ", ".join(Session._fields)
@@ -29,23 +28,6 @@ _PUT = (
     "ON CONFLICT (session_id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in Session._fields[1:])
 )
-
-
-def to_json(session: Session) -> dict[str, Any]:
-    """A session or ticket as the contract has it."""
-    return {
-        "session_id": session.session_id,
-        "cp": session.cp,
-        "driver": session.driver or None,
-        "state": session.state,
-        "started_at": session.started_at,
-        "ended_at": session.ended_at,
-        "energy_wh": session.energy_wh,
-        "cost_eur": session.cost_so_far,
-        "price_eur_kwh": session.price_eur_kwh,
-        # A ticket of old may hold more than would be taken now, and is never changed.
-        "reason": short(session.reason) if session.reason else session.reason,
-    }
 
 
 class Ledger:
@@ -65,7 +47,7 @@ class Ledger:
 
     def open_sessions(self) -> list[Session]:
         """All sessions that are not settled. Raises EvcsError where one can't be."""
-        found = self._select("WHERE phase <> ? ORDER BY started_at", SETTLED)
+        found = self._select("WHERE phase <> ? ORDER BY started_at", Phase.SETTLED)
         try:
             return [check(one) for one in found]
         except BadValue as error:

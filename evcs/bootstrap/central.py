@@ -24,14 +24,14 @@ def run_central(settings: Settings) -> None:
     bus = parts.bus(
         settings, loop, "central", listening.subscriptions(), topics.encode(death, None), share
     )
-    ledger = Ledger(settings.home.ledger_db)
+    ledger, clocks = Ledger(settings.home.ledger_db), clock.SystemClock()
     log = settings.home.log / "mosquitto.log"
     sources = auditor.Sources(
         lambda cursor: LogTailer(log, BrokerLines(log).parse_line, cursor),
         {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web")},
     )
-    central = service.Central(bus, ledger, clock.monotonic, birth, sources)
-    retention = Retention(ledger, settings.keep_sessions_days, settings.keep_audit_days)
+    central = service.Central(bus, ledger, clocks, birth, sources)
+    retention = Retention(ledger, settings.keep_sessions_days, settings.keep_audit_days, clocks)
 
     def tick(now: float) -> float:
         retention.look(now)

@@ -21,7 +21,7 @@ from evcs.cli.supervision import require_own
 from evcs.config import Home
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
-from evcs.core.session import INTERRUPTED, SUPPLYING
+from evcs.core.session import Phase
 
 
 def add_to(program: click.Group) -> None:
@@ -121,7 +121,7 @@ def _interrupt(path: Path) -> None:
     if not path.exists():
         return
     ledger = Ledger(path)
-    cut = [one for one in ledger.open_sessions() if one.phase == SUPPLYING]
+    cut = [one for one in ledger.open_sessions() if one.phase == Phase.SUPPLYING]
     entry = AuditEntry(timestamp(), "operator", "restore", None, "ok", f"{len(cut)} interrupted")
-    ledger.commit([one._replace(phase=INTERRUPTED, power_w=0) for one in cut], [], [entry])
+    ledger.commit([one._replace(phase=Phase.INTERRUPTED, power_w=0) for one in cut], [], [entry])
     ledger.close()

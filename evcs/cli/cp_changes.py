@@ -104,9 +104,9 @@ def settled(cp: dict[str, Any]) -> Goal:
         return taken_note(cp)
     revision = cp["revision"]
     if cp["service"] == "out":
-        done = {cp_states.OUT_OF_ORDER, cp_states.BROKEN_DOWN}
+        done = {cp_states.State.OUT_OF_ORDER, cp_states.State.BROKEN_DOWN}
     else:
-        done = {cp_states.ACTIVATED, cp_states.SUPPLYING}
+        done = {cp_states.State.ACTIVATED, cp_states.State.SUPPLYING}
 
     def holds(state: m.CpState) -> bool:
         final = state.state in done or cp_states.needs_a_hand(state.state, state.reason)

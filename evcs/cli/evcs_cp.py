@@ -16,7 +16,7 @@ from evcs.cli.common import main as run_program
 from evcs.cli.options import fields, named, named_or_all, waiting
 from evcs.cli.watch_list import watch_list
 from evcs.core import units
-from evcs.core.charge_point import STATES
+from evcs.core.charge_point import State
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 from evcs.core.ids import check_id, expand
 
@@ -77,7 +77,7 @@ def create(
 
 
 @command(program, "list")
-@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only these.")
+@click.option("--state", type=click.Choice(list(State), case_sensitive=False), help="Only these.")
 @click.option("--watch", is_flag=True, help="Go on with each change, until Ctrl-C.")
 def list_cps(ctx: CommandContext, state: str | None, watch: bool) -> None:
     """List CPs with their state."""

@@ -37,6 +37,6 @@ def add_to(program: click.Group) -> None:
 def _revoked(cp: dict[str, Any]) -> cp_changes.Goal:
     known = cp_changes.taken_note(cp)
     return known._replace(
-        done=lambda state: known.done(state) and state.state == cp_states.DISCONNECTED,
+        done=lambda state: known.done(state) and state.state == cp_states.State.DISCONNECTED,
         wanted={"revoked": True},
     )

@@ -59,7 +59,7 @@ def _faults(program: click.Group) -> None:
     ) -> None:
         """Break CPs down; a supply ends at once, with its ticket."""
         results = _each(ctx, cp_changes.pick(ctx, names), "fault", reason)
-        _judged(ctx, results, lambda s: s.state == cp_states.BROKEN_DOWN, wait, timeout)
+        _judged(ctx, results, lambda s: s.state == cp_states.State.BROKEN_DOWN, wait, timeout)
 
     @command(program)
     @named
@@ -67,7 +67,7 @@ def _faults(program: click.Group) -> None:
     def clear(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
         """Clear the fault of CPs."""
         results = _each(ctx, cp_changes.pick(ctx, names), "clear")
-        _judged(ctx, results, lambda s: s.state != cp_states.BROKEN_DOWN, wait, timeout)
+        _judged(ctx, results, lambda s: s.state != cp_states.State.BROKEN_DOWN, wait, timeout)
 
 
 def _judged(

@@ -22,7 +22,7 @@ from evcs.core.errors import EvcsError, TimedOut, Unreachable
 
 BACK_WITHIN_S = 300.0
 Identity = tuple[Any, ...]
-GREEN = frozenset({cp_states.ACTIVATED, cp_states.SUPPLYING})
+GREEN = frozenset({cp_states.State.ACTIVATED, cp_states.State.SUPPLYING})
 
 
 class Back(NamedTuple):

@@ -33,10 +33,10 @@ def authorize(at: Situation) -> Denial | None:
         return Denial("conflict", f"driver already charging at {at.driver_cp}")
     if at.cp_session is not None:
         return Denial("conflict", "CP is busy")
-    if at.state == cp_states.OUT_OF_ORDER:
+    if at.state == cp_states.State.OUT_OF_ORDER:
         return Denial("conflict", "CP is out of order")
-    if at.state == cp_states.BROKEN_DOWN:
+    if at.state == cp_states.State.BROKEN_DOWN:
         return Denial("conflict", f"CP is broken down ({at.reason})")
-    if at.state == cp_states.DISCONNECTED:
+    if at.state == cp_states.State.DISCONNECTED:
         return Denial("conflict", f"CP is disconnected ({at.reason})")
     return None

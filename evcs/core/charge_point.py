@@ -9,25 +9,29 @@ docs/architecture.md holds the diagram drawn from RULES.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from typing import NamedTuple
 
 from evcs.core.ids import short
 from evcs.core.messages import DesiredCp, EngineStatus, MonitorStatus
 
-ACTIVATED = "ACTIVATED"
-SUPPLYING = "SUPPLYING"
-OUT_OF_ORDER = "OUT_OF_ORDER"
-BROKEN_DOWN = "BROKEN_DOWN"
-DISCONNECTED = "DISCONNECTED"
 
-STATES = (ACTIVATED, SUPPLYING, OUT_OF_ORDER, BROKEN_DOWN, DISCONNECTED)
+class State(StrEnum):
+    """A CP's state, as the contract has it."""
+
+    ACTIVATED = "ACTIVATED"
+    SUPPLYING = "SUPPLYING"
+    OUT_OF_ORDER = "OUT_OF_ORDER"
+    BROKEN_DOWN = "BROKEN_DOWN"
+    DISCONNECTED = "DISCONNECTED"
+
 
 OCPP_STATUS = {
-    ACTIVATED: "Available",
-    SUPPLYING: "Charging",
-    OUT_OF_ORDER: "Unavailable",
-    BROKEN_DOWN: "Faulted",
-    DISCONNECTED: "Offline",
+    State.ACTIVATED: "Available",
+    State.SUPPLYING: "Charging",
+    State.OUT_OF_ORDER: "Unavailable",
+    State.BROKEN_DOWN: "Faulted",
+    State.DISCONNECTED: "Offline",
 }
 
 
@@ -43,7 +47,7 @@ class View(NamedTuple):
 class Rule(NamedTuple):
     """One row: where `holds`, the state is `state`, and `reason` says why (a word or a view's)."""
 
-    state: str
+    state: State
     label: str
     holds: Callable[[View], bool]
     reason: Callable[[View], str]
@@ -63,23 +67,23 @@ def _fault(view: View) -> str:
 
 
 RULES = (
-    Rule(DISCONNECTED, "revoked", lambda v: v.desired.revoked, _word("revoked")),
-    Rule(DISCONNECTED, "not seen yet", lambda v: v.monitor is None, _word("not seen yet")),
+    Rule(State.DISCONNECTED, "revoked", lambda v: v.desired.revoked, _word("revoked")),
+    Rule(State.DISCONNECTED, "not seen yet", lambda v: v.monitor is None, _word("not seen yet")),
     Rule(
-        DISCONNECTED,
+        State.DISCONNECTED,
         "monitor gone",
         lambda v: v.monitor is not None and not v.monitor.online,
         _word("monitor gone"),
     ),
-    Rule(BROKEN_DOWN, "engine gone", _engine_gone, _word("engine gone")),
+    Rule(State.BROKEN_DOWN, "engine gone", _engine_gone, _word("engine gone")),
     Rule(
-        BROKEN_DOWN,
+        State.BROKEN_DOWN,
         "engine silent",
         lambda v: v.monitor is not None and v.monitor.engine == "silent",
         _word("silent"),
     ),
     Rule(
-        BROKEN_DOWN,
+        State.BROKEN_DOWN,
         "engine ko",
         lambda v: (
             (v.monitor is not None and v.monitor.engine == "ko")
@@ -88,17 +92,17 @@ RULES = (
         _fault,
     ),
     Rule(
-        OUT_OF_ORDER,
+        State.OUT_OF_ORDER,
         "stopped by the operator",
         lambda v: v.desired.service == "out",
         _word("stopped by the operator"),
     ),
-    Rule(SUPPLYING, "session under way", lambda v: v.supplying, _word("")),
-    Rule(ACTIVATED, "otherwise", lambda _: True, _word("")),
+    Rule(State.SUPPLYING, "session under way", lambda v: v.supplying, _word("")),
+    Rule(State.ACTIVATED, "otherwise", lambda _: True, _word("")),
 )
 
 
-def judge(view: View) -> tuple[str, str]:
+def judge(view: View) -> tuple[State, str]:
     """The state and its reason."""
     for rule in RULES:
         if rule.holds(view):
@@ -108,7 +112,7 @@ def judge(view: View) -> tuple[str, str]:
 
 def needs_a_hand(state: str, reason: str) -> bool:
     """Broken down by a fault, which no waiting mends."""
-    return state == BROKEN_DOWN and reason.startswith("fault")
+    return state == State.BROKEN_DOWN and reason.startswith("fault")
 
 
 def diagram() -> str:

@@ -6,29 +6,35 @@
         |                      |
         +--- not started --> settled <-- ended, closed
 
-`TABLE` gives for each phase and event the function that makes the next session; what
-is not in it changes nothing. `due` says which command the Engine must still be told:
-it looks at the two states only, so it may be asked at any time, and a command that was
-lost is simply told again. A session is settled once: energy never falls, the ticket's
-cost is computed at that moment and nothing changes it afterwards.
+`TABLE` gives for each phase and event the phase that follows and what else changes; what is
+not in it changes nothing, and is for the caller to count. `due` says which command the Engine
+must still be told: it looks at the two states only, so it may be asked at any time, and a
+command that was lost is simply told again. A session is settled once: energy never falls, the
+ticket's cost is computed at that moment and nothing changes it afterwards.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue
-from evcs.core.ids import check_id
+from evcs.core.ids import check_id, short
 from evcs.core.messages import DesiredCp, EngineStatus
 from evcs.core.units import MAX_ENERGY_WH, cost_eur, price, whole
 
-REQUESTED = "requested"
-SUPPLYING = "supplying"
-INTERRUPTED = "interrupted"
-ENDING = "ending"
-SETTLED = "settled"
+
+class Phase(StrEnum):
+    """Where in its life a session is."""
+
+    REQUESTED = "requested"
+    SUPPLYING = "supplying"
+    INTERRUPTED = "interrupted"
+    ENDING = "ending"
+    SETTLED = "settled"
+
 
 START_WITHIN_S = 30.0
 RESUME_WITHIN_S = 30.0
@@ -54,7 +60,7 @@ class Session(NamedTuple):
     requested_wh: int
     max_power_w: int
     started_at: str
-    phase: str = REQUESTED
+    phase: str = Phase.REQUESTED
     energy_wh: int = 0
     seq: int = 0
     power_w: int = 0
@@ -69,9 +75,9 @@ class Session(NamedTuple):
 
         One that shall end and has no power waits for its Engine's word: nothing is delivered.
         """
-        if self.phase == ENDING and self.power_w == 0:
-            return INTERRUPTED
-        return self.phase if self.phase in (INTERRUPTED, SETTLED) else "active"
+        if self.phase == Phase.ENDING and self.power_w == 0:
+            return Phase.INTERRUPTED
+        return self.phase if self.phase in (Phase.INTERRUPTED, Phase.SETTLED) else "active"
 
     @property
     def cost_so_far(self) -> str:
@@ -79,7 +85,21 @@ class Session(NamedTuple):
         return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh)
 
 
-PHASES = (REQUESTED, SUPPLYING, INTERRUPTED, ENDING, SETTLED)
+def to_json(session: Session) -> dict[str, Any]:
+    """A session or ticket as the contract has it."""
+    return {
+        "session_id": session.session_id,
+        "cp": session.cp,
+        "driver": session.driver or None,
+        "state": session.state,
+        "started_at": session.started_at,
+        "ended_at": session.ended_at,
+        "energy_wh": session.energy_wh,
+        "cost_eur": session.cost_so_far,
+        "price_eur_kwh": session.price_eur_kwh,
+        # A ticket of old may hold more than would be taken now, and is never changed.
+        "reason": short(session.reason) if session.reason else session.reason,
+    }
 
 
 def check(session: Session) -> Session:
@@ -90,7 +110,7 @@ def check(session: Session) -> Session:
         price("price_eur_kwh", session.price_eur_kwh)
         for field in ("requested_wh", "max_power_w", "energy_wh", "seq", "power_w"):
             whole(field, getattr(session, field), 0, MAX_KEPT)
-        if session.phase not in PHASES:
+        if session.phase not in frozenset(Phase):
             raise BadValue(f"phase {session.phase[:20]!a} is none")
         if not session.session_id.isprintable():
             raise BadValue("its id is not one")
@@ -149,6 +169,20 @@ class Closed(NamedTuple):
 Event = Started | Metered | Lost | Stop | Ended | Unknown | Closed
 
 
+class Step(NamedTuple):
+    """What an event does in a phase: the phase that follows, and what else changes.
+
+    `change` gives None where the event can't be, and then nothing changes, the phase neither.
+    """
+
+    target: str
+    change: Callable[..., Session | None]
+
+
+def _as_it_is(session: Session, _: Event) -> Session:
+    return session
+
+
 def _metered(session: Session, event: Started | Metered) -> Session:
     if event.seq < session.seq or not session.energy_wh <= event.energy_wh <= session.requested_wh:
         return session
@@ -156,25 +190,17 @@ def _metered(session: Session, event: Started | Metered) -> Session:
     return session._replace(seq=event.seq, energy_wh=event.energy_wh, power_w=power)
 
 
-def _supplying(session: Session, event: Started | Metered) -> Session:
-    return _metered(session, event)._replace(phase=SUPPLYING)
-
-
-def _interrupted(session: Session, _: Lost) -> Session:
-    return session._replace(phase=INTERRUPTED, power_w=0)
-
-
 def _powerless(session: Session, _: Lost) -> Session:
     return session._replace(power_w=0) if session.power_w else session
 
 
-def _ending(session: Session, event: Stop) -> Session:
-    return session._replace(phase=ENDING, reason=event.reason)
+def _for_reason(session: Session, event: Stop) -> Session:
+    return session._replace(reason=event.reason)
 
 
 def _settle(session: Session, energy_wh: int, reason: str, at: str) -> Session:
     return session._replace(
-        phase=SETTLED,
+        phase=Phase.SETTLED,
         energy_wh=energy_wh,
         power_w=0,
         reason=reason,
@@ -200,10 +226,10 @@ def _ended(session: Session, event: Ended) -> Session:
     return _settle(session, energy, event.reason, event.at)._replace(seq=event.seq)
 
 
-def _unknown(session: Session, event: Unknown) -> Session:
+def _unknown(session: Session, event: Unknown) -> Session | None:
     # Only a session that never started may be settled without its Engine's last word.
     if session.seq or session.energy_wh:
-        return session
+        return None
     return _settle(session, 0, session.reason or "not_started", event.at)
 
 
@@ -211,37 +237,49 @@ def _closed(session: Session, event: Closed) -> Session:
     return _settle(session, session.energy_wh, event.reason, event.at)
 
 
-TABLE: dict[tuple[str, type], Callable[..., Session]] = {
-    (REQUESTED, Started): _supplying,
-    (REQUESTED, Metered): _supplying,
-    (REQUESTED, Stop): _ending,
-    (REQUESTED, Ended): _ended,
-    (REQUESTED, Unknown): _unknown,
-    (REQUESTED, Closed): _closed,
-    (SUPPLYING, Started): _metered,
-    (SUPPLYING, Metered): _metered,
-    (SUPPLYING, Lost): _interrupted,
-    (SUPPLYING, Stop): _ending,
-    (SUPPLYING, Ended): _ended,
-    (SUPPLYING, Closed): _closed,
-    (INTERRUPTED, Started): _supplying,
-    (INTERRUPTED, Metered): _supplying,
-    (INTERRUPTED, Stop): _ending,
-    (INTERRUPTED, Ended): _ended,
-    (INTERRUPTED, Closed): _closed,
-    (ENDING, Started): _metered,
-    (ENDING, Metered): _metered,
-    (ENDING, Lost): _powerless,
-    (ENDING, Ended): _ended,
-    (ENDING, Unknown): _unknown,
-    (ENDING, Closed): _closed,
+TABLE: dict[tuple[str, type], Step] = {
+    (Phase.REQUESTED, Started): Step(Phase.SUPPLYING, _metered),
+    (Phase.REQUESTED, Metered): Step(Phase.SUPPLYING, _metered),
+    (Phase.REQUESTED, Lost): Step(Phase.REQUESTED, _as_it_is),
+    (Phase.REQUESTED, Stop): Step(Phase.ENDING, _for_reason),
+    (Phase.REQUESTED, Ended): Step(Phase.SETTLED, _ended),
+    (Phase.REQUESTED, Unknown): Step(Phase.SETTLED, _unknown),
+    (Phase.REQUESTED, Closed): Step(Phase.SETTLED, _closed),
+    (Phase.SUPPLYING, Started): Step(Phase.SUPPLYING, _metered),
+    (Phase.SUPPLYING, Metered): Step(Phase.SUPPLYING, _metered),
+    (Phase.SUPPLYING, Lost): Step(Phase.INTERRUPTED, _powerless),
+    (Phase.SUPPLYING, Stop): Step(Phase.ENDING, _for_reason),
+    (Phase.SUPPLYING, Ended): Step(Phase.SETTLED, _ended),
+    (Phase.SUPPLYING, Closed): Step(Phase.SETTLED, _closed),
+    (Phase.INTERRUPTED, Started): Step(Phase.SUPPLYING, _metered),
+    (Phase.INTERRUPTED, Metered): Step(Phase.SUPPLYING, _metered),
+    (Phase.INTERRUPTED, Lost): Step(Phase.INTERRUPTED, _as_it_is),
+    (Phase.INTERRUPTED, Stop): Step(Phase.ENDING, _for_reason),
+    (Phase.INTERRUPTED, Ended): Step(Phase.SETTLED, _ended),
+    (Phase.INTERRUPTED, Closed): Step(Phase.SETTLED, _closed),
+    (Phase.ENDING, Started): Step(Phase.ENDING, _metered),
+    (Phase.ENDING, Metered): Step(Phase.ENDING, _metered),
+    (Phase.ENDING, Lost): Step(Phase.ENDING, _powerless),
+    (Phase.ENDING, Stop): Step(Phase.ENDING, _as_it_is),
+    (Phase.ENDING, Ended): Step(Phase.SETTLED, _ended),
+    (Phase.ENDING, Unknown): Step(Phase.SETTLED, _unknown),
+    (Phase.ENDING, Closed): Step(Phase.SETTLED, _closed),
+    (Phase.SETTLED, Ended): Step(Phase.SETTLED, _as_it_is),
 }
+
+
+def is_expected(session: Session, event: Event) -> bool:
+    """Whether the table knows the event in this phase."""
+    return (session.phase, type(event)) in TABLE
 
 
 def advance(session: Session, event: Event) -> Session:
     """The session after the event; the same object where the event changes nothing."""
     step = TABLE.get((session.phase, type(event)))
-    return step(session, event) if step else session
+    after = step.change(session, event) if step else None
+    if step is None or after is None:
+        return session
+    return after if after.phase == step.target else after._replace(phase=step.target)
 
 
 class Due(NamedTuple):
@@ -260,11 +298,11 @@ def due(session: Session, engine: EngineStatus | None, age_s: float) -> Due | No
     if engine is None or not engine.online:
         return None
     holds = engine.session_id == session.session_id
-    if session.phase == SETTLED:
+    if session.phase == Phase.SETTLED:
         return Due("settled") if holds else None
-    if session.phase == ENDING:
+    if session.phase == Phase.ENDING:
         return Due("stop", session.reason)
-    if session.phase == REQUESTED and not holds:
+    if session.phase == Phase.REQUESTED and not holds:
         return Due("start") if age_s <= START_WITHIN_S else Due("stop", "not_started")
     if holds and engine.phase == "waiting":
         return Due("resume")
@@ -282,13 +320,8 @@ def absent_for(lost_at: float, connected_at: float, now: float) -> float:
 
 def diagram() -> str:
     """TABLE as a Mermaid state diagram."""
-    goals = {
-        _supplying: SUPPLYING, _interrupted: INTERRUPTED, _ending: ENDING,
-        _ended: SETTLED, _unknown: SETTLED, _closed: SETTLED,
-    }  # fmt: skip
-    lines = ["stateDiagram-v2", f"  [*] --> {REQUESTED}"]
+    lines = ["stateDiagram-v2", f"  [*] --> {Phase.REQUESTED}"]
     lines += [
-        f"  {phase} --> {goals.get(step, phase)}: {event.__name__}"
-        for (phase, event), step in TABLE.items()
+        f"  {phase} --> {step.target}: {event.__name__}" for (phase, event), step in TABLE.items()
     ]
-    return "\n".join([*lines, f"  {SETTLED} --> [*]"]) + "\n"
+    return "\n".join([*lines, f"  {Phase.SETTLED} --> [*]"]) + "\n"

@@ -18,9 +18,8 @@ from evcs.config import Home
 from evcs.core.desired import new_cp
 from evcs.core.errors import BadValue, EvcsError
 from evcs.services.central.auditor import Auditor, Sources
-from evcs.services.central.entries import Entries
 from evcs.services.central.outbox import Outbox
-from tests.unit.fakes import FakeBus
+from tests.unit.fakes import FakeBus, FakeClock
 
 BACKUPS = 25
 
@@ -30,10 +29,10 @@ class Central:
 
     def __init__(self, home: Home) -> None:
         self.ledger = Ledger(home.ledger_db)
-        self.outbox = Outbox(self.ledger, FakeBus())
-        entries = Entries(self.outbox, lambda: 0.0)
-        spools = {"web": SpoolReader(home.spool("web"))}
-        self.auditor = Auditor(self.outbox, entries, self.ledger.noted(), Sources(None, spools))
+        clock = FakeClock()
+        self.outbox = Outbox(self.ledger, FakeBus(), clock)
+        sources = Sources(None, {"web": SpoolReader(home.spool("web"))})
+        self.auditor = Auditor(self.outbox, self.ledger.noted(), sources, clock)
 
     def look(self) -> None:
         self.auditor.look()

@@ -6,7 +6,24 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from evcs.adapters.clock import timestamp
 from evcs.core import topics
+
+
+class FakeClock:
+    """A clock that a test sets; `wall` is the time of day where it is given."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+        self.wall: str | None = None
+
+    def monotonic(self) -> float:
+        """What the test says."""
+        return self.now
+
+    def timestamp(self) -> str:
+        """What the test says, or now."""
+        return self.wall or timestamp()
 
 
 class FakeBus:

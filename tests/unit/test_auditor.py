@@ -14,9 +14,9 @@ from evcs.adapters.log_tailer import LogTailer
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core.errors import EvcsError
 from evcs.services.central.auditor import Auditor, Sources
-from evcs.services.central.entries import AT_ONCE, Entries
+from evcs.services.central.entries import AT_ONCE
 from evcs.services.central.outbox import Outbox
-from tests.unit.fakes import FakeBus
+from tests.unit.fakes import FakeBus, FakeClock
 
 REFUSED = "1795350217: Client <unknown> disconnected, not authorised.\n"
 
@@ -47,14 +47,14 @@ class Central:
         self, folder: Path, ledger: type[Ledger] = Ledger, reader: type[SpoolReader] = SpoolReader
     ) -> None:
         self.ledger = ledger(folder / "ledger.db")
-        self.outbox = Outbox(self.ledger, FakeBus())
+        self.clock = FakeClock()
+        self.outbox = Outbox(self.ledger, FakeBus(), self.clock)
         log = folder / "mosquitto.log"
-        self.now = 0.0
-        self.entries = Entries(self.outbox, lambda: self.now)
-        self.auditor = Auditor(self.outbox, self.entries, self.ledger.noted(), Sources(
+        self.entries = self.outbox.entries
+        self.auditor = Auditor(self.outbox, self.ledger.noted(), Sources(
             lambda cursor: LogTailer(log, BrokerLines(log).parse_line, cursor),
             {"web": reader(folder / "web")},
-        ))  # fmt: skip
+        ), self.clock)  # fmt: skip
 
     def look(self) -> None:
         self.entries.look()
@@ -82,7 +82,7 @@ def test_a_flood_at_the_broker(tmp_path: Path) -> None:
     central = Central(tmp_path)
     central.look()
     assert len(told(tmp_path)) == AT_ONCE
-    central.now += 60.0
+    central.clock.now += 60.0
     central.look()
     found = told(tmp_path)
     assert [one["detail"] for one in found if one["detail"] != "broker"] == ["and 100 more"]

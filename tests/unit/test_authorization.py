@@ -8,7 +8,7 @@ from evcs.core.errors import BY_CODE
 from evcs.core.messages import DesiredCp
 
 CP = DesiredCp("C", "C", "in", "0.30", 22_000, "", "main", False, False, 1)
-FREE = Situation(CP, states.ACTIVATED, "", None, None)
+FREE = Situation(CP, states.State.ACTIVATED, "", None, None)
 
 
 def test_a_free_cp_may_be_used() -> None:
@@ -18,14 +18,14 @@ def test_a_free_cp_may_be_used() -> None:
 @pytest.mark.parametrize(
     ("situation", "code", "words"),
     [
-        (FREE._replace(desired=None, state=states.DISCONNECTED), "not_found", "unknown CP"),
+        (FREE._replace(desired=None, state=states.State.DISCONNECTED), "not_found", "unknown CP"),
         (FREE._replace(desired=CP._replace(deleted=True)), "not_found", "unknown CP"),
         (FREE._replace(driver_cp="CP-9"), "conflict", "driver already charging at CP-9"),
-        (FREE._replace(cp_session="S", state=states.SUPPLYING), "conflict", "busy"),
+        (FREE._replace(cp_session="S", state=states.State.SUPPLYING), "conflict", "busy"),
         (FREE._replace(cp_session="S"), "conflict", "busy"),
-        (FREE._replace(state=states.OUT_OF_ORDER), "conflict", "out of order"),
-        (FREE._replace(state=states.BROKEN_DOWN, reason="silent"), "conflict", "silent"),
-        (FREE._replace(state=states.DISCONNECTED, reason="revoked"), "conflict", "revoked"),
+        (FREE._replace(state=states.State.OUT_OF_ORDER), "conflict", "out of order"),
+        (FREE._replace(state=states.State.BROKEN_DOWN, reason="silent"), "conflict", "silent"),
+        (FREE._replace(state=states.State.DISCONNECTED, reason="revoked"), "conflict", "revoked"),
     ],
 )
 def test_a_denial_names_its_cause(situation: Situation, code: str, words: str) -> None:
@@ -36,9 +36,9 @@ def test_a_denial_names_its_cause(situation: Situation, code: str, words: str) -
     assert denial.code in BY_CODE
 
 
-@pytest.mark.parametrize("state", states.STATES)
+@pytest.mark.parametrize("state", states.State)
 def test_no_state_but_activated_is_free(state: str) -> None:
     situation = FREE._replace(
-        state=state, cp_session="S" if state == states.SUPPLYING else None, reason="x"
+        state=state, cp_session="S" if state == states.State.SUPPLYING else None, reason="x"
     )
-    assert (authorize(situation) is None) == (state == states.ACTIVATED)
+    assert (authorize(situation) is None) == (state == states.State.ACTIVATED)

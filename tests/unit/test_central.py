@@ -12,11 +12,13 @@ import pytest
 
 from evcs.adapters.ledger import Ledger
 from evcs.core import messages as m
+from evcs.core import session as s
 from evcs.core.audit import AuditEntry
 from evcs.core.ports import Connected, Received
+from evcs.services.central.requests import REPLY_WITHIN_S
 from evcs.services.central.retention import Retention
 from evcs.services.central.service import Central
-from tests.unit.fakes import FakeBus
+from tests.unit.fakes import FakeBus, FakeClock
 
 CP = "CP-1"
 DESIRED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
@@ -27,10 +29,10 @@ class Stage:
     """A Central with one CP, on a bus that records."""
 
     def __init__(self, path: Path, ledger: type[Ledger] = Ledger) -> None:
-        self.path, self.now = path, 100.0
+        self.path, self.clock = path, FakeClock(100.0)
         self.bus = FakeBus()
         self.ledger = ledger(path)
-        self.central = Central(self.bus, self.ledger, lambda: self.now, BIRTH)
+        self.central = Central(self.bus, self.ledger, self.clock, BIRTH)
         self.central.handle([Connected()])
         self.hears(
             DESIRED,
@@ -82,7 +84,7 @@ def test_more_energy_than_was_asked_for_is_refused(stage: Stage) -> None:
     session = stage.begin()
     stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0))
     stage.hears(m.Meter(CP, session, 50, 900_000_000_000, 22_000, 230.0, 30.0))
-    assert stage.central.sessions.refused_readings == 1
+    assert len(stage.audited("meter")) == 1
     assert "900000000000 Wh" in stage.audited("meter")[0]
     stage.hears(m.Meter(CP, session, 3, 1100, 22_000, 230.0, 30.0))
     said = stage.hears(m.SessionEvent(CP, "ended", session, 51, 10**14, "completed"))
@@ -107,8 +109,8 @@ def test_an_impossible_reading_changes_nothing(stage: Stage, reading: m.Meter) -
     session = stage.begin()
     stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0))
     stage.hears(reading._replace(session_id=reading.session_id or session))
-    assert stage.central.sessions.open[session].energy_wh == 1000
-    assert stage.central.sessions.refused_readings == 1
+    assert stage.central.fleet.open[session].energy_wh == 1000
+    assert len(stage.audited("meter")) == 1
 
 
 def test_an_event_of_an_old_session_changes_no_ticket(stage: Stage) -> None:
@@ -124,7 +126,7 @@ def test_an_event_of_an_old_session_changes_no_ticket(stage: Stage) -> None:
     found = stage.ledger.session(first)
     assert found is not None
     assert (found.energy_wh, found.reason) == (1500, "completed")
-    assert list(stage.central.sessions.open) == [second]
+    assert list(stage.central.fleet.open) == [second]
 
 
 def test_a_cp_whose_deletion_was_missed_is_forgotten(stage: Stage) -> None:
@@ -133,7 +135,7 @@ def test_a_cp_whose_deletion_was_missed_is_forgotten(stage: Stage) -> None:
     stage.hears(m.EngineStatus(CP, True, "e1"), BIRTH)
     said = stage.hears(DESIRED, m.ServiceStatus("registry", True, "r", "1"))
     assert m.Cleared(m.CpState, {"cp": "CP-2"}) in said
-    assert [cp.id for cp in stage.central.cps()] == [CP]
+    assert [record.cp for record in stage.central.fleet.wanted()] == [CP]
 
 
 def test_another_cp_can_not_answer_what_the_operator_asks_of_one(stage: Stage) -> None:
@@ -190,8 +192,8 @@ def test_a_driver_who_ends_and_is_forgotten_in_one_batch_is_told_to_wait(stage: 
 
 
 def test_what_is_old_is_dropped_at_the_start_and_each_day(stage: Stage) -> None:
-    wall = {"now": ""}
-    retention = Retention(stage.ledger, 30, 0, lambda: wall["now"])
+    clock = FakeClock()
+    retention = Retention(stage.ledger, 30, 0, clock)
     first = stage.begin()
     stage.hears(m.SessionEvent(CP, "ended", first, 9, 1500, "completed"))
     ended = stage.ledger.session(first)
@@ -200,10 +202,10 @@ def test_what_is_old_is_dropped_at_the_start_and_each_day(stage: Stage) -> None:
     old = "2020-01-01T00:00:00.000Z"
     later = ended._replace(session_id="S2", started_at=old, ended_at=old)
     stage.ledger.commit([later], [], [])
-    wall["now"] = "2019-01-01T00:00:00.000Z"  # a clock that fell back: nothing is old
+    clock.wall = "2019-01-01T00:00:00.000Z"  # a clock that fell back: nothing is old
     retention.look(0.0)
     assert stage.ledger.session("S2") is not None
-    wall["now"] = ended.ended_at
+    clock.wall = ended.ended_at
     retention.look(10.0)
     assert stage.ledger.session("S2") is not None, "not before the next day"
     retention.look(86_400.0)
@@ -213,7 +215,9 @@ def test_what_is_old_is_dropped_at_the_start_and_each_day(stage: Stage) -> None:
 
 
 def test_nothing_is_dropped_unless_it_is_set(stage: Stage) -> None:
-    retention = Retention(stage.ledger, 0, 0, lambda: "2999-01-01T00:00:00.000Z")
+    clock = FakeClock()
+    clock.wall = "2999-01-01T00:00:00.000Z"
+    retention = Retention(stage.ledger, 0, 0, clock)
     old = "2020-01-01T00:00:00.000Z"
     stage.ledger.commit([], [], [AuditEntry(old, "central", "x", None, "ok", "")])
     retention.look(0.0)
@@ -274,16 +278,16 @@ def _states(said: list[Any]) -> list[int]:
 
 def test_figures_that_came_too_soon_are_told_when_they_may(stage: Stage) -> None:
     session = stage.begin()
-    stage.now += 1.0
+    stage.clock.now += 1.0
     assert _states(stage.hears(_reading(session, 2))) == [2]
     for seq in (3, 4):
-        stage.now += 0.3
+        stage.clock.now += 0.3
         assert _states(stage.hears(_reading(session, seq))) == []
-    stage.now += 0.3
+    stage.clock.now += 0.3
     assert _states(stage.hears()) == [], "not yet"
-    stage.now += 0.2
+    stage.clock.now += 0.2
     assert _states(stage.hears()) == [4], "the latest, once"
-    stage.now += 5.0
+    stage.clock.now += 5.0
     assert _states(stage.hears()) == []
 
 
@@ -331,3 +335,31 @@ def test_a_cp_that_makes_supplies_up_makes_few_tickets(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "ledger.db")
     stage.hears(*(m.SessionEvent(CP, "ended", f"261101-{n:012x}", 1, 5, "x") for n in range(50)))
     assert len(stage.audited("ticket")) == 3
+
+
+# -- what the tables and Engines leave open --------------------------------------------------
+
+
+def test_a_command_without_a_reply_is_answered_after_a_while(stage: Stage) -> None:
+    stage.hears(m.OperatorRequest("operator", "plug", "1", CP))
+    stage.bus.taken()
+    stage.clock.now += REPLY_WITHIN_S - 1
+    stage.central.tick(stage.clock.now)
+    assert not [one for one in stage.bus.taken() if isinstance(one, m.OperatorEvent)]
+    stage.clock.now += 1
+    stage.central.tick(stage.clock.now)
+    (answer,) = [one for one in stage.bus.taken() if isinstance(one, m.OperatorEvent)]
+    assert (answer.id, answer.ok, answer.error) == ("1", False, "timeout")
+    assert stage.hears(m.Reply(CP, "1", True)) == [], "too late"
+
+
+def test_an_event_that_the_table_does_not_know_is_counted(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = stage.begin()
+    reply = m.Reply(CP, f"{session}.stop", False, "no_session")
+    for _ in range(4):
+        stage.hears(reply)
+    assert stage.central.fleet.open[session].phase == s.Phase.SUPPLYING
+    counted = [one.args[1] for one in caplog.records if "unexpected" in one.msg]  # type: ignore[index]
+    assert counted == [1, 2, 4]

@@ -66,7 +66,7 @@ def test_every_rule_is_the_first_to_hold_somewhere() -> None:
 def test_only_a_free_or_supplying_cp_needs_no_reason() -> None:
     for view in ALL:
         state, reason = cp.judge(view)
-        assert (reason == "") == (state in (cp.ACTIVATED, cp.SUPPLYING))
+        assert (reason == "") == (state in (cp.State.ACTIVATED, cp.State.SUPPLYING))
 
 
 def test_every_state_has_ocpps_word() -> None:
@@ -74,7 +74,7 @@ def test_every_state_has_ocpps_word() -> None:
         "ACTIVATED": "Available", "SUPPLYING": "Charging", "OUT_OF_ORDER": "Unavailable",
         "BROKEN_DOWN": "Faulted", "DISCONNECTED": "Offline",
     }  # fmt: skip
-    assert set(cp.STATES) == set(cp.OCPP_STATUS)
+    assert set(cp.State) == set(cp.OCPP_STATUS)
 
 
 def test_the_diagram_shows_every_rule_with_its_state() -> None:

@@ -48,11 +48,11 @@ def test_denied_requests_are_few_entries_and_a_number(
     for number in range(MANY):
         (answer,) = stage.hears(m.DriverRequest("ALICE", verb, str(number), cp))
         assert answer.event == "denied", "each is answered"
-        stage.now += 0.01
+        stage.clock.now += 0.01
     passed = MANY * 0.01
     assert len(rows(stage)) <= AT_ONCE + 2 * passed * A_SECOND + 1
-    stage.now += 60.0
-    stage.central.tick(stage.now)
+    stage.clock.now += 60.0
+    stage.central.tick(stage.clock.now)
     assert counted(stage) == MANY
     before = len(rows(stage))
     stage.hears(m.DriverRequest("ALICE", "stop", "x"))
@@ -65,8 +65,8 @@ def test_a_cp_that_refuses_and_a_driver_who_asks_again_are_a_few_entries(stage: 
         (start,) = [one for one in said if isinstance(one, m.Command)]
         stage.hears(m.Reply(CP, start.id, False, "busy"))
     assert len(rows(stage)) <= AT_ONCE
-    stage.now += 60.0
-    stage.central.tick(stage.now)
+    stage.clock.now += 60.0
+    stage.central.tick(stage.clock.now)
     assert counted(stage) == 1_000
 
 
@@ -81,8 +81,8 @@ def test_who_is_forgotten_is_not_named_by_what_was_left_out(stage: Stage) -> Non
     for number in range(500):
         stage.hears(m.DriverRequest("ALICE", "stop", str(number)))
     stage.hears(m.OperatorRequest("operator", "forget", "f", driver="ALICE"))
-    stage.now += 60.0
-    stage.central.tick(stage.now)
+    stage.clock.now += 60.0
+    stage.central.tick(stage.clock.now)
     stage.hears()
     assert rows(stage) == []
 
@@ -91,7 +91,7 @@ def test_a_cp_whose_faults_come_and_go_is_a_few_entries(stage: Stage) -> None:
     for number in range(500):
         fault = f"fault {number}" if number % 2 else None
         stage.hears(m.MonitorStatus(CP, True, "m1", "ko" if fault else "ok", 1.0, fault))
-        stage.central.tick(stage.now)
+        stage.central.tick(stage.clock.now)
     with closing(sqlite3.connect(stage.path)) as db:
         (count,) = db.execute("SELECT COUNT(*) FROM audit WHERE what = 'fault'").fetchone()
     assert count == AT_ONCE

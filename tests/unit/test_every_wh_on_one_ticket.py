@@ -26,7 +26,7 @@ from evcs.core.ports import Connected, Disconnected, Received
 from evcs.core.units import cost_eur
 from evcs.services.central.service import Central
 from evcs.services.engine import Engine
-from tests.unit.fakes import FakeBus
+from tests.unit.fakes import FakeBus, FakeClock
 
 CP = "CP-1"
 SPEED = 200.0
@@ -42,7 +42,7 @@ class Sessions(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         path = Path(self.folder.name)
         self.journal, self.ledger_db = path / "journal.jsonl", path / "ledger.db"
-        self.now, self.boots = 1_000.0, 0
+        self.clock, self.boots = FakeClock(1_000.0), 0
         self.to_central: list[Any] = []
         self.to_engine: list[Any] = []
         self.retained: m.EngineStatus | None = None
@@ -63,8 +63,8 @@ class Sessions(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def begin_central(self) -> None:
-        self.birth = m.ServiceStatus("central", True, f"central-{self.now}")
-        self.central = Central(self.central_bus, self.ledger, lambda: self.now, self.birth)
+        self.birth = m.ServiceStatus("central", True, f"central-{self.clock.now}")
+        self.central = Central(self.central_bus, self.ledger, self.clock, self.birth)
         self.greet_central()
 
     def greet_central(self) -> None:
@@ -86,7 +86,7 @@ class Sessions(RuleBasedStateMachine):
         charger = EmulatedCharger(SPEED)
         journal = Journal(self.journal)
         log = logging.getLogger("evcs")
-        self.engine = Engine(CP, self.boot, self.engine_bus, journal, charger, log, self.now)
+        self.engine = Engine(CP, self.boot, self.engine_bus, journal, charger, log, self.clock.now)
         self.greet_engine()
 
     def greet_engine(self) -> None:
@@ -102,18 +102,18 @@ class Sessions(RuleBasedStateMachine):
     @rule(seconds=st.integers(1, 3))
     def tick(self, seconds: int) -> None:
         for _ in range(seconds):
-            self.now += 1
-            self.engine.tick(self.now)
-            self.central.tick(self.now)
+            self.clock.now += 1
+            self.engine.tick(self.clock.now)
+            self.central.tick(self.clock.now)
             self.collect()
 
     @rule(seconds=st.sampled_from([5, 20, 40, 3_600]))
     def freeze(self, seconds: int) -> None:
-        self.now += seconds
+        self.clock.now += seconds
 
     @rule(energy_wh=st.integers(1, 20_000))
     def charge(self, energy_wh: int) -> None:
-        asked = m.DriverRequest("ALICE", "charge", f"r{self.now}", CP, energy_wh)
+        asked = m.DriverRequest("ALICE", "charge", f"r{self.clock.now}", CP, energy_wh)
         self.central.handle([Received(asked, False)])
         self.collect()
 
@@ -242,7 +242,7 @@ class Sessions(RuleBasedStateMachine):
 
     @invariant()
     def energy_never_falls(self) -> None:
-        for session_id, session in self.central.sessions.open.items():
+        for session_id, session in self.central.fleet.open.items():
             assert session.energy_wh >= self.figures.get(session_id, 0)
             self.figures[session_id] = session.energy_wh
             self.highest[session_id] = max(session.energy_wh, self.highest.get(session_id, 0))
@@ -253,12 +253,12 @@ class Sessions(RuleBasedStateMachine):
         self.deliver_all()
         self.simulate("clear")
         for _ in range(400):
-            if not self.central.sessions.open and self.retained and not self.retained.session_id:
+            if not self.central.fleet.open and self.retained and not self.retained.session_id:
                 break
             self.tick(1)
             self.deliver_all()
         else:
-            raise AssertionError(f"never settled: {self.central.sessions.open} {self.retained}")
+            raise AssertionError(f"never settled: {self.central.fleet.open} {self.retained}")
         self.a_settled_session_never_changes_and_none_is_lost()
         tickets = {session_id: row["energy_wh"] for session_id, row in self.rows().items()}
         assert self.settled.keys() == tickets.keys()
@@ -268,7 +268,7 @@ class Sessions(RuleBasedStateMachine):
         }
         for row in self.settled.values():
             assert row["cost_eur"] == cost_eur(row["energy_wh"], "0.30")
-            assert row["state"] == s.SETTLED
+            assert row["state"] == s.Phase.SETTLED
 
 
 def scenario() -> tuple[Sessions, m.Command]:

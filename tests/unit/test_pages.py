@@ -10,7 +10,7 @@ import pytest
 
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.session import SETTLED, Session
+from evcs.core.session import Phase, Session
 from evcs.services.central import pages, requests
 from evcs.services.central.service import TICK_S
 from tests.unit.test_central import DESIRED, Stage
@@ -47,7 +47,7 @@ def tickets(stage: Stage, count: int, reason: str) -> list[str]:
     made = [
         Session(
             f"S{n:04d}", "CP-1", "ALICE", "0.30", 2000, 22_000,
-            f"2026-11-22T09:00:00.{n // 2:03d}Z", phase=SETTLED, energy_wh=n, reason=reason,
+            f"2026-11-22T09:00:00.{n // 2:03d}Z", phase=Phase.SETTLED, energy_wh=n, reason=reason,
             ended_at=TS, cost_eur="0.00", request_id="x" * 4_096,
         )
         for n in range(count)
@@ -99,7 +99,7 @@ def test_a_charge_waits_behind_a_few_pages_however_many_are_asked_for(stage: Sta
     answered = {one.id for one in said if isinstance(one, m.DriverEvent)}
     assert len(answered) == requests.AT_ONCE
     while stage.central.handle([]) == 0.0:
-        assert stage.central.tick(stage.now) in (0.0, TICK_S)
+        assert stage.central.tick(stage.clock.now) in (0.0, TICK_S)
     answered |= {one.id for one in stage.bus.taken() if isinstance(one, m.DriverEvent)}
     assert answered == {one.id for one in lists}, "each in its turn"
-    assert stage.central.tick(stage.now) == TICK_S
+    assert stage.central.tick(stage.clock.now) == TICK_S

@@ -36,14 +36,16 @@ def test_any_order_of_events_keeps_the_rules_of_a_session(events: list[Any]) -> 
         after = s.advance(session, event)
         assert after[:7] == session[:7], "what was agreed changed"
         assert after.energy_wh >= session.energy_wh
-        if session.phase == s.SETTLED:
+        if session.phase == s.Phase.SETTLED:
             assert after is session
-        assert (after.cost_eur is None) == (after.ended_at is None) == (after.phase != s.SETTLED)
-        if after.phase == s.SETTLED:
+        assert (
+            (after.cost_eur is None) == (after.ended_at is None) == (after.phase != s.Phase.SETTLED)
+        )
+        if after.phase == s.Phase.SETTLED:
             assert after.cost_eur == cost_eur(after.energy_wh, "0.30")
             assert after.reason
-        if after.phase != s.SUPPLYING:
-            assert after.power_w == 0 or after.phase == s.ENDING
+        if after.phase != s.Phase.SUPPLYING:
+            assert after.power_w == 0 or after.phase == s.Phase.ENDING
         session = after
 
 
@@ -77,7 +79,7 @@ def test_a_reading_out_of_order_is_passed_over() -> None:
 def test_an_engine_that_never_had_the_session_settles_it_only_where_nothing_was_read() -> None:
     unread = s.advance(NEW, s.Stop("stopped"))
     settled = s.advance(unread, s.Unknown(AT))
-    assert (settled.phase, settled.energy_wh, settled.cost_eur) == (s.SETTLED, 0, "0.00")
+    assert (settled.phase, settled.energy_wh, settled.cost_eur) == (s.Phase.SETTLED, 0, "0.00")
     read = s.advance(s.advance(NEW, s.Metered(2, 10, 1)), s.Stop("stopped"))
     assert s.advance(read, s.Unknown(AT)) == read
 
@@ -87,13 +89,13 @@ def test_a_request_that_no_engine_took_is_settled_as_not_started() -> None:
     idle = EngineStatus("CP-1", True, "b")
     assert s.due(NEW, idle, s.START_WITHIN_S + 1) == s.Due("stop", "not_started")
     settled = s.advance(NEW, s.Unknown(AT))
-    assert (settled.phase, settled.reason, settled.energy_wh) == (s.SETTLED, "not_started", 0)
+    assert (settled.phase, settled.reason, settled.energy_wh) == (s.Phase.SETTLED, "not_started", 0)
 
 
 @pytest.mark.parametrize(
     ("phase", "state"),
-    [(s.REQUESTED, "active"), (s.SUPPLYING, "active"), (s.ENDING, "interrupted"),
-     (s.INTERRUPTED, "interrupted"), (s.SETTLED, "settled")],
+    [(s.Phase.REQUESTED, "active"), (s.Phase.SUPPLYING, "active"), (s.Phase.ENDING, "interrupted"),
+     (s.Phase.INTERRUPTED, "interrupted"), (s.Phase.SETTLED, "settled")],
 )  # fmt: skip
 def test_each_phase_has_the_contracts_word(phase: str, state: str) -> None:
     assert NEW._replace(phase=phase).state == state
@@ -103,7 +105,7 @@ def test_one_that_shall_end_is_active_as_long_as_it_delivers() -> None:
     ending = s.advance(s.advance(NEW, s.Metered(1, 9, 7_000)), s.Stop("stopped"))
     assert (ending.state, ending.power_w) == ("active", 7_000)
     lost = s.advance(ending, s.Lost())
-    assert (lost.state, lost.power_w, lost.phase) == ("interrupted", 0, s.ENDING)
+    assert (lost.state, lost.power_w, lost.phase) == ("interrupted", 0, s.Phase.ENDING)
     assert s.due(lost, EngineStatus("CP-1", True, "b", "waiting", True, "S1"), 1.0) == s.Due(
         "stop", "stopped"
     )
@@ -116,19 +118,19 @@ IDLE = EngineStatus("CP-1", True, "b")
 @pytest.mark.parametrize(
     ("phase", "engine", "age", "due"),
     [
-        (s.REQUESTED, IDLE, 0, s.Due("start")),
-        (s.REQUESTED, IDLE, 30, s.Due("start")),
-        (s.REQUESTED, IDLE, 31, s.Due("stop", "not_started")),
-        (s.REQUESTED, HOLDS, 31, None),
-        (s.REQUESTED, HOLDS._replace(phase="waiting"), 0, s.Due("resume")),
-        (s.SUPPLYING, HOLDS, 0, None),
-        (s.SUPPLYING, HOLDS._replace(phase="waiting"), 0, s.Due("resume")),
-        (s.INTERRUPTED, HOLDS._replace(phase="waiting"), 0, s.Due("resume")),
-        (s.INTERRUPTED, IDLE, 0, None),
-        (s.ENDING, HOLDS, 0, s.Due("stop", "why")),
-        (s.ENDING, IDLE, 0, s.Due("stop", "why")),
-        (s.SETTLED, HOLDS, 0, s.Due("settled")),
-        (s.SETTLED, IDLE, 0, None),
+        (s.Phase.REQUESTED, IDLE, 0, s.Due("start")),
+        (s.Phase.REQUESTED, IDLE, 30, s.Due("start")),
+        (s.Phase.REQUESTED, IDLE, 31, s.Due("stop", "not_started")),
+        (s.Phase.REQUESTED, HOLDS, 31, None),
+        (s.Phase.REQUESTED, HOLDS._replace(phase="waiting"), 0, s.Due("resume")),
+        (s.Phase.SUPPLYING, HOLDS, 0, None),
+        (s.Phase.SUPPLYING, HOLDS._replace(phase="waiting"), 0, s.Due("resume")),
+        (s.Phase.INTERRUPTED, HOLDS._replace(phase="waiting"), 0, s.Due("resume")),
+        (s.Phase.INTERRUPTED, IDLE, 0, None),
+        (s.Phase.ENDING, HOLDS, 0, s.Due("stop", "why")),
+        (s.Phase.ENDING, IDLE, 0, s.Due("stop", "why")),
+        (s.Phase.SETTLED, HOLDS, 0, s.Due("settled")),
+        (s.Phase.SETTLED, IDLE, 0, None),
     ],
 )
 def test_what_is_due_follows_from_the_two_states(

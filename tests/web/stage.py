@@ -23,7 +23,7 @@ from evcs.cli import ports
 from evcs.config import Home
 from evcs.core import identities
 from evcs.core import messages as m
-from evcs.core.charge_point import OCPP_STATUS
+from evcs.core.charge_point import OCPP_STATUS, State
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 20.0
@@ -178,7 +178,7 @@ class Stage:
         """Central's word on a CP; with fields of a session, it is supplying."""
         view = m.SessionView(**session) if session else None
         self.voice("central").publish(
-            m.CpState(cp, state, reason, SINCE, OCPP_STATUS[state], view, self._revision)
+            m.CpState(cp, state, reason, SINCE, OCPP_STATUS[State(state)], view, self._revision)
         )
 
     def observes(self, cp: str) -> None:

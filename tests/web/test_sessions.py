@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from evcs.adapters.ledger import Ledger
 from evcs.core.messages import ServiceStatus
-from evcs.core.session import SETTLED, Session
+from evcs.core.session import Phase, Session
 from evcs.core.session_csv import COLUMNS
 from tests.web.floods import not_reading, peak_mb
 from tests.web.stage import Stage
@@ -23,7 +23,7 @@ def session(number: int, day: int, reason: str = "") -> Session:
     return Session(
         session_id=f"s{number}", cp=f"CP-{number % 2}", driver="ALICE", price_eur_kwh="0.30",
         requested_wh=20_000, max_power_w=22_000, started_at=f"2026-11-{day:02d}T09:00:00.000Z",
-        phase=SETTLED, energy_wh=1_000 * number, seq=1, power_w=0, reason=reason,
+        phase=Phase.SETTLED, energy_wh=1_000 * number, seq=1, power_w=0, reason=reason,
         ended_at=f"2026-11-{day:02d}T10:00:00.000Z", cost_eur=f"0.{30 * number}",
     )  # fmt: skip
 

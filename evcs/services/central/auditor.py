@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from evcs.adapters.clock import timestamp
 from evcs.core import audit
 from evcs.core import charge_point as states
 from evcs.core.messages import NOTHING, CpState
-from evcs.services.central.entries import Entries
+from evcs.core.ports import Clock
 from evcs.services.central.outbox import Outbox
 
 BROKER_LOG = "broker_log"
@@ -59,9 +58,9 @@ class Auditor:
     """
 
     def __init__(
-        self, outbox: Outbox, entries: Entries, noted: Mapping[str, str], sources: Sources
-    ) -> None:
-        self._outbox, self._entries = outbox, entries
+        self, outbox: Outbox, noted: Mapping[str, str], sources: Sources, clock: Clock
+    ) -> None:  # fmt: skip
+        self._outbox, self._clock = outbox, clock
         self._audited: dict[str, str] = {}
         self._faults: dict[str, str] = {}
         self._broker = sources.broker(noted.get(BROKER_LOG, "")) if sources.broker else None
@@ -80,8 +79,10 @@ class Auditor:
         """Faults that came or went, and what others tell, since the last look."""
         for cp, fault in self._faults.items():
             if fault != self._audited[cp]:
-                entry = audit.AuditEntry(timestamp(), "central", "fault", cp, fault or "over", "")
-                self._entries.of(f"cp/{cp}", entry)
+                entry = audit.AuditEntry(
+                    self._clock.timestamp(), "central", "fault", cp, fault or "over", ""
+                )
+                self._outbox.entries.of(f"cp/{cp}", entry)
                 self._audited[cp] = fault
         self._faults.clear()
         self._read_broker()
@@ -135,7 +136,7 @@ class Auditor:
             return
         found = self._broker.read()
         for one in found:
-            self._entries.of(BROKER_LOG, one)
+            self._outbox.entries.of(BROKER_LOG, one)
         if found:
             self._outbox.note(BROKER_LOG, self._broker.cursor)
 
@@ -151,6 +152,6 @@ def _names(noted: str) -> list[str]:
 
 def _fault(state: CpState | None) -> str:
     """Why the CP is broken down; "" where it isn't."""
-    if state is None or state.state != states.BROKEN_DOWN:
+    if state is None or state.state != states.State.BROKEN_DOWN:
         return ""
     return state.reason or "fault"

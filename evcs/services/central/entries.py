@@ -5,35 +5,41 @@ Who repeats what is refused would else fill the ledger, whose audit is kept for 
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable
 
-from evcs.adapters.clock import timestamp
 from evcs.core.audit import AuditEntry
+from evcs.core.effects import Refuse, Unexpected
+from evcs.core.ports import Clock
 from evcs.services.central.fair_share import Shares
-from evcs.services.central.outbox import Outbox
 
 AT_ONCE = 100.0
 A_SECOND = 0.2
 
+_log = logging.getLogger("evcs")
+
 
 class Entries:
-    """Writes through the outbox what each sender has a share for."""
+    """Hands on to `write` what each sender has a share for."""
 
-    def __init__(self, outbox: Outbox, clock: Callable[[], float]) -> None:
-        self._outbox = outbox
-        self._shares = Shares(clock, AT_ONCE, A_SECOND)
+    def __init__(self, write: Callable[[AuditEntry], None], clock: Clock) -> None:
+        self._write, self._clock = write, clock
+        self._shares = Shares(clock.monotonic, AT_ONCE, A_SECOND)
         #: Sender -> how many were left out, and the last of them.
         self._left_out: dict[str, tuple[int, AuditEntry]] = {}
+        self._refused: Counter[tuple[str, str]] = Counter()
+        self._unexpected: Counter[tuple[str, str]] = Counter()
 
     def add(self, who: str, what: str, cp: str | None, outcome: str, detail: str = "") -> None:
         """Have an entry of `who`, of now, written or counted."""
-        self.of(who, AuditEntry(timestamp(), who, what, cp, outcome, detail))
+        self.of(who, AuditEntry(self._clock.timestamp(), who, what, cp, outcome, detail))
 
     def of(self, sender: str, entry: AuditEntry) -> None:
         """Have an entry written that `sender` causes, or counted."""
         if self._shares.take(sender):
             self._tell(sender)
-            self._outbox.audit_entry(entry)
+            self._write(entry)
         else:
             count, _ = self._left_out.get(sender, (0, entry))
             self._left_out[sender] = (count + 1, entry)
@@ -48,7 +54,37 @@ class Entries:
         """Count no more of one whose name is not to be written again."""
         self._left_out.pop(sender, None)
 
+    def refuse(self, one: Refuse) -> None:
+        """Count what can't be of a CP; the first, second, fourth, eighth... is written."""
+        count = _count(self._refused, (one.cp, one.what))
+        if count is not None:
+            detail = one.detail[:200]
+            _log.warning(
+                "cp=%s %s %s, the %d. time: %s", one.cp, one.what, one.outcome, count, detail
+            )
+            self._write(
+                AuditEntry(
+                    self._clock.timestamp(), f"cp/{one.cp}/engine", one.what, one.cp, one.outcome,
+                    f"{detail} ({count})",
+                )
+            )  # fmt: skip
+
+    def unexpected(self, one: Unexpected) -> None:
+        """Count what a table doesn't know; the first, second, fourth, eighth... is in the log."""
+        count = _count(self._unexpected, (one.where, one.event))
+        if count is not None:
+            _log.warning(
+                "cp=%s unexpected=%d: %s in %s; passed over", one.cp, count, one.event, one.where
+            )
+
     def _tell(self, sender: str) -> None:
         count, last = self._left_out.pop(sender, (0, None))
         if last is not None:
-            self._outbox.audit_entry(last._replace(detail=f"and {count} more"))
+            self._write(last._replace(detail=f"and {count} more"))
+
+
+def _count(counter: Counter[tuple[str, str]], key: tuple[str, str]) -> int | None:
+    """How many there are now, where it is a power of two."""
+    counter[key] += 1
+    count = counter[key]
+    return count if count & (count - 1) == 0 else None

@@ -1,77 +1,111 @@
-"""What Central knows of each CP: desired and observed, and what it last judged of it."""
+"""Every CP as Central knows it, and the open sessions: each event is put to core.decide."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import logging
+from collections.abc import Iterable, Iterator
 
-from evcs.core import charge_point as states
-from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
+from evcs.core import decide as d
+from evcs.core import messages as m
+from evcs.core import session as s
+from evcs.core.cp_record import CpRecord
+from evcs.core.effects import Effect, Remove, Save, SaveFigures
+from evcs.core.ports import Ledger
+from evcs.services.central.outbox import Outbox
 
+#: What names a session that may be another than the CP's present one.
+NAMING = (m.EngineStatus, m.SessionEvent)
 
-class Known(NamedTuple):
-    """One CP. Times are monotonic seconds; `told` is the state as last published.
-
-    `desired` is None where a CP spoke before the Registry did, as after a power cut.
-    `heard`: who of "registry", "engine" and "monitor" has spoken since Central's connection.
-    """
-
-    cp: str
-    desired: DesiredCp | None = None
-    engine: EngineStatus | None = None
-    monitor: MonitorStatus | None = None
-    engine_lost_at: float | None = None
-    monitor_lost_at: float | None = None
-    told: CpState | None = None
-    told_at: float = 0.0
-    tell_again: bool = False
-    heard: frozenset[str] = frozenset()
+_log = logging.getLogger("evcs")
 
 
-FIGURES_EVERY_S = 1.0
+class Fleet:
+    """Records by CP; `dirty` are those that may be shown otherwise than before."""
+
+    def __init__(self, ledger: Ledger, outbox: Outbox, clock: float) -> None:
+        self._ledger, self._outbox = ledger, outbox
+        self.records: dict[str, CpRecord] = {}
+        self.open: dict[str, s.Session] = {}
+        self._of_driver: dict[str, str] = {}
+        self.dirty: set[str] = set()
+        for session in ledger.open_sessions():
+            self._note(session)
+            record = _unseen(session.cp, clock)
+            self.records[session.cp] = record._replace(session=session, requested_at=clock)
+
+    def apply(self, cp: str, event: d.Event, at: d.At) -> None:
+        """Decide on an event of a CP; what has to be done goes to the outbox."""
+        before = self.records.get(cp) or _unseen(cp, at.clock)
+        decision = d.decide(before, event, at, self._named(before, event))
+        if decision.record is not before:
+            self.records[cp] = decision.record
+            self.dirty.add(cp)
+        for effect in decision.effects:
+            self._index(effect)
+        self._outbox.carry_out(decision.effects)
+
+    def forget(self, cp: str) -> None:
+        """The CP is gone, and nothing of it is kept."""
+        self.records.pop(cp, None)
+        self.dirty.discard(cp)
+
+    def wanted(self, after: str = "") -> Iterator[CpRecord]:
+        """The CPs that the Registry wants, by id; those behind one, if it is named."""
+        for cp in sorted(name for name in self.records if name > after):
+            record = self.records[cp]
+            if record.desired is not None:
+                yield record
+
+    def of_driver(self, driver: str) -> s.Session | None:
+        """The session that a driver has under way."""
+        return self.open.get(self._of_driver.get(driver, ""))
+
+    def find(self, session_id: str) -> s.Session | None:
+        """Any session, settled ones too."""
+        return (
+            self.open.get(session_id)
+            or self._outbox.unwritten(session_id)
+            or self._ledger.session(session_id)
+        )
+
+    def take_back(self, sessions: Iterable[s.Session], at: d.At) -> None:
+        """Requests that could not be written: as if they had not been made."""
+        for session in sessions:
+            self._drop(session)
+            self.apply(session.cp, d.Unwritten(), at)
+
+    def _named(self, record: CpRecord, event: d.Event) -> s.Session | None:
+        if not isinstance(event, NAMING) or not event.session_id:
+            return None
+        mine = record.session
+        if mine is not None and mine.session_id == event.session_id:
+            return None
+        return self.find(event.session_id)
+
+    def _index(self, effect: Effect) -> None:
+        if isinstance(effect, (Save, SaveFigures)):
+            self._note(effect.session)
+        elif isinstance(effect, Remove):
+            self._drop(effect.session)
+
+    def _note(self, session: s.Session) -> None:
+        before = self.open.get(session.session_id)
+        if before is not None and before.phase != session.phase:
+            _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)
+        if session.phase != s.Phase.SETTLED:
+            self.open[session.session_id] = session
+            self._of_driver[session.driver] = session.session_id
+        elif before is not None:
+            self._drop(session)
+        elif session.reason == s.UNKNOWN:
+            _log.error("session=%s cp=%s was in no ledger; settled", session.session_id, session.cp)
+
+    def _drop(self, session: s.Session) -> None:
+        self.open.pop(session.session_id, None)
+        if self._of_driver.get(session.driver) == session.session_id:
+            del self._of_driver[session.driver]
 
 
-def judged(known: Known, desired: DesiredCp, session: SessionView | None, at: str) -> CpState:
-    """The present state; `since` stays while state and reason do."""
-    view = states.View(desired, known.engine, known.monitor, session is not None)
-    state, reason = states.judge(view)
-    told = known.told
-    same = told is not None and (told.state, told.reason) == (state, reason)
-    return CpState(
-        cp=known.cp,
-        state=state,
-        reason=reason,
-        since=told.since if told is not None and same else at,
-        ocpp_status=states.OCPP_STATUS[state],
-        session=session,
-        revision=desired.revision,
-    )
-
-
-def to_be_told(known: Known, now: CpState, clock: float) -> bool:
-    """A change of state goes out at once, live figures at most once a second."""
-    told = known.told
-    if known.tell_again:
-        return True
-    if told == now:
-        return False
-    if told is None or told._replace(session=None) != now._replace(session=None):
-        return True
-    if (told.session is None) != (now.session is None):
-        return True
-    return clock - known.told_at >= FIGURES_EVERY_S
-
-
-def stale(known: EngineStatus | MonitorStatus | None, status: EngineStatus | MonitorStatus) -> bool:
-    """Whether a status is of an earlier boot: a will may come after the next birth."""
-    return known is not None and known.online and not status.online and known.boot != status.boot
-
-
-def engine_away(known: Known) -> bool:
-    """Whether the Engine is gone, or there and silent."""
-    gone = known.engine is None or not known.engine.online
-    return gone or (known.monitor is not None and known.monitor.engine == "silent")
-
-
-def monitor_away(known: Known) -> bool:
-    """Whether the Monitor is gone."""
-    return known.monitor is None or not known.monitor.online
+def _unseen(cp: str, clock: float) -> CpRecord:
+    """A CP of which nobody has spoken."""
+    return CpRecord(cp, engine_lost_at=clock, monitor_lost_at=clock)

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from evcs.adapters.clock import timestamp
-from evcs.adapters.ledger import Ledger
 from evcs.core import audit, topics
+from evcs.core import effects as e
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Command, DriverEvent, Message, OperatorEvent
-from evcs.core.ports import Bus
-from evcs.core.session import REQUESTED, Session
+from evcs.core.ports import Bus, Clock, Ledger
+from evcs.core.session import Phase, Session
 from evcs.runtime.crash_points import crash_point
+from evcs.services.central.entries import Entries
 
+SAVE_FIGURES_EVERY_S = 5.0
 MAX_AUDIT_WAITING = 10_000
 
 _log = logging.getLogger("evcs")
 
 
 class Outbox:
-    """Saves and messages, in order; `flush` commits the first and sends the second."""
+    """Saves and messages, in order; `flush` commits the first and sends the second.
 
-    def __init__(self, ledger: Ledger, bus: Bus) -> None:
-        self._ledger, self._bus = ledger, bus
+    `entries`: what one sender may cause in the audit. `progress`: ids of sessions that were read.
+    """
+
+    def __init__(self, ledger: Ledger, bus: Bus, clock: Clock) -> None:
+        self._ledger, self._bus, self._clock = ledger, bus, clock
+        self.entries = Entries(self.audit_entry, clock)
+        self.progress: set[str] = set()
         self._sessions: dict[str, Session] = {}
+        self._figures: dict[str, Session] = {}
+        self._figures_saved_at = 0.0
         self._refused: list[str] = []
         self._audit: list[AuditEntry] = []
         self._noted: dict[str, str | None] = {}
@@ -34,25 +43,42 @@ class Outbox:
         self._then: list[Callable[[], None]] = []
         self._most_audit = MAX_AUDIT_WAITING
         self.failing = False
+        self._does: dict[type, Callable[[Any], object]] = {
+            e.Save: lambda one: self.save(one.session),
+            e.SaveFigures: lambda one: self._save_later(one.session),
+            e.Progress: lambda one: self.progress.add(one.session_id),
+            e.Remove: lambda one: self._remove(one.session.session_id),
+            e.Send: lambda one: self.publish(one.message),
+            e.SendNow: lambda one: self._publish_now(one.message),
+            e.Audit: self._audit_effect,
+            e.Refuse: self.entries.refuse,
+            e.Unexpected: self.entries.unexpected,
+        }
+
+    def carry_out(self, effects: Iterable[e.Effect]) -> None:
+        """Have done what was decided, in order."""
+        for effect in effects:
+            self._does[type(effect)](effect)
 
     def save(self, session: Session) -> None:
         """Have the session's present form written."""
         self._sessions[session.session_id] = session
+        self._figures.pop(session.session_id, None)
+
+    def save_figures(self, now: float) -> None:
+        """Have the energies of running sessions written, all in one transaction."""
+        if self._figures and now - self._figures_saved_at >= SAVE_FIGURES_EVERY_S:
+            self._sessions |= self._figures
+            self._figures.clear()
+            self._figures_saved_at = now
 
     def unwritten(self, session_id: str) -> Session | None:
         """A session's form that this batch will write: the ledger doesn't know it yet."""
         return self._sessions.get(session_id)
 
-    def forget(self, session_id: str) -> None:
-        """Have a request removed that its CP turned down."""
-        self._sessions.pop(session_id, None)
-        self._refused.append(session_id)
-
-    def audit(
-        self, who: str, what: str, cp: str | None, outcome: str, detail: str = "", at: str = ""
-    ) -> None:
-        """Have an entry written to the audit; of now, or of another time."""
-        self.audit_entry(AuditEntry(at or timestamp(), who, what, cp, outcome, detail))
+    def audit(self, who: str, what: str, cp: str | None, outcome: str, detail: str = "") -> None:
+        """Have an entry of now written to the audit."""
+        self.audit_entry(AuditEntry(self._clock.timestamp(), who, what, cp, outcome, detail))
 
     def audit_entry(self, entry: AuditEntry) -> None:
         """Have an entry written to the audit as it is."""
@@ -78,11 +104,6 @@ class Outbox:
         """Have a message sent once all is written."""
         self._out.append(message)
 
-    def publish_at_once(self, message: Message) -> None:
-        """Send a message that rests on what is on disk already."""
-        self._bus.publish(message)
-        crash_point("central.told")
-
     def flush(self) -> list[Session]:
         """Write, then tell. Returns the requests that a full disk refused; see `_refuse`."""
         refused = self._refuse() if not self._write() else []
@@ -95,6 +116,22 @@ class Outbox:
             crash_point("central.told")
         self._out = waiting
         return refused
+
+    def _save_later(self, session: Session) -> None:
+        self._figures[session.session_id] = session
+
+    def _remove(self, session_id: str) -> None:
+        self._sessions.pop(session_id, None)
+        self._figures.pop(session_id, None)
+        self._refused.append(session_id)
+
+    def _publish_now(self, message: Message) -> None:
+        self._bus.publish(message)
+        crash_point("central.told")
+
+    def _audit_effect(self, one: e.Audit) -> None:
+        write = self.entries.add if one.limited else self.audit
+        write(one.who, one.what, one.cp, one.outcome, one.detail)
 
     def _write(self) -> bool:
         parts = (self._sessions, self._refused, self._audit, self._noted, self._forgotten)
@@ -125,7 +162,7 @@ class Outbox:
 
     def _refuse(self) -> list[Session]:
         """While the disk is full no session begins; what is under way waits to be written."""
-        refused = [one for one in self._sessions.values() if one.phase == REQUESTED]
+        refused = [one for one in self._sessions.values() if one.phase == Phase.REQUESTED]
         ids = {one.session_id for one in refused}
         for session_id in ids:
             del self._sessions[session_id]

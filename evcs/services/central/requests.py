@@ -4,67 +4,74 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from evcs.adapters.clock import timestamp
-from evcs.adapters.ledger import Ledger, to_json
-from evcs.core import authorization, units
+from evcs.core import decide as d
 from evcs.core import messages as m
-from evcs.core import session as s
+from evcs.core.cp_record import CpRecord, judge
+from evcs.core.effects import denied
 from evcs.core.ids import FORGOTTEN
+from evcs.core.ports import Ledger
+from evcs.core.session import Session, to_json
 from evcs.services.central import pages
+from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
-
-if TYPE_CHECKING:
-    from evcs.services.central.service import Central
 
 #: A page takes some milliseconds, as long as hundreds of other requests.
 AT_ONCE = 5
 #: Of pages, and of commands whose Engine has not replied; the oldest give way.
 MOST_WAITING = 1_000
+#: An Engine that is there replies at once; who asks waits a little longer.
+REPLY_WITHIN_S = 5.0
 SIMULATE = frozenset({"plug", "unplug", "fault", "clear"})
 
 
+class Asked(NamedTuple):
+    """A command that an Engine has not replied to, and until when it may."""
+
+    request: m.OperatorRequest
+    until: float
+
+
 class Requests:
-    """Answers each request with one event; a change goes through Central."""
+    """Answers each request with one event; a change of a CP goes through `core.decide`."""
 
-    def __init__(self, central: Central, ledger: Ledger, outbox: Outbox) -> None:
-        self._central, self._ledger, self._outbox = central, ledger, outbox
-        self._waiting: dict[tuple[str, str], m.OperatorRequest] = {}
+    def __init__(
+        self, fleet: Fleet, ledger: Ledger, outbox: Outbox, take_up_spools: Callable[[], None]
+    ) -> None:
+        self._fleet, self._ledger, self._outbox = fleet, ledger, outbox
+        self._take_up_spools = take_up_spools
+        self._asked: dict[tuple[str, str], Asked] = {}
         self._pages: deque[m.DriverRequest] = deque(maxlen=MOST_WAITING)
-
-    def on_driver(self, asked: m.DriverRequest) -> None:
-        """A driver's request; the topic says whose."""
-        if asked.verb == "charge":
-            self._charge(asked)
-        elif asked.verb == "stop":
-            self._stop(asked)
-        elif asked.verb in pages.PAGED:
-            self._pages.append(asked)
-        elif asked.verb == "status":
-            session = self._central.sessions.of_driver(asked.driver)
-            self._answer(asked, {"session": to_json(session) if session else None})
-        else:
-            self._deny(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
 
     @property
     def waiting(self) -> bool:
         """Whether there are pages that are still to be answered."""
         return bool(self._pages)
 
-    def answer_pages(self) -> None:
-        """Answer a few of the pages that are asked for: what else comes is never behind many."""
-        for _ in range(min(AT_ONCE, len(self._pages))):
-            self._page(self._pages.popleft())
+    def on_driver(self, asked: m.DriverRequest, at: d.At) -> None:
+        """A driver's request; the topic says whose."""
+        if asked.verb == "charge":
+            self._charge(asked, at)
+        elif asked.verb == "stop":
+            self._stop(asked, at)
+        elif asked.verb in pages.PAGED:
+            self._pages.append(asked)
+        elif asked.verb == "status":
+            session = self._fleet.of_driver(asked.driver)
+            self._answer(asked, {"session": to_json(session) if session else None})
+        else:
+            self._deny(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
 
-    def on_operator(self, asked: m.OperatorRequest) -> None:
+    def on_operator(self, asked: m.OperatorRequest, at: d.At) -> None:
         """The operator's request, from the CLI or the page."""
         if asked.verb == "close":
-            self._close(asked)
+            self._close(asked, at)
         elif asked.verb == "forget":
             self._forget(asked)
         elif asked.verb in SIMULATE:
-            self._simulate(asked)
+            self._simulate(asked, at)
         elif asked.verb == "ping":
             self._outbox.publish(m.OperatorEvent(asked.asker, "answer", asked.id, True))
         else:
@@ -72,9 +79,23 @@ class Requests:
 
     def on_reply(self, reply: m.Reply) -> None:
         """An Engine's answer to a command given by hand."""
-        asked = self._waiting.pop((reply.cp, reply.id), None)
+        asked = self._asked.pop((reply.cp, reply.id), None)
         if asked is not None:
-            self._tell(asked, None if reply.ok else "conflict", reply.error or "")
+            self._tell(asked.request, None if reply.ok else "conflict", reply.error or "")
+
+    def answer_pages(self) -> None:
+        """Answer a few of the pages that are asked for: what else comes is never behind many."""
+        for _ in range(min(AT_ONCE, len(self._pages))):
+            self._page(self._pages.popleft())
+
+    def expire(self, now: float) -> None:
+        """Answer for the Engines that have not replied in time."""
+        while self._asked:
+            (key, asked) = next(iter(self._asked.items()))
+            if asked.until > now:
+                return
+            del self._asked[key]
+            self._tell(asked.request, "timeout", "its Engine does not reply; see: evcs status")
 
     def _page(self, asked: m.DriverRequest) -> None:
         """A page of what grows with the fleet or with time."""
@@ -82,94 +103,48 @@ class Requests:
         if not 1 <= limit <= pages.MAX_ROWS:
             self._deny(asked, "bad_value", f"limit must be 1 to {pages.MAX_ROWS}")
         elif asked.verb == "list":
-            offers = (self._offer(cp) for cp in self._central.cps(asked.after or ""))
+            offers = (_offer(record) for record in self._fleet.wanted(asked.after or ""))
             self._answer(asked, pages.page("cps", "id", offers, limit))
         else:
             found = self._ledger.of_driver(asked.driver, limit + 1, asked.after)
-            current = self._central.sessions.open
+            current = self._fleet.open
             rows = (to_json(current.get(one.session_id, one)) for one in found)
             self._answer(asked, pages.page("sessions", "session_id", rows, limit))
 
-    def _charge(self, asked: m.DriverRequest) -> None:
-        central = self._central
-        known = central.fleet.get(asked.cp or "")
-        energy = asked.energy_wh if asked.energy_wh is not None else units.DEFAULT_ENERGY_WH
-        if not 1 <= energy <= units.MAX_ENERGY_WH:
-            self._deny(asked, "bad_value", f"energy must be 1 to {units.MAX_ENERGY_WH} Wh")
-            return
-        state = central.judging.state_of(asked.cp or "")
-        here = central.sessions.at_cp(asked.cp or "")
-        mine = central.sessions.of_driver(asked.driver)
+    def _charge(self, asked: m.DriverRequest, at: d.At) -> None:
+        mine = self._fleet.of_driver(asked.driver)
         if mine is not None and mine.request_id == asked.id:
-            self._charge_again(mine)
+            self._fleet.apply(mine.cp, d.ChargeAgain(), at)
             return
-        denial = authorization.authorize(
-            authorization.Situation(
-                known.desired if known else None,
-                state.state if state else "",
-                state.reason if state else "",
-                here.session_id if here else None,
-                mine.cp if mine else None,
-            )
-        )
-        if denial is not None or known is None or known.desired is None:
-            denial = denial or authorization.Denial("not_found", "unknown CP")
-            self._deny(asked, denial.code, denial.reason)
-            return
-        session = central.sessions.request(asked.driver, known.desired, energy, asked.id)
-        central.tell_due(session)
+        session_id = f"{at.wall[2:10].replace('-', '')}-{os.urandom(6).hex()}"
+        event = d.Charge(asked, session_id, mine.cp if mine else None)
+        self._fleet.apply(asked.cp or "", event, at)
 
-    def _charge_again(self, session: s.Session) -> None:
-        """A request that is sent again, to a Central that was away, makes no second session."""
-        if session.phase == s.REQUESTED:
-            self._central.tell_due(session)
-        else:
-            self._central.sessions.accepted(session)
-
-    def _stop(self, asked: m.DriverRequest) -> None:
-        session = self._central.sessions.of_driver(asked.driver)
+    def _stop(self, asked: m.DriverRequest, at: d.At) -> None:
+        session = self._fleet.of_driver(asked.driver)
         if session is None:
             self._deny(asked, "conflict", "no session is under way")
-            return
-        self._central.stop_session(session, "driver")
-        who = f"driver/{asked.driver}"
-        self._central.entries.add(who, "stop", session.cp, "ok", session.session_id)
-        self._answer(asked, {"session": to_json(session)})
-
-    def _offer(self, desired: m.DesiredCp) -> dict[str, Any]:
-        state = self._central.judging.state_of(desired.id)
-        return {
-            "id": desired.id,
-            "state": state.state if state else "",
-            "price_eur_kwh": desired.price_eur_kwh,
-            "max_power_w": desired.max_power_w,
-            "location": desired.location,
-        }
+        else:
+            self._fleet.apply(session.cp, d.StopCharge(asked), at)
 
     def _answer(self, asked: m.DriverRequest, body: dict[str, Any]) -> None:
         self._outbox.publish(m.DriverEvent(asked.driver, "answer", asked.id, None, body))
 
     def _deny(self, asked: m.DriverRequest, code: str, reason: str) -> None:
-        body: dict[str, object] = {"code": code, "reason": reason, "cp": asked.cp}
-        self._outbox.publish(m.DriverEvent(asked.driver, "denied", asked.id, None, body))
-        who = f"driver/{asked.driver}"
-        self._central.entries.add(who, asked.verb[:40], asked.cp, "denied", reason)
+        self._outbox.carry_out(denied(asked, code, reason))
 
-    def _close(self, asked: m.OperatorRequest) -> None:
-        session = self._central.sessions.open.get(asked.session_id or "")
-        if session is None:
-            found = self._central.sessions.find(asked.session_id or "")
-            text = (
-                "it is settled already"
-                if found
-                else f"no session {asked.session_id}; list them with: evcs sessions"
-            )
-            self._tell(asked, "conflict" if found else "not_found", text)
-            return
-        after = self._central.sessions.advance(session, s.Closed("closed", timestamp()))
-        self._central.mark_dirty(after.cp)
-        self._central.tell_due(after)
-        self._tell(asked, None, "", {"session": to_json(after)})
+    def _close(self, asked: m.OperatorRequest, at: d.At) -> None:
+        session_id = asked.session_id or ""
+        session = self._fleet.open.get(session_id)
+        if session is not None:
+            self._fleet.apply(session.cp, d.Close(session), at)
+            after: Session = self._fleet.find(session_id) or session
+            self._tell(asked, None, "", {"session": to_json(after)})
+        elif self._fleet.find(session_id):
+            self._tell(asked, "conflict", "it is settled already")
+        else:
+            text = f"no session {asked.session_id}; list them with: evcs sessions"
+            self._tell(asked, "not_found", text)
 
     def _forget(self, asked: m.OperatorRequest) -> None:
         """A driver's name out of tickets and audit; neither answer nor entry may repeat it."""
@@ -178,8 +153,8 @@ class Requests:
             # What spools have of the driver can't be taken up, and would come behind.
             self._tell(asked, "failed", "the ledger can't be written; make room, try again")
             return
-        self._central.take_up_spools()
-        if self._central.sessions.of_driver(driver) is not None:
+        self._take_up_spools()
+        if self._fleet.of_driver(driver) is not None:
             self._tell(asked, "conflict", "a session of this driver is not settled yet")
         elif driver.startswith(FORGOTTEN) or not (
             self._ledger.knows(driver) or self._outbox.names(driver)
@@ -187,23 +162,23 @@ class Requests:
             self._tell(asked, "not_found", "neither a ticket nor the audit names this driver")
         else:
             pseudonym = FORGOTTEN + os.urandom(6).hex()
-            self._central.entries.forget(f"driver/{driver}")
+            self._outbox.entries.forget(f"driver/{driver}")
             self._outbox.forget_driver(driver, pseudonym)
             self._tell(asked, None, "", {"driver": pseudonym})
 
-    def _simulate(self, asked: m.OperatorRequest) -> None:
-        known = self._central.fleet.get(asked.cp or "")
-        if known is None:
+    def _simulate(self, asked: m.OperatorRequest, at: d.At) -> None:
+        record = self._fleet.records.get(asked.cp or "")
+        if record is None:
             self._tell(asked, "not_found", f"no CP {asked.cp}")
             return
-        if known.engine is None or not known.engine.online:
+        if record.engine is None or not record.engine.online:
             self._tell(asked, "conflict", "its Engine is not there")
             return
-        if len(self._waiting) >= MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
-        self._waiting[known.cp, asked.id] = asked
+        if len(self._asked) >= MOST_WAITING:
+            del self._asked[next(iter(self._asked))]
+        self._asked[record.cp, asked.id] = Asked(asked, at.clock + REPLY_WITHIN_S)
         self._outbox.audit(asked.asker, asked.verb, asked.cp, "asked", asked.reason or "")
-        self._central.tell(m.Command(known.cp, asked.verb, asked.id, reason=asked.reason))
+        self._outbox.publish(m.Command(record.cp, asked.verb, asked.id, reason=asked.reason))
 
     def _tell(
         self, asked: m.OperatorRequest, code: str | None, text: str,
@@ -216,3 +191,16 @@ class Requests:
         )  # fmt: skip
         outcome = "ok" if code is None else f"refused: {text}"
         self._outbox.audit(who, asked.verb[:40], asked.cp, outcome, asked.session_id or "")
+
+
+def _offer(record: CpRecord) -> dict[str, Any]:
+    """A CP as a driver's list has it."""
+    desired = record.desired
+    assert desired is not None
+    return {
+        "id": desired.id,
+        "state": judge(record, desired)[0],
+        "price_eur_kwh": desired.price_eur_kwh,
+        "max_power_w": desired.max_power_w,
+        "location": desired.location,
+    }

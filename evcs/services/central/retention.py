@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
-from evcs.adapters.clock import timestamp
-from evcs.adapters.ledger import Ledger
 from evcs.core.errors import EvcsError
+from evcs.core.ports import Clock, Ledger
 from evcs.core.retention import horizon
 
 LOOK_EVERY_S = 5.0
@@ -23,10 +21,9 @@ class Retention:
     """How many days settled sessions and the audit are kept; 0 is for ever."""
 
     def __init__(
-        self, ledger: Ledger, sessions_days: int, audit_days: int,
-        wall: Callable[[], str] = timestamp,
+        self, ledger: Ledger, sessions_days: int, audit_days: int, clock: Clock
     ) -> None:  # fmt: skip
-        self._ledger, self._wall = ledger, wall
+        self._ledger, self._clock = ledger, clock
         self._sessions_days, self._audit_days = sessions_days, audit_days
         self._due = self._look_at = 0.0
 
@@ -40,7 +37,7 @@ class Retention:
             self._ledger.look()
         if now < self._due or not (self._sessions_days or self._audit_days):
             return
-        at, newest = self._wall(), self._ledger.newest()
+        at, newest = self._clock.timestamp(), self._ledger.newest()
         sessions_from = horizon(self._sessions_days, at, newest)
         audit_from = horizon(self._audit_days, at, newest)
         try:

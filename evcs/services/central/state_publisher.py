@@ -1,108 +1,149 @@
-"""Judged states as they go out: what changed at once, figures each second, a summary."""
+"""States and progress as they go out: what changed at once, figures each second, a summary."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-from evcs.adapters.clock import timestamp
 from evcs.core import charge_point as states
 from evcs.core import messages as m
 from evcs.core import session as s
+from evcs.core import topics
+from evcs.core.cp_record import CpRecord, changed, state_of
+from evcs.core.decide import At
+from evcs.core.effects import driver_event
 from evcs.core.ports import Bus
-from evcs.services.central import fleet
 from evcs.services.central.auditor import Auditor
+from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
 
-if TYPE_CHECKING:
-    from evcs.services.central.service import Central
-
+FIGURES_EVERY_S = 1.0
 SUMMARY_EVERY_S = 5.0
+#: A CP reads out each second; one that does so more often doesn't fill its driver's inbox.
+PROGRESS_EVERY_S = 0.5
 
 _log = logging.getLogger("evcs")
 
 
-class StatePublisher:
-    """CPs that something happened to are judged together, at the end of a batch."""
+class Published(NamedTuple):
+    """A CP's state as last published, when and of what record; None: by an earlier run.
 
-    def __init__(self, central: Central, outbox: Outbox, auditor: Auditor) -> None:
-        self._central, self._outbox, self._auditor = central, outbox, auditor
-        self._touched: set[str] = set()
+    `again`: the broker may have lost it.
+    """
+
+    state: m.CpState
+    at: float
+    record: CpRecord | None = None
+    again: bool = False
+
+
+class StatePublisher:
+    """Publishes of CPs that something happened to, at the end of a batch."""
+
+    def __init__(self, fleet: Fleet, outbox: Outbox, auditor: Auditor) -> None:
+        self._fleet, self._outbox, self._auditor = fleet, outbox, auditor
+        self._published: dict[str, Published] = {}
         # CPs whose figures may not go out yet, by when they may; a heap, and who is in it.
-        self._due: list[tuple[float, str]] = []
+        self._pending: list[tuple[float, str]] = []
         self._later: set[str] = set()
+        self._progress_at: dict[str, float] = {}
         self._summary: m.Summary | None = None
         self._summary_at = 0.0
 
-    def mark_dirty(self, *cps: str) -> None:
-        """Have CPs judged at the end of this batch."""
-        self._touched.update(cps)
-
-    def begin_anew(self) -> None:
-        """A new connection: the summary is told again."""
+    def connected(self) -> None:
+        """A new connection: all is published again."""
         self._summary = None
+        for cp, published in self._published.items():
+            self._published[cp] = published._replace(again=True)
 
-    def state_of(self, cp: str) -> m.CpState | None:
-        """A CP's judged state as it is now."""
-        known = self._central.fleet.get(cp)
-        if known is None or known.desired is None:
-            return None
-        return fleet.judged(known, known.desired, self._view(cp), timestamp())
+    def found(self, state: m.CpState) -> None:
+        """What an earlier run published: `since` goes on from it. Of no CP it is taken away."""
+        record = self._fleet.records.get(state.cp)
+        if record is None or record.desired is None:
+            self.clear(state.cp)
+        elif state.cp not in self._published:
+            self._published[state.cp] = Published(state, 0.0, again=True)
+            self._fleet.dirty.add(state.cp)
 
-    def tell(self, clock: float) -> None:
-        """Judge what was touched; figures that may not go out yet are looked at when they may."""
-        while self._due and self._due[0][0] <= clock:
-            _, cp = heappop(self._due)
+    def clear(self, cp: str) -> None:
+        """Take the state of a CP that is gone away."""
+        self._published.pop(cp, None)
+        self._outbox.publish(topics.clear(m.CpState, cp=cp))
+
+    def publish_states(self, at: At) -> None:
+        """Publish of what is dirty; figures that may not go out yet are looked at when they may."""
+        while self._pending and self._pending[0][0] <= at.clock:
+            _, cp = heappop(self._pending)
             self._later.discard(cp)
-            self._touched.add(cp)
-        at = timestamp()
-        for cp in self._touched:
-            self._tell_one(cp, clock, at)
-        self._touched.clear()
+            self._fleet.dirty.add(cp)
+        for cp in self._fleet.dirty:
+            record = self._fleet.records.get(cp)
+            if record is not None and record.desired is not None:
+                self._publish(record, record.desired, at)
+        self._fleet.dirty.clear()
 
-    def tell_summary(self, bus: Bus, now: float) -> None:
+    def publish_progress(self, at: At) -> None:
+        """What was read, for each session that goes on; what comes too soon is told later."""
+        for session_id in tuple(self._outbox.progress):
+            session = self._fleet.open.get(session_id)
+            if session is None:
+                self._outbox.progress.discard(session_id)
+            elif at.clock - self._progress_at.get(session.cp, 0.0) >= PROGRESS_EVERY_S:
+                self._outbox.publish(driver_event(session, "progress"))
+                self._progress_at[session.cp] = at.clock
+                self._outbox.progress.discard(session_id)
+
+    def publish_summary(self, bus: Bus, now: float) -> None:
         """The summary, if it changed and is due."""
         if now - self._summary_at < SUMMARY_EVERY_S:
             return
-        fleet_now = self._central.fleet.values()
-        counts = Counter(known.told.state for known in fleet_now if known.told)
-        running = [one for one in self._central.sessions.open.values() if one.phase != s.REQUESTED]
+        counts = Counter(one.state.state for one in self._published.values())
+        running = [one for one in self._fleet.open.values() if one.phase != s.Phase.REQUESTED]
         summary = m.Summary(
             len(running),
             sum(one.power_w for one in running),
             bus.dropped,
-            {state: counts[state] for state in states.STATES},
+            {state: counts[state] for state in states.State},
         )
         if summary != self._summary and bus.publish(summary):
             self._summary, self._summary_at = summary, now
 
-    def _tell_one(self, cp: str, clock: float, at: str) -> None:
-        """Judge one CP, and tell it or keep it for later."""
-        known = self._central.fleet.get(cp)
-        if known is None or known.desired is None:
+    def _publish(self, record: CpRecord, desired: m.DesiredCp, at: At) -> None:
+        """A change of state goes out at once, live figures at most once a second."""
+        last = self._published.get(record.cp)
+        before = last.state if last else None
+        held = last if last and not last.again else None
+        if held and _same_but_figures(held.record, record) and self._too_soon(held, at.clock):
             return
-        state = fleet.judged(known, known.desired, self._view(cp), at)
-        if not fleet.to_be_told(known, state, clock):
-            if known.told != state and cp not in self._later:
-                self._later.add(cp)
-                heappush(self._due, (known.told_at + fleet.FIGURES_EVERY_S, cp))
+        state = state_of(record, desired, before, at.wall)
+        if held and (
+            state == before or (not changed(before, state) and self._too_soon(held, at.clock))
+        ):
             return
-        if known.told is None or known.told.state != state.state:
-            _log.info("cp=%s %s", cp, f"{state.state} {state.reason}".strip())
-        self._auditor.judged(known.told, state)
+        if before is None or before.state != state.state:
+            _log.info("cp=%s %s", record.cp, f"{state.state} {state.reason}".strip())
+        self._auditor.judged(before, state)
         self._outbox.publish(state)
-        self._central.fleet[cp] = known._replace(told=state, told_at=clock, tell_again=False)
+        self._published[record.cp] = Published(state, at.clock, record)
 
-    def _view(self, cp: str) -> m.SessionView | None:
-        session = self._central.sessions.at_cp(cp)
-        if session is None or session.phase == s.REQUESTED:
-            return None
-        return m.SessionView(
-            session.session_id,
-            session.driver,
-            session.energy_wh,
-            session.power_w,
-            session.cost_so_far,
-        )
+    def _too_soon(self, last: Published, clock: float) -> bool:
+        """Whether figures may not go out yet; then they are looked at when they may."""
+        if clock - last.at >= FIGURES_EVERY_S:
+            return False
+        if last.state.cp not in self._later:
+            self._later.add(last.state.cp)
+            heappush(self._pending, (last.at + FIGURES_EVERY_S, last.state.cp))
+        return True
+
+
+def _same_but_figures(before: CpRecord | None, now: CpRecord) -> bool:
+    """Whether state and reason can't have changed, so that nobody has to judge."""
+    return (
+        before is not None
+        and before.desired is now.desired
+        and before.engine is now.engine
+        and before.monitor is now.monitor
+        and (before.under_way is None) == (now.under_way is None)
+    )

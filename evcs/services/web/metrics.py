@@ -15,7 +15,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from evcs.core.charge_point import STATES
+from evcs.core.charge_point import State
 from evcs.services.web.deps import Deps
 from evcs.services.web.service import Web
 
@@ -47,7 +47,7 @@ class FleetCollector(Collector):
         rows = [row for cp in fleet.ids() if (row := fleet.row(cp))]
         count = Counter(row["state"] for row in rows)
         states = GaugeMetricFamily("evcs_cps", "Charging points by state", labels=["state"])
-        for state in STATES:
+        for state in State:
             states.add_metric([state], count[state])
         yield states
         sessions = [row["session"] for row in rows if row["session"]]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from evcs.core import desired
 from evcs.core import messages as m
-from evcs.core.charge_point import BROKEN_DOWN, DISCONNECTED, OCPP_STATUS
+from evcs.core.charge_point import OCPP_STATUS, State
 
 NOT_JUDGED = "not judged by Central yet"
 
@@ -99,8 +99,8 @@ class Fleet:
         found = desired.to_json(wanted)
         del found["deleted"]
         found.update(
-            state=judged.state if judged else DISCONNECTED,
-            ocpp_status=judged.ocpp_status if judged else OCPP_STATUS[DISCONNECTED],
+            state=judged.state if judged else State.DISCONNECTED,
+            ocpp_status=judged.ocpp_status if judged else OCPP_STATUS[State.DISCONNECTED],
             reason=judged.reason if judged else NOT_JUDGED,
             session=judged.session._asdict() if judged and judged.session else None,
             since=judged.since if judged else None,
@@ -139,8 +139,8 @@ class Fleet:
         if (
             before is not None
             and cp in self._untold
-            and before.state == BROKEN_DOWN
-            and judged.state != BROKEN_DOWN
+            and before.state == State.BROKEN_DOWN
+            and judged.state != State.BROKEN_DOWN
         ):
             self._passed[cp] = before
         self._judged[cp] = judged

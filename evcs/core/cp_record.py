@@ -1,0 +1,90 @@
+"""What Central knows of one CP: desired, observed and its session; and what follows from that."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from evcs.core import charge_point as states
+from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
+from evcs.core.session import Phase, Session
+
+
+class CpRecord(NamedTuple):
+    """One CP. Times are monotonic seconds.
+
+    `desired` is None where a CP spoke before the Registry did, as after a power cut.
+    `engine_lost_at`, `monitor_lost_at`: since when it has been away, None while it is there.
+    `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
+    was told that it is authorised. `unknown`: how many sessions this CP ended that no ledger knew.
+    """
+
+    cp: str
+    desired: DesiredCp | None = None
+    engine: EngineStatus | None = None
+    monitor: MonitorStatus | None = None
+    engine_lost_at: float | None = None
+    monitor_lost_at: float | None = None
+    session: Session | None = None
+    requested_at: float = 0.0
+    accepted: bool = False
+    unknown: int = 0
+
+    @property
+    def seen(self) -> bool:
+        """Whether anybody has spoken of it."""
+        return bool(self.desired or self.engine or self.monitor)
+
+    @property
+    def engine_away(self) -> bool:
+        """Whether the Engine is gone, or there and silent."""
+        gone = self.engine is None or not self.engine.online
+        return gone or (self.monitor is not None and self.monitor.engine == "silent")
+
+    @property
+    def under_way(self) -> Session | None:
+        """The session, once it has begun."""
+        session = self.session
+        return session if session is not None and session.phase != Phase.REQUESTED else None
+
+
+def judge(record: CpRecord, desired: DesiredCp) -> tuple[states.State, str]:
+    """The CP's state and its reason."""
+    supplying = record.under_way is not None
+    return states.judge(states.View(desired, record.engine, record.monitor, supplying))
+
+
+def state_of(record: CpRecord, desired: DesiredCp, before: CpState | None, at: str) -> CpState:
+    """The present state; `since` stays, from `before`, while state and reason do."""
+    state, reason = judge(record, desired)
+    same = before is not None and (before.state, before.reason) == (state, reason)
+    session = record.under_way
+    return CpState(
+        cp=record.cp,
+        state=state,
+        reason=reason,
+        since=before.since if before is not None and same else at,
+        ocpp_status=states.OCPP_STATUS[state],
+        session=session and view(session),
+        revision=desired.revision,
+    )
+
+
+def view(session: Session) -> SessionView:
+    """A session as a CP's state shows it."""
+    return SessionView(
+        session.session_id,
+        session.driver,
+        session.energy_wh,
+        session.power_w,
+        session.cost_so_far,
+    )
+
+
+def changed(before: CpState | None, now: CpState) -> bool:
+    """Whether more than a session's figures is another."""
+    return (
+        before is None
+        or (before.state, before.reason) != (now.state, now.reason)
+        or before.revision != now.revision
+        or (before.session is None) != (now.session is None)
+    )

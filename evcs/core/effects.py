@@ -1,0 +1,126 @@
+"""What a decision of Central's has to bring about: plain data, carried out by its Outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from evcs.core.messages import NOTHING, Command, DriverEvent, DriverRequest, Message
+from evcs.core.session import UNKNOWN, Due, Session, to_json
+
+
+class Save(NamedTuple):
+    """Have the session written, before anything of this batch is told."""
+
+    session: Session
+
+
+class SaveFigures(NamedTuple):
+    """Have the session's new energy written within some seconds."""
+
+    session: Session
+
+
+class Progress(NamedTuple):
+    """Have the session's driver told how far it is, but not too often."""
+
+    session_id: str
+
+
+class Remove(NamedTuple):
+    """Have a request removed that its CP turned down: it never was a session."""
+
+    session: Session
+
+
+class Send(NamedTuple):
+    """Publish, once all is written."""
+
+    message: Message
+
+
+class SendNow(NamedTuple):
+    """Publish at once what rests on what is on disk already."""
+
+    message: Message
+
+
+class Audit(NamedTuple):
+    """Have an entry written of what `who` did. `limited`: so many of each, the rest is counted."""
+
+    who: str
+    what: str
+    cp: str | None
+    outcome: str
+    detail: str = ""
+    limited: bool = False
+
+
+class Refuse(NamedTuple):
+    """Count what can't be of a CP; the first, second, fourth, eighth... is in the audit."""
+
+    cp: str
+    what: str
+    outcome: str
+    detail: str
+
+
+class Unexpected(NamedTuple):
+    """Count an event that a table doesn't know."""
+
+    cp: str
+    where: str
+    event: str
+
+
+Effect = Save | SaveFigures | Progress | Remove | Send | SendNow | Audit | Refuse | Unexpected
+
+
+def driver_event(
+    session: Session, event: str, body: Mapping[str, Any] = NOTHING
+) -> DriverEvent:  # fmt: skip
+    """What a session's driver is told; its figures, if nothing else is."""
+    return DriverEvent(
+        session.driver, event, session.request_id, session.session_id, body or figures(session)
+    )
+
+
+def figures(session: Session) -> dict[str, Any]:
+    """A session as its driver is told."""
+    found = to_json(session)
+    del found["session_id"]
+    return {**found, "power_w": session.power_w, "requested_wh": session.requested_wh}
+
+
+def denied(asked: DriverRequest, code: str, reason: str) -> list[Effect]:
+    """A driver's request is turned down."""
+    body = {"code": code, "reason": reason, "cp": asked.cp}
+    who = f"driver/{asked.driver}"
+    return [
+        Send(DriverEvent(asked.driver, "denied", asked.id, None, body)),
+        Audit(who, asked.verb[:40], asked.cp, "denied", reason, limited=True),
+    ]
+
+
+def command(session: Session, due: Due) -> Command:
+    """The command to a session's Engine. Its id says what the reply is about."""
+    starting = due.verb == "start"
+    return Command(
+        cp=session.cp,
+        verb=due.verb,
+        id=f"{session.session_id}.{due.verb}",
+        session_id=session.session_id,
+        energy_wh=session.requested_wh if starting else None,
+        max_power_w=session.max_power_w if starting else None,
+        reason=due.reason,
+    )
+
+
+def stop_unknown(cp: str, session_id: str) -> Command:
+    """To an Engine that holds what no ledger knows: end it, and say how much it was."""
+    return Command(cp, "stop", f"{session_id}.stop", session_id, reason=UNKNOWN)
+
+
+def settle_unknown(cp: str, session_id: str) -> Command:
+    """To an Engine that tells the end of what can't have been: let go of it."""
+    return Command(cp, "settled", f"{session_id}.settled", session_id)

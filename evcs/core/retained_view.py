@@ -1,0 +1,114 @@
+"""What the broker keeps, as heard over the present connection: is it whole, and is it still so?
+
+Statuses, desired and judged states are retained, so whoever connects is told them all, then his
+own birth, which he publishes behind his subscriptions: with that echo the snapshot is whole. The
+Registry's birth comes behind all that it wants, so its list is whole with that, or, where the
+broker kept the list, with the snapshot. Here alone are the answers to three questions:
+
+- is the snapshot whole (`whole`), is the Registry's list (`listed`)?
+- is this will older than that birth (`take` gives False)? A broker may publish the will of an old
+  connection after the birth of the next process; `boot` tells them apart.
+- was this heard since we connected (`heard`, `unheard`)? What wasn't may be gone: a will or a
+  clearing that came while nobody listened is not told again.
+"""
+
+from __future__ import annotations
+
+from evcs.core.messages import (
+    Cleared,
+    CpState,
+    DesiredCp,
+    EngineStatus,
+    Message,
+    MonitorStatus,
+    ReconcileReport,
+    ServiceStatus,
+)
+
+KINDS = (DesiredCp, CpState, EngineStatus, MonitorStatus, ReconcileReport)
+
+
+class RetainedView:
+    """The view of who is born with `boot`. It takes each message, in order, before anybody else."""
+
+    def __init__(self, boot: str) -> None:
+        self._boot = boot
+        self._heard: dict[type, set[str]] = {kind: set() for kind in KINDS}
+        self._known: dict[type, set[str]] = {kind: set() for kind in KINDS}
+        self._boots: dict[tuple[type, str], str] = {}
+        self._echoed = self._registry_told = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that the broker kept at our connection has come."""
+        return self._echoed
+
+    @property
+    def listed(self) -> bool:
+        """Whether all that the Registry wants has come."""
+        return self._echoed and self._registry_told
+
+    def connected(self) -> None:
+        """A new connection: all is about to be told."""
+        for heard in self._heard.values():
+            heard.clear()
+        self._echoed = self._registry_told = False
+
+    def disconnected(self) -> None:
+        """Nothing comes any more, so what is there may be no longer so."""
+        self._echoed = False
+
+    def take(self, message: Message | Cleared, retained: bool) -> bool:
+        """Note a message; False where it is to be passed over, a will older than a birth."""
+        if isinstance(message, (EngineStatus, MonitorStatus)):
+            if not self._is_news(type(message), message):
+                return False
+            self._hear(type(message), message.cp)
+        elif isinstance(message, (DesiredCp, CpState, ReconcileReport)):
+            self._hear(type(message), message.cp)
+        elif isinstance(message, Cleared):
+            self._clear(message)
+        elif isinstance(message, ServiceStatus):
+            self._on_service(message, retained)
+        return True
+
+    def heard(self, kind: type, cp: str) -> bool:
+        """Whether a message of that kind has come since we connected."""
+        return cp in self._heard[kind]
+
+    def unheard(self, kind: type) -> set[str]:
+        """CPs of which a message of that kind came over an earlier connection only."""
+        return self._known[kind] - self._heard[kind]
+
+    def forget(self, kind: type, cp: str) -> None:
+        """What was known is no longer held for true."""
+        self._known[kind].discard(cp)
+        self._boots.pop((kind, cp), None)
+
+    def _hear(self, kind: type, cp: str) -> None:
+        self._heard[kind].add(cp)
+        self._known[kind].add(cp)
+
+    def _clear(self, cleared: Cleared) -> None:
+        cp = cleared.key.get("cp")
+        if cleared.kind in KINDS and cp is not None:
+            self._heard[cleared.kind].discard(cp)
+            self.forget(cleared.kind, cp)
+
+    def _is_news(self, kind: type, status: EngineStatus | MonitorStatus) -> bool:
+        """A birth always; a will, where no later process was born. `_boots` has who is there."""
+        key = (kind, status.cp)
+        alive = self._boots.get(key)
+        if status.online:
+            self._boots[key] = status.boot
+        elif alive is not None and alive != status.boot:
+            return False
+        else:
+            self._boots.pop(key, None)
+        return True
+
+    def _on_service(self, status: ServiceStatus, retained: bool) -> None:
+        if status.service == "registry":
+            self._registry_told = self._registry_told or retained or status.online
+        elif status.online and status.boot == self._boot:
+            self._echoed = True

@@ -1,0 +1,87 @@
+"""Central's decisions: each event has one who decides, and nothing but what is given counts."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evcs.core import decide as d
+from evcs.core import effects as e
+from evcs.core import messages as m
+from evcs.core import session as s
+from evcs.core.cp_record import CpRecord
+
+CP, AT = "CP-1", d.At(100.0, "2026-11-22T09:00:00.000Z", 50.0)
+ASKED = m.DriverRequest("ALICE", "charge", "r1", CP, 2000)
+DESIRED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
+SESSION = s.Session("261122-0123456789ab", CP, "ALICE", "0.30", 2000, 22_000, AT.wall)
+
+IDS = st.sampled_from([SESSION.session_id, "261122-00000000000f", "x"])
+WH, SEQS = st.integers(-1, 2_100), st.integers(-1, 9)
+ENGINES = st.builds(
+    m.EngineStatus, st.just(CP), st.booleans(), st.just("b"),
+    st.sampled_from(["idle", "supplying", "waiting", "ended"]), st.booleans(), st.none() | IDS,
+)  # fmt: skip
+MONITORS = st.builds(
+    m.MonitorStatus, st.just(CP), st.booleans(), st.just("b"),
+    st.sampled_from(["ok", "ko", "silent"]),
+)  # fmt: skip
+SESSIONS = st.builds(
+    lambda phase, wh, seq: SESSION._replace(phase=phase, energy_wh=wh, seq=seq),
+    st.sampled_from([s.Phase.REQUESTED, s.Phase.SUPPLYING, s.Phase.INTERRUPTED, s.Phase.ENDING]),
+    st.integers(0, 2000), st.integers(0, 8),
+)  # fmt: skip
+RECORDS = st.builds(
+    CpRecord, st.just(CP), st.none() | st.just(DESIRED), st.none() | ENGINES, st.none() | MONITORS,
+    st.sampled_from([None, 10.0, 99.0]), st.sampled_from([None, 10.0, 99.0]),
+    st.none() | SESSIONS, st.just(60.0), st.booleans(), st.integers(0, 3),
+)  # fmt: skip
+EVENTS = st.one_of(
+    st.builds(lambda s, r, x: DESIRED._replace(service=s, revoked=r, deleted=x),
+              st.sampled_from(["in", "out"]), st.booleans(), st.booleans()),
+    ENGINES, MONITORS,
+    st.builds(m.Meter, st.just(CP), IDS, SEQS, WH, WH, st.just(230.0), st.just(1.0)),
+    st.builds(m.SessionEvent, st.just(CP), st.sampled_from(["started", "ended", "x"]), IDS, SEQS,
+              WH),
+    st.builds(m.Reply, st.just(CP), st.sampled_from(["start", "stop"]).map(
+        lambda verb: f"{SESSION.session_id}.{verb}"), st.booleans(),
+        st.sampled_from([None, "busy", "no_session"])),
+    st.builds(d.Charge, st.just(ASKED), IDS, st.sampled_from([None, CP, "CP-2"])),
+    st.builds(d.StopCharge, st.just(ASKED)),
+    st.builds(d.Close, SESSIONS),
+    *(st.just(kind()) for kind in (d.ChargeAgain, d.Delete, d.EngineUnheard, d.MonitorUnheard,
+                                   d.MonitorAbsent, d.Repeat, d.Unwritten)),
+)  # fmt: skip
+
+
+def test_each_event_has_who_decides() -> None:
+    assert set(get_args(d.Event)) == d.HANDLERS.keys()
+
+
+@given(RECORDS, EVENTS, st.none() | SESSIONS)
+def test_a_decision_follows_from_what_is_given_alone(
+    record: CpRecord, event: Any, found: s.Session | None
+) -> None:
+    before = tuple(record)
+    first = d.decide(record, event, AT, found)
+    assert tuple(record) == before
+    assert d.decide(record, event, AT, found) == first
+    for effect in first.effects:
+        assert type(effect) in get_args(e.Effect)
+
+
+@given(RECORDS, EVENTS)
+def test_a_session_goes_nowhere_without_being_written(record: CpRecord, event: Any) -> None:
+    """Whatever becomes of a CP's session is saved, or removed, by the same decision."""
+    after = d.decide(record, event, AT)
+    saved = {
+        one.session.session_id
+        for one in after.effects
+        if isinstance(one, (e.Save, e.SaveFigures, e.Remove))
+    }
+    if after.record.session != record.session and not isinstance(event, d.Unwritten):
+        changed = after.record.session or record.session
+        assert changed is not None
+        assert changed.session_id in saved
