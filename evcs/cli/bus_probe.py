@@ -105,6 +105,10 @@ class BusProbe:
             if time.monotonic() >= deadline:
                 return False
 
+    def subscribe(self, more: topics.Subscription) -> None:
+        """Listen to more; what the broker keeps of it comes behind what was subscribed before."""
+        self._bus.subscribe([more])
+
     def publish(self, what: m.Message | topics.Publication) -> None:
         """Publish, if there is a connection."""
         self._bus.publish(what)

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from typing import Any
 import pytest
 
 from evcs.adapters import certificates
+from evcs.adapters.bus_thread import BusThread
+from evcs.adapters.mqtt import Account
 from evcs.adapters.registry_db import RegistryDb
 from evcs.cli.doctor import rules
 from evcs.config import Home
+from evcs.core import topics
 from evcs.core.desired import new_cp
 from tests.system_under_test import ROOT, System, eventually
 
@@ -285,6 +289,37 @@ def test_a_central_that_does_not_answer(fleet: System) -> None:
     failed(fleet, "bus", "Central does not answer")
     fleet.ok("supervisorctl", "start", "central")
     fleet.wait_for_state("CP-001", "ACTIVATED")
+
+
+def test_retained_messages_are_all_read_while_others_speak(fleet: System) -> None:
+    """More than the broker has under way at once, so what is said just then comes in between."""
+    nobodys = [f"{topics.PREFIX}central/cp/NO-{number}/state" for number in range(2_000)]
+    said = topics.Publication(f"{topics.PREFIX}central/operator/event", b"{}", 0, False)
+    account = Account(Home(fleet.home).broker_socket, "central", lambda: fleet.secret("central"))
+    bus, done = BusThread(account, lambda _: None, []), threading.Event()
+
+    def keep(payload: bytes) -> None:
+        for topic in nobodys:
+            bus.publish(topics.Publication(topic, payload, 1, True))
+        eventually("taken", lambda: bool(payload) == bool(fleet.retained(nobodys[-1])))
+
+    def speak() -> None:
+        while not done.wait(0.0005):
+            bus.publish(said)
+
+    speaker = threading.Thread(target=speak)
+    bus.start()
+    eventually("connected", lambda: bus.connected)
+    keep(b'{"state": "ACTIVATED"}')
+    speaker.start()
+    try:
+        told = look(fleet)[1]["retained messages"]["text"]
+        assert f"and {len(nobodys) - rules.SHOWN} more" in told
+    finally:
+        done.set()
+        speaker.join()
+        keep(b"")
+        bus.stop()
 
 
 def test_retained_messages_of_nobody(fleet: System) -> None:

@@ -8,7 +8,6 @@ import re
 import socket
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bottle import Bottle
@@ -27,6 +26,7 @@ from evcs.services.web.app import build_app
 from evcs.services.web.deps import Deps
 from evcs.services.web.login_auth import LoginAuth, local_path
 from evcs.services.web.service import Web
+from tests.unit.fakes import FakeBus
 from tests.web.floods import (
     MALFORMED,
     ODD_HEADERS,
@@ -54,8 +54,7 @@ def app() -> Bottle:
     doors = LoginAuth(
         str, 1, SessionFile(NOWHERE), spool, time.monotonic, time.time, lambda _: None
     )
-    nowhere: Any = None
-    web = Web(nowhere, ServiceStatus("web", True, "b"), str)
+    web = Web(FakeBus(), ServiceStatus("web", True, "b"), str)
     registry, supervisord = RegistryClient(Endpoint("127.0.0.1", 1), str), Supervisord(NOWHERE)
     ledger = LedgerReader(NOWHERE)
     return build_app(Deps(web, doors, registry, supervisord, ledger, NOWHERE, "", lambda f: f()))

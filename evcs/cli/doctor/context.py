@@ -58,18 +58,27 @@ class DoctorContext:
 
     @cached_property
     def retained(self) -> dict[str, bytes]:
-        """All that the broker keeps: topic -> payload. Empty where it can't be reached."""
+        """All that the broker keeps: topic -> payload. Empty where it can't be reached.
+
+        Who only looks has no birth of his own that would come back behind it all. But what is
+        subscribed to once more is told once more, in its turn: with that all has come.
+        """
         found: dict[str, bytes] = {}
         if self.pid is None:
             return found
         try:
             with BusProbe(self.settings, [topics.subtree()], decode=Raw) as observer:
+                last = topics.central_status()
+                observer.subscribe(last)
                 deadline = time.monotonic() + BUS_WITHIN_S
-                while (event := observer.receive(deadline)) is not None and event.retained:
+                while (event := observer.receive(deadline)) is not None:
+                    if not event.retained:
+                        continue
                     message: Any = event.message
+                    if message.topic == last.filter and last.filter in found:
+                        break
                     found[message.topic] = message.payload
-                    # They come in one go: a pause is their end.
-                    deadline = min(deadline + 0.3, time.monotonic() + 0.3)
+                    deadline = time.monotonic() + BUS_WITHIN_S
                 found |= dict.fromkeys(observer.strays, b"")
         except EvcsError:
             return {}
