@@ -25,8 +25,6 @@ STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
 FDS_A_CP = 6
 FDS_BASE = 256
 MIN_FDS = 4096
-ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
-END_WITHIN_S = 60.0
 KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "NOTIFY_SOCKET"})
 #: Logs name clients and addresses: nobody beyond the home's group reads them.
 LOG_MODE = 0o640

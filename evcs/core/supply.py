@@ -25,7 +25,6 @@ BUSY = "busy"
 NO_SESSION = "no_session"
 FAULTED = "faulted"
 BAD_COMMAND = "bad_command"
-BAD_STATE = "bad_state"
 
 REMEMBERED = 8
 

@@ -179,6 +179,12 @@ class TestOperator:
         page.get_by_label("Name or range").fill("Säule 1")
         expect(page.locator("#preview")).to_contain_text('"Säule 1" is not allowed')
 
+    def test_a_services_name_is_refused_as_it_is_typed(self, fleet: Stage, page: Page) -> None:
+        page.goto(fleet.login_url("/cp_manager.html"))
+        page.get_by_label("Name or range").fill("Web")
+        expect(page.locator("#preview.bad")).to_contain_text('"Web" is not allowed')
+        expect(page.locator("#preview")).to_contain_text("no service's name")
+
     def test_a_range_is_shown_before_it_is_created(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.login_url("/cp_manager.html"))
         page.get_by_label("Name or range").fill("CP-{001..020}")

@@ -7,7 +7,7 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request, response
 
 from evcs.core.errors import BadValue, NotFound
-from evcs.core.ids import expand, is_id
+from evcs.core.ids import expand, is_cp_id, is_id
 from evcs.services.http import body_json, json_response
 from evcs.services.web.deps import Deps
 
@@ -105,5 +105,5 @@ def preview(deps: Deps, pattern: str) -> dict[str, Any]:
     return {
         "ids": ids,
         "exist": [cp for cp in ids if cp.casefold() in taken],
-        "bad": [cp for cp in ids if not is_id(cp)],
+        "bad": [cp for cp in ids if not is_cp_id(cp)],
     }

@@ -55,7 +55,7 @@ export class Create extends Component {
     let found = null, error = "";
     try {
       found = await look(`/api/v1/expand?pattern=${encodeURIComponent(pattern)}`);
-      if (found.bad.length) error = `${JSON.stringify(found.bad[0])} is not allowed: 1 to 32 letters, digits, _ or -, the first a letter or digit`;
+      if (found.bad.length) error = `${JSON.stringify(found.bad[0])} is not allowed: 1 to 32 letters, digits, _ or -, the first a letter or digit; no service's name`;
     } catch (problem) {
       error = problem.message;
     }
