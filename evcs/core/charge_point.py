@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
+from evcs.core.health import EngineHealth
 from evcs.core.ids import short
 from evcs.core.messages import DesiredCp, EngineStatus, MonitorStatus
 
@@ -79,14 +80,14 @@ RULES = (
     Rule(
         State.BROKEN_DOWN,
         "engine silent",
-        lambda v: v.monitor is not None and v.monitor.engine == "silent",
+        lambda v: v.monitor is not None and v.monitor.engine == EngineHealth.SILENT,
         _word("silent"),
     ),
     Rule(
         State.BROKEN_DOWN,
         "engine ko",
         lambda v: (
-            (v.monitor is not None and v.monitor.engine == "ko")
+            (v.monitor is not None and v.monitor.engine == EngineHealth.KO)
             or (v.engine is not None and v.engine.fault is not None)
         ),
         _fault,

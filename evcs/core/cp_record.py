@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evcs.core import charge_point as states
+from evcs.core.health import EngineHealth
 from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
 from evcs.core.session import Phase, Session
 
@@ -38,7 +39,7 @@ class CpRecord(NamedTuple):
     def engine_away(self) -> bool:
         """Whether the Engine is gone, or there and silent."""
         gone = self.engine is None or not self.engine.online
-        return gone or (self.monitor is not None and self.monitor.engine == "silent")
+        return gone or (self.monitor is not None and self.monitor.engine == EngineHealth.SILENT)
 
     @property
     def under_way(self) -> Session | None:

@@ -30,6 +30,8 @@ from evcs.core.effects import (
     settle_unknown,
     stop_unknown,
 )
+from evcs.core.health import EngineHealth
+from evcs.core.supply import Refusal, SupplyPhase
 
 #: An Engine holds one supply: of more that nobody knows, an honest one tells only after a loss.
 MOST_UNKNOWN = 3
@@ -243,7 +245,7 @@ def _reconcile(draft: _Draft, status: m.EngineStatus, lost_at: float | None) -> 
         _on_foreign(draft, status.session_id)
     if session is None:
         return
-    if status.phase == "waiting" and lost_at is not None:
+    if status.phase == SupplyPhase.WAITING and lost_at is not None:
         away = s.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
         if away > s.RESUME_WITHIN_S:
             session = draft.advance(session, s.Stop("power_loss"))
@@ -270,9 +272,9 @@ def _on_engine_unheard(draft: _Draft, _: EngineUnheard) -> None:
 def _on_monitor(draft: _Draft, status: m.MonitorStatus) -> None:
     since = None if status.online else (draft.record.monitor_lost_at or draft.at.clock)
     draft.know(monitor=status, monitor_lost_at=since)
-    if status.online and status.engine == "ko":
+    if status.online and status.engine == EngineHealth.KO:
         draft.stop("fault")
-    elif status.online and status.engine == "silent":
+    elif status.online and status.engine == EngineHealth.SILENT:
         draft.lost()
 
 
@@ -365,7 +367,7 @@ def _on_reply(draft: _Draft, reply: m.Reply) -> None:
             draft.accept(session)
         else:
             _turn_down(draft, session, f"the CP refused: {reply.error or 'no reason given'}")
-    elif verb == "stop" and reply.error == "no_session":
+    elif verb == "stop" and reply.error == Refusal.NO_SESSION:
         draft.advance(session, s.Unknown(draft.at.wall))
 
 

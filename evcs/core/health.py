@@ -7,9 +7,17 @@ supervisord starts it anew.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
-OK, KO, SILENT = "ok", "ko", "silent"
+
+class EngineHealth(StrEnum):
+    """What a Monitor says of its Engine: well, at fault, without an answer."""
+
+    OK = "ok"
+    KO = "ko"
+    SILENT = "silent"
+
 
 PERIOD_S = 1.0
 ANSWER_WITHIN_S = 1.0
@@ -51,7 +59,7 @@ def observe(health: Health, answer: Answer | None, now: float, started: float) -
     if answer is not None:
         if not answer.ready and health.engine is None and now - started < START_GRACE_S:
             return health
-        kind = KO if answer.fault else OK
+        kind = EngineHealth.KO if answer.fault else EngineHealth.OK
         return Health(kind, answer.fault, answer.latency_ms)
     misses = health.misses + 1
     quiet = misses < MISSES_TO_SILENT
@@ -59,7 +67,7 @@ def observe(health: Health, answer: Answer | None, now: float, started: float) -
         quiet = True
     if quiet:
         return health._replace(misses=misses)
-    return Health(SILENT, None, None, misses)
+    return Health(EngineHealth.SILENT, None, None, misses)
 
 
 def silence(since: float | None, answered: bool, now: float) -> float | None:

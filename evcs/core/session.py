@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id, short
 from evcs.core.messages import DesiredCp, EngineStatus
+from evcs.core.supply import SupplyPhase
 from evcs.core.units import MAX_ENERGY_WH, cost_eur, price, whole
 
 
@@ -304,7 +305,7 @@ def due(session: Session, engine: EngineStatus | None, age_s: float) -> Due | No
         return Due("stop", session.reason)
     if session.phase == Phase.REQUESTED and not holds:
         return Due("start") if age_s <= START_WITHIN_S else Due("stop", "not_started")
-    if holds and engine.phase == "waiting":
+    if holds and engine.phase == SupplyPhase.WAITING:
         return Due("resume")
     return None
 

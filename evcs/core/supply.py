@@ -10,21 +10,31 @@ that comes twice is answered alike and does nothing the second time.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Command
 
-IDLE = "idle"
-SUPPLYING = "supplying"
-WAITING = "waiting"
-ENDED = "ended"
-PHASES = (IDLE, SUPPLYING, WAITING, ENDED)
 
-BUSY = "busy"
-NO_SESSION = "no_session"
-FAULTED = "faulted"
-BAD_COMMAND = "bad_command"
+class SupplyPhase(StrEnum):
+    """What an Engine does: WAITING has an open supply that Central has not resumed yet."""
+
+    IDLE = "idle"
+    SUPPLYING = "supplying"
+    WAITING = "waiting"
+    ENDED = "ended"
+
+
+class Refusal(StrEnum):
+    """Why a command is not carried out."""
+
+    BUSY = "busy"
+    NO_SESSION = "no_session"
+    FAULTED = "faulted"
+    BAD_COMMAND = "bad_command"
+    DISK_FULL = "disk_full"
+
 
 REMEMBERED = 8
 
@@ -39,7 +49,7 @@ class Supply(NamedTuple):
     `over`: sessions that are over here, lately: a start of one that comes late is void;
     `fault`: set by hand, and kept until it is cleared by hand."""
 
-    phase: str = IDLE
+    phase: str = SupplyPhase.IDLE
     session_id: str | None = None
     seq: int = 0
     energy_wh: int = 0
@@ -60,15 +70,19 @@ class Outcome(NamedTuple):
 def command(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
     """Carry out one of Central's session commands: start, resume, stop, settled."""
     if cmd.session_id is None:
-        return Outcome(supply, BAD_COMMAND)
+        return Outcome(supply, Refusal.BAD_COMMAND)
     if cmd.verb == "start":
         return _start(supply, cmd, fault)
     if cmd.session_id != supply.session_id:
         if cmd.verb == "stop":
-            return Outcome(_over(supply, cmd.session_id), NO_SESSION)
-        return Outcome(supply, None if cmd.verb == "settled" else NO_SESSION)
-    if cmd.verb == "resume" and supply.phase == WAITING:
-        return Outcome(supply, FAULTED) if fault else Outcome(supply._replace(phase=SUPPLYING))
+            return Outcome(_over(supply, cmd.session_id), Refusal.NO_SESSION)
+        return Outcome(supply, None if cmd.verb == "settled" else Refusal.NO_SESSION)
+    if cmd.verb == "resume" and supply.phase == SupplyPhase.WAITING:
+        return (
+            Outcome(supply, Refusal.FAULTED)
+            if fault
+            else Outcome(supply._replace(phase=SupplyPhase.SUPPLYING))
+        )
     if cmd.verb == "stop":
         return Outcome(end(supply, cmd.reason or "stopped"))
     if cmd.verb == "settled":
@@ -79,14 +93,22 @@ def command(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
 def _start(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
     if cmd.session_id == supply.session_id or cmd.session_id in supply.over:
         return Outcome(supply)
-    if supply.phase != IDLE:
-        return Outcome(supply, BUSY)
+    if supply.phase != SupplyPhase.IDLE:
+        return Outcome(supply, Refusal.BUSY)
     if fault:
-        return Outcome(supply, FAULTED)
+        return Outcome(supply, Refusal.FAULTED)
     if not cmd.energy_wh or not cmd.max_power_w or cmd.energy_wh < 0 or cmd.max_power_w < 0:
-        return Outcome(supply, BAD_COMMAND)
+        return Outcome(supply, Refusal.BAD_COMMAND)
     return Outcome(
-        Supply(SUPPLYING, cmd.session_id, 1, 0, cmd.energy_wh, cmd.max_power_w, over=supply.over)
+        Supply(
+            SupplyPhase.SUPPLYING,
+            cmd.session_id,
+            1,
+            0,
+            cmd.energy_wh,
+            cmd.max_power_w,
+            over=supply.over,
+        )
     )
 
 
@@ -103,9 +125,9 @@ def metered(supply: Supply, energy_wh: int) -> Supply:
 
 def end(supply: Supply, reason: str) -> Supply:
     """The supply ended for that reason, unless it is over already."""
-    if supply.phase not in (SUPPLYING, WAITING):
+    if supply.phase not in (SupplyPhase.SUPPLYING, SupplyPhase.WAITING):
         return supply
-    return supply._replace(phase=ENDED, seq=supply.seq + 1, reason=reason)
+    return supply._replace(phase=SupplyPhase.ENDED, seq=supply.seq + 1, reason=reason)
 
 
 def break_down(supply: Supply, fault: str) -> Supply:
@@ -128,10 +150,10 @@ def is_record(record: dict[str, Any]) -> bool:
     over = record.get("over", ())
     return (
         version == FORMAT
-        and record.get("phase") in PHASES
+        and record.get("phase") in frozenset(SupplyPhase)
         and all(type(count) is int and count >= 0 for count in counts)
         and all(isinstance(text, str | None) for text in (*texts, record.get("fault")))
-        and (record["session_id"] is None) == (record["phase"] == IDLE)
+        and (record["session_id"] is None) == (record["phase"] == SupplyPhase.IDLE)
         and isinstance(over, list | tuple)
         and all(isinstance(one, str) for one in over)
     )
@@ -148,4 +170,8 @@ def from_record(record: dict[str, Any] | None) -> Supply:
         raise EvcsError(f"the journal is of another format than {FORMAT}", "upgrade evcs")
     supply = Supply(**{name: record[name] for name in Supply._fields if name not in LATER})
     supply = supply._replace(over=tuple(record.get("over", ())), fault=record.get("fault"))
-    return supply._replace(phase=WAITING) if supply.phase == SUPPLYING else supply
+    return (
+        supply._replace(phase=SupplyPhase.WAITING)
+        if supply.phase == SupplyPhase.SUPPLYING
+        else supply
+    )

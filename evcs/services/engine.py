@@ -68,12 +68,12 @@ class Engine:
         """Once a second: let the charger run, meter, tell what is not settled again."""
         elapsed, self._stepped_at = now - self._stepped_at, now
         self._ticks += 1
-        if self._supply.phase == s.SUPPLYING:
+        if self._supply.phase == s.SupplyPhase.SUPPLYING:
             self._meter(self._charger.step(elapsed))
         elif self._unsaved:
             self._keep(self._supply, sync=True)
             self._tell_session()
-        elif self._supply.phase == s.ENDED and self._ticks % TELL_AGAIN_EVERY == 0:
+        elif self._supply.phase == s.SupplyPhase.ENDED and self._ticks % TELL_AGAIN_EVERY == 0:
             self._tell_session()
         return TICK_S
 
@@ -91,9 +91,9 @@ class Engine:
             outcome = s.command(self._supply, cmd, self._charger.fault)
             error = outcome.error
             if outcome.supply != self._supply and not self._change(outcome.supply):
-                error = "disk_full"
+                error = s.Refusal.DISK_FULL
         else:
-            error = s.BAD_COMMAND
+            error = s.Refusal.BAD_COMMAND
         self._bus.publish(m.Reply(self._cp, cmd.id, error is None, error))
         if error is None and cmd.verb in ("start", "stop"):
             self._tell_session()
@@ -114,7 +114,7 @@ class Engine:
             self._charger.set_fault(None)
             self._change(self._supply._replace(fault=None))
             self._log.info("fault cleared")
-        if self._supply.phase == s.ENDED:
+        if self._supply.phase == s.SupplyPhase.ENDED:
             self._tell_session()
         return None
 
@@ -125,15 +125,15 @@ class Engine:
             return True
         kept = self._keep(after, sync=True)
         # A fault holds at once, written or not: what is broken must not supply.
-        if not kept and before.phase == s.IDLE and after.fault == before.fault:
+        if not kept and before.phase == s.SupplyPhase.IDLE and after.fault == before.fault:
             self._supply, self._unsaved = before, False
             return False
-        if after.phase == s.SUPPLYING:
+        if after.phase == s.SupplyPhase.SUPPLYING:
             self._charger.plug()
             self._charger.close_contactor(after.target_wh, after.max_power_w, after.energy_wh)
-        elif before.phase == s.SUPPLYING:
+        elif before.phase == s.SupplyPhase.SUPPLYING:
             self._charger.open_contactor()
-        if after.phase == s.IDLE != before.phase:
+        if after.phase == s.SupplyPhase.IDLE != before.phase:
             self._charger.unplug()
         if before.phase != after.phase:
             session = after.session_id or before.session_id
@@ -172,7 +172,7 @@ class Engine:
 
     def _on_disconnected(self, event: Disconnected) -> None:
         self._central = None
-        if event.refused and self._supply.phase in (s.SUPPLYING, s.WAITING):
+        if event.refused and self._supply.phase in (s.SupplyPhase.SUPPLYING, s.SupplyPhase.WAITING):
             self._log.error("%s: contactor opened", event.reason)
             self._change(s.end(self._supply, "revoked"))
         else:
@@ -180,9 +180,9 @@ class Engine:
 
     def _tell_session(self) -> None:
         supply = self._supply
-        if supply.session_id is None or self._unsaved or supply.phase == s.WAITING:
+        if supply.session_id is None or self._unsaved or supply.phase == s.SupplyPhase.WAITING:
             return
-        event = "ended" if supply.phase == s.ENDED else "started"
+        event = "ended" if supply.phase == s.SupplyPhase.ENDED else "started"
         self._bus.publish(
             m.SessionEvent(
                 self._cp, event, supply.session_id, supply.seq, supply.energy_wh, supply.reason
@@ -199,11 +199,15 @@ class Engine:
 
     def health(self) -> dict[str, Any]:
         """What its Monitor and the CP Manager want to know."""
-        busy = self._supply.phase in (s.SUPPLYING, s.WAITING, s.ENDED)
+        busy = self._supply.phase in (
+            s.SupplyPhase.SUPPLYING,
+            s.SupplyPhase.WAITING,
+            s.SupplyPhase.ENDED,
+        )
         return {
             "fault": self._charger.fault,
             "ready": self._told,
             "session_id": self._supply.session_id if busy else None,
-            "supplying": self._supply.phase == s.SUPPLYING,
+            "supplying": self._supply.phase == s.SupplyPhase.SUPPLYING,
             "boot": self._boot,
         }

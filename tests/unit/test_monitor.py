@@ -47,7 +47,10 @@ def watched() -> Watched:
 def test_one_question_is_for_all(watched: Watched) -> None:
     watched.probe.answers = {"CP-1": {"ready": True}, "CP-2": {"ready": True, "fault": "hot"}}
     watched.go_on(1.0)
-    assert (watched.told("CP-1"), watched.told("CP-2")) == ([h.OK], [h.KO])
+    assert (watched.told("CP-1"), watched.told("CP-2")) == (
+        [h.EngineHealth.OK],
+        [h.EngineHealth.KO],
+    )
 
 
 def test_it_asks_soon_while_one_of_them_is_being_started_then_each_second(
@@ -65,8 +68,8 @@ def test_one_that_is_silent_among_others_is_told_of_and_nobody_is_ended(
     watched.go_on(1.0)
     watched.probe.answers = {"CP-1": {"ready": True}}
     watched.go_on(2 * h.END_AFTER_S)
-    assert watched.told("CP-1") == [h.OK]
-    assert watched.told("CP-2") == [h.OK, h.SILENT]
+    assert watched.told("CP-1") == [h.EngineHealth.OK]
+    assert watched.told("CP-2") == [h.EngineHealth.OK, h.EngineHealth.SILENT]
     assert watched.probe.ended == 0
 
 
@@ -76,7 +79,10 @@ def test_one_that_hangs_makes_all_silent_and_is_ended_once_each_fifteen_seconds(
     watched.go_on(1.0)
     watched.probe.hangs = True
     watched.go_on(h.END_AFTER_S)
-    assert (watched.told("CP-1"), watched.told("CP-2")) == ([h.OK, h.SILENT], [h.OK, h.SILENT])
+    assert (watched.told("CP-1"), watched.told("CP-2")) == (
+        [h.EngineHealth.OK, h.EngineHealth.SILENT],
+        [h.EngineHealth.OK, h.EngineHealth.SILENT],
+    )
     assert watched.probe.ended == 0
     watched.go_on(h.END_AFTER_S)
     assert watched.probe.ended == 1
@@ -87,4 +93,4 @@ def test_a_monitor_tells_again_what_it_found_at_each_connection(watched: Watched
     assert watched.told("CP-1") == []
     watched.go_on(1.0)
     watched.put("CP-1", Connected())
-    assert watched.told("CP-1") == [h.OK, h.OK]
+    assert watched.told("CP-1") == [h.EngineHealth.OK, h.EngineHealth.OK]

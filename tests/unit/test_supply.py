@@ -57,7 +57,7 @@ def test_a_command_for_another_session_touches_nothing(supply: s.Supply, verb: s
 
 
 def test_a_stop_of_what_it_never_had_is_answered_as_such() -> None:
-    assert s.command(s.Supply(), cmd("stop"), None).error == s.NO_SESSION
+    assert s.command(s.Supply(), cmd("stop"), None).error == s.Refusal.NO_SESSION
 
 
 def test_a_stop_ends_a_waiting_supply_with_its_energy() -> None:
@@ -74,15 +74,15 @@ def test_an_ended_supply_keeps_its_first_reason_and_is_never_resumed() -> None:
 @pytest.mark.parametrize("verb", ["start", "resume"])
 def test_a_faulted_engine_supplies_nothing(verb: str) -> None:
     supply = s.Supply() if verb == "start" else WAITING
-    assert s.command(supply, cmd(verb), "hot") == s.Outcome(supply, s.FAULTED)
+    assert s.command(supply, cmd(verb), "hot") == s.Outcome(supply, s.Refusal.FAULTED)
 
 
 @pytest.mark.parametrize("supply", PHASES, ids=lambda supply: supply.phase)
 def test_a_fault_by_hand_outlives_its_process_and_the_session(supply: s.Supply) -> None:
     broken = s.from_record(s.to_record(s.break_down(supply, "cable damaged")))
-    assert broken.phase in (s.IDLE, s.ENDED)
+    assert broken.phase in (s.SupplyPhase.IDLE, s.SupplyPhase.ENDED)
     settled = s.command(broken, cmd("settled"), broken.fault).supply
-    assert (settled.phase, settled.fault) == (s.IDLE, "cable damaged")
+    assert (settled.phase, settled.fault) == (s.SupplyPhase.IDLE, "cable damaged")
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,14 @@ def test_a_fault_by_hand_outlives_its_process_and_the_session(supply: s.Supply) 
      {"max_power_w": 0}, {"max_power_w": -5}],
 )  # fmt: skip
 def test_a_start_without_good_figures_is_refused(bad: dict[str, Any]) -> None:
-    assert s.command(s.Supply(), cmd("start", **bad), None).error == s.BAD_COMMAND
+    assert s.command(s.Supply(), cmd("start", **bad), None).error == s.Refusal.BAD_COMMAND
 
 
 def test_a_command_without_a_session_is_refused() -> None:
     for verb in ("start", "stop", "settled", "resume"):
-        assert s.command(RUNNING, cmd(verb, None), None) == s.Outcome(RUNNING, s.BAD_COMMAND)
+        assert s.command(RUNNING, cmd(verb, None), None) == s.Outcome(
+            RUNNING, s.Refusal.BAD_COMMAND
+        )
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=20))
@@ -126,10 +128,12 @@ def test_killed_at_any_moment_it_is_reborn_with_all_that_it_held(steps: list[Any
             supply = s.command(supply, step, None).supply
         elif step == "end":
             supply = s.end(supply, "completed")
-        elif supply.phase == s.SUPPLYING:
+        elif supply.phase == s.SupplyPhase.SUPPLYING:
             supply = s.metered(supply, step)
         reborn = s.from_record(json.loads(json.dumps(s.to_record(supply))))
-        expected = s.WAITING if supply.phase == s.SUPPLYING else supply.phase
+        expected = (
+            s.SupplyPhase.WAITING if supply.phase == s.SupplyPhase.SUPPLYING else supply.phase
+        )
         assert reborn == supply._replace(phase=expected)
         assert s.from_record(s.to_record(reborn)) == reborn
 
