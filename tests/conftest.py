@@ -34,9 +34,12 @@ def short_tmp() -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def new_system(short_tmp: Path) -> Iterator[Callable[..., System]]:
-    """Makes systems that are not started yet; each is stopped at the end."""
+    """Makes systems that are not started yet; each is stopped at the end of the module.
+
+    Whatever was done to it, no process of it met what it doesn't know.
+    """
     made: list[System] = []
 
     def make(**kwargs: Any) -> System:
@@ -47,19 +50,13 @@ def new_system(short_tmp: Path) -> Iterator[Callable[..., System]]:
 
     yield make
     for system in made:
-        _end(system)
+        system.down()
+    assert {str(system.home): found for system in made if (found := system.tracebacks())} == {}
 
 
 @pytest.fixture(scope="module")
-def system(new_system: Callable[..., System]) -> Iterator[System]:
+def system(new_system: Callable[..., System]) -> System:
     """A started, empty system, shared by a module's tests."""
     made = new_system()
     made.up()
-    yield made
-    _end(made)
-
-
-def _end(system: System) -> None:
-    """Stop it; whatever was done to it, no process of it met what it doesn't know."""
-    system.down()
-    assert system.tracebacks() == []
+    return made

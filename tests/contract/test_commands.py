@@ -62,7 +62,7 @@ def test_where_nothing_runs(line: str, new_system: Callable[..., System]) -> Non
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system(time_scale=600.0)
     system.up()
     system.ok("evcs-cp", "create", "CP-{001..003}")
@@ -77,8 +77,7 @@ def fleet(new_system: Callable[..., System]) -> Iterator[System]:
     (files / "closed.txt").write_text("CP-003\n")
     (files / "bad.txt").write_text("CP/1\n")
     system.steady()
-    yield system
-    system.down()
+    return system
 
 
 @pytest.mark.parametrize("number", range(len(SUCCESS)), ids=lambda n: SUCCESS[n][0])
@@ -128,6 +127,15 @@ def test_a_charge_that_ends_by_a_fault_exits_1_with_its_ticket(fleet: System) ->
 @pytest.mark.parametrize("line", FAILURES)
 def test_failure(fleet: System, line: str) -> None:
     refused(run(fleet, line.replace("{files}", str(fleet.home / "files"))), FAILURES[line])
+
+
+@pytest.mark.parametrize("line", [
+    "evcs config show", "evcs-cp list --json", "evcs-cp show CP-404", "evcs-driver charge",
+    "supervisorctl pid central", "supervisorctl pid nobody",
+])  # fmt: skip
+def test_a_fork_of_the_tests_ends_as_what_a_user_starts(fleet: System, line: str) -> None:
+    program, *args = line.split()
+    assert fleet.run(program, *args) == fleet.launch(program, *args)
 
 
 def test_status_check_names_each_difference(fleet: System) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +35,28 @@ ALWAYS = {
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up()
     system.ok("evcs-cp", "create", "CP-001", "CP-002")
     system.ok("evcs", "driver", "add", "ALICE")
     system.steady()
-    yield system
-    system.down()
+    return system
 
 
-@pytest.fixture
-def stopped(new_system: Callable[..., System]) -> System:
-    """A home that was started once and is down."""
+@pytest.fixture(scope="module")
+def started_once(new_system: Callable[..., System]) -> Path:
     system = new_system()
     system.up()
     system.ok("evcs", "down")
+    return system.home
+
+
+@pytest.fixture
+def stopped(new_system: Callable[..., System], started_once: Path) -> System:
+    """A home that was started once and is down."""
+    system = new_system()
+    shutil.copytree(started_once, system.home)
     return system
 
 

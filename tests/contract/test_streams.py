@@ -16,13 +16,12 @@ from tests.system_under_test import ROOT, System, eventually
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up()
     system.ok("evcs-cp", "create", "CP-001", "CP-002")
     system.ok("evcs", "driver", "add", "ALICE")
-    yield system
-    system.down()
+    return system
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -106,13 +106,12 @@ PLACES = (
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up()
     system.ok("evcs-cp", "create", "CP-001")
     system.ok("evcs", "driver", "add", "ALICE")
-    yield system
-    system.down()
+    return system
 
 
 def _tree(home: Path) -> dict[str, bytes]:

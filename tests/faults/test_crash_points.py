@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,13 +29,12 @@ DELETE = (
 
 
 @pytest.fixture(scope="module")
-def armed(new_system: Callable[..., System]) -> Iterator[System]:
+def armed(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up(EVCS_CRASH_AT=f"@{system.home}/run/crash_at")
     system.ok("evcs-cp", "create", "KEEP")
     eventually("it runs", lambda: "KEEP:engine" in system.processes())
-    yield system
-    system.down()
+    return system
 
 
 def _mark(system: System) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -20,13 +20,12 @@ test_second_process_of_a_role_is_refused = test_processes.test_second_process_of
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.env["EVCS_CP_START"] = "exec"
     system.up()
     system.ok("evcs-cp", "create", "CP-{001..002}")
-    yield system
-    system.down()
+    return system
 
 
 def _kill_supervisord(system: System) -> None:

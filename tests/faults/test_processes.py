@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -15,12 +15,11 @@ from tests.system_under_test import ROOT, System, eventually
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up()
     system.ok("evcs-cp", "create", "CP-{001..002}")
-    yield system
-    system.down()
+    return system
 
 
 def test_engine_that_exits_at_once_is_tried_for_ever(fleet: System) -> None:

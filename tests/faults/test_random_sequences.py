@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, note, settings
@@ -49,13 +49,12 @@ class Model:
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up()
     system.ok("evcs-cp", "create", "KEEP")
     system.steady()
-    yield system
-    system.down()
+    return system
 
 
 def _change(system: System, verb: str, cp: str, price: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,12 +15,11 @@ from tests.system_under_test import System, eventually
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up()
     system.ok("evcs-cp", "create", "CP-{001..003}")
-    yield system
-    system.down()
+    return system
 
 
 def _flip(path: Path) -> None:

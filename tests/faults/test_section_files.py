@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,11 @@ FOREIGN = "[program:foreign]\ncommand=touch {home}/foreign-ran\nautostart=true\n
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up()
     system.ok("evcs-cp", "create", "CP-{001..003}")
-    yield system
-    system.down()
+    return system
 
 
 def _ways(home: Path) -> dict[str, bytes]:

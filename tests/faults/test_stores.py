@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,14 @@ from tests.system_under_test import System, eventually
 
 
 @pytest.fixture(scope="module")
-def home(new_system: Callable[..., System]) -> Iterator[System]:
+def home(new_system: Callable[..., System]) -> System:
     """A system with two CPs that is down."""
     system = new_system()
     system.up()
     system.ok("evcs-cp", "create", "CP-001", "CP-002")
     system.ok("evcs", "driver", "add", "ALICE")
     system.ok("evcs", "down")
-    yield system
-    system.down()
+    return system
 
 
 def everything(top: Path) -> dict[str, tuple[int, bytes]]:

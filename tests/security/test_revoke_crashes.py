@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,13 +28,12 @@ REKEY = ("registry.secrets_written", "registry.committed", "registry.accounts_wr
 
 
 @pytest.fixture(scope="module")
-def armed(new_system: Callable[..., System]) -> Iterator[System]:
+def armed(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up(EVCS_CRASH_AT=f"@{system.home}/run/crash_at")
     system.ok("evcs-cp", "create", "CP-001", "KEEP")
     system.ok("evcs", "driver", "add", "ALICE")
-    yield system
-    system.down()
+    return system
 
 
 def _crash(system: System, point: str, verb: str) -> bool:

@@ -53,7 +53,7 @@ def ca(system: System) -> Path:
 
 
 @pytest.fixture(scope="module")
-def secured(new_system: Callable[..., System]) -> Iterator[System]:
+def secured(new_system: Callable[..., System]) -> System:
     """Everything over TLS, one CP and one driver."""
     system = configured(new_system, EVERYTHING)
     system.ok("evcs", "tls", "init")
@@ -61,8 +61,7 @@ def secured(new_system: Callable[..., System]) -> Iterator[System]:
     system.up()
     system.ok("evcs-cp", "create", "CP-001")
     system.ok("evcs", "driver", "add", "ALICE")
-    yield system
-    system.down()
+    return system
 
 
 def listeners(system: System) -> list[tuple[str, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,14 @@ NAME = "WILHELMINE"
 
 
 @pytest.fixture(scope="module")
-def charged(new_system: Callable[..., System]) -> Iterator[System]:
+def charged(new_system: Callable[..., System]) -> System:
     system = new_system(time_scale=600.0)
     system.up()
     system.ok("evcs-cp", "create", "CP-001")
     system.ok("evcs", "driver", "add", NAME, "BERT")
     for driver in (NAME, "BERT"):
         system.ok("evcs-driver", "charge", "CP-001", "--driver", driver, "--kwh", "0.5")
-    yield system
-    system.down()
+    return system
 
 
 def sums(system: System) -> list[Any]:

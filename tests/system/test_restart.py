@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ ROLES = ("registry", "central", "cp-manager", "web")
 
 
 @pytest.fixture(scope="module")
-def fleet(new_system: Callable[..., System]) -> Iterator[System]:
+def fleet(new_system: Callable[..., System]) -> System:
     system = new_system()
     system.up()
     for number, cp in enumerate(FLEET):
@@ -24,8 +24,7 @@ def fleet(new_system: Callable[..., System]) -> Iterator[System]:
             "evcs-cp", "create", cp, "--location", f"Street {cp}", "--price-eur-kwh", f"0.3{number}"
         )
     system.ok("evcs-cp", "stop", "CP-003")
-    yield system
-    system.down()
+    return system
 
 
 def _identity(system: System) -> dict[str, Any]:
