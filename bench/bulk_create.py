@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench import ours
 from bench.floor import floor
-from bench.plan import QUICK_SIZES, Plan
+from bench.plan import Plan
 from bench.results import Series, load, ratio_at_most
 
 TITLE = "Bulk create to all ACTIVATED"
@@ -13,7 +13,7 @@ TITLE = "Bulk create to all ACTIVATED"
 def run(plan: Plan) -> list[Series]:
     """`evcs-cp create 'CP-{001..N}'` beside supervisord's start of 2N bare processes."""
     found = []
-    for size in plan.sizes(10, 100, 300, quick=QUICK_SIZES):
+    for size in plan.sizes(10, 100, 300):
         aim = ratio_at_most(0.3) if size == 300 else None
         series = Series(size, "evcs-cp create CP-{001..N}", "s", aim)
         forks = Series(size, "the same, beside forks", "s", ratio_at_most(2.5))

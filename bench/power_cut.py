@@ -6,7 +6,7 @@ import statistics
 
 from bench import ours
 from bench.floor import floor
-from bench.plan import QUICK_SIZES, Plan
+from bench.plan import Plan
 from bench.results import Series, exactly, load, percentile, ratio_at_most
 from evcs.cli import supervision, verify_restart
 
@@ -17,7 +17,7 @@ AIMS = {10: 0.6, 100: 0.3, 300: 0.25}
 def run(plan: Plan) -> list[Series]:
     """What `evcs verify-restart` does, again and again, beside a bare fleet's start."""
     found = []
-    for size in plan.sizes(10, 100, 300, quick=QUICK_SIZES):
+    for size in plan.sizes(10, 100, 300):
         back = Series(size, "CPs back", "", exactly(size))
         half = Series(size, "half are green", "s")
         last = Series(size, "all are green", "s", ratio_at_most(AIMS.get(size, 1.0)))

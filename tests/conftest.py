@@ -10,12 +10,26 @@ from typing import Any
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+from tests import distribution
 from tests.system_under_test import System
 
 # How long an example takes depends on what else runs; a test that hangs has its timeout.
 hypothesis.settings.register_profile("evcs", deadline=None)
 hypothesis.settings.load_profile("evcs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that at the end no worker is left alone with it."""
+    items.sort(key=lambda item: distribution.rank(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Tests go to the workers by what they share."""
+    config.option.loadscopereorder = False
+    return distribution.BySharing(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -17,32 +17,25 @@ from tests.system_under_test import ROOT
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """All of them run once: where the results are, and what was printed."""
-    out = tmp_path_factory.mktemp("bench")
+@pytest.mark.parametrize("name", NAMES)
+def test_each_leaves_its_figures_beside_a_floor(
+    name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     run = subprocess.run(
-        [str(ROOT / "bin" / "bench"), "--quick", "--out", str(out)],
-        capture_output=True, text=True, timeout=280, stdin=subprocess.DEVNULL, check=False,
+        [str(ROOT / "bin" / "bench"), name, "--quick", "--out", str(tmp_path)],
+        capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    return out, run.stdout
+    record_property("print", run.stdout)
+    assert __import__(f"bench.{name}", fromlist=["TITLE"]).TITLE in run.stdout
+    found: dict[str, Any] = json.loads((tmp_path / f"{name}.json").read_text())
+    check_figures(found)
+    picture = ElementTree.fromstring((tmp_path / f"{name}.svg").read_text())
+    panels = {one["what"] for one in found["series"]}
+    assert len(picture.findall(f"{SVG}g")) == len(panels)
 
 
-@pytest.mark.timeout(300)
-def test_all_run_and_are_printed(
-    done: tuple[Path, str], record_property: Callable[[str, object], None]
-) -> None:
-    _, printed = done
-    record_property("print", printed)
-    for name in NAMES:
-        assert __import__(f"bench.{name}", fromlist=["TITLE"]).TITLE in printed
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_each_leaves_its_figures_beside_a_floor(done: tuple[Path, str], name: str) -> None:
-    out, _ = done
-    found: dict[str, Any] = json.loads((out / f"{name}.json").read_text())
+def check_figures(found: dict[str, Any]) -> None:
     assert found["quick"] is True
     assert found["machine"]["cpus"]
     assert found["series"]
@@ -56,14 +49,6 @@ def test_each_leaves_its_figures_beside_a_floor(done: tuple[Path, str], name: st
             assert one["floor"]["median"] >= 0
         if one["aim"] and "floor" in one["aim"]:
             assert one["ratio"] > 0
+        if one["what"] == "CPs back":
+            assert runs == [one["size"]] * len(runs), "a power cut takes no CP"
     assert any(one["floor"] for one in found["series"])
-    picture = ElementTree.fromstring((out / f"{name}.svg").read_text())
-    panels = {one["what"] for one in found["series"]}
-    assert len(picture.findall(f"{SVG}g")) == len(panels)
-
-
-def test_a_power_cut_takes_no_cp(done: tuple[Path, str]) -> None:
-    series = json.loads((done[0] / "power_cut.json").read_text())["series"]
-    back = [one for one in series if one["what"] == "CPs back"]
-    assert back
-    assert all(one["ours"]["runs"] == [one["size"]] * len(one["load"]) for one in back)

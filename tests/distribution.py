@@ -1,0 +1,36 @@
+"""Which tests go to one worker, and in which order: a run is as long as its longest part."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadScopeScheduling
+
+#: Files whose tests share nothing that takes long to make: each may run anywhere.
+APART = frozenset({
+    "tests/bench/test_quick.py", "tests/docs/test_commands.py", "tests/system/test_demo.py",
+})  # fmt: skip
+#: Folders whose files share what takes long to make.
+TOGETHER = ("tests/install/",)
+#: What takes longest, the longest first; all else follows.
+FIRST = (
+    "tests/install/", "tests/contract/test_commands.py", "tests/contract/test_doctor.py",
+)  # fmt: skip
+
+
+def rank(nodeid: str) -> int:
+    """A test's place: less is earlier."""
+    return next((n for n, start in enumerate(FIRST) if nodeid.startswith(start)), len(FIRST))
+
+
+def unit(nodeid: str) -> str:
+    """The tests of a unit run in one worker: those of a file share one running system."""
+    file = nodeid.partition("::")[0]
+    if file in APART:
+        return nodeid
+    return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+class BySharing(LoadScopeScheduling):
+    """xdist's own of that name takes a file, a class or a mark for the unit."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit(nodeid)
