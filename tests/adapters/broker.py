@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,14 +15,18 @@ from evcs.adapters.bus_thread import BusThread
 from evcs.cli.ports import free
 from evcs.config import Home, Settings
 from evcs.core import ports, topics
-from tests.system_under_test import eventually
+from tests.system_under_test import ROOT, eventually
 
 
 class Broker:
-    """mosquitto on a free port, with the home's accounts."""
+    """mosquitto on a free port, with the repo's own settings and the home's accounts."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        for folder in (home.path / "conf", home.run / "mosquitto.d", home.log, home.data):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name in ("mosquitto.conf", "conf/mosquitto.acl"):
+            shutil.copyfile(ROOT / name, home.path / name)
         self.port = free(1)[0]
         self._log = home.log / "mosquitto.log"
         self._process: subprocess.Popen[bytes] | None = None

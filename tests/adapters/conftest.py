@@ -37,11 +37,9 @@ def home(short_tmp: Path) -> Iterator[Home]:
 
 @pytest.fixture
 def broker(home: Home) -> Iterator[Broker]:
-    """A running mosquitto with the repo's own configuration, whose accounts are given."""
-    for name in ("mosquitto.conf", "conf/mosquitto.acl"):
-        shutil.copyfile(ROOT / name, home.path / name)
-    broker_accounts.write(home, {"inspector": "look"})
+    """A running mosquitto, whose accounts are given."""
     made = Broker(home)
+    broker_accounts.write(home, {"inspector": "look"})
     made.start()
     yield made
     made.stop()

@@ -6,11 +6,9 @@ import http.client
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,21 +22,16 @@ from evcs.config import Home
 from evcs.core import identities
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
+from tests.adapters.broker import Broker
+from tests.system_under_test import ROOT, eventually
 
-ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 20.0
 SINCE = "2026-11-22T09:00:00.000Z"
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
     """Wait until the condition gives something true, and give that."""
-    end = time.monotonic() + WITHIN_S
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {WITHIN_S:g} s: {what}")
+    return eventually(what, condition, WITHIN_S, 0.02)
 
 
 class Answer(NamedTuple):
@@ -58,40 +51,24 @@ class Stage:
 
     def __init__(self, path: Path) -> None:
         self.home = Home(path)
-        self.mqtt_port, self.web_port, self.registry_port = ports.free(3)
+        self._broker = Broker(self.home)
+        self.web_port, self.registry_port = ports.free(2)
         self.url = f"http://127.0.0.1:{self.web_port}"
-        self._prepare()
-        self.token = SecretFiles(self.home).create("operator.token")
-        self._broker: subprocess.Popen[bytes] | None = None
+        secrets = SecretFiles(self.home)
+        broker_accounts.write(self.home, {who: secrets.create(who) for who in identities.SERVICES})
+        self.token = secrets.create("operator.token")
         self._web: subprocess.Popen[bytes] | None = None
         self._registry: subprocess.Popen[bytes] | None = None
         self._revision = 0
         self._voices: dict[str, BusThread] = {}
 
-    def _prepare(self) -> None:
-        home = self.home
-        for folder in (home.path / "conf", home.run / "mosquitto.d", home.log, home.data):
-            folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "mosquitto.conf", home.path)
-        shutil.copy(ROOT / "conf" / "mosquitto.acl", home.path / "conf")
-        owner = f"user {home.path.owner()}\n" if os.getuid() == 0 else ""
-        listener = f"listener 0 run/mosquitto.sock\nlistener {self.mqtt_port} 127.0.0.1\n{owner}"
-        (home.run / "mosquitto.d" / "main.conf").write_text(listener)
-        names = identities.SERVICES
-        broker_accounts.write(home, {name: SecretFiles(home).create(name) for name in names})
-
     def start_broker(self) -> None:
         """Start the broker and wait for its port."""
-        log = (self.home.log / "mosquitto.log").open("ab")
-        self._broker = subprocess.Popen(
-            ["mosquitto", "-c", "mosquitto.conf"], cwd=self.home.path, stdout=log, stderr=log
-        )
-        wait_for(lambda: self._listens(self.mqtt_port), "the broker listens")
+        self._broker.start()
 
     def stop_broker(self) -> None:
         """End the broker."""
-        _end(self._broker)
-        self._broker = None
+        self._broker.stop()
 
     def start_web(self) -> None:
         """Start the web process and wait for its port."""
@@ -109,7 +86,7 @@ class Stage:
         env = {
             **os.environ,
             "EVCS_HOME": str(self.home.path),
-            "EVCS_MQTT_PORT": str(self.mqtt_port),
+            "EVCS_MQTT_PORT": str(self._broker.port),
             "EVCS_WEB_PORT": str(self.web_port),
             "EVCS_REGISTRY_PORT": str(self.registry_port),
             "PYTHONPATH": str(ROOT),
