@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
 from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import cp_changes, ports
@@ -82,8 +85,6 @@ class System:
             "EVCS_REGISTRY_PORT": str(self.registry_port),
             "EVCS_TIME_SCALE": str(time_scale),
         }
-        #: How mosquitto's clients reach the broker.
-        self.broker_args = ["-p", str(self.mqtt_port)]
         self.supervisord_pid: int | None = None
 
     @property
@@ -230,16 +231,35 @@ class System:
         """An identity's password."""
         return (self.home / "data" / "secrets" / identity).read_text()
 
-    def retained(self, filter_: str = "evcs/#", wait_s: float = 1.0) -> dict[str, Any]:
-        """Retained messages, as mosquitto_sub sees them: topic -> payload."""
-        done = subprocess.run(
-            ["mosquitto_sub", *self.broker_args, "-u", "inspector", "-P",
-             self.secret("inspector"), "-t", filter_, "-v", "--retained-only", "-W",
-             str(int(wait_s) or 1)],
-            capture_output=True, text=True, timeout=30,
-        )  # fmt: skip
-        rows = [line.partition(" ") for line in done.stdout.splitlines()]
-        return {topic: json.loads(payload) for topic, _, payload in rows}
+    def retained(self, filter_: str = "evcs/#") -> dict[str, Any]:
+        """Retained messages, topic -> payload; none where there is no broker."""
+        found: dict[str, Any] = {}
+        answered: list[int] = []
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5,
+                        transport="unix")  # fmt: skip
+        client.username_pw_set("inspector", self.secret("inspector"))
+
+        def ask(*_: Any) -> None:
+            # At QoS 0 the broker has sent what it keeps before it answers the next question.
+            client.subscribe(filter_)
+            client.subscribe("evcs/none")
+
+        def take(_client: Client, _data: Any, message: MQTTMessage) -> None:
+            if message.retain:
+                found[message.topic] = json.loads(message.payload)
+
+        client.on_connect, client.on_message = ask, take
+        client.on_subscribe = lambda *args: answered.append(args[2])
+        deadline = time.monotonic() + 10.0
+        try:
+            client.connect(str(Home(self.home).broker_socket))
+            while len(answered) < 2 and time.monotonic() < deadline:
+                if client.loop(1.0) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    return {}
+        except OSError:
+            return {}
+        client.disconnect()
+        return found
 
     @contextlib.contextmanager
     def listening(self, filter_: str) -> Iterator[list[tuple[str, dict[str, Any]]]]:
@@ -248,8 +268,8 @@ class System:
         path = self.home / f"listen-{os.urandom(4).hex()}"
         with path.open("w") as file:
             process = subprocess.Popen(
-                ["mosquitto_sub", *self.broker_args, "-u", "inspector", "-P",
-                 self.secret("inspector"), "-t", filter_, "-v"],
+                ["mosquitto_sub", "--unix", Home(self.home).broker_socket, "-u", "inspector",
+                 "-P", self.secret("inspector"), "-t", filter_, "-v"],
                 stdout=file, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             eventually("subscribed", lambda: path.stat().st_size or filter_.endswith("meter"), 10)

@@ -57,7 +57,6 @@ def secured(new_system: Callable[..., System]) -> System:
     """Everything over TLS, one CP and one driver."""
     system = configured(new_system, EVERYTHING)
     system.ok("evcs", "tls", "init")
-    system.broker_args += ["--cafile", str(ca(system))]
     system.up()
     system.ok("evcs-cp", "create", "CP-001")
     system.ok("evcs", "driver", "add", "ALICE")
