@@ -3,7 +3,8 @@
 Statuses, desired and judged states are retained, so whoever connects is told them all, then his
 own birth, which he publishes behind his subscriptions: with that echo the snapshot is whole. The
 Registry's birth comes behind all that it wants, so its list is whole with that, or, where the
-broker kept the list, with the snapshot. Here alone are the answers to three questions:
+broker kept the list, with the snapshot; after its will it tells all anew. Here alone are the
+answers to three questions:
 
 - is the snapshot whole (`whole`), is the Registry's list (`listed`)?
 - is this will older than that birth (`take` gives False)? A broker may publish the will of an old
@@ -61,7 +62,7 @@ class RetainedView:
     def take(self, message: Message | Cleared, retained: bool) -> bool:
         """Note a message; False where it is to be passed over, a will older than a birth."""
         if isinstance(message, (EngineStatus, MonitorStatus)):
-            if not self._is_news(type(message), message):
+            if not self._is_news(type(message), message.cp, message):
                 return False
             self._hear(type(message), message.cp)
         elif isinstance(message, (DesiredCp, CpState, ReconcileReport)):
@@ -69,6 +70,9 @@ class RetainedView:
         elif isinstance(message, Cleared):
             self._clear(message)
         elif isinstance(message, ServiceStatus):
+            # What the broker kept of a service is the last word there is on it.
+            if not self._is_news(ServiceStatus, message.service, message) and not retained:
+                return False
             self._on_service(message, retained)
         return True
 
@@ -95,9 +99,11 @@ class RetainedView:
             self._heard[cleared.kind].discard(cp)
             self.forget(cleared.kind, cp)
 
-    def _is_news(self, kind: type, status: EngineStatus | MonitorStatus) -> bool:
+    def _is_news(
+        self, kind: type, who: str, status: EngineStatus | MonitorStatus | ServiceStatus
+    ) -> bool:
         """A birth always; a will, where no later process was born. `_boots` has who is there."""
-        key = (kind, status.cp)
+        key = (kind, who)
         alive = self._boots.get(key)
         if status.online:
             self._boots[key] = status.boot
@@ -109,6 +115,8 @@ class RetainedView:
 
     def _on_service(self, status: ServiceStatus, retained: bool) -> None:
         if status.service == "registry":
-            self._registry_told = self._registry_told or retained or status.online
+            self._registry_told = retained or status.online
+            if not self._registry_told:  # when it is back it tells its whole list anew
+                self._heard[DesiredCp].clear()
         elif status.online and status.boot == self._boot:
             self._echoed = True

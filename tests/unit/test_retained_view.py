@@ -85,3 +85,27 @@ def test_what_was_told_before_and_is_not_told_again_is_unheard(view: RetainedVie
     view.forget(m.DesiredCp, "CP-3")
     assert view.unheard(m.DesiredCp) == set()
     assert view.unheard(m.EngineStatus) == set()
+
+
+def test_after_its_will_the_registry_tells_its_list_anew(view: RetainedView) -> None:
+    for said in (desired("CP-1"), desired("CP-2"), REGISTRY, BIRTH):
+        view.take(said, False)
+    assert view.take(REGISTRY._replace(online=False), False)
+    away = view.listed
+    view.take(desired("CP-1"), False)
+    view.take(REGISTRY._replace(boot="next"), False)
+    assert (away, view.listed) == (False, True)
+    assert view.unheard(m.DesiredCp) == {"CP-2"}
+
+
+def test_a_services_will_behind_a_later_birth_is_no_news_unless_the_broker_kept_it(
+    view: RetainedView,
+) -> None:
+    for said in (BIRTH, desired(), REGISTRY, REGISTRY._replace(boot="next")):
+        view.take(said, False)
+    assert not view.take(REGISTRY._replace(online=False), False)
+    assert view.listed
+    view.connected()
+    view.take(BIRTH, False)
+    assert view.take(REGISTRY._replace(online=False, boot="after next"), True)
+    assert view.listed

@@ -37,7 +37,7 @@ def test_a_stream_begins_with_a_snapshot_and_goes_on_with_changed_fields() -> No
     ((name, snapshot),) = events(next(stream))
     assert name == "snapshot"
     assert [row["id"] for row in snapshot["cps"]] == ["A", "B"]
-    found.message(judged("B"), "")
+    found.message(judged("B"), False, "")
     feed.tick()
     ((name, delta),) = events(next(stream))
     assert name == "delta"
@@ -52,7 +52,7 @@ def test_a_snapshot_and_the_deltas_after_it_give_the_present() -> None:
     found = fleet(wanted("A"))
     feed = feed_of(found)
     feed.tick()
-    found.message(wanted("B"), "")  # between two ticks
+    found.message(wanted("B"), False, "")  # between two ticks
     stream = feed.stream()
     rows = {row["id"]: row for row in events(next(stream))[0][1]["cps"]}
     assert set(rows) == {"A"}
@@ -66,7 +66,7 @@ def test_the_removed_are_named_and_returned() -> None:
     found = fleet(wanted("A"))
     feed = feed_of(found)
     feed.tick()
-    found.message(wanted("A", deleted=True), "")
+    found.message(wanted("A", deleted=True), False, "")
     assert feed.tick() == ["A"]
     assert feed.snapshot()["cps"] == []
 
@@ -75,8 +75,8 @@ def test_deleted_and_created_again_within_a_second() -> None:
     found = fleet(wanted("A"))
     feed = feed_of(found)
     feed.tick()
-    found.message(wanted("A", deleted=True), "")
-    found.message(wanted("A", location="new"), "")
+    found.message(wanted("A", deleted=True), False, "")
+    found.message(wanted("A", location="new"), False, "")
     assert feed.tick() == []
     assert feed.snapshot()["cps"][0]["location"] == "new"
 
@@ -99,7 +99,7 @@ def test_a_reader_that_fell_behind_gets_a_snapshot() -> None:
     stream = feed.stream()
     next(stream)
     for number in range(feeds.KEPT_BATCHES + 5):
-        found.message(wanted("A", location=str(number)), "")
+        found.message(wanted("A", location=str(number)), False, "")
         feed.tick()
     ((name, snapshot),) = events(next(stream))
     assert name == "snapshot"
@@ -138,15 +138,15 @@ def test_a_fault_that_came_and_went_within_a_batch_is_shown() -> None:
     found = fleet(wanted("A"), judged("A"))
     feed = feed_of(found)
     feed.tick()
-    found.message(judged("A", "BROKEN_DOWN"), "")
-    found.message(judged("A"), "")
+    found.message(judged("A", "BROKEN_DOWN"), False, "")
+    found.message(judged("A"), False, "")
     feed.tick()
     assert feed.rows["A"]["state"] == "BROKEN_DOWN"
     feed.tick()
     assert feed.rows["A"]["state"] == "ACTIVATED"
-    found.message(judged("A", "BROKEN_DOWN"), "")
+    found.message(judged("A", "BROKEN_DOWN"), False, "")
     feed.tick()
-    found.message(judged("A"), "")  # seen as broken down already
+    found.message(judged("A"), False, "")  # seen as broken down already
     feed.tick()
     assert feed.rows["A"]["state"] == "ACTIVATED"
 

@@ -28,7 +28,7 @@ def fleet(*messages: m.Message | m.Cleared) -> Fleet:
     found = Fleet("mine")
     found.connected(NOW)
     for message in messages:
-        found.message(message, NOW)
+        found.message(message, False, NOW)
     return found
 
 
@@ -77,7 +77,7 @@ def test_what_the_manager_made_of_it() -> None:
         (m.ReconcileReport("main", "CP-7", True, 5), (True, None)),
         (m.ReconcileReport("main", "CP-7", False, 5, "disk full"), (False, "disk full")),
     ):
-        found.message(applied, NOW)
+        found.message(applied, False, NOW)
         row = found.row("CP-7")
         assert row is not None
         assert (row["applied"], row["apply_error"]) == expected
@@ -86,7 +86,7 @@ def test_what_the_manager_made_of_it() -> None:
 def test_only_what_changed_is_drained() -> None:
     found = fleet(wanted("A"), wanted("B"))
     assert found.drain().changed == {"A", "B"}
-    found.message(judged("B"), NOW)
+    found.message(judged("B"), False, NOW)
     assert found.drain().changed == {"B"}
     assert found.drain().changed == frozenset()
 
@@ -94,9 +94,9 @@ def test_only_what_changed_is_drained() -> None:
 def test_not_ready_before_the_registrys_list_is_known() -> None:
     found = fleet(REGISTRY)
     assert not found.ready
-    found.message(MINE._replace(boot="an older one"), NOW)
+    found.message(MINE._replace(boot="an older one"), False, NOW)
     assert not found.ready
-    found.message(MINE, NOW)
+    found.message(MINE, False, NOW)
     assert found.ready
 
 
@@ -104,25 +104,25 @@ def test_a_restarted_broker_never_empties_the_list() -> None:
     found = fleet(wanted("A"), wanted("B"), judged("A"), REGISTRY, MINE)
     found.disconnected(LATER)
     found.connected(LATER)
-    found.message(MINE, LATER)
+    found.message(MINE, False, LATER)
     assert found.ids() == ["A", "B"]  # the Registry is not back yet
-    found.message(wanted("B"), LATER)
-    found.message(REGISTRY, LATER)
+    found.message(wanted("B"), False, LATER)
+    found.message(REGISTRY, False, LATER)
     assert found.ids() == ["B"]  # its whole list has been told: A is no more
 
 
 def test_a_registry_that_comes_back_with_less() -> None:
     found = fleet(wanted("A"), wanted("B"), REGISTRY, MINE)
-    found.message(REGISTRY._replace(online=False), LATER)
-    found.message(wanted("A"), LATER)
-    found.message(REGISTRY, LATER)
+    found.message(REGISTRY._replace(online=False), False, LATER)
+    found.message(wanted("A"), False, LATER)
+    found.message(REGISTRY, False, LATER)
     assert found.ids() == ["A"]
 
 
 def test_presence_says_since_when() -> None:
     found = fleet(REGISTRY)
     assert found.services["registry"] == (True, NOW, "0.1.0")
-    found.message(REGISTRY, LATER)
+    found.message(REGISTRY, False, LATER)
     assert found.services["registry"][1] == NOW
     found.disconnected(LATER)
     assert found.services["registry"][:2] == (False, LATER)
@@ -139,7 +139,21 @@ def test_processes_are_seen_by_their_boot() -> None:
         (m.EngineStatus("A", False, "1"), "2"),  # the late will of the one before
         (m.EngineStatus("A", False, "2"), None),
     ):
-        found.message(status, NOW)
+        found.message(status, False, NOW)
         row = found.row("A")
         assert row is not None
         assert row["engine"] == engine
+
+
+def test_a_late_will_of_an_older_registry_says_nothing() -> None:
+    found = fleet(wanted("A"), REGISTRY, MINE, REGISTRY._replace(boot="next"))
+    found.message(REGISTRY._replace(online=False), False, LATER)
+    assert found.services["registry"].up
+    assert found.ids() == ["A"]
+
+
+def test_a_registry_that_is_away_left_its_list_with_the_broker() -> None:
+    found = fleet(wanted("A"))
+    found.message(REGISTRY._replace(online=False), True, LATER)
+    found.message(MINE, False, LATER)
+    assert found.ready

@@ -112,7 +112,7 @@ class Web:
         message = event.message
         self.messages += 1
         at = self._timestamp()
-        self.fleet.message(message, at)
+        self.fleet.message(message, event.retained, at)
         if isinstance(message, m.CpState):
             self.history.judged(message, int(time.time()), at)
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)) and message.online:

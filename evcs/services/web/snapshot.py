@@ -1,8 +1,8 @@
 """What the bus says, put together to one row a CP. Pure: messages and times come in.
 
 After a connection anew, all that is retained is told again. What was known before stays
-until the Registry has told its whole list (its birth comes last), so a restart of the
-broker never empties a page; then what it no longer names is dropped.
+until the Registry's whole list has come (core.retained_view), so a restart of the broker
+never empties a page; then what it no longer names is dropped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from evcs.core import desired
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
+from evcs.core.retained_view import RetainedView
 
 NOT_JUDGED = "not judged by Central yet"
 
@@ -46,13 +47,11 @@ class Fleet:
             name: Presence(False) for name in ("broker", "registry", "central")
         }
         self.ready = False
-        self._boot = boot
+        self._view = RetainedView(boot)
         self._desired: dict[str, m.DesiredCp] = {}
         self._judged: dict[str, m.CpState] = {}
         self._applied: dict[str, m.ReconcileReport] = {}
         self._boots: dict[tuple[str, type], str | None] = {}
-        self._told: set[str] = set()
-        self._echoed = False
         self._changed: set[str] = set()
         self._removed: set[str] = set()
         self._untold: set[str] = set()
@@ -60,18 +59,19 @@ class Fleet:
 
     def connected(self, now: str) -> None:
         """The bus is there: everything is about to be told again."""
-        self._told.clear()
-        self._echoed = False
+        self._view.connected()
         self._set_presence("broker", Presence(True, now))
 
     def disconnected(self, now: str) -> None:
         """Nothing is known of anyone any more; the rows stay as they were last seen."""
-        self._echoed = False
+        self._view.disconnected()
         for name in self.services:
             self._set_presence(name, Presence(False, now))
 
-    def message(self, message: m.Message | m.Cleared, now: str) -> None:
+    def message(self, message: m.Message | m.Cleared, retained: bool, now: str) -> None:
         """Take one message up."""
+        if not self._view.take(message, retained):
+            return
         if isinstance(message, m.CpState):
             self._on_judged(message)
         elif isinstance(message, m.DesiredCp):
@@ -80,7 +80,7 @@ class Fleet:
             self._applied[message.cp] = message
             self._touch(message.cp)
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)):
-            self._on_status(message)
+            self._set_boot((message.cp, type(message)), message.boot if message.online else None)
         elif isinstance(message, m.ServiceStatus):
             self._on_service(message, now)
         elif isinstance(message, m.Cleared):
@@ -152,21 +152,12 @@ class Fleet:
             self._drop(wanted.cp)
             return
         self._desired[wanted.cp] = wanted
-        self._told.add(wanted.cp)
         self._removed.discard(wanted.cp)
         self._touch(wanted.cp)
 
     def _drop(self, cp: str) -> None:
         if self._desired.pop(cp, None) is not None:
             self._removed.add(cp)
-        self._told.discard(cp)
-
-    def _on_status(self, status: m.EngineStatus | m.MonitorStatus) -> None:
-        """A process is there, or gone; the late will of an older one says nothing."""
-        key = (status.cp, type(status))
-        known = self._boots.get(key)
-        if status.online or known == status.boot:
-            self._set_boot(key, status.boot if status.online else None)
 
     def _set_boot(self, key: tuple[str, type], boot: str | None) -> None:
         if self._boots.get(key) != boot:
@@ -174,21 +165,11 @@ class Fleet:
             self._touch(key[0])
 
     def _on_service(self, status: m.ServiceStatus, now: str) -> None:
-        if status.service == "web":
-            self._echoed = self._echoed or (status.online and status.boot == self._boot)
-        else:
+        if status.service != "web":
             self._set_presence(status.service, Presence(status.online, now, status.version))
-        if status.service == "registry" and not status.online:
-            self._told.clear()
-        self._sweep()
-
-    def _sweep(self) -> None:
-        """Once all that is retained has come and the Registry is there, its list is complete.
-
-        Our own birth comes back after everything that the broker had kept.
-        """
-        if self._echoed and self.services["registry"].up:
-            for cp in set(self._desired) - self._told:
+        if self._view.listed:
+            for cp in self._view.unheard(m.DesiredCp):
+                self._view.forget(m.DesiredCp, cp)
                 self._drop(cp)
             self.ready = True
 
