@@ -17,6 +17,7 @@ from evcs.config import Home, Settings
 from evcs.core import messages as m
 from evcs.core import ports, topics
 from evcs.core.errors import Denied, Unreachable
+from evcs.core.retained_view import RetainedView
 
 ONE_TRY_S = 0.5
 POLL_S = 0.02
@@ -41,7 +42,9 @@ class BusProbe:
         self._bus = BusThread(account, self._events.put, wanted, decode=decode)
         #: Topics where the broker keeps what nobody is to have retained.
         self.strays: list[str] = []
-        self._central: bool | None = None
+        # It has no birth of its own, but knows which of Central's statuses is the present one.
+        self._view = RetainedView("")
+        #: That of Central, where it is there.
         self._boot: str | None = None
         self._patience_s = patience(settings)
 
@@ -70,9 +73,8 @@ class BusProbe:
         if event is None:
             return None
         found = event.message
-        if isinstance(found, m.ServiceStatus) and found.service == "central":
-            self._central = found.online
-            self._boot = found.boot if found.online else None
+        if isinstance(found, m.ServiceStatus):
+            self._on_service(found, event.retained)
         return found
 
     def receive(self, deadline: float) -> ports.Received | None:
@@ -95,7 +97,7 @@ class BusProbe:
         deadline = started + timeout_s
         while True:
             now = time.monotonic()
-            if needs_central and not self._central and now - started > SILENT_CENTRAL_S:
+            if needs_central and self._boot is None and now - started > SILENT_CENTRAL_S:
                 runs = supervisord_pid(self._home) is not None
                 hint = "see: evcs logs central" if runs else "start it: evcs up"
                 raise Unreachable("Central does not answer", hint)
@@ -132,6 +134,10 @@ class BusProbe:
             return take(message)
 
         return self.wait(step, timeout_s)
+
+    def _on_service(self, status: m.ServiceStatus, retained: bool) -> None:
+        if status.service == "central" and self._view.take(status, retained):
+            self._boot = status.boot if status.online else None
 
     def _next(self, deadline: float) -> Any:
         try:
