@@ -1,0 +1,131 @@
+"""The Registry over real files: what becomes of identities when changes are made or refused."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from evcs.adapters.broker_accounts import PasswordFile
+from evcs.adapters.registry_db import RegistryDb
+from evcs.adapters.secret_files import SecretFiles
+from evcs.adapters.spool import Spool, SpoolReader
+from evcs.config import Home
+from evcs.core import messages as m
+from evcs.core.errors import EvcsError
+from evcs.core.identities import SERVICES, of_cp
+from evcs.core.ports import Received
+from evcs.services.registry.accounts import SHUT_OUT_S
+from evcs.services.registry.changes import Ask
+from evcs.services.registry.service import Outside, Registry
+from tests.unit.fakes import FakeBus
+
+BIRTH = m.ServiceStatus("registry", True, "boot", "1")
+
+
+class Clock:
+    """Time that passes only where a test says so."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def timestamp(self) -> str:
+        return "2026-11-22T09:00:00.000Z"
+
+
+class Store(RegistryDb):
+    """One whose disk may be full."""
+
+    full = False
+
+    def commit(self, *args: Any, **kwargs: Any) -> None:
+        if self.full:
+            raise EvcsError("the Registry can't be written: no space left", "make room")
+        super().commit(*args, **kwargs)
+
+
+class Stage:
+    """A Registry, and all that it works on."""
+
+    def __init__(self, home: Home) -> None:
+        self.home, self.clock, self.bus = home, Clock(), FakeBus()
+        self.store, self.secrets = Store(home.registry_json), SecretFiles(home)
+        self.room: list[int] = []
+        outside = Outside(
+            self.bus, self.store, self.secrets,
+            PasswordFile(home, lambda: None, self.clock.monotonic),
+            Spool.open(home.spool("registry")), self.clock, self.room.append,
+        )  # fmt: skip
+        self.registry = Registry(outside, lambda _: None, "main", BIRTH)
+        self.registry.tick(self.clock.now)
+
+    def ask(self, verb: str, *args: Any) -> Any:
+        """Have one change made."""
+        answer: Future[Any] = Future()
+        self.registry.handle([Ask(verb, args, answer)])
+        return answer.result(0)
+
+    def let_in(self) -> set[str]:
+        """Whom the broker lets in."""
+        lines = self.home.passwords.read_text().splitlines()
+        return {line.partition(":")[0] for line in lines}
+
+    def audited(self) -> list[str]:
+        """What is told to the audit."""
+        spool = SpoolReader(self.home.spool("registry"))
+        return [entry.what for name in spool.waiting() for entry in spool.read(name)]
+
+
+@pytest.fixture
+def stage(home: Home) -> Stage:
+    return Stage(home)
+
+
+def test_a_cp_is_let_in_with_its_creation_and_out_with_its_revocation(stage: Stage) -> None:
+    assert stage.let_in() == set(SERVICES)
+    made = stage.ask("create", {"id": "CP-1"})
+    assert stage.bus.taken() == [made]
+    assert stage.let_in() == {*SERVICES, *of_cp("CP-1")}
+    stage.ask("revoke", "CP-1")
+    assert stage.let_in() == set(SERVICES)
+    stage.ask("rekey", "CP-1")
+    assert stage.let_in() == {*SERVICES, *of_cp("CP-1")}
+    assert stage.audited() == ["create", "revoke", "rekey"]
+
+
+def test_a_change_that_the_disk_refuses_leaves_no_secret_and_no_entry(stage: Stage) -> None:
+    stage.ask("create", {"id": "CP-1"})
+    before = [stage.secrets.read(who) for who in of_cp("CP-1")]
+    stage.store.full = True
+    for verb, given in (("create", {"id": "CP-2"}), ("rekey", "CP-1"), ("add_driver", {"id": "A"})):
+        with pytest.raises(EvcsError, match="can't be written"):
+            stage.ask(verb, given)
+    assert [stage.secrets.read(who) for who in of_cp("CP-1")] == before
+    assert (stage.secrets.names("cp"), stage.secrets.names("driver")) == (["CP-1"], [])
+    assert stage.let_in() == {*SERVICES, *of_cp("CP-1")}
+    assert stage.audited() == ["create"]
+
+
+def test_secrets_of_nobody_go_and_those_that_are_lost_come_back(home: Home) -> None:
+    SecretFiles(home).create("cp/CP-9/engine")
+    SecretFiles(home).create("driver/EVE")
+    stage = Stage(home)
+    assert stage.secrets.names("cp") == stage.secrets.names("driver") == []
+    password = stage.secrets.read("central")
+    home.secret("central").write_text("another")
+    stage.registry.tick(stage.clock.now)
+    assert stage.secrets.read("central") == password
+
+
+def test_who_floods_is_out_for_a_while(stage: Stage) -> None:
+    stage.ask("create", {"id": "CP-1"})
+    engine, monitor = of_cp("CP-1")
+    stage.registry.handle([Received(m.Flood(engine), False)])
+    assert stage.let_in() == {*SERVICES, monitor}
+    stage.clock.now += SHUT_OUT_S
+    stage.registry.tick(stage.clock.now)
+    assert stage.let_in() == {*SERVICES, engine, monitor}
+    assert stage.room == [0, 1], "and the broker has room for so many CPs"
