@@ -15,8 +15,10 @@ class CpRecord(NamedTuple):
 
     `desired` is None where a CP spoke before the Registry did, as after a power cut.
     `engine_lost_at`, `monitor_lost_at`: since when it has been away, None while it is there.
+    `unheld`: how often in a row the Engine was there, and did not hold the session under way.
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
-    was told that it is authorised. `unknown`: how many sessions this CP ended that no ledger knew.
+    was told that it is authorised. `told`: the command that was told last, as (id, boot of the
+    Engine, when). `unknown`: how many sessions this CP ended that no ledger knew.
     """
 
     cp: str
@@ -28,6 +30,8 @@ class CpRecord(NamedTuple):
     session: Session | None = None
     requested_at: float = 0.0
     accepted: bool = False
+    unheld: int = 0
+    told: tuple[str, str, float] = ("", "", 0.0)
     unknown: int = 0
 
     @property
@@ -40,6 +44,12 @@ class CpRecord(NamedTuple):
         """Whether the Engine is gone, or there and silent."""
         gone = self.engine is None or not self.engine.online
         return gone or (self.monitor is not None and self.monitor.engine == EngineHealth.SILENT)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the Engine says that it holds the session."""
+        session, engine = self.session, self.engine
+        return bool(session and engine and engine.session_id == session.session_id)
 
     @property
     def under_way(self) -> Session | None:

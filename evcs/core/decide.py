@@ -35,6 +35,8 @@ from evcs.core.supply import Refusal, SupplyPhase
 
 #: An Engine holds one supply: of more that nobody knows, an honest one tells only after a loss.
 MOST_UNKNOWN = 3
+#: A command is told again at each word of an Engine, but not more often than this.
+TELL_AGAIN_S = 1.0
 
 
 class At(NamedTuple):
@@ -168,7 +170,8 @@ class _Draft:
     def audit_ticket(self, session: s.Session) -> None:
         """A session is settled."""
         detail = f"{session.session_id} {session.energy_wh} Wh {session.cost_eur} EUR"
-        self.do(Audit("central", "ticket", session.cp, session.reason or "", detail))
+        share = None if session.energy_wh else f"driver/{session.driver}"
+        self.do(Audit("central", "ticket", session.cp, session.reason or "", detail, share))
 
     def accept(self, session: s.Session) -> None:
         """The CP takes the session, which is on disk since the request; so nothing waits for it."""
@@ -176,11 +179,11 @@ class _Draft:
         if not self.record.accepted:
             self.know(accepted=True)
             who = f"driver/{session.driver}"
-            self.do(Audit(who, "charge", session.cp, "authorised", session.session_id))
+            self.do(Audit(who, "charge", session.cp, "authorised", session.session_id, who))
 
     def drop(self) -> None:
         """The CP has no session any more."""
-        self.know(session=None, accepted=False)
+        self.know(session=None, accepted=False, unheld=0)
 
     def stop(self, reason: str) -> None:
         """The session, if there is one, shall end; told to its Engine now or when that is back."""
@@ -199,9 +202,15 @@ class _Draft:
         if session is None:
             return
         age_s = self.at.clock - self.record.requested_at
-        due = s.due(session, self.record.engine, age_s)
-        if due is not None:
-            self.do(Send(command(session, due)))
+        engine = self.record.engine
+        due = s.due(session, engine, age_s)
+        if due is None or engine is None:
+            return
+        cmd = command(session, due)
+        *last, told_at = self.record.told
+        if last != [cmd.id, engine.boot] or self.at.clock - told_at >= TELL_AGAIN_S:
+            self.know(told=(cmd.id, engine.boot, self.at.clock))
+            self.do(Send(cmd))
 
     def refuse(self, what: str, outcome: str, detail: str) -> None:
         """Something of the CP can't be."""
@@ -291,7 +300,18 @@ def _on_monitor_absent(draft: _Draft, _: MonitorAbsent) -> None:
 
 
 def _on_repeat(draft: _Draft, _: Repeat) -> None:
-    draft.tell_due(draft.record.session)
+    """Looks are counted, not seconds: while Central was held up an Engine may have spoken."""
+    record = draft.record
+    session = record.session
+    if session is not None and session.phase in (s.Phase.SUPPLYING, s.Phase.INTERRUPTED):
+        away = record.engine is None or not record.engine.online
+        unheld = 0 if away or record.holds else record.unheld + 1
+        if unheld != record.unheld:
+            draft.know(unheld=unheld)
+        if unheld >= s.UNHELD_LOOKS:
+            draft.stop("journal_lost")
+            return
+    draft.tell_due(session)
 
 
 # -- what an Engine tells of its supply -----------------------------------------------------
@@ -375,9 +395,8 @@ def _turn_down(draft: _Draft, session: s.Session, why: str) -> None:
     """The CP doesn't take the session: it never was one."""
     draft.do(Send(driver_event(session, "denied", {"code": "conflict", "reason": why})))
     draft.do(Remove(session))
-    draft.do(
-        Audit(f"driver/{session.driver}", "charge", session.cp, "denied", why, limited=True)
-    )  # fmt: skip
+    who = f"driver/{session.driver}"
+    draft.do(Audit(who, "charge", session.cp, "denied", why, who))
     draft.drop()
 
 
@@ -409,7 +428,7 @@ def _on_charge(draft: _Draft, event: Charge) -> None:
     draft.know(session=session, requested_at=draft.at.clock, accepted=False)
     draft.do(Save(session))
     who = f"driver/{asked.driver}"
-    draft.do(Audit(who, "charge", desired.id, "asked", session.session_id, limited=True))
+    draft.do(Audit(who, "charge", desired.id, "asked", session.session_id, who))
     draft.tell_due(session)
 
 
@@ -440,7 +459,7 @@ def _on_stop(draft: _Draft, event: StopCharge) -> None:
         return
     draft.stop("driver")
     who = f"driver/{asked.driver}"
-    draft.do(Audit(who, "stop", session.cp, "ok", session.session_id, limited=True))
+    draft.do(Audit(who, "stop", session.cp, "ok", session.session_id, who))
     body = {"session": s.to_json(session)}
     draft.do(Send(m.DriverEvent(asked.driver, "answer", asked.id, None, body)))
 

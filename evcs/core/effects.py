@@ -46,14 +46,17 @@ class SendNow(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """Have an entry written of what `who` did. `limited`: so many of each, the rest is counted."""
+    """Have an entry written of what `who` did.
+
+    `share`: of whose share it is; of more than that the number is told. None: it is always written.
+    """
 
     who: str
     what: str
     cp: str | None
     outcome: str
     detail: str = ""
-    limited: bool = False
+    share: str | None = None
 
 
 class Refuse(NamedTuple):
@@ -98,7 +101,7 @@ def denied(asked: DriverRequest, code: str, reason: str) -> list[Effect]:
     who = f"driver/{asked.driver}"
     return [
         Send(DriverEvent(asked.driver, "denied", asked.id, None, body)),
-        Audit(who, asked.verb[:40], asked.cp, "denied", reason, limited=True),
+        Audit(who, asked.verb[:40], asked.cp, "denied", reason, share=who),
     ]
 
 

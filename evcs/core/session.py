@@ -40,6 +40,8 @@ class Phase(StrEnum):
 START_WITHIN_S = 30.0
 RESUME_WITHIN_S = 30.0
 MONITOR_GONE_S = 10.0
+#: So often an Engine that is there is looked at and doesn't hold its session; then it ends.
+UNHELD_LOOKS = 6
 RECONNECT_GRACE_S = 15.0
 
 MAX_KEPT = 2**53
@@ -227,11 +229,9 @@ def _ended(session: Session, event: Ended) -> Session:
     return _settle(session, energy, event.reason, event.at)._replace(seq=event.seq)
 
 
-def _unknown(session: Session, event: Unknown) -> Session | None:
-    # Only a session that never started may be settled without its Engine's last word.
-    if session.seq or session.energy_wh:
-        return None
-    return _settle(session, 0, session.reason or "not_started", event.at)
+def _unknown(session: Session, event: Unknown) -> Session:
+    # An Engine that has not got it never will: its journal is lost, or it was never there.
+    return _settle(session, session.energy_wh, session.reason or "not_started", event.at)
 
 
 def _closed(session: Session, event: Closed) -> Session:

@@ -288,3 +288,21 @@ def test_operator_closes_what_never_comes_back(fleet: System) -> None:
     finally:
         fleet.ok("supervisorctl", "start", "CP-003:engine", "cp-manager")
     fleet.wait_for_state("CP-003", "ACTIVATED")
+
+
+def test_an_engine_that_lost_its_journal(fleet: System) -> None:
+    fleet.ok("evcs-cp", "create", "CP-009")
+    open_session = begin(fleet, "CP-009", "CARA")
+    (fleet.home / "data" / "journals" / "CP-009.jsonl").unlink()
+    pid = _kill(fleet, "CP-009:engine")
+    _another(fleet, "CP-009:engine", pid)
+    eventually(
+        "its session is interrupted",
+        lambda: session(fleet, open_session)["state"] == "interrupted",
+    )
+    fleet.ok("evcs-driver", "stop", "--driver", "CARA")
+    found = session(fleet, open_session)
+    assert (found["state"], found["reason"]) == ("settled", "driver")
+    assert found["energy_wh"] > 0
+    eventually("the CP is free", lambda: fleet.states().get("CP-009") == "ACTIVATED")
+    fleet.ok("evcs-cp", "delete", "CP-009", "--yes")

@@ -14,10 +14,11 @@ from evcs.adapters.ledger import Ledger
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.audit import AuditEntry
+from evcs.core.decide import TELL_AGAIN_S
 from evcs.core.ports import Connected, Received
 from evcs.services.central.requests import REPLY_WITHIN_S
 from evcs.services.central.retention import Retention
-from evcs.services.central.service import Central
+from evcs.services.central.service import REPEAT_EVERY_S, Central
 from tests.unit.fakes import FakeBus, FakeClock
 
 CP = "CP-1"
@@ -363,3 +364,61 @@ def test_an_event_that_the_table_does_not_know_is_counted(
     assert stage.central.fleet.open[session].phase == s.Phase.SUPPLYING
     counted = [one.args[1] for one in caplog.records if "unexpected" in one.msg]  # type: ignore[index]
     assert counted == [1, 2, 4]
+
+
+# -- an Engine that has lost its journal -----------------------------------------------------
+
+GONE = m.EngineStatus(CP, True, "e2")
+
+
+def look(stage: Stage, times: int) -> list[Any]:
+    """So many looks at what is due; what Central says."""
+    stage.bus.taken()
+    for _ in range(times):
+        stage.clock.now += REPEAT_EVERY_S
+        stage.central.tick(stage.clock.now)
+    return [one for one in stage.bus.taken() if isinstance(one, m.Command | m.DriverEvent)]
+
+
+def test_a_session_that_its_engine_has_lost_ends_with_what_was_read(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0))
+    assert _events(stage.hears(GONE)) == ["interrupted"]
+    assert look(stage, s.UNHELD_LOOKS - 1) == [], "its word may be under way"
+    (stop,) = look(stage, 1)
+    assert (stop.verb, stop.reason) == ("stop", "journal_lost")
+    said = stage.hears(m.Reply(CP, stop.id, False, "no_session"), GONE)
+    (ticket,) = [one for one in said if isinstance(one, m.DriverEvent)]
+    assert ticket.event == "ticket"
+    assert (ticket.body["energy_wh"], ticket.body["reason"]) == (1000, "journal_lost")
+    assert _ask(stage).verb == "start", "CP and driver are free"
+
+
+def test_its_driver_can_end_it_at_once(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0), GONE)
+    said = stage.hears(m.DriverRequest("ALICE", "stop", "r2"))
+    (stop,) = [one for one in said if isinstance(one, m.Command)]
+    said = stage.hears(m.Reply(CP, stop.id, False, "no_session"), GONE)
+    assert _events(said) == ["ticket"]
+
+
+def test_an_engine_that_holds_it_again_goes_on(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(GONE)
+    look(stage, s.UNHELD_LOOKS - 1)
+    stage.hears(m.EngineStatus(CP, True, "e3", "supplying", True, session))
+    assert look(stage, 2 * s.UNHELD_LOOKS) == []
+    stage.hears(m.EngineStatus(CP, False, "e3"))
+    assert look(stage, 2 * s.UNHELD_LOOKS) == [], "one that is away is waited for"
+
+
+def test_a_command_is_told_again_but_not_at_each_word(stage: Stage) -> None:
+    session = stage.begin()
+    status = m.EngineStatus(CP, True, "e1", "supplying", True, session)
+    stage.hears(status, m.DriverRequest("ALICE", "stop", "r2"))
+    assert not [one for one in stage.hears(*[status] * 50) if isinstance(one, m.Command)]
+    stage.clock.now += TELL_AGAIN_S
+    assert len([one for one in stage.hears(*[status] * 50) if isinstance(one, m.Command)]) == 1
+    said = stage.hears(status._replace(boot="e2", phase="waiting"))
+    assert [one.verb for one in said if isinstance(one, m.Command)] == ["stop"], "to a new process"

@@ -32,9 +32,9 @@ def rows(stage: Stage, who: str = WHO) -> list[tuple[str, str, str]]:
         return db.execute(query, (who,)).fetchall()
 
 
-def counted(stage: Stage) -> int:
+def counted(stage: Stage, who: str = WHO) -> int:
     """Entries that are written or told as left out."""
-    found = rows(stage)
+    found = rows(stage, who)
     told = [int(text.split()[1]) for *_, text in found if re.fullmatch(r"and \d+ more", text)]
     return len(found) - len(told) + sum(told)
 
@@ -95,3 +95,21 @@ def test_a_cp_whose_faults_come_and_go_is_a_few_entries(stage: Stage) -> None:
     with closing(sqlite3.connect(stage.path)) as db:
         (count,) = db.execute("SELECT COUNT(*) FROM audit WHERE what = 'fault'").fetchone()
     assert count == AT_ONCE
+
+
+def test_charges_of_nothing_are_few_entries_and_a_number(stage: Stage) -> None:
+    """Each is a session and a ticket, but the audit needn't tell of each three times more."""
+    for number in range(400):
+        said = stage.hears(m.DriverRequest("ALICE", "charge", str(number), CP, 2000))
+        (start,) = [one for one in said if isinstance(one, m.Command)]
+        assert start.session_id is not None
+        stage.hears(
+            m.Reply(CP, start.id, True),
+            m.SessionEvent(CP, "started", start.session_id, 1, 0),
+            m.SessionEvent(CP, "ended", start.session_id, 2, 0, "driver"),
+        )
+        stage.clock.now += 0.1
+    assert len(rows(stage)) + len(rows(stage, "central")) <= AT_ONCE + 2 * 40 * A_SECOND + 2
+    stage.clock.now += 60.0
+    stage.central.tick(stage.clock.now)
+    assert counted(stage) + counted(stage, "central") == 3 * 400

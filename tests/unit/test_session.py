@@ -76,12 +76,13 @@ def test_a_reading_out_of_order_is_passed_over() -> None:
         assert s.advance(supplying, late) == supplying
 
 
-def test_an_engine_that_never_had_the_session_settles_it_only_where_nothing_was_read() -> None:
+def test_an_engine_that_has_not_got_the_session_settles_it_at_what_was_read() -> None:
     unread = s.advance(NEW, s.Stop("stopped"))
     settled = s.advance(unread, s.Unknown(AT))
     assert (settled.phase, settled.energy_wh, settled.cost_eur) == (s.Phase.SETTLED, 0, "0.00")
     read = s.advance(s.advance(NEW, s.Metered(2, 10, 1)), s.Stop("stopped"))
-    assert s.advance(read, s.Unknown(AT)) == read
+    settled = s.advance(read, s.Unknown(AT))
+    assert (settled.phase, settled.energy_wh, settled.reason) == (s.Phase.SETTLED, 10, "stopped")
 
 
 def test_a_request_that_no_engine_took_is_settled_as_not_started() -> None:

@@ -130,8 +130,12 @@ class Outbox:
         crash_point("central.told")
 
     def _audit_effect(self, one: e.Audit) -> None:
-        write = self.entries.add if one.limited else self.audit
-        write(one.who, one.what, one.cp, one.outcome, one.detail)
+        now = self._clock.timestamp()
+        entry = AuditEntry(now, one.who, one.what, one.cp, one.outcome, one.detail)
+        if one.share is None:
+            self.audit_entry(entry)
+        else:
+            self.entries.of(one.share, entry)
 
     def _write(self) -> bool:
         parts = (self._sessions, self._refused, self._audit, self._noted, self._forgotten)
