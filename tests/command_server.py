@@ -97,7 +97,8 @@ def _serve(requests: socket.socket, mains: dict[str, Callable[[], object]]) -> C
         with contextlib.closing(socket.socket(fileno=answers)) as answer:
             answer.send(str(pid).encode())
             _, status = os.waitpid(pid, 0)
-            answer.send(str(os.waitstatus_to_exitcode(status)).encode())
+            with contextlib.suppress(BrokenPipeError):  # it was given up
+                answer.send(str(os.waitstatus_to_exitcode(status)).encode())
         os._exit(0)
     os.dup2(out, 1)
     os.dup2(err, 2)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -231,24 +232,31 @@ class System:
         """An identity's password."""
         return (self.home / "data" / "secrets" / identity).read_text()
 
-    def retained(self, filter_: str = "evcs/#") -> dict[str, Any]:
-        """Retained messages, topic -> payload; none where there is no broker."""
-        found: dict[str, Any] = {}
-        answered: list[int] = []
+    def _inspector(self, *filters: str) -> Client:
+        """Who subscribes to these once it is connected, over the broker's own socket."""
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5,
                         transport="unix")  # fmt: skip
         client.username_pw_set("inspector", self.secret("inspector"))
 
         def ask(*_: Any) -> None:
-            # At QoS 0 the broker has sent what it keeps before it answers the next question.
-            client.subscribe(filter_)
-            client.subscribe("evcs/none")
+            for one in filters:
+                client.subscribe(one)
+
+        client.on_connect = ask
+        return client
+
+    def retained(self, filter_: str = "evcs/#") -> dict[str, Any]:
+        """Retained messages, topic -> payload; none where there is no broker."""
+        found: dict[str, Any] = {}
+        answered: list[int] = []
+        # At QoS 0 the broker has sent what it keeps before it answers the next question.
+        client = self._inspector(filter_, "evcs/none")
 
         def take(_client: Client, _data: Any, message: MQTTMessage) -> None:
             if message.retain:
                 found[message.topic] = json.loads(message.payload)
 
-        client.on_connect, client.on_message = ask, take
+        client.on_message = take
         client.on_subscribe = lambda *args: answered.append(args[2])
         deadline = time.monotonic() + 10.0
         try:
@@ -263,20 +271,22 @@ class System:
 
     @contextlib.contextmanager
     def listening(self, filter_: str) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-        """Messages that come by while the block runs, as (topic, payload)."""
+        """Messages that come by while the block runs, as (topic, payload); what is kept, first."""
         found: list[tuple[str, dict[str, Any]]] = []
-        path = self.home / f"listen-{os.urandom(4).hex()}"
-        with path.open("w") as file:
-            process = subprocess.Popen(
-                ["mosquitto_sub", "--unix", Home(self.home).broker_socket, "-u", "inspector",
-                 "-P", self.secret("inspector"), "-t", filter_, "-v"],
-                stdout=file, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            eventually("subscribed", lambda: path.stat().st_size or filter_.endswith("meter"), 10)
+        subscribed = threading.Event()
+        client = self._inspector(filter_)
+
+        def take(_client: Client, _data: Any, message: MQTTMessage) -> None:
+            if message.payload:
+                found.append((message.topic, json.loads(message.payload)))
+
+        client.on_message = take
+        client.on_subscribe = lambda *_: subscribed.set()
+        client.connect(str(Home(self.home).broker_socket))
+        client.loop_start()
+        assert subscribed.wait(20), filter_
+        try:
             yield found
-            process.terminate()
-            process.wait(10)
-        for line in path.read_text().splitlines():
-            topic, _, payload = line.partition(" ")
-            if payload:
-                found.append((topic, json.loads(payload)))
+        finally:
+            client.disconnect()
+            client.loop_stop()

@@ -22,8 +22,8 @@ def fleet(new_system: Callable[..., System]) -> System:
     return system
 
 
-def _ways(home: Path) -> dict[str, bytes]:
-    good = render("CP-002").encode()
+def _ways(cp: str, home: Path) -> dict[str, bytes]:
+    good = render(cp).encode()
     lines = good.decode().splitlines(keepends=True)
 
     def swap(old: str, new: str) -> bytes:
@@ -43,11 +43,11 @@ def _ways(home: Path) -> dict[str, bytes]:
         "blank": b"\n\n",
         "garbage": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
         "no section header": b"command=true\n",
-        "half a header": b"[program:CP-002",
+        "half a header": f"[program:{cp}".encode(),
         "torn": good[: len(good) // 2],
         "doubled": good + good,
-        "group without programs": b"[group:CP-002]\n",
-        "unknown program": b"[group:CP-002]\nprograms=nobody\n",
+        "group without programs": f"[group:{cp}]\n".encode(),
+        "unknown program": f"[group:{cp}]\nprograms=nobody\n".encode(),
         "bad number": swap("startsecs=1", "startsecs=soon"),
         "bad size": swap("1MB", "lots"),
         "bad signal": good + b"stopsignal=NONE\n",
@@ -62,18 +62,23 @@ def _ways(home: Path) -> dict[str, bytes]:
 
 
 def test_broken_before_the_start(fleet: System) -> None:
-    ways = _ways(fleet.home)
+    """Each way at a CP of its own, all at one start."""
+    ways = list(_ways("", fleet.home))
     assert len(ways) == 27
-    path = fleet.home / "conf" / "supervisord.d" / "CP-002.conf"
-    for way, content in ways.items():
-        fleet.ok("evcs", "down")
-        path.write_bytes(content)
-        done = fleet.ok("evcs", "up", "--wait")
-        assert "set aside" in done.err, way
-        assert path.read_text() == render("CP-002"), way
-        assert set(fleet.states().values()) == {"ACTIVATED"}, way
+    folder = fleet.home / "conf" / "supervisord.d"
+    broken = {f"W-{number:02d}": way for number, way in enumerate(ways, 1)}
+    fleet.ok("evcs-cp", "create", "W-{01..27}")
+    fleet.ok("evcs", "down")
+    for cp, way in broken.items():
+        (folder / f"{cp}.conf").write_bytes(_ways(cp, fleet.home)[way])
+    said = fleet.ok("evcs", "up", "--wait").err
+    for cp, way in broken.items():
+        assert f"{cp}.conf" in said, way
+        assert (folder / f"{cp}.conf").read_text() == render(cp), way
+        assert len(list(folder.glob(f"{cp}.conf.broken*"))) == 1, way
+    assert set(fleet.states().values()) == {"ACTIVATED"}
     assert not (fleet.home / "foreign-ran").exists()
-    assert len(list(path.parent.glob("*.broken*"))) == 27
+    fleet.ok("evcs-cp", "delete", "W-*", "--yes")
     wait_until_consistent(fleet)
 
 

@@ -123,8 +123,12 @@ def test_monitor_killed_is_back_and_the_charge_goes_on(fleet: System) -> None:
     open_session = begin(fleet, "CP-003", "CARA")
     with fleet.listening("evcs/v1/central/cp/CP-003/state") as heard:
         _kill(fleet, "CP-003:monitor")
-        eventually("back", lambda: fleet.states()["CP-003"] == "SUPPLYING", 10)
-    assert "DISCONNECTED" in [payload["state"] for _, payload in heard]
+
+        def back() -> bool:
+            told = [state["state"] for _, state in heard]
+            return "DISCONNECTED" in told and told[-1] == "SUPPLYING"
+
+        eventually("back", back, 10)
     fleet.ok("evcs-driver", "stop", "--driver", "CARA")
     assert ticket(fleet, open_session)["reason"] == "driver"
 
