@@ -6,7 +6,7 @@ import click
 
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli.common import CommandContext, command, table
-from evcs.cli.sessions import since_time
+from evcs.cli.options import since_time
 from evcs.core.ids import check_id
 
 FIELDS = ("at", "who", "what", "cp", "outcome", "detail")

@@ -7,8 +7,7 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
-from evcs.cli import prepare, supervision
-from evcs.cli.doctor import rules
+from evcs.cli import bounds, prepare, supervision
 from evcs.config import Settings
 from evcs.core.errors import EvcsError
 
@@ -30,8 +29,8 @@ def check_room(settings: Settings, there: int, more: int) -> None:
 
 def check_memory(more: int) -> None:
     """Refuse so many CPs more where what is free doesn't hold them. Raises EvcsError."""
-    found = rules.memory(free_bytes(), more, running=True)
-    if found.level == rules.FAIL:
+    found = bounds.memory(free_bytes(), more, running=True)
+    if found.level == bounds.FAIL:
         raise EvcsError(f"memory for {more} CPs more: {found.text}", found.remedy)
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from functools import partial
 from typing import Any
 
 import click
 
-from evcs.adapters.ledger import LedgerReader
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import (
     audit,
     backups,
     cp_changes,
+    driver_accounts,
     sessions,
     settings,
     supervision,
@@ -30,14 +29,13 @@ from evcs.cli.common import CommandContext, command, group, table
 from evcs.cli.common import main as run_program
 from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import last_lines, show_logs
-from evcs.cli.operator import ask_operator
 from evcs.cli.options import Seconds
 from evcs.cli.terminal import style
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.charge_point import needs_a_hand
-from evcs.core.errors import Conflict, EvcsError, NotFound, TimedOut, Unreachable
-from evcs.core.ids import RESERVED, check_id
+from evcs.core.errors import EvcsError, TimedOut, Unreachable
+from evcs.core.ids import RESERVED
 from evcs.core.service_ports import Process
 
 SETTLED_WITHIN_S = 5.0
@@ -227,61 +225,6 @@ def open_page(ctx: CommandContext, browser: bool) -> None:
         web_client.lead_browser(ctx.settings.home, link)
 
 
-@program.group()
-def driver() -> None:
-    """Drivers: who may charge."""
-
-
-@command(driver, "add")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
-def driver_add(ctx: CommandContext, names: tuple[str, ...]) -> None:
-    """Add drivers, each with a secret of its own."""
-    checked = [check_id("driver", name) for name in names]
-    cp_changes.tell_done(ctx, cp_changes.each(checked, ctx.registry.add_driver), "added")
-
-
-@command(driver, "remove")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--forget", is_flag=True, help="Also put a pseudonym in the place of their names.")
-def driver_remove(ctx: CommandContext, names: tuple[str, ...], forget: bool) -> None:
-    """Remove drivers with their secrets; their tickets stay, with --forget without the name."""
-    checked = [check_id("driver", name) for name in names]
-    do = partial(_forget, ctx) if forget else ctx.registry.remove_driver
-    cp_changes.tell_done(
-        ctx, cp_changes.each(checked, do), "removed and forgotten" if forget else "removed"
-    )
-
-
-def _forget(ctx: CommandContext, name: str) -> None:
-    """Remove a driver, where that wasn't done before, and have Central forget the name."""
-    reader = LedgerReader(ctx.settings.home.ledger_db)
-    if any(
-        reader.sessions(driver=name, state=state, limit=1) for state in ("active", "interrupted")
-    ):
-        raise Conflict(
-            f"driver {name} has a session that is not settled", f"evcs-driver stop --driver {name}"
-        )
-    missing = None
-    try:
-        ctx.registry.remove_driver(name)
-    except NotFound as error:
-        missing = error
-    try:
-        ask_operator(ctx, "forget", driver=name)
-    except NotFound:
-        if missing is not None:
-            raise missing from None
-
-
-@command(driver, "list")
-def driver_list(ctx: CommandContext) -> None:
-    """List drivers."""
-    found = ctx.registry.drivers()
-    ctx.out.data(found, [one["id"] for one in found])
-    if not found:
-        ctx.out.say("no driver yet; add one: evcs driver add ALICE")
-
-
 @command(program, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def ctl(ctx: CommandContext, arguments: tuple[str, ...]) -> None:
@@ -298,6 +241,7 @@ def _web(ctx: CommandContext) -> str:
 audit.add_to(program)
 backups.add_to(program)
 doctor.add_to(program)
+driver_accounts.add_to(program)
 sessions.add_to(program)
 settings.add_to(program)
 tls.add_to(program)

@@ -46,7 +46,8 @@ def add_to(program: click.Group) -> None:
             if not ctx.out.json and not dry_run:
                 ctx.out.say(f"nothing to change: {changes.same} CPs are as the file says")
             return
-        _confirm(changes, yes)
+        if changes.remove and not yes:
+            confirm_deletion(len(changes.remove), "nothing was applied")
         if changes.create:
             kept = len(changes.edit) + changes.same
             capacity.check_room(ctx.settings, kept, len(changes.create))
@@ -55,12 +56,9 @@ def add_to(program: click.Group) -> None:
     @command(program)
     def export(ctx: CommandContext) -> None:
         """Print the fleet as a file that `apply` takes."""
-        cps = ctx.registry.cps()
-        kept = ("id", *FIELDS)
-        rows = [{key: cp[key] for key in kept} for cp in cps]
-        ctx.out.data(
-            {"cp": rows}, fleet_file.render(rows, ctx.settings.host).rstrip("\n").split("\n")
-        )
+        rows = [{key: cp[key] for key in ("id", *FIELDS)} for cp in ctx.registry.cps()]
+        text = fleet_file.render(rows, ctx.settings.host).rstrip("\n")
+        ctx.out.data({"cp": rows}, text.split("\n"))
 
 
 def _changes(ctx: CommandContext, path: str, prune: bool) -> Changes:
@@ -117,12 +115,6 @@ def _told(changes: Changes) -> dict[str, Any]:
         "create": changes.create, "edit": edit, "remove": changes.remove,
         "unchanged": changes.same,
     }  # fmt: skip
-
-
-def _confirm(changes: Changes, yes: bool) -> None:
-    if not changes.remove or yes:
-        return
-    confirm_deletion(len(changes.remove), "nothing was applied")
 
 
 def _apply(

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from evcs.cli.common import CommandContext
-from evcs.cli.sessions import since_time
+from evcs.cli.options import since_time
 from evcs.core.errors import NotFound
 
 LOOK_EVERY_S = 0.2

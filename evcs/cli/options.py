@@ -1,17 +1,19 @@
-"""Flags and arguments that several `evcs-cp` commands share."""
+"""Flags and arguments that several commands share, and what they may be."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from evcs.adapters import registry_db
 from evcs.config import load
-from evcs.core.errors import EvcsError
+from evcs.core.errors import BadValue, EvcsError
 
 
 class Seconds(click.FloatRange):
@@ -69,3 +71,25 @@ def fields(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = click.option(flag, **kwargs)(function)  # type: ignore[arg-type]
     return function
+
+
+_AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def since_time(text: str | None) -> str | None:
+    """A time as the ledger compares it; a date is its midnight, UTC; 10m is ten minutes ago."""
+    if text is None:
+        return None
+    ago = _AGO.fullmatch(text)
+    try:
+        if ago:
+            at = datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+        else:
+            at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise BadValue(
+            f"--since: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z, or 10m"
+        ) from None
+    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

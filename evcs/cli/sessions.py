@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli.common import CommandContext, command, kwh, table, with_call
 from evcs.cli.operator import ask_operator
+from evcs.cli.options import since_time
 from evcs.core import session_csv
-from evcs.core.errors import BadValue, NotFound
+from evcs.core.errors import NotFound
 from evcs.core.ids import is_word
 
 
@@ -42,15 +42,7 @@ def add_to(program: click.Group) -> None:
         if as_csv:
             sys.stdout.write(session_csv.render(found))
             return
-        rows = [
-            (
-                one["session_id"], one["cp"], one["driver"] or "", one["state"], one["started_at"],
-                kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
-            )
-            for one in found
-        ]  # fmt: skip
-        head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
-        ctx.out.data(found, table(head, rows) if found else None)
+        ctx.out.data(found, _table(found) if found else None)
         if not found:
             ctx.out.say("no session matches" if cp or driver or since else "no session yet")
 
@@ -66,23 +58,13 @@ def add_to(program: click.Group) -> None:
         ctx.out.data(session, text)
 
 
-_AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def since_time(text: str | None) -> str | None:
-    """A time as the ledger compares it; a date is its midnight, UTC; 10m is ten minutes ago."""
-    if text is None:
-        return None
-    ago = _AGO.fullmatch(text)
-    try:
-        if ago:
-            at = datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
-        else:
-            at = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise BadValue(
-            f"--since: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z, or 10m"
-        ) from None
-    at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+def _table(found: list[dict[str, Any]]) -> list[str]:
+    head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
+    rows = [
+        (
+            one["session_id"], one["cp"], one["driver"] or "", one["state"], one["started_at"],
+            kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
+        )
+        for one in found
+    ]  # fmt: skip
+    return table(head, rows)

@@ -86,33 +86,39 @@ def start(
         ports.check_ports(settings)
         fds = prepare.prepare(settings, say, room_for)
         stage("starting broker, services and CPs")
-        command = [
-            sys.executable, "-P", "-m", "evcs", "supervisord",
-            "-c", str(home.supervisord_conf), "-a", str(fds),
-        ]  # fmt: skip
-        if foreground:
-            os.chdir(home.path)
-            os.umask(prepare.UMASK)
-            os.execve(sys.executable, [*command, "-n"], prepare.environment(settings))
-        done = subprocess.run(
-            command,
-            cwd=home.path,
-            umask=prepare.UMASK,
-            env=prepare.environment(settings),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word why"]
-            raise EvcsError(f"supervisord did not start: {last[0]}", "see log/supervisord.log")
+        _launch(settings, fds, foreground)
         # It leaves the terminal before it writes its pid file, and answers once it has started
         # all of a fleet's processes.
         _wait_until(lambda: _answers(settings), "supervisord does not answer", ANSWER_WITHIN_S)
         return True
     finally:
         os.close(lock)
+
+
+def _launch(settings: Settings, descriptors: int, foreground: bool) -> None:
+    """Become supervisord, or start one that leaves the terminal. Raises EvcsError."""
+    home = settings.home
+    command = [
+        sys.executable, "-P", "-m", "evcs", "supervisord",
+        "-c", str(home.supervisord_conf), "-a", str(descriptors),
+    ]  # fmt: skip
+    if foreground:
+        os.chdir(home.path)
+        os.umask(prepare.UMASK)
+        os.execve(sys.executable, [*command, "-n"], prepare.environment(settings))
+    done = subprocess.run(
+        command,
+        cwd=home.path,
+        umask=prepare.UMASK,
+        env=prepare.environment(settings),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no word why"]
+        raise EvcsError(f"supervisord did not start: {last[0]}", "see log/supervisord.log")
 
 
 def _answers(settings: Settings) -> bool:

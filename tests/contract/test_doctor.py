@@ -20,7 +20,7 @@ from evcs.adapters import certificates
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.mqtt import Account
 from evcs.adapters.registry_db import RegistryDb
-from evcs.cli.doctor import rules
+from evcs.cli import bounds
 from evcs.config import Home
 from evcs.core import topics
 from evcs.core.desired import new_cp
@@ -163,19 +163,23 @@ def test_files_of_the_running_supervisord(fleet: System) -> None:
 
 def test_bounds_of_memory_disk_clock_and_user() -> None:
     mib = 2**20
-    assert rules.memory(10_000 * mib, 100, False).level == "ok"
-    assert rules.memory(2_000 * mib, 100, False).level == "warn"
-    assert rules.memory(1_000 * mib, 100, False).level == "fail"
-    assert rules.disk(1000 * mib, None).level == "ok"
-    assert rules.room({"port 1": (79, 100), "open files": (1, 100)}).level == "ok"
-    assert rules.room({"port 1": (80, 100), "open files": (1, 100)}).level == "warn"
-    assert rules.room({"port 1": (0, 100), "open files": (100, 100)}).level == "fail"
-    assert rules.disk(100 * mib, 5000).level == "warn"
-    assert rules.disk(49 * mib, 5000).level == "fail"
-    assert rules.disk(1000 * mib, 3).level == "fail"
-    assert rules.clock(2e9, 2e9 + 1).level == "ok"
-    assert rules.clock(0.0, 0.0).level == "fail"
-    assert [rules.owner(*uids).level for uids in ((7, 7), (0, 0), (0, 7))] == ["ok", "warn", "fail"]
+    assert bounds.memory(10_000 * mib, 100, False).level == "ok"
+    assert bounds.memory(2_000 * mib, 100, False).level == "warn"
+    assert bounds.memory(1_000 * mib, 100, False).level == "fail"
+    assert bounds.disk(1000 * mib, None).level == "ok"
+    assert bounds.room({"port 1": (79, 100), "open files": (1, 100)}).level == "ok"
+    assert bounds.room({"port 1": (80, 100), "open files": (1, 100)}).level == "warn"
+    assert bounds.room({"port 1": (0, 100), "open files": (100, 100)}).level == "fail"
+    assert bounds.disk(100 * mib, 5000).level == "warn"
+    assert bounds.disk(49 * mib, 5000).level == "fail"
+    assert bounds.disk(1000 * mib, 3).level == "fail"
+    assert bounds.clock(2e9, 2e9 + 1).level == "ok"
+    assert bounds.clock(0.0, 0.0).level == "fail"
+    assert [bounds.owner(*uids).level for uids in ((7, 7), (0, 0), (0, 7))] == [
+        "ok",
+        "warn",
+        "fail",
+    ]
 
 
 def test_a_clock_behind_its_data(stopped: System) -> None:
@@ -247,7 +251,7 @@ def test_a_journal_of_nobody(stopped: System) -> None:
 
 def test_more_cps_than_the_memory_carries(stopped: System) -> None:
     kib = int((Path("/proc/meminfo").read_text().split("MemTotal:")[1]).split()[0])
-    count = kib * 1024 // rules.CP_BYTES + 1
+    count = kib * 1024 // bounds.CP_BYTES + 1
     db = RegistryDb(stopped.home / "data" / "registry.json")
     db.commit(1, [new_cp({"id": f"CP-{n}"}) for n in range(count)])
     failed(stopped, "memory", "still needed")
@@ -321,7 +325,7 @@ def test_retained_messages_are_all_read_while_others_speak(fleet: System) -> Non
     speaker.start()
     try:
         told = look(fleet)[1]["retained messages"]["text"]
-        assert f"and {len(nobodys) - rules.SHOWN} more" in told
+        assert f"and {len(nobodys) - bounds.SHOWN} more" in told
     finally:
         done.set()
         speaker.join()

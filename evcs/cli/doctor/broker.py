@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from evcs.adapters import broker_connections, broker_listeners
-from evcs.cli.doctor import rules
+from evcs.cli import bounds
+from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.doctor.live import NOT_RUNNING
-from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 
 CHECK = "broker's room"
 
@@ -18,12 +18,12 @@ def room(ctx: DoctorContext) -> Finding:
         return Finding(CHECK, OK, NOT_RUNNING)
     try:
         taken = {"open files": broker_connections.files(pid)}
-        bounds = broker_listeners.bounds(ctx.home)
+        most = broker_listeners.bounds(ctx.home)
     except OSError as error:
         return Finding(CHECK, FAIL, f"can't be seen: {error}", "run evcs as the home's owner")
     there = broker_connections.count()
-    found = rules.room(
-        {**{f"port {port}": (there[port], most) for port, most in bounds.items()}, **taken}
+    found = bounds.room(
+        {**{f"port {port}": (there[port], limit) for port, limit in most.items()}, **taken}
     )
     if found.level == OK and not broker_connections.able(pid):
         text = f"{found.text}; what is beyond can't be ended by us"

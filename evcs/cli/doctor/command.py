@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import click
 
+from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.common import CommandContext, command, table, typed
 from evcs.cli.doctor import broker, home, live, machine
 from evcs.cli.doctor.context import DoctorContext
-from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.terminal import style
 from evcs.core.errors import EvcsError, NotFound
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from evcs.adapters import certificates, ledger_mark, ledger_schema
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.section_files import SectionFiles
+from evcs.cli import bounds
+from evcs.cli.bounds import FAIL, OK, WARN, Finding, some
 from evcs.cli.check import accounts
-from evcs.cli.doctor import rules
 from evcs.cli.doctor.context import DoctorContext
-from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding, some
 from evcs.cli.tls import make, wanted_names
 from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.identities import SERVICES, of_all, of_cp, of_driver
@@ -183,11 +183,11 @@ def certificate(ctx: DoctorContext) -> Finding:
         return f"renewed, until {renewed.ends_at:%Y-%m-%d}"
 
     now = datetime.now(UTC)
-    authority = rules.certificate("the CA's certificate", certificates.read(ctx.home.ca), now)
+    authority = bounds.certificate("the CA's certificate", certificates.read(ctx.home.ca), now)
     if authority.level != OK:
         remedy = "remove data/tls and data/secrets/tls; evcs tls init; hand out the new ca.crt"
         return authority._replace(remedy=remedy)
-    finding = rules.certificate("the server's certificate", found, now)
+    finding = bounds.certificate("the server's certificate", found, now)
     return finding if finding.level == OK else finding._replace(fix=fix)
 
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord, supervisord_pid
-from evcs.cli import cp_changes, supervision
+from evcs.cli import bounds, cp_changes, supervision
+from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.check import differences
-from evcs.cli.doctor import rules
 from evcs.cli.doctor.context import DoctorContext
-from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.operator import ask_operator
 from evcs.core import topics
 from evcs.core.errors import EvcsError, NotFound
@@ -66,7 +65,7 @@ def doubles(ctx: DoctorContext) -> Finding:
         return f"ended: {', '.join(ended)}"
 
     if strays:
-        told = rules.some(f"{who} (pid {pid})" for pid, who in strays.items())
+        told = bounds.some(f"{who} (pid {pid})" for pid, who in strays.items())
         text = f"run without supervisord's knowledge: {told}"
         return Finding("orphans and doubles", FAIL, text, "evcs doctor --fix ends them", fix)
     return Finding("orphans and doubles", OK, "none")
@@ -133,10 +132,10 @@ def retained(ctx: DoctorContext) -> Finding:
 
     def fix() -> str:
         cleared = [topic for topic in nobodys if _clear(ctx, topic)]
-        return f"taken away: {rules.some(cleared)}"
+        return f"taken away: {bounds.some(cleared)}"
 
     if nobodys:
-        text = f"of nobody: {rules.some(nobodys)}"
+        text = f"of nobody: {bounds.some(nobodys)}"
         remedy = "evcs doctor --fix takes them away"
         return Finding("retained messages", WARN, text, remedy, fix)
     return Finding("retained messages", OK, f"{len(ctx.retained)}, each of somebody")
@@ -189,7 +188,7 @@ def agreement(ctx: DoctorContext) -> Finding:
         return Finding("fleet", FAIL, error.message, error.hint)
     found = differences(ctx.home, cps, ctx.processes, ctx.settings.host)
     if found:
-        told = rules.some(f"{one['id']}: {one['difference']}" for one in found)
+        told = bounds.some(f"{one['id']}: {one['difference']}" for one in found)
         return Finding("fleet", FAIL, told, f"{found[0]['remedy']}; all: evcs status --check")
     return Finding("fleet", OK, f"{len(cps)} CPs as the Registry wants them")
 

@@ -14,10 +14,9 @@ from importlib import metadata
 from pathlib import Path
 
 from evcs import __version__
-from evcs.cli import capacity, prepare
-from evcs.cli.doctor import rules
+from evcs.cli import bounds, capacity, prepare
+from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
-from evcs.cli.doctor.rules import FAIL, OK, WARN, Finding
 from evcs.cli.ports import listener, listeners
 
 OLDEST_BROKER = (2, 0)
@@ -42,7 +41,7 @@ def programs(ctx: DoctorContext) -> Finding:
     if hit is None or (int(hit[1]), int(hit[2])) < OLDEST_BROKER:
         return Finding("versions", FAIL, text, "mosquitto 2.0 or newer is needed: run install.sh")
     if ctx.older:
-        text = f"{rules.some(sorted(ctx.older))} still run another version than {__version__}"
+        text = f"{bounds.some(sorted(ctx.older))} still run another version than {__version__}"
         return Finding("versions", WARN, text, "evcs restart")
     return Finding("versions", OK, text)
 
@@ -72,28 +71,28 @@ def open_files(ctx: DoctorContext) -> Finding:
         limit, _ = resource.prlimit(ctx.pid, resource.RLIMIT_NOFILE)
     else:
         _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return rules.open_files(limit, len(ctx.cps), prepare.capacity)
+    return bounds.open_files(limit, len(ctx.cps), prepare.capacity)
 
 
 def processes(ctx: DoctorContext) -> Finding:
     """The user's limit and the control group's."""
     soft, _ = resource.prlimit(ctx.pid or os.getpid(), resource.RLIMIT_NPROC)
     most = capacity.number(Path("/sys/fs/cgroup/pids.max"))
-    return rules.processes([soft] if most is None else [soft, most], len(ctx.cps))
+    return bounds.processes([soft] if most is None else [soft, most], len(ctx.cps))
 
 
 def memory(ctx: DoctorContext) -> Finding:
     """What is free now, against the CPs that don't run yet."""
     up = {process.group for process in ctx.processes if process.pid}
     waiting = sum(1 for cp in ctx.cps if cp not in up)
-    return rules.memory(capacity.free_bytes(), waiting, ctx.pid is not None)
+    return bounds.memory(capacity.free_bytes(), waiting, ctx.pid is not None)
 
 
 def disk(ctx: DoctorContext) -> Finding:
     """Room where the home lies."""
     found = os.statvfs(ctx.home.path)
     inodes = found.f_favail if found.f_files else None
-    return rules.disk(found.f_bavail * found.f_frsize, inodes)
+    return bounds.disk(found.f_bavail * found.f_frsize, inodes)
 
 
 def clock(ctx: DoctorContext) -> Finding:
@@ -102,12 +101,12 @@ def clock(ctx: DoctorContext) -> Finding:
     for path in (ctx.home.registry_json, ctx.home.ledger_db, ctx.home.passwords):
         with contextlib.suppress(OSError):
             newest = max(newest, path.stat().st_mtime)
-    return rules.clock(time.time(), newest)
+    return bounds.clock(time.time(), newest)
 
 
 def owner(ctx: DoctorContext) -> Finding:
     """Who runs this, and whose home it is."""
-    return rules.owner(os.geteuid(), ctx.home.path.stat().st_uid)
+    return bounds.owner(os.geteuid(), ctx.home.path.stat().st_uid)
 
 
 def writable(ctx: DoctorContext) -> Finding:

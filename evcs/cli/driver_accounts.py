@@ -1,0 +1,71 @@
+"""`evcs driver`: who may charge, added, removed, forgotten."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from evcs.adapters.ledger import LedgerReader
+from evcs.cli import cp_changes
+from evcs.cli.common import CommandContext, command
+from evcs.cli.operator import ask_operator
+from evcs.core.errors import Conflict, NotFound
+from evcs.core.ids import check_id
+
+
+def add_to(program: click.Group) -> None:
+    """Add `driver` to `evcs`."""
+
+    @program.group()
+    def driver() -> None:
+        """Drivers: who may charge."""
+
+    @command(driver, "add")
+    @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+    def driver_add(ctx: CommandContext, names: tuple[str, ...]) -> None:
+        """Add drivers, each with a secret of its own."""
+        checked = [check_id("driver", name) for name in names]
+        cp_changes.tell_done(ctx, cp_changes.each(checked, ctx.registry.add_driver), "added")
+
+    @command(driver, "remove")
+    @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+    @click.option(
+        "--forget", is_flag=True, help="Also put a pseudonym in the place of their names."
+    )
+    def driver_remove(ctx: CommandContext, names: tuple[str, ...], forget: bool) -> None:
+        """Remove drivers with their secrets; their tickets stay, with --forget without the name."""
+        checked = [check_id("driver", name) for name in names]
+        do = partial(_forget, ctx) if forget else ctx.registry.remove_driver
+        cp_changes.tell_done(
+            ctx, cp_changes.each(checked, do), "removed and forgotten" if forget else "removed"
+        )
+
+    @command(driver, "list")
+    def driver_list(ctx: CommandContext) -> None:
+        """List drivers."""
+        found = ctx.registry.drivers()
+        ctx.out.data(found, [one["id"] for one in found])
+        if not found:
+            ctx.out.say("no driver yet; add one: evcs driver add ALICE")
+
+
+def _forget(ctx: CommandContext, name: str) -> None:
+    """Remove a driver, where that wasn't done before, and have Central forget the name."""
+    reader = LedgerReader(ctx.settings.home.ledger_db)
+    if any(
+        reader.sessions(driver=name, state=state, limit=1) for state in ("active", "interrupted")
+    ):
+        raise Conflict(
+            f"driver {name} has a session that is not settled", f"evcs-driver stop --driver {name}"
+        )
+    missing = None
+    try:
+        ctx.registry.remove_driver(name)
+    except NotFound as error:
+        missing = error
+    try:
+        ask_operator(ctx, "forget", driver=name)
+    except NotFound:
+        if missing is not None:
+            raise missing from None
