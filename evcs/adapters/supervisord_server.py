@@ -134,7 +134,7 @@ class Options(ServerOptions):
         """A signal that comes before the child has its own handlers waits, or it would be lost."""
         held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            pid = super().fork()
+            pid = forked_start.fork()
         except OSError:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
             raise

@@ -119,7 +119,7 @@ def play(words: Sequence[str], settings: Settings | None = None) -> None:
             return
         _end_if_orphaned(settings)
         if role in _CP_PROCESSES and len(rest) == 1:
-            logger.info("version=%s starts", __version__)
+            log.NamedLog(who).info("version=%s starts", __version__)
             _CP_PROCESSES[role](settings, check_id("CP", rest[0]))
         elif role in _SERVICES and not rest:
             logger.info("version=%s starts", __version__)

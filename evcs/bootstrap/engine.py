@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from evcs.adapters import clock, engine_health, log
+from evcs.adapters import clock, engine_health
 from evcs.adapters.journal import Journal
+from evcs.adapters.log import NamedLog
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core.charger import EmulatedCharger
@@ -14,7 +15,7 @@ from evcs.services.engine import Engine, subscriptions, will
 def run_engine(settings: Settings, cp: str) -> None:
     """Be the Engine of that CP until told to stop."""
     _lock = parts.hold(settings, f"{cp}.engine")
-    loop, told = parts.loop(), log.of(f"{cp} engine")
+    loop, told = parts.loop(), NamedLog(f"{cp} engine")
 
     def make(put: Put) -> Parts[Engine]:
         boot, identity = parts.boot(), f"cp/{cp}/engine"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from evcs.adapters import clock, log
+from evcs.adapters import clock
 from evcs.adapters.engine_health import Probe
+from evcs.adapters.log import NamedLog
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.runtime.pool import CpRuntime, Parts, Pool, Put
@@ -13,7 +14,7 @@ from evcs.services.monitor import Monitor, Watch, will
 def run_monitor(settings: Settings, cp: str) -> None:
     """Be the Monitor of that CP until told to stop."""
     _lock = parts.hold(settings, f"{cp}.monitor")
-    loop, told = parts.loop(), log.of(f"{cp} monitor")
+    loop, told = parts.loop(), NamedLog(f"{cp} monitor")
 
     def make(put: Put) -> Parts[Monitor]:
         boot, identity = parts.boot(), f"cp/{cp}/monitor"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ os.environ["OF_THE_PARENT"] = "1"
 atexit.register(print, "the parent's end")
 print("the parent's line", end="|")
 for name in sys.argv[1:]:
-    pid = os.fork()
+    pid = forked_start.fork()
     if pid == 0:
         environment = {"SUPERVISOR_ENABLED": "1", "PATH": "/bin"}
         forked_start.become(PLAYS[name], ["engine", "CP-1"], environment)
@@ -144,7 +145,10 @@ def _as_started(pid: int, home: Home) -> dict[str, Any]:
     proc = Path(f"/proc/{pid}")
     status = dict(line.split(":\t", 1) for line in (proc / "status").read_text().splitlines())
     kept = ("Umask", "SigBlk", "SigIgn", "SigCgt", "Uid", "Gid", "Groups", "CapEff")
-    files = {int(one.name): str(one.readlink()) for one in (proc / "fd").iterdir()}
+    files = {}
+    for one in (proc / "fd").iterdir():
+        with suppress(FileNotFoundError):  # a connection that was just given up
+            files[int(one.name)] = str(one.readlink())
     return {
         **{name: status[name] for name in kept},
         "folder": str((proc / "cwd").readlink()),

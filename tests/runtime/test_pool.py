@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from evcs.adapters import log
+from evcs.adapters.log import NamedLog
 from evcs.core.errors import EvcsError
 from evcs.runtime.loop import Loop
 from evcs.runtime.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, CpRuntime, Parts, Pool, Put
@@ -66,7 +65,7 @@ class Stage:
             self.made[cp].append((bus, put))
             return Parts(role, bus, role.tick, lambda: self.closed.append(cp))
 
-        return CpRuntime(self.loop, make, log.of(f"{cp} engine"))
+        return CpRuntime(self.loop, make, NamedLog(f"{cp} engine"))
 
     def fail_at(self, cp: str, step: str) -> None:
         if self.fails.get(cp) == step:
@@ -91,16 +90,16 @@ def stage() -> Any:
 
 @pytest.mark.parametrize("step", ["make", "handle", "tick"])
 def test_one_that_fails_ends_alone_and_comes_back(
-    step: str, stage: Stage, caplog: pytest.LogCaptureFixture
+    step: str, stage: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stage.fails["CP-2"] = step
-    with caplog.at_level(logging.ERROR, "evcs"):
-        stage.start()
-        stage.cps["CP-2"].put("event")
-        stage.loop.turn(0.0)
+    stage.start()
+    stage.cps["CP-2"].put("event")
+    stage.loop.turn(0.0)
     assert stage.cps["CP-2"].failed
-    assert [getattr(one, "who", None) for one in caplog.records] == ["CP-2 engine"]
-    assert "no such thing" in caplog.text
+    told = capsys.readouterr().out
+    assert told.count(" ERROR CP-2 engine failed") == told.count(" ERROR ") == 1
+    assert "ValueError: no such thing" in told
     assert stage.pool.each(lambda role: role.cp) == {"CP-1": "CP-1", "CP-3": "CP-3"}
     stage.fails.clear()
     stage.go_on(2)
@@ -175,11 +174,10 @@ def test_a_process_whose_cps_have_all_failed_ends_and_is_begun_anew_by_superviso
     assert ended.value.code == 1
 
 
-def test_a_known_failure_is_one_line(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_known_failure_is_one_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     def make(_put: Put) -> Parts[Role]:
         raise EvcsError("the journal is of another format", "upgrade evcs")
 
-    CpRuntime(stage.loop, make, log.of("CP-9 engine")).start()
-    assert [one.getMessage() for one in caplog.records] == [
-        "the journal is of another format; upgrade evcs"
-    ]
+    CpRuntime(stage.loop, make, NamedLog("CP-9 engine")).start()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith(" ERROR CP-9 engine the journal is of another format; upgrade evcs")
