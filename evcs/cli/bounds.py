@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from evcs.adapters.certificates import RENEW_WITHIN, Certificate
+from evcs.core.messages import EngineStatus
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -20,6 +21,7 @@ FREE_INODES = 1000
 CLOCK_SLACK_S = 5.0
 OLDEST_SANE_CLOCK_S = 1_735_689_600  # 2025-01-01
 SHOWN = 3
+SESSIONS = "sessions"
 
 
 class Finding(NamedTuple):
@@ -54,6 +56,22 @@ def some(names: Iterable[str]) -> str:
     found = list(names)
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return ", ".join(found[:SHOWN]) + more
+
+
+def sessions(
+    rows: Sequence[Mapping[str, Any]], engines: Mapping[str, EngineStatus]
+) -> Finding:  # fmt: skip
+    """Open sessions (as in JSON) against what each CP's Engine says of itself."""
+    lost = [row for row in rows if _has_lost(engines.get(row["cp"]), row["session_id"])]
+    if lost:
+        told = some(f"{row['session_id']} ({row['cp']}, {row['driver']})" for row in lost)
+        text = f"wait for an Engine that is there and does not hold them: {told}"
+        return Finding(SESSIONS, WARN, text, f"evcs sessions close {lost[0]['session_id']}")
+    return Finding(SESSIONS, OK, f"{len(rows)} open for a while, each held or waited for")
+
+
+def _has_lost(engine: EngineStatus | None, session_id: str) -> bool:
+    return engine is not None and engine.online and engine.session_id != session_id
 
 
 def owner(euid: int, owner_uid: int) -> Finding:

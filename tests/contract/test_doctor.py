@@ -24,13 +24,14 @@ from evcs.cli import bounds
 from evcs.config import Home
 from evcs.core import topics
 from evcs.core.desired import new_cp
+from evcs.core.messages import EngineStatus
 from tests.system_under_test import ROOT, System, eventually
 
 ALWAYS = {
     "versions", "root", "home", "ports", "open files", "processes", "memory", "disk", "clock",
     "store", "ledger", "section files", "secrets", "identities", "system", "services",
     "orphans and doubles", "journals", "certificates", "bus", "retained messages", "fleet",
-    "broker's room",
+    "broker's room", "sessions",
 }  # fmt: skip
 
 
@@ -167,6 +168,12 @@ def test_bounds_of_memory_disk_clock_and_user() -> None:
     assert bounds.memory(2_000 * mib, 100, False).level == "warn"
     assert bounds.memory(1_000 * mib, 100, False).level == "fail"
     assert bounds.disk(1000 * mib, None).level == "ok"
+    row = {"session_id": "S", "cp": "CP-1", "driver": "ALICE"}
+    status = EngineStatus("CP-1", True, "b", "supplying", True, "S")
+    assert bounds.sessions([row], {"CP-1": status}).level == "ok"
+    assert bounds.sessions([row], {}).level == "ok"
+    assert bounds.sessions([row], {"CP-1": status._replace(online=False)}).level == "ok"
+    assert bounds.sessions([row], {"CP-1": status._replace(session_id=None)}).level == "warn"
     assert bounds.room({"port 1": (79, 100), "open files": (1, 100)}).level == "ok"
     assert bounds.room({"port 1": (80, 100), "open files": (1, 100)}).level == "warn"
     assert bounds.room({"port 1": (0, 100), "open files": (100, 100)}).level == "fail"
