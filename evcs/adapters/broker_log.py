@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections import deque
-from pathlib import Path
+from collections import Counter, OrderedDict, deque
+from functools import lru_cache
 from typing import NamedTuple
 
 from evcs.core.audit import AuditEntry
@@ -25,20 +25,31 @@ _REFUSED = re.compile(rb"(\d+): Client .+ disconnected, not authorised\.\n")
 
 
 class _Waiting(NamedTuple):
-    """A connection; no port where it isn't sure which ones of a host still wait."""
+    """A connection that was opened."""
 
     at_s: int
     host: bytes
-    port: bytes | None
+    port: bytes
 
 
 class BrokerLines:
-    """Takes the lines of a log in order, from the begin of its file."""
+    """Takes the lines of a log in order, from the begin of a file.
 
-    def __init__(self, log: Path) -> None:
-        self._waiting: deque[_Waiting] = deque()
-        # Who came before the file was begun may still wait; before the first file was nobody.
-        self._all_known_from_s = None if log.with_name(f"{log.name}.1").exists() else 0
+    `whole`: nothing was written before. A line costs the same however many wait: anybody can
+    have lines written.
+    """
+
+    def __init__(self, whole: bool) -> None:
+        #: Those not let in yet, by their number, the oldest first.
+        self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
+        self._hosts: Counter[bytes] = Counter()
+        self._next = 0
+        # Of those before this number it isn't sure any more which ones still wait. They are all
+        # of one host; the others' numbers are here.
+        self._sure_from = 0
+        self._numbers: dict[tuple[bytes, bytes], deque[int]] = {}
+        # Who came before the first line may still wait.
+        self._all_known_from_s = 0 if whole else None
 
     def parse_line(self, line: bytes) -> AuditEntry | None:
         """The refusal that a line tells, if it tells one."""
@@ -55,37 +66,58 @@ class BrokerLines:
         at_s = int(match[1])
         if self._all_known_from_s is None:
             self._all_known_from_s = at_s + OPEN_S
-        while self._waiting and self._waiting[0].at_s < at_s - OPEN_S:
-            self._waiting.popleft()
+        while self._waiting and self._oldest().at_s < at_s - OPEN_S:
+            self._drop(next(iter(self._waiting)))
         return at_s
 
+    def _oldest(self) -> _Waiting:
+        return self._waiting[next(iter(self._waiting))]
+
     def _add(self, one: _Waiting) -> None:
-        self._waiting.append(one)
+        self._waiting[self._next] = one
+        self._hosts[one.host] += 1
+        self._numbers.setdefault((one.host, one.port), deque()).append(self._next)
+        self._next += 1
         if len(self._waiting) > MAX_WAITING:
-            self._waiting.popleft()
+            self._drop(next(iter(self._waiting)))
             self._all_known_from_s = one.at_s + OPEN_S
 
     def _remove(self, host: bytes, port: bytes) -> None:
-        for wanted in (port, None):
-            for one in self._waiting:
-                if (one.host, one.port) == (host, wanted):
-                    self._waiting.remove(one)
-                    return
+        if numbers := self._numbers.get((host, port)):
+            self._drop(numbers[0])
+        elif self._waiting:
+            number = next(iter(self._waiting))
+            if number < self._sure_from and self._waiting[number].host == host:
+                self._drop(number)
+
+    def _drop(self, number: int) -> _Waiting:
+        one = self._waiting.pop(number)
+        self._hosts[one.host] -= 1
+        if not self._hosts[one.host]:
+            del self._hosts[one.host]
+        if number >= self._sure_from:  # of one address the oldest goes first
+            numbers = self._numbers[one.host, one.port]
+            numbers.popleft()
+            if not numbers:
+                del self._numbers[one.host, one.port]
+        return one
 
     def _who(self, at_s: int) -> str:
         """Whose it was; of several only the host is sure, where they share one."""
-        hosts = {one.host for one in self._waiting}
-        if at_s < (self._all_known_from_s or 0) or len(hosts) != 1:
+        if at_s < (self._all_known_from_s or 0) or len(self._hosts) != 1:
             return "unknown"
-        one = self._waiting.popleft()
-        if self._waiting:
-            self._waiting = deque(left._replace(port=None) for left in self._waiting)
-            one = one._replace(port=None)
+        number = next(iter(self._waiting))
+        sure = number >= self._sure_from and len(self._waiting) == 1
+        one = self._drop(number)
+        if not sure:
+            self._sure_from = self._next
+            self._numbers.clear()
         # A unix socket's address is its path, which all share.
         name = one.host.rpartition(b"/")[2]
-        told = name if one.port is None or name != one.host else b":".join((name, one.port))
+        told = b":".join((name, one.port)) if sure and name == one.host else name
         return told.decode("ascii", "replace")
 
 
+@lru_cache(maxsize=1)
 def _text(epoch_s: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(epoch_s))

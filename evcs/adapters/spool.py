@@ -15,7 +15,7 @@ from pathlib import Path
 
 from evcs.adapters.clock import timestamp
 from evcs.adapters.files import make_folder, sync_folder, write_atomic
-from evcs.core.audit import AuditEntry, from_json
+from evcs.core.audit import AuditEntry, from_json, more_refused
 
 TOLD, PREPARED = ".jsonl", ".prepared"
 #: So many files may wait; then refusals are counted only, for anybody can make them.
@@ -61,8 +61,7 @@ class Spool:
     def _more(self, at: str) -> list[AuditEntry]:
         if not self._left_out:
             return []
-        detail = f"{self._folder.name}: and {self._left_out} more"
-        return [AuditEntry(at, "various", "login", None, "refused", detail)]
+        return [more_refused(at, self._folder.name, self._left_out)]
 
     def prepare(self, entries: Iterable[AuditEntry], number: int) -> str:
         """Have it on disk before the commit of that number; its name. Raises OSError."""

@@ -27,7 +27,7 @@ def run_central(settings: Settings) -> None:
     ledger, clocks = Ledger(settings.home.ledger_db), clock.SystemClock()
     log = settings.home.log / "mosquitto.log"
     sources = auditor.Sources(
-        lambda cursor: LogTailer(log, BrokerLines(log).parse_line, cursor),
+        lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor),
         {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web")},
     )
     central = service.Central(bus, ledger, clocks, birth, sources)

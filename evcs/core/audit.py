@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from evcs.core import strict_json
@@ -22,6 +23,11 @@ class AuditEntry(NamedTuple):
     cp: str | None
     outcome: str
     detail: str
+
+
+#: Strangers, whose entries are told as a number: see `more`.
+VARIOUS = "various"
+_MORE = re.compile(r"(?:[a-z]+: )?and ([1-9][0-9]{0,17}) more")
 
 
 class Change(NamedTuple):
@@ -54,6 +60,19 @@ def edit_verb(before: DesiredCp, after: DesiredCp) -> str:
     if fields(before, after) == ["service"]:
         return "stop" if after.service == "out" else "resume"
     return "edit"
+
+
+def more_refused(at: str, door: str, count: int) -> AuditEntry:
+    """So many more refused logins at a door ("web"), none of which has an entry of its own."""
+    return AuditEntry(at, VARIOUS, "login", None, "refused", f"{door}: and {count} more")
+
+
+def refused_logins(entry: AuditEntry) -> int:
+    """How many refused logins the entry stands for."""
+    if (entry.what, entry.outcome) != ("login", "refused"):
+        return 0
+    told = _MORE.fullmatch(entry.detail) if entry.who == VARIOUS else None
+    return int(told[1]) if told else 1
 
 
 def names(entry: AuditEntry, driver: str) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request, response
 
 from evcs.core import strict_json
+from evcs.core.audit import VARIOUS
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, Unreachable
 from evcs.core.service_ports import AuditSpool
 
@@ -132,7 +133,7 @@ class Refusals:
         self._spool.tell(caller(), "login", "refused", asked)
         self._sleep(wait)
         if more := self._pause.turned_away():
-            self._spool.tell("various", "login", "refused", f"and {more} more")
+            self._spool.tell(VARIOUS, "login", "refused", f"and {more} more")
 
 
 def local_names() -> frozenset[str]:

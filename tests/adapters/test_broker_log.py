@@ -3,12 +3,18 @@ that a client has made up."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from evcs.adapters.broker_log import MAX_WAITING, OPEN_S, BrokerLines
-from evcs.adapters.log_tailer import LogTailer
+from evcs.adapters.log_tailer import MAX_LINES_A_LOOK, LogTailer
+from evcs.core.audit import AuditEntry
 
 AT_S = 1795350217
 OPENED = "1795350217: New connection from {} on port 1883.\n"
@@ -25,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def follow(path: Path, cursor: str = "") -> LogTailer:
-    return LogTailer(path, BrokerLines(path).parse_line, cursor)
+    return LogTailer(path, lambda whole: BrokerLines(whole).parse_line, cursor)
 
 
 def add(path: Path, *lines: str) -> None:
@@ -33,8 +39,34 @@ def add(path: Path, *lines: str) -> None:
         file.write("".join(lines))
 
 
+def read_all(log: LogTailer) -> list[AuditEntry]:
+    found = log.read()
+    while log.behind:
+        found += log.read()
+    return found
+
+
 def who(path: Path) -> list[str]:
-    return [one.who for one in follow(path).read()]
+    return [one.who for one in read_all(follow(path))]
+
+
+def steps(do: Callable[[], object]) -> int:
+    """How many steps (opcodes) of Python it takes."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        do()
+    finally:
+        sys.settrace(before)
+    return count
 
 
 def test_an_absent_log_is_an_empty_one(path: Path):
@@ -143,11 +175,71 @@ def test_rotation_loses_nothing_and_tells_nothing_twice(path: Path):
     assert follow(path, log.cursor).read() == []
 
 
-def test_a_place_that_is_no_more(path: Path):
+def test_a_line_costs_the_same_however_many_wait(path: Path):
+    few, many = BrokerLines(True), BrokerLines(True)
+    for port in range(MAX_WAITING):
+        many.parse_line(OPENED.format(f"127.0.0.1:{port}").encode())
+
+    def flood(lines: BrokerLines) -> None:
+        for port in range(20_000, 20_020):
+            lines.parse_line(OPENED.format(f"127.0.0.1:{port}").encode())
+            lines.parse_line(REFUSED.encode())
+            lines.parse_line(OPENED.format(f"127.0.0.1:{port}").encode())
+            lines.parse_line(LET_IN.format(f"127.0.0.1:{port}", "a").encode())
+
+    assert steps(lambda: flood(many)) < 2 * steps(lambda: flood(few))
+
+
+def test_a_look_reads_so_much_and_the_next_ones_the_rest(path: Path):
+    add(path, *[OPENED.format(A) + REFUSED] * 2 * MAX_LINES_A_LOOK)
+    log = follow(path)
+    assert len(log.read()) == MAX_LINES_A_LOOK / 2
+    assert log.behind
+    log = follow(path, log.cursor)
+    assert log.read() == [], "what was told goes by again"
+    assert log.behind
+    assert len(read_all(log)) == 1.5 * MAX_LINES_A_LOOK
+    assert log.read() == []
+    assert not log.behind
+
+
+@pytest.mark.parametrize("cursor", ["1 999999", "{} 999999", "{} 60 1", "{} 0 1"])
+def test_a_place_that_is_no_more_is_told(path: Path, cursor: str):
+    """The file was taken away, cut short, or its inode is another file's by now."""
     add(path, OPENED.format(A), REFUSED)
-    assert len(follow(path, "1 999999").read()) == 1
-    inode = path.stat().st_ino
-    assert len(follow(path, f"{inode} 999999").read()) == 1
+    lost, refused = follow(path, cursor.format(path.stat().st_ino)).read()
+    assert (lost.what, lost.outcome) == ("audit", "lines may be missing")
+    assert refused.who == "unknown"
+
+
+def rotate(path: Path) -> None:
+    for old, new in ((".1", ".2"), ("", ".1")):
+        if (name := Path(f"{path}{old}")).exists():
+            name.replace(f"{path}{new}")
+    add(path, OPENED.format(A), REFUSED)
+
+
+def test_two_rotations_lose_nothing_and_what_three_do_is_told(path: Path):
+    rotate(path)
+    log = follow(path)
+    assert len(log.read()) == 1
+    for rotations, told in ((2, ["refused"] * 2), (3, ["lines may be missing", *["refused"] * 3])):
+        cursor = log.cursor
+        for _ in range(rotations):
+            rotate(path)
+        for reader in (log, follow(path, cursor)):
+            assert [one.outcome for one in reader.read()] == told
+            assert reader.read() == []
+
+
+def test_a_log_that_is_cut_short_as_it_is_read(path: Path):
+    add(path, *[OPENED.format(A) + REFUSED] * 3)
+    log = follow(path)
+    assert len(log.read()) == 3
+    os.truncate(path, 0)
+    add(path, OPENED.format(B), REFUSED)
+    assert [one.what for one in log.read()] == ["audit", "login"]
+    assert log.read() == []
 
 
 def test_bytes_of_every_kind(path: Path):

@@ -10,11 +10,12 @@ import pytest
 
 from evcs.adapters.broker_log import BrokerLines
 from evcs.adapters.ledger import Ledger, LedgerReader
-from evcs.adapters.log_tailer import LogTailer
+from evcs.adapters.log_tailer import MAX_LINES_A_LOOK, LogTailer
 from evcs.adapters.spool import Spool, SpoolReader
+from evcs.core.audit import AuditEntry, refused_logins
 from evcs.core.errors import EvcsError
 from evcs.services.central.auditor import Auditor, Sources
-from evcs.services.central.entries import AT_ONCE
+from evcs.services.central.entries import A_SECOND, AT_ONCE
 from evcs.services.central.outbox import Outbox
 from tests.unit.fakes import FakeBus, FakeClock
 
@@ -52,7 +53,7 @@ class Central:
         log = folder / "mosquitto.log"
         self.entries = self.outbox.entries
         self.auditor = Auditor(self.outbox, self.ledger.noted(), Sources(
-            lambda cursor: LogTailer(log, BrokerLines(log).parse_line, cursor),
+            lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor),
             {"web": reader(folder / "web")},
         ), self.clock)  # fmt: skip
 
@@ -71,6 +72,12 @@ def details(folder: Path) -> list[str]:
     return [one["detail"] for one in told(folder)]
 
 
+def refused(folder: Path) -> int:
+    """How many refused logins all entries stand for."""
+    rows = LedgerReader(folder / "ledger.db").audit(limit=100_000)
+    return sum(refused_logins(AuditEntry(**one)) for one in rows)
+
+
 @pytest.fixture
 def tell(tmp_path: Path) -> Callable[[str], None]:
     spool = Spool.open(tmp_path / "web")
@@ -85,10 +92,43 @@ def test_a_flood_at_the_broker(tmp_path: Path) -> None:
     central.clock.now += 60.0
     central.look()
     found = told(tmp_path)
-    assert [one["detail"] for one in found if one["detail"] != "broker"] == ["and 100 more"]
+    assert [one["detail"] for one in found if one["detail"] != "broker"] == ["broker: and 100 more"]
     assert len(found) == AT_ONCE + 1
     Central(tmp_path).look()
     assert told(tmp_path) == found, "nothing is told twice"
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_kill_loses_no_number(tmp_path: Path, looks: int) -> None:
+    count = 3 * MAX_LINES_A_LOOK
+    (tmp_path / "mosquitto.log").write_text(REFUSED * count)
+    central = Central(tmp_path)
+    for _ in range(looks):
+        central.look()
+    central = Central(tmp_path)
+    central.look()
+    while central.auditor.behind:
+        central.look()
+    central.clock.now += 60.0
+    central.look()
+    assert refused(tmp_path) == count
+
+
+def test_wrong_tokens_are_few_entries_and_a_number(tmp_path: Path) -> None:
+    """Each waits for its answer, and tells how many were turned away meanwhile."""
+    central, spool = Central(tmp_path), Spool.open(tmp_path / "web")
+    for number in range(150):
+        spool.tell(f"127.0.0.1:{number}", "login", "refused", "a token for POST /api/v1/cps")
+        spool.tell("various", "login", "refused", "and 7 more")
+        central.clock.now += 0.1
+        central.look()
+    assert len(told(tmp_path)) <= AT_ONCE + 15 * A_SECOND
+    central.clock.now += 60.0
+    central.look()
+    assert refused(tmp_path) == 150 * 8
+    spool.tell("127.0.0.1:7", "login", "ok", "a link")
+    central.look()
+    assert details(tmp_path)[-1] == "web: a link"
 
 
 def test_once_each_and_cut(tmp_path: Path, tell: Callable[[str], None]) -> None:
@@ -170,6 +210,21 @@ def test_while_the_ledger_can_t_be_written_it_waits(
     central.look()
     assert details(tmp_path) == ["web: a", "web: b", "web: c"]
     assert list((tmp_path / "web").iterdir()) == []
+
+
+def test_while_the_ledger_can_t_be_written_refusals_wait_in_the_log(tmp_path: Path) -> None:
+    (tmp_path / "mosquitto.log").write_text(REFUSED * 3 * MAX_LINES_A_LOOK)
+    Full.full = True
+    central = Central(tmp_path, Full)
+    for _ in range(5):
+        central.look()
+    assert not central.auditor.behind, "nothing is due before the ledger can be written"
+    Full.full = False
+    for _ in range(5):
+        central.look()
+    central.clock.now += 60.0
+    central.look()
+    assert refused(tmp_path) == 3 * MAX_LINES_A_LOOK
 
 
 def test_a_file_that_no_writer_of_ours_has_made(

@@ -13,8 +13,11 @@ from evcs.core import charge_point as states
 from evcs.core.messages import NOTHING, CpState
 from evcs.core.ports import Clock
 from evcs.services.central.outbox import Outbox
+from evcs.services.central.strangers import Strangers
 
-BROKER_LOG = "broker_log"
+#: What is noted in the ledger, beside the names of each spool's files.
+BROKER_LOG, LEFT_OUT = "broker_log", "refused_logins"
+BROKER = "broker"
 
 _log = logging.getLogger("evcs")
 
@@ -24,6 +27,9 @@ class Log(Protocol):
 
     @property
     def cursor(self) -> str: ...
+
+    @property
+    def behind(self) -> bool: ...
 
     def read(self) -> list[audit.AuditEntry]: ...
 
@@ -64,6 +70,8 @@ class Auditor:
         self._audited: dict[str, str] = {}
         self._faults: dict[str, str] = {}
         self._broker = sources.broker(noted.get(BROKER_LOG, "")) if sources.broker else None
+        self._noted_left_out = noted.get(LEFT_OUT, "{}")
+        self._strangers = Strangers(outbox.audit_entry, self._noted_left_out, clock)
         self._spools = sources.spools
         self._taken = {name: _names(noted.get(f"spool/{name}", "[]")) for name in self._spools}
         for name, spool in self._spools.items():
@@ -85,8 +93,17 @@ class Auditor:
                 self._outbox.entries.of(f"cp/{cp}", entry)
                 self._audited[cp] = fault
         self._faults.clear()
+        if self._outbox.failing:
+            return
+        self._strangers.look()
+        self._note_left_out()
         self._read_broker()
         self.take_up()
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to be read, at the next look."""
+        return self._broker is not None and self._broker.behind and not self._outbox.failing
 
     def expect(self) -> None:
         """The Registry has told of a change: it has audited it before."""
@@ -110,19 +127,26 @@ class Auditor:
         if not fresh:
             return
         for one in fresh:
-            self._read(spool, one)
+            self._read(name, spool, one)
         self._taken[name] = waiting
         self._outbox.note(f"spool/{name}", json.dumps(waiting))
+        self._note_left_out()
         self._outbox.after_commit(partial(self._cut, spool, waiting))
 
-    def _read(self, spool: Spool, name: str) -> None:
+    def _read(self, name: str, spool: Spool, file: str) -> None:
         try:
-            found = spool.read(name)
+            found = spool.read(file)
         except ValueError as error:
-            _log.error("for the audit, but not to be read: %s: %s", spool.quarantine(name), error)
+            _log.error("for the audit, but not to be read: %s: %s", spool.quarantine(file), error)
             return
         for one in found:
-            self._outbox.audit_entry(one)
+            self._add(name, one)
+
+    def _add(self, door: str, entry: audit.AuditEntry) -> None:
+        if audit.refused_logins(entry):
+            self._strangers.refused(door, entry)
+        else:
+            self._outbox.audit_entry(entry)
 
     def _cut(self, spool: Spool, names: Sequence[str]) -> None:
         try:
@@ -131,14 +155,20 @@ class Auditor:
             _log.error("what is audited can't be cut from its spool: %s", error)
 
     def _read_broker(self) -> None:
-        """Anybody can be refused as often as he likes: of a flood a few and a number."""
         if self._broker is None:
             return
         found = self._broker.read()
         for one in found:
-            self._outbox.entries.of(BROKER_LOG, one)
+            self._add(BROKER, one)
         if found:
             self._outbox.note(BROKER_LOG, self._broker.cursor)
+            self._note_left_out()
+
+    def _note_left_out(self) -> None:
+        noted = self._strangers.noted
+        if noted != self._noted_left_out:
+            self._outbox.note(LEFT_OUT, noted)
+            self._noted_left_out = noted
 
 
 def _names(noted: str) -> list[str]:

@@ -22,6 +22,8 @@ from evcs.services.central.requests import Requests
 from evcs.services.central.state_publisher import StatePublisher
 
 TICK_S = 0.5
+#: While the broker's log has more than one look reads.
+BEHIND_S = 0.1
 REPEAT_EVERY_S = 5.0
 
 _log = logging.getLogger("evcs")
@@ -95,7 +97,9 @@ class Central:
         self._finish()
         if self._view.whole:
             self._states.publish_summary(self._bus, now)
-        return 0.0 if self._requests.waiting else TICK_S
+        if self._requests.waiting:
+            return 0.0
+        return TICK_S if not self._auditor.behind else BEHIND_S
 
     def _now(self) -> d.At:
         return d.At(self._clock.monotonic(), self._clock.timestamp(), self._connected_at)
