@@ -12,7 +12,11 @@ APART = frozenset({
 TOGETHER = ("tests/install/",)
 #: What takes longest, the longest first; all else follows.
 FIRST = (
-    "tests/install/", "tests/contract/test_commands.py", "tests/contract/test_doctor.py",
+    "tests/install/", "tests/faults/test_sessions.py", "tests/faults/test_crash_points.py",
+    "tests/docs/test_commands.py", "tests/security/test_tls.py", "tests/contract/test_doctor.py",
+    "tests/security/test_revoke_crashes.py", "tests/security/test_audit.py",
+    "tests/contract/test_openapi.py", "tests/bench/test_quick.py", "tests/web/test_clicks.py",
+    "tests/web/test_login_auth.py", "tests/system/test_demo.py", "tests/system/test_backup.py",
 )  # fmt: skip
 
 

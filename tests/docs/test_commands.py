@@ -33,6 +33,7 @@ NOT_RUN = {
 }
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.name)
 def test_page(page: Path, new_system: Callable[..., System], tmp_path: Path):
     system = new_system()
