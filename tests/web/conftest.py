@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.web.stage import Stage, wait_for
 
@@ -18,6 +18,7 @@ SESSION: dict[str, Any] = {
     "session_id": "s1", "driver": "ALICE", "energy_wh": 1_240, "power_w": 21_000,
     "cost_eur": "0.37",
 }  # fmt: skip
+expect.set_options(timeout=20_000)  # as the pages have, on a busy machine
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
