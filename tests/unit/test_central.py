@@ -14,7 +14,7 @@ from evcs.adapters.ledger import Ledger
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.audit import AuditEntry
-from evcs.core.decide import TELL_AGAIN_S
+from evcs.core.decisions.draft import TELL_AGAIN_S
 from evcs.core.ports import Connected, Received
 from evcs.services.central.requests import REPLY_WITHIN_S
 from evcs.services.central.retention import Retention

@@ -7,11 +7,12 @@ from typing import Any, get_args
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcs.core import decide as d
 from evcs.core import effects as e
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.cp_record import CpRecord
+from evcs.core.decisions import events as d
+from evcs.core.decisions.decide import HANDLERS, decide
 
 CP, AT = "CP-1", d.At(100.0, "2026-11-22T09:00:00.000Z", 50.0)
 ASKED = m.DriverRequest("ALICE", "charge", "r1", CP, 2000)
@@ -57,7 +58,7 @@ EVENTS = st.one_of(
 
 
 def test_each_event_has_who_decides() -> None:
-    assert set(get_args(d.Event)) == d.HANDLERS.keys()
+    assert set(get_args(d.Event)) == HANDLERS.keys()
 
 
 @given(RECORDS, EVENTS, st.none() | SESSIONS)
@@ -65,9 +66,9 @@ def test_a_decision_follows_from_what_is_given_alone(
     record: CpRecord, event: Any, found: s.Session | None
 ) -> None:
     before = tuple(record)
-    first = d.decide(record, event, AT, found)
+    first = decide(record, event, AT, found)
     assert tuple(record) == before
-    assert d.decide(record, event, AT, found) == first
+    assert decide(record, event, AT, found) == first
     for effect in first.effects:
         assert type(effect) in get_args(e.Effect)
 
@@ -75,7 +76,7 @@ def test_a_decision_follows_from_what_is_given_alone(
 @given(RECORDS, EVENTS)
 def test_a_session_goes_nowhere_without_being_written(record: CpRecord, event: Any) -> None:
     """Whatever becomes of a CP's session is saved, or removed, by the same decision."""
-    after = d.decide(record, event, AT)
+    after = decide(record, event, AT)
     saved = {
         one.session.session_id
         for one in after.effects

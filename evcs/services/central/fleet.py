@@ -1,14 +1,15 @@
-"""Every CP as Central knows it, and the open sessions: each event is put to core.decide."""
+"""Every CP as Central knows it, and the open sessions: each event is put to core.decisions."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
 
-from evcs.core import decide as d
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.cp_record import CpRecord
+from evcs.core.decisions import events as d
+from evcs.core.decisions.decide import decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.ports import Ledger
 from evcs.services.central.outbox import Outbox
@@ -36,7 +37,7 @@ class Fleet:
     def apply(self, cp: str, event: d.Event, at: d.At) -> None:
         """Decide on an event of a CP; what has to be done goes to the outbox."""
         before = self.records.get(cp) or _unseen(cp, at.clock)
-        decision = d.decide(before, event, at, self._named(before, event))
+        decision = decide(before, event, at, self._named(before, event))
         if decision.record is not before:
             self.records[cp] = decision.record
             self.dirty.add(cp)

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from evcs.core import decide as d
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord, judge
+from evcs.core.decisions import events as d
 from evcs.core.effects import denied
 from evcs.core.ids import FORGOTTEN
 from evcs.core.ports import Ledger
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
 
 
 class Requests:
-    """Answers each request with one event; a change of a CP goes through `core.decide`."""
+    """Answers each request with one event; a change of a CP goes through core.decisions."""
 
     def __init__(
         self, fleet: Fleet, ledger: Ledger, outbox: Outbox, take_up_spools: Callable[[], None]

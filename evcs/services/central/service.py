@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from evcs.core import decide as d
 from evcs.core import messages as m
 from evcs.core import session as s
+from evcs.core.decisions import events as d
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
 from evcs.core.retained_view import RetainedView
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources

@@ -12,7 +12,7 @@ from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core import topics
 from evcs.core.cp_record import CpRecord, changed, state_of
-from evcs.core.decide import At
+from evcs.core.decisions.events import At
 from evcs.core.effects import driver_event
 from evcs.core.ports import Bus
 from evcs.services.central.auditor import Auditor

@@ -1,0 +1,123 @@
+"""A decision in the making: the CP's record as it becomes, and what is to be done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evcs.core import session as s
+from evcs.core.cp_record import CpRecord
+from evcs.core.decisions.events import At
+from evcs.core.effects import (
+    Audit,
+    Effect,
+    Refuse,
+    Save,
+    SaveFigures,
+    Send,
+    SendNow,
+    Unexpected,
+    command,
+    driver_event,
+)
+
+#: A command is told again at each word of an Engine, but not more often than this.
+TELL_AGAIN_S = 1.0
+
+
+class Draft:
+    """A decision in the making."""
+
+    __slots__ = ("at", "effects", "found", "record")
+
+    def __init__(self, record: CpRecord, at: At, found: s.Session | None) -> None:
+        self.record, self.at, self.found = record, at, found
+        self.effects: list[Effect] = []
+
+    def do(self, effect: Effect) -> None:
+        """One more thing to be done."""
+        self.effects.append(effect)
+
+    def know(self, **fields: Any) -> None:
+        """Something of the CP is otherwise now."""
+        self.record = self.record._replace(**fields)
+
+    def advance(self, session: s.Session, event: s.Event) -> s.Session:
+        """Put an event to the session's table; have saved and told what comes of it."""
+        if not s.is_expected(session, event):
+            self.do(Unexpected(self.record.cp, session.phase, type(event).__name__))
+        after = s.advance(session, event)
+        if after == session:
+            return after
+        mine = self.record.session is session
+        if mine:
+            self.know(session=after)
+        if (after.phase, after.state) == (session.phase, session.state):
+            self.do(SaveFigures(after))
+            return after
+        self.do(Save(after))
+        if after.phase != session.phase:
+            began = (session.phase, after.phase) == (s.Phase.REQUESTED, s.Phase.SUPPLYING)
+            if began and not self.record.accepted:
+                self.accept(after)  # its word was lost, or we were away
+            self._tell_phase(after)
+            if mine and after.phase == s.Phase.SETTLED:
+                self.drop()
+        return after
+
+    def _tell_phase(self, session: s.Session) -> None:
+        if session.phase == s.Phase.SUPPLYING:
+            self.do(Send(driver_event(session, "started")))
+        elif session.phase == s.Phase.INTERRUPTED:
+            self.do(Send(driver_event(session, "interrupted")))
+        elif session.phase == s.Phase.SETTLED:
+            self.do(Send(driver_event(session, "ticket")))
+            self.audit_ticket(session)
+
+    def audit_ticket(self, session: s.Session) -> None:
+        """A session is settled."""
+        detail = f"{session.session_id} {session.energy_wh} Wh {session.cost_eur} EUR"
+        share = None if session.energy_wh else f"driver/{session.driver}"
+        self.do(Audit("central", "ticket", session.cp, session.reason or "", detail, share))
+
+    def accept(self, session: s.Session) -> None:
+        """The CP takes the session, which is on disk since the request; so nothing waits for it."""
+        self.do(SendNow(driver_event(session, "authorised")))
+        if not self.record.accepted:
+            self.know(accepted=True)
+            who = f"driver/{session.driver}"
+            self.do(Audit(who, "charge", session.cp, "authorised", session.session_id, who))
+
+    def drop(self) -> None:
+        """The CP has no session any more."""
+        self.know(session=None, accepted=False, unheld=0)
+
+    def stop(self, reason: str) -> None:
+        """The session, if there is one, shall end; told to its Engine now or when that is back."""
+        session = self.record.session
+        if session is not None:
+            self.tell_due(self.advance(session, s.Stop(reason)))
+
+    def lost(self) -> None:
+        """The Engine of the session, if there is one, is gone or silent."""
+        session = self.record.session
+        if session is not None:
+            self.advance(session, s.Lost())
+
+    def tell_due(self, session: s.Session | None) -> None:
+        """Tell a session's Engine what it has to do now, if there is anything."""
+        if session is None:
+            return
+        age_s = self.at.clock - self.record.requested_at
+        engine = self.record.engine
+        due = s.due(session, engine, age_s)
+        if due is None or engine is None:
+            return
+        cmd = command(session, due)
+        *last, told_at = self.record.told
+        if last != [cmd.id, engine.boot] or self.at.clock - told_at >= TELL_AGAIN_S:
+            self.know(told=(cmd.id, engine.boot, self.at.clock))
+            self.do(Send(cmd))
+
+    def refuse(self, what: str, outcome: str, detail: str) -> None:
+        """Something of the CP can't be."""
+        self.do(Refuse(self.record.cp, what, outcome, detail))

@@ -1,0 +1,71 @@
+"""What is put to Central's decisions beside messages, and the time that goes with it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from evcs.core import messages as m
+from evcs.core import session as s
+
+
+class At(NamedTuple):
+    """Now: monotonic seconds, RFC 3339 UTC; and when Central's present connection began."""
+
+    clock: float
+    wall: str
+    connected_at: float
+
+
+class Charge(NamedTuple):
+    """A driver asks for a charge. `id` is for the session; `driver_cp`: where he charges now."""
+
+    asked: m.DriverRequest
+    id: str
+    driver_cp: str | None
+
+
+class ChargeAgain(NamedTuple):
+    """The request of the session under way comes again, from who was not answered."""
+
+
+class StopCharge(NamedTuple):
+    """The driver of the session ends it."""
+
+    asked: m.DriverRequest
+
+
+class Close(NamedTuple):
+    """The operator closes a session, at the last metered Wh."""
+
+    session: s.Session
+
+
+class Delete(NamedTuple):
+    """The Registry has no such CP any more."""
+
+
+class EngineUnheard(NamedTuple):
+    """Nothing is kept of the Engine, or was told since Central's connection."""
+
+
+class MonitorUnheard(NamedTuple):
+    """Nothing is kept of the Monitor, or was told since Central's connection."""
+
+
+class MonitorAbsent(NamedTuple):
+    """Time has passed, and the Monitor is not there."""
+
+
+class Repeat(NamedTuple):
+    """Time has passed: what is due is told again."""
+
+
+class Unwritten(NamedTuple):
+    """The request could not be written: as if it had not been made."""
+
+
+Event = (
+    m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent | m.Reply
+    | Charge | ChargeAgain | StopCharge | Close | Delete
+    | EngineUnheard | MonitorUnheard | MonitorAbsent | Repeat | Unwritten
+)  # fmt: skip

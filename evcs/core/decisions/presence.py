@@ -1,0 +1,105 @@
+"""Decisions about what is wanted of a CP and who is there: Registry, Engine, Monitor, absence."""
+
+from __future__ import annotations
+
+from evcs.core import messages as m
+from evcs.core import session as s
+from evcs.core.decisions.draft import Draft
+from evcs.core.decisions.events import Delete, EngineUnheard, MonitorAbsent, MonitorUnheard, Repeat
+from evcs.core.effects import Send, command, stop_unknown
+from evcs.core.health import EngineHealth
+from evcs.core.supply import SupplyPhase
+
+
+def on_desired(draft: Draft, desired: m.DesiredCp) -> None:
+    draft.know(desired=desired)
+    if desired.deleted:
+        draft.stop("deleted")
+    elif desired.revoked:
+        draft.stop("revoked")
+    elif desired.service == "out":
+        draft.stop("out_of_order")
+
+
+def on_delete(draft: Draft, _: Delete) -> None:
+    session = draft.record.session
+    if session is not None:
+        draft.advance(session, s.Closed("deleted", draft.at.wall))
+    draft.know(desired=None)
+
+
+def on_engine(draft: Draft, status: m.EngineStatus) -> None:
+    lost_at = draft.record.engine_lost_at
+    since = None if status.online else (lost_at or draft.at.clock)
+    draft.know(engine=status, engine_lost_at=since)
+    if status.online:
+        _reconcile(draft, status, lost_at)
+    else:
+        draft.lost()
+
+
+def _reconcile(draft: Draft, status: m.EngineStatus, lost_at: float | None) -> None:
+    """At each word of an Engine: compare what it holds with the ledger."""
+    session = draft.record.session
+    if status.session_id and (session is None or session.session_id != status.session_id):
+        _on_foreign(draft, status.session_id)
+    if session is None:
+        return
+    if status.phase == SupplyPhase.WAITING and lost_at is not None:
+        away = s.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
+        if away > s.RESUME_WITHIN_S:
+            session = draft.advance(session, s.Stop("power_loss"))
+    if session.phase == s.Phase.SUPPLYING and status.session_id != session.session_id:
+        session = draft.advance(session, s.Lost())
+    draft.tell_due(session)
+
+
+def _on_foreign(draft: Draft, session_id: str) -> None:
+    """The Engine holds what is not open here: settled already, or never known."""
+    found = draft.found
+    if found is None:
+        draft.refuse("session", "unknown", session_id)
+        draft.do(Send(stop_unknown(draft.record.cp, session_id)))
+    elif found.phase == s.Phase.SETTLED:
+        draft.do(Send(command(found, s.Due("settled"))))
+
+
+def on_engine_unheard(draft: Draft, _: EngineUnheard) -> None:
+    draft.know(engine=None, engine_lost_at=draft.at.clock)
+    draft.lost()
+
+
+def on_monitor(draft: Draft, status: m.MonitorStatus) -> None:
+    since = None if status.online else (draft.record.monitor_lost_at or draft.at.clock)
+    draft.know(monitor=status, monitor_lost_at=since)
+    if status.online and status.engine == EngineHealth.KO:
+        draft.stop("fault")
+    elif status.online and status.engine == EngineHealth.SILENT:
+        draft.lost()
+
+
+def on_monitor_unheard(draft: Draft, _: MonitorUnheard) -> None:
+    draft.know(monitor=None, monitor_lost_at=draft.at.clock)
+
+
+def on_monitor_absent(draft: Draft, _: MonitorAbsent) -> None:
+    session, lost_at = draft.record.session, draft.record.monitor_lost_at
+    if session is None or session.phase == s.Phase.ENDING or lost_at is None:
+        return
+    if s.absent_for(lost_at, draft.at.connected_at, draft.at.clock) > s.MONITOR_GONE_S:
+        draft.stop("monitor_gone")
+
+
+def on_repeat(draft: Draft, _: Repeat) -> None:
+    """Looks are counted, not seconds: while Central was held up an Engine may have spoken."""
+    record = draft.record
+    session = record.session
+    if session is not None and session.phase in (s.Phase.SUPPLYING, s.Phase.INTERRUPTED):
+        away = record.engine is None or not record.engine.online
+        unheld = 0 if away or record.holds else record.unheld + 1
+        if unheld != record.unheld:
+            draft.know(unheld=unheld)
+        if unheld >= s.UNHELD_LOOKS:
+            draft.stop("journal_lost")
+            return
+    draft.tell_due(session)

@@ -1,0 +1,84 @@
+"""Decisions about what drivers and the operator ask: charge, stop, close."""
+
+from __future__ import annotations
+
+from evcs.core import authorization, units
+from evcs.core import messages as m
+from evcs.core import session as s
+from evcs.core.cp_record import CpRecord, judge
+from evcs.core.decisions.draft import Draft
+from evcs.core.decisions.events import Charge, ChargeAgain, Close, StopCharge, Unwritten
+from evcs.core.effects import Audit, Save, Send, denied, driver_event
+
+
+def on_charge(draft: Draft, event: Charge) -> None:
+    asked, desired = event.asked, draft.record.desired
+    energy = asked.energy_wh if asked.energy_wh is not None else units.DEFAULT_ENERGY_WH
+    if not 1 <= energy <= units.MAX_ENERGY_WH:
+        denial = f"energy must be 1 to {units.MAX_ENERGY_WH} Wh"
+        draft.effects += denied(asked, "bad_value", denial)
+        return
+    refusal = _authorize(draft.record, event.driver_cp)
+    if refusal is not None or desired is None:
+        refusal = refusal or authorization.Denial("not_found", "unknown CP")
+        draft.effects += denied(asked, refusal.code, refusal.reason)
+        return
+    session = s.Session(
+        event.id,
+        desired.id,
+        asked.driver,
+        desired.price_eur_kwh,
+        energy,
+        desired.max_power_w,
+        draft.at.wall,
+        request_id=asked.id,
+    )
+    draft.know(session=session, requested_at=draft.at.clock, accepted=False)
+    draft.do(Save(session))
+    who = f"driver/{asked.driver}"
+    draft.do(Audit(who, "charge", desired.id, "asked", session.session_id, who))
+    draft.tell_due(session)
+
+
+def _authorize(record: CpRecord, driver_cp: str | None) -> authorization.Denial | None:
+    state, reason = judge(record, record.desired) if record.desired else ("", "")
+    here = record.session
+    return authorization.authorize(
+        authorization.Situation(
+            record.desired, state, reason, here.session_id if here else None, driver_cp
+        )
+    )
+
+
+def on_charge_again(draft: Draft, _: ChargeAgain) -> None:
+    """A request that is sent again, to a Central that was away, makes no second session."""
+    session = draft.record.session
+    if session is None:
+        return
+    if session.phase == s.Phase.REQUESTED:
+        draft.tell_due(session)
+    else:
+        draft.accept(session)
+
+
+def on_stop(draft: Draft, event: StopCharge) -> None:
+    session, asked = draft.record.session, event.asked
+    if session is None:
+        return
+    draft.stop("driver")
+    who = f"driver/{asked.driver}"
+    draft.do(Audit(who, "stop", session.cp, "ok", session.session_id, who))
+    body = {"session": s.to_json(session)}
+    draft.do(Send(m.DriverEvent(asked.driver, "answer", asked.id, None, body)))
+
+
+def on_close(draft: Draft, event: Close) -> None:
+    draft.tell_due(draft.advance(event.session, s.Closed("closed", draft.at.wall)))
+
+
+def on_unwritten(draft: Draft, _: Unwritten) -> None:
+    session = draft.record.session
+    if session is not None and session.phase == s.Phase.REQUESTED:
+        reason = "the ledger can't be written now; try again later"
+        draft.do(Send(driver_event(session, "denied", {"code": "failed", "reason": reason})))
+        draft.drop()

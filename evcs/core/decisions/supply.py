@@ -1,0 +1,105 @@
+"""Decisions about what an Engine tells of its supply: readings, begin and end, replies."""
+
+from __future__ import annotations
+
+from evcs.core import messages as m
+from evcs.core import session as s
+from evcs.core import units
+from evcs.core.decisions.draft import Draft
+from evcs.core.effects import (
+    Audit,
+    Progress,
+    Remove,
+    Save,
+    Send,
+    command,
+    driver_event,
+    settle_unknown,
+)
+from evcs.core.supply import Refusal
+
+#: An Engine holds one supply: of more that nobody knows, an honest one tells only after a loss.
+MOST_UNKNOWN = 3
+
+
+def on_meter(draft: Draft, meter: m.Meter) -> None:
+    session = draft.record.session
+    if session is None or session.session_id != meter.session_id or not _can_be(session, meter):
+        text = f"{meter.session_id} seq {meter.seq} {meter.energy_wh} Wh {meter.power_w} W"
+        draft.refuse("meter", "refused", text)
+        return
+    if session.phase == s.Phase.INTERRUPTED and draft.record.engine_away:
+        return
+    draft.advance(session, s.Metered(meter.seq, meter.energy_wh, meter.power_w))
+    draft.do(Progress(session.session_id))
+
+
+def _can_be(session: s.Session, meter: m.Meter) -> bool:
+    return (
+        meter.seq > session.seq
+        and session.energy_wh <= meter.energy_wh <= session.requested_wh
+        and 0 <= meter.power_w <= units.MAX_POWER_W
+    )
+
+
+def on_session(draft: Draft, told: m.SessionEvent) -> None:
+    """A supply began or ended, perhaps told again."""
+    mine = draft.record.session
+    session = mine if mine and mine.session_id == told.session_id else draft.found
+    if session is None and told.event == "ended":
+        if draft.record.desired is None:
+            return  # not heard of yet: the Engine tells it again
+        session = _settle_unknown(draft, told, draft.record.desired)
+    if session is None or session.cp != told.cp or told.energy_wh < 0 or told.seq < 0:
+        detail = f"{told.session_id} {told.event} {told.energy_wh} Wh"
+        draft.refuse("session", "refused", detail)
+        if session is None and told.event == "ended":
+            draft.do(Send(settle_unknown(told.cp, told.session_id)))
+    elif told.event == "started":
+        if session.phase in (s.Phase.REQUESTED, s.Phase.INTERRUPTED):
+            draft.advance(session, s.Started(told.seq, told.energy_wh))
+    elif told.event == "ended":
+        event = s.Ended(told.seq, told.energy_wh, told.reason or "ended", draft.at.wall)
+        after = draft.advance(session, event)
+        draft.do(Send(command(after, s.Due("settled"))))
+
+
+def _settle_unknown(
+    draft: Draft, told: m.SessionEvent, desired: m.DesiredCp
+) -> s.Session | None:  # fmt: skip
+    """The ticket, without a driver, of Wh delivered in a session that the ledger lost.
+
+    None where it can't be one, or the CP has told of too many.
+    """
+    event = s.Ended(told.seq, told.energy_wh, s.UNKNOWN, draft.at.wall)
+    session = s.unknown(told.session_id, desired, event)
+    if session is None or draft.record.unknown >= MOST_UNKNOWN:
+        return None
+    draft.know(unknown=draft.record.unknown + 1)
+    draft.do(Save(session))
+    draft.audit_ticket(session)
+    return session
+
+
+def on_reply(draft: Draft, reply: m.Reply) -> None:
+    """An Engine's answer to a session's command."""
+    session_id, _, verb = reply.id.partition(".")
+    session = draft.record.session
+    if session is None or session.session_id != session_id:
+        return
+    if verb == "start" and session.phase == s.Phase.REQUESTED:
+        if reply.ok:
+            draft.accept(session)
+        else:
+            _turn_down(draft, session, f"the CP refused: {reply.error or 'no reason given'}")
+    elif verb == "stop" and reply.error == Refusal.NO_SESSION:
+        draft.advance(session, s.Unknown(draft.at.wall))
+
+
+def _turn_down(draft: Draft, session: s.Session, why: str) -> None:
+    """The CP doesn't take the session: it never was one."""
+    draft.do(Send(driver_event(session, "denied", {"code": "conflict", "reason": why})))
+    draft.do(Remove(session))
+    who = f"driver/{session.driver}"
+    draft.do(Audit(who, "charge", session.cp, "denied", why, who))
+    draft.drop()
