@@ -23,6 +23,8 @@ from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 from evcs.core.service_ports import Process, Reload
 
 TIMEOUT_S = 20.0
+#: For who only looks: it answers between the starts of processes, each some ms.
+LOOK_TIMEOUT_S = 5.0
 POLL_S = 0.02
 UNKNOWN_METHOD, SHUTDOWN_STATE, ALREADY_ADDED, BAD_NAME, NOT_RUNNING = 1, 6, 90, 10, 70
 
@@ -35,6 +37,9 @@ class _Connection(http.client.HTTPConnection):
         self._path, self._timeout_s = path, timeout_s
 
     def connect(self) -> None:
+        pid = _told_pid(Path(self._path))
+        if pid is not None and processes.is_stopped(pid):
+            raise TimeoutError  # it would not answer within any time
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self._timeout_s)
         self.sock.connect(self._path)
@@ -77,8 +82,17 @@ def silent(pid: int) -> Unreachable:
             f"supervisord (pid {pid}) is stopped by a signal", f"let it go on: kill -CONT {pid}"
         )
     return Unreachable(
-        f"supervisord (pid {pid}) runs and does not answer", f"kill -9 {pid} ends all of it"
+        f"supervisord (pid {pid}) runs and does not answer",
+        f"kill -9 {pid} ends all of it; then: evcs up",
     )
+
+
+def _told_pid(socket_path: Path) -> int | None:
+    """The pid in the file beside the socket, whoever that is now."""
+    try:
+        return int(socket_path.with_name("supervisord.pid").read_text())
+    except (OSError, ValueError):
+        return None
 
 
 class Ending(Unreachable):
@@ -120,10 +134,10 @@ class Supervisord:
             raise Unreachable("supervisord is not running here", "start it: evcs up") from None
 
     def _silent(self) -> Unreachable:
-        try:
-            return silent(int(self._path.with_name("supervisord.pid").read_text()))
-        except (OSError, ValueError):
+        pid = _told_pid(self._path)
+        if pid is None:
             return Unreachable("supervisord does not answer", "see: evcs doctor")
+        return silent(pid)
 
     def pid(self) -> int:
         """supervisord's own pid."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evcs.adapters.supervisord import Supervisord
+from evcs.adapters.supervisord import LOOK_TIMEOUT_S, Supervisord
 from evcs.cli import (
     audit,
     backups,
@@ -155,7 +155,7 @@ def status(ctx: CommandContext, check: bool) -> None:
 
 
 def _processes(ctx: CommandContext) -> list[Process]:
-    return Supervisord(ctx.settings.home.supervisor_socket).processes()
+    return Supervisord(ctx.settings.home.supervisor_socket, LOOK_TIMEOUT_S).processes()
 
 
 def _settled_processes(ctx: CommandContext) -> list[Process]:

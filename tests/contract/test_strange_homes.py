@@ -110,8 +110,15 @@ def test_a_supervisord_that_is_stopped(new_system: Callable[..., System]) -> Non
     os.kill(pid, signal.SIGSTOP)
     try:
         for command in ("status", "down", "up"):
-            line = refused(system.run("evcs", command), 6)
+            line = refused(system.run("evcs", command, timeout=15), 6)
             assert f"is stopped by a signal; let it go on: kill -CONT {pid}" in line
+        found = system.run("evcs", "doctor", "--json", timeout=15)
+        checks = {one["check"]: one for one in found.json["checks"]}
+        assert [one["check"] for one in checks.values() if one["level"] == "fail"] == ["system"]
+        assert f"(pid {pid}) is stopped" in checks["system"]["text"]
+        told = {checks[name]["remedy"] for name in ("system", "services", "fleet")}
+        assert told == {f"let it go on: kill -CONT {pid}"}
+        assert (checks["ports"]["level"], checks["memory"]["level"]) == ("ok", "ok")
     finally:
         os.kill(pid, signal.SIGCONT)
     system.ok("evcs", "down")

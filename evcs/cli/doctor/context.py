@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.adapters import registry_db
-from evcs.adapters.supervisord import Supervisord, supervisord_pid
+from evcs.adapters.supervisord import (
+    LOOK_TIMEOUT_S,
+    Ending,
+    Supervisord,
+    silent,
+    supervisord_pid,
+)
 from evcs.cli import versions
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext
@@ -49,10 +55,24 @@ class DoctorContext:
         return self.stored[0].cps if self.stored[0] else {}
 
     @cached_property
+    def silent(self) -> EvcsError | None:
+        """Why supervisord, which is there, gives no answer; asked once."""
+        try:
+            if self.pid is not None:
+                Supervisord(self.home.supervisor_socket, LOOK_TIMEOUT_S).pid()
+        except Ending as error:
+            return error
+        except EvcsError:
+            return silent(self.pid) if self.pid else None
+        return None
+
+    @cached_property
     def processes(self) -> list[Process]:
         """supervisord's, none where it doesn't run or answer."""
+        if self.pid is None or self.silent is not None:
+            return []
         try:
-            return Supervisord(self.home.supervisor_socket).processes() if self.pid else []
+            return Supervisord(self.home.supervisor_socket).processes()
         except EvcsError:
             return []
 
@@ -87,4 +107,4 @@ class DoctorContext:
     @cached_property
     def older(self) -> dict[str, str]:
         """Program -> the other version than ours that it still runs."""
-        return versions.older(self.settings) if self.pid else {}
+        return versions.older(self.settings) if self.pid and self.silent is None else {}

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from evcs.adapters import processes
-from evcs.adapters.supervisord import Supervisord, supervisord_pid
+from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli import bounds, cp_changes, supervision
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.bus_probe import BusProbe
@@ -22,6 +22,7 @@ from evcs.core.ids import RESERVED, is_id
 from evcs.core.sections import ROLES
 
 NOT_RUNNING = "the system doesn't run"
+NOT_KNOWN = "not known while supervisord gives no answer"
 SAID_ONCE = frozenset({"request", "event", "meter", "session", "reply", "cmd"})
 
 
@@ -29,11 +30,8 @@ def system(ctx: DoctorContext) -> Finding:
     """supervisord, and whether it answers."""
     if ctx.pid is None:
         return Finding("system", WARN, NOT_RUNNING, "evcs up")
-    try:
-        Supervisord(ctx.home.supervisor_socket).pid()
-    except EvcsError as error:
-        text = f"supervisord (pid {ctx.pid}): {error.message}"
-        return Finding("system", FAIL, text, f"kill -9 {ctx.pid} ends all of it; then: evcs up")
+    if ctx.silent is not None:
+        return Finding("system", FAIL, ctx.silent.message, ctx.silent.hint)
     return Finding("system", OK, f"runs, supervisord is pid {ctx.pid}")
 
 
@@ -41,6 +39,8 @@ def services(ctx: DoctorContext) -> Finding:
     """The programs that stand beside the CPs."""
     if ctx.pid is None:
         return Finding("services", OK, NOT_RUNNING)
+    if ctx.silent is not None:
+        return Finding("services", WARN, NOT_KNOWN, ctx.silent.hint)
     up = {p.group for p in ctx.processes if p.state in ("RUNNING", "STARTING")}
     missing = sorted(RESERVED - up)
 
@@ -182,6 +182,8 @@ def agreement(ctx: DoctorContext) -> Finding:
     """Registry = sections = identities = processes = what Central judges."""
     if ctx.pid is None:
         return Finding("fleet", OK, NOT_RUNNING)
+    if ctx.silent is not None:
+        return Finding("fleet", WARN, NOT_KNOWN, ctx.silent.hint)
     try:
         cps = cp_changes.read(ctx.command)
     except EvcsError as error:

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from evcs import __version__
+from evcs.adapters.processes import stat
 from evcs.cli import bounds, capacity, prepare
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
@@ -48,11 +49,10 @@ def programs(ctx: DoctorContext) -> Finding:
 
 def ports(ctx: DoctorContext) -> Finding:
     """Our ports: ours if we run, free if not."""
-    ours = {process.pid for process in ctx.processes if process.pid}
     wrong, missing = [], []
     for _, _, port in listeners(ctx.settings):
         pid, who = listener(port)
-        if who is not None and pid not in ours:
+        if who is not None and not _is_ours(ctx, pid):
             wrong.append(f"{port} is held by {who}")
         elif who is None and ctx.pid is not None:
             missing.append(str(port))
@@ -63,6 +63,13 @@ def ports(ctx: DoctorContext) -> Finding:
         text = f"nobody listens on {', '.join(missing)}"
         return Finding("ports", FAIL, text, "see: evcs status; are EVCS_..._PORT as at its start?")
     return Finding("ports", OK, "ours" if ctx.pid else "free")
+
+
+def _is_ours(ctx: DoctorContext, pid: int | None) -> bool:
+    """Whether it is a child of supervisord, as the kernel has it: that one may be silent."""
+    with contextlib.suppress(OSError):
+        return None not in (pid, ctx.pid) and stat(pid or 0).parent == ctx.pid
+    return False
 
 
 def open_files(ctx: DoctorContext) -> Finding:
@@ -84,7 +91,7 @@ def processes(ctx: DoctorContext) -> Finding:
 def memory(ctx: DoctorContext) -> Finding:
     """What is free now, against the CPs that don't run yet."""
     up = {process.group for process in ctx.processes if process.pid}
-    waiting = sum(1 for cp in ctx.cps if cp not in up)
+    waiting = 0 if ctx.silent else sum(1 for cp in ctx.cps if cp not in up)
     return bounds.memory(capacity.free_bytes(), waiting, ctx.pid is not None)
 
 
