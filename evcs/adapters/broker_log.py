@@ -18,6 +18,8 @@ from evcs.core.audit import AuditEntry
 #: The broker closes a connection that says nothing after 90 s.
 OPEN_S = 120
 MAX_WAITING = 10_000
+#: The broker cuts longer lines: such a one ends with what a client has chosen.
+CUT_BYTES = 1_000
 
 _OPENED = re.compile(rb"(\d+): New connection from (.+):(\d+) on port \d+\.\n")
 _LET_IN = re.compile(rb"\d+: New client connected from (.+?):(\d+) as ")
@@ -57,7 +59,7 @@ class BrokerLines:
             self._add(_Waiting(self._time(match), match[2], match[3]))
         elif match := _LET_IN.match(line):
             self._remove(match[1], match[2])
-        elif match := _REFUSED.fullmatch(line):
+        elif (match := _REFUSED.fullmatch(line)) and len(line) < CUT_BYTES:
             at_s = self._time(match)
             return AuditEntry(_text(at_s), self._who(at_s), "login", None, "refused", "broker")
         return None

@@ -20,7 +20,7 @@ from evcs.core.audit import AuditEntry
 #: Anybody can have lines written: a look takes some ms, and what is left is for the next one.
 MAX_LINES_A_LOOK = 1_000
 #: Longer than any line.
-MAX_BYTES_A_LOOK = 262_144
+MAX_BYTES_A_LOOK = 131_072
 BACKUPS = 2
 #: Of a file's begin, to know it again: an inode is given to another file once it is free.
 MARK_BYTES = 64
@@ -45,7 +45,7 @@ class LogTailer:
         self.behind = False
         found = _CURSOR.fullmatch(cursor)
         self._lost = found is not None and not self._go_to(int(found[1]), int(found[2]), found[3])
-        self._parse_line = parser(not self._lost and not self._path_of(1).exists())
+        self._parse_line = parser(not self._lost and not rotated(path, 1).exists())
 
     @property
     def cursor(self) -> str:
@@ -76,18 +76,15 @@ class LogTailer:
             self._file.close()
             self._file = None
 
-    def _path_of(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
-
     def _files(self) -> list[Path]:
         """The log and what was moved on of it, the oldest first."""
-        found = map(self._path_of, range(BACKUPS, -1, -1))
-        return [path for path in found if _inode(path) is not None]
+        found = [rotated(self._path, number) for number in range(BACKUPS, -1, -1)]
+        return [path for path in found if inode_of(path) is not None]
 
     def _go_to(self, inode: int, offset: int, mark: str | None) -> bool:
         """Find the file that was read; where it is gone, begin with the oldest."""
         for path in self._files():
-            if _inode(path) == inode and path.stat().st_size >= offset:
+            if inode_of(path) == inode and path.stat().st_size >= offset:
                 file = path.open("rb")
                 if mark in (None, _mark(file, offset)):
                     self._file, self._skip_to = file, offset
@@ -108,7 +105,7 @@ class LogTailer:
         """Leave a file that is no longer the log, once it is read to its end; False if it is."""
         assert self._file is not None
         inode, files = os.fstat(self._file.fileno()).st_ino, self._files()
-        inodes = [_inode(path) for path in files]
+        inodes = [inode_of(path) for path in files]
         if inode in inodes[:-1]:
             following = files[inodes.index(inode) + 1]
         elif inode in inodes:
@@ -149,7 +146,13 @@ def _lost(name: str) -> AuditEntry:
     return AuditEntry(timestamp(), "central", "audit", None, "lines may be missing", detail)
 
 
-def _inode(path: Path) -> int | None:
+def rotated(path: Path, number: int) -> Path:
+    """The log's file that was moved on so many times."""
+    return path.with_name(f"{path.name}.{number}") if number else path
+
+
+def inode_of(path: Path) -> int | None:
+    """A file's inode, None without one."""
     try:
         return path.stat().st_ino
     except OSError:

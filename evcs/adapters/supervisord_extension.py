@@ -18,7 +18,7 @@ from supervisor.states import SupervisorStates, getProcessStateDescription
 from supervisor.xmlrpc import Faults, RPCError
 
 from evcs import __version__
-from evcs.adapters import watchdog
+from evcs.adapters import broker_log_file, watchdog
 from evcs.core import sections
 from evcs.core.ids import is_cp_id
 
@@ -29,6 +29,7 @@ class Extension:
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
         watchdog.begin(supervisord)
+        broker_log_file.begin(supervisord)
 
     def processes(self) -> str:
         """All processes, as JSON: of each its group, name, state, pid, start, idle, error, exit.

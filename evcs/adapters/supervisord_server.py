@@ -24,7 +24,7 @@ from evcs.adapters import forked_start
 from evcs.adapters.supervisord_extension import Extension
 
 #: For so long processes are started in one turn of supervisord's loop. In between it empties its
-#: children's pipes and answers: with 600 in one turn the broker stood still, its log's pipe full.
+#: children's pipes and answers: with 600 in one turn they would stand still, their pipes full.
 START_FOR_S = 0.05
 ENDED = frozenset({ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.BACKOFF})
 

@@ -39,6 +39,11 @@ class Broker:
         return self._process.pid
 
     @property
+    def log_path(self) -> Path:
+        """Where it writes its log."""
+        return self._log
+
+    @property
     def socket(self) -> Path:
         """Where our own processes reach it."""
         return self._home.broker_socket

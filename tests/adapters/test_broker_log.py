@@ -128,6 +128,7 @@ def test_more_than_can_be_kept_in_mind(path: Path):
         f"{AT_S}: Client {FORGED} already connected, closing old connection.\n",
         f"{AT_S}: Outgoing messages are being dropped for client {FORGED}.\n",
         "Client <unknown> disconnected, not authorised.\n",
+        f"{AT_S}: Client {'x' * 950} disconnected, not authorised.\n",
     ],
 )  # fmt: skip
 def test_what_a_client_calls_itself_is_no_refusal(path: Path, line: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,28 @@ def test_a_supervisord_that_is_stopped(new_system: Callable[..., System]) -> Non
         assert (checks["ports"]["level"], checks["memory"]["level"]) == ("ok", "ok")
     finally:
         os.kill(pid, signal.SIGCONT)
+    system.ok("evcs", "down")
+
+
+def test_the_broker_goes_on_without_supervisord(new_system: Callable[..., System]) -> None:
+    """It once stood still after 500 connections: its log's pipe was full."""
+    system = new_system()
+    system.up()
+    system.ok("evcs-cp", "create", "CP-001")
+    system.ok("evcs", "driver", "add", "ALICE")
+    pid = system.supervisord_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(3_000):
+            socket.create_connection(("127.0.0.1", system.mqtt_port), 10).close()
+        system.ok("evcs-driver", "charge", "CP-001", "--driver", "ALICE", "--kwh", "0.1")
+        told = system.ok("evcs", "logs", "mosquitto", "-n", "3000").out
+        assert told.count("New connection") > 1_000
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    tail = system.ok("supervisorctl", "tail", "mosquitto").out
+    assert "New c" in tail
     system.ok("evcs", "down")
 
 
