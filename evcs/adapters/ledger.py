@@ -18,6 +18,7 @@ from evcs.adapters.ledger_file import LedgerFile
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.messages import NOTHING
+from evcs.core.ports import NeverWritten
 from evcs.core.service_ports import Sum
 from evcs.core.session import Phase, Session, check, to_json
 from evcs.core.units import cost_eur
@@ -135,7 +136,10 @@ class Ledger:
         except ledger_schema.ERRORS as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise ledger_schema.refusal(self._path, error, "written") from None
+            found = ledger_schema.refusal(self._path, error, "written")
+            if isinstance(error, sqlite3.IntegrityError):
+                found = NeverWritten(found.message, found.hint)
+            raise found from None
 
     def _select(self, clause: str, *values: object) -> list[Session]:
         with ledger_schema.told(self._path):

@@ -27,8 +27,11 @@ from evcs.core.errors import (
     Unreachable,
 )
 from evcs.core.ids import check_id
+from evcs.core.session import START_WITHIN_S
 
 ANSWER_WITHIN_S = 15.0
+#: So long Central has an Engine begin a charge; who left sooner would be charged all the same.
+CHARGE_WITHIN_S = START_WITHIN_S + 5.0
 AGAIN_S = 2.0
 SILENCE_S = 3.0
 ENDED_WELL = frozenset({"completed", "driver", "unplugged", "out_of_order", "deleted", "closed"})
@@ -88,11 +91,14 @@ class DriverClient:
             return bool(found)
 
         # Central may leave out who asks for page after page: it is asked again.
-        once = ANSWER_WITHIN_S if after is None else AGAIN_S
-        deadline = time.monotonic() + ANSWER_WITHIN_S
+        within_s = CHARGE_WITHIN_S if verb == "charge" else ANSWER_WITHIN_S
+        once = within_s if after is None else AGAIN_S
+        deadline = time.monotonic() + within_s
         while not self._observer.ask(asked, take, once):
             if time.monotonic() >= deadline:
-                raise Unreachable(f"no answer to {verb}", "is the CP there? see: evcs-cp list")
+                hint = f"should it begin: evcs-driver stop --driver {self.driver}"
+                raise Unreachable(f"no answer to {verb}", hint if verb == "charge" else
+                                  "is the CP there? see: evcs-cp list")  # fmt: skip
         if found[0].event == "denied":
             raise denial(found[0])
         return found[0]
@@ -155,8 +161,8 @@ def _charge(ctx: CommandContext, cp: str, driver: str, energy_wh: int | None, wa
     with DriverClient(ctx, driver) as talk:
         first = talk.ask("charge", cp, energy_wh)
         show(ctx, first)
-        if not watch:
-            return {}
+        if not watch or first.event == "ticket":
+            return {"session_id": first.session_id, **first.body} if watch else {}
         view = view_of(ctx, first)
         try:
             with view:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from evcs.core.errors import EvcsError
 from evcs.core.messages import NOTHING, Cleared, Message
 
 if TYPE_CHECKING:  # a CP process needs none of them
@@ -89,6 +90,10 @@ class Log(Protocol):
 
     def exception(self, text: str, /, *args: object) -> None:
         """The same, with the exception that is being handled."""
+
+
+class NeverWritten(EvcsError):
+    """The ledger takes this as little the next time: what is settled is never changed."""
 
 
 class Ledger(Protocol):

@@ -15,6 +15,7 @@ from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.audit import AuditEntry
 from evcs.core.decisions.draft import TELL_AGAIN_S
+from evcs.core.errors import EvcsError
 from evcs.core.ports import Connected, Received
 from evcs.services.central.requests import REPLY_WITHIN_S
 from evcs.services.central.retention import Retention
@@ -30,7 +31,7 @@ class Stage:
     """A Central with one CP, on a bus that records."""
 
     def __init__(self, path: Path, ledger: type[Ledger] = Ledger) -> None:
-        self.path, self.clock = path, FakeClock(100.0)
+        self.path, self.clock, self.begun = path, FakeClock(100.0), 0
         self.bus = FakeBus()
         self.ledger = ledger(path)
         self.central = Central(self.bus, self.ledger, self.clock, BIRTH)
@@ -50,7 +51,9 @@ class Stage:
 
     def begin(self, requested_wh: int = 2000) -> str:
         """A session that supplies."""
-        said = self.hears(m.DriverRequest("ALICE", "charge", "r1", CP, requested_wh))
+        self.begun += 1
+        asked = m.DriverRequest("ALICE", "charge", f"r{self.begun}", CP, requested_wh)
+        said = self.hears(asked)
         (start,) = [one for one in said if isinstance(one, m.Command)]
         assert start.session_id is not None
         self.hears(
@@ -229,8 +232,8 @@ def _events(said: list[Any]) -> list[str]:
     return [one.event for one in said if isinstance(one, m.DriverEvent)]
 
 
-def _ask(stage: Stage) -> m.Command:
-    said = stage.hears(m.DriverRequest("ALICE", "charge", "r1", CP, 2000))
+def _ask(stage: Stage, request: str = "r1") -> m.Command:
+    said = stage.hears(m.DriverRequest("ALICE", "charge", request, CP, 2000))
     (start,) = [one for one in said if isinstance(one, m.Command)]
     assert start.session_id is not None
     assert stage.ledger.session(start.session_id) is not None, "on disk before it is told"
@@ -391,7 +394,7 @@ def test_a_session_that_its_engine_has_lost_ends_with_what_was_read(stage: Stage
     (ticket,) = [one for one in said if isinstance(one, m.DriverEvent)]
     assert ticket.event == "ticket"
     assert (ticket.body["energy_wh"], ticket.body["reason"]) == (1000, "journal_lost")
-    assert _ask(stage).verb == "start", "CP and driver are free"
+    assert _ask(stage, "r2").verb == "start", "CP and driver are free"
 
 
 def test_its_driver_can_end_it_at_once(stage: Stage) -> None:
@@ -422,3 +425,89 @@ def test_a_command_is_told_again_but_not_at_each_word(stage: Stage) -> None:
     assert len([one for one in stage.hears(*[status] * 50) if isinstance(one, m.Command)]) == 1
     said = stage.hears(status._replace(boot="e2", phase="waiting"))
     assert [one.verb for one in said if isinstance(one, m.Command)] == ["stop"], "to a new process"
+
+
+# -- what one CP says in one breath, and what the ledger refuses -------------------------------
+
+
+@pytest.mark.parametrize("event", ["ended", "started"])
+def test_a_session_that_is_refused_and_told_of_in_one_batch(stage: Stage, event: str) -> None:
+    start = _ask(stage)
+    session = str(start.session_id)
+    said = stage.hears(
+        m.Reply(CP, start.id, False, "busy"), m.SessionEvent(CP, event, session, 2, 500, "x")
+    )
+    assert _events(said) == ["denied"]
+    assert stage.ledger.session(session) is None
+    assert session not in stage.central.fleet.open
+    assert _ask(stage, "r2").verb == "start", "the ledger is written, and all go on"
+
+
+def test_a_session_that_the_ledger_refuses_holds_up_no_other(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever made it so: what can never be written is set aside, and said."""
+    session = stage.begin()
+    other = sqlite3.connect(stage.path)
+    with closing(other), other:
+        other.execute("UPDATE session SET phase = 'settled' WHERE session_id = ?", (session,))
+    said = stage.hears(
+        m.SessionEvent(CP, "ended", session, 9, 1500, "completed"),
+        m.OperatorRequest("operator", "plug", "1", "CP-9"),
+    )
+    assert [one.ok for one in said if isinstance(one, m.OperatorEvent)] == [False]
+    assert "can never be written" in caplog.text
+    assert _ask(stage, "r2").verb == "start"
+
+
+def test_a_ping_says_that_the_ledger_can_not_be_written(tmp_path: Path) -> None:
+    class Full(Ledger):
+        full = False
+
+        def commit(self, *args: Any) -> None:
+            if self.full:
+                raise EvcsError("no room", "make room")
+            super().commit(*args)
+
+    stage = Stage(tmp_path / "ledger.db", Full)
+    (answer,) = stage.hears(m.OperatorRequest("operator", "ping", "1"))
+    assert answer.ok
+    Full.full = True
+    stage.hears(m.DriverRequest("ALICE", "stop", "x"))
+    (answer,) = [
+        one
+        for one in stage.hears(m.OperatorRequest("operator", "ping", "2"))
+        if isinstance(one, m.OperatorEvent)
+    ]
+    assert (answer.ok, answer.error) == (False, "failed")
+    stage.ledger.close()
+
+
+def test_a_session_of_a_cp_that_was_deleted_while_central_was_away(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0))
+    stage.clock.now += 6.0
+    stage.central.tick(stage.clock.now)
+    later = Central(stage.bus, stage.ledger, stage.clock, BIRTH)
+    registry = m.ServiceStatus("registry", True, "r", "1")
+    later.handle([Connected(), Received(registry, True), Received(BIRTH, False)])
+    later.tick(stage.clock.now)
+    assert later.fleet.of_driver("ALICE") is not None, "its Engine may be a moment late"
+    stage.clock.now += s.RECONNECT_GRACE_S + 1
+    stage.bus.taken()
+    later.tick(stage.clock.now)
+    (ticket,) = [one for one in stage.bus.taken() if isinstance(one, m.DriverEvent)]
+    assert (ticket.event, ticket.body["reason"]) == ("ticket", "deleted")
+    assert ticket.body["energy_wh"] == 1000
+    assert later.fleet.of_driver("ALICE") is None
+
+
+def test_a_request_that_comes_again_after_its_ticket_makes_no_second(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(m.SessionEvent(CP, "ended", session, 9, 1500, "completed"))
+    stage.hears(m.EngineStatus(CP, True, "e1"))
+    said = stage.hears(m.DriverRequest("ALICE", "charge", "r1", CP, 2000))
+    (again,) = said
+    assert isinstance(again, m.DriverEvent)
+    assert (again.event, again.session_id) == ("ticket", session)
+    assert _ask(stage, "r2").verb == "start"

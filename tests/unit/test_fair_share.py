@@ -7,7 +7,14 @@ import json
 import pytest
 
 from evcs.core import topics
-from evcs.services.central.fair_share import A_PAGE, A_SECOND, AT_ONCE, LONGEST, FairShare
+from evcs.services.central.fair_share import (
+    A_PAGE,
+    A_SECOND,
+    AT_ONCE,
+    FLOOD_AT_ONCE,
+    LONGEST,
+    FairShare,
+)
 
 REPLY = json.dumps({"id": "1", "ok": True}).encode()
 
@@ -83,7 +90,7 @@ def test_a_page_counts_as_much_as_its_answer_costs(verb: str) -> None:
 
 def test_who_says_more_than_can_be_read_is_named_now_and_then() -> None:
     stage = Stage()
-    stage.taken(8_000)
+    stage.taken(int(FLOOD_AT_ONCE))
     assert not stage.floods
     stage.taken(20_000, "evcs/v1/cp/CP-001/monitor/status")
     stage.taken(50_000)

@@ -36,6 +36,8 @@ class Fleet:
 
     def apply(self, cp: str, event: d.Event, at: d.At) -> None:
         """Decide on an event of a CP; what has to be done goes to the outbox."""
+        if isinstance(event, m.SessionEvent) and self._outbox.removes(event.session_id):
+            return  # its Engine has just turned it down; what it says again is heard then
         before = self.records.get(cp) or _unseen(cp, at.clock)
         decision = decide(before, event, at, self._named(before, event))
         if decision.record is not before:

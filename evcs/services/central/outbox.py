@@ -11,7 +11,7 @@ from evcs.core import effects as e
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Command, DriverEvent, Message, OperatorEvent
-from evcs.core.ports import Bus, Clock, Ledger
+from evcs.core.ports import Bus, Clock, Ledger, NeverWritten
 from evcs.core.session import Phase, Session
 from evcs.runtime.crash_points import crash_point
 from evcs.services.central.entries import Entries
@@ -92,6 +92,10 @@ class Outbox:
         """Have something done once all is written, before anything is told."""
         self._then.append(do)
 
+    def removes(self, session_id: str) -> bool:
+        """Whether this batch removes the request: the ledger knows it still."""
+        return session_id in self._refused
+
     def names(self, driver: str) -> bool:
         """Whether an entry that is not written yet names the driver."""
         return any(audit.names(entry, driver) for entry in self._audit)
@@ -143,9 +147,7 @@ class Outbox:
             return True
         crash_point("central.before_commit")
         try:
-            self._ledger.commit(
-                self._sessions.values(), self._refused, self._audit, self._noted, self._forgotten
-            )
+            self._commit()
         except EvcsError as error:
             if not self.failing:
                 _log.error("%s; %s", error, error.hint)
@@ -163,6 +165,29 @@ class Outbox:
         for do in then:
             do()
         return True
+
+    def _commit(self) -> None:
+        try:
+            self._ledger.commit(
+                self._sessions.values(), self._refused, self._audit, self._noted, self._forgotten
+            )
+        except NeverWritten:
+            self._commit_one_by_one()
+            self._ledger.commit([], [], self._audit, self._noted, self._forgotten)
+
+    def _commit_one_by_one(self) -> None:
+        """What the ledger refuses for ever holds up nothing else: it is said, and dropped."""
+        waiting: list[tuple[str, list[Session], list[str]]]
+        waiting = [(one, [session], []) for one, session in self._sessions.items()]
+        waiting += [(one, [], [one]) for one in self._refused]
+        for session_id, saved, removed in waiting:
+            try:
+                self._ledger.commit(saved, removed, [])
+            except NeverWritten as error:
+                _log.error("session=%s can never be written: %s", session_id, error)
+                self._out = [m for m in self._out if getattr(m, "session_id", "") != session_id]
+            self._sessions.pop(session_id, None)
+        self._refused.clear()
 
     def _refuse(self) -> list[Session]:
         """While the disk is full no session begins; what is under way waits to be written."""

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
-from evcs.core.effects import denied
+from evcs.core.effects import denied, driver_event
 from evcs.core.ids import FORGOTTEN
 from evcs.core.ports import Ledger
-from evcs.core.session import Session, to_json
+from evcs.core.session import Phase, Session, to_json
 from evcs.services.central import pages
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
@@ -22,6 +22,8 @@ from evcs.services.central.outbox import Outbox
 AT_ONCE = 5
 #: Of pages, and of commands whose Engine has not replied; the oldest give way.
 MOST_WAITING = 1_000
+#: Of a driver's sessions: a request that is sent again is one of the last.
+REMEMBERED = 8
 #: An Engine that is there replies at once; who asks waits a little longer.
 REPLY_WITHIN_S = 5.0
 SIMULATE = frozenset({"plug", "unplug", "fault", "clear"})
@@ -73,9 +75,17 @@ class Requests:
         elif asked.verb in SIMULATE:
             self._simulate(asked, at)
         elif asked.verb == "ping":
-            self._outbox.publish(m.OperatorEvent(asked.asker, "answer", asked.id, True))
+            self._ping(asked)
         else:
             self._tell(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
+
+    def _ping(self, asked: m.OperatorRequest) -> None:
+        failing = self._outbox.failing
+        body = {"message": "the ledger can't be written; see: evcs logs central"} if failing else {}
+        code = "failed" if failing else None
+        self._outbox.publish(
+            m.OperatorEvent(asked.asker, "answer", asked.id, not failing, code, body)
+        )
 
     def on_reply(self, reply: m.Reply) -> None:
         """An Engine's answer to a command given by hand."""
@@ -116,9 +126,20 @@ class Requests:
         if mine is not None and mine.request_id == asked.id:
             self._fleet.apply(mine.cp, d.ChargeAgain(), at)
             return
+        earlier = self._settled(asked)
+        if earlier is not None:
+            self._outbox.publish(driver_event(earlier, "ticket"))
+            return
         session_id = f"{at.wall[2:10].replace('-', '')}-{os.urandom(6).hex()}"
         event = d.Charge(asked, session_id, mine.cp if mine else None)
         self._fleet.apply(asked.cp or "", event, at)
+
+    def _settled(self, asked: m.DriverRequest) -> Session | None:
+        """The settled session of a request that comes again, among the driver's latest."""
+        for session in self._ledger.of_driver(asked.driver, REMEMBERED):
+            if session.request_id == asked.id and session.phase == Phase.SETTLED:
+                return session
+        return None
 
     def _stop(self, asked: m.DriverRequest, at: d.At) -> None:
         session = self._fleet.of_driver(asked.driver)

@@ -190,5 +190,7 @@ class Central:
                     self.fleet.apply(cp, d.EngineUnheard(), self._at)
                 if record.monitor is not None and not self._view.heard(m.MonitorStatus, cp):
                     self.fleet.apply(cp, d.MonitorUnheard(), self._at)
+                if self._view.listed and record.desired is None and record.engine_away:
+                    self.fleet.apply(cp, d.Delete(), self._at)
             if record.session is not None and record.monitor_lost_at is not None and record.seen:
                 self.fleet.apply(cp, d.MonitorAbsent(), self._at)
