@@ -11,7 +11,7 @@ from evcs.core import ids, topics
 from evcs.core import messages as m
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", fullmatch=True)
-TEXTS = st.text(st.characters(codec="utf-8"), max_size=20).map(ids.plain)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20).map(ids.plain).filter(ids.is_word)
 INTS = st.integers(-topics.MAX_INT, topics.MAX_INT)
 FLOATS = st.floats(-topics.MAX_INT, topics.MAX_INT, allow_nan=False)
 BODIES = st.dictionaries(TEXTS.map("x_{}".format), st.none() | TEXTS | INTS | st.booleans())
