@@ -19,12 +19,13 @@ from bottle import Bottle, HTTPResponse, request, response
 
 from evcs.core import strict_json
 from evcs.core.audit import VARIOUS
-from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, Unreachable
+from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, NotFound, Unreachable
 from evcs.core.service_ports import AuditSpool
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
-_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]{1,5})?")
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::([0-9]{1,5}))?")
+HIGHEST_PORT = 65_535
 
 Names = Callable[[], frozenset[str]]
 Authorise = Callable[[], None]
@@ -145,11 +146,20 @@ def check_source(names: Names) -> None:
     """Refuse a request that came for another name, or from a page that isn't ours."""
     host = raw_header("Host")
     found = _HOST.fullmatch(host)
-    if not found or (found[1] or found[2]).lower() not in names():
+    named = found is not None and (found[1] or found[2]).lower() in names()
+    if found is None or not named or int(found[3] or 0) > HIGHEST_PORT:
         raise BadValue("wrong Host header", f"ask for one of: {', '.join(sorted(names()))}")
     origin = raw_header("Origin")
     if origin not in ("", f"http://{host}", f"https://{host}") or _asked_by_another_page():
         raise Forbidden("a page of another site may not ask this", "open the page itself")
+
+
+def check_path() -> None:
+    """Refuse a path that is no UTF-8: bottle leaves such bytes out, and finds another page."""
+    try:
+        request.environ["bottle.raw_path"].encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise NotFound("no such page") from None
 
 
 def _asked_by_another_page() -> bool:
@@ -175,6 +185,7 @@ def install(
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
                 check_source(names)
+                check_path()
                 if request.method not in SAFE:
                     authorise()
                 elif authorise_reading is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.system.test_old_formats import OPEN, backup_v1
-from tests.system_under_test import System, eventually
+from tests.system_under_test import ROOT, System, eventually
 
 NAME = "WILHELMINE"
 
@@ -50,6 +51,7 @@ def test_a_driver_who_charges_stays(charged: System) -> None:
 
 
 def test_a_forgotten_driver(charged: System) -> None:
+    flood(charged)
     before = sums(charged)
     done = charged.ok("evcs", "driver", "remove", NAME, "--forget", "--json").json
     assert done == {"id": NAME, "done": "removed and forgotten"}
@@ -71,8 +73,19 @@ def test_a_forgotten_driver(charged: System) -> None:
     assert (refused.code, "reserved" in refused.err) == (2, True)
 
 
+def flood(system: System) -> None:
+    """What can't be read, again and again: Central and the Registry have the name in their logs."""
+    subprocess.run(
+        ["mosquitto_pub", "-p", str(system.mqtt_port), "-u", f"driver/{NAME}",
+         "-P", system.secret(f"driver/{NAME}"), "-t", f"evcs/v1/driver/{NAME}/request", "-l"],
+        input=b"{\n" * 40_000, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    logs = [system.home / "log" / f"{service}.log" for service in ("central", "registry")]
+    eventually("both name the driver", lambda: all(map(holds, logs)), 30)
+
+
 def test_where_the_name_is_left(charged: System) -> None:
-    """As docs/security.md says: the broker's log, until it is rotated."""
+    """As docs/security.md says: logs, until they are rotated."""
     left = {
         path.relative_to(charged.home).parts[0]
         for path in charged.home.rglob("*")
@@ -80,7 +93,9 @@ def test_where_the_name_is_left(charged: System) -> None:
     }
     assert left <= {"log"}
     logs = {path.name for path in (charged.home / "log").iterdir() if holds(path)}
-    assert logs <= {"mosquitto.log"}
+    assert logs <= {"mosquitto.log", "central.log", "registry.log"}
+    told = (ROOT / "docs" / "security.md").read_text()
+    assert all(f"`log/{name}`" in told for name in logs)
 
 
 def holds(path: Path) -> bool:

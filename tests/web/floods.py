@@ -161,9 +161,13 @@ MALFORMED = [
     b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
     *(b"GET /healthz HTTP/1.1\r\nHost: " + host + b"\r\n\r\n" for host in
       (b"", b"x@localhost", b"localhost@evil.example", b"localhost:x", b"localhost:80:80",
-       b"localhost/", b"localhost, localhost", b"[::1", b"[::1]x", b"localhost:999999")),
+       b"localhost/", b"localhost, localhost", b"[::1", b"[::1]x", b"localhost:999999",
+       b"localhost:99999", b"localhost:65536", b"[::1]:65536")),
     b"GET /healthz HTTP/1.1\r\n\r\n",
 ]  # fmt: skip
+
+#: Bytes that are no text, in a path that would else be one of ours.
+NO_TEXT = [b"/%ff%fe", b"/healthz%ff", b"/api/v1/cps%c3", b"/api/v1/%80cps", b"/login/x%ff"]
 
 
 def answer_to(port: int, request: bytes) -> bytes:

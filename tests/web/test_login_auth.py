@@ -29,6 +29,7 @@ from evcs.services.web.service import Web
 from tests.unit.fakes import FakeBus
 from tests.web.floods import (
     MALFORMED,
+    NO_TEXT,
     ODD_HEADERS,
     Dripping,
     answer_to,
@@ -222,6 +223,11 @@ class TestFloods:
     def test_odd_headers_are_refused_for_what_they_are(self, stage: Stage, headers: bytes) -> None:
         assert status_of(stage.web_port, headers) == ODD_HEADERS[headers]
         assert "Traceback" not in (stage.home.log / "web.log").read_text()
+
+    @pytest.mark.parametrize("path", NO_TEXT)
+    def test_a_path_that_is_no_text_is_no_page(self, stage: Stage, path: bytes) -> None:
+        head = b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        assert answer_to(stage.web_port, head).startswith(b"HTTP/1.1 404 ")
 
     @pytest.mark.parametrize("request_", MALFORMED)
     def test_malformed_requests_are_refused(self, stage: Stage, request_: bytes) -> None:

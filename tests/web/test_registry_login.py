@@ -14,6 +14,7 @@ import pytest
 from evcs.services.registry import http
 from tests.web.floods import (
     MALFORMED,
+    NO_TEXT,
     ODD_HEADERS,
     Dripping,
     answer_to,
@@ -112,6 +113,12 @@ def test_a_body_too_large(registry: Stage, megabytes: float) -> None:
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "too_large"
     assert peak_mb(registry.registry_pid) - before < 50
+
+
+@pytest.mark.parametrize("path", NO_TEXT)
+def test_a_path_that_is_no_text_is_no_page(registry: Stage, path: bytes) -> None:
+    head = b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    assert answer_to(registry.registry_port, head).startswith(b"HTTP/1.1 404 ")
 
 
 @pytest.mark.parametrize("request_", MALFORMED)
