@@ -80,9 +80,7 @@ def _read(path: str) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(most)
     except FileNotFoundError:
-        raise NotFound(
-            "there is no such file", "evcs-cp export > cp_changes.toml makes one"
-        ) from None
+        raise NotFound("there is no such file", "evcs-cp export > fleet.toml makes one") from None
     except OSError as error:
         raise BadValue(f"can't be read: {error.strerror}", "give a TOML file") from None
 

@@ -18,7 +18,7 @@ class CpRecord(NamedTuple):
     `unheld`: how often in a row the Engine was there, and did not hold the session under way.
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
     was told that it is authorised. `told`: the command that was told last, as (id, boot of the
-    Engine, when). `unknown`: how many sessions this CP ended that no ledger knew.
+    Engine, when). `orphans`: how many sessions this CP ended that no ledger knew.
     """
 
     cp: str
@@ -32,7 +32,7 @@ class CpRecord(NamedTuple):
     accepted: bool = False
     unheld: int = 0
     told: tuple[str, str, float] = ("", "", 0.0)
-    unknown: int = 0
+    orphans: int = 0
 
     @property
     def seen(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from evcs.core.messages import NOTHING, Command, DriverEvent, DriverRequest, Message
+from evcs.core.messages import NOTHING, Command, DriverEvent, DriverRequest, Message, Reply
 from evcs.core.session import UNKNOWN, Due, Session, to_json
 
 
@@ -105,13 +105,24 @@ def denied(asked: DriverRequest, code: str, reason: str) -> list[Effect]:
     ]
 
 
+def command_id(session_id: str, verb: str) -> str:
+    """The id of a session's command, by which its reply is known."""
+    return f"{session_id}.{verb}"
+
+
+def command_of(reply: Reply) -> tuple[str, str]:
+    """Session id and verb of the command that a reply is about, if it is about a session's."""
+    session_id, _, verb = reply.id.partition(".")
+    return session_id, verb
+
+
 def command(session: Session, due: Due) -> Command:
-    """The command to a session's Engine. Its id says what the reply is about."""
+    """The command to a session's Engine."""
     starting = due.verb == "start"
     return Command(
         cp=session.cp,
         verb=due.verb,
-        id=f"{session.session_id}.{due.verb}",
+        id=command_id(session.session_id, due.verb),
         session_id=session.session_id,
         energy_wh=session.requested_wh if starting else None,
         max_power_w=session.max_power_w if starting else None,
@@ -119,11 +130,11 @@ def command(session: Session, due: Due) -> Command:
     )
 
 
-def stop_unknown(cp: str, session_id: str) -> Command:
+def stop_orphan(cp: str, session_id: str) -> Command:
     """To an Engine that holds what no ledger knows: end it, and say how much it was."""
-    return Command(cp, "stop", f"{session_id}.stop", session_id, reason=UNKNOWN)
+    return Command(cp, "stop", command_id(session_id, "stop"), session_id, reason=UNKNOWN)
 
 
-def settle_unknown(cp: str, session_id: str) -> Command:
+def settle_orphan(cp: str, session_id: str) -> Command:
     """To an Engine that tells the end of what can't have been: let go of it."""
-    return Command(cp, "settled", f"{session_id}.settled", session_id)
+    return Command(cp, "settled", command_id(session_id, "settled"), session_id)

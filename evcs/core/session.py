@@ -156,7 +156,7 @@ class Ended(NamedTuple):
     at: str
 
 
-class Unknown(NamedTuple):
+class NotHeld(NamedTuple):
     """The Engine, told to stop it, never had it."""
 
     at: str
@@ -169,17 +169,14 @@ class Closed(NamedTuple):
     at: str
 
 
-Event = Started | Metered | Lost | Stop | Ended | Unknown | Closed
+Event = Started | Metered | Lost | Stop | Ended | NotHeld | Closed
 
 
 class Step(NamedTuple):
-    """What an event does in a phase: the phase that follows, and what else changes.
-
-    `change` gives None where the event can't be, and then nothing changes, the phase neither.
-    """
+    """What an event does in a phase: the phase that follows, and what else changes."""
 
     target: str
-    change: Callable[..., Session | None]
+    change: Callable[..., Session]
 
 
 def _as_it_is(session: Session, _: Event) -> Session:
@@ -212,7 +209,7 @@ def _settle(session: Session, energy_wh: int, reason: str, at: str) -> Session:
     )
 
 
-def unknown(session_id: str, cp: DesiredCp, event: Ended) -> Session | None:
+def orphan(session_id: str, cp: DesiredCp, event: Ended) -> Session | None:
     """The ticket of a supply that the ledger lost, at the price of now; None if it can't be one."""
     if not ID.fullmatch(session_id) or not 0 <= event.energy_wh <= MAX_ENERGY_WH or event.seq < 0:
         return None
@@ -229,7 +226,7 @@ def _ended(session: Session, event: Ended) -> Session:
     return _settle(session, energy, event.reason, event.at)._replace(seq=event.seq)
 
 
-def _unknown(session: Session, event: Unknown) -> Session:
+def _not_held(session: Session, event: NotHeld) -> Session:
     # An Engine that has not got it never will: its journal is lost, or it was never there.
     return _settle(session, session.energy_wh, session.reason or "not_started", event.at)
 
@@ -244,7 +241,7 @@ TABLE: dict[tuple[str, type], Step] = {
     (Phase.REQUESTED, Lost): Step(Phase.REQUESTED, _as_it_is),
     (Phase.REQUESTED, Stop): Step(Phase.ENDING, _for_reason),
     (Phase.REQUESTED, Ended): Step(Phase.SETTLED, _ended),
-    (Phase.REQUESTED, Unknown): Step(Phase.SETTLED, _unknown),
+    (Phase.REQUESTED, NotHeld): Step(Phase.SETTLED, _not_held),
     (Phase.REQUESTED, Closed): Step(Phase.SETTLED, _closed),
     (Phase.SUPPLYING, Started): Step(Phase.SUPPLYING, _metered),
     (Phase.SUPPLYING, Metered): Step(Phase.SUPPLYING, _metered),
@@ -263,7 +260,7 @@ TABLE: dict[tuple[str, type], Step] = {
     (Phase.ENDING, Lost): Step(Phase.ENDING, _powerless),
     (Phase.ENDING, Stop): Step(Phase.ENDING, _as_it_is),
     (Phase.ENDING, Ended): Step(Phase.SETTLED, _ended),
-    (Phase.ENDING, Unknown): Step(Phase.SETTLED, _unknown),
+    (Phase.ENDING, NotHeld): Step(Phase.SETTLED, _not_held),
     (Phase.ENDING, Closed): Step(Phase.SETTLED, _closed),
     (Phase.SETTLED, Ended): Step(Phase.SETTLED, _as_it_is),
 }
@@ -277,9 +274,9 @@ def is_expected(session: Session, event: Event) -> bool:
 def advance(session: Session, event: Event) -> Session:
     """The session after the event; the same object where the event changes nothing."""
     step = TABLE.get((session.phase, type(event)))
-    after = step.change(session, event) if step else None
-    if step is None or after is None:
+    if step is None:
         return session
+    after = step.change(session, event)
     return after if after.phase == step.target else after._replace(phase=step.target)
 
 

@@ -1,8 +1,8 @@
 """A CP's Engine: drives a charger at Central's command and tells what it meters.
 
 What it holds is in its journal before anyone is told. It never ends a supply because
-someone else is away; only its charger, its journal's owner (Central) and a refusal by
-the broker (a revoked identity) do.
+someone else is away; only its charger, Central's word and a refusal by the broker (a
+revoked identity) do.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ EVENTS = st.one_of(
     st.builds(s.Lost),
     st.builds(s.Stop, st.sampled_from(["stopped", "fault"])),
     st.builds(s.Ended, SEQS, ENERGIES, st.just("completed"), st.just(AT)),
-    st.builds(s.Unknown, st.just(AT)),
+    st.builds(s.NotHeld, st.just(AT)),
     st.builds(s.Closed, st.just("closed"), st.just(AT)),
 )
 STATUSES = st.none() | st.builds(
@@ -78,10 +78,10 @@ def test_a_reading_out_of_order_is_passed_over() -> None:
 
 def test_an_engine_that_has_not_got_the_session_settles_it_at_what_was_read() -> None:
     unread = s.advance(NEW, s.Stop("stopped"))
-    settled = s.advance(unread, s.Unknown(AT))
+    settled = s.advance(unread, s.NotHeld(AT))
     assert (settled.phase, settled.energy_wh, settled.cost_eur) == (s.Phase.SETTLED, 0, "0.00")
     read = s.advance(s.advance(NEW, s.Metered(2, 10, 1)), s.Stop("stopped"))
-    settled = s.advance(read, s.Unknown(AT))
+    settled = s.advance(read, s.NotHeld(AT))
     assert (settled.phase, settled.energy_wh, settled.reason) == (s.Phase.SETTLED, 10, "stopped")
 
 
@@ -89,7 +89,7 @@ def test_a_request_that_no_engine_took_is_settled_as_not_started() -> None:
     """`due` says stop after START_WITHIN_S; the Engine answers that it has no such session."""
     idle = EngineStatus("CP-1", True, "b")
     assert s.due(NEW, idle, s.START_WITHIN_S + 1) == s.Due("stop", "not_started")
-    settled = s.advance(NEW, s.Unknown(AT))
+    settled = s.advance(NEW, s.NotHeld(AT))
     assert (settled.phase, settled.reason, settled.energy_wh) == (s.Phase.SETTLED, "not_started", 0)
 
 

@@ -6,7 +6,7 @@ from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Delete, EngineUnheard, MonitorAbsent, MonitorUnheard, Repeat
-from evcs.core.effects import Send, command, stop_unknown
+from evcs.core.effects import Send, command, stop_orphan
 from evcs.core.health import EngineHealth
 from evcs.core.supply import SupplyPhase
 
@@ -59,7 +59,7 @@ def _on_foreign(draft: Draft, session_id: str) -> None:
     found = draft.found
     if found is None:
         draft.refuse("session", "unknown", session_id)
-        draft.do(Send(stop_unknown(draft.record.cp, session_id)))
+        draft.do(Send(stop_orphan(draft.record.cp, session_id)))
     elif found.phase == s.Phase.SETTLED:
         draft.do(Send(command(found, s.Due("settled"))))
 

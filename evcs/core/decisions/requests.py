@@ -15,13 +15,13 @@ def on_charge(draft: Draft, event: Charge) -> None:
     asked, desired = event.asked, draft.record.desired
     energy = asked.energy_wh if asked.energy_wh is not None else units.DEFAULT_ENERGY_WH
     if not 1 <= energy <= units.MAX_ENERGY_WH:
-        denial = f"energy must be 1 to {units.MAX_ENERGY_WH} Wh"
-        draft.effects += denied(asked, "bad_value", denial)
+        text = f"energy must be 1 to {units.MAX_ENERGY_WH} Wh"
+        draft.effects += denied(asked, "bad_value", text)
         return
-    refusal = _authorize(draft.record, event.driver_cp)
-    if refusal is not None or desired is None:
-        refusal = refusal or authorization.Denial("not_found", "unknown CP")
-        draft.effects += denied(asked, refusal.code, refusal.reason)
+    denial = _authorize(draft.record, event.driver_cp)
+    if denial is not None or desired is None:
+        denial = denial or authorization.Denial("not_found", "unknown CP")
+        draft.effects += denied(asked, denial.code, denial.reason)
         return
     session = s.Session(
         event.id,

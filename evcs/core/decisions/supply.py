@@ -13,13 +13,14 @@ from evcs.core.effects import (
     Save,
     Send,
     command,
+    command_of,
     driver_event,
-    settle_unknown,
+    settle_orphan,
 )
 from evcs.core.supply import Refusal
 
 #: An Engine holds one supply: of more that nobody knows, an honest one tells only after a loss.
-MOST_UNKNOWN = 3
+MOST_ORPHANS = 3
 
 
 def on_meter(draft: Draft, meter: m.Meter) -> None:
@@ -49,12 +50,12 @@ def on_session(draft: Draft, told: m.SessionEvent) -> None:
     if session is None and told.event == "ended":
         if draft.record.desired is None:
             return  # not heard of yet: the Engine tells it again
-        session = _settle_unknown(draft, told, draft.record.desired)
+        session = _settle_orphan(draft, told, draft.record.desired)
     if session is None or session.cp != told.cp or told.energy_wh < 0 or told.seq < 0:
         detail = f"{told.session_id} {told.event} {told.energy_wh} Wh"
         draft.refuse("session", "refused", detail)
         if session is None and told.event == "ended":
-            draft.do(Send(settle_unknown(told.cp, told.session_id)))
+            draft.do(Send(settle_orphan(told.cp, told.session_id)))
     elif told.event == "started":
         if session.phase in (s.Phase.REQUESTED, s.Phase.INTERRUPTED):
             draft.advance(session, s.Started(told.seq, told.energy_wh))
@@ -64,7 +65,7 @@ def on_session(draft: Draft, told: m.SessionEvent) -> None:
         draft.do(Send(command(after, s.Due("settled"))))
 
 
-def _settle_unknown(
+def _settle_orphan(
     draft: Draft, told: m.SessionEvent, desired: m.DesiredCp
 ) -> s.Session | None:  # fmt: skip
     """The ticket, without a driver, of Wh delivered in a session that the ledger lost.
@@ -72,10 +73,10 @@ def _settle_unknown(
     None where it can't be one, or the CP has told of too many.
     """
     event = s.Ended(told.seq, told.energy_wh, s.UNKNOWN, draft.at.wall)
-    session = s.unknown(told.session_id, desired, event)
-    if session is None or draft.record.unknown >= MOST_UNKNOWN:
+    session = s.orphan(told.session_id, desired, event)
+    if session is None or draft.record.orphans >= MOST_ORPHANS:
         return None
-    draft.know(unknown=draft.record.unknown + 1)
+    draft.know(orphans=draft.record.orphans + 1)
     draft.do(Save(session))
     draft.audit_ticket(session)
     return session
@@ -83,7 +84,7 @@ def _settle_unknown(
 
 def on_reply(draft: Draft, reply: m.Reply) -> None:
     """An Engine's answer to a session's command."""
-    session_id, _, verb = reply.id.partition(".")
+    session_id, verb = command_of(reply)
     session = draft.record.session
     if session is None or session.session_id != session_id:
         return
@@ -93,7 +94,7 @@ def on_reply(draft: Draft, reply: m.Reply) -> None:
         else:
             _turn_down(draft, session, f"the CP refused: {reply.error or 'no reason given'}")
     elif verb == "stop" and reply.error == Refusal.NO_SESSION:
-        draft.advance(session, s.Unknown(draft.at.wall))
+        draft.advance(session, s.NotHeld(draft.at.wall))
 
 
 def _turn_down(draft: Draft, session: s.Session, why: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.decisions import events as d
+from evcs.core.effects import command_of
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
 from evcs.core.retained_view import RetainedView
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
@@ -148,7 +149,7 @@ class Central:
     def _on_reply(self, reply: m.Reply) -> None:
         record = self.fleet.records.get(reply.cp)
         session = record.session if record else None
-        if session is not None and reply.id.partition(".")[0] == session.session_id:
+        if session is not None and command_of(reply)[0] == session.session_id:
             self.fleet.apply(reply.cp, reply, self._at)
         else:
             self._requests.on_reply(reply)
