@@ -109,12 +109,12 @@ find_python() {
 find_packages() {
     command -v mosquitto >/dev/null || packages+=(mosquitto)
     command -v mosquitto_sub >/dev/null || packages+=(mosquitto-clients)
-    command -v openssl >/dev/null || packages+=(openssl)
     if ((dev)); then
         command -v chromium >/dev/null || packages+=(chromium chromium-sandbox fonts-liberation)
         command -v faketime >/dev/null || packages+=(faketime)
         command -v fish >/dev/null || packages+=(fish)
         command -v git >/dev/null || packages+=(git)
+        command -v openssl >/dev/null || packages+=(openssl)
         command -v shellcheck >/dev/null || packages+=(shellcheck)
         command -v systemd-analyze >/dev/null || packages+=(systemd)
         command -v zsh >/dev/null || packages+=(zsh)
