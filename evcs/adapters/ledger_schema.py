@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from evcs.core.audit import DRIVER_ADDED, DRIVER_REMOVED
@@ -103,12 +103,27 @@ def version(db: sqlite3.Connection, path: Path) -> int:
     return found
 
 
+def _program(db: sqlite3.Connection) -> dict[str, str]:
+    """What of a ledger runs by itself: triggers and views, name -> SQL."""
+    return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')"))
+
+
+def _ours() -> dict[str, str]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_TABLES + _TRIGGERS)
+        return _program(db)
+
+
 def make_current(db: sqlite3.Connection, path: Path) -> None:
     """Make tables and triggers what they are now, in one transaction. Raises EvcsError.
 
-    From versions 1 and 2 the triggers differ, and what was noted for the audit.
+    From versions 1 and 2 the triggers differ, and what was noted for the audit. Triggers that are
+    gone are made again; with others, or views, whose file it is would run on us, so it is refused.
     """
-    if version(db, path) == VERSION:
+    found, ours, there = version(db, path), _ours(), _program(db)
+    if foreign := sorted(there.keys() - ours.keys()):
+        raise EvcsError(f"{path} has {', '.join(foreign)[:80]!a}, which no ledger has", RESTORE)
+    if found == VERSION and there == ours:
         return
     try:
         db.executescript(

@@ -167,6 +167,34 @@ def test_a_ledger_of_a_newer_version_is_left_alone(path: Path) -> None:
         Ledger(path)
 
 
+def test_triggers_that_are_gone_are_made_again(path: Path) -> None:
+    filled(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DROP TRIGGER session_settled")
+        db.execute("DROP TRIGGER audit_kept")
+        db.execute("CREATE TRIGGER audit_kept BEFORE UPDATE ON audit BEGIN SELECT 1; END")
+    Ledger(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        for sql in ("UPDATE session SET energy_wh = 1", "UPDATE audit SET detail = 'x'"):
+            with pytest.raises(sqlite3.IntegrityError):
+                db.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON audit BEGIN INSERT INTO noted VALUES ('a', 'b'); END",
+        "CREATE VIEW sessions AS SELECT 1",
+    ],
+)
+def test_what_else_would_run_in_a_ledger_is_refused(path: Path, sql: str) -> None:
+    filled(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(sql)
+    with pytest.raises(EvcsError, match="which no ledger has"):
+        Ledger(path)
+
+
 def test_a_reader_leaves_a_newer_ledger_alone_too(path: Path) -> None:
     Ledger(path).close()
     with closing(sqlite3.connect(path)) as db:
@@ -205,8 +233,8 @@ def test_version_1_becomes_this_one_with_every_row_and_sum(path: Path) -> None:
 def test_a_migration_that_fails_leaves_version_1(path: Path) -> None:
     ledger_v1.make(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("DROP TABLE audit")  # the trigger on it can't be made
-        db.execute("CREATE VIEW audit AS SELECT 1 AS at")
+        db.execute("DROP TABLE audit")  # the index on it can't be made
+        db.execute("CREATE TABLE audit (x TEXT)")
     with pytest.raises(EvcsError, match="version"):
         Ledger(path)
     with closing(sqlite3.connect(path)) as db:
