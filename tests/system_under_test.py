@@ -246,7 +246,7 @@ class System:
         return client
 
     def retained(self, filter_: str = "evcs/#") -> dict[str, Any]:
-        """Retained messages, topic -> payload; none where there is no broker."""
+        """Retained messages, topic -> payload (raw where it is no JSON); none without a broker."""
         found: dict[str, Any] = {}
         answered: list[int] = []
         # At QoS 0 the broker has sent what it keeps before it answers the next question.
@@ -254,7 +254,9 @@ class System:
 
         def take(_client: Client, _data: Any, message: MQTTMessage) -> None:
             if message.retain:
-                found[message.topic] = json.loads(message.payload)
+                found[message.topic] = message.payload
+                with contextlib.suppress(ValueError):
+                    found[message.topic] = json.loads(message.payload)
 
         client.on_message = take
         client.on_subscribe = lambda *args: answered.append(args[2])

@@ -135,7 +135,9 @@ def test_a_restart_of_a_revoked_cp_is_refused_at_once(fleet: System) -> None:
 
 def test_ctrl_c_while_a_command_loads_is_silent(fleet: System) -> None:
     process = subprocess.Popen(
-        [ROOT / "bin" / "evcs", "status"], env={**fleet.env, "PYTHONPROFILEIMPORTTIME": "1"},
+        # Where the tests run in the background, they have been told to ignore it.
+        ["env", "--default-signal=INT", ROOT / "bin" / "evcs", "status"],
+        env={**fleet.env, "PYTHONPROFILEIMPORTTIME": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None

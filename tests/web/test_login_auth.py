@@ -43,7 +43,7 @@ from tests.web.floods import (
     status_of,
     thousandfold,
 )
-from tests.web.stage import Answer, Stage, wait_for
+from tests.web.stage import AT_ONCE_S, Answer, Stage, wait_for
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 NOWHERE = Path("/nonexistent")
@@ -248,7 +248,7 @@ class TestFloods:
             began = time.monotonic()
             assert stage.get("/api/v1/cps").status == 200
             assert stage.login_url()
-            assert time.monotonic() - began < 1.0
+            assert time.monotonic() - began < AT_ONCE_S
 
     def test_a_thousand_wrong_logins_are_slowed_down_and_the_right_one_is_not(
         self, stage: Stage
@@ -259,7 +259,7 @@ class TestFloods:
             if number % 300 == 299:
                 began = time.monotonic()
                 assert stage.login_url()
-                assert time.monotonic() - began < 1.0
+                assert time.monotonic() - began < AT_ONCE_S
             if number % 2:
                 return stage.get("/login/guess").status
             return stage.get("/api/v1/login", "POST", Authorization="Bearer guess").status
@@ -290,7 +290,7 @@ class TestFloods:
                 shown_to_pages(stage, names[-1], str(round_))
                 began = time.monotonic()
                 assert stage.get("/api/v1/cps").status == 200
-                assert time.monotonic() - began < 1.0
+                assert time.monotonic() - began < AT_ONCE_S
             assert peak_mb(stage.web_pid) - before < 50
         for name in names:
             stage.wants(name, deleted=True)
