@@ -31,7 +31,7 @@ _log = logging.getLogger("evcs")
 
 
 class Central:
-    """The stages of one batch; each knows the one behind it, none knows this."""
+    """The stages of one batch; none of them knows this."""
 
     def __init__(
         self, bus: Bus, ledger: Ledger, clock: Clock, birth: m.ServiceStatus,
@@ -191,7 +191,9 @@ class Central:
                     self.fleet.apply(cp, d.EngineUnheard(), self._at)
                 if record.monitor is not None and not self._view.heard(m.MonitorStatus, cp):
                     self.fleet.apply(cp, d.MonitorUnheard(), self._at)
-                if self._view.listed and record.desired is None and record.engine_away:
-                    self.fleet.apply(cp, d.Delete(), self._at)
-            if record.session is not None and record.monitor_lost_at is not None and record.seen:
+            if record.session is None:
+                continue
+            if silence_counts and self._view.listed and not record.desired and record.engine_away:
+                self.fleet.apply(cp, d.Delete(), self._at)
+            elif record.monitor_lost_at is not None and record.seen:
                 self.fleet.apply(cp, d.MonitorAbsent(), self._at)
