@@ -27,6 +27,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from evcs.adapters.clock import timestamp
 from evcs.adapters.mqtt_client import ReadAhead, ReadAheadClient
 from evcs.core import topics
+from evcs.core.counts import is_told
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Message
 from evcs.core.ports import Connected, Disconnected, Log, Received, Stray
@@ -155,7 +156,7 @@ class Bus:
         if size <= MAX_PACKET:
             return True
         self.unsendable += 1
-        if self.unsendable & (self.unsendable - 1) == 0:
+        if is_told(self.unsendable):
             self._log.error(
                 "unsendable=%d not sent: %d bytes on %s; the broker takes %d",
                 self.unsendable, size, publication.topic, MAX_PACKET,
@@ -352,7 +353,7 @@ class Bus:
             found = self._decode(message.topic, bytes(message.payload))
         except topics.Unreadable as error:
             self.dropped += 1
-            if self.dropped & (self.dropped - 1) == 0:
+            if is_told(self.dropped):
                 self._log.warning(
                     "dropped=%d unreadable message on %r: %s",
                     self.dropped, message.topic[:120], error,

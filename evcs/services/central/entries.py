@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from evcs.core.audit import AuditEntry
+from evcs.core.counts import is_told
 from evcs.core.effects import Refuse, Unexpected
 from evcs.core.ports import Clock
 from evcs.services.central.fair_share import Shares
@@ -84,7 +85,7 @@ class Entries:
 
 
 def _count(counter: Counter[tuple[str, str]], key: tuple[str, str]) -> int | None:
-    """How many there are now, where it is a power of two."""
+    """How many there are now, where that is told."""
     counter[key] += 1
     count = counter[key]
-    return count if count & (count - 1) == 0 else None
+    return count if is_told(count) else None
