@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
 from evcs.adapters.section_files import SectionFiles
+from evcs.adapters.supervisord import Supervisord
 from evcs.cli.common import typed
 from evcs.config import Home
 from evcs.core import sections
 from evcs.core.ids import RESERVED
 from evcs.core.service_ports import Process
 
+STEADY_WITHIN_S = 5.0
 WANTED_STATES = {"in": {"ACTIVATED", "SUPPLYING"}, "out": {"OUT_OF_ORDER"}}
+
+
+def steady_processes(supervisord: Supervisord) -> list[Process]:
+    """What supervisord knows of each process: after its first second, STARTING until then."""
+    deadline = time.monotonic() + STEADY_WITHIN_S
+    while True:
+        processes = supervisord.processes()
+        steady = all(process.state != "STARTING" for process in processes)
+        if steady or time.monotonic() > deadline:
+            return processes
+        time.sleep(0.05)
 
 
 def differences(

@@ -24,7 +24,7 @@ from evcs.cli import (
     watch,
 )
 from evcs.cli.bus_probe import BusProbe
-from evcs.cli.check import differences
+from evcs.cli.check import differences, steady_processes
 from evcs.cli.common import CommandContext, command, group, table
 from evcs.cli.common import main as run_program
 from evcs.cli.doctor import command as doctor
@@ -37,8 +37,6 @@ from evcs.core.charge_point import needs_a_hand
 from evcs.core.errors import EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
 from evcs.core.service_ports import Process
-
-SETTLED_WITHIN_S = 5.0
 
 program = group("evcs", "A charging network that comes back: start, stop, see, demonstrate.")
 
@@ -93,7 +91,7 @@ def wait_until_up(ctx: CommandContext, timeout_s: float) -> None:
 
 def _wait_for_running(ctx: CommandContext, deadline: float) -> None:
     """supervisord calls a process RUNNING when it has stayed for a second."""
-    while starting := [p for p in _processes(ctx) if p.state != "RUNNING"]:
+    while starting := [p for p in _supervisord(ctx).processes() if p.state != "RUNNING"]:
         if time.monotonic() > deadline:
             one = starting[0]
             raise TimedOut(f"{one.group}:{one.name} is {one.state}", f"see: evcs logs {one.group}")
@@ -137,7 +135,8 @@ def restart(ctx: CommandContext, wait: bool, timeout: float) -> None:
 @click.option("--check", is_flag=True, help="Exit 3 where actual is not desired.")
 def status(ctx: CommandContext, check: bool) -> None:
     """Services and CPs, with their states and processes."""
-    processes = (_settled_processes if check else _processes)(ctx)
+    supervisord = _supervisord(ctx)
+    processes = steady_processes(supervisord) if check else supervisord.processes()
     try:
         cps = cp_changes.read(ctx)
     except EvcsError:
@@ -154,19 +153,8 @@ def status(ctx: CommandContext, check: bool) -> None:
         ctx.out.say("no CP yet; create one: evcs-cp create CP-001")
 
 
-def _processes(ctx: CommandContext) -> list[Process]:
-    return Supervisord(ctx.settings.home.supervisor_socket, LOOK_TIMEOUT_S).processes()
-
-
-def _settled_processes(ctx: CommandContext) -> list[Process]:
-    """What supervisord knows of each process: after its first second, STARTING until then."""
-    deadline = time.monotonic() + SETTLED_WITHIN_S
-    while True:
-        processes = _processes(ctx)
-        settled = all(process.state != "STARTING" for process in processes)
-        if settled or time.monotonic() > deadline:
-            return processes
-        time.sleep(0.05)
+def _supervisord(ctx: CommandContext) -> Supervisord:
+    return Supervisord(ctx.settings.home.supervisor_socket, LOOK_TIMEOUT_S)
 
 
 def _print_status(ctx: CommandContext, processes: list[Process], cps: list[dict[str, Any]]) -> None:

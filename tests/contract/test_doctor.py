@@ -162,6 +162,15 @@ def test_files_of_the_running_supervisord(fleet: System) -> None:
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
+def test_a_cp_that_was_created_just_now_is_as_wanted(fleet: System) -> None:
+    fleet.ok("evcs-cp", "create", "CP-009")
+    try:
+        found = {one["check"]: one for one in fleet.run("evcs", "doctor", "--json").json["checks"]}
+        assert found["fleet"]["level"] == "ok", found["fleet"]
+    finally:
+        fleet.ok("evcs-cp", "delete", "CP-009", "--yes")
+
+
 def test_bounds_of_memory_disk_clock_and_user() -> None:
     mib = 2**20
     assert bounds.memory(10_000 * mib, 100, False).level == "ok"

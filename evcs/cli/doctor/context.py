@@ -18,6 +18,7 @@ from evcs.adapters.supervisord import (
 )
 from evcs.cli import versions
 from evcs.cli.bus_probe import BusProbe
+from evcs.cli.check import steady_processes
 from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
@@ -72,7 +73,7 @@ class DoctorContext:
         if self.pid is None or self.silent is not None:
             return []
         try:
-            return Supervisord(self.home.supervisor_socket).processes()
+            return steady_processes(Supervisord(self.home.supervisor_socket))
         except EvcsError:
             return []
 
