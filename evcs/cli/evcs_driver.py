@@ -17,6 +17,7 @@ from evcs.cli.common import main as run_program
 from evcs.cli.options import Seconds
 from evcs.core import messages as m
 from evcs.core import topics, units
+from evcs.core.end_reasons import EndReason
 from evcs.core.errors import (
     BY_CODE,
     BadValue,
@@ -34,7 +35,10 @@ ANSWER_WITHIN_S = 15.0
 CHARGE_WITHIN_S = START_WITHIN_S + 5.0
 AGAIN_S = 2.0
 SILENCE_S = 3.0
-ENDED_WELL = frozenset({"completed", "driver", "unplugged", "out_of_order", "deleted", "closed"})
+ENDED_WELL = frozenset({
+    EndReason.COMPLETED, EndReason.UNPLUGGED, EndReason.DRIVER, EndReason.CLOSED,
+    EndReason.OUT_OF_ORDER, EndReason.DELETED,
+})  # fmt: skip
 
 program = group("evcs-driver", "Charge as a driver: at a CP, or through a file of services.")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING, Command, DriverEvent, DriverRequest, Message, Reply
-from evcs.core.session import UNKNOWN, Due, Session, to_json
+from evcs.core.session import Due, Session, to_json
 
 
 class Save(NamedTuple):
@@ -132,7 +133,8 @@ def command(session: Session, due: Due) -> Command:
 
 def stop_orphan(cp: str, session_id: str) -> Command:
     """To an Engine that holds what no ledger knows: end it, and say how much it was."""
-    return Command(cp, "stop", command_id(session_id, "stop"), session_id, reason=UNKNOWN)
+    reason = EndReason.UNKNOWN_SESSION
+    return Command(cp, "stop", command_id(session_id, "stop"), session_id, reason=reason)
 
 
 def settle_orphan(cp: str, session_id: str) -> Command:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from evcs.core.end_reasons import EndReason
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id, short
 from evcs.core.messages import DesiredCp, EngineStatus
@@ -46,7 +47,6 @@ RECONNECT_GRACE_S = 15.0
 
 MAX_KEPT = 2**53
 ID = re.compile(r"\d{6}-[0-9a-f]{12}", re.ASCII)
-UNKNOWN = "unknown_session"
 
 
 class Session(NamedTuple):
@@ -216,7 +216,7 @@ def orphan(session_id: str, cp: DesiredCp, event: Ended) -> Session | None:
     begun = Session(
         session_id, cp.id, "", cp.price_eur_kwh, event.energy_wh, cp.max_power_w, event.at
     )
-    return _settle(begun, event.energy_wh, UNKNOWN, event.at)._replace(seq=event.seq)
+    return _ended(begun, event._replace(reason=EndReason.UNKNOWN_SESSION))
 
 
 def _ended(session: Session, event: Ended) -> Session:
@@ -228,7 +228,7 @@ def _ended(session: Session, event: Ended) -> Session:
 
 def _not_held(session: Session, event: NotHeld) -> Session:
     # An Engine that has not got it never will: its journal is lost, or it was never there.
-    return _settle(session, session.energy_wh, session.reason or "not_started", event.at)
+    return _settle(session, session.energy_wh, session.reason or EndReason.NOT_STARTED, event.at)
 
 
 def _closed(session: Session, event: Closed) -> Session:
@@ -301,7 +301,7 @@ def due(session: Session, engine: EngineStatus | None, age_s: float) -> Due | No
     if session.phase == Phase.ENDING:
         return Due("stop", session.reason)
     if session.phase == Phase.REQUESTED and not holds:
-        return Due("start") if age_s <= START_WITHIN_S else Due("stop", "not_started")
+        return Due("start") if age_s <= START_WITHIN_S else Due("stop", EndReason.NOT_STARTED)
     if holds and engine.phase == SupplyPhase.WAITING:
         return Due("resume")
     return None

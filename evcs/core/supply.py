@@ -13,6 +13,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from evcs.core.end_reasons import EndReason
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Command
 
@@ -84,7 +85,7 @@ def command(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
             else Outcome(supply._replace(phase=SupplyPhase.SUPPLYING))
         )
     if cmd.verb == "stop":
-        return Outcome(end(supply, cmd.reason or "stopped"))
+        return Outcome(end(supply, cmd.reason or EndReason.STOPPED))
     if cmd.verb == "settled":
         return Outcome(_over(Supply(over=supply.over, fault=supply.fault), cmd.session_id))
     return Outcome(supply)
@@ -132,7 +133,7 @@ def end(supply: Supply, reason: str) -> Supply:
 
 def break_down(supply: Supply, fault: str) -> Supply:
     """The supply ended by a fault that stays until it is cleared."""
-    return end(supply, "fault")._replace(fault=fault)
+    return end(supply, EndReason.FAULT)._replace(fault=fault)
 
 
 def to_record(supply: Supply) -> dict[str, Any]:

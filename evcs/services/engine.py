@@ -13,6 +13,7 @@ from evcs.core import messages as m
 from evcs.core import supply as s
 from evcs.core import topics
 from evcs.core.charger import Charger, Reading
+from evcs.core.end_reasons import EndReason
 from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
 
 TICK_S = 1.0
@@ -104,7 +105,7 @@ class Engine:
             self._charger.plug()
         elif cmd.verb == "unplug":
             self._charger.unplug()
-            self._change(s.end(self._supply, "unplugged"))
+            self._change(s.end(self._supply, EndReason.UNPLUGGED))
         elif cmd.verb == "fault":
             fault = cmd.reason or "fault"
             self._charger.set_fault(fault)
@@ -153,7 +154,7 @@ class Engine:
             )
         )  # fmt: skip
         if reading.full:
-            self._change(s.end(self._supply, "completed"))
+            self._change(s.end(self._supply, EndReason.COMPLETED))
             self._tell_session()
             self._tell_status()
 
@@ -174,7 +175,7 @@ class Engine:
         self._central = None
         if event.refused and self._supply.phase in (s.SupplyPhase.SUPPLYING, s.SupplyPhase.WAITING):
             self._log.error("%s: contactor opened", event.reason)
-            self._change(s.end(self._supply, "revoked"))
+            self._change(s.end(self._supply, EndReason.REVOKED))
         else:
             self._log.warning("bus: %s", event.reason)
 

@@ -7,6 +7,7 @@ from evcs.core import session as s
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Delete, EngineUnheard, MonitorAbsent, MonitorUnheard, Repeat
 from evcs.core.effects import Send, command, stop_orphan
+from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineHealth
 from evcs.core.supply import SupplyPhase
 
@@ -14,17 +15,17 @@ from evcs.core.supply import SupplyPhase
 def on_desired(draft: Draft, desired: m.DesiredCp) -> None:
     draft.know(desired=desired)
     if desired.deleted:
-        draft.stop("deleted")
+        draft.stop(EndReason.DELETED)
     elif desired.revoked:
-        draft.stop("revoked")
+        draft.stop(EndReason.REVOKED)
     elif desired.service == "out":
-        draft.stop("out_of_order")
+        draft.stop(EndReason.OUT_OF_ORDER)
 
 
 def on_delete(draft: Draft, _: Delete) -> None:
     session = draft.record.session
     if session is not None:
-        draft.advance(session, s.Closed("deleted", draft.at.wall))
+        draft.advance(session, s.Closed(EndReason.DELETED, draft.at.wall))
     draft.know(desired=None)
 
 
@@ -48,7 +49,7 @@ def _reconcile(draft: Draft, status: m.EngineStatus, lost_at: float | None) -> N
     if status.phase == SupplyPhase.WAITING and lost_at is not None:
         away = s.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
         if away > s.RESUME_WITHIN_S:
-            session = draft.advance(session, s.Stop("power_loss"))
+            session = draft.advance(session, s.Stop(EndReason.POWER_LOSS))
     if session.phase == s.Phase.SUPPLYING and status.session_id != session.session_id:
         session = draft.advance(session, s.Lost())
     draft.tell_due(session)
@@ -73,7 +74,7 @@ def on_monitor(draft: Draft, status: m.MonitorStatus) -> None:
     since = None if status.online else (draft.record.monitor_lost_at or draft.at.clock)
     draft.know(monitor=status, monitor_lost_at=since)
     if status.online and status.engine == EngineHealth.KO:
-        draft.stop("fault")
+        draft.stop(EndReason.FAULT)
     elif status.online and status.engine == EngineHealth.SILENT:
         draft.lost()
 
@@ -87,7 +88,7 @@ def on_monitor_absent(draft: Draft, _: MonitorAbsent) -> None:
     if session is None or session.phase == s.Phase.ENDING or lost_at is None:
         return
     if s.absent_for(lost_at, draft.at.connected_at, draft.at.clock) > s.MONITOR_GONE_S:
-        draft.stop("monitor_gone")
+        draft.stop(EndReason.MONITOR_GONE)
 
 
 def on_repeat(draft: Draft, _: Repeat) -> None:
@@ -100,6 +101,6 @@ def on_repeat(draft: Draft, _: Repeat) -> None:
         if unheld != record.unheld:
             draft.know(unheld=unheld)
         if unheld >= s.UNHELD_LOOKS:
-            draft.stop("journal_lost")
+            draft.stop(EndReason.JOURNAL_LOST)
             return
     draft.tell_due(session)

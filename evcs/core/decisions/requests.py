@@ -9,6 +9,7 @@ from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Charge, ChargeAgain, Close, StopCharge, Unwritten
 from evcs.core.effects import Audit, Save, Send, denied, driver_event
+from evcs.core.end_reasons import EndReason
 
 
 def on_charge(draft: Draft, event: Charge) -> None:
@@ -65,7 +66,7 @@ def on_stop(draft: Draft, event: StopCharge) -> None:
     session, asked = draft.record.session, event.asked
     if session is None:
         return
-    draft.stop("driver")
+    draft.stop(EndReason.DRIVER)
     who = f"driver/{asked.driver}"
     draft.do(Audit(who, "stop", session.cp, "ok", session.session_id, who))
     body = {"session": s.to_json(session)}
@@ -73,7 +74,7 @@ def on_stop(draft: Draft, event: StopCharge) -> None:
 
 
 def on_close(draft: Draft, event: Close) -> None:
-    draft.tell_due(draft.advance(event.session, s.Closed("closed", draft.at.wall)))
+    draft.tell_due(draft.advance(event.session, s.Closed(EndReason.CLOSED, draft.at.wall)))
 
 
 def on_unwritten(draft: Draft, _: Unwritten) -> None:

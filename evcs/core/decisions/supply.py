@@ -17,6 +17,7 @@ from evcs.core.effects import (
     driver_event,
     settle_orphan,
 )
+from evcs.core.end_reasons import EndReason
 from evcs.core.supply import Refusal
 
 #: An Engine holds one supply: of more that nobody knows, an honest one tells only after a loss.
@@ -60,7 +61,7 @@ def on_session(draft: Draft, told: m.SessionEvent) -> None:
         if session.phase in (s.Phase.REQUESTED, s.Phase.INTERRUPTED):
             draft.advance(session, s.Started(told.seq, told.energy_wh))
     elif told.event == "ended":
-        event = s.Ended(told.seq, told.energy_wh, told.reason or "ended", draft.at.wall)
+        event = s.Ended(told.seq, told.energy_wh, told.reason or EndReason.ENDED, draft.at.wall)
         after = draft.advance(session, event)
         draft.do(Send(command(after, s.Due("settled"))))
 
@@ -72,7 +73,7 @@ def _settle_orphan(
 
     None where it can't be one, or the CP has told of too many.
     """
-    event = s.Ended(told.seq, told.energy_wh, s.UNKNOWN, draft.at.wall)
+    event = s.Ended(told.seq, told.energy_wh, EndReason.UNKNOWN_SESSION, draft.at.wall)
     session = s.orphan(told.session_id, desired, event)
     if session is None or draft.record.orphans >= MOST_ORPHANS:
         return None

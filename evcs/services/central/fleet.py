@@ -11,6 +11,7 @@ from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
+from evcs.core.end_reasons import EndReason
 from evcs.core.ports import Ledger
 from evcs.services.central.outbox import Outbox
 
@@ -100,7 +101,7 @@ class Fleet:
             self._of_driver[session.driver] = session.session_id
         elif before is not None:
             self._drop(session)
-        elif session.reason == s.UNKNOWN:
+        elif session.reason == EndReason.UNKNOWN_SESSION:
             _log.error("session=%s cp=%s was in no ledger; settled", session.session_id, session.cp)
 
     def _drop(self, session: s.Session) -> None:
