@@ -18,8 +18,9 @@ from evcs.config import Home
 from evcs.core.desired import new_cp
 from evcs.core.errors import BadValue, EvcsError
 from evcs.services.central.auditor import Auditor, Sources
-from evcs.services.central.outbox import Outbox
-from tests.unit.fakes import FakeBus, FakeClock
+from evcs.services.central.entries import Entries
+from evcs.services.central.ledger_writer import LedgerWriter
+from tests.unit.fakes import FakeClock
 
 BACKUPS = 25
 
@@ -30,13 +31,14 @@ class Central:
     def __init__(self, home: Home) -> None:
         self.ledger = Ledger(home.ledger_db)
         clock = FakeClock()
-        self.outbox = Outbox(self.ledger, FakeBus(), clock)
+        self.writer = LedgerWriter(self.ledger)
+        entries = Entries(self.writer.add_entry, clock)
         sources = Sources(None, {"web": SpoolReader(home.spool("web"))})
-        self.auditor = Auditor(self.outbox, self.ledger.noted(), sources, clock)
+        self.auditor = Auditor(self.writer, entries, self.ledger.noted(), sources, clock)
 
     def look(self) -> None:
         self.auditor.look()
-        self.outbox.flush()
+        self.writer.commit()
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core.audit import AuditEntry, refused_logins
 from evcs.core.errors import EvcsError
 from evcs.services.central.auditor import Auditor, Sources
-from evcs.services.central.entries import A_SECOND, AT_ONCE
-from evcs.services.central.outbox import Outbox
-from tests.unit.fakes import FakeBus, FakeClock
+from evcs.services.central.entries import A_SECOND, AT_ONCE, Entries
+from evcs.services.central.ledger_writer import LedgerWriter
+from tests.unit.fakes import FakeClock
 
 REFUSED = "1795350217: Client <unknown> disconnected, not authorised.\n"
 
@@ -49,10 +49,10 @@ class Central:
     ) -> None:
         self.ledger = ledger(folder / "ledger.db")
         self.clock = FakeClock()
-        self.outbox = Outbox(self.ledger, FakeBus(), self.clock)
+        self.writer = LedgerWriter(self.ledger)
         log = folder / "mosquitto.log"
-        self.entries = self.outbox.entries
-        self.auditor = Auditor(self.outbox, self.ledger.noted(), Sources(
+        self.entries = Entries(self.writer.add_entry, self.clock)
+        self.auditor = Auditor(self.writer, self.entries, self.ledger.noted(), Sources(
             lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor),
             {"web": reader(folder / "web")},
         ), self.clock)  # fmt: skip
@@ -60,7 +60,7 @@ class Central:
     def look(self) -> None:
         self.entries.look()
         self.auditor.look()
-        self.outbox.flush()
+        self.writer.commit()
 
 
 def told(folder: Path) -> list[dict[str, Any]]:

@@ -10,9 +10,11 @@ from typing import NamedTuple, Protocol
 
 from evcs.core import audit
 from evcs.core import charge_point as states
+from evcs.core.effects import Audit
 from evcs.core.messages import NOTHING, CpState
 from evcs.core.ports import Clock
-from evcs.services.central.outbox import Outbox
+from evcs.services.central.entries import Entries
+from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.strangers import Strangers
 
 #: What is noted in the ledger, beside the names of each spool's files.
@@ -64,14 +66,15 @@ class Auditor:
     """
 
     def __init__(
-        self, outbox: Outbox, noted: Mapping[str, str], sources: Sources, clock: Clock
+        self, writer: LedgerWriter, entries: Entries, noted: Mapping[str, str], sources: Sources,
+        clock: Clock,
     ) -> None:  # fmt: skip
-        self._outbox, self._clock = outbox, clock
+        self._writer, self._entries = writer, entries
         self._audited: dict[str, str] = {}
         self._faults: dict[str, str] = {}
         self._broker = sources.broker(noted.get(BROKER_LOG, "")) if sources.broker else None
         self._noted_left_out = noted.get(LEFT_OUT, "{}")
-        self._strangers = Strangers(outbox.audit_entry, self._noted_left_out, clock)
+        self._strangers = Strangers(writer.add_entry, self._noted_left_out, clock)
         self._spools = sources.spools
         self._taken = {name: _names(noted.get(f"spool/{name}", "[]")) for name in self._spools}
         for name, spool in self._spools.items():
@@ -87,13 +90,10 @@ class Auditor:
         """Faults that came or went, and what others tell, since the last look."""
         for cp, fault in self._faults.items():
             if fault != self._audited[cp]:
-                entry = audit.AuditEntry(
-                    self._clock.timestamp(), "central", "fault", cp, fault or "over", ""
-                )
-                self._outbox.entries.of(f"cp/{cp}", entry)
+                self._entries.add(Audit("central", "fault", cp, fault or "over", "", f"cp/{cp}"))
                 self._audited[cp] = fault
         self._faults.clear()
-        if self._outbox.failing:
+        if self._writer.failing:
             return
         self._strangers.look()
         self._note_left_out()
@@ -103,7 +103,7 @@ class Auditor:
     @property
     def behind(self) -> bool:
         """Whether there is more to be read, at the next look."""
-        return self._broker is not None and self._broker.behind and not self._outbox.failing
+        return self._broker is not None and self._broker.behind and not self._writer.failing
 
     def expect(self) -> None:
         """The Registry has told of a change: it has audited it before."""
@@ -117,7 +117,7 @@ class Auditor:
     def take_up(self) -> None:
         """Take up all that waits in spools; where the ledger can't be written it stays there."""
         self._expected = False
-        if not self._outbox.failing:
+        if not self._writer.failing:
             for name, spool in self._spools.items():
                 self._take_up(name, spool)
 
@@ -129,9 +129,9 @@ class Auditor:
         for one in fresh:
             self._read(name, spool, one)
         self._taken[name] = waiting
-        self._outbox.note(f"spool/{name}", json.dumps(waiting))
+        self._writer.note(f"spool/{name}", json.dumps(waiting))
         self._note_left_out()
-        self._outbox.after_commit(partial(self._cut, spool, waiting))
+        self._writer.after_commit(partial(self._cut, spool, waiting))
 
     def _read(self, name: str, spool: Spool, file: str) -> None:
         try:
@@ -146,7 +146,7 @@ class Auditor:
         if audit.refused_logins(entry):
             self._strangers.refused(door, entry)
         else:
-            self._outbox.audit_entry(entry)
+            self._writer.add_entry(entry)
 
     def _cut(self, spool: Spool, names: Sequence[str]) -> None:
         try:
@@ -161,13 +161,13 @@ class Auditor:
         for one in found:
             self._add(BROKER, one)
         if found:
-            self._outbox.note(BROKER_LOG, self._broker.cursor)
+            self._writer.note(BROKER_LOG, self._broker.cursor)
             self._note_left_out()
 
     def _note_left_out(self) -> None:
         noted = self._strangers.noted
         if noted != self._noted_left_out:
-            self._outbox.note(LEFT_OUT, noted)
+            self._writer.note(LEFT_OUT, noted)
             self._noted_left_out = noted
 
 

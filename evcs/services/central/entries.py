@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from evcs.core.audit import AuditEntry
 from evcs.core.counts import is_told
-from evcs.core.effects import Refuse, Unexpected
+from evcs.core.effects import Audit, Refuse, Unexpected
 from evcs.core.ports import Clock
 from evcs.services.central.fair_share import Shares
 
@@ -32,18 +32,17 @@ class Entries:
         self._refused: Counter[tuple[str, str]] = Counter()
         self._unexpected: Counter[tuple[str, str]] = Counter()
 
-    def add(self, who: str, what: str, cp: str | None, outcome: str, detail: str = "") -> None:
-        """Have an entry of `who`, of now, written or counted."""
-        self.of(who, AuditEntry(self._clock.timestamp(), who, what, cp, outcome, detail))
-
-    def of(self, sender: str, entry: AuditEntry) -> None:
-        """Have an entry written that `sender` causes, or counted."""
-        if self._shares.take(sender):
-            self._tell(sender)
-            self._write(entry)
-        else:
-            count, _ = self._left_out.get(sender, (0, entry))
-            self._left_out[sender] = (count + 1, entry)
+    def add(self, one: Audit) -> None:
+        """Have an entry of now written; or counted, where its sender has no share left."""
+        now = self._clock.timestamp()
+        entry = AuditEntry(now, one.who, one.what, one.cp, one.outcome, one.detail)
+        if one.share is not None and not self._shares.take(one.share):
+            count, _ = self._left_out.get(one.share, (0, entry))
+            self._left_out[one.share] = (count + 1, entry)
+            return
+        if one.share is not None:
+            self._tell(one.share)
+        self._write(entry)
 
     def look(self) -> None:
         """Tell how many were left out, of each sender that has a share again."""
@@ -63,12 +62,8 @@ class Entries:
             _log.warning(
                 "cp=%s %s %s, the %d. time: %s", one.cp, one.what, one.outcome, count, detail
             )
-            self._write(
-                AuditEntry(
-                    self._clock.timestamp(), f"cp/{one.cp}/engine", one.what, one.cp, one.outcome,
-                    f"{detail} ({count})",
-                )
-            )  # fmt: skip
+            who = f"cp/{one.cp}/engine"
+            self.add(Audit(who, one.what, one.cp, one.outcome, f"{detail} ({count})"))
 
     def unexpected(self, one: Unexpected) -> None:
         """Count what a table doesn't know; the first, second, fourth, eighth... is in the log."""

@@ -12,7 +12,7 @@ from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
-from evcs.core.ports import Ledger
+from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
 
 #: What names a session that may be another than the CP's present one.
@@ -22,28 +22,30 @@ _log = logging.getLogger("evcs")
 
 
 class Fleet:
-    """Records by CP; `dirty` are those that may be shown otherwise than before."""
+    """Records by CP, and the sessions that are not settled, by id."""
 
-    def __init__(self, ledger: Ledger, outbox: Outbox, clock: float) -> None:
-        self._ledger, self._outbox = ledger, outbox
+    def __init__(
+        self, sessions: Iterable[s.Session], writer: LedgerWriter, outbox: Outbox, clock: float
+    ) -> None:
+        self._writer, self._outbox = writer, outbox
         self.records: dict[str, CpRecord] = {}
         self.open: dict[str, s.Session] = {}
         self._of_driver: dict[str, str] = {}
-        self.dirty: set[str] = set()
-        for session in ledger.open_sessions():
+        self._changed: set[str] = set()
+        for session in sessions:
             self._note(session)
             record = _unseen(session.cp, clock)
             self.records[session.cp] = record._replace(session=session, requested_at=clock)
 
     def apply(self, cp: str, event: d.Event, at: d.At) -> None:
         """Decide on an event of a CP; what has to be done goes to the outbox."""
-        if isinstance(event, m.SessionEvent) and self._outbox.removes(event.session_id):
+        if isinstance(event, m.SessionEvent) and self._writer.removes(event.session_id):
             return  # its Engine has just turned it down; what it says again is heard then
         before = self.records.get(cp) or _unseen(cp, at.clock)
         decision = decide(before, event, at, self._named(before, event))
         if decision.record is not before:
             self.records[cp] = decision.record
-            self.dirty.add(cp)
+            self._changed.add(cp)
         for effect in decision.effects:
             self._index(effect)
         self._outbox.carry_out(decision.effects)
@@ -51,7 +53,17 @@ class Fleet:
     def forget(self, cp: str) -> None:
         """The CP is gone, and nothing of it is kept."""
         self.records.pop(cp, None)
-        self.dirty.discard(cp)
+
+    def forget_desired(self, cp: str) -> None:
+        """The Registry tells of the CP no more."""
+        record = self.records.get(cp)
+        if record is not None:
+            self.records[cp] = record._replace(desired=None)
+
+    def take_changed(self) -> set[str]:
+        """CPs that may be shown otherwise than at the last call."""
+        taken, self._changed = self._changed, set()
+        return taken
 
     def wanted(self, after: str = "") -> Iterator[CpRecord]:
         """The CPs that the Registry wants, by id; those behind one, if it is named."""
@@ -66,11 +78,7 @@ class Fleet:
 
     def find(self, session_id: str) -> s.Session | None:
         """Any session, settled ones too."""
-        return (
-            self.open.get(session_id)
-            or self._outbox.unwritten(session_id)
-            or self._ledger.session(session_id)
-        )
+        return self.open.get(session_id) or self._writer.session(session_id)
 
     def take_back(self, sessions: Iterable[s.Session], at: d.At) -> None:
         """Requests that could not be written: as if they had not been made."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
-from evcs.core.effects import denied, driver_event
+from evcs.core.effects import Audit, denied, driver_event
 from evcs.core.ids import FORGOTTEN
 from evcs.core.ports import Ledger
 from evcs.core.session import Phase, Session, to_json
 from evcs.services.central import pages
+from evcs.services.central.auditor import Auditor
 from evcs.services.central.fleet import Fleet
+from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
 
 #: A page takes some milliseconds, as long as hundreds of other requests.
@@ -40,10 +41,10 @@ class Requests:
     """Answers each request with one event; a change of a CP goes through core.decisions."""
 
     def __init__(
-        self, fleet: Fleet, ledger: Ledger, outbox: Outbox, take_up_spools: Callable[[], None]
+        self, fleet: Fleet, ledger: Ledger, writer: LedgerWriter, outbox: Outbox, auditor: Auditor
     ) -> None:
-        self._fleet, self._ledger, self._outbox = fleet, ledger, outbox
-        self._take_up_spools = take_up_spools
+        self._fleet, self._ledger, self._writer = fleet, ledger, writer
+        self._outbox, self._auditor = outbox, auditor
         self._asked: dict[tuple[str, str], Asked] = {}
         self._pages: deque[m.DriverRequest] = deque(maxlen=MOST_WAITING)
 
@@ -80,7 +81,7 @@ class Requests:
             self._tell(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
 
     def _ping(self, asked: m.OperatorRequest) -> None:
-        failing = self._outbox.failing
+        failing = self._writer.failing
         body = {"message": "the ledger can't be written; see: evcs logs central"} if failing else {}
         code = "failed" if failing else None
         self._outbox.publish(
@@ -170,20 +171,17 @@ class Requests:
     def _forget(self, asked: m.OperatorRequest) -> None:
         """A driver's name out of tickets and audit; neither answer nor entry may repeat it."""
         driver = asked.driver or ""
-        if self._outbox.failing:
+        if self._writer.failing:
             # What spools have of the driver can't be taken up, and would come behind.
             self._tell(asked, "failed", "the ledger can't be written; make room, try again")
             return
-        self._take_up_spools()
+        self._auditor.take_up()
         if self._fleet.of_driver(driver) is not None:
             self._tell(asked, "conflict", "a session of this driver is not settled yet")
-        elif driver.startswith(FORGOTTEN) or not (
-            self._ledger.knows(driver) or self._outbox.names(driver)
-        ):
+        elif driver.startswith(FORGOTTEN) or not self._writer.knows(driver):
             self._tell(asked, "not_found", "neither a ticket nor the audit names this driver")
         else:
             pseudonym = FORGOTTEN + os.urandom(6).hex()
-            self._outbox.entries.forget(f"driver/{driver}")
             self._outbox.forget_driver(driver, pseudonym)
             self._tell(asked, None, "", {"driver": pseudonym})
 
@@ -198,7 +196,7 @@ class Requests:
         if len(self._asked) >= MOST_WAITING:
             del self._asked[next(iter(self._asked))]
         self._asked[record.cp, asked.id] = Asked(asked, at.clock + REPLY_WITHIN_S)
-        self._outbox.audit(asked.asker, asked.verb, asked.cp, "asked", asked.reason or "")
+        self._audit(asked, "asked", asked.reason or "")
         self._outbox.publish(m.Command(record.cp, asked.verb, asked.id, reason=asked.reason))
 
     def _tell(
@@ -211,7 +209,10 @@ class Requests:
                             {"message": text, **(body or {})})
         )  # fmt: skip
         outcome = "ok" if code is None else f"refused: {text}"
-        self._outbox.audit(who, asked.verb[:40], asked.cp, outcome, asked.session_id or "")
+        self._audit(asked, outcome, asked.session_id or "")
+
+    def _audit(self, asked: m.OperatorRequest, outcome: str, detail: str) -> None:
+        self._outbox.carry_out([Audit(asked.asker, asked.verb[:40], asked.cp, outcome, detail)])
 
 
 def _offer(record: CpRecord) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from typing import Any
 from evcs.core import messages as m
 from evcs.core import session as s
 from evcs.core.decisions import events as d
-from evcs.core.effects import command_of
+from evcs.core.effects import Audit, command_of
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
 from evcs.core.retained_view import RetainedView
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
+from evcs.services.central.entries import Entries
 from evcs.services.central.fleet import Fleet
+from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.listening import Strays
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.requests import Requests
@@ -40,11 +42,13 @@ class Central:
         self._bus, self._clock, self._birth = bus, clock, birth
         self._connected_at = clock.monotonic()
         self._view = RetainedView(birth.boot)
-        self._outbox = Outbox(ledger, bus, clock)
-        self.fleet = Fleet(ledger, self._outbox, self._connected_at)
-        self._auditor = Auditor(self._outbox, ledger.noted(), sources, clock)
-        self._requests = Requests(self.fleet, ledger, self._outbox, self._auditor.take_up)
-        self._states = StatePublisher(self.fleet, self._outbox, self._auditor)
+        self._writer = writer = LedgerWriter(ledger)
+        self._entries = entries = Entries(writer.add_entry, clock)
+        self._outbox = outbox = Outbox(writer, entries, bus)
+        self.fleet = Fleet(ledger.open_sessions(), writer, outbox, self._connected_at)
+        self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
+        self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor)
+        self._states = StatePublisher(self.fleet, outbox, self._auditor)
         self._strays = Strays()
         self._repeated_at = 0.0
         self._at = self._now()
@@ -90,10 +94,10 @@ class Central:
             if now - self._repeated_at >= REPEAT_EVERY_S:
                 self._repeated_at = now
                 self._repeat()
-        self._outbox.save_figures(now)
+        self._writer.save_figures(now)
         self._requests.expire(now)
         self._strays.clear(self._bus)
-        self._outbox.entries.look()
+        self._entries.look()
         self._auditor.look()
         self._finish()
         if self._view.whole:
@@ -125,16 +129,14 @@ class Central:
         if self._view.listed:
             self._forget_unheard()
         if status.boot == self._birth.boot and status.online:
-            self.fleet.dirty.update(self.fleet.records)
+            self._states.judge_all()
             self._repeat()
 
     def _forget_unheard(self) -> None:
         """Take away states of CPs whose deletion was told while Central could not hear it."""
         for cp in self._view.unheard(m.DesiredCp):
             self._view.forget(m.DesiredCp, cp)
-            record = self.fleet.records.get(cp)
-            if record is not None:
-                self.fleet.records[cp] = record._replace(desired=None)
+            self.fleet.forget_desired(cp)
             self._states.clear(cp)
 
     def _on_desired(self, desired: m.DesiredCp) -> None:
@@ -158,7 +160,7 @@ class Central:
         """Somebody says more than can be read: the Registry shuts him out for a while."""
         _log.error("%s floods; shut out", flood.identity)
         self._bus.publish(flood)
-        self._outbox.entries.add(flood.identity, "flood", None, "shut out")
+        self._entries.add(Audit(flood.identity, "flood", None, "shut out", share=flood.identity))
 
     def _on_cleared(self, cleared: m.Cleared) -> None:
         cp = cleared.key.get("cp", "")

@@ -48,6 +48,8 @@ class StatePublisher:
         # CPs whose figures may not go out yet, by when they may; a heap, and who is in it.
         self._pending: list[tuple[float, str]] = []
         self._later: set[str] = set()
+        self._dirty: set[str] = set()
+        self._progress: set[str] = set()
         self._progress_at: dict[str, float] = {}
         self._summary: m.Summary | None = None
         self._summary_at = 0.0
@@ -65,7 +67,11 @@ class StatePublisher:
             self.clear(state.cp)
         elif state.cp not in self._published:
             self._published[state.cp] = Published(state, 0.0, again=True)
-            self._fleet.dirty.add(state.cp)
+            self._dirty.add(state.cp)
+
+    def judge_all(self) -> None:
+        """Every CP is looked at, at the end of this batch."""
+        self._dirty.update(self._fleet.records)
 
     def clear(self, cp: str) -> None:
         """Take the state of a CP that is gone away."""
@@ -73,27 +79,29 @@ class StatePublisher:
         self._outbox.publish(topics.clear(m.CpState, cp=cp))
 
     def publish_states(self, at: At) -> None:
-        """Publish of what is dirty; figures that may not go out yet are looked at when they may."""
+        """Publish what changed; figures that may not go out yet are looked at when they may."""
+        self._dirty |= self._fleet.take_changed()
         while self._pending and self._pending[0][0] <= at.clock:
             _, cp = heappop(self._pending)
             self._later.discard(cp)
-            self._fleet.dirty.add(cp)
-        for cp in self._fleet.dirty:
+            self._dirty.add(cp)
+        for cp in self._dirty:
             record = self._fleet.records.get(cp)
             if record is not None and record.desired is not None:
                 self._publish(record, record.desired, at)
-        self._fleet.dirty.clear()
+        self._dirty.clear()
 
     def publish_progress(self, at: At) -> None:
         """What was read, for each session that goes on; what comes too soon is told later."""
-        for session_id in tuple(self._outbox.progress):
+        self._progress |= self._outbox.take_progress()
+        for session_id in tuple(self._progress):
             session = self._fleet.open.get(session_id)
             if session is None:
-                self._outbox.progress.discard(session_id)
+                self._progress.discard(session_id)
             elif at.clock - self._progress_at.get(session.cp, 0.0) >= PROGRESS_EVERY_S:
                 self._outbox.publish(driver_event(session, "progress"))
                 self._progress_at[session.cp] = at.clock
-                self._outbox.progress.discard(session_id)
+                self._progress.discard(session_id)
 
     def publish_summary(self, bus: Bus, now: float) -> None:
         """The summary, if it changed and is due."""
