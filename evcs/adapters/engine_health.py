@@ -15,13 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from evcs.core.health import EngineAnswer
 from evcs.runtime.loop import Loop
 
 ASK_WITHIN_S = 1.0
 #: In bytes; an Engine's share is about a hundred.
 LONGEST = 1_048_576
 
-Answers = Mapping[str, Mapping[str, Any]]
+Answers = Mapping[str, EngineAnswer]
 
 
 def listen(loop: Loop, path: Path, answer: Callable[[], Answers]) -> None:
@@ -40,7 +41,8 @@ def listen(loop: Loop, path: Path, answer: Callable[[], Answers]) -> None:
             connection, _ = server.accept()
             with connection:
                 connection.settimeout(ASK_WITHIN_S)
-                connection.sendall(json.dumps(answer()).encode() + b"\n")
+                answers = {cp: one._asdict() for cp, one in answer().items()}
+                connection.sendall(json.dumps(answers).encode() + b"\n")
 
     loop.add_reader(server.fileno(), accept)
 
@@ -65,7 +67,7 @@ class Probe:
         except (OSError, ValueError, RecursionError):
             return {}
         whole = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
-        return found if whole else {}
+        return {cp: _answer(one) for cp, one in found.items()} if whole else {}
 
     def pid(self) -> int | None:
         """Its pid, also while it hangs."""
@@ -83,6 +85,16 @@ class Probe:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         return pid
+
+
+def _answer(said: Mapping[str, Any]) -> EngineAnswer:
+    fault, session_id = said.get("fault"), said.get("session_id")
+    return EngineAnswer(
+        fault if isinstance(fault, str) else None,
+        said.get("ready") is True,
+        session_id if isinstance(session_id, str) else None,
+        said.get("supplying") is True,
+    )
 
 
 def _connect(path: Path, timeout_s: float) -> socket.socket:

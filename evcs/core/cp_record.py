@@ -10,6 +10,14 @@ from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, 
 from evcs.core.session import Phase, Session
 
 
+class SentCommand(NamedTuple):
+    """A command that an Engine was told: its id, the Engine's boot, and the monotonic second."""
+
+    id: str = ""
+    boot: str = ""
+    at: float = 0.0
+
+
 class CpRecord(NamedTuple):
     """One CP. Times are monotonic seconds.
 
@@ -17,8 +25,7 @@ class CpRecord(NamedTuple):
     `engine_lost_at`, `monitor_lost_at`: since when it has been away, None while it is there.
     `unheld`: how often in a row the Engine was there, and did not hold the session under way.
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
-    was told that it is authorised. `told`: the command that was told last, as (id, boot of the
-    Engine, when). `orphans`: how many sessions this CP ended that no ledger knew.
+    was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
     """
 
     cp: str
@@ -31,7 +38,7 @@ class CpRecord(NamedTuple):
     requested_at: float = 0.0
     accepted: bool = False
     unheld: int = 0
-    told: tuple[str, str, float] = ("", "", 0.0)
+    last_command: SentCommand = SentCommand()
     orphans: int = 0
 
     @property

@@ -26,18 +26,23 @@ END_AFTER_S = 15.0
 START_GRACE_S = 6.0
 
 
-class Answer(NamedTuple):
-    """What an Engine said. `ready`: it has told its state on the bus at least once."""
+class EngineAnswer(NamedTuple):
+    """What an Engine says of itself. `ready`: it has told its state on the bus at least once.
 
-    fault: str | None
-    latency_ms: float
-    ready: bool
+    `session_id`: what it holds and is not settled.
+    """
+
+    fault: str | None = None
+    ready: bool = False
+    session_id: str | None = None
+    supplying: bool = False
 
 
-class Asked(NamedTuple):
+class ProbeResult(NamedTuple):
     """An Engine was asked: its answer, or None, at monotonic second `at`."""
 
-    answer: Answer | None
+    answer: EngineAnswer | None
+    latency_ms: float
     at: float
 
 
@@ -50,22 +55,20 @@ class Health(NamedTuple):
     misses: int = 0
 
 
-def observe(health: Health, answer: Answer | None, now: float, started: float) -> Health:
-    """Take one answer, or its absence, at monotonic second `now`.
+def observe(health: Health, result: ProbeResult, started: float) -> Health:
+    """Take one answer, or its absence; `started` is a monotonic second, too.
 
     Before an Engine was ever ready, its absence is not told for START_GRACE_S: a CP that
     is just being started isn't broken.
     """
+    answer, starting = result.answer, health.engine is None and result.at - started < START_GRACE_S
     if answer is not None:
-        if not answer.ready and health.engine is None and now - started < START_GRACE_S:
+        if starting and not answer.ready:
             return health
         kind = EngineHealth.KO if answer.fault else EngineHealth.OK
-        return Health(kind, answer.fault, answer.latency_ms)
+        return Health(kind, answer.fault, result.latency_ms)
     misses = health.misses + 1
-    quiet = misses < MISSES_TO_SILENT
-    if health.engine is None and now - started < START_GRACE_S:
-        quiet = True
-    if quiet:
+    if starting or misses < MISSES_TO_SILENT:
         return health._replace(misses=misses)
     return Health(EngineHealth.SILENT, None, None, misses)
 

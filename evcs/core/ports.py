@@ -14,6 +14,7 @@ from evcs.core.messages import NOTHING, Cleared, Message
 
 if TYPE_CHECKING:  # a CP process needs none of them
     from evcs.core.audit import AuditEntry
+    from evcs.core.health import EngineAnswer
     from evcs.core.session import Session
     from evcs.core.topics import Publication, Subscription
 
@@ -149,7 +150,7 @@ class JournalStore(Protocol):
 class HealthProbe(Protocol):
     """A process of Engines, as another one sees it (adapters.engine_health)."""
 
-    def ask(self, within_s: float) -> Mapping[str, Mapping[str, Any]]:
+    def ask(self, within_s: float) -> Mapping[str, EngineAnswer]:
         """What each Engine there says of itself, by CP; nothing where no answer came in time."""
 
     def end(self) -> int | None:

@@ -187,11 +187,11 @@ class CpManager:
         found = set()
         for cp in cps:
             answer = self._probe(cp).ask(ANSWER_WITHIN_S).get(cp)
-            if answer is None or not answer.get("session_id"):
+            if answer is None or not answer.session_id:
                 continue
             revoked_at = self._revoked_at.get(cp)
             if revoked_at is None or (
-                answer.get("supplying") and self._clock() - revoked_at < REVOKED_WITHIN_S
+                answer.supplying and self._clock() - revoked_at < REVOKED_WITHIN_S
             ):
                 found.add(cp)
         return frozenset(found)

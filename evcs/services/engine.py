@@ -14,6 +14,7 @@ from evcs.core import supply as s
 from evcs.core import topics
 from evcs.core.charger import Charger, Reading
 from evcs.core.end_reasons import EndReason
+from evcs.core.health import EngineAnswer
 from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
 
 TICK_S = 1.0
@@ -198,17 +199,7 @@ class Engine:
             )
         )  # fmt: skip
 
-    def health(self) -> dict[str, Any]:
+    def health(self) -> EngineAnswer:
         """What its Monitor and the CP Manager want to know."""
-        busy = self._supply.phase in (
-            s.SupplyPhase.SUPPLYING,
-            s.SupplyPhase.WAITING,
-            s.SupplyPhase.ENDED,
-        )
-        return {
-            "fault": self._charger.fault,
-            "ready": self._told,
-            "session_id": self._supply.session_id if busy else None,
-            "supplying": self._supply.phase == s.SupplyPhase.SUPPLYING,
-            "boot": self._boot,
-        }
+        supplying = self._supply.phase == s.SupplyPhase.SUPPLYING
+        return EngineAnswer(self._charger.fault, self._told, self._supply.session_id, supplying)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from evcs.core import health as h
@@ -31,16 +31,16 @@ class Monitor:
     def handle(self, events: list[Any]) -> None:
         """One batch of events."""
         for event in events:
-            if isinstance(event, h.Asked):
+            if isinstance(event, h.ProbeResult):
                 self._observe(event)
             elif isinstance(event, Connected):
                 self._tell()
             elif isinstance(event, Disconnected):
                 self._log.warning("bus: %s", event.reason)
 
-    def _observe(self, asked: h.Asked) -> None:
+    def _observe(self, result: h.ProbeResult) -> None:
         before = self._health
-        self._health = now = h.observe(before, asked.answer, asked.at, self._started)
+        self._health = now = h.observe(before, result, self._started)
         if (now.engine, now.fault) != (before.engine, before.fault):
             self._log.info("engine=%s fault=%s", now.engine, now.fault or "none")
             self._tell()
@@ -60,7 +60,7 @@ class Watch:
         self,
         cps: Iterable[str],
         probe: HealthProbe,
-        put: Callable[[str, h.Asked], None],
+        put: Callable[[str, h.ProbeResult], None],
         clock: Callable[[], float],
         log: Log,
     ) -> None:
@@ -76,30 +76,23 @@ class Watch:
         asked_at = self._clock()
         found = self._probe.ask(h.ANSWER_WITHIN_S)
         now = self._clock()
+        latency_ms = round((now - asked_at) * 1000, 1)
         for cp in self._cps:
-            answer = _answer(found.get(cp), now - asked_at)
+            answer = found.get(cp)
             if answer is not None and answer.ready:
                 self._unready.discard(cp)
-            self._put(cp, h.Asked(answer, now))
-        self._end_if_hung(found, now)
+            self._put(cp, h.ProbeResult(answer, latency_ms, now))
+        self._end_if_hung(bool(found), now)
         if self._unready and now < self._grace_until:
             self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
             return self._first_period_s
         return max(h.PERIOD_S - (now - asked_at), 0.0)
 
-    def _end_if_hung(self, found: Mapping[str, Any], now: float) -> None:
+    def _end_if_hung(self, answered: bool, now: float) -> None:
         """supervisord starts it anew. One of many that is silent is not the process's fault."""
-        self._silent_since = h.silence(self._silent_since, bool(found), now)
+        self._silent_since = h.silence(self._silent_since, answered, now)
         if h.to_be_ended(self._silent_since, now):
             pid = self._probe.end()
             if pid is not None:
                 self._log.error("engine pid=%d silent for too long: ended", pid)
             self._silent_since = now
-
-
-def _answer(found: Mapping[str, Any] | None, took_s: float) -> h.Answer | None:
-    if found is None:
-        return None
-    fault = found.get("fault")
-    return h.Answer(fault if isinstance(fault, str) else None, round(took_s * 1000, 1),
-                    found.get("ready") is True)  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 
 from evcs.adapters import engine_health
 from evcs.adapters.engine_health import Probe
+from evcs.core.health import EngineAnswer
 from evcs.runtime.loop import Loop
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -21,15 +22,16 @@ ENGINE = """
 import sys
 from pathlib import Path
 from evcs.adapters import engine_health
-from evcs.adapters.engine_health import Probe
+from evcs.core.health import EngineAnswer
 from evcs.runtime.loop import Loop
 loop = Loop()
-engine_health.listen(loop, Path(sys.argv[1]), lambda: {"CP-1": {"ready": True}, "CP-2": {}})
+answers = {"CP-1": EngineAnswer(ready=True), "CP-2": EngineAnswer()}
+engine_health.listen(loop, Path(sys.argv[1]), lambda: answers)
 print("ready", flush=True)
 while True:
     loop.turn()
 """
-ALL = {"CP-1": {"ready": True}, "CP-2": {}}
+ALL = {"CP-1": EngineAnswer(ready=True), "CP-2": EngineAnswer()}
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_the_pid_of_a_stopped_engine_is_known_however_often_it_was_asked(
 
 def test_an_engine_whose_loop_hangs_is_silent(path: Path) -> None:
     loop, asked = Loop(), itertools.count()
-    engine_health.listen(loop, path, lambda: {"CP-1": {"asked": next(asked)}})
+    engine_health.listen(loop, path, lambda: {"CP-1": EngineAnswer(str(next(asked)))})
     assert Probe(path).ask(0.2) == {}
     assert Probe(path).pid() == os.getpid()
     loop.turn(0.0)

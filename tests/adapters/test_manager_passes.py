@@ -11,6 +11,7 @@ from evcs.adapters.supervisord import Supervisord
 from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import sections
+from evcs.core.health import EngineAnswer
 from evcs.core.ports import Received
 from evcs.runtime.loop import Loop
 from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager, Outside
@@ -37,7 +38,7 @@ class Engine:
             self._loop.turn()
 
     def _answer(self) -> engine_health.Answers:
-        return {CP: {"session_id": self.session, "supplying": bool(self.session)}}
+        return {CP: EngineAnswer(session_id=self.session, supplying=bool(self.session))}
 
 
 def _pids(supervisord: Supervisord) -> set[int]:

@@ -76,7 +76,7 @@ def test_a_closed_journal_takes_nothing(journals: Journals) -> None:
         one.append(RECORD, sync=False)
 
 
-class Asked:
+class Engines:
     """A probe, and the process that it asks."""
 
     def __init__(self, probe: HealthProbe, hang: Callable[[], None]) -> None:
@@ -84,22 +84,22 @@ class Asked:
 
 
 @pytest.fixture(params=["real", "fake"])
-def asked(request: pytest.FixtureRequest, short_tmp: Path) -> Asked:
+def engines(request: pytest.FixtureRequest, short_tmp: Path) -> Engines:
     if request.param == "fake":
         fake = FakeProbe(ALL)
-        return Asked(fake, lambda: setattr(fake, "hangs", True))
+        return Engines(fake, lambda: setattr(fake, "hangs", True))
     path = short_tmp / f"{os.urandom(3).hex()}.sock"
     process: subprocess.Popen[str] = engine(request.getfixturevalue("child"), path)
-    return Asked(Probe(path), lambda: process.send_signal(signal.SIGSTOP))
+    return Engines(Probe(path), lambda: process.send_signal(signal.SIGSTOP))
 
 
-def test_a_probe_says_how_all_are_and_nothing_of_one_that_hangs(asked: Asked) -> None:
-    assert asked.probe.ask(5.0) == ALL
-    asked.hang()
-    assert asked.probe.ask(0.2) == {}
+def test_a_probe_says_how_all_are_and_nothing_of_one_that_hangs(engines: Engines) -> None:
+    assert engines.probe.ask(5.0) == ALL
+    engines.hang()
+    assert engines.probe.ask(0.2) == {}
 
 
-def test_a_process_that_hangs_is_ended_by_its_probe(asked: Asked) -> None:
-    asked.hang()
-    assert asked.probe.end() is not None
-    assert asked.probe.ask(0.2) == {}
+def test_a_process_that_hangs_is_ended_by_its_probe(engines: Engines) -> None:
+    engines.hang()
+    assert engines.probe.end() is not None
+    assert engines.probe.ask(0.2) == {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from evcs.adapters.clock import timestamp
 from evcs.core import topics
+from evcs.core.health import EngineAnswer
 
 
 class FakeClock:
@@ -79,11 +80,11 @@ class FakeJournal:
 class FakeProbe:
     """A process of Engines that answers what it is given, or hangs."""
 
-    def __init__(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, answers: Mapping[str, EngineAnswer]) -> None:
         self.answers, self.hangs = answers, False
         self.ended = 0
 
-    def ask(self, within_s: float) -> Mapping[str, Mapping[str, Any]]:
+    def ask(self, within_s: float) -> Mapping[str, EngineAnswer]:
         """The answers, at once."""
         return {} if self.hangs else self.answers
 

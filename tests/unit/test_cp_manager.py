@@ -6,6 +6,7 @@ from typing import Any
 
 from evcs.core import messages as m
 from evcs.core import sections
+from evcs.core.health import EngineAnswer
 from evcs.core.ports import Received
 from evcs.services.cp_manager import (
     RESYNC_S,
@@ -31,7 +32,7 @@ class Stage:
         self.now = 100.0
         self.bus, self.files = FakeBus(), FakeSections()
         self.host = FakeProcessHost(self.files)
-        self.engine: dict[str, dict[str, Any]] = {}
+        self.engine: dict[str, EngineAnswer] = {}
         self.forgotten: list[str] = []
         outside = Outside(
             self.bus, self.host, self.files, lambda _: FakeProbe(self.engine),
@@ -56,7 +57,7 @@ class Stage:
 
     def supplies(self, on: bool) -> None:
         """The CP's Engine says so."""
-        self.engine = {CP: {"session_id": "S" if on else None, "supplying": on}}
+        self.engine = {CP: EngineAnswer(session_id="S" if on else None, supplying=on)}
 
 
 def report(revision: int, error: str | None = None) -> m.ReconcileReport:

@@ -17,12 +17,15 @@ CPS = ("CP-1", "CP-2")
 LOG = logging.getLogger("evcs")
 
 
+WELL = h.EngineAnswer(ready=True)
+
+
 class Watched:
     """Two CPs' Monitors, a Watch, and a clock that goes where the Watch wants to be called."""
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.probe = FakeProbe({cp: {"ready": True} for cp in CPS})
+        self.probe = FakeProbe(dict.fromkeys(CPS, WELL))
         self.bus = {cp: FakeBus() for cp in CPS}
         self.monitors = {cp: Monitor(cp, "boot", self.bus[cp], LOG, self.now) for cp in CPS}
         self.watch = Watch(CPS, self.probe, self.put, lambda: self.now, LOG)
@@ -45,7 +48,10 @@ def watched() -> Watched:
 
 
 def test_one_question_is_for_all(watched: Watched) -> None:
-    watched.probe.answers = {"CP-1": {"ready": True}, "CP-2": {"ready": True, "fault": "hot"}}
+    watched.probe.answers = {
+        "CP-1": WELL,
+        "CP-2": h.EngineAnswer("hot", ready=True),
+    }
     watched.go_on(1.0)
     assert (watched.told("CP-1"), watched.told("CP-2")) == (
         [h.EngineHealth.OK],
@@ -56,9 +62,9 @@ def test_one_question_is_for_all(watched: Watched) -> None:
 def test_it_asks_soon_while_one_of_them_is_being_started_then_each_second(
     watched: Watched,
 ) -> None:
-    watched.probe.answers = {"CP-1": {"ready": True}}
+    watched.probe.answers = {"CP-1": WELL}
     assert watched.watch.tick(watched.now) < 0.1
-    watched.probe.answers = {cp: {"ready": True} for cp in CPS}
+    watched.probe.answers = dict.fromkeys(CPS, WELL)
     assert watched.watch.tick(watched.now) == h.PERIOD_S
 
 
@@ -66,7 +72,7 @@ def test_one_that_is_silent_among_others_is_told_of_and_nobody_is_ended(
     watched: Watched,
 ) -> None:
     watched.go_on(1.0)
-    watched.probe.answers = {"CP-1": {"ready": True}}
+    watched.probe.answers = {"CP-1": WELL}
     watched.go_on(2 * h.END_AFTER_S)
     assert watched.told("CP-1") == [h.EngineHealth.OK]
     assert watched.told("CP-2") == [h.EngineHealth.OK, h.EngineHealth.SILENT]

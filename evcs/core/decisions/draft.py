@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evcs.core import session as s
-from evcs.core.cp_record import CpRecord
+from evcs.core.cp_record import CpRecord, SentCommand
 from evcs.core.decisions.events import At
 from evcs.core.effects import (
     Audit,
@@ -113,9 +113,9 @@ class Draft:
         if due is None or engine is None:
             return
         cmd = command(session, due)
-        *last, told_at = self.record.told
-        if last != [cmd.id, engine.boot] or self.at.clock - told_at >= TELL_AGAIN_S:
-            self.know(told=(cmd.id, engine.boot, self.at.clock))
+        last, now = self.record.last_command, SentCommand(cmd.id, engine.boot, self.at.clock)
+        if (last.id, last.boot) != (now.id, now.boot) or now.at - last.at >= TELL_AGAIN_S:
+            self.know(last_command=now)
             self.do(Send(cmd))
 
     def refuse(self, what: str, outcome: str, detail: str) -> None:

@@ -30,7 +30,7 @@ REPLY_WITHIN_S = 5.0
 SIMULATE = frozenset({"plug", "unplug", "fault", "clear"})
 
 
-class Asked(NamedTuple):
+class Unreplied(NamedTuple):
     """A command that an Engine has not replied to, and until when it may."""
 
     request: m.OperatorRequest
@@ -45,7 +45,7 @@ class Requests:
     ) -> None:
         self._fleet, self._ledger, self._writer = fleet, ledger, writer
         self._outbox, self._auditor = outbox, auditor
-        self._asked: dict[tuple[str, str], Asked] = {}
+        self._unreplied: dict[tuple[str, str], Unreplied] = {}
         self._pages: deque[m.DriverRequest] = deque(maxlen=MOST_WAITING)
 
     @property
@@ -90,9 +90,9 @@ class Requests:
 
     def on_reply(self, reply: m.Reply) -> None:
         """An Engine's answer to a command given by hand."""
-        asked = self._asked.pop((reply.cp, reply.id), None)
-        if asked is not None:
-            self._tell(asked.request, None if reply.ok else "conflict", reply.error or "")
+        command = self._unreplied.pop((reply.cp, reply.id), None)
+        if command is not None:
+            self._tell(command.request, None if reply.ok else "conflict", reply.error or "")
 
     def answer_pages(self) -> None:
         """Answer a few of the pages that are asked for: what else comes is never behind many."""
@@ -101,12 +101,12 @@ class Requests:
 
     def expire(self, now: float) -> None:
         """Answer for the Engines that have not replied in time."""
-        while self._asked:
-            (key, asked) = next(iter(self._asked.items()))
-            if asked.until > now:
+        while self._unreplied:
+            (key, command) = next(iter(self._unreplied.items()))
+            if command.until > now:
                 return
-            del self._asked[key]
-            self._tell(asked.request, "timeout", "its Engine does not reply; see: evcs status")
+            del self._unreplied[key]
+            self._tell(command.request, "timeout", "its Engine does not reply; see: evcs status")
 
     def _page(self, asked: m.DriverRequest) -> None:
         """A page of what grows with the fleet or with time."""
@@ -193,9 +193,9 @@ class Requests:
         if record.engine is None or not record.engine.online:
             self._tell(asked, "conflict", "its Engine is not there")
             return
-        if len(self._asked) >= MOST_WAITING:
-            del self._asked[next(iter(self._asked))]
-        self._asked[record.cp, asked.id] = Asked(asked, at.clock + REPLY_WITHIN_S)
+        if len(self._unreplied) >= MOST_WAITING:
+            del self._unreplied[next(iter(self._unreplied))]
+        self._unreplied[record.cp, asked.id] = Unreplied(asked, at.clock + REPLY_WITHIN_S)
         self._audit(asked, "asked", asked.reason or "")
         self._outbox.publish(m.Command(record.cp, asked.verb, asked.id, reason=asked.reason))
 
