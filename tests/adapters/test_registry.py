@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -17,7 +18,7 @@ from evcs.core.errors import EvcsError
 from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Received
 from evcs.services.registry.accounts import SHUT_OUT_S
-from evcs.services.registry.changes import Ask
+from evcs.services.registry.changes import Ask, Batch
 from evcs.services.registry.service import Outside, Registry
 from tests.unit.fakes import FakeBus
 
@@ -62,10 +63,10 @@ class Stage:
         self.registry = Registry(outside, lambda _: None, "main", BIRTH)
         self.registry.tick(self.clock.now)
 
-    def ask(self, verb: str, *args: Any) -> Any:
+    def ask(self, change: Callable[..., Any], *args: Any) -> Any:
         """Have one change made."""
         answer: Future[Any] = Future()
-        self.registry.handle([Ask(verb, args, answer)])
+        self.registry.handle([Ask(lambda batch: change(batch, *args), answer)])
         return answer.result(0)
 
     def let_in(self) -> set[str]:
@@ -86,23 +87,26 @@ def stage(home: Home) -> Stage:
 
 def test_a_cp_is_let_in_with_its_creation_and_out_with_its_revocation(stage: Stage) -> None:
     assert stage.let_in() == set(SERVICES)
-    made = stage.ask("create", {"id": "CP-1"})
+    made = stage.ask(Batch.create, {"id": "CP-1"})
     assert stage.bus.taken() == [made]
     assert stage.let_in() == {*SERVICES, *of_cp("CP-1")}
-    stage.ask("revoke", "CP-1")
+    stage.ask(Batch.revoke, "CP-1")
     assert stage.let_in() == set(SERVICES)
-    stage.ask("rekey", "CP-1")
+    stage.ask(Batch.rekey, "CP-1")
     assert stage.let_in() == {*SERVICES, *of_cp("CP-1")}
     assert stage.audited() == ["create", "revoke", "rekey"]
 
 
 def test_a_change_that_the_disk_refuses_leaves_no_secret_and_no_entry(stage: Stage) -> None:
-    stage.ask("create", {"id": "CP-1"})
+    stage.ask(Batch.create, {"id": "CP-1"})
     before = [stage.secrets.read(who) for who in of_cp("CP-1")]
     stage.store.full = True
-    for verb, given in (("create", {"id": "CP-2"}), ("rekey", "CP-1"), ("add_driver", {"id": "A"})):
+    changes: list[tuple[Callable[..., Any], Any]] = [
+        (Batch.create, {"id": "CP-2"}), (Batch.rekey, "CP-1"), (Batch.add_driver, {"id": "A"})
+    ]  # fmt: skip
+    for change, given in changes:
         with pytest.raises(EvcsError, match="can't be written"):
-            stage.ask(verb, given)
+            stage.ask(change, given)
     assert [stage.secrets.read(who) for who in of_cp("CP-1")] == before
     assert (stage.secrets.names("cp"), stage.secrets.names("driver")) == (["CP-1"], [])
     assert stage.let_in() == {*SERVICES, *of_cp("CP-1")}
@@ -121,7 +125,7 @@ def test_secrets_of_nobody_go_and_those_that_are_lost_come_back(home: Home) -> N
 
 
 def test_who_floods_is_out_for_a_while(stage: Stage) -> None:
-    stage.ask("create", {"id": "CP-1"})
+    stage.ask(Batch.create, {"id": "CP-1"})
     engine, monitor = of_cp("CP-1")
     stage.registry.handle([Received(m.Flood(engine), False)])
     assert stage.let_in() == {*SERVICES, monitor}

@@ -16,10 +16,10 @@ CP = DesiredCp("CP-1", "CP-1", "in", "0.30", 22_000, "", "main", False, False, 1
 def made(*asked: tuple[Any, ...], cp: DesiredCp = CP) -> list[Change]:
     """What a batch tells."""
     batch = Batch({cp.id: cp}, frozenset({"BERT"}), 1, "main")
-    for verb, *args in asked:
-        batch.apply(verb, *args)
-    assert (batch.revision == 1) == (not batch.told), "each commit has a number of its own"
-    return batch.told
+    for change, *args in asked:
+        change(batch, *args)
+    assert (batch.revision == 1) == (not batch.made), "each commit has a number of its own"
+    return batch.made
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def made(*asked: tuple[Any, ...], cp: DesiredCp = CP) -> list[Change]:
     ],
 )
 def test_an_edit_names_each_field(verb: str, fields: dict[str, Any]) -> None:
-    (found,) = made(("edit", "CP-1", fields))
+    (found,) = made((Batch.edit, "CP-1", fields))
     assert (found.who, found.what, found.cp) == ("operator", verb, "CP-1")
     for name, value in fields.items():
         assert f"{name} {getattr(CP, name)!a} -> {value!a}" in found.detail
@@ -40,38 +40,40 @@ def test_an_edit_names_each_field(verb: str, fields: dict[str, Any]) -> None:
 
 def test_there_and_back_is_two_changes() -> None:
     price = "price_eur_kwh"
-    assert made(("edit", "CP-1", {price: "0.99"}), ("edit", "CP-1", {price: "0.30"})) == [
+    assert made((Batch.edit, "CP-1", {price: "0.99"}), (Batch.edit, "CP-1", {price: "0.30"})) == [
         Change("operator", "edit", "CP-1", "price_eur_kwh '0.30' -> '0.99', revision 2"),
         Change("operator", "edit", "CP-1", "price_eur_kwh '0.99' -> '0.30', revision 3"),
     ]
-    assert made(("revoke", "CP-1"), ("rekey", "CP-1")) == [
+    assert made((Batch.revoke, "CP-1"), (Batch.rekey, "CP-1")) == [
         Change("operator", "revoke", "CP-1", "revoked False -> True, revision 2"),
         Change("operator", "rekey", "CP-1", "revoked True -> False, revision 3"),
     ]
     out = CP._replace(service="out")
-    assert [one.what for one in made(("edit", "CP-1", {"service": "in"}), cp=out)] == ["resume"]
+    assert [one.what for one in made((Batch.edit, "CP-1", {"service": "in"}), cp=out)] == ["resume"]
 
 
 def test_new_secrets_are_in_no_field() -> None:
-    assert made(("rekey", "CP-1")) == [Change("operator", "rekey", "CP-1", "revision 2")]
+    assert made((Batch.rekey, "CP-1")) == [Change("operator", "rekey", "CP-1", "revision 2")]
 
 
 def test_come_and_gone() -> None:
-    assert made(("create", {"id": "CP-2"}), ("delete", "CP-2"), ("finish_delete", "CP-2")) == [
+    assert made(
+        (Batch.create, {"id": "CP-2"}), (Batch.delete, "CP-2"), (Batch.finish_delete, "CP-2")
+    ) == [
         Change("operator", "create", "CP-2", "revision 2"),
         Change("operator", "delete", "CP-2", "deleted False -> True, revision 3"),
         Change("registry", "deleted", "CP-2"),
     ]
-    assert made(("add_driver", {"id": "ALICE"}), ("remove_driver", "BERT")) == [
+    assert made((Batch.add_driver, {"id": "ALICE"}), (Batch.remove_driver, "BERT")) == [
         Change("operator", "driver add", None, "ALICE"),
         Change("operator", "driver remove", None, "BERT"),
     ]
 
 
 def test_what_changes_nothing_is_no_change() -> None:
-    assert made(("edit", "CP-1", {"price_eur_kwh": "0.30"})) == []
-    assert made(("revoke", "CP-1"), cp=CP._replace(revoked=True)) == []
-    assert made(("delete", "CP-1"), cp=CP._replace(deleted=True)) == []
+    assert made((Batch.edit, "CP-1", {"price_eur_kwh": "0.30"})) == []
+    assert made((Batch.revoke, "CP-1"), cp=CP._replace(revoked=True)) == []
+    assert made((Batch.delete, "CP-1"), cp=CP._replace(deleted=True)) == []
 
 
 def test_a_long_text_of_others_is_cut_and_steers_no_terminal() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -13,15 +13,14 @@ from evcs.core.messages import DesiredCp
 
 
 class Ask(NamedTuple):
-    """One change that a client waits for."""
+    """One change that a client waits for: made by one of Batch's methods."""
 
-    verb: str
-    args: tuple[Any, ...]
+    change: Callable[[Batch], Any]
     answer: Future[Any]
 
 
 class Batch:
-    """Changes on top of what is committed. `apply` raises for what is refused."""
+    """Changes on top of what is committed. Each method takes one up, or raises EvcsError."""
 
     def __init__(
         self, cps: Mapping[str, DesiredCp], drivers: frozenset[str], revision: int, host: str
@@ -34,7 +33,7 @@ class Batch:
         self.drivers: list[str] = []
         self.drivers_gone: list[str] = []
         #: Each change as it was made, for the audit.
-        self.told: list[audit.Change] = []
+        self.made: list[audit.Change] = []
         self._committed = cps
         self._committed_drivers = drivers
         self._host = host
@@ -45,28 +44,8 @@ class Batch:
         """Whether there is anything to commit."""
         return bool(self.cps or self.gone or self.drivers or self.drivers_gone)
 
-    def apply(self, verb: str, *args: Any) -> Any:
-        """Take one change up; its answer."""
-        return getattr(self, "_" + verb)(*args)
-
-    def _current(self, cp: str) -> DesiredCp:
-        found = self.cps.get(cp) or self._committed.get(cp)
-        if found is None or cp in self.gone:
-            raise NotFound(f"no CP {cp}", "list them with: evcs-cp list")
-        return found
-
-    def _put(self, verb: str, before: DesiredCp | None, after: DesiredCp) -> DesiredCp:
-        self.revision += 1
-        self.cps[after.id] = after = after._replace(revision=self.revision)
-        self.told.append(audit.changed(verb, before, after))
-        return after
-
-    def _tell(self, change: audit.Change) -> None:
-        """A change that leaves no record has a revision all the same: each commit has one."""
-        self.revision += 1
-        self.told.append(change)
-
-    def _create(self, given: object) -> DesiredCp:
+    def create(self, given: object) -> DesiredCp:
+        """A CP, of the fields that are given."""
         cp = desired.new_cp(given, self._host)
         taken = self._ids.get(same(cp.id))
         if taken is not None:
@@ -77,64 +56,62 @@ class Batch:
         self.created.append(cp.id)
         return self._put("create", None, cp)
 
-    def _create_many(self, given: list[Any]) -> list[DesiredCp | EvcsError]:
+    def create_many(self, given: list[Any]) -> list[DesiredCp | EvcsError]:
+        """Each for itself: those that can be are made."""
         found: list[DesiredCp | EvcsError] = []
         for one in given:
             try:
-                found.append(self._create(one))
+                found.append(self.create(one))
             except EvcsError as error:
                 found.append(error)
         return found
 
-    def _alive(self, cp: str) -> DesiredCp:
-        found = self._current(cp)
-        if found.deleted:
-            raise Deleting(f"CP {cp} is being deleted", "it can't be changed any more")
-        return found
-
-    def _edit(self, cp: str, given: object) -> DesiredCp:
+    def edit(self, cp: str, given: object) -> DesiredCp:
+        """Some of its fields; stop and resume are edits, too."""
         before = self._alive(cp)
         after = desired.edited(before, given)
         if after == before:
             return before
         return self._put(audit.edit_verb(before, after), before, after)
 
-    def _revoke(self, cp: str) -> DesiredCp:
+    def revoke(self, cp: str) -> DesiredCp:
         """Shut the CP out: its identities leave the broker, its record stays."""
         before = self._alive(cp)
         if before.revoked:
             return before
         return self._put("revoke", before, before._replace(revoked=True))
 
-    def _rekey(self, cp: str) -> DesiredCp:
+    def rekey(self, cp: str) -> DesiredCp:
         """New secrets; a revocation is over with that."""
         before = self._alive(cp)
         self.rekeyed[cp] = None
         return self._put("rekey", before, before._replace(revoked=False))
 
-    def _delete(self, cp: str) -> DesiredCp:
+    def delete(self, cp: str) -> DesiredCp:
+        """A tombstone, until the CP's host has taken it down."""
         before = self._current(cp)
         if before.deleted:
             after = before
         else:
             after = self._put("delete", before, before._replace(deleted=True))
         if after.host != self._host:
-            self._finish_delete(cp)
+            self.finish_delete(cp)
         return after
 
     def finish_elsewhere(self) -> None:
         """Drop tombstones of hosts that have no CP Manager: nobody would ever report them done."""
         for cp in self._committed.values():
             if cp.deleted and cp.host != self._host:
-                self._finish_delete(cp.id)
+                self.finish_delete(cp.id)
 
-    def _finish_delete(self, cp: str) -> None:
+    def finish_delete(self, cp: str) -> None:
         """The CP's host has taken it down: nothing of it is needed any more."""
         self.cps.pop(cp, None)
         self.gone.append(cp)
         self._tell(audit.Change("registry", "deleted", cp))
 
-    def _add_driver(self, given: object) -> dict[str, str]:
+    def add_driver(self, given: object) -> dict[str, str]:
+        """A driver's account."""
         driver = desired.driver_id(given)
         taken = {same(name): name for name in (*self._committed_drivers, *self.drivers)}
         if same(driver) in taken:
@@ -143,8 +120,32 @@ class Batch:
         self._tell(audit.Change("operator", audit.DRIVER_ADDED, None, driver))
         return {"id": driver}
 
-    def _remove_driver(self, driver: str) -> None:
+    def remove_driver(self, driver: str) -> None:
+        """The account alone; what the driver charged stays."""
         if driver not in self._committed_drivers or driver in self.drivers_gone:
             raise NotFound(f"no driver {driver}", "list them with: evcs driver list")
         self.drivers_gone.append(driver)
         self._tell(audit.Change("operator", audit.DRIVER_REMOVED, None, driver))
+
+    def _current(self, cp: str) -> DesiredCp:
+        found = self.cps.get(cp) or self._committed.get(cp)
+        if found is None or cp in self.gone:
+            raise NotFound(f"no CP {cp}", "list them with: evcs-cp list")
+        return found
+
+    def _put(self, verb: str, before: DesiredCp | None, after: DesiredCp) -> DesiredCp:
+        self.revision += 1
+        self.cps[after.id] = after = after._replace(revision=self.revision)
+        self.made.append(audit.changed(verb, before, after))
+        return after
+
+    def _tell(self, change: audit.Change) -> None:
+        """A change that leaves no record has a revision all the same: each commit has one."""
+        self.revision += 1
+        self.made.append(change)
+
+    def _alive(self, cp: str) -> DesiredCp:
+        found = self._current(cp)
+        if found.deleted:
+            raise Deleting(f"CP {cp} is being deleted", "it can't be changed any more")
+        return found

@@ -8,8 +8,10 @@ from bottle import Bottle, HTTPResponse, request
 
 from evcs.core import desired
 from evcs.core.errors import BadValue, EvcsError, NotFound
+from evcs.core.messages import DesiredCp
 from evcs.services import http
 from evcs.services.http import body_json, json_response
+from evcs.services.registry.changes import Batch
 from evcs.services.registry.service import Registry
 
 MAX_AT_ONCE = 10_000
@@ -57,28 +59,28 @@ def _add_cps(app: Bottle, registry: Registry) -> None:
     def create() -> HTTPResponse:
         given = body_json()
         if not isinstance(given, list):
-            return json_response(desired.to_json(registry.ask("create", given)), 201)
+            return json_response(desired.to_json(registry.ask(Batch.create, given)), 201)
         if len(given) > MAX_AT_ONCE:
             raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
-        return json_response([_item(one) for one in registry.ask("create_many", given)], 207)
+        return json_response([_item(one) for one in registry.ask(Batch.create_many, given)], 207)
 
     @app.route("/api/v1/cps/<cp>", method="PATCH")
     def edit(cp: str) -> HTTPResponse:
-        return json_response(desired.to_json(registry.ask("edit", cp, body_json())))
+        return json_response(desired.to_json(registry.ask(Batch.edit, cp, body_json())))
 
     @app.delete("/api/v1/cps/<cp>")
     def delete(cp: str) -> HTTPResponse:
-        return json_response(desired.to_json(registry.ask("delete", cp)), 202)
+        return json_response(desired.to_json(registry.ask(Batch.delete, cp)), 202)
 
 
 def _add_identities(app: Bottle, registry: Registry) -> None:
     @app.post("/api/v1/cps/<cp>/revoke")
     def revoke(cp: str) -> HTTPResponse:
-        return json_response(desired.to_json(registry.ask("revoke", cp)))
+        return json_response(desired.to_json(registry.ask(Batch.revoke, cp)))
 
     @app.post("/api/v1/cps/<cp>/rekey")
     def rekey(cp: str) -> HTTPResponse:
-        return json_response(desired.to_json(registry.ask("rekey", cp)))
+        return json_response(desired.to_json(registry.ask(Batch.rekey, cp)))
 
 
 def _add_drivers(app: Bottle, registry: Registry) -> None:
@@ -88,15 +90,15 @@ def _add_drivers(app: Bottle, registry: Registry) -> None:
 
     @app.post("/api/v1/drivers")
     def add_driver() -> HTTPResponse:
-        return json_response(registry.ask("add_driver", body_json()), 201)
+        return json_response(registry.ask(Batch.add_driver, body_json()), 201)
 
     @app.delete("/api/v1/drivers/<driver>")
     def remove_driver(driver: str) -> HTTPResponse:
-        registry.ask("remove_driver", driver)
+        registry.ask(Batch.remove_driver, driver)
         return json_response({"id": driver})
 
 
-def _item(one: Any) -> dict[str, Any]:
+def _item(one: DesiredCp | EvcsError) -> dict[str, Any]:
     if isinstance(one, EvcsError):
         return {"error": http.error_json(one)}
     return desired.to_json(one)

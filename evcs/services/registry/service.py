@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from evcs.core import messages as m
 from evcs.core import topics
@@ -19,6 +19,9 @@ from evcs.services.registry.changes import Ask, Batch
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
 STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _log = logging.getLogger("evcs")
 
@@ -70,10 +73,13 @@ class Registry:
             self.cps.values(), self.drivers,
         )  # fmt: skip
 
-    def ask(self, verb: str, *args: Any) -> Any:
-        """Have a change made; returns once it is on disk and told. Raises EvcsError."""
-        answer: Future[Any] = Future()
-        self._put(Ask(verb, args, answer))
+    def ask(self, change: Callable[Concatenate[Batch, P], T], *args: P.args, **more: P.kwargs) -> T:
+        """Have a change made by that method of a Batch; returns once it is on disk and told.
+
+        Raises EvcsError.
+        """
+        answer: Future[T] = Future()
+        self._put(Ask(lambda batch: change(batch, *args, **more), answer))
         try:
             return answer.result(ANSWER_WITHIN_S)
         except TimeoutError:
@@ -111,31 +117,31 @@ class Registry:
 
     def _apply(self, batch: Batch, ask: Ask) -> Any:
         try:
-            return batch.apply(ask.verb, *ask.args)
+            return ask.change(batch)
         except EvcsError as error:
             return error
 
     def _commit(self, batch: Batch) -> EvcsError | None:
-        told = None
+        spooled = None
         try:
             fresh = self._accounts.create(batch)
             crash_point("registry.secrets_written")
             at = self._clock.timestamp()
-            told = self._spool.prepare((one.entry(at) for one in batch.told), batch.revision)
+            spooled = self._spool.prepare((one.entry(at) for one in batch.made), batch.revision)
             crash_point("registry.audit_prepared")
             self._store.commit(
                 batch.revision, batch.cps.values(), batch.gone, batch.drivers, batch.drivers_gone
             )
         except (OSError, EvcsError) as error:
-            if told is not None:
-                self._spool.drop(told)
+            if spooled is not None:
+                self._spool.drop(spooled)
             self._accounts.undo(batch)
             _log.error("change refused: %s", error)
             if isinstance(error, EvcsError):
                 return error
             return EvcsError(f"the Registry can't be written: {error.strerror}", "make room")
         crash_point("registry.committed")
-        self._spool.made(told)
+        self._spool.made(spooled)
         crash_point("registry.audited")
         self._take_over(batch)
         self._accounts.take_over(batch, fresh)
@@ -203,4 +209,4 @@ class Registry:
             and applied.revision >= known.revision
             and applied.cp not in batch.gone
         ):
-            batch.apply("finish_delete", applied.cp)
+            batch.finish_delete(applied.cp)
