@@ -21,9 +21,10 @@ from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import cp_changes, ports
 from evcs.cli.common import CommandContext, Out
-from evcs.config import Home, load
+from evcs.config import load
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.service_ports import Process
+from evcs.home import Home
 from tests.command_server import command_server
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,8 +10,8 @@ from pathlib import Path
 from evcs import config
 from evcs.adapters import backup_copies, registry_db
 from evcs.adapters.ledger import Ledger
-from evcs.config import Home
 from evcs.core.errors import BadValue, EvcsError
+from evcs.home import Home
 
 
 def check(stage: Path) -> None:

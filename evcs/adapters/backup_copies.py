@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from evcs.adapters import ledger_mark, ledger_schema, registry_db
-from evcs.config import Home
 from evcs.core.errors import EvcsError
+from evcs.home import Home
 
 SETTINGS = "conf/evcs.toml"
 STORE, LEDGER = "data/registry.json", "data/ledger.db"

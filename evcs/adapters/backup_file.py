@@ -21,9 +21,9 @@ from typing import Any, BinaryIO
 
 from evcs.adapters.backup_copies import STAGE, is_ours, steady_copy
 from evcs.adapters.files import hold_lock, write_new
-from evcs.config import Home
 from evcs.core import strict_json
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
+from evcs.home import Home
 from evcs.runtime.crash_points import crash_point
 
 FORMAT = 1

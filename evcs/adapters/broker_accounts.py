@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from evcs.adapters.files import write_atomic
-from evcs.config import Home
 from evcs.core.errors import EvcsError
+from evcs.home import Home
 
 ITERATIONS = 1
 AGAIN_S = 0.5

@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evcs.adapters import broker_listeners
-from evcs.config import Home
+from evcs.home import Home
 
 LOOK_EVERY_S = 1.0
 ESTABLISHED = "01"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from evcs.adapters import certificates
 from evcs.adapters.files import write_atomic
-from evcs.config import LOOPBACK, Home, Settings
+from evcs.config import LOOPBACK, Settings
 from evcs.core.setting_values import ALWAYS
+from evcs.home import Home
 
 #: Log, listeners, epoll, signals and the like.
 BASE_FDS = 64

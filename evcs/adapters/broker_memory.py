@@ -11,7 +11,7 @@ import resource
 from contextlib import suppress
 
 from evcs.adapters.broker_connections import broker_pid
-from evcs.config import Home
+from evcs.home import Home
 
 #: Of the heap: 5 KiB a client were measured, and what waits for services that stall comes to that.
 MEMORY = 256 * 2**20

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from evcs.adapters.files import make_folder, write_atomic
-from evcs.config import Home
 from evcs.core.errors import EvcsError
+from evcs.home import Home
 
 CA_DAYS = 3650
 # What browsers take at most from a CA that a user has added: 825 days (Apple HT210176).

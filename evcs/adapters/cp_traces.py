@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from evcs.config import Home
 from evcs.core import sections
+from evcs.home import Home
 
 
 def remove(home: Home, cp: str) -> None:

@@ -21,11 +21,11 @@ from tinydb.storages import Storage
 
 from evcs.adapters.files import write_all, write_atomic
 from evcs.adapters.secret_files import SecretFiles
-from evcs.config import Home
 from evcs.core import stored
 from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.messages import DesiredCp
 from evcs.core.stored import Stored
+from evcs.home import Home
 
 FORMAT = 1
 

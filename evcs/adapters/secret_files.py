@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from evcs.adapters.files import make_folder, sync_folder, write_atomic
-from evcs.config import Home
 from evcs.core.errors import Unreachable
 from evcs.core.ids import is_id
+from evcs.home import Home
 
 
 class SecretFiles:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from evcs.adapters import heartbeat, processes
-from evcs.config import Home
 from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
 from evcs.core.service_ports import Process, Reload
+from evcs.home import Home
 
 TIMEOUT_S = 20.0
 #: For who only looks: it answers between the starts of processes, each some ms.

@@ -19,10 +19,11 @@ from supervisor.states import ProcessStates
 from evcs.adapters import processes
 from evcs.adapters.broker_pulse import IDENTITY, BrokerPulse
 from evcs.adapters.secret_files import SecretFiles
-from evcs.config import Home, notify_socket
+from evcs.config import notify_socket
 from evcs.core import pulse
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
+from evcs.home import Home
 
 BROKER = "mosquitto"
 

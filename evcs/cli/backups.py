@@ -18,10 +18,10 @@ from evcs.adapters.ledger import Ledger
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import CommandContext, command
 from evcs.cli.supervision import require_own
-from evcs.config import Home
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 from evcs.core.session import Phase
+from evcs.home import Home
 
 
 def add_to(program: click.Group) -> None:

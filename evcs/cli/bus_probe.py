@@ -13,11 +13,12 @@ from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import patience, require_running
-from evcs.config import Home, Settings
+from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import ports, topics
 from evcs.core.errors import Denied, Unreachable
 from evcs.core.retained_view import RetainedView
+from evcs.home import Home
 
 ONE_TRY_S = 0.5
 POLL_S = 0.02

@@ -9,10 +9,10 @@ from typing import Any
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli.common import typed
-from evcs.config import Home
 from evcs.core import sections
 from evcs.core.ids import RESERVED
 from evcs.core.service_ports import Process
+from evcs.home import Home
 
 STEADY_WITHIN_S = 5.0
 WANTED_STATES = {"in": {"ACTIVATED", "SUPPLYING"}, "out": {"OUT_OF_ORDER"}}

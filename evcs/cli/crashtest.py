@@ -19,8 +19,8 @@ from evcs.cli import cp_changes, supervision
 from evcs.cli.common import CommandContext, kwh, table
 from evcs.cli.drivers import Drivers, Watch
 from evcs.cli.temporary_system import pid_of, temporary_system
-from evcs.config import Home
 from evcs.core.errors import EvcsError, TimedOut
+from evcs.home import Home
 
 TIME_SCALE = 60.0
 BACK_WITHIN_S = 90.0

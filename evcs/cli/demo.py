@@ -14,8 +14,9 @@ from evcs.adapters.files import make_folder, write_atomic
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli import cp_changes, ports, prepare, supervision
 from evcs.cli.common import CommandContext
-from evcs.config import INSTALL_ROOT, Home, Settings, check_home
+from evcs.config import INSTALL_ROOT, Settings
 from evcs.core.errors import EvcsError, TimedOut
+from evcs.home import Home, check_home
 
 FLEET = "CP-{001..003}"
 DRIVERS = ("ALICE", "BOB")

@@ -15,11 +15,12 @@ from evcs.adapters.files import make_folder, remove_leftovers, write_atomic
 from evcs.adapters.registry_db import open_store
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.section_files import SectionFiles
-from evcs.config import INSTALL_ROOT, TYPED, Home, Settings, to_environment
+from evcs.config import INSTALL_ROOT, TYPED, Settings, to_environment
 from evcs.core import messages as m
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.identities import of_all
 from evcs.core.reconcile import wanted_here
+from evcs.home import Home
 
 STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
 FDS_A_CP = 6

@@ -15,9 +15,10 @@ from evcs.adapters import processes
 from evcs.adapters.files import hold_lock, make_folder
 from evcs.adapters.supervisord import Ending, Supervisord, silent, supervisord_pid
 from evcs.cli import ports, prepare
-from evcs.config import Home, Settings
+from evcs.config import Settings
 from evcs.core.errors import Conflict, Denied, EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
+from evcs.home import Home
 
 ANSWER_WITHIN_S = 300.0
 END_WITHIN_S = 60.0

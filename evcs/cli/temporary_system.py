@@ -14,8 +14,9 @@ from pathlib import Path
 from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import ports, supervision
-from evcs.config import Home, Settings, check_home
+from evcs.config import Settings
 from evcs.core.errors import EvcsError
+from evcs.home import Home, check_home
 
 
 @contextmanager

@@ -14,11 +14,11 @@ from evcs.cli import capacity, supervision
 from evcs.cli.bus_probe import BusProbe, wait_for_broker
 from evcs.cli.common import CommandContext, table
 from evcs.cli.temporary_system import temporary_system
-from evcs.config import Home
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import EvcsError, TimedOut, Unreachable
+from evcs.home import Home
 
 BACK_WITHIN_S = 300.0
 Identity = tuple[Any, ...]

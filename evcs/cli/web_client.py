@@ -13,8 +13,9 @@ from evcs.adapters.registry_http import connect, error_from
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.tls import refused
 from evcs.cli.common import require_running
-from evcs.config import Home, Settings
+from evcs.config import Settings
 from evcs.core.errors import EvcsError, Unreachable
+from evcs.home import Home
 
 
 def login_link(settings: Settings) -> str:

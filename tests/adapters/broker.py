@@ -13,8 +13,9 @@ from typing import Any
 from evcs.adapters import broker_accounts, broker_listeners, mqtt
 from evcs.adapters.bus_thread import BusThread
 from evcs.cli.ports import free
-from evcs.config import Home, Settings
+from evcs.config import Settings
 from evcs.core import ports, topics
+from evcs.home import Home
 from tests.system_under_test import ROOT, eventually
 
 

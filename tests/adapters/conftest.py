@@ -16,8 +16,8 @@ import pytest
 
 from evcs.adapters import broker_accounts
 from evcs.adapters.supervisord import Supervisord
-from evcs.config import Home
 from evcs.core.errors import EvcsError
+from evcs.home import Home
 from tests.adapters.broker import Broker, Listeners
 from tests.system_under_test import ROOT, eventually
 

@@ -14,9 +14,9 @@ from evcs.adapters import backup_content, backup_file
 from evcs.adapters.ledger import Ledger, LedgerReader
 from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.spool import Spool, SpoolReader
-from evcs.config import Home
 from evcs.core.desired import new_cp
 from evcs.core.errors import BadValue, EvcsError
+from evcs.home import Home
 from evcs.services.central.auditor import Auditor, Sources
 from evcs.services.central.entries import Entries
 from evcs.services.central.ledger_writer import LedgerWriter

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from evcs.adapters import broker_accounts
-from evcs.config import Home
 from evcs.core.errors import Unreachable
+from evcs.home import Home
 from tests.adapters.broker import Broker, Listeners
 from tests.system_under_test import eventually
 

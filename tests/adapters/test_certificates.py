@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters import certificates
-from evcs.config import Home
 from evcs.core.errors import EvcsError
+from evcs.home import Home
 from tests.system_under_test import ROOT
 
 NAMES = {"localhost", "Evcs.Example.org", "127.0.0.1", "::1"}

@@ -18,9 +18,9 @@ import pytest
 
 from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
-from evcs.config import Home
 from evcs.core import sections
 from evcs.core.errors import EvcsError
+from evcs.home import Home
 from tests.adapters.conftest import HEAD
 from tests.system_under_test import ROOT, eventually
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import pytest
 
 from evcs.adapters.section_files import SectionFiles
-from evcs.config import Home
 from evcs.core import sections
 from evcs.core.service_ports import ProcessHost, SectionStore
+from evcs.home import Home
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
 from tests.unit.host_fakes import FakeProcessHost, FakeSections

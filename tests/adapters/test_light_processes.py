@@ -14,9 +14,9 @@ import pytest
 
 from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
-from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import ports, topics
+from evcs.home import Home
 from tests.adapters.broker import Broker
 from tests.system_under_test import eventually
 

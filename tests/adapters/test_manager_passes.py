@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from evcs.adapters import engine_health
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
-from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core import sections
 from evcs.core.health import EngineAnswer
 from evcs.core.ports import Received
+from evcs.home import Home
 from evcs.runtime.loop import Loop
 from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager, Outside
 from tests.adapters.conftest import Start

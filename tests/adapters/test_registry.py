@@ -12,11 +12,11 @@ from evcs.adapters.broker_accounts import PasswordFile
 from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.spool import Spool, SpoolReader
-from evcs.config import Home
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
 from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Received
+from evcs.home import Home
 from evcs.services.registry.accounts import SHUT_OUT_S
 from evcs.services.registry.changes import Ask, Batch
 from evcs.services.registry.service import Outside, Registry

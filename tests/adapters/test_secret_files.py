@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters.secret_files import SecretFiles
-from evcs.config import Home
 from evcs.core.errors import BadValue, Unreachable
+from evcs.home import Home
 
 
 @pytest.fixture

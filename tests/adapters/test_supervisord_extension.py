@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evcs.config import Home
 from evcs.core import sections
+from evcs.home import Home
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
 

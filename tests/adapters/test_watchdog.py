@@ -17,8 +17,8 @@ from supervisor.states import ProcessStates
 
 from evcs.adapters.broker_pulse import BrokerPulse, connect_packet
 from evcs.adapters.watchdog import Watchdog
-from evcs.config import Home
 from evcs.core.pulse import LOOK_EVERY_S
+from evcs.home import Home
 from tests.system_under_test import ROOT, eventually
 
 BEGIN = """

@@ -21,10 +21,10 @@ from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.mqtt import Account
 from evcs.adapters.registry_db import RegistryDb
 from evcs.cli import bounds
-from evcs.config import Home
 from evcs.core import topics
 from evcs.core.desired import new_cp
 from evcs.core.messages import EngineStatus
+from evcs.home import Home
 from tests.system_under_test import ROOT, System, eventually
 
 ALWAYS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters import broker_memory
-from evcs.config import Home
+from evcs.home import Home
 from tests.adapters.broker import Broker
 from tests.security.clients import ALLOWED, MqttClient
 from tests.system_under_test import eventually

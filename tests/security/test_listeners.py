@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters import broker_connections, broker_listeners, broker_memory
-from evcs.config import Home
+from evcs.home import Home
 from tests.security.clients import MqttClient
 from tests.system_under_test import System, eventually
 

@@ -25,7 +25,7 @@ import pytest
 from evcs.adapters import certificates
 from evcs.adapters.wsgi_server import MAX_OF_ONE_ADDRESS
 from evcs.cli import ports
-from evcs.config import Home
+from evcs.home import Home
 from evcs.services.web.login_auth import CSRF_HEADER, FOR_ALL
 from tests.system_under_test import System, eventually
 from tests.web import test_login_auth, test_registry_login

@@ -18,10 +18,10 @@ from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.mqtt import Account
 from evcs.adapters.secret_files import SecretFiles
 from evcs.cli import ports
-from evcs.config import Home
 from evcs.core import identities
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
+from evcs.home import Home
 from tests.adapters.broker import Broker
 from tests.system_under_test import ROOT, eventually
 
