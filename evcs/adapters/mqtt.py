@@ -4,8 +4,7 @@ It goes over the broker's unix socket, which nobody else of this machine can rea
 for, and which has room when strangers hold all that the TCP listeners give.
 
 Each connection is a new paho client: what an old one had not sent is dropped on purpose,
-since who owns a fact tells it again at every connection. It runs on the loop that it is given, by
-paho's socket callbacks, as it has them for loops of others.
+since who owns a fact tells it again at every connection. It runs on the loop that it is given.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -25,7 +24,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.adapters.clock import timestamp
-from evcs.adapters.mqtt_client import ReadAhead, ReadAheadClient
+from evcs.adapters.mqtt_client import Cancellable, EventLoop, LoopDriver, ReadAheadClient
 from evcs.core import topics
 from evcs.core.counts import is_told
 from evcs.core.errors import EvcsError
@@ -34,7 +33,6 @@ from evcs.core.ports import Connected, Disconnected, Log, Received, Stray
 
 KEEPALIVE_S = 15
 LOOK_EVERY_S = 5.0
-MAX_BATCH = 1_000
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 MAX_WAITING_MESSAGES = 20_000
@@ -46,23 +44,6 @@ REFUSED = frozenset({134, 135})
 TRIES_WITH_A_NEW_SECRET = 4
 
 LOG = logging.getLogger("evcs")
-
-
-class EventLoop(Protocol):
-    """What a connection needs of a loop; asyncio's is one."""
-
-    def add_reader(self, fd: int, call: Callable[[], object]) -> object: ...
-    def add_writer(self, fd: int, call: Callable[[], object]) -> object: ...
-    def remove_reader(self, fd: int) -> object: ...
-    def remove_writer(self, fd: int) -> object: ...
-    def call_soon(self, call: Callable[[], object]) -> object: ...
-    def call_later(self, delay_s: float, call: Callable[[], object]) -> Cancellable: ...
-
-
-class Cancellable(Protocol):
-    """What is to be called later."""
-
-    def cancel(self) -> object: ...
 
 
 def _jitter() -> float:
@@ -111,7 +92,7 @@ class Bus:
         # A renewed secret is in its file a moment before the broker knows it.
         self._used = self._accepted = ""
         self._tries = 0
-        self._stopping = self._writing = False
+        self._stopping = False
         self._ready = self._reached = False
         self._told: str | None = None
         self._pause_s = 0.0
@@ -211,7 +192,7 @@ class Bus:
 
     def _end(self, reason: str) -> None:
         """The connection is gone, or could not be had: tell, and try again."""
-        self._ready = self._writing = False
+        self._ready = False
         self._client = None
         self._tell_gone(reason, False)
         if self._timer is not None:
@@ -220,51 +201,6 @@ class Bus:
             longer_s = min(max(self._pause_s * 2, FIRST_RETRY_S), LONGEST_RETRY_S)
             self._pause_s = FIRST_RETRY_S if self._reached else longer_s
             self._timer = self._loop.call_later(self._pause_s * _jitter(), self._connect)
-
-    def _on_socket_open(self, client: Client, _data: Any, sock: Any) -> None:
-        self._loop.add_reader(sock.fileno(), partial(self._read, client, sock))
-
-    def _on_socket_close(self, client: Client, _data: Any, sock: Any) -> None:
-        if sock.fileno() < 0:
-            return
-        self._loop.remove_reader(sock.fileno())
-        self._loop.remove_writer(sock.fileno())
-        if client is self._client:
-            self._loop.call_soon(partial(self._end, "connection closed"))
-
-    def _on_register_write(self, client: Client, _data: Any, sock: Any) -> None:
-        """Something is to be written: at the end of this turn, together with all that follows."""
-        self._loop.call_soon(partial(self._write, client, sock))
-
-    def _write(self, client: Client, sock: Any) -> None:
-        if client is not self._client or sock.fileno() < 0:
-            return
-        client.loop_write()
-        more = client is self._client and client.want_write() and sock.fileno() >= 0
-        if more != self._writing:
-            self._writing = more
-            if more:
-                self._loop.add_writer(sock.fileno(), partial(self._write, client, sock))
-            elif sock.fileno() >= 0:
-                self._loop.remove_writer(sock.fileno())
-
-    def _read(self, client: Client, sock: ReadAhead) -> None:
-        """All that is there, but no more than a batch: others have their turn, too."""
-        try:
-            for _ in range(MAX_BATCH):
-                if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or sock.empty:
-                    return
-        except Exception:  # noqa: BLE001
-            # An exception out of a callback ends the connection, not the process.
-            self._log.exception("the bus connection failed")
-            self._on_socket_close(client, None, sock)
-            sock.close()
-            return
-        self._loop.call_soon(partial(self._read_on, client, sock))
-
-    def _read_on(self, client: Client, sock: ReadAhead) -> None:
-        if client is self._client and client.socket() is not None:
-            self._read(client, sock)
 
     def _new_client(self) -> Client:
         client = ReadAheadClient(
@@ -287,10 +223,12 @@ class Bus:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        client.on_socket_open = self._on_socket_open
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_register_write
+        LoopDriver(self._loop, client, partial(self._on_closed, client), self._log)
         return client
+
+    def _on_closed(self, client: Client) -> None:
+        if client is self._client:
+            self._end("connection closed")
 
     def _on_connect(
         self, client: Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any

@@ -1,4 +1,6 @@
-"""paho's client as the loop needs it: connecting never waits, and a read takes all that is there.
+"""paho's client on a loop of ours: connecting never waits, and a read takes all that is there.
+
+It runs by paho's socket callbacks, as it has them for loops of others.
 
 paho has no public place for a socket of one's own, so `_create_unix_socket_connection` is its own
 no more: that waits without end for a broker whose backlog is full, and is asked three times for
@@ -9,11 +11,34 @@ it is called no more, `tests/adapters/test_library_privates.py` when paho's code
 from __future__ import annotations
 
 import socket
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
 
 from paho.mqtt.client import Client
+from paho.mqtt.enums import MQTTErrorCode
+
+from evcs.core.ports import Log
 
 READ_AHEAD = 16_384
+MAX_BATCH = 1_000
+
+
+class EventLoop(Protocol):
+    """What a connection needs of a loop; asyncio's is one."""
+
+    def add_reader(self, fd: int, call: Callable[[], object]) -> object: ...
+    def add_writer(self, fd: int, call: Callable[[], object]) -> object: ...
+    def remove_reader(self, fd: int) -> object: ...
+    def remove_writer(self, fd: int) -> object: ...
+    def call_soon(self, call: Callable[[], object]) -> object: ...
+    def call_later(self, delay_s: float, call: Callable[[], object]) -> Cancellable: ...
+
+
+class Cancellable(Protocol):
+    """What is to be called later."""
+
+    def cancel(self) -> object: ...
 
 
 class ReadAhead:
@@ -53,3 +78,60 @@ class ReadAheadClient(Client):
             sock.close()
             raise
         return ReadAhead(sock)
+
+
+class LoopDriver:
+    """Reads and writes for a client when its loop says so. `on_closed`: its socket is gone."""
+
+    def __init__(
+        self, loop: EventLoop, client: Client, on_closed: Callable[[], None], log: Log
+    ) -> None:
+        self._loop, self._client, self._on_closed, self._log = loop, client, on_closed, log
+        self._writing = False
+        client.on_socket_open = self._open
+        client.on_socket_close = self._close
+        client.on_socket_register_write = self._register_write
+
+    def _open(self, _client: Client, _data: Any, sock: Any) -> None:
+        self._loop.add_reader(sock.fileno(), partial(self._read, sock))
+
+    def _close(self, _client: Client, _data: Any, sock: Any) -> None:
+        if sock.fileno() < 0:
+            return
+        self._loop.remove_reader(sock.fileno())
+        self._loop.remove_writer(sock.fileno())
+        self._loop.call_soon(self._on_closed)
+
+    def _register_write(self, _client: Client, _data: Any, sock: Any) -> None:
+        """Something is to be written: at the end of this turn, together with all that follows."""
+        self._loop.call_soon(partial(self._write, sock))
+
+    def _write(self, sock: ReadAhead) -> None:
+        if sock.fileno() < 0:
+            return
+        self._client.loop_write()
+        more = sock.fileno() >= 0 and self._client.want_write()
+        if more != self._writing:
+            self._writing = more
+            if more:
+                self._loop.add_writer(sock.fileno(), partial(self._write, sock))
+            elif sock.fileno() >= 0:
+                self._loop.remove_writer(sock.fileno())
+
+    def _read(self, sock: ReadAhead) -> None:
+        """All that is there, but no more than a batch: others have their turn, too."""
+        try:
+            for _ in range(MAX_BATCH):
+                if self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or sock.empty:
+                    return
+        except Exception:  # noqa: BLE001
+            # An exception out of a callback ends the connection, not the process.
+            self._log.exception("the bus connection failed")
+            self._close(self._client, None, sock)
+            sock.close()
+            return
+        self._loop.call_soon(partial(self._read_on, sock))
+
+    def _read_on(self, sock: ReadAhead) -> None:
+        if sock.fileno() >= 0:
+            self._read(sock)
