@@ -36,8 +36,6 @@ LOOK_EVERY_S = 5.0
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 MAX_WAITING_MESSAGES = 20_000
-#: mosquitto.conf's max_packet_size. The broker drops whoever sends more.
-MAX_PACKET = 65_536
 #: A PUBLISH beside topic and payload, at most: kind, length, topic's length, id, expiry.
 PACKET_FRAME = 1 + 4 + 2 + 2 + 6
 REFUSED = frozenset({134, 135})
@@ -134,13 +132,13 @@ class Bus:
 
     def _fits(self, publication: topics.Publication) -> bool:
         size = PACKET_FRAME + len(publication.topic.encode()) + len(publication.payload)
-        if size <= MAX_PACKET:
+        if size <= topics.MAX_PACKET:
             return True
         self.unsendable += 1
         if is_told(self.unsendable):
             self._log.error(
                 "unsendable=%d not sent: %d bytes on %s; the broker takes %d",
-                self.unsendable, size, publication.topic, MAX_PACKET,
+                self.unsendable, size, publication.topic, topics.MAX_PACKET,
             )  # fmt: skip
         return False
 

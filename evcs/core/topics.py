@@ -18,7 +18,8 @@ from evcs.core import strict_json
 from evcs.core.ids import MAX_TEXT, is_id, is_word, short
 
 PREFIX = "evcs/v1/"
-MAX_PAYLOAD = 65_536
+#: mosquitto.conf's max_packet_size, in bytes. The broker drops whoever sends more.
+MAX_PACKET = 65_536
 MAX_INT = 10**15
 
 
@@ -232,7 +233,7 @@ def _match(template: list[str], parts: list[str]) -> dict[str, str] | None:
 
 def parse_object(payload: bytes) -> dict[str, Any]:
     """One JSON object; NaN, Infinity, deep nesting and overlong input raise Unreadable."""
-    if len(payload) > MAX_PAYLOAD:
+    if len(payload) > MAX_PACKET:
         raise Unreadable("payload is too long")
     try:
         found = strict_json.parse(payload)

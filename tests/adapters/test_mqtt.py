@@ -170,7 +170,7 @@ def test_what_the_broker_would_not_take_is_not_sent(
     bus, told = listeners.add(CP1, "e1")
     topic = "evcs/v1/cp/CP-1/engine/reply"
     text = b'{"id":"%s","ok":true,"error":null}'
-    room = mqtt.MAX_PACKET - mqtt.PACKET_FRAME - len(topic) - len(text % b"")
+    room = topics.MAX_PACKET - mqtt.PACKET_FRAME - len(topic) - len(text % b"")
     for more in (1, 2, 60_000):
         big = topics.Publication(topic, text % (b"x" * (room + more)), 1, False, 30)
         assert not bus.publish(big)
@@ -197,7 +197,7 @@ def test_a_broker_that_takes_nothing_more_is_left_and_found_again(
 
 
 def test_the_bound_is_the_brokers() -> None:
-    assert f"max_packet_size {mqtt.MAX_PACKET}\n" in (ROOT / "mosquitto.conf").read_text()
+    assert f"max_packet_size {topics.MAX_PACKET}\n" in (ROOT / "mosquitto.conf").read_text()
 
 
 def test_a_client_id_is_of_use_for_one_connection(known: Broker, listeners: Listeners) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from evcs.core import topics
 from evcs.services.central.fair_share import A_DROPPED, A_PAGE, AT_ONCE, FLOOD_AT_ONCE
 from tests.faults.charging import begin, no_ticket_is_doubled, ticket
 from tests.security import floods
@@ -144,7 +145,7 @@ def test_messages_that_are_too_large(fleet: System) -> None:
             client = MqttClient(fleet.mqtt_port, identity, fleet.secret(identity))
             assert client.code == 0
             client.send(f"evcs/v1/{identity}/{next(iter(found))}", b"{" + b" " * size)
-            if size > 65_536:
+            if size > topics.MAX_PACKET:
                 assert client.dropped.wait(20), "the broker takes none of that size"
             client.close()
     serves(fleet)

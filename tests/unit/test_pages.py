@@ -34,7 +34,7 @@ def pages_of(stage: Stage, verb: str, name: str, limit: int | None = None) -> li
     while True:
         asked = m.DriverRequest("ALICE", verb, LONGEST, after=after, limit=limit)
         (answer,) = stage.hears(asked)
-        assert len(topics.encode(answer, TS).payload) <= topics.MAX_PAYLOAD
+        assert len(topics.encode(answer, TS).payload) <= topics.MAX_PACKET
         found.append(answer.body[name])
         if not answer.body["more"]:
             assert answer.body["next"] is None

@@ -137,7 +137,7 @@ UNREADABLE = {
     "control character": b'{"online":true,"boot":"a\\u001b[2J"}',
     "line end": b'{"online":true,"boot":"a\\n"}',
     "change of direction": b'{"online":true,"boot":"\\u202e"}',
-    "overlong payload": b'{"online":true,"boot":"b"}' + b" " * 65_536,
+    "overlong payload": b'{"online":true,"boot":"b"}' + b" " * topics.MAX_PACKET,
     "deep list": b"[" * 30_000 + b"]" * 30_000,
     "deep object": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
     "deep in a key that is unknown": b'{"online":true,"boot":"b","x":'

@@ -11,7 +11,7 @@ from evcs.core import topics
 PAGED = frozenset({"list", "history"})
 MAX_ROWS = 500
 #: Of a page's rows; the rest of a payload is for what stands around them.
-MAX_BYTES = topics.MAX_PAYLOAD * 3 // 4
+MAX_BYTES = topics.MAX_PACKET * 3 // 4
 
 
 def page(
