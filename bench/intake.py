@@ -21,7 +21,7 @@ from evcs.adapters.ledger import Ledger
 from evcs.cli import prepare
 from evcs.core import messages as m
 from evcs.core import ports, topics, units
-from evcs.core import session as s
+from evcs.core.session import Phase, Session
 from evcs.core.topics import Publication
 
 TITLE = "Central's intake"
@@ -56,10 +56,10 @@ def run(plan: Plan) -> list[Series]:
 Source = Callable[[int, str, int], Publication]
 
 
-def _session(number: int, cp: str) -> s.Session:
-    return s.Session(
+def _session(number: int, cp: str) -> Session:
+    return Session(
         f"261122-{number:012x}", cp, f"D-{cp}", units.DEFAULT_PRICE_EUR_KWH, ENERGY_WH,
-        units.DEFAULT_MAX_POWER_W, timestamp(), s.Phase.SUPPLYING,
+        units.DEFAULT_MAX_POWER_W, timestamp(), Phase.SUPPLYING,
     )  # fmt: skip
 
 

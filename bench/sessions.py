@@ -21,7 +21,7 @@ from evcs.adapters import mqtt
 from evcs.adapters.ledger import Ledger
 from evcs.core import messages as m
 from evcs.core import ports, topics, units
-from evcs.core import session as s
+from evcs.core.session import Phase, Session
 
 TITLE = "Sessions from start to ticket"
 CPS = 20
@@ -73,12 +73,12 @@ def fill(path: Path, count: int) -> None:
     ledger.close()
 
 
-def _ticket(number: int, begin: datetime) -> s.Session:
+def _ticket(number: int, begin: datetime) -> Session:
     at = (begin + timedelta(minutes=number)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     session_id = f"{at[2:10].replace('-', '')}-{number:012x}"
-    return s.Session(
+    return Session(
         session_id, f"CP-{number % CPS + 1:03d}", f"D-{number % 200}",
-        units.DEFAULT_PRICE_EUR_KWH, 20_000, 22_000, at, s.Phase.SETTLED, 20_000, 60, 0,
+        units.DEFAULT_PRICE_EUR_KWH, 20_000, 22_000, at, Phase.SETTLED, 20_000, 60, 0,
         "completed", at, "6.00", f"r-{number}",
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def _inserts_a_second(path: Path, seconds: float) -> float:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    places = ", ".join("?" * len(s.Session._fields))
+    places = ", ".join("?" * len(Session._fields))
     began, count = time.monotonic(), 0
     while time.monotonic() - began < seconds:
         row = _ticket(count, datetime.now(UTC))._replace(session_id=f"x-{time.monotonic_ns()}")

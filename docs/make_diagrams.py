@@ -15,12 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from evcs.core import charge_point, session  # noqa: E402
+from evcs.core import charge_point, session_life  # noqa: E402
 
 PAGE = ROOT / "docs" / "architecture.md"
 DIAGRAMS: dict[str, Callable[[], str]] = {
     "charge_point": charge_point.diagram,
-    "session": session.diagram,
+    "session": session_life.diagram,
 }
 _BLOCK = re.compile(r"(<!-- diagram: (\w+) -->\n).*?(<!-- /diagram -->)", re.DOTALL)
 

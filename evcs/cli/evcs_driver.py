@@ -28,7 +28,7 @@ from evcs.core.errors import (
     Unreachable,
 )
 from evcs.core.ids import check_id
-from evcs.core.session import START_WITHIN_S
+from evcs.core.session_life import START_WITHIN_S
 
 ANSWER_WITHIN_S = 15.0
 #: So long Central has an Engine begin a charge; who left sooner would be charged all the same.

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING, Command, DriverEvent, DriverRequest, Message, Reply
-from evcs.core.session import Due, Session, to_json
+from evcs.core.session import Session, to_json
+from evcs.core.session_life import Pending
 
 
 class Save(NamedTuple):
@@ -117,17 +118,17 @@ def command_of(reply: Reply) -> tuple[str, str]:
     return session_id, verb
 
 
-def command(session: Session, due: Due) -> Command:
+def command(session: Session, pending: Pending) -> Command:
     """The command to a session's Engine."""
-    starting = due.verb == "start"
+    starting = pending.verb == "start"
     return Command(
         cp=session.cp,
-        verb=due.verb,
-        id=command_id(session.session_id, due.verb),
+        verb=pending.verb,
+        id=command_id(session.session_id, pending.verb),
         session_id=session.session_id,
         energy_wh=session.requested_wh if starting else None,
         max_power_w=session.max_power_w if starting else None,
-        reason=due.reason,
+        reason=pending.reason,
     )
 
 

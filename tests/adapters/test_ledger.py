@@ -11,9 +11,10 @@ import pytest
 
 from evcs.adapters import ledger_mark, ledger_schema
 from evcs.adapters.ledger import Ledger, LedgerReader
-from evcs.core import session as s
+from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError
+from evcs.core.session import Session
 from tests.adapters import ledger_v1
 from tests.adapters.conftest import Disk
 from tests.system_under_test import eventually
@@ -21,13 +22,13 @@ from tests.system_under_test import eventually
 AT = "2026-11-22T09:00:00.000Z"
 
 
-def session(number: int = 1, **more: object) -> s.Session:
-    made = s.Session(f"S{number}", "CP-1", "ALICE", "0.30", 5_000, 22_000, AT)
+def session(number: int = 1, **more: object) -> Session:
+    made = Session(f"S{number}", "CP-1", "ALICE", "0.30", 5_000, 22_000, AT)
     return made._replace(**more)  # type: ignore[arg-type]
 
 
-def settled(number: int = 1, energy_wh: int = 4_133) -> s.Session:
-    return s.advance(session(number), s.Ended(9, energy_wh, "completed", AT))
+def settled(number: int = 1, energy_wh: int = 4_133) -> Session:
+    return life.advance(session(number), life.Ended(9, energy_wh, "completed", AT))
 
 
 @pytest.fixture
@@ -329,7 +330,7 @@ def test_a_name_gives_way_to_a_pseudonym_and_nothing_else_changes(path: Path, sq
 # -- what is old ----------------------------------------------------------------------------
 
 
-def aged(number: int, day: str, phase: str = "settled") -> s.Session:
+def aged(number: int, day: str, phase: str = "settled") -> Session:
     at = f"2026-11-{day}T09:00:00.000Z"
     made = settled(number)._replace(started_at=at, ended_at=at)
     return made if phase == "settled" else session(number, started_at=at, phase=phase)

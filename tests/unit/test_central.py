@@ -12,11 +12,12 @@ import pytest
 
 from evcs.adapters.ledger import Ledger
 from evcs.core import messages as m
-from evcs.core import session as s
+from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
 from evcs.core.decisions.draft import TELL_AGAIN_S
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Connected, Received
+from evcs.core.session import Phase
 from evcs.services.central.requests import REPLY_WITHIN_S
 from evcs.services.central.retention import Retention
 from evcs.services.central.service import REPEAT_EVERY_S, Central
@@ -364,7 +365,7 @@ def test_an_event_that_the_table_does_not_know_is_counted(
     reply = m.Reply(CP, f"{session}.stop", False, "no_session")
     for _ in range(4):
         stage.hears(reply)
-    assert stage.central.fleet.open[session].phase == s.Phase.SUPPLYING
+    assert stage.central.fleet.open[session].phase == Phase.SUPPLYING
     counted = [one.args[1] for one in caplog.records if "unexpected" in one.msg]  # type: ignore[index]
     assert counted == [1, 2, 4]
 
@@ -387,7 +388,7 @@ def test_a_session_that_its_engine_has_lost_ends_with_what_was_read(stage: Stage
     session = stage.begin()
     stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0))
     assert _events(stage.hears(GONE)) == ["interrupted"]
-    assert look(stage, s.UNHELD_LOOKS - 1) == [], "its word may be under way"
+    assert look(stage, life.UNHELD_LOOKS - 1) == [], "its word may be under way"
     (stop,) = look(stage, 1)
     assert (stop.verb, stop.reason) == ("stop", "journal_lost")
     said = stage.hears(m.Reply(CP, stop.id, False, "no_session"), GONE)
@@ -409,11 +410,11 @@ def test_its_driver_can_end_it_at_once(stage: Stage) -> None:
 def test_an_engine_that_holds_it_again_goes_on(stage: Stage) -> None:
     session = stage.begin()
     stage.hears(GONE)
-    look(stage, s.UNHELD_LOOKS - 1)
+    look(stage, life.UNHELD_LOOKS - 1)
     stage.hears(m.EngineStatus(CP, True, "e3", "supplying", True, session))
-    assert look(stage, 2 * s.UNHELD_LOOKS) == []
+    assert look(stage, 2 * life.UNHELD_LOOKS) == []
     stage.hears(m.EngineStatus(CP, False, "e3"))
-    assert look(stage, 2 * s.UNHELD_LOOKS) == [], "one that is away is waited for"
+    assert look(stage, 2 * life.UNHELD_LOOKS) == [], "one that is away is waited for"
 
 
 def test_a_command_is_told_again_but_not_at_each_word(stage: Stage) -> None:
@@ -493,7 +494,7 @@ def test_a_session_of_a_cp_that_was_deleted_while_central_was_away(stage: Stage)
     later.handle([Connected(), Received(registry, True), Received(BIRTH, False)])
     later.tick(stage.clock.now)
     assert later.fleet.of_driver("ALICE") is not None, "its Engine may be a moment late"
-    stage.clock.now += s.RECONNECT_GRACE_S + 1
+    stage.clock.now += life.RECONNECT_GRACE_S + 1
     stage.bus.taken()
     later.tick(stage.clock.now)
     (ticket,) = [one for one in stage.bus.taken() if isinstance(one, m.DriverEvent)]

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from evcs.core import effects as e
 from evcs.core import messages as m
-from evcs.core import session as s
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import HANDLERS, decide
+from evcs.core.session import Phase, Session
 
 CP, AT = "CP-1", d.At(100.0, "2026-11-22T09:00:00.000Z", 50.0)
 ASKED = m.DriverRequest("ALICE", "charge", "r1", CP, 2000)
 DESIRED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
-SESSION = s.Session("261122-0123456789ab", CP, "ALICE", "0.30", 2000, 22_000, AT.wall)
+SESSION = Session("261122-0123456789ab", CP, "ALICE", "0.30", 2000, 22_000, AT.wall)
 
 IDS = st.sampled_from([SESSION.session_id, "261122-00000000000f", "x"])
 WH, SEQS = st.integers(-1, 2_100), st.integers(-1, 9)
@@ -31,7 +31,7 @@ MONITORS = st.builds(
 )  # fmt: skip
 SESSIONS = st.builds(
     lambda phase, wh, seq: SESSION._replace(phase=phase, energy_wh=wh, seq=seq),
-    st.sampled_from([s.Phase.REQUESTED, s.Phase.SUPPLYING, s.Phase.INTERRUPTED, s.Phase.ENDING]),
+    st.sampled_from([Phase.REQUESTED, Phase.SUPPLYING, Phase.INTERRUPTED, Phase.ENDING]),
     st.integers(0, 2000), st.integers(0, 8),
 )  # fmt: skip
 RECORDS = st.builds(
@@ -63,7 +63,7 @@ def test_each_event_has_who_decides() -> None:
 
 @given(RECORDS, EVENTS, st.none() | SESSIONS)
 def test_a_decision_follows_from_what_is_given_alone(
-    record: CpRecord, event: Any, found: s.Session | None
+    record: CpRecord, event: Any, found: Session | None
 ) -> None:
     before = tuple(record)
     first = decide(record, event, AT, found)

@@ -20,9 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from evcs.adapters.journal import Journal
 from evcs.adapters.ledger import Ledger, LedgerReader
 from evcs.core import messages as m
-from evcs.core import session as s
 from evcs.core.charger import EmulatedCharger
 from evcs.core.ports import Connected, Disconnected, Received
+from evcs.core.session import Phase
 from evcs.core.units import cost_eur
 from evcs.services.central.service import Central
 from evcs.services.engine import Engine
@@ -268,7 +268,7 @@ class Sessions(RuleBasedStateMachine):
         }
         for row in self.settled.values():
             assert row["cost_eur"] == cost_eur(row["energy_wh"], "0.30")
-            assert row["state"] == s.Phase.SETTLED
+            assert row["state"] == Phase.SETTLED
 
 
 def scenario() -> tuple[Sessions, m.Command]:

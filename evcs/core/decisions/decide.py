@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import session as s
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import (
@@ -40,6 +39,7 @@ from evcs.core.decisions.presence import (
 from evcs.core.decisions.requests import on_charge, on_charge_again, on_close, on_stop, on_unwritten
 from evcs.core.decisions.supply import on_meter, on_reply, on_session
 from evcs.core.effects import Effect
+from evcs.core.session import Session
 
 
 class Decision(NamedTuple):
@@ -50,7 +50,7 @@ class Decision(NamedTuple):
 
 
 def decide(
-    record: CpRecord, event: Event, at: At, found: s.Session | None = None
+    record: CpRecord, event: Event, at: At, found: Session | None = None
 ) -> Decision:  # fmt: skip
     """`found`: the session that the event names, where it is not the CP's present one."""
     draft = Draft(record, at, found)

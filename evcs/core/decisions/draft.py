@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evcs.core import session as s
+from evcs.core import session_life as life
 from evcs.core.cp_record import CpRecord, SentCommand
 from evcs.core.decisions.events import At
 from evcs.core.effects import (
@@ -19,6 +19,7 @@ from evcs.core.effects import (
     command,
     driver_event,
 )
+from evcs.core.session import Phase, Session
 
 #: A command is told again at each word of an Engine, but not more often than this.
 TELL_AGAIN_S = 1.0
@@ -29,7 +30,7 @@ class Draft:
 
     __slots__ = ("at", "effects", "found", "record")
 
-    def __init__(self, record: CpRecord, at: At, found: s.Session | None) -> None:
+    def __init__(self, record: CpRecord, at: At, found: Session | None) -> None:
         self.record, self.at, self.found = record, at, found
         self.effects: list[Effect] = []
 
@@ -41,11 +42,11 @@ class Draft:
         """Something of the CP is otherwise now."""
         self.record = self.record._replace(**fields)
 
-    def advance(self, session: s.Session, event: s.Event) -> s.Session:
+    def advance(self, session: Session, event: life.Event) -> Session:
         """Put an event to the session's table; have saved and told what comes of it."""
-        if not s.is_expected(session, event):
+        if not life.is_expected(session, event):
             self.do(Unexpected(self.record.cp, session.phase, type(event).__name__))
-        after = s.advance(session, event)
+        after = life.advance(session, event)
         if after == session:
             return after
         mine = self.record.session is session
@@ -56,30 +57,30 @@ class Draft:
             return after
         self.do(Save(after))
         if after.phase != session.phase:
-            began = (session.phase, after.phase) == (s.Phase.REQUESTED, s.Phase.SUPPLYING)
+            began = (session.phase, after.phase) == (Phase.REQUESTED, Phase.SUPPLYING)
             if began and not self.record.accepted:
                 self.accept(after)  # its word was lost, or we were away
             self._tell_phase(after)
-            if mine and after.phase == s.Phase.SETTLED:
+            if mine and after.phase == Phase.SETTLED:
                 self.drop()
         return after
 
-    def _tell_phase(self, session: s.Session) -> None:
-        if session.phase == s.Phase.SUPPLYING:
+    def _tell_phase(self, session: Session) -> None:
+        if session.phase == Phase.SUPPLYING:
             self.do(Send(driver_event(session, "started")))
-        elif session.phase == s.Phase.INTERRUPTED:
+        elif session.phase == Phase.INTERRUPTED:
             self.do(Send(driver_event(session, "interrupted")))
-        elif session.phase == s.Phase.SETTLED:
+        elif session.phase == Phase.SETTLED:
             self.do(Send(driver_event(session, "ticket")))
             self.audit_ticket(session)
 
-    def audit_ticket(self, session: s.Session) -> None:
+    def audit_ticket(self, session: Session) -> None:
         """A session is settled."""
         detail = f"{session.session_id} {session.energy_wh} Wh {session.cost_eur} EUR"
         share = None if session.energy_wh else f"driver/{session.driver}"
         self.do(Audit("central", "ticket", session.cp, session.reason or "", detail, share))
 
-    def accept(self, session: s.Session) -> None:
+    def accept(self, session: Session) -> None:
         """The CP takes the session, which is on disk since the request; so nothing waits for it."""
         self.do(SendNow(driver_event(session, "authorised")))
         if not self.record.accepted:
@@ -95,21 +96,21 @@ class Draft:
         """The session, if there is one, shall end; told to its Engine now or when that is back."""
         session = self.record.session
         if session is not None:
-            self.tell_due(self.advance(session, s.Stop(reason)))
+            self.send_pending(self.advance(session, life.Stop(reason)))
 
     def lost(self) -> None:
         """The Engine of the session, if there is one, is gone or silent."""
         session = self.record.session
         if session is not None:
-            self.advance(session, s.Lost())
+            self.advance(session, life.Lost())
 
-    def tell_due(self, session: s.Session | None) -> None:
+    def send_pending(self, session: Session | None) -> None:
         """Tell a session's Engine what it has to do now, if there is anything."""
         if session is None:
             return
         age_s = self.at.clock - self.record.requested_at
         engine = self.record.engine
-        due = s.due(session, engine, age_s)
+        due = life.pending(session, engine, age_s)
         if due is None or engine is None:
             return
         cmd = command(session, due)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import session as s
+from evcs.core.session import Session
 
 
 class At(NamedTuple):
@@ -37,7 +37,7 @@ class StopCharge(NamedTuple):
 class Close(NamedTuple):
     """The operator closes a session, at the last metered Wh."""
 
-    session: s.Session
+    session: Session
 
 
 class Delete(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from evcs.core import messages as m
-from evcs.core import session as s
+from evcs.core import session_life as life
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Delete, EngineUnheard, MonitorAbsent, MonitorUnheard, Repeat
 from evcs.core.effects import Send, command, stop_orphan
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineHealth
+from evcs.core.session import Phase
 from evcs.core.supply import SupplyPhase
 
 
@@ -25,7 +26,7 @@ def on_desired(draft: Draft, desired: m.DesiredCp) -> None:
 def on_delete(draft: Draft, _: Delete) -> None:
     session = draft.record.session
     if session is not None:
-        draft.advance(session, s.Closed(EndReason.DELETED, draft.at.wall))
+        draft.advance(session, life.Closed(EndReason.DELETED, draft.at.wall))
     draft.know(desired=None)
 
 
@@ -47,12 +48,12 @@ def _reconcile(draft: Draft, status: m.EngineStatus, lost_at: float | None) -> N
     if session is None:
         return
     if status.phase == SupplyPhase.WAITING and lost_at is not None:
-        away = s.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
-        if away > s.RESUME_WITHIN_S:
-            session = draft.advance(session, s.Stop(EndReason.POWER_LOSS))
-    if session.phase == s.Phase.SUPPLYING and status.session_id != session.session_id:
-        session = draft.advance(session, s.Lost())
-    draft.tell_due(session)
+        away = life.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
+        if away > life.RESUME_WITHIN_S:
+            session = draft.advance(session, life.Stop(EndReason.POWER_LOSS))
+    if session.phase == Phase.SUPPLYING and status.session_id != session.session_id:
+        session = draft.advance(session, life.Lost())
+    draft.send_pending(session)
 
 
 def _on_foreign(draft: Draft, session_id: str) -> None:
@@ -61,8 +62,8 @@ def _on_foreign(draft: Draft, session_id: str) -> None:
     if found is None:
         draft.refuse("session", "unknown", session_id)
         draft.do(Send(stop_orphan(draft.record.cp, session_id)))
-    elif found.phase == s.Phase.SETTLED:
-        draft.do(Send(command(found, s.Due("settled"))))
+    elif found.phase == Phase.SETTLED:
+        draft.do(Send(command(found, life.Pending("settled"))))
 
 
 def on_engine_unheard(draft: Draft, _: EngineUnheard) -> None:
@@ -85,9 +86,9 @@ def on_monitor_unheard(draft: Draft, _: MonitorUnheard) -> None:
 
 def on_monitor_absent(draft: Draft, _: MonitorAbsent) -> None:
     session, lost_at = draft.record.session, draft.record.monitor_lost_at
-    if session is None or session.phase == s.Phase.ENDING or lost_at is None:
+    if session is None or session.phase == Phase.ENDING or lost_at is None:
         return
-    if s.absent_for(lost_at, draft.at.connected_at, draft.at.clock) > s.MONITOR_GONE_S:
+    if life.absent_for(lost_at, draft.at.connected_at, draft.at.clock) > life.MONITOR_GONE_S:
         draft.stop(EndReason.MONITOR_GONE)
 
 
@@ -95,12 +96,12 @@ def on_repeat(draft: Draft, _: Repeat) -> None:
     """Looks are counted, not seconds: while Central was held up an Engine may have spoken."""
     record = draft.record
     session = record.session
-    if session is not None and session.phase in (s.Phase.SUPPLYING, s.Phase.INTERRUPTED):
+    if session is not None and session.phase in (Phase.SUPPLYING, Phase.INTERRUPTED):
         away = record.engine is None or not record.engine.online
         unheld = 0 if away or record.holds else record.unheld + 1
         if unheld != record.unheld:
             draft.know(unheld=unheld)
-        if unheld >= s.UNHELD_LOOKS:
+        if unheld >= life.UNHELD_LOOKS:
             draft.stop(EndReason.JOURNAL_LOST)
             return
-    draft.tell_due(session)
+    draft.send_pending(session)

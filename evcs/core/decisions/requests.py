@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from evcs.core import authorization, units
 from evcs.core import messages as m
-from evcs.core import session as s
+from evcs.core import session_life as life
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Charge, ChargeAgain, Close, StopCharge, Unwritten
 from evcs.core.effects import Audit, Save, Send, denied, driver_event
 from evcs.core.end_reasons import EndReason
+from evcs.core.session import Phase, Session, to_json
 
 
 def on_charge(draft: Draft, event: Charge) -> None:
@@ -24,7 +25,7 @@ def on_charge(draft: Draft, event: Charge) -> None:
         denial = denial or authorization.Denial("not_found", "unknown CP")
         draft.effects += denied(asked, denial.code, denial.reason)
         return
-    session = s.Session(
+    session = Session(
         event.id,
         desired.id,
         asked.driver,
@@ -38,7 +39,7 @@ def on_charge(draft: Draft, event: Charge) -> None:
     draft.do(Save(session))
     who = f"driver/{asked.driver}"
     draft.do(Audit(who, "charge", desired.id, "asked", session.session_id, who))
-    draft.tell_due(session)
+    draft.send_pending(session)
 
 
 def _authorize(record: CpRecord, driver_cp: str | None) -> authorization.Denial | None:
@@ -56,8 +57,8 @@ def on_charge_again(draft: Draft, _: ChargeAgain) -> None:
     session = draft.record.session
     if session is None:
         return
-    if session.phase == s.Phase.REQUESTED:
-        draft.tell_due(session)
+    if session.phase == Phase.REQUESTED:
+        draft.send_pending(session)
     else:
         draft.accept(session)
 
@@ -69,17 +70,17 @@ def on_stop(draft: Draft, event: StopCharge) -> None:
     draft.stop(EndReason.DRIVER)
     who = f"driver/{asked.driver}"
     draft.do(Audit(who, "stop", session.cp, "ok", session.session_id, who))
-    body = {"session": s.to_json(session)}
+    body = {"session": to_json(session)}
     draft.do(Send(m.DriverEvent(asked.driver, "answer", asked.id, None, body)))
 
 
 def on_close(draft: Draft, event: Close) -> None:
-    draft.tell_due(draft.advance(event.session, s.Closed(EndReason.CLOSED, draft.at.wall)))
+    draft.send_pending(draft.advance(event.session, life.Closed(EndReason.CLOSED, draft.at.wall)))
 
 
 def on_unwritten(draft: Draft, _: Unwritten) -> None:
     session = draft.record.session
-    if session is not None and session.phase == s.Phase.REQUESTED:
+    if session is not None and session.phase == Phase.REQUESTED:
         reason = "the ledger can't be written now; try again later"
         draft.do(Send(driver_event(session, "denied", {"code": "failed", "reason": reason})))
         draft.drop()

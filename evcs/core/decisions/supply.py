@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evcs.core import messages as m
-from evcs.core import session as s
+from evcs.core import session_life as life
 from evcs.core import units
 from evcs.core.decisions.draft import Draft
 from evcs.core.effects import (
@@ -18,6 +18,7 @@ from evcs.core.effects import (
     settle_orphan,
 )
 from evcs.core.end_reasons import EndReason
+from evcs.core.session import Phase, Session
 from evcs.core.supply import Refusal
 
 #: An Engine holds one supply: of more that nobody knows, an honest one tells only after a loss.
@@ -30,13 +31,13 @@ def on_meter(draft: Draft, meter: m.Meter) -> None:
         text = f"{meter.session_id} seq {meter.seq} {meter.energy_wh} Wh {meter.power_w} W"
         draft.refuse("meter", "refused", text)
         return
-    if session.phase == s.Phase.INTERRUPTED and draft.record.engine_away:
+    if session.phase == Phase.INTERRUPTED and draft.record.engine_away:
         return
-    draft.advance(session, s.Metered(meter.seq, meter.energy_wh, meter.power_w))
+    draft.advance(session, life.Metered(meter.seq, meter.energy_wh, meter.power_w))
     draft.do(Progress(session.session_id))
 
 
-def _can_be(session: s.Session, meter: m.Meter) -> bool:
+def _can_be(session: Session, meter: m.Meter) -> bool:
     return (
         meter.seq > session.seq
         and session.energy_wh <= meter.energy_wh <= session.requested_wh
@@ -58,23 +59,23 @@ def on_session(draft: Draft, told: m.SessionEvent) -> None:
         if session is None and told.event == "ended":
             draft.do(Send(settle_orphan(told.cp, told.session_id)))
     elif told.event == "started":
-        if session.phase in (s.Phase.REQUESTED, s.Phase.INTERRUPTED):
-            draft.advance(session, s.Started(told.seq, told.energy_wh))
+        if session.phase in (Phase.REQUESTED, Phase.INTERRUPTED):
+            draft.advance(session, life.Started(told.seq, told.energy_wh))
     elif told.event == "ended":
-        event = s.Ended(told.seq, told.energy_wh, told.reason or EndReason.ENDED, draft.at.wall)
+        event = life.Ended(told.seq, told.energy_wh, told.reason or EndReason.ENDED, draft.at.wall)
         after = draft.advance(session, event)
-        draft.do(Send(command(after, s.Due("settled"))))
+        draft.do(Send(command(after, life.Pending("settled"))))
 
 
 def _settle_orphan(
     draft: Draft, told: m.SessionEvent, desired: m.DesiredCp
-) -> s.Session | None:  # fmt: skip
+) -> Session | None:  # fmt: skip
     """The ticket, without a driver, of Wh delivered in a session that the ledger lost.
 
     None where it can't be one, or the CP has told of too many.
     """
-    event = s.Ended(told.seq, told.energy_wh, EndReason.UNKNOWN_SESSION, draft.at.wall)
-    session = s.orphan(told.session_id, desired, event)
+    event = life.Ended(told.seq, told.energy_wh, EndReason.UNKNOWN_SESSION, draft.at.wall)
+    session = life.orphan(told.session_id, desired, event)
     if session is None or draft.record.orphans >= MOST_ORPHANS:
         return None
     draft.know(orphans=draft.record.orphans + 1)
@@ -89,16 +90,16 @@ def on_reply(draft: Draft, reply: m.Reply) -> None:
     session = draft.record.session
     if session is None or session.session_id != session_id:
         return
-    if verb == "start" and session.phase == s.Phase.REQUESTED:
+    if verb == "start" and session.phase == Phase.REQUESTED:
         if reply.ok:
             draft.accept(session)
         else:
             _turn_down(draft, session, f"the CP refused: {reply.error or 'no reason given'}")
     elif verb == "stop" and reply.error == Refusal.NO_SESSION:
-        draft.advance(session, s.NotHeld(draft.at.wall))
+        draft.advance(session, life.NotHeld(draft.at.wall))
 
 
-def _turn_down(draft: Draft, session: s.Session, why: str) -> None:
+def _turn_down(draft: Draft, session: Session, why: str) -> None:
     """The CP doesn't take the session: it never was one."""
     draft.do(Send(driver_event(session, "denied", {"code": "conflict", "reason": why})))
     draft.do(Remove(session))

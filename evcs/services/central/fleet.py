@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable, Iterator
 
 from evcs.core import messages as m
-from evcs.core import session as s
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
+from evcs.core.session import Phase, Session
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
 
@@ -25,11 +25,11 @@ class Fleet:
     """Records by CP, and the sessions that are not settled, by id."""
 
     def __init__(
-        self, sessions: Iterable[s.Session], writer: LedgerWriter, outbox: Outbox, clock: float
+        self, sessions: Iterable[Session], writer: LedgerWriter, outbox: Outbox, clock: float
     ) -> None:
         self._writer, self._outbox = writer, outbox
         self.records: dict[str, CpRecord] = {}
-        self.open: dict[str, s.Session] = {}
+        self.open: dict[str, Session] = {}
         self._of_driver: dict[str, str] = {}
         self._changed: set[str] = set()
         for session in sessions:
@@ -72,21 +72,21 @@ class Fleet:
             if record.desired is not None:
                 yield record
 
-    def of_driver(self, driver: str) -> s.Session | None:
+    def of_driver(self, driver: str) -> Session | None:
         """The session that a driver has under way."""
         return self.open.get(self._of_driver.get(driver, ""))
 
-    def find(self, session_id: str) -> s.Session | None:
+    def find(self, session_id: str) -> Session | None:
         """Any session, settled ones too."""
         return self.open.get(session_id) or self._writer.session(session_id)
 
-    def take_back(self, sessions: Iterable[s.Session], at: d.At) -> None:
+    def take_back(self, sessions: Iterable[Session], at: d.At) -> None:
         """Requests that could not be written: as if they had not been made."""
         for session in sessions:
             self._drop(session)
             self.apply(session.cp, d.Unwritten(), at)
 
-    def _named(self, record: CpRecord, event: d.Event) -> s.Session | None:
+    def _named(self, record: CpRecord, event: d.Event) -> Session | None:
         if not isinstance(event, NAMING) or not event.session_id:
             return None
         mine = record.session
@@ -100,11 +100,11 @@ class Fleet:
         elif isinstance(effect, Remove):
             self._drop(effect.session)
 
-    def _note(self, session: s.Session) -> None:
+    def _note(self, session: Session) -> None:
         before = self.open.get(session.session_id)
         if before is not None and before.phase != session.phase:
             _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)
-        if session.phase != s.Phase.SETTLED:
+        if session.phase != Phase.SETTLED:
             self.open[session.session_id] = session
             self._of_driver[session.driver] = session.session_id
         elif before is not None:
@@ -112,7 +112,7 @@ class Fleet:
         elif session.reason == EndReason.UNKNOWN_SESSION:
             _log.error("session=%s cp=%s was in no ledger; settled", session.session_id, session.cp)
 
-    def _drop(self, session: s.Session) -> None:
+    def _drop(self, session: Session) -> None:
         self.open.pop(session.session_id, None)
         if self._of_driver.get(session.driver) == session.session_id:
             del self._of_driver[session.driver]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evcs.core import messages as m
-from evcs.core import session as s
+from evcs.core import session_life as life
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, command_of
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
@@ -186,7 +186,7 @@ class Central:
 
     def _look_for_absences(self, now: float) -> None:
         # After a new connection silence counts: the broker may have lost a will.
-        silence_counts = now - self._connected_at > s.RECONNECT_GRACE_S
+        silence_counts = now - self._connected_at > life.RECONNECT_GRACE_S
         for cp, record in list(self.fleet.records.items()):
             if silence_counts:
                 if record.engine is not None and not self._view.heard(m.EngineStatus, cp):

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from evcs.core import charge_point as states
 from evcs.core import messages as m
-from evcs.core import session as s
 from evcs.core import topics
 from evcs.core.cp_record import CpRecord, changed, state_of
 from evcs.core.decisions.events import At
 from evcs.core.effects import driver_event
 from evcs.core.ports import Bus
+from evcs.core.session import Phase
 from evcs.services.central.auditor import Auditor
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
@@ -108,7 +108,7 @@ class StatePublisher:
         if now - self._summary_at < SUMMARY_EVERY_S:
             return
         counts = Counter(one.state.state for one in self._published.values())
-        running = [one for one in self._fleet.open.values() if one.phase != s.Phase.REQUESTED]
+        running = [one for one in self._fleet.open.values() if one.phase != Phase.REQUESTED]
         summary = m.Summary(
             len(running),
             sum(one.power_w for one in running),
