@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 
 from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import cp_changes, ports
+from evcs.cli import cp_changes, tcp_ports
 from evcs.cli.common import CommandContext, Out
 from evcs.config import load
 from evcs.core.errors import EvcsError, Unreachable
@@ -75,7 +75,7 @@ class System:
 
     def __init__(self, home: Path, time_scale: float = 60.0, commands: Path = ROOT / "bin") -> None:
         self.home, self.commands = home, commands
-        self.mqtt_port, self.web_port, self.registry_port = ports.free(3)
+        self.mqtt_port, self.web_port, self.registry_port = tcp_ports.free(3)
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.env = {
             **kept,

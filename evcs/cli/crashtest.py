@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from evcs.adapters.ledger import LedgerReader
 from evcs.cli import cp_changes, supervision
 from evcs.cli.common import CommandContext, kwh, table
-from evcs.cli.drivers import Drivers, Watch
 from evcs.cli.temporary_system import pid_of, temporary_system
+from evcs.cli.trial_load import Drivers, StateRecorder
 from evcs.core.errors import EvcsError, TimedOut
 from evcs.home import Home
 
@@ -121,7 +121,7 @@ class _Trial:
         self._ctx, self._seed = ctx, seed
         self.cps = [f"CP-{number:03d}" for number in range(1, count + 1)]
         self._drivers: Drivers
-        self._watch: Watch
+        self._watch: StateRecorder
 
     def start(self) -> None:
         supervision.start(self._ctx.settings, lambda _: None)
@@ -134,7 +134,7 @@ class _Trial:
             self._ctx.settings, dict(zip(names, self.cps, strict=True)), self._seed
         )
         self._drivers.start()
-        self._watch = Watch(self._ctx.settings)
+        self._watch = StateRecorder(self._ctx.settings)
 
     def round(self, number: int, one: Round) -> dict[str, Any]:
         """Inject a fault and see everything back."""

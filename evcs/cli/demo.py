@@ -12,7 +12,7 @@ from typing import Any
 
 from evcs.adapters.files import make_folder, write_atomic
 from evcs.adapters.ledger import LedgerReader
-from evcs.cli import cp_changes, ports, prepare, supervision
+from evcs.cli import cp_changes, prepare, supervision, tcp_ports
 from evcs.cli.common import CommandContext
 from evcs.config import INSTALL_ROOT, Settings
 from evcs.core.errors import EvcsError, TimedOut
@@ -44,7 +44,7 @@ def _settings(ctx: CommandContext) -> Settings:
         settings = Settings(Home(_new_home()), *ports_alone)
     settings = settings._replace(time_scale=TIME_SCALE)
     wanted = {
-        name: ports.free_or_other(getattr(settings, name))
+        name: tcp_ports.free_or_other(getattr(settings, name))
         for name in ("mqtt_port", "web_port", "registry_port")
     }
     moved = {name: port for name, port in wanted.items() if port != getattr(settings, name)}

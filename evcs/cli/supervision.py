@@ -14,7 +14,7 @@ from contextlib import suppress
 from evcs.adapters import processes
 from evcs.adapters.files import hold_lock, make_folder
 from evcs.adapters.supervisord import Ending, Supervisord, silent, supervisord_pid
-from evcs.cli import ports, prepare
+from evcs.cli import prepare, tcp_ports
 from evcs.config import Settings
 from evcs.core.errors import Conflict, Denied, EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
@@ -84,7 +84,7 @@ def start(
         if pid is not None:
             _complete(settings, say)
             return False
-        ports.check_ports(settings)
+        tcp_ports.check_ports(settings)
         fds = prepare.prepare(settings, say, room_for)
         stage("starting broker, services and CPs")
         _launch(settings, fds, foreground)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import ports, supervision
+from evcs.cli import supervision, tcp_ports
 from evcs.config import Settings
 from evcs.core.errors import EvcsError
 from evcs.home import Home, check_home
@@ -23,7 +23,7 @@ from evcs.home import Home, check_home
 def temporary_system(time_scale: float) -> Iterator[Settings]:
     """Settings of a home that isn't started yet; whatever runs there at the end is ended."""
     folder = Path(tempfile.mkdtemp(prefix="evcs-"))
-    mqtt, web, registry = ports.free(3)
+    mqtt, web, registry = tcp_ports.free(3)
     settings = Settings(Home(check_home(folder / "home")), mqtt, web, registry, time_scale)
     # SIGTERM too must leave nothing running behind.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

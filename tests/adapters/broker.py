@@ -12,7 +12,7 @@ from typing import Any
 
 from evcs.adapters import broker_accounts, broker_listeners, mqtt
 from evcs.adapters.bus_thread import BusThread
-from evcs.cli.ports import free
+from evcs.cli.tcp_ports import free
 from evcs.config import Settings
 from evcs.core import ports, topics
 from evcs.home import Home

@@ -24,7 +24,7 @@ import pytest
 
 from evcs.adapters import certificates
 from evcs.adapters.wsgi_server import MAX_OF_ONE_ADDRESS
-from evcs.cli import ports
+from evcs.cli import tcp_ports
 from evcs.home import Home
 from evcs.services.web.login_auth import CSRF_HEADER, FOR_ALL
 from tests.system_under_test import System, eventually
@@ -40,7 +40,7 @@ def configured(new_system: Callable[..., System], text: str, **kwargs: float) ->
     system = new_system(**kwargs)
     (system.home / "conf").mkdir(parents=True)
     (system.home / "conf" / "evcs.toml").write_text(text)
-    system.env["EVCS_MQTT_TLS_PORT"] = str(ports.free(1)[0])
+    system.env["EVCS_MQTT_TLS_PORT"] = str(tcp_ports.free(1)[0])
     return system
 
 

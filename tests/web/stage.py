@@ -17,7 +17,7 @@ from evcs.adapters import broker_accounts
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.mqtt import Account
 from evcs.adapters.secret_files import SecretFiles
-from evcs.cli import ports
+from evcs.cli import tcp_ports
 from evcs.core import identities
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
@@ -54,7 +54,7 @@ class Stage:
     def __init__(self, path: Path) -> None:
         self.home = Home(path)
         self._broker = Broker(self.home)
-        self.web_port, self.registry_port = ports.free(2)
+        self.web_port, self.registry_port = tcp_ports.free(2)
         self.url = f"http://127.0.0.1:{self.web_port}"
         secrets = SecretFiles(self.home)
         broker_accounts.write(self.home, {who: secrets.create(who) for who in identities.SERVICES})

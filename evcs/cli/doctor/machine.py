@@ -18,7 +18,7 @@ from evcs.adapters.processes import stat
 from evcs.cli import bounds, capacity, prepare
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
-from evcs.cli.ports import listener, listeners
+from evcs.cli.tcp_ports import listener, listeners
 
 OLDEST_BROKER = (2, 0)
 

@@ -1,4 +1,4 @@
-"""Hands and eyes of a trial: drivers that charge all the time, a watcher of every state."""
+"""The load of a trial: drivers that charge all the time, and a record of every state."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Drivers:
             one.close()
 
 
-class Watch:
+class StateRecorder:
     """Every state that Central judges of every CP, as `inspector` hears it."""
 
     def __init__(self, settings: Settings) -> None:
