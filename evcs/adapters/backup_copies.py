@@ -56,7 +56,7 @@ def _fitting(home: Home, copies: Path, ledger: sqlite3.Connection | None) -> dic
     if ledger is not None:
         ledger.execute("BEGIN")
         ledger.execute("SELECT 1 FROM sqlite_master").fetchone()
-    if _told(found) != _told(dict(_spools(home))):
+    if _entries(found) != _entries(dict(_spools(home))):
         return None
     found |= _copied(_to_keep(home), copies)
     found[STORE] = copies / STORE
@@ -73,7 +73,7 @@ def _read(path: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     uri = f"{path.as_uri()}?mode=ro"
-    with ledger_schema.told(path), closing(sqlite3.connect(uri, uri=True)) as db:
+    with ledger_schema.naming_errors(path), closing(sqlite3.connect(uri, uri=True)) as db:
         db.isolation_level = None
         yield db
 
@@ -87,7 +87,7 @@ def _copied(files: Iterable[tuple[str, Path]], copies: Path) -> dict[str, Path]:
     return found
 
 
-def _told(names: Iterable[str]) -> set[PurePosixPath]:
+def _entries(names: Iterable[str]) -> set[PurePosixPath]:
     """What stands in spools, be it prepared, told or set aside."""
     return {PurePosixPath(name).with_suffix("") for name in names}
 

@@ -81,7 +81,7 @@ def end_excess(home: Home) -> int:
 def _end(pid: int, port: int, excess: int) -> int:
     pidfd = os.pidfd_open(pid)
     try:
-        least = sorted(_told(pid, pidfd, port))[:excess]
+        least = sorted(_connections(pid, pidfd, port))[:excess]
         for _, number in least:
             # By now the number may be another connection's; it must not be one of ours.
             with suppress(OSError), _copy(pidfd, number) as sock:
@@ -92,7 +92,7 @@ def _end(pid: int, port: int, excess: int) -> int:
         os.close(pidfd)
 
 
-def _told(pid: int, pidfd: int, port: int) -> Iterator[tuple[int, int]]:
+def _connections(pid: int, pidfd: int, port: int) -> Iterator[tuple[int, int]]:
     """Each connection of a port: bytes that its client has taken, number of the file."""
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
@@ -130,7 +130,7 @@ def able(pid: int) -> bool:
     """Whether this kernel lets us reach the broker's connections."""
     pidfd = os.pidfd_open(pid)
     try:
-        next(_told(pid, pidfd, 0), None)
+        next(_connections(pid, pidfd, 0), None)
     except PermissionError:
         return False
     finally:

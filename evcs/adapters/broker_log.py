@@ -116,8 +116,8 @@ class BrokerLines:
             self._numbers.clear()
         # A unix socket's address is its path, which all share.
         name = one.host.rpartition(b"/")[2]
-        told = b":".join((name, one.port)) if sure and name == one.host else name
-        return told.decode("ascii", "replace")
+        who = b":".join((name, one.port)) if sure and name == one.host else name
+        return who.decode("ascii", "replace")
 
 
 @lru_cache(maxsize=1)

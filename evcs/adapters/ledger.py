@@ -73,7 +73,7 @@ class Ledger:
 
     def noted(self) -> dict[str, str]:
         """How far the audit has come: what it knew last, by key."""
-        with ledger_schema.told(self._path):
+        with ledger_schema.naming_errors(self._path):
             return dict(self._db.execute("SELECT key, value FROM noted"))
 
     def commit(
@@ -98,12 +98,12 @@ class Ledger:
 
     def knows(self, driver: str) -> bool:
         """Whether a session or an entry of the audit names the driver."""
-        with ledger_schema.told(self._path):
+        with ledger_schema.naming_errors(self._path):
             return ledger_retention.knows(self._db, driver)
 
     def newest(self) -> str | None:
         """The latest time that anything in here tells of."""
-        with ledger_schema.told(self._path):
+        with ledger_schema.naming_errors(self._path):
             return ledger_retention.newest(self._db)
 
     def drop(self, sessions_from: str | None, audit_from: str | None, at: str, limit: int) -> bool:
@@ -142,7 +142,7 @@ class Ledger:
             raise found from None
 
     def _select(self, clause: str, *values: object) -> list[Session]:
-        with ledger_schema.told(self._path):
+        with ledger_schema.naming_errors(self._path):
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM session {clause}", values)  # noqa: S608
             return [Session(*row) for row in rows]
 
@@ -259,7 +259,7 @@ class LedgerReader:
             ledger_mark.check(self._path)
             return []
         with (
-            ledger_schema.told(self._path),
+            ledger_schema.naming_errors(self._path),
             closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as db,
         ):
             ledger_schema.version(db, self._path)

@@ -28,7 +28,7 @@ class LedgerFile:
         self._open()
 
     def _open(self) -> None:
-        with ledger_schema.told(self._path):
+        with ledger_schema.naming_errors(self._path):
             self.db = sqlite3.connect(self._path, isolation_level=None)
             self.db.set_progress_handler(heartbeat.beat, BEAT_EVERY_STEPS)
             self.db.execute("PRAGMA journal_mode = WAL")
@@ -48,7 +48,7 @@ class LedgerFile:
 
         Raises EvcsError.
         """
-        with ledger_schema.told(self._path):
+        with ledger_schema.naming_errors(self._path):
             found = _number(self._path)
             if found is None:
                 self._put_back()

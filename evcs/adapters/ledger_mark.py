@@ -69,7 +69,7 @@ def check(ledger: Path) -> None:
     log = ledger.with_name(f"{ledger.name}-wal")
     how = "mode=ro" if log.exists() else "mode=ro&immutable=1"
     with (
-        ledger_schema.told(ledger),
+        ledger_schema.naming_errors(ledger),
         closing(sqlite3.connect(f"{ledger.as_uri()}?{how}", uri=True)) as db,
     ):
         ledger_schema.version(db, ledger)

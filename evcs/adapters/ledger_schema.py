@@ -137,7 +137,7 @@ def make_current(db: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def naming_errors(path: Path) -> Iterator[None]:
     """SQLite's errors within are raised as EvcsError."""
     try:
         yield

@@ -26,7 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from evcs.adapters.clock import timestamp
 from evcs.adapters.mqtt_client import Cancellable, EventLoop, LoopDriver, ReadAheadClient
 from evcs.core import topics
-from evcs.core.counts import is_told
+from evcs.core.counts import is_reported
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Message
 from evcs.core.ports import Connected, Disconnected, Log, Received, Stray
@@ -92,7 +92,7 @@ class Bus:
         self._tries = 0
         self._stopping = False
         self._ready = self._reached = False
-        self._told: str | None = None
+        self._loss_told: str | None = None
         self._pause_s = 0.0
         self._timer: Cancellable | None = None
 
@@ -135,7 +135,7 @@ class Bus:
         if size <= topics.MAX_PACKET:
             return True
         self.unsendable += 1
-        if is_told(self.unsendable):
+        if is_reported(self.unsendable):
             self._log.error(
                 "unsendable=%d not sent: %d bytes on %s; the broker takes %d",
                 self.unsendable, size, publication.topic, topics.MAX_PACKET,
@@ -273,14 +273,14 @@ class Bus:
 
     def _become_ready(self) -> None:
         self._ready = self._reached = True
-        self._told = None
+        self._loss_told = None
         self._inbox(Connected())
 
     def _tell_gone(self, reason: str, refused: bool) -> None:
         """Tell a loss once, not at every further try."""
-        if self._stopping or self._told == "refused" or (self._told and not refused):
+        if self._stopping or self._loss_told == "refused" or (self._loss_told and not refused):
             return
-        self._told = "refused" if refused else "gone"
+        self._loss_told = "refused" if refused else "gone"
         self._inbox(Disconnected(reason, refused))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
@@ -289,7 +289,7 @@ class Bus:
             found = self._decode(message.topic, bytes(message.payload))
         except topics.Unreadable as error:
             self.dropped += 1
-            if is_told(self.dropped):
+            if is_reported(self.dropped):
                 self._log.warning(
                     "dropped=%d unreadable message on %r: %s",
                     self.dropped, message.topic[:120], error,

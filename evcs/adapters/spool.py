@@ -17,7 +17,7 @@ from evcs.adapters.clock import timestamp
 from evcs.adapters.files import make_folder, sync_folder, write_atomic
 from evcs.core.audit import AuditEntry, from_json, more_refused
 
-TOLD, PREPARED = ".jsonl", ".prepared"
+WRITTEN, PREPARED = ".jsonl", ".prepared"
 #: So many files may wait; then refusals are counted only, for anybody can make them.
 MOST_WAITING = 1_000
 
@@ -48,7 +48,7 @@ class Spool:
             return
         entry = AuditEntry(timestamp(), who, what, None, outcome, f"{self._folder.name}: {detail}")
         try:
-            self._write([entry, *self._more(entry.at)], self._path(0, TOLD))
+            self._write([entry, *self._more(entry.at)], self._path(0, WRITTEN))
         except OSError as error:
             _log.error("who=%s %s %s: %s is not audited: %s", who, what, outcome, detail, error)
             self._left_out += refused
@@ -56,7 +56,7 @@ class Spool:
             self._left_out = 0
 
     def _waiting(self) -> int:
-        return sum(1 for _ in self._folder.glob(f"*{TOLD}"))
+        return sum(1 for _ in self._folder.glob(f"*{WRITTEN}"))
 
     def _more(self, at: str) -> list[AuditEntry]:
         if not self._left_out:
@@ -72,7 +72,7 @@ class Spool:
     def made(self, prepared: str) -> None:
         """The commit was made: tell. That this lasts is seen to by the next `prepare`."""
         path = self._folder / prepared
-        path.rename(path.with_suffix(TOLD))
+        path.rename(path.with_suffix(WRITTEN))
 
     def drop(self, prepared: str) -> None:
         """It was not."""
@@ -106,7 +106,7 @@ class SpoolReader:
 
     def waiting(self) -> list[str]:
         """Names of the files that are told and not cut, in order."""
-        return sorted(path.name for path in self._folder.glob(f"*{TOLD}") if path.is_file())
+        return sorted(path.name for path in self._folder.glob(f"*{WRITTEN}") if path.is_file())
 
     def read(self, name: str) -> list[AuditEntry]:
         """What a file tells. Raises ValueError for one that no writer of ours has made."""
@@ -124,8 +124,8 @@ class SpoolReader:
         A name that is none of the folder's files, as a ledger may hold that was changed by hand
         or came with a backup, is passed over.
         """
-        told = {path.name: path for path in self._folder.glob(f"*{TOLD}")}
-        ours = [told[name] for name in names if name in told]
+        there = {path.name: path for path in self._folder.glob(f"*{WRITTEN}")}
+        ours = [there[name] for name in names if name in there]
         for path in ours:
             path.unlink(missing_ok=True)
         if ours:

@@ -61,8 +61,8 @@ def _tell(ctx: CommandContext, file: Path, manifest: dict[str, Any], done: str) 
         "file": str(file), "home": str(home.path), "made_at": manifest.get("made_at"),
         "files": len(manifest["files"]), "cps": cps, "drivers": drivers,
     }  # fmt: skip
-    told = f"CPs: {cps}, drivers: {drivers}, files: {found['files']}"
-    ctx.out.data(found, f"{done} {file} ({told})")
+    counts = f"CPs: {cps}, drivers: {drivers}, files: {found['files']}"
+    ctx.out.data(found, f"{done} {file} ({counts})")
 
 
 def _restore(home: Home, source: Path) -> dict[str, Any]:

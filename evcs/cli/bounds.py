@@ -64,8 +64,8 @@ def sessions(
     """Open sessions (as in JSON) against what each CP's Engine says of itself."""
     lost = [row for row in rows if _has_lost(engines.get(row["cp"]), row["session_id"])]
     if lost:
-        told = some(f"{row['session_id']} ({row['cp']}, {row['driver']})" for row in lost)
-        text = f"wait for an Engine that is there and does not hold them: {told}"
+        which = some(f"{row['session_id']} ({row['cp']}, {row['driver']})" for row in lost)
+        text = f"wait for an Engine that is there and does not hold them: {which}"
         return Finding(SESSIONS, WARN, text, f"evcs sessions close {lost[0]['session_id']}")
     return Finding(SESSIONS, OK, f"{len(rows)} open for a while, each held or waited for")
 

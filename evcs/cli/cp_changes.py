@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from evcs.cli.bus_probe import BusProbe, states
 from evcs.cli.common import CommandContext
-from evcs.cli.progress import Progress
+from evcs.cli.progress import ProgressBar
 from evcs.cli.terminal import join
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
@@ -151,14 +151,14 @@ def await_states(
 
     kinds = (m.CpState, m.ReconcileReport, m.DesiredCp)
     subscriptions = [topics.filter_for(kind) for kind in kinds]
-    with Progress(ctx, len(goals)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
+    with ProgressBar(ctx, len(goals)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
         observer.wait(take, min(timeout_s, ctx.left_s))
     for cp in left:
         state = seen.get(cp)
         why = f" ({state.reason})" if state and state.reason else ""
-        told = f"it is {state.state}{why}" if state else "Central told nothing of it"
+        found = f"it is {state.state}{why}" if state else "Central told nothing of it"
         failed[cp] = TimedOut(
-            f"{cp} did not get there in {timeout_s:g} s: {told}", f"see: evcs-cp show {cp}"
+            f"{cp} did not get there in {timeout_s:g} s: {found}", f"see: evcs-cp show {cp}"
         )
     return seen, failed
 
@@ -187,7 +187,7 @@ def await_gone(ctx: CommandContext, ids: list[str], timeout_s: float) -> dict[st
             bar.advance_to(len(ids) - len(left))
 
     subscriptions = [topics.filter_for(kind) for kind in RETAINED]
-    with Progress(ctx, len(ids)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
+    with ProgressBar(ctx, len(ids)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
         for cp in ids:
             check(cp)
         if left:

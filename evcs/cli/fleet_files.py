@@ -42,7 +42,7 @@ def add_to(program: click.Group) -> None:
         if not ctx.out.json:
             ctx.out.data(None, _lines(changes))
         if dry_run or not (changes.create or changes.edit or changes.remove):
-            ctx.out.data({**_told(changes), "applied": False})
+            ctx.out.data({**_to_json(changes), "applied": False})
             if not ctx.out.json and not dry_run:
                 ctx.out.say(f"nothing to change: {changes.same} CPs are as the file says")
             return
@@ -95,8 +95,8 @@ def _lines(changes: Changes) -> list[str]:
         given = "  ".join(f"{k}={_value(v)}" for k, v in cp.items() if k != "id")
         lines.append(join(plus, f"{cp['id']}  {given}".rstrip()))
     for name, fields in changes.edit.items():
-        told = "  ".join(f"{k}: {_value(a)} -> {_value(b)}" for k, (a, b) in fields.items())
-        lines.append(join(tilde, f"{name}  {told}"))
+        changed = "  ".join(f"{k}: {_value(a)} -> {_value(b)}" for k, (a, b) in fields.items())
+        lines.append(join(tilde, f"{name}  {changed}"))
     return lines + [join(minus, name) for name in changes.remove]
 
 
@@ -104,7 +104,7 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) and value.isprintable() and value else repr(value)
 
 
-def _told(changes: Changes) -> dict[str, Any]:
+def _to_json(changes: Changes) -> dict[str, Any]:
     edit = [
         {"id": name, "changes": {k: {"from": a, "to": b} for k, (a, b) in fields.items()}}
         for name, fields in changes.edit.items()
@@ -145,8 +145,8 @@ def _apply(
 def _finish(
     ctx: CommandContext, changes: Changes, errors: dict[str, EvcsError], wait: bool
 ) -> None:
-    told = {name: cp_changes.error_json(error) for name, error in sorted(errors.items())}
-    ctx.out.data({**_told(changes), "applied": True, "errors": told})
+    failed = {name: cp_changes.error_json(error) for name, error in sorted(errors.items())}
+    ctx.out.data({**_to_json(changes), "applied": True, "errors": failed})
     for error in list(errors.values())[:20]:
         ctx.out.fail(error)
     count = len(changes.create) + len(changes.edit) + len(changes.remove)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from evcs.cli.common import CommandContext
 
 
-class Progress:
+class ProgressBar:
     """A bar with the time left, on a terminal and for more than one CP alone."""
 
     def __init__(self, ctx: CommandContext, total: int) -> None:

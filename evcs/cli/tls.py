@@ -37,7 +37,7 @@ def add_to(program: click.Group) -> None:
         wanted = wanted_names(ctx.settings) | {check_name("--name", one) for one in names}
         found, made = make(ctx.settings, wanted, renew)
         ca = ctx.settings.home.ca
-        told = {"made": made, "ca": str(ca), "names": sorted(found.names),
+        report = {"made": made, "ca": str(ca), "names": sorted(found.names),
                 "ends_at": f"{found.ends_at:%Y-%m-%dT%H:%M:%SZ}"}  # fmt: skip
         what = "made" if made else "is there already"
         lasts = f"certificate {what}, until {found.ends_at:%Y-%m-%d}"
@@ -45,7 +45,7 @@ def add_to(program: click.Group) -> None:
             f"{lasts}, for {', '.join(sorted(found.names))}",
             f"clients verify it by {ca}",
         ]
-        ctx.out.data(told, lines)
+        ctx.out.data(report, lines)
 
 
 def wanted_names(settings: Settings) -> set[str]:

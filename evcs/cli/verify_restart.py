@@ -124,13 +124,13 @@ def _report(ctx: CommandContext, count: int, found: Back, created_s: float) -> N
         )
     ]
     head = ("BACK", "GREEN P50 S", "P95 S", "MAX S", "DOUBLES", "CREATED IN S")
-    told = {
+    report = {
         "count": count,
         "back": found.there,
         "doubles": found.doubles,
         "created_s": round(created_s, 2),
         **{f"green_{name}_s": round(value, 2) for name, value in figures.items()},
     }
-    ctx.out.data(told, table(head, rows))
+    ctx.out.data(report, table(head, rows))
     if found.there < count:
         ctx.out.fail(EvcsError(f"{count - found.there} CPs are not as before", "see above"))

@@ -45,7 +45,7 @@ def warn(ctx: CommandContext) -> None:
     """Say what still runs another version, and what ends that; the CPs' forks run supervisord's."""
     found = older(ctx.settings)
     if found:
-        told = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
-        ctx.out.say(f"another version than {__version__} still runs: {told}; run: evcs restart")
+        others = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
+        ctx.out.say(f"another version than {__version__} still runs: {others}; run: evcs restart")
         if "supervisord" in found:
             ctx.out.say("every CP's process is a fork of supervisord and runs its version")

@@ -18,7 +18,7 @@ from evcs.core.ports import Received
 WHO_WIDTH, WHAT_WIDTH = 16, 16
 
 
-class Heard(NamedTuple):
+class RawMessage(NamedTuple):
     """A message as it came; `payload` None where it can't be read or is empty."""
 
     topic: str
@@ -37,40 +37,41 @@ def add_to(program: click.Group) -> None:
         """Show the bus, a line a message: time, who, of what, what changed."""
         wanted = [check_id("CP", cp) for cp in cps]
         before: dict[str, dict[str, str]] = {}
-        with BusProbe(ctx.settings, [topics.subtree()], decode=_heard) as observer:
+        with BusProbe(ctx.settings, [topics.subtree()], decode=_decode) as observer:
             while True:
                 event = observer.receive(time.monotonic() + 3600)
                 if event is None or (new and event.retained):
                     continue
-                heard: Any = event.message
+                message: Any = event.message
                 if not wanted or any(
-                    bus_line.concerns(heard.topic, heard.payload, cp) for cp in wanted
+                    bus_line.concerns(message.topic, message.payload, cp) for cp in wanted
                 ):
                     _print(ctx, event, raw, before)
 
 
-def _heard(topic: str, raw: bytes) -> Heard:
+def _decode(topic: str, raw: bytes) -> RawMessage:
     try:
-        return Heard(topic, raw, topics.parse_object(raw) if raw else None)
+        return RawMessage(topic, raw, topics.parse_object(raw) if raw else None)
     except topics.Unreadable:
-        return Heard(topic, raw, None)
+        return RawMessage(topic, raw, None)
 
 
 def _print(
     ctx: CommandContext, event: Received, raw: bool, before: dict[str, dict[str, str]]
 ) -> None:
-    heard: Any = event.message
-    at = str((heard.payload or {}).get("ts") or timestamp())[:40]
-    told = {"at": at, "topic": heard.topic, "payload": heard.payload, "retained": event.retained}
+    message: Any = event.message
+    at = str((message.payload or {}).get("ts") or timestamp())[:40]
+    report = {"at": at, "topic": message.topic, "payload": message.payload,
+              "retained": event.retained}  # fmt: skip
     if raw or ctx.out.json:
-        ctx.out.data(told, f"{heard.topic} {heard.raw.decode('utf-8', 'replace')}")
+        ctx.out.data(report, f"{message.topic} {message.raw.decode('utf-8', 'replace')}")
         return
-    if heard.raw and heard.payload is None:
-        line = bus_line.Line(*bus_line.speaker(heard.topic), "can't be read")
+    if message.raw and message.payload is None:
+        line = bus_line.Line(*bus_line.speaker(message.topic), "can't be read")
     else:
-        line = bus_line.describe(heard.topic, heard.payload, before.get(heard.topic, {}))
-        before[heard.topic] = bus_line.flat(heard.payload or {})
+        line = bus_line.describe(message.topic, message.payload, before.get(message.topic, {}))
+        before[message.topic] = bus_line.flat(message.payload or {})
     if line.changed:
         who = style(f"{line.who:<{WHO_WIDTH}}", bold=True)
         what = f"{line.what:<{WHAT_WIDTH}}"
-        ctx.out.data(told, join(at[11:23], who, what, line.changed, by="  "))
+        ctx.out.data(report, join(at[11:23], who, what, line.changed, by="  "))

@@ -26,16 +26,16 @@ def watch_list(
     """Show CPs until Ctrl-C: a table on a terminal, else each CP as it changes."""
     desired: dict[str, m.DesiredCp] = {}
     judged: dict[str, m.CpState] = {}
-    told: dict[str, Row] = {}
+    shown: dict[str, Row] = {}
     subscriptions = [topics.filter_for(m.DesiredCp), topics.filter_for(m.CpState)]
     table = sys.stdout.isatty() and not ctx.out.json
     with BusProbe(ctx.settings, subscriptions) as observer:
         while True:
             for cp in _take_all(observer, desired, judged):
                 row = _row(desired.get(cp), judged.get(cp))
-                if row is not None and wanted(row) and told.get(cp) != row and not table:
+                if row is not None and wanted(row) and shown.get(cp) != row and not table:
                     ctx.out.data(row, draw([row])[1:])
-                told[cp] = row or {}
+                shown[cp] = row or {}
             if table:
                 rows = [_row(desired[cp], judged.get(cp)) for cp in sorted(desired)]
                 lines = draw([row for row in rows if row is not None and wanted(row)])

@@ -71,8 +71,8 @@ def refused_logins(entry: AuditEntry) -> int:
     """How many refused logins the entry stands for."""
     if (entry.what, entry.outcome) != ("login", "refused"):
         return 0
-    told = _MORE.fullmatch(entry.detail) if entry.who == VARIOUS else None
-    return int(told[1]) if told else 1
+    more = _MORE.fullmatch(entry.detail) if entry.who == VARIOUS else None
+    return int(more[1]) if more else 1
 
 
 def names(entry: AuditEntry, driver: str) -> bool:

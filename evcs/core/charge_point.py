@@ -63,8 +63,8 @@ def _engine_gone(view: View) -> bool:
 
 
 def _fault(view: View) -> str:
-    told = (view.monitor and view.monitor.fault) or (view.engine and view.engine.fault)
-    return short(f"fault: {told}") if told else "fault"
+    fault = (view.monitor and view.monitor.fault) or (view.engine and view.engine.fault)
+    return short(f"fault: {fault}") if fault else "fault"
 
 
 RULES = (

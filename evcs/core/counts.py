@@ -1,8 +1,8 @@
-"""How often a thing that anybody can repeat is told: a flood of it makes no flood of lines."""
+"""How often a thing that anybody can repeat is reported: a flood of it makes no flood of lines."""
 
 from __future__ import annotations
 
 
-def is_told(count: int) -> bool:
-    """Whether the so-manieth is told: the first, second, fourth, eighth..."""
+def is_reported(count: int) -> bool:
+    """Whether the so-manieth is reported: the first, second, fourth, eighth..."""
     return count & (count - 1) == 0

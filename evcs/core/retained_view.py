@@ -9,7 +9,7 @@ answers to three questions:
 - is the snapshot whole (`whole`), is the Registry's list (`listed`)?
 - is this will older than that birth (`take` gives False)? A broker may publish the will of an old
   connection after the birth of the next process; `boot` tells them apart.
-- was this heard since we connected (`heard`, `unheard`)? What wasn't may be gone: a will or a
+- was this heard since we connected (`is_fresh`, `stale`)? What wasn't may be gone: a will or a
   clearing that came while nobody listened is not told again.
 """
 
@@ -34,10 +34,10 @@ class RetainedView:
 
     def __init__(self, boot: str) -> None:
         self._boot = boot
-        self._heard: dict[type, set[str]] = {kind: set() for kind in KINDS}
+        self._fresh: dict[type, set[str]] = {kind: set() for kind in KINDS}
         self._known: dict[type, set[str]] = {kind: set() for kind in KINDS}
         self._boots: dict[tuple[type, str], str] = {}
-        self._echoed = self._registry_told = False
+        self._echoed = self._registry_listed = False
 
     @property
     def whole(self) -> bool:
@@ -47,13 +47,13 @@ class RetainedView:
     @property
     def listed(self) -> bool:
         """Whether all that the Registry wants has come."""
-        return self._echoed and self._registry_told
+        return self._echoed and self._registry_listed
 
     def connected(self) -> None:
         """A new connection: all is about to be told."""
-        for heard in self._heard.values():
-            heard.clear()
-        self._echoed = self._registry_told = False
+        for fresh in self._fresh.values():
+            fresh.clear()
+        self._echoed = self._registry_listed = False
 
     def disconnected(self) -> None:
         """Nothing comes any more, so what is there may be no longer so."""
@@ -64,9 +64,9 @@ class RetainedView:
         if isinstance(message, (EngineStatus, MonitorStatus)):
             if not self._is_news(type(message), message.cp, message):
                 return False
-            self._hear(type(message), message.cp)
+            self._mark_fresh(type(message), message.cp)
         elif isinstance(message, (DesiredCp, CpState, ReconcileReport)):
-            self._hear(type(message), message.cp)
+            self._mark_fresh(type(message), message.cp)
         elif isinstance(message, Cleared):
             self._clear(message)
         elif isinstance(message, ServiceStatus):
@@ -76,27 +76,27 @@ class RetainedView:
             self._on_service(message, retained)
         return True
 
-    def heard(self, kind: type, cp: str) -> bool:
+    def is_fresh(self, kind: type, cp: str) -> bool:
         """Whether a message of that kind has come since we connected."""
-        return cp in self._heard[kind]
+        return cp in self._fresh[kind]
 
-    def unheard(self, kind: type) -> set[str]:
+    def stale(self, kind: type) -> set[str]:
         """CPs of which a message of that kind came over an earlier connection only."""
-        return self._known[kind] - self._heard[kind]
+        return self._known[kind] - self._fresh[kind]
 
     def forget(self, kind: type, cp: str) -> None:
         """What was known is no longer held for true."""
         self._known[kind].discard(cp)
         self._boots.pop((kind, cp), None)
 
-    def _hear(self, kind: type, cp: str) -> None:
-        self._heard[kind].add(cp)
+    def _mark_fresh(self, kind: type, cp: str) -> None:
+        self._fresh[kind].add(cp)
         self._known[kind].add(cp)
 
     def _clear(self, cleared: Cleared) -> None:
         cp = cleared.key.get("cp")
         if cleared.kind in KINDS and cp is not None:
-            self._heard[cleared.kind].discard(cp)
+            self._fresh[cleared.kind].discard(cp)
             self.forget(cleared.kind, cp)
 
     def _is_news(
@@ -115,8 +115,8 @@ class RetainedView:
 
     def _on_service(self, status: ServiceStatus, retained: bool) -> None:
         if status.service == "registry":
-            self._registry_told = retained or status.online
-            if not self._registry_told:  # when it is back it tells its whole list anew
-                self._heard[DesiredCp].clear()
+            self._registry_listed = retained or status.online
+            if not self._registry_listed:  # when it is back it tells its whole list anew
+                self._fresh[DesiredCp].clear()
         elif status.online and status.boot == self._boot:
             self._echoed = True

@@ -45,7 +45,7 @@ R = TypeVar("R", bound=Role)
 T = TypeVar("T")
 
 
-class Parts(NamedTuple, Generic[R]):
+class CpParts(NamedTuple, Generic[R]):
     """What one CP is made of here. `tick(now)` returns the seconds to its next call."""
 
     role: R
@@ -61,10 +61,10 @@ class CpRuntime(Generic[R]):
     which grows up to 15 s where it does not last.
     """
 
-    def __init__(self, loop: Loop, make: Callable[[Put], Parts[R]], log: Log) -> None:
+    def __init__(self, loop: Loop, make: Callable[[Put], CpParts[R]], log: Log) -> None:
         self.failed = False
         self._loop, self._make, self._log = loop, make, log
-        self._parts: Parts[R] | None = None
+        self._parts: CpParts[R] | None = None
         self._events: list[Any] = []
         self._timer: Timer | None = None
         self._began_at = self._pause_s = 0.0

@@ -43,7 +43,7 @@ class Engine:
         self._bus, self._journal, self._charger = bus, journal, charger
         self._supply = s.from_record(journal.last(s.is_record))
         self._unsaved = False
-        self._told = False
+        self._ready = False
         self._central: bool | None = None
         self._stepped_at = now
         self._ticks = 0
@@ -62,7 +62,7 @@ class Engine:
             elif isinstance(event, Connected):
                 self._tell_session()
                 self._tell_status()
-                self._told = True
+                self._ready = True
             elif isinstance(event, Disconnected):
                 self._on_disconnected(event)
 
@@ -202,4 +202,4 @@ class Engine:
     def health(self) -> EngineAnswer:
         """What its Monitor and the CP Manager want to know."""
         supplying = self._supply.phase == s.SupplyPhase.SUPPLYING
-        return EngineAnswer(self._charger.fault, self._told, self._supply.session_id, supplying)
+        return EngineAnswer(self._charger.fault, self._ready, self._supply.session_id, supplying)

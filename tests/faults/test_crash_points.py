@@ -14,7 +14,7 @@ from tests.system_under_test import System, eventually
 
 #: What a crash there leaves is as if nothing had been asked.
 UNDONE = ("registry.secrets_written", "registry.audit_prepared")
-MADE = ("registry.committed", "registry.accounts_written", "registry.told")
+MADE = ("registry.committed", "registry.accounts_written", "registry.published")
 CREATE = (
     "registry.secrets_written", *MADE, "manager.section_written", "manager.group_added",
     "manager.reported",

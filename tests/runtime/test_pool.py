@@ -10,7 +10,7 @@ import pytest
 from evcs.adapters.log import NamedLog
 from evcs.core.errors import EvcsError
 from evcs.runtime.loop import Loop
-from evcs.runtime.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, CpRuntime, Parts, Pool, Put
+from evcs.runtime.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, CpParts, CpRuntime, Pool, Put
 from tests.runtime.test_loop import Clock
 
 CPS = ("CP-1", "CP-2", "CP-3")
@@ -60,10 +60,10 @@ class Stage:
         self.pool = Pool(self.loop, self.cps)
 
     def runtime(self, cp: str) -> CpRuntime[Role]:
-        def make(put: Put) -> Parts[Role]:
+        def make(put: Put) -> CpParts[Role]:
             role, bus = Role(self, cp), Connection()
             self.made[cp].append((bus, put))
-            return Parts(role, bus, role.tick, lambda: self.closed.append(cp))
+            return CpParts(role, bus, role.tick, lambda: self.closed.append(cp))
 
         return CpRuntime(self.loop, make, NamedLog(f"{cp} engine"))
 
@@ -175,7 +175,7 @@ def test_a_process_whose_cps_have_all_failed_ends_and_is_begun_anew_by_superviso
 
 
 def test_a_known_failure_is_one_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
-    def make(_put: Put) -> Parts[Role]:
+    def make(_put: Put) -> CpParts[Role]:
         raise EvcsError("the journal is of another format", "upgrade evcs")
 
     CpRuntime(stage.loop, make, NamedLog("CP-9 engine")).start()

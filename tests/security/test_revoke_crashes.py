@@ -14,7 +14,7 @@ from tests.system_under_test import System, eventually
 REVOKE = (
     "registry.committed",
     "registry.accounts_written",
-    "registry.told",
+    "registry.published",
     "manager.section_erased",
     "manager.group_stopped",
 )

@@ -52,7 +52,7 @@ EVENTS = st.one_of(
     st.builds(d.Charge, st.just(ASKED), IDS, st.sampled_from([None, CP, "CP-2"])),
     st.builds(d.StopCharge, st.just(ASKED)),
     st.builds(d.Close, SESSIONS),
-    *(st.just(kind()) for kind in (d.ChargeAgain, d.Delete, d.EngineUnheard, d.MonitorUnheard,
+    *(st.just(kind()) for kind in (d.ChargeAgain, d.Delete, d.EngineStale, d.MonitorStale,
                                    d.MonitorAbsent, d.Repeat, d.Unwritten)),
 )  # fmt: skip
 

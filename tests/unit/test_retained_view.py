@@ -73,18 +73,18 @@ def test_a_will_behind_a_later_birth_is_no_news(
     assert view.take(kind("CP-1", False, "first"), False), "nobody is there any more"
 
 
-def test_what_was_told_before_and_is_not_told_again_is_unheard(view: RetainedView) -> None:
+def test_what_was_told_before_and_is_not_told_again_is_stale(view: RetainedView) -> None:
     for cp in ("CP-1", "CP-2", "CP-3"):
         view.take(desired(cp), True)
-    assert view.unheard(m.DesiredCp) == set()
+    assert view.stale(m.DesiredCp) == set()
     view.connected()
     view.take(desired("CP-1"), True)
     view.take(m.Cleared(m.DesiredCp, {"cp": "CP-2"}), False)
-    assert view.heard(m.DesiredCp, "CP-1")
-    assert view.unheard(m.DesiredCp) == {"CP-3"}
+    assert view.is_fresh(m.DesiredCp, "CP-1")
+    assert view.stale(m.DesiredCp) == {"CP-3"}
     view.forget(m.DesiredCp, "CP-3")
-    assert view.unheard(m.DesiredCp) == set()
-    assert view.unheard(m.EngineStatus) == set()
+    assert view.stale(m.DesiredCp) == set()
+    assert view.stale(m.EngineStatus) == set()
 
 
 def test_after_its_will_the_registry_tells_its_list_anew(view: RetainedView) -> None:
@@ -95,7 +95,7 @@ def test_after_its_will_the_registry_tells_its_list_anew(view: RetainedView) -> 
     view.take(desired("CP-1"), False)
     view.take(REGISTRY._replace(boot="next"), False)
     assert (away, view.listed) == (False, True)
-    assert view.unheard(m.DesiredCp) == {"CP-2"}
+    assert view.stale(m.DesiredCp) == {"CP-2"}
 
 
 def test_a_services_will_behind_a_later_birth_is_no_news_unless_the_broker_kept_it(

@@ -12,11 +12,13 @@ from evcs.core import messages as m
 from evcs.core.errors import Unreachable
 from evcs.services.web import feed as feeds
 from evcs.services.web.feed import Feed
-from evcs.services.web.snapshot import Fleet
+from evcs.services.web.snapshot import FleetSnapshot
 from tests.web.test_snapshot import NOW, fleet, judged, wanted
 
 
-def feed_of(found: Fleet, listen: Callable[[str, bool], None] = lambda _cp, _on: None) -> Feed:
+def feed_of(
+    found: FleetSnapshot, listen: Callable[[str, bool], None] = lambda _cp, _on: None
+) -> Feed:
     return Feed(found, lambda: NOW, listen)
 
 

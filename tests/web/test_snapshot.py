@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evcs.core import messages as m
-from evcs.services.web.snapshot import NOT_JUDGED, Fleet
+from evcs.services.web.snapshot import NOT_JUDGED, FleetSnapshot
 
 NOW, LATER = "2026-11-22T09:00:00.000Z", "2026-11-22T09:05:00.000Z"
 MINE = m.ServiceStatus("web", True, "mine", "0.1.0")
@@ -24,8 +24,8 @@ def judged(cp: str, state: str = "ACTIVATED") -> m.CpState:
     return m.CpState(cp, state, "", NOW, "Available", None, 1)
 
 
-def fleet(*messages: m.Message | m.Cleared) -> Fleet:
-    found = Fleet("mine")
+def fleet(*messages: m.Message | m.Cleared) -> FleetSnapshot:
+    found = FleetSnapshot("mine")
     found.connected(NOW)
     for message in messages:
         found.message(message, False, NOW)

@@ -35,8 +35,8 @@ def add_to(program: click.Group) -> None:
             found = examine(ctx)
         rows = [(style(one.level, fg=COLOURS[one.level]), one.check, one.text, one.remedy)
                 for one in found]  # fmt: skip
-        told = {"checks": [one.to_json() for one in found], "fixed": fixed}
-        ctx.out.data(told, table(("", "CHECK", "FOUND", "NEXT STEP"), rows))
+        report = {"checks": [one.to_json() for one in found], "fixed": fixed}
+        ctx.out.data(report, table(("", "CHECK", "FOUND", "NEXT STEP"), rows))
         if any(one.level == FAIL for one in found):
             raise SystemExit(1)
 

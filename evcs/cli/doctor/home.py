@@ -133,9 +133,9 @@ def identities(ctx: DoctorContext) -> Finding:
         "without an account": known - may_speak,
         "with an account and no record": may_speak - known,
     }
-    told = [f"{what}: {some(sorted(names))}" for what, names in wrong.items() if names]
-    if told:
-        return Finding("identities", FAIL, "; ".join(told), "evcs restart puts them right")
+    texts = [f"{what}: {some(sorted(names))}" for what, names in wrong.items() if names]
+    if texts:
+        return Finding("identities", FAIL, "; ".join(texts), "evcs restart puts them right")
     elsewhere = {one.id: one for one in ctx.cps.values() if one.host != ctx.settings.host}
     if alive := sorted(cp for cp, one in elsewhere.items() if not one.deleted):
         text = f"of hosts that this system does not have: {some(alive)}"

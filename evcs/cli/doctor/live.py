@@ -65,8 +65,8 @@ def doubles(ctx: DoctorContext) -> Finding:
         return f"ended: {', '.join(ended)}"
 
     if strays:
-        told = bounds.some(f"{who} (pid {pid})" for pid, who in strays.items())
-        text = f"run without supervisord's knowledge: {told}"
+        some = bounds.some(f"{who} (pid {pid})" for pid, who in strays.items())
+        text = f"run without supervisord's knowledge: {some}"
         return Finding("orphans and doubles", FAIL, text, "evcs doctor --fix ends them", fix)
     return Finding("orphans and doubles", OK, "none")
 
@@ -190,8 +190,8 @@ def agreement(ctx: DoctorContext) -> Finding:
         return Finding("fleet", FAIL, error.message, error.hint)
     found = differences(ctx.home, cps, ctx.processes, ctx.settings.host)
     if found:
-        told = bounds.some(f"{one['id']}: {one['difference']}" for one in found)
-        return Finding("fleet", FAIL, told, f"{found[0]['remedy']}; all: evcs status --check")
+        some = bounds.some(f"{one['id']}: {one['difference']}" for one in found)
+        return Finding("fleet", FAIL, some, f"{found[0]['remedy']}; all: evcs status --check")
     return Finding("fleet", OK, f"{len(cps)} CPs as the Registry wants them")
 
 

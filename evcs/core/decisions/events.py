@@ -44,11 +44,11 @@ class Delete(NamedTuple):
     """The Registry has no such CP any more."""
 
 
-class EngineUnheard(NamedTuple):
+class EngineStale(NamedTuple):
     """Nothing is kept of the Engine, or was told since Central's connection."""
 
 
-class MonitorUnheard(NamedTuple):
+class MonitorStale(NamedTuple):
     """Nothing is kept of the Monitor, or was told since Central's connection."""
 
 
@@ -67,5 +67,5 @@ class Unwritten(NamedTuple):
 Event = (
     m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent | m.Reply
     | Charge | ChargeAgain | StopCharge | Close | Delete
-    | EngineUnheard | MonitorUnheard | MonitorAbsent | Repeat | Unwritten
+    | EngineStale | MonitorStale | MonitorAbsent | Repeat | Unwritten
 )  # fmt: skip

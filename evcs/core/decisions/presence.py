@@ -5,7 +5,7 @@ from __future__ import annotations
 from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core.decisions.draft import Draft
-from evcs.core.decisions.events import Delete, EngineUnheard, MonitorAbsent, MonitorUnheard, Repeat
+from evcs.core.decisions.events import Delete, EngineStale, MonitorAbsent, MonitorStale, Repeat
 from evcs.core.effects import Send, command, stop_orphan
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineHealth
@@ -66,7 +66,7 @@ def _on_foreign(draft: Draft, session_id: str) -> None:
         draft.do(Send(command(found, life.Pending("settled"))))
 
 
-def on_engine_unheard(draft: Draft, _: EngineUnheard) -> None:
+def on_engine_stale(draft: Draft, _: EngineStale) -> None:
     draft.know(engine=None, engine_lost_at=draft.at.clock)
     draft.lost()
 
@@ -80,7 +80,7 @@ def on_monitor(draft: Draft, status: m.MonitorStatus) -> None:
         draft.lost()
 
 
-def on_monitor_unheard(draft: Draft, _: MonitorUnheard) -> None:
+def on_monitor_stale(draft: Draft, _: MonitorStale) -> None:
     draft.know(monitor=None, monitor_lost_at=draft.at.clock)
 
 

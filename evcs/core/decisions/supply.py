@@ -45,37 +45,38 @@ def _can_be(session: Session, meter: m.Meter) -> bool:
     )
 
 
-def on_session(draft: Draft, told: m.SessionEvent) -> None:
+def on_session(draft: Draft, message: m.SessionEvent) -> None:
     """A supply began or ended, perhaps told again."""
     mine = draft.record.session
-    session = mine if mine and mine.session_id == told.session_id else draft.found
-    if session is None and told.event == "ended":
+    session = mine if mine and mine.session_id == message.session_id else draft.found
+    if session is None and message.event == "ended":
         if draft.record.desired is None:
             return  # not heard of yet: the Engine tells it again
-        session = _settle_orphan(draft, told, draft.record.desired)
-    if session is None or session.cp != told.cp or told.energy_wh < 0 or told.seq < 0:
-        detail = f"{told.session_id} {told.event} {told.energy_wh} Wh"
+        session = _settle_orphan(draft, message, draft.record.desired)
+    if session is None or session.cp != message.cp or message.energy_wh < 0 or message.seq < 0:
+        detail = f"{message.session_id} {message.event} {message.energy_wh} Wh"
         draft.refuse("session", "refused", detail)
-        if session is None and told.event == "ended":
-            draft.do(Send(settle_orphan(told.cp, told.session_id)))
-    elif told.event == "started":
+        if session is None and message.event == "ended":
+            draft.do(Send(settle_orphan(message.cp, message.session_id)))
+    elif message.event == "started":
         if session.phase in (Phase.REQUESTED, Phase.INTERRUPTED):
-            draft.advance(session, life.Started(told.seq, told.energy_wh))
-    elif told.event == "ended":
-        event = life.Ended(told.seq, told.energy_wh, told.reason or EndReason.ENDED, draft.at.wall)
-        after = draft.advance(session, event)
+            draft.advance(session, life.Started(message.seq, message.energy_wh))
+    elif message.event == "ended":
+        reason = message.reason or EndReason.ENDED
+        ended = life.Ended(message.seq, message.energy_wh, reason, draft.at.wall)
+        after = draft.advance(session, ended)
         draft.do(Send(command(after, life.Pending("settled"))))
 
 
 def _settle_orphan(
-    draft: Draft, told: m.SessionEvent, desired: m.DesiredCp
+    draft: Draft, message: m.SessionEvent, desired: m.DesiredCp
 ) -> Session | None:  # fmt: skip
     """The ticket, without a driver, of Wh delivered in a session that the ledger lost.
 
     None where it can't be one, or the CP has told of too many.
     """
-    event = life.Ended(told.seq, told.energy_wh, EndReason.UNKNOWN_SESSION, draft.at.wall)
-    session = life.orphan(told.session_id, desired, event)
+    ended = life.Ended(message.seq, message.energy_wh, EndReason.UNKNOWN_SESSION, draft.at.wall)
+    session = life.orphan(message.session_id, desired, ended)
     if session is None or draft.record.orphans >= MOST_ORPHANS:
         return None
     draft.know(orphans=draft.record.orphans + 1)

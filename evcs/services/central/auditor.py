@@ -24,7 +24,7 @@ BROKER = "broker"
 _log = logging.getLogger("evcs")
 
 
-class Log(Protocol):
+class LogSource(Protocol):
     """A log that is followed; adapters.log_tailer has it."""
 
     @property
@@ -36,7 +36,7 @@ class Log(Protocol):
     def read(self) -> list[audit.AuditEntry]: ...
 
 
-class Spool(Protocol):
+class SpoolSource(Protocol):
     """What a service has for the audit; adapters.spool has it."""
 
     def waiting(self) -> list[str]: ...
@@ -51,8 +51,8 @@ class Spool(Protocol):
 class Sources(NamedTuple):
     """`broker`: follows the broker's log from a cursor on. `spools`: those of services, by name."""
 
-    broker: Callable[[str], Log] | None = None
-    spools: Mapping[str, Spool] = NOTHING
+    broker: Callable[[str], LogSource] | None = None
+    spools: Mapping[str, SpoolSource] = NOTHING
 
 
 NO_SOURCES = Sources()
@@ -121,7 +121,7 @@ class Auditor:
             for name, spool in self._spools.items():
                 self._take_up(name, spool)
 
-    def _take_up(self, name: str, spool: Spool) -> None:
+    def _take_up(self, name: str, spool: SpoolSource) -> None:
         waiting = spool.waiting()
         fresh = [one for one in waiting if one not in self._taken[name]]
         if not fresh:
@@ -133,7 +133,7 @@ class Auditor:
         self._note_left_out()
         self._writer.after_commit(partial(self._cut, spool, waiting))
 
-    def _read(self, name: str, spool: Spool, file: str) -> None:
+    def _read(self, name: str, spool: SpoolSource, file: str) -> None:
         try:
             found = spool.read(file)
         except ValueError as error:
@@ -148,7 +148,7 @@ class Auditor:
         else:
             self._writer.add_entry(entry)
 
-    def _cut(self, spool: Spool, names: Sequence[str]) -> None:
+    def _cut(self, spool: SpoolSource, names: Sequence[str]) -> None:
         try:
             spool.cut(names)
         except OSError as error:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from evcs.core.audit import AuditEntry
-from evcs.core.counts import is_told
+from evcs.core.counts import is_reported
 from evcs.core.effects import Audit, Refuse, Unexpected
 from evcs.core.ports import Clock
 from evcs.services.central.fair_share import Shares
@@ -83,4 +83,4 @@ def _count(counter: Counter[tuple[str, str]], key: tuple[str, str]) -> int | Non
     """How many there are now, where that is told."""
     counter[key] += 1
     count = counter[key]
-    return count if is_told(count) else None
+    return count if is_reported(count) else None

@@ -53,7 +53,7 @@ class FairShare:
     def __init__(self, clock: Callable[[], float], on_flood: Callable[[Flood], object]) -> None:
         self._shares = Shares(clock, AT_ONCE, A_SECOND)
         self._floods = Shares(clock, FLOOD_AT_ONCE, FLOOD_A_SECOND)
-        self._told = Shares(clock, 1.0, 1.0 / TELL_EVERY_S)
+        self._reports = Shares(clock, 1.0, 1.0 / TELL_EVERY_S)
         self._on_flood = on_flood
 
     def __call__(self, topic: str, payload: bytes) -> Any:
@@ -62,7 +62,7 @@ class FairShare:
             return topics.decode(topic, payload)
         identity = topic.removeprefix(topics.PREFIX).rpartition("/")[0]
         if not self._floods.take(identity, 1.0 + len(payload) // A_DROPPED):
-            if self._told.take(identity):
+            if self._reports.take(identity):
                 self._on_flood(Flood(identity))
             raise topics.Unreadable("a flood")
         if len(payload) > LONGEST:

@@ -18,13 +18,13 @@ MAX_AUDIT_WAITING = 10_000
 _log = logging.getLogger("evcs")
 
 
-class Unwritten(NamedTuple):
+class CommitResult(NamedTuple):
     """Ids of sessions of which nothing may be told, as they will not be in the ledger.
 
     `refused`: the requests among them, which can be taken back.
     """
 
-    ids: Collection[str] = ()
+    unwritten: Collection[str] = ()
     refused: Sequence[Session] = ()
 
 
@@ -100,11 +100,11 @@ class LedgerWriter:
         """Whether that is still to be written."""
         return bool(self._forgotten)
 
-    def commit(self) -> Unwritten:
+    def commit(self) -> CommitResult:
         """Write all; what can't be written now waits, but for requests."""
         parts = (self._sessions, self._removed, self._audit, self._noted, self._forgotten)
         if not any(parts):
-            return Unwritten()
+            return CommitResult()
         crash_point("central.before_commit")
         try:
             self._commit()
@@ -114,7 +114,7 @@ class LedgerWriter:
                 # What a spool told is noted in the same transaction, so none of it may go.
                 self._most_audit = max(len(self._audit), MAX_AUDIT_WAITING)
             self.failing = True
-            return self._unwritten(self._refuse_requests())
+            return self._result(self._refuse_requests())
         crash_point("central.committed")
         if self.failing:
             _log.info("the ledger is written again")
@@ -124,7 +124,7 @@ class LedgerWriter:
         then, self._then = self._then, []
         for do in then:
             do()
-        return self._unwritten([])
+        return self._result([])
 
     def _commit(self) -> None:
         rest = (self._audit, self._noted, self._forgotten)
@@ -156,6 +156,6 @@ class LedgerWriter:
         del self._audit[self._most_audit :]
         return refused
 
-    def _unwritten(self, refused: list[Session]) -> Unwritten:
+    def _result(self, refused: list[Session]) -> CommitResult:
         never, self._never = self._never, set()
-        return Unwritten({*never, *(one.session_id for one in refused)}, refused)
+        return CommitResult({*never, *(one.session_id for one in refused)}, refused)

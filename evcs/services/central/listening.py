@@ -10,7 +10,7 @@ import logging
 
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.counts import is_told
+from evcs.core.counts import is_reported
 from evcs.core.ports import Bus
 
 STATES = (m.EngineStatus, m.MonitorStatus)
@@ -41,7 +41,7 @@ class Strays:
         """One more is known of."""
         self._topics.add(topic)
         self._count += 1
-        if is_told(self._count):
+        if is_reported(self._count):
             _log.warning("retained=%d on %s, where nothing is: not read", self._count, topic)
 
     def clear(self, bus: Bus) -> None:

@@ -55,11 +55,9 @@ class Outbox:
 
     def flush(self) -> Sequence[Session]:
         """Write, then tell. Returns the requests that could not be written."""
-        unwritten = self._writer.commit()
-        if unwritten.ids:
-            self._out = [
-                one for one in self._out if getattr(one, "session_id", None) not in unwritten.ids
-            ]
+        result = self._writer.commit()
+        if gone := result.unwritten:
+            self._out = [one for one in self._out if getattr(one, "session_id", None) not in gone]
         waiting: list[Message | topics.Publication] = []
         for message in self._out:
             if self._writer.failing and not self._stands_alone(message):
@@ -67,11 +65,11 @@ class Outbox:
             else:
                 self._send(message)
         self._out = waiting
-        return unwritten.refused
+        return result.refused
 
     def _send(self, message: Message | topics.Publication) -> None:
         self._bus.publish(message)
-        crash_point("central.told")
+        crash_point("central.published")
 
     def _stands_alone(self, message: Message | topics.Publication) -> bool:
         """Whether a message says nothing that has to be in the ledger first."""

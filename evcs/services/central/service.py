@@ -127,14 +127,14 @@ class Central:
     def _on_service(self, status: m.ServiceStatus) -> None:
         """Our own birth comes behind all that the broker kept: now judge, and tell."""
         if self._view.listed:
-            self._forget_unheard()
+            self._forget_stale()
         if status.boot == self._birth.boot and status.online:
             self._states.judge_all()
             self._repeat()
 
-    def _forget_unheard(self) -> None:
+    def _forget_stale(self) -> None:
         """Take away states of CPs whose deletion was told while Central could not hear it."""
-        for cp in self._view.unheard(m.DesiredCp):
+        for cp in self._view.stale(m.DesiredCp):
             self._view.forget(m.DesiredCp, cp)
             self.fleet.forget_desired(cp)
             self._states.clear(cp)
@@ -176,9 +176,9 @@ class Central:
         elif record.desired is None and record.session is None:
             self.fleet.forget(cp)
         elif cleared.kind is m.EngineStatus:
-            self.fleet.apply(cp, d.EngineUnheard(), self._at)
+            self.fleet.apply(cp, d.EngineStale(), self._at)
         elif cleared.kind is m.MonitorStatus:
-            self.fleet.apply(cp, d.MonitorUnheard(), self._at)
+            self.fleet.apply(cp, d.MonitorStale(), self._at)
 
     def _repeat(self) -> None:
         for session in list(self.fleet.open.values()):
@@ -189,10 +189,10 @@ class Central:
         silence_counts = now - self._connected_at > life.RECONNECT_GRACE_S
         for cp, record in list(self.fleet.records.items()):
             if silence_counts:
-                if record.engine is not None and not self._view.heard(m.EngineStatus, cp):
-                    self.fleet.apply(cp, d.EngineUnheard(), self._at)
-                if record.monitor is not None and not self._view.heard(m.MonitorStatus, cp):
-                    self.fleet.apply(cp, d.MonitorUnheard(), self._at)
+                if record.engine is not None and not self._view.is_fresh(m.EngineStatus, cp):
+                    self.fleet.apply(cp, d.EngineStale(), self._at)
+                if record.monitor is not None and not self._view.is_fresh(m.MonitorStatus, cp):
+                    self.fleet.apply(cp, d.MonitorStale(), self._at)
             if record.session is None:
                 continue
             if silence_counts and self._view.listed and not record.desired and record.engine_away:

@@ -168,7 +168,7 @@ class Registry:
             if cp.revoked:
                 for status in STATUS_KINDS:
                     self.bus.publish(topics.clear(status, cp=cp.id))
-        crash_point("registry.told")
+        crash_point("registry.published")
         for gone in batch.gone:
             self._unexplained.add(gone)
             for kind in (m.DesiredCp, *STATUS_KINDS):

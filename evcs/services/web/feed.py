@@ -15,7 +15,7 @@ from gevent.event import Event
 from evcs.core import topics
 from evcs.core.errors import Unreachable
 from evcs.core.messages import CpState, Message
-from evcs.services.web.snapshot import Fleet
+from evcs.services.web.snapshot import FleetSnapshot
 
 MAX_STREAMS = 250
 KEPT_BATCHES = 30
@@ -60,7 +60,7 @@ class Feed:
     """
 
     def __init__(
-        self, fleet: Fleet, timestamp: Callable[[], str],
+        self, fleet: FleetSnapshot, timestamp: Callable[[], str],
         listen: Callable[[str, bool], None],
     ) -> None:  # fmt: skip
         self.streams = 0
@@ -69,7 +69,7 @@ class Feed:
         self._seq = 0
         self._batches: deque[tuple[int, bytes]] = deque(maxlen=KEPT_BATCHES)
         self._snapshot: tuple[int, bytes] | None = None
-        self._told: dict[str, Any] = {}
+        self._last_head: dict[str, Any] = {}
         self._quiet_ticks = 0
         self._tick = Event()
         self._taps: list[Tap] = []
@@ -86,9 +86,9 @@ class Feed:
         removed = sorted(cp for cp in changes.removed if self.rows.pop(cp, None))
         head = self._head()
         self._quiet_ticks += 1
-        if cps or removed or head != self._told or self._quiet_ticks >= BEAT_TICKS:
+        if cps or removed or head != self._last_head or self._quiet_ticks >= BEAT_TICKS:
             self._quiet_ticks = 0
-            self._told = head
+            self._last_head = head
             self._seq += 1
             batch = {
                 "seq": self._seq,

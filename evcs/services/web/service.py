@@ -19,7 +19,7 @@ from evcs.core.errors import BY_CODE, EvcsError, Unreachable
 from evcs.core.ports import Bus, Connected, Disconnected, Received
 from evcs.services.web.feed import Feed
 from evcs.services.web.history import History
-from evcs.services.web.snapshot import Fleet
+from evcs.services.web.snapshot import FleetSnapshot
 
 TICK_S = 1.0
 ANSWER_WITHIN_S = 10.0
@@ -51,7 +51,7 @@ class Web:
 
     def __init__(self, bus: Bus, birth: m.ServiceStatus, timestamp: Callable[[], str]) -> None:
         self.bus = bus
-        self.fleet = Fleet(birth.boot)
+        self.fleet = FleetSnapshot(birth.boot)
         self.feed = Feed(self.fleet, timestamp, self._listen)
         self.history = History(timestamp())
         self._timestamp = timestamp

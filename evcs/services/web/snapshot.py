@@ -36,7 +36,7 @@ class Changes(NamedTuple):
     passed: dict[str, m.CpState]
 
 
-class Fleet:
+class FleetSnapshot:
     """The present picture. `boot` is the web process's own, by which it knows its echo.
 
     `ready`: the Registry's whole list has been seen once, so that no CP means none exists.
@@ -168,7 +168,7 @@ class Fleet:
         if status.service != "web":
             self._set_presence(status.service, Presence(status.online, now, status.version))
         if self._view.listed:
-            for cp in self._view.unheard(m.DesiredCp):
+            for cp in self._view.stale(m.DesiredCp):
                 self._view.forget(m.DesiredCp, cp)
                 self._drop(cp)
             self.ready = True
