@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.charging import begin, ticket
+from tests.faults.charging import begin, session, ticket
 from tests.faults.invariants import wait_until_consistent
 from tests.system_under_test import System, eventually
 
@@ -80,3 +81,27 @@ def test_charges_that_end_while_the_disk_is_full_get_their_ticket_later(fleet: S
     os.truncate(data / "ballast", 0)
     found = ticket(fleet, session_id, 60)
     assert (found["energy_wh"], found["reason"]) == (2000, "completed")
+
+
+def test_what_ends_a_charge_while_the_disk_is_full(fleet: System) -> None:
+    """A close is refused, since nobody could say later that it was; a driver's stop is obeyed."""
+    data = fleet.home / "data"
+    first, second = begin(fleet, "CP-001", "ALICE", "50"), begin(fleet, "CP-002", "BOB", "50")
+    _fill(data)
+    closed = fleet.run("evcs", "sessions", "close", first)
+    assert (closed.code, "can't be written" in closed.err) == (1, True), closed
+    assert fleet.states()["CP-001"] == "SUPPLYING"
+    stop = fleet.spawn("evcs-driver", "stop", "--driver", "BOB")
+    ended = fleet.home / "log" / "CP-002.engine.log"
+    mark = re.compile(f"session={second} .*ended driver")
+    eventually("its Engine ends it", lambda: mark.search(ended.read_text()), 30)
+    assert session(fleet, second)["state"] != "settled"
+    os.truncate(data / "ballast", 0)
+    assert ticket(fleet, second)["reason"] == "driver"
+    assert stop.wait(30) == 0
+    fleet.ok("evcs-driver", "stop", "--driver", "ALICE")
+    assert ticket(fleet, first)["reason"] == "driver"
+    audit = fleet.ok("evcs", "audit", "--json").json
+    (outcome,) = [one["outcome"] for one in audit if one["what"] == "close"]
+    assert outcome.startswith("refused")
+    wait_until_consistent(fleet)

@@ -461,27 +461,127 @@ def test_a_session_that_the_ledger_refuses_holds_up_no_other(
     assert _ask(stage, "r2").verb == "start"
 
 
-def test_a_ping_says_that_the_ledger_can_not_be_written(tmp_path: Path) -> None:
-    class Full(Ledger):
-        full = False
+# -- while there is no room ---------------------------------------------------------------------
 
-        def commit(self, *args: Any) -> None:
-            if self.full:
-                raise EvcsError("no room", "make room")
-            super().commit(*args)
 
-    stage = Stage(tmp_path / "ledger.db", Full)
-    (answer,) = stage.hears(m.OperatorRequest("operator", "ping", "1"))
-    assert answer.ok
-    Full.full = True
-    stage.hears(m.DriverRequest("ALICE", "stop", "x"))
-    (answer,) = [
-        one
-        for one in stage.hears(m.OperatorRequest("operator", "ping", "2"))
-        if isinstance(one, m.OperatorEvent)
-    ]
+class Full(Ledger):
+    """A ledger that has room, or none."""
+
+    room = True
+
+    def commit(self, *args: Any) -> None:
+        if not self.room:
+            raise EvcsError("no room", "make room")
+        super().commit(*args)
+
+
+class NoRoom(Stage):
+    """A session supplies and was read; from now on there is no room, which Central may know."""
+
+    def __init__(self, path: Path, known: bool) -> None:
+        super().__init__(path, Full)
+        self.session = self.begin()
+        self.reads(2, 1000)
+        self.has_room(False)
+        if known:
+            self.hears(m.DriverRequest("BOB", "stop", "x"))
+
+    def has_room(self, room: bool) -> None:
+        assert isinstance(self.ledger, Full)
+        self.ledger.room = room
+
+    def reads(self, seq: int, energy_wh: int) -> list[Any]:
+        return self.hears(m.Meter(CP, self.session, seq, energy_wh, 22_000, 230.0, 30.0))
+
+    def closes(self) -> list[Any]:
+        """The operator closes the session."""
+        return self.hears(m.OperatorRequest("operator", "close", "1", session_id=self.session))
+
+    def ticks(self, seconds: float) -> list[Any]:
+        """What Central says by itself, so much later."""
+        self.clock.now += seconds
+        self.bus.taken()
+        self.central.tick(self.clock.now)
+        return self.bus.taken()
+
+    def outcomes(self, what: str) -> list[str]:
+        with closing(sqlite3.connect(self.path)) as db:
+            rows = db.execute("SELECT outcome FROM audit WHERE what = ?", (what,)).fetchall()
+        return [outcome for (outcome,) in rows]
+
+
+@pytest.fixture(params=[False, True], ids=["first", "known"])
+def full(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NoRoom]:
+    found = NoRoom(tmp_path / "ledger.db", request.param)
+    yield found
+    found.ledger.close()
+
+
+def _answers(said: list[Any]) -> list[m.OperatorEvent]:
+    return [one for one in said if isinstance(one, m.OperatorEvent)]
+
+
+def _verbs(said: list[Any]) -> list[str]:
+    return [one.verb for one in said if isinstance(one, m.Command)]
+
+
+def test_a_ping_says_that_the_ledger_can_not_be_written(full: NoRoom) -> None:
+    full.ticks(6.0)
+    (answer,) = _answers(full.hears(m.OperatorRequest("operator", "ping", "1")))
     assert (answer.ok, answer.error) == (False, "failed")
-    stage.ledger.close()
+    full.has_room(True)
+    full.ticks(1.0)
+    (answer,) = _answers(full.hears(m.OperatorRequest("operator", "ping", "2")))
+    assert answer.ok
+
+
+def test_a_close_that_can_not_be_written_is_refused_and_the_charge_goes_on(full: NoRoom) -> None:
+    said = full.closes() + full.ticks(1.0)
+    (answer,) = _answers(said)
+    assert (answer.ok, answer.error) == (False, "failed")
+    assert not [one for one in said if isinstance(one, m.CpState) and one.state == "ACTIVATED"]
+    assert "ticket" not in _events(said)
+    full.reads(3, 1100)
+    full.has_room(True)
+    full.reads(4, 1200)
+    said = full.ticks(6.0)
+    assert full.ledger.session(full.session) == full.central.fleet.open[full.session]
+    assert not _verbs(said)
+    assert full.audited("ticket") == []
+    assert [one.partition(":")[0] for one in full.outcomes("close")] == ["refused"]
+
+
+def test_a_close_is_on_disk_with_its_entries_before_it_is_told(full: NoRoom) -> None:
+    full.closes()
+    full.has_room(True)
+    said = full.closes()
+    (answer,) = _answers(said)
+    assert answer.body["session"]["energy_wh"] == 1000
+    assert _events(said) == ["ticket"]
+    assert len(full.audited("ticket")) == 1
+    assert full.outcomes("close")[-1] == "ok"
+    assert full.central.fleet.of_driver("ALICE") is None
+    assert _ask(full, "r2").verb == "start"
+
+
+def test_a_driver_can_end_his_charge_while_there_is_no_room(full: NoRoom) -> None:
+    said = full.hears(m.DriverRequest("ALICE", "stop", "r2"))
+    assert (_verbs(said), _events(said)) == (["stop"], ["answer"])
+    ended = m.SessionEvent(CP, "ended", full.session, 9, 1100, "driver")
+    said = full.hears(ended)
+    assert (_verbs(said), _events(said)) == ([], []), "no ticket that is not on disk"
+    full.has_room(True)
+    said = full.ticks(1.0)
+    assert (_verbs(said), _events(said)) == (["settled"], ["ticket"])
+
+
+def test_a_charge_that_is_denied_for_want_of_room_is_audited_as_denied(full: NoRoom) -> None:
+    full.hears(m.SessionEvent(CP, "ended", full.session, 9, 1100, "driver"))
+    said = full.hears(m.DriverRequest("BOB", "charge", "b1", CP, 2000)) + full.ticks(1.0)
+    assert "denied" in _events(said)
+    full.has_room(True)
+    full.ticks(1.0)
+    assert full.outcomes("charge")[-2:] == ["asked", "denied"]
 
 
 def test_a_session_of_a_cp_that_was_deleted_while_central_was_away(stage: Stage) -> None:

@@ -19,6 +19,8 @@ ASKED = m.DriverRequest("ALICE", "charge", "r1", CP, 2000)
 DESIRED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
 SESSION = Session("261122-0123456789ab", CP, "ALICE", "0.30", 2000, 22_000, AT.wall)
 
+CLOSING = m.OperatorRequest("operator", "close", "c1", session_id=SESSION.session_id)
+
 IDS = st.sampled_from([SESSION.session_id, "261122-00000000000f", "x"])
 WH, SEQS = st.integers(-1, 2_100), st.integers(-1, 9)
 ENGINES = st.builds(
@@ -51,7 +53,7 @@ EVENTS = st.one_of(
         st.sampled_from([None, "busy", "no_session"])),
     st.builds(d.Charge, st.just(ASKED), IDS, st.sampled_from([None, CP, "CP-2"])),
     st.builds(d.StopCharge, st.just(ASKED)),
-    st.builds(d.Close, SESSIONS),
+    st.builds(d.Close, st.just(CLOSING), SESSIONS),
     *(st.just(kind()) for kind in (d.ChargeAgain, d.Delete, d.EngineStale, d.MonitorStale,
                                    d.MonitorAbsent, d.Repeat, d.Unwritten)),
 )  # fmt: skip

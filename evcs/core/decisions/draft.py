@@ -88,6 +88,13 @@ class Draft:
             who = f"driver/{session.driver}"
             self.do(Audit(who, "charge", session.cp, "authorised", session.session_id, who))
 
+    def deny(self, session: Session, code: str, why: str) -> None:
+        """A request that was taken down becomes no charge."""
+        self.do(Send(driver_event(session, "denied", {"code": code, "reason": why})))
+        who = f"driver/{session.driver}"
+        self.do(Audit(who, "charge", session.cp, "denied", why, who))
+        self.drop()
+
     def drop(self) -> None:
         """The CP has no session any more."""
         self.know(session=None, accepted=False, unheld=0)

@@ -37,6 +37,7 @@ class StopCharge(NamedTuple):
 class Close(NamedTuple):
     """The operator closes a session, at the last metered Wh."""
 
+    asked: m.OperatorRequest
     session: Session
 
 

@@ -8,7 +8,7 @@ from evcs.core import session_life as life
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Charge, ChargeAgain, Close, StopCharge, Unwritten
-from evcs.core.effects import Audit, Save, Send, denied, driver_event
+from evcs.core.effects import Audit, Save, Send, denied
 from evcs.core.end_reasons import EndReason
 from evcs.core.session import Phase, Session, to_json
 
@@ -75,12 +75,16 @@ def on_stop(draft: Draft, event: StopCharge) -> None:
 
 
 def on_close(draft: Draft, event: Close) -> None:
-    draft.send_pending(draft.advance(event.session, life.Closed(EndReason.CLOSED, draft.at.wall)))
+    asked = event.asked
+    after = draft.advance(event.session, life.Closed(EndReason.CLOSED, draft.at.wall))
+    draft.send_pending(after)
+    draft.do(Audit(asked.asker, "close", asked.cp, "ok", after.session_id))
+    body = {"message": "", "session": to_json(after)}
+    draft.do(Send(m.OperatorEvent(asked.asker, "answer", asked.id, True, None, body)))
 
 
 def on_unwritten(draft: Draft, _: Unwritten) -> None:
     session = draft.record.session
     if session is not None and session.phase == Phase.REQUESTED:
         reason = "the ledger can't be written now; try again later"
-        draft.do(Send(driver_event(session, "denied", {"code": "failed", "reason": reason})))
-        draft.drop()
+        draft.deny(session, "failed", reason)

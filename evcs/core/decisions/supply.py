@@ -7,14 +7,12 @@ from evcs.core import session_life as life
 from evcs.core import units
 from evcs.core.decisions.draft import Draft
 from evcs.core.effects import (
-    Audit,
     Progress,
     Remove,
     Save,
     Send,
     command,
     command_of,
-    driver_event,
     settle_orphan,
 )
 from evcs.core.end_reasons import EndReason
@@ -102,8 +100,5 @@ def on_reply(draft: Draft, reply: m.Reply) -> None:
 
 def _turn_down(draft: Draft, session: Session, why: str) -> None:
     """The CP doesn't take the session: it never was one."""
-    draft.do(Send(driver_event(session, "denied", {"code": "conflict", "reason": why})))
     draft.do(Remove(session))
-    who = f"driver/{session.driver}"
-    draft.do(Audit(who, "charge", session.cp, "denied", why, who))
-    draft.drop()
+    draft.deny(session, "conflict", why)

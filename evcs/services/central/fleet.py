@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
-from evcs.core.decisions.decide import decide
+from evcs.core.decisions.decide import Decision, decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
 from evcs.core.session import Phase, Session
@@ -43,12 +43,19 @@ class Fleet:
             return  # its Engine has just turned it down; what it says again is heard then
         before = self.records.get(cp) or _unseen(cp, at.clock)
         decision = decide(before, event, at, self._named(before, event))
-        if decision.record is not before:
-            self.records[cp] = decision.record
-            self._changed.add(cp)
-        for effect in decision.effects:
-            self._index(effect)
+        self._take_over(cp, decision)
         self._outbox.carry_out(decision.effects)
+
+    def close(self, asked: m.OperatorRequest, session: Session, at: d.At) -> bool:
+        """Close an open session, if that can be written; else it goes on, and nothing is told."""
+        self.take_back(self._outbox.flush(), at)
+        if self._writer.failing:
+            return False
+        decision = decide(self.records[session.cp], d.Close(asked, session), at)
+        if not self._outbox.carry_out_now(decision.effects):
+            return False
+        self._take_over(session.cp, decision)
+        return True
 
     def forget(self, cp: str) -> None:
         """The CP is gone, and nothing of it is kept."""
@@ -85,6 +92,13 @@ class Fleet:
         for session in sessions:
             self._drop(session)
             self.apply(session.cp, d.Unwritten(), at)
+
+    def _take_over(self, cp: str, decision: Decision) -> None:
+        if decision.record is not self.records.get(cp):
+            self.records[cp] = decision.record
+            self._changed.add(cp)
+        for effect in decision.effects:
+            self._index(effect)
 
     def _named(self, record: CpRecord, event: d.Event) -> Session | None:
         if not isinstance(event, NAMING) or not event.session_id:

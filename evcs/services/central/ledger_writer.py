@@ -44,6 +44,7 @@ class LedgerWriter:
         self._then: list[Callable[[], None]] = []
         self._never: set[str] = set()
         self._most_audit = MAX_AUDIT_WAITING
+        self._parts = (self._sessions, self._removed, self._audit, self._noted, self._forgotten)
 
     def save(self, session: Session) -> None:
         """Have the session's present form written."""
@@ -102,8 +103,7 @@ class LedgerWriter:
 
     def commit(self) -> CommitResult:
         """Write all; what can't be written now waits, but for requests."""
-        parts = (self._sessions, self._removed, self._audit, self._noted, self._forgotten)
-        if not any(parts):
+        if not any(self._parts):
             return CommitResult()
         crash_point("central.before_commit")
         try:
@@ -119,12 +119,21 @@ class LedgerWriter:
         if self.failing:
             _log.info("the ledger is written again")
         self.failing = False
-        for part in parts:
+        for part in self._parts:
             part.clear()
         then, self._then = self._then, []
         for do in then:
             do()
         return self._result([])
+
+    def commit_or_drop(self) -> bool:
+        """Write all, or nothing of it ever; whether it is written."""
+        result = self.commit()
+        if not self.failing and not result.unwritten:
+            return True
+        for part in self._parts:
+            part.clear()
+        return False
 
     def _commit(self) -> None:
         rest = (self._audit, self._noted, self._forgotten)

@@ -14,6 +14,9 @@ from evcs.runtime.crash_points import crash_point
 from evcs.services.central.entries import Entries
 from evcs.services.central.ledger_writer import LedgerWriter
 
+#: Commands that rest on a session's form in the ledger; what ends a supply rests on nothing.
+RESTING = frozenset({"start", "settled"})
+
 
 class Outbox:
     """Messages, in order; `flush` has all else committed, and then sends them."""
@@ -38,6 +41,18 @@ class Outbox:
         """Have done what was decided, in order."""
         for effect in effects:
             self._does[type(effect)](effect)
+
+    def carry_out_now(self, effects: Iterable[e.Effect]) -> bool:
+        """Have written and told at once what was decided; nothing of it where it can't be written.
+
+        Nothing else may wait: call `flush` before.
+        """
+        self.carry_out(effects)
+        written = self._writer.commit_or_drop()
+        out, self._out = self._out, []
+        for message in out if written else ():
+            self._send(message)
+        return written
 
     def publish(self, message: Message | topics.Publication) -> None:
         """Have a message sent once all is written."""
@@ -77,4 +92,4 @@ class Outbox:
             return message.event in ("progress", "answer", "denied")
         if isinstance(message, OperatorEvent):
             return not self._writer.forgetting
-        return not isinstance(message, Command)
+        return not isinstance(message, Command) or message.verb not in RESTING

@@ -27,6 +27,7 @@ MOST_WAITING = 1_000
 REMEMBERED = 8
 #: An Engine that is there replies at once; who asks waits a little longer.
 REPLY_WITHIN_S = 5.0
+UNWRITTEN = "the ledger can't be written; make room, try again"
 SIMULATE = frozenset({"plug", "unplug", "fault", "clear"})
 
 
@@ -159,9 +160,8 @@ class Requests:
         session_id = asked.session_id or ""
         session = self._fleet.open.get(session_id)
         if session is not None:
-            self._fleet.apply(session.cp, d.Close(session), at)
-            after: Session = self._fleet.find(session_id) or session
-            self._tell(asked, None, "", {"session": to_json(after)})
+            if not self._fleet.close(asked, session, at):
+                self._tell(asked, "failed", UNWRITTEN)
         elif self._fleet.find(session_id):
             self._tell(asked, "conflict", "it is settled already")
         else:
@@ -173,7 +173,7 @@ class Requests:
         driver = asked.driver or ""
         if self._writer.failing:
             # What spools have of the driver can't be taken up, and would come behind.
-            self._tell(asked, "failed", "the ledger can't be written; make room, try again")
+            self._tell(asked, "failed", UNWRITTEN)
             return
         self._auditor.take_up()
         if self._fleet.of_driver(driver) is not None:
