@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Self
 
-from bench.ours import WITHIN_S, account
-from evcs.adapters.bus_thread import BusThread
 from evcs.cli import cp_changes
+from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext
 from evcs.cli.evcs_driver import DriverClient
 from evcs.core import messages as m
-from evcs.core import ports, topics
+from evcs.core import topics
 
 ENERGY_WH = 100_000
 EVENT_WITHIN_S = 30.0
@@ -37,19 +35,16 @@ class Driver:
 
     def __init__(self, call: CommandContext, name: str) -> None:
         self.name = name
-        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._asked = 0
         wanted = [topics.filter_for(m.DriverEvent, driver=name)]
-        self._bus = BusThread(account(call.settings, f"driver/{name}"), self._inbox.put, wanted)
+        self._bus = BusProbe(call.settings, wanted, f"driver/{name}")
 
     def __enter__(self) -> Self:
-        self._bus.start()
-        while not isinstance(self._inbox.get(timeout=WITHIN_S), ports.Connected):
-            pass
+        self._bus.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bus.stop()
+        self._bus.__exit__()
 
     def ask(self, verb: str, cp: str | None = None) -> float:
         """Send a request; the monotonic second at which it went out."""
@@ -64,9 +59,9 @@ class Driver:
     def wait(self, event: str) -> float:
         """The monotonic second at which Central told this."""
         deadline = time.monotonic() + EVENT_WITHIN_S
-        while True:
-            found = self._inbox.get(timeout=max(deadline - time.monotonic(), 0.0))
-            if isinstance(found, ports.Received) and isinstance(found.message, m.DriverEvent):
-                assert found.message.event != "denied", found
-                if found.message.event == event:
+        while found := self._bus.next(deadline):
+            if isinstance(found, m.DriverEvent):
+                assert found.event != "denied", found
+                if found.event == event:
                     return time.monotonic()
+        raise AssertionError(f"{self.name}: no {event} in {EVENT_WITHIN_S:g} s")

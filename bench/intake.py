@@ -14,10 +14,11 @@ from bench import stage as on_stage
 from bench.ours import WITHIN_S
 from bench.plan import Plan
 from bench.results import Series, load, ratio_at_least
-from bench.stage import BOOT, Stage
+from bench.stage import BOOT, WHO, Stage
 from bench.writers import Writer
 from evcs.adapters.clock import timestamp
 from evcs.adapters.ledger import Ledger
+from evcs.adapters.secret_files import SecretFiles
 from evcs.cli import prepare
 from evcs.core import messages as m
 from evcs.core import ports, topics, units
@@ -98,7 +99,7 @@ def _events() -> Source:
 def _writers(there: Stage, source: Source, share: int, count: int) -> list[Writer]:
     """Writers with their publications, and last a question for each."""
     found = []
-    secret = there.account.secret()
+    secret = SecretFiles(there.settings.home).read(WHO)
     for writer in range(count):
         cps = list(enumerate(there.cps))[writer::count]
         publications = [source(n, cp, index) for index in range(share) for n, cp in cps]

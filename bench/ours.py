@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from evcs.adapters import mqtt
-from evcs.adapters.secret_files import SecretFiles
 from evcs.cli import prepare, supervision
 from evcs.cli.common import CommandContext, Out
 from evcs.cli.evcs import wait_until_up
@@ -33,12 +31,6 @@ def system(time_scale: float = 1.0) -> Iterator[CommandContext]:
             yield call
         finally:
             end(settings)
-
-
-def account(settings: Settings, identity: str) -> mqtt.Account:
-    """How to connect to a home's broker as somebody."""
-    home = settings.home
-    return mqtt.Account(home.broker_socket, identity, lambda: SecretFiles(home).read(identity))
 
 
 def start(call: CommandContext) -> None:

@@ -7,7 +7,6 @@ below what Central takes of one CP.
 
 from __future__ import annotations
 
-import queue
 import random
 import statistics
 import subprocess
@@ -21,8 +20,6 @@ from bench import ours
 from bench.charging import Driver, charge_all
 from bench.plan import Plan
 from bench.results import Series, at_most, load, percentile
-from evcs.adapters import mqtt
-from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import prepare
 from evcs.cli.bus_probe import BusProbe
@@ -93,28 +90,24 @@ class Echo:
     """
 
     def __init__(self, call: CommandContext) -> None:
-        self._answers: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self._ask = self._bus(call, "operator", [])
-        self._hear = self._bus(call, "inspector", [topics.Subscription(PONG)])
-
-    def _bus(self, call: CommandContext, who: str, wanted: list[topics.Subscription]) -> mqtt.Bus:
-        account = ours.account(call.settings, who)
-        bus = BusThread(account, self._answers.put, wanted, decode=lambda topic, _: topic)
-        bus.start()
-        self._answers.get(timeout=ours.WITHIN_S)
-        return bus
+        wanted = [topics.Subscription(PONG)]
+        self._asks = BusProbe(call.settings, [], "operator").__enter__()
+        self._hears = BusProbe(call.settings, wanted, decode=lambda topic, _: topic).__enter__()
 
     def __call__(self) -> float:
         began = time.monotonic()
         for _ in range(2):
-            self._ask.publish(topics.Publication(PING, b"{}", 1, False))
-            self._answers.get(timeout=ours.WITHIN_S)
+            self._asks.publish(topics.Publication(PING, b"{}", 1, False))
+            heard: object = None
+            while heard != PONG:
+                heard = self._hears.next(began + ours.WITHIN_S)
+                assert heard is not None, "no answer"
         return (time.monotonic() - began) * 1000
 
     def close(self) -> None:
         """Disconnect."""
-        self._ask.stop()
-        self._hear.stop()
+        self._asks.__exit__()
+        self._hears.__exit__()
 
 
 def _may_echo(call: CommandContext) -> None:

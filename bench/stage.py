@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.ours import WITHIN_S, account, quiet
+from bench.ours import WITHIN_S, quiet
 from evcs.adapters import broker_accounts, mqtt
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.secret_files import SecretFiles
@@ -72,24 +72,14 @@ class Stage:
         self._processes.append(process)
         return process.pid
 
-    @property
-    def account(self) -> mqtt.Account:
-        """Who may do everything here."""
-        return account(self.settings, WHO)
-
     @contextmanager
     def voice(
         self, wanted: list[topics.Subscription]
     ) -> Iterator[tuple[mqtt.Bus, queue.SimpleQueue[Any]]]:
-        """A connection and its inbox for the length of a block."""
+        """A connection of who may do everything here, and its inbox, for the length of a block."""
         inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        bus = BusThread(self.account, inbox.put, wanted)
-        bus.start()
-        assert isinstance(inbox.get(timeout=WITHIN_S), ports.Connected)
-        try:
+        with BusThread(mqtt.Account.of(self.settings.home, WHO), inbox.put, wanted) as bus:
             yield bus, inbox
-        finally:
-            bus.stop()
 
     def close(self) -> None:
         """End what was started."""

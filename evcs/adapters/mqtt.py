@@ -17,25 +17,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.adapters.clock import timestamp
-from evcs.adapters.mqtt_client import Cancellable, EventLoop, LoopDriver, ReadAheadClient
+from evcs.adapters.mqtt_client import Cancellable, EventLoop, LoopDriver, new_client
+from evcs.adapters.secret_files import SecretFiles
 from evcs.core import topics
 from evcs.core.counts import is_reported
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Message
 from evcs.core.ports import Connected, Disconnected, Log, Received, Stray
+from evcs.home import Home
 
 KEEPALIVE_S = 15
 LOOK_EVERY_S = 5.0
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
-MAX_WAITING_MESSAGES = 20_000
 #: A PUBLISH beside topic and payload, at most: kind, length, topic's length, id, expiry.
 PACKET_FRAME = 1 + 4 + 2 + 2 + 6
 REFUSED = frozenset({134, 135})
@@ -62,6 +63,11 @@ class Account(NamedTuple):
     socket: Path
     identity: str
     secret: Callable[[], str]
+
+    @classmethod
+    def of(cls, home: Home, identity: str) -> Account:
+        """Somebody's at a home's broker."""
+        return cls(home.broker_socket, identity, lambda: SecretFiles(home).read(identity))
 
 
 class Bus:
@@ -201,22 +207,8 @@ class Bus:
             self._timer = self._loop.call_later(self._pause_s * _jitter(), self._connect)
 
     def _new_client(self) -> Client:
-        client = ReadAheadClient(
-            CallbackAPIVersion.VERSION2,
-            # Who knows it can throw its owner out: a new one, so that none is known for long.
-            client_id=os.urandom(16).hex(),
-            protocol=MQTTProtocolVersion.MQTTv5,
-            transport="unix",
-            reconnect_on_failure=False,
-        )
-        client.max_queued_messages_set(MAX_WAITING_MESSAGES)
-        # None: to keep to one, paho goes through all that is under way at each acknowledgement.
-        client.max_inflight_messages_set(0)
         self._used = self._account.secret()
-        client.username_pw_set(self._account.identity, self._used)
-        if self._will is not None:
-            will = self._will
-            client.will_set(will.topic, will.payload, will.qos, will.retain)
+        client = new_client(self._account.identity, self._used, self._will)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe

@@ -10,18 +10,21 @@ it is called no more, `tests/adapters/test_library_privates.py` when paho's code
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
 from paho.mqtt.client import Client
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from evcs.core.ports import Log
+from evcs.core.topics import Publication
 
 READ_AHEAD = 16_384
 MAX_BATCH = 1_000
+MAX_WAITING_MESSAGES = 20_000
 
 
 class EventLoop(Protocol):
@@ -78,6 +81,25 @@ class ReadAheadClient(Client):
             sock.close()
             raise
         return ReadAhead(sock)
+
+
+def new_client(identity: str, password: str, will: Publication | None) -> Client:
+    """Not connected yet."""
+    client = ReadAheadClient(
+        CallbackAPIVersion.VERSION2,
+        # Who knows it can throw its owner out: a new one, so that none is known for long.
+        client_id=os.urandom(16).hex(),
+        protocol=MQTTProtocolVersion.MQTTv5,
+        transport="unix",
+        reconnect_on_failure=False,
+    )
+    client.max_queued_messages_set(MAX_WAITING_MESSAGES)
+    # None: to keep to one, paho goes through all that is under way at each acknowledgement.
+    client.max_inflight_messages_set(0)
+    client.username_pw_set(identity, password)
+    if will is not None:
+        client.will_set(will.topic, will.payload, will.qos, will.retain)
+    return client
 
 
 class LoopDriver:

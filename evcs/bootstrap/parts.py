@@ -9,7 +9,6 @@ from typing import Any
 from evcs import __version__
 from evcs.adapters import mqtt
 from evcs.adapters.files import hold_lock
-from evcs.adapters.secret_files import SecretFiles
 from evcs.config import Settings
 from evcs.core.messages import ServiceStatus
 from evcs.core.ports import Log
@@ -46,8 +45,7 @@ def bus(
     put: Callable[[Any], None] | None = None, log: Log = mqtt.LOG,
 ) -> mqtt.Bus:  # fmt: skip
     """A connection to the broker; its events go into the process's loop, or to `put`."""
-    home = settings.home
-    account = mqtt.Account(home.broker_socket, identity, lambda: SecretFiles(home).read(identity))
+    account = mqtt.Account.of(settings.home, identity)
     return mqtt.Bus(loop, account, put or loop.put, subscriptions, will, read, log)
 
 

@@ -6,11 +6,10 @@ import queue
 import socket
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from evcs.adapters import mqtt
 from evcs.adapters.bus_thread import BusThread
-from evcs.adapters.secret_files import SecretFiles
+from evcs.adapters.mqtt import Account
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import patience, require_running
 from evcs.config import Settings
@@ -25,6 +24,13 @@ POLL_S = 0.02
 SILENT_CENTRAL_S = 8.0
 
 
+class Raw(NamedTuple):
+    """A message as it came."""
+
+    topic: str
+    payload: bytes
+
+
 class BusProbe:
     """A connection to the bus for the length of a `with` block."""
 
@@ -35,14 +41,14 @@ class BusProbe:
         require_running(settings, "the broker")
         self._home = settings.home
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        password = SecretFiles(settings.home).read(identity)
-        account = mqtt.Account(settings.home.broker_socket, identity, lambda: password)
+        account = Account.of(settings.home, identity)
+        account.secret()  # none is an error at once, not a login that is tried again
         wanted = list(subscriptions)
         if topics.subtree() not in wanted:  # the broker tells overlapping ones twice
             wanted.append(topics.central_status())
         self._bus = BusThread(account, self._events.put, wanted, decode=decode)
         #: Topics where the broker keeps what nobody is to have retained.
-        self.strays: list[str] = []
+        self._strays: list[str] = []
         # It has no birth of its own, but knows which of Central's statuses is the present one.
         self._view = RetainedView("")
         #: That of Central, where it is there.
@@ -85,7 +91,7 @@ class BusProbe:
             if event is None or isinstance(event, ports.Received):
                 return event
             if isinstance(event, ports.Stray):
-                self.strays.append(event.topic)
+                self._strays.append(event.topic)
 
     def wait(
         self,
@@ -108,13 +114,28 @@ class BusProbe:
             if time.monotonic() >= deadline:
                 return False
 
-    def subscribe(self, more: topics.Subscription) -> None:
-        """Listen to more; what the broker keeps of it comes behind what was subscribed before."""
-        self._bus.subscribe([more])
+    def retained(self, within_s: float) -> dict[str, bytes]:
+        """All that the broker keeps: topic -> payload; of a probe of all that decodes to Raw.
 
-    def publish(self, what: m.Message | topics.Publication) -> None:
+        Who only looks has no birth of his own that would come back behind it all. But what is
+        subscribed to once more is told once more, in its turn: with that all has come.
+        """
+        found: dict[str, bytes] = {}
+        last = topics.central_status()
+        self._bus.subscribe([last])
+        deadline = time.monotonic() + within_s
+        while (event := self.receive(deadline)) is not None:
+            message: Any = event.message
+            if event.retained:
+                if message.topic == last.filter and last.filter in found:
+                    break
+                found[message.topic] = message.payload
+                deadline = time.monotonic() + within_s
+        return found | dict.fromkeys(self._strays, b"")
+
+    def publish(self, what: m.Message | topics.Publication) -> bool:
         """Publish, if there is a connection."""
-        self._bus.publish(what)
+        return self._bus.publish(what)
 
     def ask(
         self, request: m.Message, take: Callable[[m.Message | m.Cleared], bool], timeout_s: float

@@ -55,11 +55,9 @@ def test_a_running_cp_process_is_light(
     seen: list[Any] = []
     kind = m.EngineStatus if role == "engine" else m.MonitorStatus
     look = mqtt.Account(broker.socket, "inspector", lambda: "look")
-    bus = BusThread(look, seen.append, [topics.filter_for(kind)])
-    bus.start()
-    process = child(RUN, role, EVCS_HOME=str(home.path), EVCS_MQTT_PORT=str(broker.port))
-    eventually("it is on the bus", lambda: [e for e in seen if isinstance(e, ports.Received)], 30)
-    bus.stop()
+    with BusThread(look, seen.append, [topics.filter_for(kind)]):
+        process = child(RUN, role, EVCS_HOME=str(home.path), EVCS_MQTT_PORT=str(broker.port))
+        eventually("it is on the bus", lambda: [e for e in seen if isinstance(e, ports.Received)])
     process.send_signal(signal.SIGUSR1)
     assert process.stdout is not None
     found = json.loads(next(line for line in process.stdout if line.startswith("{")))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters import mqtt
+from evcs.adapters import mqtt, mqtt_client
 from evcs.adapters.bus_thread import BusThread
 from evcs.core import messages as m
 from evcs.core import ports, topics
@@ -29,12 +29,8 @@ ALL = [topics.subtree()]
 def known(broker: Broker) -> Broker:
     """The broker with these accounts."""
     broker.accounts(ACCOUNTS)
-    events = Events()
-    bus = BusThread(mqtt.Account(broker.socket, CP2, lambda: "e2"), events.put, [])
-    bus.start()
-    events.wait(ports.Connected)
-    bus.stop()
-    return broker
+    with BusThread(mqtt.Account(broker.socket, CP2, lambda: "e2"), Events().put, []):
+        return broker
 
 
 def status(cp: str, online: bool = True, boot: str = "b1") -> m.EngineStatus:
@@ -190,7 +186,7 @@ def test_a_broker_that_takes_nothing_more_is_left_and_found_again(
     taken = 0
     while bus.publish(status("CP-1")):
         taken += 1
-    assert mqtt.MAX_WAITING_MESSAGES <= taken < 2 * mqtt.MAX_WAITING_MESSAGES
+    assert mqtt_client.MAX_WAITING_MESSAGES <= taken < 2 * mqtt_client.MAX_WAITING_MESSAGES
     os.kill(known.pid, signal.SIGCONT)
     events.wait(ports.Connected, 2)
     assert bus.publish(status("CP-1"))

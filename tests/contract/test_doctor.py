@@ -322,7 +322,7 @@ def test_retained_messages_are_all_read_while_others_speak(fleet: System) -> Non
     """More than the broker has under way at once, so what is said just then comes in between."""
     nobodys = [f"{topics.PREFIX}central/cp/NO-{number}/state" for number in range(2_000)]
     said = topics.Publication(f"{topics.PREFIX}central/operator/event", b"{}", 0, False)
-    account = Account(Home(fleet.home).broker_socket, "central", lambda: fleet.secret("central"))
+    account = Account.of(Home(fleet.home), "central")
     bus, done = BusThread(account, lambda _: None, []), threading.Event()
 
     def keep(payload: bytes) -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tests.faults.charging import begin, metered, session, ticket
+from tests.security.clients import REFUSED, MqttClient
 from tests.system_under_test import System, eventually
-
-REFUSED = 135
 
 
 @pytest.fixture(scope="module")
@@ -25,38 +21,13 @@ def fleet(system: System) -> System:
     return system
 
 
-class Thief:
-    """Someone else with a copied secret: connected, or told why not."""
-
-    def __init__(self, system: System, identity: str, secret: str) -> None:
-        self.code: int | None = None
-        self._answered, self.dropped = threading.Event(), threading.Event()
-        self._client = Client(
-            CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5,
-            reconnect_on_failure=False,
-        )  # fmt: skip
-        self._client.username_pw_set(identity, secret)
-        self._client.on_connect = self._on_connect
-        self._client.on_disconnect = lambda *_: self.dropped.set()
-        self._client.connect("127.0.0.1", system.mqtt_port)
-        self._client.loop_start()
-        assert self._answered.wait(10)
-
-    def _on_connect(self, *args: Any) -> None:
-        self.code = args[3].value
-        self._answered.set()
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
 @pytest.fixture
 def thief(fleet: System) -> Iterator[Any]:
-    made: list[Thief] = []
+    """Someone else with a copied secret: connected, or told why not."""
+    made: list[MqttClient] = []
 
-    def enter(identity: str, secret: str) -> Thief:
-        made.append(Thief(fleet, identity, secret))
+    def enter(identity: str, secret: str) -> MqttClient:
+        made.append(MqttClient(fleet.mqtt_port, identity, secret))
         return made[-1]
 
     yield enter

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from evcs.adapters import registry_db
 from evcs.adapters.supervisord import (
@@ -17,7 +15,7 @@ from evcs.adapters.supervisord import (
     supervisord_pid,
 )
 from evcs.cli import versions
-from evcs.cli.bus_probe import BusProbe
+from evcs.cli.bus_probe import BusProbe, Raw
 from evcs.cli.check import steady_processes
 from evcs.cli.common import CommandContext
 from evcs.core import messages as m
@@ -27,13 +25,6 @@ from evcs.core.service_ports import Process
 from evcs.core.stored import Stored
 
 BUS_WITHIN_S = 3.0
-
-
-class Raw(NamedTuple):
-    """A message as it came."""
-
-    topic: str
-    payload: bytes
 
 
 class DoctorContext:
@@ -79,31 +70,14 @@ class DoctorContext:
 
     @cached_property
     def retained(self) -> dict[str, bytes]:
-        """All that the broker keeps: topic -> payload. Empty where it can't be reached.
-
-        Who only looks has no birth of his own that would come back behind it all. But what is
-        subscribed to once more is told once more, in its turn: with that all has come.
-        """
-        found: dict[str, bytes] = {}
+        """All that the broker keeps: topic -> payload. Empty where it can't be reached."""
         if self.pid is None:
-            return found
+            return {}
         try:
             with BusProbe(self.settings, [topics.subtree()], decode=Raw) as observer:
-                last = topics.central_status()
-                observer.subscribe(last)
-                deadline = time.monotonic() + BUS_WITHIN_S
-                while (event := observer.receive(deadline)) is not None:
-                    if not event.retained:
-                        continue
-                    message: Any = event.message
-                    if message.topic == last.filter and last.filter in found:
-                        break
-                    found[message.topic] = message.payload
-                    deadline = time.monotonic() + BUS_WITHIN_S
-                found |= dict.fromkeys(observer.strays, b"")
+                return observer.retained(BUS_WITHIN_S)
         except EvcsError:
             return {}
-        return found
 
     @cached_property
     def older(self) -> dict[str, str]:
