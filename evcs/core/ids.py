@@ -8,6 +8,8 @@ begin a line of its own becomes a space, and what is too long is cut.
 from __future__ import annotations
 
 import re
+from itertools import product
+from math import prod
 
 from evcs.core.errors import BadValue
 
@@ -29,6 +31,8 @@ TAKEN = RESERVED | {"all"}
 FORGOTTEN = "removed-"
 
 MAX_EXPANSION = 10_000
+#: With an id's worth of ranges, and what is too long for an id.
+MAX_PATTERN = 400
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
 
 
@@ -83,14 +87,17 @@ def expand(pattern: str) -> list[str]:
 
     A leading zero in the first bound keeps the width. Raises BadValue.
     """
-    names, rest = [""], pattern
-    while found := _RANGE.search(rest):
+    if len(pattern) > MAX_PATTERN:
+        raise BadValue("that is too long", f"at most {MAX_PATTERN} characters")
+    parts: list[list[str]] = []
+    end = 0
+    for found in _RANGE.finditer(pattern):
         low, high = int(found[1]), int(found[2])
         if high < low:
             raise BadValue(f"range {found[0]} runs backwards", f"write {{{found[2]}..{found[1]}}}")
-        if (high - low + 1) * len(names) > MAX_EXPANSION:
+        if (high - low + 1) * prod(map(len, parts)) > MAX_EXPANSION:
             raise BadValue(f"range {found[0]} is too long", f"at most {MAX_EXPANSION} at once")
         width = len(found[1]) if found[1].startswith("0") else 0
-        head, rest = rest[: found.start()], rest[found.end() :]
-        names = [f"{n}{head}{number:0{width}d}" for n in names for number in range(low, high + 1)]
-    return [name + rest for name in names]
+        parts += [pattern[end : found.start()]], [f"{n:0{width}d}" for n in range(low, high + 1)]
+        end = found.end()
+    return ["".join(one) for one in product(*parts, [pattern[end:]])]

@@ -65,6 +65,13 @@ def test_json_and_csv_by_the_same_query(stage: Stage, query: str, expected: list
     assert [row["session_id"] for row in csv.DictReader(io.StringIO(text))] == expected
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "1.0", "x", "100001", "1" + "0" * 12,
+                                   "000000001" + "9" * 12, "000000001" + "9" * 5_000])  # fmt: skip
+def test_a_limit_that_is_none_is_refused(stage: Stage, limit: str) -> None:
+    for kind in ("", ".csv"):
+        assert stage.get(f"/api/v1/sessions{kind}?limit={limit}").status == 400
+
+
 def sums(stage: Stage, query: str) -> Any:
     found = stage.get(f"/api/v1/sessions/sums?{query}").json
     every = [one["energy_wh"] for one in found["days"]]

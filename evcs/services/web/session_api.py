@@ -22,6 +22,7 @@ from evcs.services.web.deps import Deps
 STATES = ("active", "interrupted", "settled")
 DEFAULT_LIMIT, MAX_LIMIT = 1_000, 100_000
 PART = 200
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 
 
@@ -170,6 +171,7 @@ def _time(name: str, value: str | None, rest_of_day: str) -> str | None:
 def _limit(value: str | None, default: int) -> int:
     if not value:
         return default
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value[:9]) <= MAX_LIMIT:
+    limit = int(value) if _NUMBER.fullmatch(value) else 0
+    if not 1 <= limit <= MAX_LIMIT:
         raise BadValue("limit is not allowed", f"a whole number from 1 to {MAX_LIMIT}")
-    return int(value)
+    return limit
