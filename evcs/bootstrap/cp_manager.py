@@ -19,7 +19,7 @@ def run_cp_manager(settings: Settings) -> None:
     name = f"manager/{settings.host}"
     birth, death = parts.births(name)
     bus = parts.bus(settings, loop, name, cp_manager.subscriptions(), topics.encode(death, None))
-    outside = cp_manager.Outside(
+    outside = cp_manager.ManagerPorts(
         bus, Supervisord(home.supervisor_socket), SectionFiles(home.sections),
         lambda cp: Probe(home.engine_socket(cp)), lambda cp: cp_traces.remove(home, cp),
         clock.monotonic,

@@ -38,7 +38,7 @@ def run_registry(settings: Settings) -> None:
     )
     bus = parts.bus(settings, loop, "registry", service.subscriptions(), topics.encode(death, None))
     secrets, spool = SecretFiles(home), Spool.open(home.spool("registry"))
-    outside = service.Outside(
+    outside = service.RegistryPorts(
         bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
         lambda cps: broker_memory.hold(home, cps),
     )  # fmt: skip

@@ -32,7 +32,7 @@ def subscriptions() -> list[topics.Subscription]:
     return [topics.subtree("registry")]
 
 
-class Outside(NamedTuple):
+class ManagerPorts(NamedTuple):
     """What the CP Manager works on. `probe` gives that of a CP's Engine.
 
     `remove_traces`: a CP made later under the same id must not find this one's journal.
@@ -49,7 +49,7 @@ class Outside(NamedTuple):
 class CpManager:
     """Desired state in memory, files and processes outside, `reconcile.plan` between them."""
 
-    def __init__(self, outside: Outside, host: str, birth: m.ServiceStatus) -> None:
+    def __init__(self, outside: ManagerPorts, host: str, birth: m.ServiceStatus) -> None:
         self._host, self._birth = host, birth
         self._bus, self._clock = outside.bus, outside.monotonic
         self._supervisord, self._files = outside.supervisord, outside.sections

@@ -14,7 +14,7 @@ from evcs.core.health import EngineAnswer
 from evcs.core.ports import Received
 from evcs.home import Home
 from evcs.runtime.loop import Loop
-from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager, Outside
+from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager, ManagerPorts
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
 from tests.unit.fakes import FakeBus
@@ -50,7 +50,7 @@ def _pids(supervisord: Supervisord) -> set[int]:
 
 
 def _manager(home: Home, supervisord: Supervisord, now: Callable[[], float]) -> CpManager:
-    outside = Outside(
+    outside = ManagerPorts(
         FakeBus(), supervisord, SectionFiles(home.sections),
         lambda cp: engine_health.Probe(home.engine_socket(cp)), lambda _: None, now,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from evcs.core.ports import Received
 from evcs.home import Home
 from evcs.services.registry.accounts import SHUT_OUT_S
 from evcs.services.registry.changes import Ask, Batch
-from evcs.services.registry.service import Outside, Registry
+from evcs.services.registry.service import Registry, RegistryPorts
 from tests.unit.fakes import FakeBus
 
 BIRTH = m.ServiceStatus("registry", True, "boot", "1")
@@ -55,7 +55,7 @@ class Stage:
         self.home, self.clock, self.bus = home, Clock(), FakeBus()
         self.store, self.secrets = Store(home.registry_json), SecretFiles(home)
         self.room: list[int] = []
-        outside = Outside(
+        outside = RegistryPorts(
             self.bus, self.store, self.secrets,
             PasswordFile(home, lambda: None, self.clock.monotonic),
             Spool.open(home.spool("registry")), self.clock, self.room.append,

@@ -13,7 +13,7 @@ from evcs.services.cp_manager import (
     REVOKED_WITHIN_S,
     WAITING_S,
     CpManager,
-    Outside,
+    ManagerPorts,
 )
 from tests.unit.fakes import FakeBus, FakeProbe
 from tests.unit.host_fakes import FakeProcessHost, FakeSections
@@ -34,7 +34,7 @@ class Stage:
         self.host = FakeProcessHost(self.files)
         self.engine: dict[str, EngineAnswer] = {}
         self.forgotten: list[str] = []
-        outside = Outside(
+        outside = ManagerPorts(
             self.bus, self.host, self.files, lambda _: FakeProbe(self.engine),
             self.forgotten.append, lambda: self.now,
         )  # fmt: skip

@@ -35,7 +35,7 @@ def subscriptions() -> list[topics.Subscription]:
     ]
 
 
-class Outside(NamedTuple):
+class RegistryPorts(NamedTuple):
     """What the Registry works on; `hold_broker` keeps the broker to what so many CPs need."""
 
     bus: Bus
@@ -54,7 +54,7 @@ class Registry:
     """
 
     def __init__(
-        self, outside: Outside, put: Callable[[Ask], None], host: str, birth: m.ServiceStatus
+        self, outside: RegistryPorts, put: Callable[[Ask], None], host: str, birth: m.ServiceStatus
     ) -> None:
         self.bus, self._store, self._spool, self._clock = (
             outside.bus, outside.store, outside.spool, outside.clock

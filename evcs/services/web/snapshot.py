@@ -25,7 +25,7 @@ class Presence(NamedTuple):
     version: str | None = None
 
 
-class Changes(NamedTuple):
+class RowChanges(NamedTuple):
     """CPs whose row may be another one now, and CPs that are no more.
 
     `passed`: what Central said of a CP that was broken down for less than a batch.
@@ -109,14 +109,14 @@ class FleetSnapshot:
         )
         return found | self._applied_to(cp, wanted.revision)
 
-    def drain(self) -> Changes:
+    def drain(self) -> RowChanges:
         """What has changed since the last call.
 
         A CP that broke down and came back since then is given as broken down once, and as
         it is at the next call: a fault that nobody sees is worse than one seen a second late.
         """
         changed = frozenset(self._changed & self._desired.keys())
-        changes = Changes(changed, frozenset(self._removed), self._passed)
+        changes = RowChanges(changed, frozenset(self._removed), self._passed)
         self._changed, self._removed = set(self._passed), set()
         self._untold, self._passed = set(), {}
         return changes
