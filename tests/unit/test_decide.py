@@ -75,6 +75,21 @@ def test_a_decision_follows_from_what_is_given_alone(
         assert type(effect) in get_args(e.Effect)
 
 
+@given(RECORDS, EVENTS, SESSIONS, st.sampled_from([Phase.SETTLED, Phase.SUPPLYING]))
+def test_what_a_cp_says_does_nothing_to_another(
+    record: CpRecord, event: Any, session: Session, phase: Phase
+) -> None:
+    """Ids of sessions are no secret: who names another CP's has it told nothing and changed."""
+    others = session._replace(cp="CP-2", session_id="261122-00000000000f", phase=phase)
+    if isinstance(event, d.Close):
+        return
+    for effect in decide(record, event, AT, others).effects:
+        if isinstance(effect, e.Send | e.SendNow) and isinstance(effect.message, m.Command):
+            assert effect.message.cp == CP
+        if isinstance(effect, e.Save | e.Remove):
+            assert effect.session.cp == CP
+
+
 @given(RECORDS, EVENTS)
 def test_a_session_goes_nowhere_without_being_written(record: CpRecord, event: Any) -> None:
     """Whatever becomes of a CP's session is saved, or removed, by the same decision."""

@@ -57,9 +57,9 @@ def _reconcile(draft: Draft, status: m.EngineStatus, lost_at: float | None) -> N
 
 
 def _on_foreign(draft: Draft, session_id: str) -> None:
-    """The Engine holds what is not open here: settled already, or never known."""
+    """The Engine holds what is not open here: settled already, another's, or never known."""
     found = draft.found
-    if found is None:
+    if found is None or found.cp != draft.record.cp:
         draft.refuse("session", "unknown", session_id)
         draft.do(Send(stop_orphan(draft.record.cp, session_id)))
     elif found.phase == Phase.SETTLED:
