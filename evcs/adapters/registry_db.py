@@ -24,10 +24,10 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.core import stored
 from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.messages import DesiredCp
-from evcs.core.stored import Stored
+from evcs.core.stored import FORMAT, Stored
 from evcs.home import Home
 
-FORMAT = 1
+FIRST_FORMAT = 1
 
 _log = logging.getLogger("evcs")
 _Tables = dict[str, dict[str, Any]]
@@ -41,12 +41,15 @@ class _AtomicStorage(Storage):
     def read(self) -> _Tables | None:
         found = _load(self._path)
         if not found.wrong:
+            if found.format != FORMAT:
+                _log.info("%s is of format %d; written as %d", self._path, found.format, FORMAT)
+                self.write(found.tables)
             self._mend_copy(_dump(found.tables))
             return found.tables
         spare = _load(self._copy)
         if not spare.wrong:
             _log.error("%s %s; its copy, the last commit, is used", self._path.name, found.wrong)
-            write_atomic(self._path, _dump(spare.tables))
+            self.write(spare.tables)
             return spare.tables
         _refuse_newer(self._path, self._copy)
         if self._path.exists() or self._copy.exists():
@@ -75,33 +78,38 @@ def _copy_of(path: Path) -> Path:
     return path.with_name(path.stem + ".copy.json")
 
 
-def _dump(tables: _Tables) -> bytes:
+def _dump(tables: _Tables, kept_format: int = FORMAT) -> bytes:
     text = json.dumps(tables, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return f'{{"format":{FORMAT},"sha256":"{digest}","tables":{text}}}\n'.encode()
+    return f'{{"format":{kept_format},"sha256":"{digest}","tables":{text}}}\n'.encode()
 
 
 class _Found(NamedTuple):
-    """A file's tables, and what is wrong with it ("" where it is good)."""
+    """A file's tables as of today's format, its own format; what is wrong with it ("": nothing)."""
 
     tables: _Tables
     content: Stored
     wrong: str = ""
+    format: int = FORMAT
 
 
 def _load(path: Path) -> _Found:
     none = _Found({}, Stored({}, [], 0))
     try:
         raw = path.read_bytes()
-        tables = json.loads(raw)["tables"]
-        if raw != _dump(tables):
+        found = json.loads(raw)
+        kept_format = found["format"]
+        if kept_format not in range(FIRST_FORMAT, FORMAT + 1) or raw != _dump(
+            found["tables"], kept_format
+        ):
             return none._replace(wrong="is broken: its checksum is another")
-        return _Found(tables, stored.read(tables))
+        tables = stored.migrated(found["tables"], kept_format)
+        return _Found(tables, stored.read(tables), format=kept_format)
     except FileNotFoundError:
         return none._replace(wrong="is missing")
     except BadValue as error:
         return none._replace(wrong=f"is not valid: {error.message}")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return none._replace(wrong="is broken: it can't be read")
 
 
@@ -167,7 +175,7 @@ class RegistryDb:
 
     def cps(self) -> dict[str, DesiredCp]:
         """All CPs by id, those being deleted too."""
-        return {doc["id"]: DesiredCp(cp=doc["id"], **doc) for doc in self._cps.all()}
+        return {doc["id"]: stored.cp_of(doc) for doc in self._cps.all()}
 
     def drivers(self) -> list[str]:
         """All drivers' ids."""

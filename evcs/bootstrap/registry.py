@@ -40,7 +40,7 @@ def run_registry(settings: Settings) -> None:
     secrets, spool = SecretFiles(home), Spool.open(home.spool("registry"))
     outside = service.RegistryPorts(
         bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
-        lambda cps: broker_memory.hold(home, cps),
+        lambda cps: broker_memory.hold(home, cps), parts.boot,
     )  # fmt: skip
     registry = service.Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)

@@ -19,7 +19,7 @@ from evcs.config import INSTALL_ROOT, TYPED, Settings, to_environment
 from evcs.core import messages as m
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.identities import of_all
-from evcs.core.reconcile import wanted_here
+from evcs.core.placement import wanted_here
 from evcs.home import Home
 
 STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")

@@ -49,10 +49,14 @@ def changed(verb: str, before: DesiredCp | None, after: DesiredCp) -> Change:
     return Change("operator", verb, after.id, ", ".join([*parts, f"revision {after.revision}"]))
 
 
+#: What follows from a change, or from its time.
+DERIVED = frozenset({"revision", "prices", "placement", "previous_host", "previous_placement"})
+
+
 def fields(before: DesiredCp, after: DesiredCp) -> list[str]:
-    """The fields in which two records of a CP differ, but for the revision."""
+    """The fields in which two records of a CP differ, but for what follows from others."""
     pairs = zip(DesiredCp._fields, before, after, strict=True)
-    return [name for name, old, new in pairs if old != new and name != "revision"]
+    return [name for name, old, new in pairs if old != new and name not in DERIVED]
 
 
 def edit_verb(before: DesiredCp, after: DesiredCp) -> str:

@@ -13,9 +13,11 @@ from evcs.core import units
 from evcs.core.errors import BadValue
 from evcs.core.ids import FORGOTTEN, MAX_TEXT, check_id, same
 from evcs.core.messages import DesiredCp
+from evcs.core.placement import PROCESS
 
 SERVICE = ("in", "out")
 HOST = "main"
+HOSTINGS = (PROCESS,)
 
 
 def _location(value: object) -> str:
@@ -54,6 +56,13 @@ def _host(value: object) -> str:
     return HOST
 
 
+def _hosting(value: object) -> str:
+    if value not in HOSTINGS:
+        allowed = f"allowed: {', '.join(HOSTINGS)}"
+        raise BadValue(f"hosting: {ascii(value)[:60]} is not allowed", allowed)
+    return str(value)
+
+
 #: The fields that may be given, each with its rule.
 FIELDS: dict[str, Callable[[object], Any]] = {
     "location": _location,
@@ -61,6 +70,7 @@ FIELDS: dict[str, Callable[[object], Any]] = {
     "max_power_w": _power,
     "service": _service,
     "host": _host,
+    "hosting": _hosting,
 }
 
 
@@ -93,6 +103,7 @@ def new_cp(given: object, host: str = HOST) -> DesiredCp:
         revoked=False,
         deleted=False,
         revision=0,
+        hosting=fields.get("hosting", PROCESS),
     )
 
 
@@ -118,8 +129,10 @@ def driver_name(value: object) -> str:
     return driver
 
 
+#: Of a record; what is between Registry and places is nobody else's.
+NOT_SHOWN = frozenset({"cp", "prices", "placement", "previous_host", "previous_placement"})
+
+
 def to_json(cp: DesiredCp) -> dict[str, Any]:
     """A CP as the HTTP interfaces give it."""
-    found = cp._asdict()
-    del found["cp"]
-    return found
+    return {name: value for name, value in cp._asdict().items() if name not in NOT_SHOWN}

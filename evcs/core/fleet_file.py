@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from evcs.core.desired import FIELDS
 from evcs.core.errors import BadValue, Conflict
 from evcs.core.ids import check_id, expand, same
+from evcs.core.placement import PROCESS
 
 MAX_BYTES = 4 * 1024 * 1024
 _HEADER = re.compile(r"^[ \t]*\[\[[ \t]*cp[ \t]*\]\]")
@@ -201,12 +202,13 @@ def diff(wanted: Iterable[Wanted], current: Iterable[Mapping[str, Any]], prune: 
 
 
 def render(cps: Iterable[Mapping[str, Any]], host: str) -> str:
-    """The file that asks for these CPs; a host is named where it isn't `host`."""
+    """The file that asks for these CPs; a place is named where it isn't a process on `host`."""
+    usual = {"host": host, "hosting": PROCESS}
     parts = ["# A fleet of evcs: evcs-cp apply -f THIS_FILE makes it so.\n"]
     for cp in cps:
         rows = [f"id = {_string(cp['id'])}"]
         for key in FIELDS:
-            if key != "host" or cp[key] != host:
+            if key not in usual or cp[key] != usual[key]:
                 value = cp[key]
                 rows.append(f"{key} = {value if isinstance(value, int) else _string(value)}")
         parts.append("\n[[cp]]\n" + "\n".join(rows) + "\n")

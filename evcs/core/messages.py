@@ -25,7 +25,11 @@ class SessionView(NamedTuple):
 
 
 class DesiredCp(NamedTuple):
-    """Registry: what a CP is to be. `revision` counts the changes of the whole Registry."""
+    """Registry: what a CP is to be. `revision` counts the changes of the whole Registry.
+
+    `prices`: (since, EUR/kWh) from old to new, by the Registry's clock; the last is the price now.
+    `hosting`, `pool`, `placement` and, while it moves, `previous_*`: see core.placement.
+    """
 
     cp: str
     id: str
@@ -37,16 +41,27 @@ class DesiredCp(NamedTuple):
     revoked: bool
     deleted: bool
     revision: int
+    prices: tuple[tuple[str, str], ...] = ()
+    hosting: str = "process"
+    pool: int | None = None
+    placement: str = ""
+    previous_host: str | None = None
+    previous_placement: str | None = None
 
 
 class ReconcileReport(NamedTuple):
-    """CP Manager: what it made of a desired state of that revision."""
+    """CP Manager: what it made of a desired state of that revision.
+
+    `placement`: the token of what it holds; `released`: the one that it let go of.
+    """
 
     host: str
     cp: str
     ok: bool
     revision: int
     error: str | None = None
+    placement: str | None = None
+    released: str | None = None
 
 
 class EngineStatus(NamedTuple):

@@ -1,4 +1,6 @@
-"""Desired, actual -> actions: what makes supervisord run exactly the wanted CPs of a host.
+"""Desired, actual -> actions: what makes supervisord run exactly the wanted units of a host.
+
+A unit is what supervisord runs as one group: the two processes of a CP.
 
 Everything is planned before anything runs. Nothing is ever removed because it is absent:
 only a record that says so (a tombstone, a revocation, another host) takes a CP away.
@@ -10,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
+from evcs.core import sections
 from evcs.core.messages import DesiredCp
+from evcs.core.placement import PROCESS, wanted_here
 
 
 class Actual(NamedTuple):
-    """What is there: section files by CP (None: unreadable), groups supervisord holds.
+    """What is there: section files by group (None: unreadable), groups supervisord holds.
 
     `changed`: groups that run by an older section than the file's, as supervisord told when
-    it last read all files. `busy`: CPs that are supplying now, or have told no end yet; a revoked
+    it last read all files. `busy`: groups that supply now, or have told no end yet; a revoked
     one only while it may still be opening its contactor.
     """
 
@@ -30,7 +34,7 @@ class Actual(NamedTuple):
 class Plan(NamedTuple):
     """What to do, in this order.
 
-    CPs in `waiting` must finish their supply first.
+    Groups in `waiting` must finish their supply first.
     """
 
     write: tuple[str, ...]
@@ -40,44 +44,39 @@ class Plan(NamedTuple):
     waiting: tuple[str, ...]
 
 
-def wanted_here(desired: DesiredCp, host: str) -> bool:
-    """Whether a CP is to run on this host."""
-    return not desired.deleted and not desired.revoked and desired.host == host
+def units(desired: Mapping[str, DesiredCp], host: str) -> dict[str, str | None]:
+    """Group -> its section's text, None where it is to be taken away, of what these CPs need."""
+    return {
+        cp: sections.render(cp) if wanted_here(one, host) and one.hosting == PROCESS else None
+        for cp, one in desired.items()
+    }
 
 
-def plan(
-    desired: Mapping[str, DesiredCp], sections: Mapping[str, str], actual: Actual, host: str
-) -> Plan:
-    """The steps from `actual` to `desired`, for the CPs in `desired` and no others.
-
-    `sections` holds the section text of each wanted CP.
-    """
+def plan(wanted: Mapping[str, str | None], actual: Actual) -> Plan:
+    """The steps from `actual` to the `wanted` units (see `units`), and for no others."""
     steps = Plan((), (), (), (), ())
-    for cp in sorted(desired):
-        if wanted_here(desired[cp], host):
-            one = _keep(cp, sections[cp], actual)
-        else:
-            one = _take_away(cp, actual)
+    for group, section in sorted(wanted.items()):
+        one = _take_away(group, actual) if section is None else _keep(group, section, actual)
         steps = Plan(*(mine + more for mine, more in zip(steps, one, strict=True)))
     return steps
 
 
-def _keep(cp: str, section: str, actual: Actual) -> Plan:
-    write = (cp,) if actual.files.get(cp) != section else ()
-    if cp not in actual.groups:
-        return Plan(write, (), (), (cp,), ())
-    if cp not in actual.changed:
+def _keep(group: str, section: str, actual: Actual) -> Plan:
+    write = (group,) if actual.files.get(group) != section else ()
+    if group not in actual.groups:
+        return Plan(write, (), (), (group,), ())
+    if group not in actual.changed:
         return Plan(write, (), (), (), ())
-    if cp in actual.busy:
-        return Plan(write, (), (), (), (cp,))
-    return Plan(write, (), (cp,), (cp,), ())
+    if group in actual.busy:
+        return Plan(write, (), (), (), (group,))
+    return Plan(write, (), (group,), (group,), ())
 
 
-def _take_away(cp: str, actual: Actual) -> Plan:
-    if cp in actual.busy and cp in actual.groups:
-        return Plan((), (), (), (), (cp,))
-    erase = (cp,) if cp in actual.files else ()
-    stop = (cp,) if cp in actual.groups else ()
+def _take_away(group: str, actual: Actual) -> Plan:
+    if group in actual.busy and group in actual.groups:
+        return Plan((), (), (), (), (group,))
+    erase = (group,) if group in actual.files else ()
+    stop = (group,) if group in actual.groups else ()
     return Plan((), erase, stop, (), ())
 
 

@@ -1,17 +1,24 @@
-"""What the Registry's store may hold: each record by the rules of core.desired, before its use."""
+"""What the Registry's store may hold: each record by the rules of core.desired, before its use.
+
+Format 2 has a CP's placement and the history of its price; `migrated` gives them to what format 1
+holds, which is one host's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from evcs.core import desired
+from evcs.core import desired, prices
 from evcs.core.errors import BadValue
-from evcs.core.ids import check_id, same
+from evcs.core.ids import check_id, is_word, same
 from evcs.core.messages import DesiredCp
+from evcs.core.placement import PROCESS
 from evcs.core.units import whole
 
+FORMAT = 2
 MAX_REVISION = 2**53
+MAX_POOL = 10_000
 TABLES = ("cps", "drivers", "meta")
 
 
@@ -36,9 +43,24 @@ def _revision(value: object) -> int:
     return whole("revision", value, 0, MAX_REVISION)
 
 
+def _token(value: object) -> str:
+    if not isinstance(value, str) or not value or not is_word(value):
+        raise BadValue(f"placement: {ascii(value)[:60]} is no token")
+    return value
+
+
+def _or_none(rule: Callable[[object], Any]) -> Callable[[object], Any]:
+    return lambda value: None if value is None else rule(value)
+
+
 #: A record is kept with its host, be it one that this system does not have: doctor names it.
 _CP: dict[str, Callable[[object], Any]] = {
     **desired.FIELDS,
+    "prices": prices.check,
+    "pool": _or_none(lambda value: whole("pool", value, 1, MAX_POOL)),
+    "placement": _token,
+    "previous_host": _or_none(lambda value: check_id("host", value)),
+    "previous_placement": _or_none(_token),
     "host": lambda value: check_id("host", value),
     "id": lambda value: check_id("CP", value),
     "revoked": _yes_or_no("revoked"),
@@ -51,7 +73,7 @@ def read(tables: object) -> Stored:
     """The content of a store's tables: name -> number -> record. Raises BadValue, naming it."""
     if not isinstance(tables, Mapping) or any(name not in TABLES for name in tables):
         raise BadValue("it does not hold a Registry's tables", f"allowed: {', '.join(TABLES)}")
-    cps = [DesiredCp(cp=one["id"], **one) for one in _records(tables, "cps", _CP)]
+    cps = [cp_of(one) for one in _records(tables, "cps", _CP)]
     drivers = [one["id"] for one in _records(tables, "drivers", {"id": desired.driver_name})]
     meta = _records(tables, "meta", {"revision": _revision})
     _once("cps", [cp.id for cp in cps])
@@ -60,6 +82,38 @@ def read(tables: object) -> Stored:
     if any(cp.revision > revision for cp in cps):
         raise BadValue("a CP's revision is above the store's own")
     return Stored({cp.id: cp for cp in cps}, drivers, revision)
+
+
+def cp_of(record: Mapping[str, Any]) -> DesiredCp:
+    """The CP that a record is of. Raises BadValue where its fields don't fit each other."""
+    cp = DesiredCp(cp=record["id"], **{**record, "prices": prices.check(record["prices"])})
+    if not cp.prices or cp.prices[-1][1] != cp.price_eur_kwh:
+        raise BadValue(f"CP {cp.id}: its price is not the last of its prices")
+    if (cp.previous_host is None) != (cp.previous_placement is None):
+        raise BadValue(f"CP {cp.id}: it moves from a place that is half named")
+    return cp
+
+
+def migrated(tables: Any, kept_format: int) -> Any:
+    """The tables of an older format as today's; what isn't a record stays for `read` to name.
+
+    The tokens are the same however often it is read before it is written.
+    """
+    if kept_format == FORMAT:
+        return tables
+    return {**tables, "cps": {key: _placed(one) for key, one in tables.get("cps", {}).items()}}
+
+
+def _placed(record: Any) -> Any:
+    return {
+        **record,
+        "prices": [(prices.ALWAYS, record.get("price_eur_kwh"))],
+        "hosting": PROCESS,
+        "pool": None,
+        "placement": f"first-{record.get('revision')}",
+        "previous_host": None,
+        "previous_placement": None,
+    }
 
 
 def _records(

@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import strict_json
+from evcs.core import prices, strict_json
+from evcs.core.errors import BadValue
 from evcs.core.ids import MAX_TEXT, is_id, is_word, short
 
 PREFIX = "evcs/v1/"
@@ -74,6 +75,7 @@ _NAMES = {
 _VALUE_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "bool": (bool,), "float": (float, int),
     "None": (type(None),), "dict": (dict,), "Mapping": (dict,), "SessionView": (dict,),
+    "tuple": (list,),
 }  # fmt: skip
 
 
@@ -277,6 +279,11 @@ def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
             raise Unreadable(f"{name} is too long, or holds what is not printed")
     if type(value) in (int, float) and not abs(value) <= MAX_INT:  # NaN too
         raise Unreadable(f"{name} is out of bounds")
+    if name == "prices":
+        try:
+            return prices.check(value)
+        except BadValue as error:
+            raise Unreadable(error.message) from None
     if name == "session" and type(value) is dict:
         return build(m.SessionView, value, {})
     return value

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import reconcile, sections, topics
+from evcs.core import placement, reconcile, topics
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
 from evcs.core.ports import Bus, Connected, Disconnected, HealthProbe, Received
@@ -57,6 +57,7 @@ class CpManager:
         self._desired: dict[str, m.DesiredCp] = {}
         self._revoked_at: dict[str, float] = {}
         self._reported: dict[str, m.ReconcileReport] = {}
+        self._elsewhere: set[str] = set()
         self._changed: frozenset[str] = frozenset()
         self._reloaded = False
         self._passed_at = self._took_s = 0.0
@@ -120,8 +121,8 @@ class CpManager:
             cp = message.key["cp"]
             self._desired.pop(cp, None)
             self._revoked_at.pop(cp, None)
-            self._reported.pop(cp, None)
-            self._bus.publish(topics.clear(m.ReconcileReport, host=self._host, cp=cp))
+            self._elsewhere.discard(cp)
+            self._take_back(cp)
             return
         else:
             return
@@ -168,7 +169,7 @@ class CpManager:
         return waiting | failed.keys()
 
     def _wanted(self, desired: m.DesiredCp) -> bool:
-        return reconcile.wanted_here(desired, self._host)
+        return placement.wanted_here(desired, self._host)
 
     def _plan(self, desired: dict[str, m.DesiredCp], groups: frozenset[str]) -> reconcile.Plan:
         doubtful = (self._changed & desired.keys()) | {
@@ -176,8 +177,7 @@ class CpManager:
         }
         files = self._files.texts(desired)
         actual = reconcile.Actual(files, groups, self._changed, self._busy(doubtful))
-        texts = {cp: sections.render(cp) for cp in desired}
-        return reconcile.plan(desired, texts, actual, self._host)
+        return reconcile.plan(reconcile.units(desired, self._host), actual)
 
     def _busy(self, cps: Iterable[str]) -> frozenset[str]:
         """Those that supply now, by their own word.
@@ -251,17 +251,29 @@ class CpManager:
         self, desired: dict[str, m.DesiredCp], waiting: set[str], failed: dict[str, str]
     ) -> None:
         for cp, record in desired.items():
-            if cp in waiting or record.host != self._host:
+            if cp in waiting:
                 continue
+            if not placement.concerns(record, self._host):
+                if cp not in self._elsewhere:  # an earlier start may have reported it
+                    self._elsewhere.add(cp)
+                    self._take_back(cp)
+                continue
+            self._elsewhere.discard(cp)
             if record.deleted:
                 self._remove_traces(cp)
             report = m.ReconcileReport(
-                self._host, cp, cp not in failed, record.revision, failed.get(cp)
-            )
+                self._host, cp, cp not in failed, record.revision, failed.get(cp),
+                record.placement if self._wanted(record) and cp not in failed else None,
+                placement.to_release(record, self._host),
+            )  # fmt: skip
             if self._reported.get(cp) != report:
                 self._reported[cp] = report
                 self._bus.publish(report)
                 crash_point("manager.reported")
+
+    def _take_back(self, cp: str) -> None:
+        self._reported.pop(cp, None)
+        self._bus.publish(topics.clear(m.ReconcileReport, host=self._host, cp=cp))
 
     def _tell_unexplained(self, groups: frozenset[str]) -> None:
         if not self._desired:

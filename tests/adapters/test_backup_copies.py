@@ -14,12 +14,12 @@ from evcs.adapters import backup_content, backup_file
 from evcs.adapters.ledger import Ledger, LedgerReader
 from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.spool import Spool, SpoolReader
-from evcs.core.desired import new_cp
 from evcs.core.errors import BadValue, EvcsError
 from evcs.home import Home
 from evcs.services.central.auditor import Auditor, Sources
 from evcs.services.central.entries import Entries
 from evcs.services.central.ledger_writer import LedgerWriter
+from tests.records import kept
 from tests.unit.fakes import FakeClock
 
 BACKUPS = 25
@@ -46,7 +46,7 @@ def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "home")
     made.data.mkdir(parents=True)
     made.run.mkdir()
-    RegistryDb(made.registry_json).commit(1, [new_cp({"id": "CP-1"})])
+    RegistryDb(made.registry_json).commit(1, [kept("CP-1")])
     return made
 
 

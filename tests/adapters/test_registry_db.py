@@ -1,19 +1,20 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from evcs.adapters.registry_db import RegistryDb, peek
-from evcs.core.desired import new_cp
 from evcs.core.errors import EvcsError
 from evcs.core.messages import DesiredCp
 from tests.adapters.conftest import Disk
+from tests.records import kept
 
 
 def cp(name: str, location: str = "", revision: int = 1) -> DesiredCp:
-    return new_cp({"id": name, "location": location})._replace(revision=revision)
+    return kept(name, location=location, revision=revision)
 
 
 def filled(path: Path) -> RegistryDb:
@@ -162,18 +163,65 @@ def test_a_change_that_either_file_refuses_is_refused_whole(tmp_path: Path, name
     assert (db.cps(), db.drivers(), db.revision()) == before
 
 
-def _of_format(path: Path, number: int) -> None:
-    for one in path.parent.glob("registry*.json"):
-        one.write_text(one.read_text().replace('{"format":1,', f'{{"format":{number},', 1))
-
-
 def test_a_store_of_a_newer_format_is_left_alone_with_its_name(tmp_path: Path) -> None:
     path = tmp_path / "registry.json"
     filled(path)
-    _of_format(path, 2)
+    for one in path.parent.glob("registry*.json"):
+        one.write_text(one.read_text().replace('{"format":2,', '{"format":3,', 1))
     before = path.read_bytes()
     for look in (RegistryDb(path).cps, lambda: peek(path)):
         with pytest.raises(EvcsError, match="newer format") as error:
             look()
         assert error.value.hint == "upgrade evcs"
     assert path.read_bytes() == before
+
+
+#: What the version before wrote, to the byte.
+FORMAT_1 = (
+    '{"meta":{"2":{"revision":7}},'
+    '"cps":{"1":{"id":"CP-1","service":"in","price_eur_kwh":"0.41","max_power_w":11000,'
+    '"location":"yard é","host":"main","revoked":false,"deleted":false,"revision":5},'
+    '"2":{"id":"CP-2","service":"out","price_eur_kwh":"0.30","max_power_w":22000,'
+    '"location":"","host":"main","revoked":true,"deleted":true,"revision":7}},'
+    '"drivers":{"1":{"id":"ALICE"}}}'
+)
+
+
+def of_format_1(text: str = FORMAT_1) -> bytes:
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return f'{{"format":1,"sha256":"{digest}","tables":{text}}}\n'.encode()
+
+
+@pytest.mark.parametrize("killed_after", ["nothing", "its copy", "all"])
+@pytest.mark.parametrize("which", ["both", "the file alone", "the copy alone"])
+def test_a_store_of_format_1_is_migrated(tmp_path: Path, which: str, killed_after: str) -> None:
+    path, copy = tmp_path / "registry.json", tmp_path / "registry.copy.json"
+    for one, left_out in ((path, "the copy alone"), (copy, "the file alone")):
+        if which != left_out:
+            one.write_bytes(of_format_1())
+    seen, _ = peek(path)
+    assert seen is not None
+    if killed_after != "nothing":
+        RegistryDb(path).cps()
+    if killed_after == "its copy":
+        path.write_bytes(of_format_1())
+    cps, drivers, revision = content(path)
+    assert (cps, drivers, revision) == seen
+    first, second = cps["CP-1"], cps["CP-2"]
+    assert (first.location, first.price_eur_kwh, first.max_power_w) == ("yard é", "0.41", 11_000)
+    assert first.prices == (("1970-01-01T00:00:00.000Z", "0.41"),)
+    assert (first.hosting, first.pool, first.placement) == ("process", None, "first-5")
+    assert (second.deleted, second.revoked, second.placement) == (True, True, "first-7")
+    assert (drivers, revision) == (["ALICE"], 7)
+    for one in (path, copy):
+        assert one.read_text().startswith('{"format":2,')
+
+
+@pytest.mark.parametrize("harm", ['"id":"CP-1"', '"price_eur_kwh":"0.41",', '"service":"in"'])
+def test_a_store_of_format_1_is_judged_as_one_of_today(tmp_path: Path, harm: str) -> None:
+    path = tmp_path / "registry.json"
+    path.write_bytes(
+        of_format_1(FORMAT_1.replace(harm, '"more":1,' if harm[-1] == "," else '"x":1'))
+    )
+    with pytest.raises(EvcsError, match="it is not valid"):
+        RegistryDb(path).cps()

@@ -22,9 +22,9 @@ from evcs.adapters.mqtt import Account
 from evcs.adapters.registry_db import RegistryDb
 from evcs.cli import bounds
 from evcs.core import topics
-from evcs.core.desired import new_cp
 from evcs.core.messages import EngineStatus
 from evcs.home import Home
+from tests.records import kept
 from tests.system_under_test import ROOT, System, eventually
 
 ALWAYS = {
@@ -269,7 +269,7 @@ def test_more_cps_than_the_memory_carries(stopped: System) -> None:
     kib = int((Path("/proc/meminfo").read_text().split("MemTotal:")[1]).split()[0])
     count = kib * 1024 // bounds.CP_BYTES + 1
     db = RegistryDb(stopped.home / "data" / "registry.json")
-    db.commit(1, [new_cp({"id": f"CP-{n}"}) for n in range(count)])
+    db.commit(1, [kept(f"CP-{n}") for n in range(count)])
     failed(stopped, "memory", "still needed")
 
 

@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from evcs.core.audit import Change, changed
-from evcs.core.messages import DesiredCp
-from evcs.services.registry.changes import Batch
+from evcs.core.messages import DesiredCp, ReconcileReport
+from evcs.services.registry.changes import Batch, Stamp
 
 CP = DesiredCp("CP-1", "CP-1", "in", "0.30", 22_000, "", "main", False, False, 1)
+STAMP = Stamp("2026-11-22T09:00:00.000Z", lambda: "token")
 
 
 def made(*asked: tuple[Any, ...], cp: DesiredCp = CP) -> list[Change]:
     """What a batch tells."""
-    batch = Batch({cp.id: cp}, frozenset({"BERT"}), 1, "main")
+    batch = Batch({cp.id: cp}, frozenset({"BERT"}), 1, "main", STAMP)
     for change, *args in asked:
         change(batch, *args)
     assert (batch.revision == 1) == (not batch.made), "each commit has a number of its own"
@@ -58,7 +59,9 @@ def test_new_secrets_are_in_no_field() -> None:
 
 def test_come_and_gone() -> None:
     assert made(
-        (Batch.create, {"id": "CP-2"}), (Batch.delete, "CP-2"), (Batch.finish_delete, "CP-2")
+        (Batch.create, {"id": "CP-2"}),
+        (Batch.delete, "CP-2"),
+        (Batch.released, ReconcileReport("main", "CP-2", True, 3, released="token")),
     ) == [
         Change("operator", "create", "CP-2", "revision 2"),
         Change("operator", "delete", "CP-2", "deleted False -> True, revision 3"),

@@ -19,7 +19,9 @@ from tests.unit.fakes import FakeBus, FakeProbe
 from tests.unit.host_fakes import FakeProcessHost, FakeSections
 
 CP = "CP-1"
-WANTED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
+WANTED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)._replace(
+    placement="t1"
+)
 DELETED = WANTED._replace(deleted=True, revision=2)
 REVOKED = WANTED._replace(revoked=True, revision=2)
 BIRTH = m.ServiceStatus("manager/main", True, "boot", "1")
@@ -60,13 +62,13 @@ class Stage:
         self.engine = {CP: EngineAnswer(session_id="S" if on else None, supplying=on)}
 
 
-def report(revision: int, error: str | None = None) -> m.ReconcileReport:
-    return m.ReconcileReport("main", CP, error is None, revision, error)
+def report(revision: int, **more: str | None) -> m.ReconcileReport:
+    return m.ReconcileReport("main", CP, True, revision, **more)
 
 
 def test_what_is_wanted_runs_and_is_reported_once() -> None:
     stage = Stage()
-    assert stage.hear(WANTED) == [report(1)]
+    assert stage.hear(WANTED) == [report(1, placement="t1")]
     assert stage.files.files == {CP: sections.render(CP)}
     assert stage.groups() == {CP}
     assert stage.hear(WANTED) == []
@@ -90,7 +92,7 @@ def test_a_deleted_cp_goes_when_its_supply_has_ended() -> None:
     assert stage.after(WAITING_S) == []
     assert stage.groups() == {CP}
     stage.supplies(False)
-    assert stage.after(WAITING_S) == [report(2)]
+    assert stage.after(WAITING_S) == [report(2, released="t1")]
     assert (stage.groups(), stage.files.files, stage.forgotten) == (set(), {}, [CP])
     (gone,) = stage.hear(m.Cleared(m.DesiredCp, {"cp": CP}))
     assert gone == m.Cleared(m.ReconcileReport, {"host": "main", "cp": CP})

@@ -93,7 +93,7 @@ def test_ten_megabytes_are_refused_at_once() -> None:
 def cp(name: str, **fields: Any) -> dict[str, Any]:
     base = {
         "id": name, "location": "", "price_eur_kwh": "0.30", "max_power_w": 22000,
-        "service": "in", "host": "main",
+        "service": "in", "host": "main", "hosting": "process",
     }  # fmt: skip
     return {**base, **fields}
 
@@ -123,11 +123,12 @@ def test_an_export_is_the_fleet_itself(locations: list[str]) -> None:
     text = fleet_file.render(cps, "main")
     assert text.replace("\n", "").isprintable(), "it may go to a terminal"
     found = fleet_file.parse(text.encode())
-    assert [{"host": "main", **one.fields, "id": one.id} for one in found] == cps
+    usual = {"host": "main", "hosting": "process"}
+    assert [{**usual, **one.fields, "id": one.id} for one in found] == cps
     changes = fleet_file.diff(found, cps, prune=True)
     assert (changes.create, changes.edit, changes.remove) == ([], {}, [])
 
 
 def test_every_field_is_exported() -> None:
-    text = fleet_file.render([cp("A")], "another")
+    text = fleet_file.render([cp("A", hosting="another")], "another")
     assert all(f"\n{key} = " in text for key in FIELDS)

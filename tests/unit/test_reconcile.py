@@ -30,8 +30,7 @@ class World:
             cp for cp, text in self.groups.items() if cp in self.files and self.files[cp] != text
         }
         actual = reconcile.Actual(self.files, self.groups.keys(), changed, self.busy)
-        texts = {cp: sections.render(cp) for cp in desired}
-        return reconcile.plan(desired, texts, actual, "main")
+        return reconcile.plan(reconcile.units(desired, "main"), actual)
 
     def apply(self, plan: reconcile.Plan) -> None:
         """The steps in the order that Plan gives them."""

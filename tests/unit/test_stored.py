@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
-from evcs.core import desired, stored
+from evcs.core import stored
 from evcs.core.errors import BadValue
+from tests.records import kept
 
 
 def tables(**changes: Any) -> dict[str, Any]:
     """A small store, with some of its tables as given."""
-    cp = desired.to_json(desired.new_cp({"id": "CP-1"})._replace(revision=3))
+    cp = kept("CP-1", revision=3)._asdict()
+    del cp["cp"]
     whole = {"cps": {"1": cp}, "drivers": {"1": {"id": "ALICE"}}, "meta": {"7": {"revision": 3}}}
     return {**whole, **changes}
 
@@ -52,6 +54,15 @@ BAD: dict[str, Any] = {
     "a power beyond all bounds": with_cp(max_power_w=10**9),
     "a flag that is a number": with_cp(revoked=1),
     "a flag that is a word": with_cp(deleted="no"),
+    "prices that are none": with_cp(prices=[]),
+    "a price that is not its last": with_cp(prices=[["2026-01-01T00:00:00.000Z", "0.31"]]),
+    "prices that are not in order": with_cp(prices=[["2026", "0.30"], ["2025", "0.30"]]),
+    "a price that is no pair": with_cp(prices=["0.30"]),
+    "more prices than are kept": with_cp(prices=[["2026", "0.30"]] * 33),
+    "a hosting that is none": with_cp(hosting="cloud"),
+    "a pool that is none": with_cp(pool=0),
+    "a placement without a token": with_cp(placement=""),
+    "a place that is half named": with_cp(previous_host="h2"),
     "a revision that is negative": with_cp(revision=-1),
     "a revision that is a flag": with_cp(revision=True),
     "a revision above the store's": with_cp(revision=4),

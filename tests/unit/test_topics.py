@@ -23,17 +23,22 @@ BY_NAME = {
     "cp": IDS, "host": IDS, "driver": IDS, "asker": st.sampled_from(["operator", "web"]),
     "service": st.sampled_from(["central", "registry", "web", "manager/main"]),
 }  # fmt: skip
+PRICES = st.lists(st.tuples(TEXTS, st.sampled_from(["0.30", "1"])), max_size=4).map(
+    lambda pairs: tuple(sorted(pairs, key=lambda pair: pair[0]))
+)
 KINDS = sorted({route.kind for route in topics.ROUTES}, key=lambda kind: kind.__name__)
 TS = "2026-11-22T09:00:00.000Z"
 
 
 def messages_of(kind: type) -> st.SearchStrategy[Any]:
     """Any message of a kind, by the types of its fields."""
-    fields = {}
+    fields: dict[str, st.SearchStrategy[Any]] = {}
     for name, hint in kind.__annotations__.items():
         parts = str(getattr(hint, "__forward_arg__", hint)).split(" | ")
         if "{" + name + "}" in topics._BY_KIND[kind].template:
             fields[name] = BY_NAME[name]
+        elif name == "prices":
+            fields[name] = PRICES
         else:
             fields[name] = st.one_of(*(BY_HINT.get(p, VIEWS) for p in parts))
     return st.builds(kind, **fields)

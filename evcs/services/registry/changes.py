@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from evcs.core import audit, desired
+from evcs.core import audit, desired, placement, prices
 from evcs.core.errors import Conflict, Deleting, EvcsError, NotFound
 from evcs.core.ids import same
-from evcs.core.messages import DesiredCp
+from evcs.core.messages import DesiredCp, ReconcileReport
 
 
 class Ask(NamedTuple):
@@ -19,13 +19,22 @@ class Ask(NamedTuple):
     answer: Future[Any]
 
 
+class Stamp(NamedTuple):
+    """What a batch gives its changes: the time (RFC 3339 UTC), and tokens of new placements."""
+
+    at: str
+    new_token: Callable[[], str]
+
+
 class Batch:
     """Changes on top of what is committed. Each method takes one up, or raises EvcsError."""
 
     def __init__(
-        self, cps: Mapping[str, DesiredCp], drivers: frozenset[str], revision: int, host: str
-    ) -> None:
+        self, cps: Mapping[str, DesiredCp], drivers: frozenset[str], revision: int, host: str,
+        stamp: Stamp,
+    ) -> None:  # fmt: skip
         self.revision = revision
+        self._stamp = stamp
         self.cps: dict[str, DesiredCp] = {}
         self.created: list[str] = []
         self.rekeyed: dict[str, None] = {}
@@ -94,17 +103,28 @@ class Batch:
             after = before
         else:
             after = self._put("delete", before, before._replace(deleted=True))
-        if after.host != self._host:
-            self.finish_delete(cp)
+        if placement.holder(after).host != self._host:
+            self._finish_delete(cp)
         return after
 
     def finish_elsewhere(self) -> None:
         """Drop tombstones of hosts that have no CP Manager: nobody would ever report them done."""
         for cp in self._committed.values():
-            if cp.deleted and cp.host != self._host:
-                self.finish_delete(cp.id)
+            if cp.deleted and placement.holder(cp).host != self._host:
+                self._finish_delete(cp.id)
 
-    def finish_delete(self, cp: str) -> None:
+    def released(self, report: ReconcileReport) -> None:
+        """A place has let go of a CP: it is gone where it is deleted, else its new place begins."""
+        found = self.cps.get(report.cp) or self._committed.get(report.cp)
+        if found is None or report.cp in self.gone or not placement.released(found, report):
+            return
+        if found.deleted:
+            self._finish_delete(found.id)
+        else:
+            arrived = self._keep(placement.arrived(found))
+            self.made.append(audit.Change("registry", "placed", found.id, arrived.host))
+
+    def _finish_delete(self, cp: str) -> None:
         """The CP's host has taken it down: nothing of it is needed any more."""
         self.cps.pop(cp, None)
         self.gone.append(cp)
@@ -134,10 +154,15 @@ class Batch:
         return found
 
     def _put(self, verb: str, before: DesiredCp | None, after: DesiredCp) -> DesiredCp:
-        self.revision += 1
-        self.cps[after.id] = after = after._replace(revision=self.revision)
+        after = prices.priced(before, after, self._stamp.at)
+        after = self._keep(placement.placed(before, after, self._stamp.new_token))
         self.made.append(audit.changed(verb, before, after))
         return after
+
+    def _keep(self, cp: DesiredCp) -> DesiredCp:
+        self.revision += 1
+        self.cps[cp.id] = found = cp._replace(revision=self.revision)
+        return found
 
     def _tell(self, change: audit.Change) -> None:
         """A change that leaves no record has a revision all the same: each commit has one."""

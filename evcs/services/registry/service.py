@@ -14,7 +14,7 @@ from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
 from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
 from evcs.services.registry.accounts import Accounts
-from evcs.services.registry.changes import Ask, Batch
+from evcs.services.registry.changes import Ask, Batch, Stamp
 
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
@@ -36,7 +36,10 @@ def subscriptions() -> list[topics.Subscription]:
 
 
 class RegistryPorts(NamedTuple):
-    """What the Registry works on; `hold_broker` keeps the broker to what so many CPs need."""
+    """What the Registry works on.
+
+    `hold_broker` keeps the broker to what so many CPs need; `new_token` names a placement.
+    """
 
     bus: Bus
     store: DesiredStore
@@ -45,6 +48,7 @@ class RegistryPorts(NamedTuple):
     spool: AuditSpool
     clock: Clock
     hold_broker: Callable[[int], object]
+    new_token: Callable[[], str]
 
 
 class Registry:
@@ -62,7 +66,7 @@ class Registry:
         self.cps = self._store.cps()
         self.drivers = frozenset(self._store.drivers())
         self._put, self._host, self._birth = put, host, birth
-        self._hold_broker = outside.hold_broker
+        self._hold_broker, self._new_token = outside.hold_broker, outside.new_token
         self._revision = self._store.revision()
         self._spool.settle(self._revision)
         # A manager takes its report back when it is told that the CP is gone; one that was
@@ -87,7 +91,8 @@ class Registry:
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""
-        batch = Batch(self.cps, self.drivers, self._revision, self._host)
+        stamp = Stamp(self._clock.timestamp(), self._new_token)
+        batch = Batch(self.cps, self.drivers, self._revision, self._host, stamp)
         answers: list[tuple[Future[Any], Any]] = []
         for event in events:
             if isinstance(event, Ask):
@@ -190,23 +195,16 @@ class Registry:
         elif isinstance(message, m.Flood):
             self._accounts.shut_out(message.identity)
         elif isinstance(message, m.ReconcileReport):
-            self._on_applied(batch, message)
+            self._on_report(batch, message)
         elif isinstance(message, m.Cleared) and message.kind is m.ReconcileReport:
             self._unexplained.discard(message.key["cp"])
         elif isinstance(message, m.ServiceStatus) and message.online:
             for cp in self._unexplained:
                 self.bus.publish(topics.clear(m.DesiredCp, cp=cp))
 
-    def _on_applied(self, batch: Batch, applied: m.ReconcileReport) -> None:
-        known = self.cps.get(applied.cp)
-        if known is None:
-            self._unexplained.add(applied.cp)
-            self.bus.publish(topics.clear(m.DesiredCp, cp=applied.cp))
-        elif (
-            known.deleted
-            and applied.ok
-            and applied.host == known.host
-            and applied.revision >= known.revision
-            and applied.cp not in batch.gone
-        ):
-            batch.finish_delete(applied.cp)
+    def _on_report(self, batch: Batch, report: m.ReconcileReport) -> None:
+        if report.cp in self.cps:
+            batch.released(report)
+        else:
+            self._unexplained.add(report.cp)
+            self.bus.publish(topics.clear(m.DesiredCp, cp=report.cp))

@@ -1,0 +1,349 @@
+"""A CP's place: never two holders, never none for ever, whatever is lost, late or killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evcs.core import messages as m
+from evcs.core import placement, topics
+from evcs.core.ports import Connected, Received
+from evcs.services.cp_manager import RESYNC_S, CpManager, ManagerPorts
+from tests.unit.fakes import FakeBus, FakeProbe
+from tests.unit.host_fakes import FakeProcessHost, FakeSections
+
+CP = "CP-1"
+HOSTS = ("main", "h2", "h3")
+REGISTRY = "registry"
+
+
+def record(host: str, token: str = "t0", **more: Any) -> m.DesiredCp:
+    cp = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", host, False, False, 1)
+    return cp._replace(placement=token, **more)
+
+
+class Killed(BaseException):
+    """A kill comes where it comes: nothing catches it."""
+
+
+class Sections(FakeSections):
+    """Section files; a kill may come before and after each change."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        super().__init__()
+        self._step = step
+
+    def write(self, cp: str) -> None:
+        self._step()
+        super().write(cp)
+        self._step()
+
+    def erase(self, cp: str) -> None:
+        self._step()
+        super().erase(cp)
+        self._step()
+
+
+class ProcessHost(FakeProcessHost):
+    """supervisord, likewise."""
+
+    def __init__(self, files: FakeSections, step: Callable[[], None]) -> None:
+        super().__init__(files)
+        self._step = step
+
+    def add(self, cps: Sequence[str]) -> Mapping[str, str]:
+        self._step()
+        found = super().add(cps)
+        self._step()
+        return found
+
+    def remove(self, groups: Iterable[str]) -> None:
+        self._step()
+        super().remove(groups)
+        self._step()
+
+
+class Bus(FakeBus):
+    """A manager's connection to the world's broker."""
+
+    def __init__(self, tell: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def publish(self, what: Any) -> bool:
+        super().publish(what)
+        self._tell(self.said.pop())
+        return True
+
+
+class Host:
+    """A machine: files that last, a supervisord that takes up what they say, a CP Manager."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world, self.name = world, name
+        self.fuse: int | None = None
+        self.files = Sections(self.step)
+        self.power_cut()
+
+    def power_cut(self) -> None:
+        """All that runs is gone; at boot the section files say what runs."""
+        self.supervisord = ProcessHost(self.files, self.step)
+        self.fuse = None
+        self.supervisord.add(list(self.files.files))
+        self.restart()
+
+    def restart(self) -> None:
+        """A new CP Manager."""
+        self.fuse = None
+        outside = ManagerPorts(
+            Bus(self.publish), self.supervisord, self.files, lambda _: FakeProbe({}),
+            lambda _: None, lambda: self.world.now,
+        )  # fmt: skip
+        birth = m.ServiceStatus(f"manager/{self.name}", True, "b", "1")
+        self.manager = CpManager(outside, self.name, birth)
+        self.world.connect(self.name)
+
+    def step(self) -> None:
+        """Something has changed, or is about to."""
+        if self.fuse is not None:
+            self.fuse -= 1
+            if self.fuse < 0:
+                raise Killed
+        self.world.look()
+
+    def publish(self, what: Any) -> None:
+        """A report; a kill may come before it and after it."""
+        self.step()
+        if isinstance(what, m.ReconcileReport):
+            self.world.reports[self.name] = what
+        elif isinstance(what, m.Cleared):
+            self.world.reports.pop(self.name, None)
+        else:
+            return
+        self.world.inboxes[REGISTRY].append(what)
+        self.step()
+
+    def act(self, work: Callable[[], object]) -> None:
+        """Have the manager do something, which may be its last."""
+        try:
+            work()
+        except Killed:
+            self.restart()
+
+    @property
+    def runs(self) -> bool:
+        """Whether supervisord has the CP."""
+        return any(one.group == CP for one in self.supervisord.processes())
+
+
+class World:
+    """Hosts, a Registry by the rules of core.placement, a broker that keeps the last of each."""
+
+    def __init__(self) -> None:
+        self.now, self.tokens = 100.0, 0
+        self.stored: m.DesiredCp | None = None
+        self.told: m.DesiredCp | None = None
+        self.reports: dict[str, m.ReconcileReport] = {}
+        self.inboxes: dict[str, list[Any]] = {name: [] for name in (REGISTRY, *HOSTS)}
+        self.last: dict[str, Any] = {}
+        self.hosts: dict[str, Host] = {}
+        for name in HOSTS:
+            self.hosts[name] = Host(self, name)
+
+    def look(self) -> None:
+        """Never two."""
+        found = [host.name for host in self.hosts.values() if host.runs]
+        assert len(found) <= 1, found
+
+    def connect(self, who: str) -> None:
+        """What was on its way is lost; what the broker keeps comes."""
+        self.inboxes[who] = []
+        if who == REGISTRY:
+            self.inboxes[who] = list(self.reports.values())
+            if self.stored is not None:
+                self.tell()
+        elif self.told is not None:
+            self.inboxes[who] = [self.told]
+
+    def tell(self) -> None:
+        """The Registry tells what is stored."""
+        self.told = self.stored
+        said: Any = self.stored or m.Cleared(m.DesiredCp, {"cp": CP})
+        for name in HOSTS:
+            self.inboxes[name].append(said)
+
+    def commit(self, cp: m.DesiredCp | None, is_told: bool = True) -> None:
+        """A change; where it isn't told, the Registry was killed just before that."""
+        self.stored = cp
+        if is_told:
+            self.tell()
+        else:
+            self.connect(REGISTRY)
+
+    def token(self) -> str:
+        self.tokens += 1
+        return f"t{self.tokens}"
+
+    def want(self, host: str, is_told: bool) -> None:
+        """Create it there, or move it there; not while it is being deleted."""
+        before = self.stored
+        if before is None or not before.deleted:
+            after = before._replace(host=host) if before else record(host)
+            self.commit(placement.placed(before, after, self.token), is_told)
+
+    def delete(self, is_told: bool) -> None:
+        if self.stored is not None:
+            self.commit(self.stored._replace(deleted=True), is_told)
+
+    def deliver(self, who: str) -> None:
+        """The next message, to the one that it is for."""
+        if self.inboxes[who]:
+            self.last[who] = self.inboxes[who].pop(0)
+            self.hear(who, self.last[who])
+
+    def again(self, who: str) -> None:
+        """The last message comes once more."""
+        if who in self.last:
+            self.hear(who, self.last[who])
+
+    def hear(self, who: str, what: Any) -> None:
+        if who != REGISTRY:
+            host = self.hosts[who]
+            host.act(lambda: host.manager.handle([Received(what, False)]))
+        elif isinstance(what, m.ReconcileReport):
+            if self.stored is None:
+                self.tell()
+            elif placement.released(self.stored, what):
+                self.commit(None if self.stored.deleted else placement.arrived(self.stored))
+
+    def tick(self, who: str) -> None:
+        """Time passes for one host."""
+        self.now += RESYNC_S
+        host = self.hosts[who]
+        host.act(lambda: host.manager.tick(self.now))
+
+    def settle(self) -> None:
+        """Everything is up, and all that is said arrives."""
+        self.connect(REGISTRY)
+        for host in self.hosts.values():
+            host.restart()
+        for _ in range(8):
+            for who in self.inboxes:
+                while self.inboxes[who]:
+                    self.deliver(who)
+            for name in HOSTS:
+                self.tick(name)
+
+
+WHO = st.sampled_from((REGISTRY, *HOSTS))
+HOST = st.sampled_from(HOSTS)
+STEPS = st.one_of(
+    st.tuples(st.just("want"), HOST, st.booleans()),
+    st.tuples(st.just("delete"), st.booleans()),
+    st.tuples(st.just("deliver"), WHO),
+    st.tuples(st.just("again"), WHO),
+    st.tuples(st.just("connect"), WHO),
+    st.tuples(st.just("tick"), HOST),
+    st.tuples(st.just("kill"), HOST, st.integers(0, 9)),
+    st.tuples(st.just("power_cut"), HOST),
+)
+
+
+def take(world: World, step: tuple[Any, ...]) -> None:
+    """One step of a history."""
+    verb, *given = step
+    if verb == "kill":
+        host, fuse = given
+        world.hosts[host].fuse = fuse
+    elif verb == "power_cut":
+        world.hosts[given[0]].power_cut()
+    else:
+        getattr(world, verb)(*given)
+    world.look()
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(STEPS, max_size=60))
+def test_never_two_holders_and_never_none_for_ever(steps: list[tuple[Any, ...]]) -> None:
+    world = World()
+    for step in steps:
+        take(world, step)
+    world.settle()
+    runs = [name for name, host in world.hosts.items() if host.runs]
+    if world.stored is None:
+        assert runs == []
+        assert world.reports == {}
+    else:
+        assert not world.stored.deleted
+        assert runs == [world.stored.host]
+        assert world.stored.previous_placement is None
+        assert world.reports.keys() == {world.stored.host}
+        assert world.reports[world.stored.host].placement == world.stored.placement
+
+
+def test_a_new_place_waits_for_the_word_of_the_old_one() -> None:
+    world = World()
+    world.want("main", True)
+    world.settle()
+    world.want("h2", True)
+    world.deliver("h2")
+    world.tick("h2")
+    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (True, False)
+    world.deliver("main")
+    world.tick("main")
+    world.tick("h2")
+    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (False, False)
+    world.settle()
+    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (False, True)
+
+
+def test_a_word_of_another_time_or_place_frees_nothing() -> None:
+    moving = record("h2", "new", previous_host="main", previous_placement="old")
+    report = m.ReconcileReport("main", CP, True, 1, None, None, "old")
+    assert placement.released(moving, report)
+    for other in (
+        report._replace(released="new"),
+        report._replace(released=None),
+        report._replace(host="h2"),
+        report._replace(host="h2", released="new"),
+    ):
+        assert not placement.released(moving, other)
+
+
+def test_who_moves_on_before_he_has_arrived_is_still_held_by_the_first_place() -> None:
+    first = record("main")
+    second = placement.placed(first, first._replace(host="h2"), lambda: "t1")
+    third = placement.placed(second, second._replace(host="h3"), lambda: "t2")
+    assert placement.holder(third) == ("main", "t0")
+    assert third.placement == "t2"
+    assert placement.arrived(third).previous_host is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"location": "yard"}, {"price_eur_kwh": "1"}, {"revoked": True}]
+)
+def test_what_is_no_place_moves_nothing(change: dict[str, Any]) -> None:
+    cp = record("main")
+    assert placement.placed(cp, cp._replace(**change), lambda: "t1") == cp._replace(**change)
+
+
+def test_both_travel_on_the_bus() -> None:
+    cp = record("h2", "new", previous_host="main", previous_placement="old",
+                prices=(("2026-01-01T00:00:00.000Z", "0.30"),))  # fmt: skip
+    report = m.ReconcileReport("main", CP, True, 1, None, None, "old")
+    for message in (cp, report):
+        told = topics.encode(message, "2026-01-01T00:00:00.000Z")
+        assert topics.decode(told.topic, told.payload) == message
+
+
+def test_a_manager_says_what_it_holds_at_each_connection() -> None:
+    world = World()
+    world.want("main", True)
+    world.settle()
+    world.reports.clear()
+    world.hosts["main"].manager.handle([Connected()])
+    assert world.reports["main"].placement == "t1"
