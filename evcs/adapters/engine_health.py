@@ -1,11 +1,13 @@
 """The unix socket on which a process of Engines answers "how are you all": one JSON line a caller.
 
-The answer is given by the Engines' own loop, so one that hangs is seen as silent.
+The answer is given by the Engines' own loop, so one that hangs is seen as silent. Who asks as their
+Monitor and then asks no more hangs, too: each of the two ends the other.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -15,18 +17,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from evcs.core import health
 from evcs.core.health import EngineAnswer
+from evcs.core.ports import Log
 from evcs.runtime.loop import Loop
 
 ASK_WITHIN_S = 1.0
 #: In bytes; an Engine's share is about a hundred.
 LONGEST = 1_048_576
 
+_log = logging.getLogger("evcs")
+
+#: A Monitor asks from an address of this begin; others have none.
+WATCHES = b"\0evcs-monitor-"
+
 Answers = Mapping[str, EngineAnswer]
 
 
-def listen(loop: Loop, path: Path, answer: Callable[[], Answers]) -> None:
-    """Answer each caller. The role's lock must be held."""
+def listen(loop: Loop, path: Path, answer: Callable[[], Answers], log: Log = _log) -> None:
+    """Answer each caller, and end a Monitor that hangs. The role's lock must be held."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -34,12 +43,15 @@ def listen(loop: Loop, path: Path, answer: Callable[[], Answers]) -> None:
     os.chmod(path, 0o600)
     server.listen(1024)
     server.setblocking(False)
+    asker = _Asker(loop, log)
 
     def accept() -> None:
         # A caller that has gone away is no matter.
         with suppress(OSError):
-            connection, _ = server.accept()
+            connection, address = server.accept()
             with connection:
+                if isinstance(address, bytes) and address.startswith(WATCHES):
+                    asker.asks(connection)
                 connection.settimeout(ASK_WITHIN_S)
                 answers = {cp: one._asdict() for cp, one in answer().items()}
                 connection.sendall(json.dumps(answers).encode() + b"\n")
@@ -47,16 +59,64 @@ def listen(loop: Loop, path: Path, answer: Callable[[], Answers]) -> None:
     loop.add_reader(server.fileno(), accept)
 
 
-class Probe:
-    """The process that listens there."""
+class _Asker:
+    """The Monitor that asked last, held by a descriptor: its pid may be another's later."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, loop: Loop, log: Log) -> None:
+        self._loop, self._log = loop, log
+        self._pid, self._fd = 0, -1
+        self._asked = False
+        self._misses, self._looked_at = 0, loop.time()
+        loop.call_later(health.LOOK_EVERY_S, self._look)
+
+    def asks(self, connection: socket.socket) -> None:
+        """It asks."""
+        pid, self._asked = _peer(connection), True
+        if pid == self._pid:
+            return
+        self._forget()
+        with suppress(OSError):
+            self._fd = os.pidfd_open(pid)
+            # Whose connection is open still has its pid still; else that may be another's by now.
+            with suppress(BlockingIOError):
+                connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                pid = 0
+        self._pid = pid
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        self._misses = health.unasked(self._misses, self._asked, now - self._looked_at)
+        self._asked, self._looked_at = False, now
+        if self._pid:
+            self._look_at_process(self._misses >= health.MISSES_TO_END)
+        self._loop.call_later(health.LOOK_EVERY_S, self._look)
+
+    def _look_at_process(self, hangs: bool) -> None:
+        try:
+            signal.pidfd_send_signal(self._fd, signal.SIGKILL if hangs else 0)
+        except OSError:
+            self._forget()
+            return
+        if hangs:
+            self._log.error("monitor pid=%d asks no more: ended", self._pid)
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._pid, self._fd = 0, -1
+
+
+class Probe:
+    """The process that listens there. Who `watches` it has to go on asking."""
+
+    def __init__(self, path: Path, watches: bool = False) -> None:
+        self._path, self._watches = path, watches
 
     def ask(self, within_s: float = ASK_WITHIN_S) -> Answers:
         """What each Engine there says of itself, by CP; nothing where no answer came in time."""
         try:
-            with _connect(self._path, within_s) as connection:
+            with _connect(self._path, within_s, self._watches) as connection:
                 line = bytearray()
                 while not line.endswith(b"\n"):
                     more = connection.recv(65_536)
@@ -73,8 +133,7 @@ class Probe:
         """Its pid, also while it hangs."""
         try:
             with _connect(self._path, ASK_WITHIN_S) as connection:
-                raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-                return int(struct.unpack("3i", raw)[0]) or None
+                return _peer(connection) or None
         except OSError:
             return None
 
@@ -97,10 +156,19 @@ def _answer(said: Mapping[str, Any]) -> EngineAnswer:
     )
 
 
-def _connect(path: Path, timeout_s: float) -> socket.socket:
+def _peer(connection: socket.socket) -> int:
+    """The pid of who is at the other end; 0 where that is in another namespace."""
+    return int(
+        struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+    )
+
+
+def _connect(path: Path, timeout_s: float, watches: bool = False) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout_s)
     try:
+        if watches:
+            connection.bind(WATCHES + os.urandom(8).hex().encode())
         connection.connect(str(path))
     except OSError:
         connection.close()

@@ -1,5 +1,7 @@
 """Inside supervisord, at its ticks: ends a service that hangs, so that it is started anew.
 
+So it does a CP's process that is stopped, where its other one can't, being stopped as well.
+
 It never waits, and what goes wrong in it is logged: supervisord has to go on. systemd is told
 that supervisord turns, where that has started it.
 """
@@ -10,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,8 @@ class Watchdog:
         self._supervisord, self._home, self._clock = supervisord, home, clock
         self._broker = BrokerPulse(home.broker_socket, lambda: SecretFiles(home).read(IDENTITY))
         self._pulses: dict[str, pulse.Pulse] = {}
+        #: Pid -> at how many looks in a row it was stopped, of CPs' processes.
+        self._stopped: dict[int, int] = {}
         self._looked_at = 0.0
 
     def tick(self, _event: object = None) -> None:
@@ -44,10 +49,27 @@ class Watchdog:
         self._looked_at = now
         _notify_systemd()
         for name in sorted(RESERVED):
-            try:
-                self._look(name, telling)
-            except Exception as error:  # noqa: BLE001
-                self._log(f"watchdog: {name} can't be looked at: {error!r}")
+            self._try(name, partial(self._look, name, telling))
+        if telling:
+            self._try("a CP", self._end_stopped)
+
+    def _try(self, name: str, look: Callable[[], None]) -> None:
+        try:
+            look()
+        except Exception as error:  # noqa: BLE001
+            self._log(f"watchdog: {name} can't be looked at: {error!r}")
+
+    def _end_stopped(self) -> None:
+        before, self._stopped = self._stopped, {}
+        for name, group in self._supervisord.process_groups.items():
+            for process in group.processes.values() if name not in RESERVED else ():
+                pid = process.pid
+                if not pid or not processes.is_stopped(pid):
+                    continue
+                self._stopped[pid] = before.get(pid, 0) + 1
+                if self._stopped[pid] >= pulse.STOPPED_LOOKS:
+                    self._log(f"watchdog: {name} (pid {pid}) was stopped; it is started anew")
+                    process.signal(signal.SIGKILL)
 
     def _look(self, name: str, telling: bool) -> None:
         process = self._process(name)

@@ -28,5 +28,7 @@ def run_engine(settings: Settings, cp: str) -> None:
         return CpParts(engine, bus, engine.tick, journal.close)
 
     pool = Pool(loop, {cp: CpRuntime(loop, make, log)})
-    engine_health.listen(loop, settings.home.engine_socket(cp), lambda: pool.each(Engine.health))
+    engine_health.listen(
+        loop, settings.home.engine_socket(cp), lambda: pool.each(Engine.health), log
+    )
     pool.run()

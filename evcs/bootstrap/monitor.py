@@ -22,5 +22,5 @@ def run_monitor(settings: Settings, cp: str) -> None:
         return CpParts(Monitor(cp, boot, bus, log, clock.monotonic()), bus)
 
     pool = Pool(loop, {cp: CpRuntime(loop, make, log)})
-    probe = Probe(settings.home.engine_socket(cp))
+    probe = Probe(settings.home.engine_socket(cp), watches=True)
     pool.run(Watch([cp], probe, pool.put, clock.monotonic, log).tick)

@@ -2,7 +2,7 @@
 
 An Engine that misses two questions in a row (one a second, one second to answer) is
 silent, so a hang shows within 4 s; after 15 s of silence it is to be ended, so that
-supervisord starts it anew.
+supervisord starts it anew. An Engine ends a Monitor that asks no more in the same way.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ ANSWER_WITHIN_S = 1.0
 MISSES_TO_SILENT = 2
 END_AFTER_S = 15.0
 START_GRACE_S = 6.0
+#: So often an Engine looks whether its Monitor asks, and so many looks in a row end that.
+LOOK_EVERY_S = 5.0
+MISSES_TO_END = 3
 
 
 class EngineAnswer(NamedTuple):
@@ -83,3 +86,12 @@ def silence(since: float | None, answered: bool, now: float) -> float | None:
 def to_be_ended(since: float | None, now: float) -> bool:
     """Whether that process has been silent for so long that only a new start helps."""
     return since is not None and now - since >= END_AFTER_S
+
+
+def unasked(misses: int, asked: bool, since_last_look_s: float) -> int:
+    """At how many looks in a row an Engine had not been asked since the one before.
+
+    One that came late says nothing: the Engine itself may have been stopped, or asleep.
+    """
+    late = since_last_look_s > 1.5 * LOOK_EVERY_S
+    return 0 if asked or late else misses + 1

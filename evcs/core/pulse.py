@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 LOOK_EVERY_S = 5.0
 MISSES_TO_END = 3
+#: A CP's process that is stopped is ended by its other one, if not by then.
+STOPPED_LOOKS = 6
 #: In a loop without end so much is soon used; as much work without a sign nobody has.
 LOOPS_AFTER_CPU_S = 2.0
 STOPPED, SLEEPS, RUNS = "T", "S", "R"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from evcs.adapters import engine_health
 from evcs.adapters.engine_health import Probe
+from evcs.core import health as h
 from evcs.core.health import EngineAnswer
 from evcs.runtime.loop import Loop
 
@@ -22,6 +24,7 @@ ENGINE = """
 import sys
 from pathlib import Path
 from evcs.adapters import engine_health
+from evcs.core import health as h
 from evcs.core.health import EngineAnswer
 from evcs.runtime.loop import Loop
 loop = Loop()
@@ -30,6 +33,14 @@ engine_health.listen(loop, Path(sys.argv[1]), lambda: answers)
 print("ready", flush=True)
 while True:
     loop.turn()
+"""
+MONITOR = """
+import sys
+from pathlib import Path
+from evcs.adapters.engine_health import Probe
+probe = Probe(Path(sys.argv[1]), watches=sys.argv[2] == "watches")
+for _ in sys.stdin:
+    print("answered" if probe.ask(20.0) else "silent", flush=True)
 """
 ALL = {"CP-1": EngineAnswer(ready=True), "CP-2": EngineAnswer()}
 
@@ -129,3 +140,102 @@ def test_an_answer_that_is_no_object_is_no_answer(path: Path, said: bytes) -> No
     assert Probe(path).ask() == {}
     thread.join()
     server.close()
+
+
+class Watched:
+    """An Engine's socket in this process, whose time goes on as the test says."""
+
+    def __init__(self, path: Path, child: Start) -> None:
+        self._path, self._child, self._now = path, child, 100.0
+        self._loop = Loop(lambda: self._now)
+        engine_health.listen(self._loop, path, lambda: ALL)
+
+    def monitor(self, word: str = "watches") -> subprocess.Popen[str]:
+        """One that has asked once."""
+        process = self._child(MONITOR, str(self._path), word)
+        self.asks(process)
+        return process
+
+    def asks(self, process: subprocess.Popen[str]) -> None:
+        """Have it ask, and be answered."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write("ask\n")
+        process.stdin.flush()
+        while not select.select([process.stdout], [], [], 0)[0]:
+            self._loop.turn(0.01)
+        assert process.stdout.readline() == "answered\n"
+
+    def passes(self, *seconds: float) -> None:
+        """The loop turns after so long, each time."""
+        for one in seconds:
+            self._now += one
+            self._loop.turn(0.0)
+
+
+@pytest.fixture
+def watched(path: Path, child: Start) -> Watched:
+    return Watched(path, child)
+
+
+EVERY = h.LOOK_EVERY_S
+
+
+def test_a_monitor_that_asks_no_more_is_ended(watched: Watched) -> None:
+    process = watched.monitor()
+    process.send_signal(signal.SIGSTOP)
+    watched.passes(EVERY, EVERY, EVERY)
+    assert process.poll() is None, "it asked in the first of these"
+    watched.passes(EVERY)
+    assert process.wait(10) == -signal.SIGKILL
+
+
+def test_one_that_asks_now_and_then_is_left_alone(watched: Watched) -> None:
+    process = watched.monitor()
+    for _ in range(5):
+        watched.passes(EVERY, EVERY, EVERY)
+        watched.asks(process)
+    assert process.poll() is None
+
+
+def test_what_an_engine_was_away_itself_is_nobodys_silence(watched: Watched) -> None:
+    process = watched.monitor()
+    watched.passes(EVERY, EVERY, EVERY, 40.0, EVERY, EVERY)
+    assert process.poll() is None
+    watched.passes(EVERY)
+    assert process.wait(10) == -signal.SIGKILL
+
+
+def test_who_only_asks_once_is_not_its_monitor(watched: Watched) -> None:
+    """Such as the CP Manager, before it takes a CP down."""
+    monitor, other = watched.monitor(), watched.monitor("looks")
+    watched.passes(*[EVERY] * 5)
+    assert monitor.wait(10) == -signal.SIGKILL
+    assert other.poll() is None
+
+
+def test_one_that_has_left_is_no_matter_and_the_next_is_watched(watched: Watched) -> None:
+    for _ in range(3):
+        process = watched.monitor()
+        process.kill()
+        process.wait()
+        watched.passes(*[EVERY] * 5)
+    process = watched.monitor()
+    watched.passes(*[EVERY] * 4)
+    assert process.wait(10) == -signal.SIGKILL
+
+
+def _pidfds() -> int:
+    return sum("pidfd" in str(fd.resolve()) for fd in Path("/proc/self/fd").iterdir())
+
+
+def test_no_descriptor_is_left_of_those_that_asked(watched: Watched) -> None:
+    before = _pidfds()
+    for _ in range(3):
+        process = watched.monitor()
+        watched.asks(process)
+        process.kill()
+        process.wait()
+    assert _pidfds() == before + 1, "the last one's, until the next look"
+    watched.passes(EVERY)
+    assert _pidfds() == before

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,9 @@ import pytest
 from supervisor.states import ProcessStates
 
 from evcs.adapters.broker_pulse import BrokerPulse, connect_packet
+from evcs.adapters.processes import is_stopped
 from evcs.adapters.watchdog import Watchdog
-from evcs.core.pulse import LOOK_EVERY_S
+from evcs.core.pulse import LOOK_EVERY_S, STOPPED_LOOKS
 from evcs.home import Home
 from tests.system_under_test import ROOT, eventually
 
@@ -36,9 +38,10 @@ STARTS = "while True: pass"
 class Stage:
     """supervisord as the watchdog knows it, with one process as Central."""
 
-    def __init__(self, home: Path, program: str) -> None:
+    def __init__(self, home: Path, program: str, name: str = "central") -> None:
         self.home, self.now = Home(home), 0.0
         self.log: list[str] = []
+        self.name = name
         alive = self.home.alive("central")
         alive.parent.mkdir(parents=True)
         alive.touch()
@@ -51,7 +54,7 @@ class Stage:
             get_state=lambda: ProcessStates.RUNNING,
         )  # fmt: skip
         supervisord: Any = SimpleNamespace(
-            process_groups={"central": SimpleNamespace(processes={"central": one})},
+            process_groups={name: SimpleNamespace(processes={name: one})},
             options=SimpleNamespace(logger=SimpleNamespace(critical=self.log.append)),
         )
         self.watchdog = Watchdog(supervisord, self.home, lambda: self.now)
@@ -71,15 +74,15 @@ class Stage:
         """Looks follow each other until one has ended it."""
         eventually("it is ended", lambda: not self.look(), every_s=0.2)
         assert self.process.wait(10) == -signal.SIGKILL
-        assert "central" in self.log[0]
+        assert self.name in self.log[0]
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Callable[[str], Stage]]:
     made: list[Stage] = []
 
-    def make(program: str) -> Stage:
-        made.append(Stage(tmp_path / f"h{len(made)}", program))
+    def make(program: str, name: str = "central") -> Stage:
+        made.append(Stage(tmp_path / f"h{len(made)}", program, name))
         return made[-1]
 
     yield make
@@ -100,6 +103,31 @@ def test_one_that_sleeps_or_is_stopped_is_ended(stage: Callable[[str], Stage], n
     one = stage(SLEEPS)
     one.process.send_signal(number)
     one.is_ended()
+
+
+def test_a_cps_process_that_is_stopped_is_ended_after_half_a_minute(
+    stage: Callable[..., Stage],
+) -> None:
+    """Engine and Monitor end each other; of two that are stopped neither can."""
+    one = stage(SLEEPS, "CP-001")
+    one.process.send_signal(signal.SIGSTOP)
+    eventually("it is stopped", lambda: is_stopped(one.process.pid))
+    assert all(one.look() for _ in range(STOPPED_LOOKS - 1))
+    one.is_ended()
+
+
+def _is(one: Stage, stopped: bool) -> bool:
+    return is_stopped(one.process.pid) == stopped
+
+
+def test_a_cps_process_that_sleeps_or_was_stopped_for_a_while_goes_on(
+    stage: Callable[..., Stage],
+) -> None:
+    one = stage(SLEEPS, "CP-001")
+    for number in (signal.SIGSTOP, signal.SIGCONT) * 2:
+        one.process.send_signal(number)
+        eventually("it is so", partial(_is, one, number == signal.SIGSTOP))
+        assert all(one.look() for _ in range(STOPPED_LOOKS - 1))
 
 
 def test_a_busy_one_goes_on(stage: Callable[[str], Stage]) -> None:

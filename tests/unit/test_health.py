@@ -52,6 +52,13 @@ def test_a_process_is_ended_after_fifteen_seconds_of_silence_and_not_before() ->
     assert h.to_be_ended(h.silence(since, False, 115.0), 115.0)
 
 
+def test_looks_in_a_row_without_a_question_are_counted_if_they_came_in_time() -> None:
+    every = h.LOOK_EVERY_S
+    assert [h.unasked(2, False, every), h.unasked(2, True, every)] == [3, 0]
+    assert h.unasked(2, False, 2 * every) == 0
+    assert h.MISSES_TO_END * every == h.END_AFTER_S
+
+
 def test_one_answer_ends_the_silence() -> None:
     view, since = observe(h.Health(), GOOD, 0.0), h.silence(None, True, 0.0)
     for second in range(1, 15):
