@@ -202,7 +202,7 @@ def test_broker_killed_again_and_again(fleet: System) -> None:
         assert (found["energy_wh"], found["reason"]) == (6000, "completed")
 
 
-@pytest.mark.parametrize("point", ["before_commit", "committed", "told"])
+@pytest.mark.parametrize("point", ["before_commit", "committed", "published"])
 @pytest.mark.parametrize("when", ["request", "end"])
 def test_central_killed_before_and_after_each_commit(fleet: System, point: str, when: str) -> None:
     mark = fleet.home / "run" / "crash_at"
