@@ -26,6 +26,11 @@ from evcs.adapters.supervisord_extension import Extension
 #: For so long processes are started in one turn of supervisord's loop. In between it empties its
 #: children's pipes and answers: with 600 in one turn they would stand still, their pipes full.
 START_FOR_S = 0.05
+#: So many are started in any case: a turn looks at all processes, 10 ms at 600, and where others
+#: keep the machine busy START_FOR_S may be over after one.
+START_AT_LEAST = 16
+#: Python makes an enum of each: of all 64, thrice a fork, that was a tenth of a start.
+HELD_BACK = (*forked_start.HANDLED, signal.SIGINT)
 ENDED = frozenset({ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.BACKOFF})
 
 
@@ -72,7 +77,7 @@ class _Poller(Poller):
 
     def poll(self, timeout: float) -> Any:
         found = super().poll(0 if self.options.some_wait else timeout)
-        self.options.some_wait, self.options.first_start = False, None
+        self.options.some_wait, self.options.started = False, 0
         return found
 
 
@@ -80,7 +85,10 @@ class _Process(Subprocess):
     """A process that waits for the next turn where this one has started others for long enough."""
 
     def transition(self) -> None:
-        if self.state not in ENDED or self.config.options.may_start():
+        # Nothing follows from being up, which nearly all are at nearly every turn.
+        if self.state != ProcessStates.RUNNING and (
+            self.state not in ENDED or self.config.options.may_start()
+        ):
             super().transition()
 
 
@@ -104,7 +112,8 @@ class Options(ServerOptions):
         self._forked = forked
         self._descriptors = 0
         self.some_wait = False
-        self.first_start: float | None = None
+        self.started = 0
+        self._first_start = 0.0
         self.poller = _Poller(self)
 
     def read_config(self, fp: Any) -> Any:
@@ -121,8 +130,12 @@ class Options(ServerOptions):
     def may_start(self) -> bool:
         """Whether this turn has time for another process."""
         now = time.monotonic()
-        self.first_start = self.first_start or now
-        self.some_wait = self.some_wait or now - self.first_start > START_FOR_S
+        if not self.started:
+            self._first_start = now
+        self.some_wait = self.some_wait or (
+            self.started >= START_AT_LEAST and now - self._first_start > START_FOR_S
+        )
+        self.started += not self.some_wait
         return not self.some_wait
 
     def setsignals(self) -> None:
@@ -132,14 +145,14 @@ class Options(ServerOptions):
 
     def fork(self) -> int:
         """A signal that comes before the child has its own handlers waits, or it would be lost."""
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
         try:
             pid = forked_start.fork()
         except OSError:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
             raise
         if pid:
-            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
         return int(pid)
 
     def setpgrp(self) -> None:
