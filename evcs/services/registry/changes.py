@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from evcs.core import audit, desired, placement, prices
@@ -46,7 +47,11 @@ class Batch:
         self._committed = cps
         self._committed_drivers = drivers
         self._host = host
-        self._ids = {same(cp): cp for cp in cps}
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        """Made where it is asked for: most batches are statuses, one for each that is heard."""
+        return {same(cp): cp for cp in self._committed}
 
     @property
     def changes(self) -> bool:
