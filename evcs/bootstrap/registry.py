@@ -20,7 +20,7 @@ from evcs.bootstrap import parts
 from evcs.bootstrap.tls import names, server_tls
 from evcs.config import Settings
 from evcs.core import topics
-from evcs.services.http import Pause, Refusals, bearer_only
+from evcs.services.http import Pause, Refusals, bearer_only, shows
 from evcs.services.registry import http, service
 
 #: The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
@@ -46,8 +46,14 @@ def run_registry(settings: Settings) -> None:
     tls = server_tls(settings)
     # Each that waits holds a connection, so few may, and not for long.
     refusals = Refusals(spool, clock.monotonic, time.sleep, Pause(0.25, 1.0))
-    authorise = bearer_only(lambda: secrets.read("operator.token"), refusals)
-    app = http.build_app(registry, authorise, names(tls), not settings.http_is_open)
+
+    def token() -> str:
+        return secrets.read("operator.token")
+
+    app = http.build_app(
+        registry, bearer_only(token, refusals), lambda: shows(token), names(tls),
+        not settings.http_is_open,
+    )  # fmt: skip
     broker_connections.watch(home)
     server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)
     bus.start()

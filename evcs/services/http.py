@@ -21,6 +21,7 @@ from evcs.core import strict_json
 from evcs.core.audit import VARIOUS
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, NotFound, Unreachable
 from evcs.core.service_ports import AuditSpool
+from evcs.services.turns import Turns
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -33,19 +34,24 @@ Authorise = Callable[[], None]
 _log = logging.getLogger("evcs")
 
 
+def json_bytes(value: Any) -> bytes:
+    """The body of a JSON answer."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def json_response(value: Any, status: int = 200) -> HTTPResponse:
-    """A JSON answer."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return HTTPResponse(
-        body.encode(),
-        status,
-        {"Content-Type": "application/json", "Cache-Control": "no-store"},
-    )
+    """A JSON answer; bytes are taken as they are."""
+    body = value if isinstance(value, bytes) else json_bytes(value)
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return HTTPResponse(body, status, headers)
 
 
 def error_response(error: EvcsError) -> HTTPResponse:
     """An error as the contract has it: code and message, the next step with it."""
-    return json_response({"error": error_json(error)}, error.http_status)
+    found = json_response({"error": error_json(error)}, error.http_status)
+    if found.status_code == 503:
+        found.set_header("Retry-After", "1")
+    return found
 
 
 def error_json(error: EvcsError) -> dict[str, str]:
@@ -82,6 +88,15 @@ def token_matches(given: str | None, wanted: str) -> bool:
     return (
         bool(wanted) and given is not None and hmac.compare_digest(given.encode(), wanted.encode())
     )
+
+
+def shows(token: Callable[[], str]) -> bool:
+    """Whether the request has that token."""
+    given = bearer_token()
+    try:
+        return given is not None and token_matches(given, token())
+    except EvcsError:
+        return False
 
 
 def caller() -> str:
@@ -172,14 +187,24 @@ def _asked_by_another_page() -> bool:
 def install(
     app: Bottle,
     authorise: Authorise,
+    is_operator: Callable[[], bool],
     names: Names = local_names,
     authorise_reading: Authorise | None = None,
 ) -> None:
     """Put the doors before every route of `app`.
 
     `authorise` raises for a change that it refuses, `authorise_reading` (None: all may read)
-    for a look; `names` are the hosts that the server answers for.
+    for a look; `names` are the hosts that the server answers for. Who isn't the operator waits
+    for his turn.
     """
+    turns = Turns()
+
+    def in_turn() -> None:
+        if not is_operator():
+            try:
+                turns.wait()
+            except Unreachable as error:
+                raise error_response(error) from None
 
     def doors(callback: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -196,6 +221,7 @@ def install(
 
         return guarded
 
+    app.add_hook("before_request", in_turn)
     app.install(doors)
     app.default_error_handler = _plain_error
 

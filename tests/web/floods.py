@@ -200,7 +200,9 @@ def hold_half_open(port: int, count: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def keep_asking(port: int, count: int) -> Iterator[None]:
+def keep_asking(
+    port: int, count: int, ask: bytes = ASK, every_s: float = ASK_EVERY_S
+) -> Iterator[None]:
     """So many connections that each ask again and again; one that is closed is opened anew."""
     over = threading.Event()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -214,7 +216,7 @@ def keep_asking(port: int, count: int) -> Iterator[None]:
 
     def asked(raw: socket.socket) -> socket.socket:
         try:
-            raw.send(ASK)
+            raw.send(ask)
             while raw.recv(65_536):
                 pass
         except BlockingIOError:
@@ -226,7 +228,7 @@ def keep_asking(port: int, count: int) -> Iterator[None]:
 
     def run() -> None:
         held = [opened() for _ in range(count)]
-        while not over.wait(ASK_EVERY_S):
+        while not over.wait(every_s):
             held = [asked(raw) for raw in held]
         for raw in held:
             raw.close()

@@ -43,4 +43,4 @@ def test_web() -> None:
 
 def test_registry() -> None:
     registry: Any = SimpleNamespace()
-    assert described("registry") == routes(http.build_app(registry, lambda: None))
+    assert described("registry") == routes(http.build_app(registry, lambda: None, lambda: True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bottle import Bottle, HTTPResponse, request
@@ -10,9 +11,10 @@ from evcs.core import desired
 from evcs.core.errors import BadValue, EvcsError, NotFound
 from evcs.core.messages import DesiredCp
 from evcs.services import http
-from evcs.services.http import body_json, json_response
+from evcs.services.http import body_json, json_bytes, json_response
 from evcs.services.registry.changes import Batch
 from evcs.services.registry.service import Registry
+from evcs.services.turns import made_once
 
 MAX_AT_ONCE = 10_000
 
@@ -20,6 +22,7 @@ MAX_AT_ONCE = 10_000
 def build_app(
     registry: Registry,
     authorise: http.Authorise,
+    is_operator: Callable[[], bool],
     names: http.Names = http.local_names,
     open_to_all: bool = True,
 ) -> Bottle:
@@ -30,7 +33,8 @@ def build_app(
         if request.path != "/healthz":
             authorise()
 
-    http.install(app, authorise, names, None if open_to_all else authorise_reading)
+    reading = None if open_to_all else authorise_reading
+    http.install(app, authorise, is_operator, names, reading)
 
     @app.get("/healthz")
     def healthz() -> HTTPResponse:
@@ -43,10 +47,12 @@ def build_app(
 
 
 def _add_cps(app: Bottle, registry: Registry) -> None:
+    # Each commit makes another dict.
+    listed = made_once(lambda: registry.cps, _all)
+
     @app.get("/api/v1/cps")
     def list_cps() -> HTTPResponse:
-        found = [desired.to_json(cp) for cp in registry.cps.values() if not cp.deleted]
-        return json_response(sorted(found, key=lambda cp: cp["id"]))
+        return json_response(listed())
 
     @app.get("/api/v1/cps/<cp>")
     def show_cp(cp: str) -> HTTPResponse:
@@ -84,9 +90,14 @@ def _add_identities(app: Bottle, registry: Registry) -> None:
 
 
 def _add_drivers(app: Bottle, registry: Registry) -> None:
+    listed = made_once(
+        lambda: registry.drivers,
+        lambda drivers: json_bytes([{"id": driver} for driver in sorted(drivers)]),
+    )
+
     @app.get("/api/v1/drivers")
     def list_drivers() -> HTTPResponse:
-        return json_response([{"id": driver} for driver in sorted(registry.drivers)])
+        return json_response(listed())
 
     @app.post("/api/v1/drivers")
     def add_driver() -> HTTPResponse:
@@ -96,6 +107,11 @@ def _add_drivers(app: Bottle, registry: Registry) -> None:
     def remove_driver(driver: str) -> HTTPResponse:
         registry.ask(Batch.remove_driver, driver)
         return json_response({"id": driver})
+
+
+def _all(cps: Mapping[str, DesiredCp]) -> bytes:
+    found = (cp for _, cp in sorted(cps.items()) if not cp.deleted)
+    return json_bytes([desired.to_json(cp) for cp in found])
 
 
 def _item(one: DesiredCp | EvcsError) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def build_app(deps: Deps) -> Bottle:
     """The WSGI app."""
     app = Bottle()
     reading = None if deps.open_to_all else lambda: _authorise_reading(deps)
-    http.install(app, deps.doors.authorise, deps.names, reading)
+    http.install(app, deps.doors.authorise, deps.doors.is_operator, deps.names, reading)
     pages.add_routes(app, deps)
     fleet_api.add_routes(app, deps)
     cp_api.add_routes(app, deps)

@@ -11,7 +11,9 @@ from bottle import Bottle, HTTPResponse, request
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import MAX_TEXT
 from evcs.core.sections import ROLES
+from evcs.core.service_ports import Process
 from evcs.services.http import body_json, json_response
+from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
 
@@ -28,6 +30,8 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
 
 def _add_reading(app: Bottle, deps: Deps) -> None:
+    running = Kept(lambda: _running(deps))
+
     @app.get("/api/v1/cps/<cp>/detail")
     def detail(cp: str) -> HTTPResponse:
         row = known(deps, cp)
@@ -37,7 +41,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
             "trace": deps.web.history.trace(cp, int(time.time())),
             "events": deps.web.history.events(cp),
             "sessions": sessions,
-            "processes": processes(deps, cp),
+            "processes": processes(deps, cp, running()),
             "counted_since": deps.web.history.began,
         }
         return json_response(found)
@@ -74,12 +78,19 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
         return json_response(deps.web.ask(verb, cp=cp, reason=reason))
 
 
-def processes(deps: Deps, cp: str) -> list[dict[str, Any]] | None:
-    """The CP's two processes as supervisord has them; None where it doesn't answer."""
+def _running(deps: Deps) -> list[Process] | None:
+    """All processes as supervisord has them; None where it doesn't answer."""
     try:
-        found = [one for one in deps.supervisord.processes() if one.group == cp]
+        return list(deps.supervisord.processes())
     except EvcsError:
         return None
+
+
+def processes(deps: Deps, cp: str, running: list[Process] | None) -> list[dict[str, Any]] | None:
+    """Those of the CP, among all that are there; None where that isn't known."""
+    if running is None:
+        return None
+    found = [one for one in running if one.group == cp]
     return [
         {
             "role": one.name,

@@ -8,7 +8,8 @@ from bottle import Bottle, HTTPResponse, request, response
 
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import expand, is_cp_id, is_id
-from evcs.services.http import body_json, json_response
+from evcs.services.http import body_json, json_bytes, json_response
+from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 
 MAX_AT_ONCE = 10_000
@@ -22,6 +23,8 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
 def _add_reading(app: Bottle, deps: Deps) -> None:
     fleet, feed = deps.web.fleet, deps.web.feed
+    rows = Kept(lambda: json_bytes([fleet.row(cp) for cp in fleet.ids()]))
+    shown = Kept(lambda: json_bytes(feed.snapshot()))
 
     @app.get("/healthz")
     def healthz() -> HTTPResponse:
@@ -30,7 +33,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/cps")
     def list_cps() -> HTTPResponse:
-        return json_response([fleet.row(cp) for cp in fleet.ids()])
+        return json_response(rows())
 
     @app.get("/api/v1/cps/<cp>")
     def show_cp(cp: str) -> HTTPResponse:
@@ -38,7 +41,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/snapshot")
     def snapshot() -> HTTPResponse:
-        return json_response(feed.snapshot())
+        return json_response(shown())
 
     @app.get("/api/v1/expand")
     def expand_pattern() -> HTTPResponse:

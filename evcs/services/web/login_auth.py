@@ -21,7 +21,15 @@ from bottle import HTTPResponse, request
 
 from evcs.core.errors import Denied, EvcsError, Forbidden
 from evcs.core.service_ports import AuditSpool, SignedIn
-from evcs.services.http import Pause, Refusals, bearer_token, caller, raw_header, token_matches
+from evcs.services.http import (
+    Pause,
+    Refusals,
+    bearer_token,
+    caller,
+    raw_header,
+    shows,
+    token_matches,
+)
 
 LINK_S = 60.0
 MAX_LINKS = 100
@@ -110,7 +118,7 @@ class LoginAuth:
     def session(self) -> str | None:
         """The id of the request's session, where it is one that goes on."""
         found: str = request.get_cookie(self._cookie_name) or ""
-        return found if self._goes_on(found) else None
+        return found if found and self._goes_on(found) else None
 
     def _goes_on(self, session: str) -> bool:
         try:
@@ -126,6 +134,10 @@ class LoginAuth:
         """Whether the request has both: a session's cookie, and that session's page token."""
         session = self.session()
         return session is not None and token_matches(raw_header(CSRF_HEADER), self.csrf(session))
+
+    def is_operator(self) -> bool:
+        """Whether the request shows the token or a session."""
+        return shows(self._token) or self.session() is not None
 
     def authorise(self) -> None:
         """Let the request change something. Raises Denied, Forbidden."""

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from evcs.core.charge_point import State
+from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 from evcs.services.web.service import Web
 
@@ -25,10 +26,11 @@ def add_routes(app: Bottle, deps: Deps) -> None:
     registry = CollectorRegistry()
     registry.register(FleetCollector(deps.web))
     ProcessCollector(registry=registry)
+    written = Kept(lambda: generate_latest(registry))
 
     @app.get("/metrics")
     def metrics() -> HTTPResponse:
-        return HTTPResponse(generate_latest(registry), 200, {"Content-Type": CONTENT_TYPE_LATEST})
+        return HTTPResponse(written(), 200, {"Content-Type": CONTENT_TYPE_LATEST})
 
 
 class FleetCollector(Collector):

@@ -1,0 +1,68 @@
+"""What anybody may ask for, without a token: one after the other, and made once for all of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from evcs.core.errors import Unreachable
+
+LONGEST_WAIT_S = 3.0
+#: What took a second to make is kept for so many, but no longer than KEPT_S.
+KEPT_TIMES = 9.0
+KEPT_S = 1.0
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+class Turns:
+    """Requests go on one by one, and between two of them the loop looks after all else."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+
+    def wait(self) -> None:
+        """Returns when it is the caller's turn. Raises Unreachable where that takes too long."""
+        if not self._turn.acquire(timeout=LONGEST_WAIT_S):
+            raise Unreachable("too many ask at once", "try again in a moment")
+        try:
+            time.sleep(0)  # gevent's: others go on
+        finally:
+            self._turn.release()
+
+
+class Kept(Generic[T]):
+    """What `make` gives, so that making it takes a tenth of the time, however many ask."""
+
+    def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
+        self._make, self._clock = make, clock
+        self._making = threading.Lock()
+        self._found: tuple[float, T] | None = None
+
+    def __call__(self) -> T:
+        """Made now or a moment ago; raises what `make` raises."""
+        with self._making:
+            began = self._clock()
+            if self._found is None or self._found[0] <= began:
+                made = self._make()
+                ended = self._clock()
+                until = ended + min(KEPT_TIMES * (ended - began), KEPT_S)
+                self._found = until, made
+            return self._found[1]
+
+
+def made_once(source: Callable[[], S], make: Callable[[S], T]) -> Callable[[], T]:
+    """Gives what `make` makes of the source's object, made anew where that is another one."""
+    kept: tuple[S, T] | None = None
+
+    def found() -> T:
+        nonlocal kept
+        now = source()
+        if kept is None or kept[0] is not now:
+            kept = now, make(now)
+        return kept[1]
+
+    return found

@@ -1,0 +1,56 @@
+"""What is made once for all who ask."""
+
+from __future__ import annotations
+
+import pytest
+
+from evcs.core.errors import EvcsError
+from evcs.services.turns import Kept, made_once
+
+
+class Work:
+    """Takes a tenth of a second each time."""
+
+    def __init__(self) -> None:
+        self.now, self.done, self.fails = 100.0, 0, False
+
+    def __call__(self) -> int:
+        self.now += 0.1
+        if self.fails:
+            raise EvcsError("no")
+        self.done += 1
+        return self.done
+
+
+def test_making_takes_a_tenth_of_the_time() -> None:
+    work = Work()
+    kept = Kept(work, lambda: work.now)
+    assert [kept() for _ in range(100)] == [1] * 100
+    work.now += 0.85
+    assert kept() == 1
+    work.now += 0.1
+    assert (kept(), kept()) == (2, 2)
+
+
+def test_what_fails_is_not_kept() -> None:
+    work = Work()
+    work.fails = True
+    kept = Kept(work, lambda: work.now)
+    with pytest.raises(EvcsError):
+        kept()
+    work.fails = False
+    assert kept() == 1
+
+
+def test_made_once_for_each_object() -> None:
+    source, made = [1], []
+
+    def make(found: list[int]) -> int:
+        made.append(found)
+        return len(found)
+
+    listed = made_once(lambda: source, make)
+    assert [listed(), listed()] == [1, 1]
+    source = [1, 2]
+    assert [listed(), listed()] == [2, 2]
+    assert len(made) == 2

@@ -1,0 +1,58 @@
+"""Who has no token may look, as often as he likes: the operator is served all the same."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.web.floods import ASK, ASK_EVERY_S, keep_asking
+from tests.web.stage import AT_ONCE_S, Stage, wait_for
+
+CPS, AT_ONCE = 400, 100
+ASKING = 1_900
+
+pytestmark = pytest.mark.alone
+
+
+@pytest.fixture(scope="module")
+def fleet(stage: Stage) -> Stage:
+    """A real Registry and web, with some hundred CPs."""
+    stage.start_registry()
+    made = [{"id": f"CP-{n:03d}", "location": "x" * 200} for n in range(CPS)]
+    for first in range(0, CPS, AT_ONCE):
+        given = made[first : first + AT_ONCE]
+        stage.ask(stage.registry_port, "/api/v1/cps", "POST", given, **stage.bearer())
+    wait_for(lambda: len(stage.get("/api/v1/snapshot").json["cps"]) == CPS, "web knows all")
+    return stage
+
+
+@pytest.mark.parametrize("path", ["/api/v1/cps", "/api/v1/drivers", "/api/v1/nothing"])
+def test_asking_the_registry_for_all_holds_no_change_up(fleet: Stage, path: str) -> None:
+    with keep_asking(fleet.registry_port, ASKING, asking(path), 0.25):
+        time.sleep(ASK_EVERY_S)  # the time in which all of them are there
+        for number in range(3):
+            change(fleet, fleet.registry_port, number)
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/cps", "/api/v1/snapshot", "/metrics", "/api/v1/cps/CP-001/detail"]
+)
+def test_asking_web_for_all_holds_no_change_up(fleet: Stage, path: str) -> None:
+    with keep_asking(fleet.web_port, ASKING, asking(path), 0.25):
+        time.sleep(ASK_EVERY_S)
+        for number in range(3):
+            change(fleet, fleet.web_port, number)
+
+
+def asking(path: str) -> bytes:
+    return ASK.replace(b"/healthz", path.encode())
+
+
+def change(fleet: Stage, port: int, number: int) -> None:
+    """A change by the operator, made at once."""
+    began = time.monotonic()
+    fields = {"location": f"{port} {number}"}
+    answer = fleet.ask(port, "/api/v1/cps/CP-001", "PATCH", fields, **fleet.bearer())
+    assert answer.json["location"] == fields["location"]
+    assert time.monotonic() - began < AT_ONCE_S
