@@ -25,6 +25,9 @@ class AuditEntry(NamedTuple):
     detail: str
 
 
+#: Who says or asks for more than the bus carries, and is shut out for a while.
+FLOOD = "flood"
+
 #: Strangers, whose entries are told as a number: see `more`.
 VARIOUS = "various"
 _MORE = re.compile(r"(?:[a-z]+: )?and ([1-9][0-9]{0,17}) more")

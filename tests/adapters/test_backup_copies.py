@@ -34,7 +34,9 @@ class Central:
         self.writer = LedgerWriter(self.ledger)
         entries = Entries(self.writer.add_entry, clock)
         sources = Sources(None, {"web": SpoolReader(home.spool("web"))})
-        self.auditor = Auditor(self.writer, entries, self.ledger.noted(), sources, clock)
+        self.auditor = Auditor(
+            self.writer, entries, self.ledger.noted(), sources, clock, lambda _: None
+        )
 
     def look(self) -> None:
         self.auditor.look()

@@ -205,6 +205,21 @@ def test_after_the_flood(fleet: System) -> None:
     assert len(rows) < 5_000, "a flood must not fill the ledger"
 
 
+def test_who_subscribes_without_end_is_shut_out(fleet: System) -> None:
+    """Each subscription is looked at at each publication, and each may be to the same."""
+    with MqttClient(fleet.mqtt_port, "driver/DAVE", fleet.secret("driver/DAVE")) as client:
+        for number in range(20_000):
+            client.client.subscribe(f"$share/g{number}/evcs/#")
+            if client.dropped.is_set():
+                break
+        assert client.dropped.wait(20), "the broker drops him"
+    eventually("it is audited", lambda: any(
+        (row["who"], row["what"], row["outcome"]) == ("driver/DAVE", "flood", "shut out")
+        for row in fleet.ok("evcs", "audit", "--json").json
+    ), 20)  # fmt: skip
+    serves(fleet)
+
+
 def _is_answered_within_a_second(system: System, bob: MqttClient, until: float) -> None:
     """A driver charges, and stops, and charges again."""
     waits: list[float] = []

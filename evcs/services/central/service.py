@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from evcs.core import audit
 from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core.decisions import events as d
@@ -46,7 +47,7 @@ class Central:
         self._entries = entries = Entries(writer.add_entry, clock)
         self._outbox = outbox = Outbox(writer, entries, bus)
         self.fleet = Fleet(ledger.open_sessions(), writer, outbox, self._connected_at)
-        self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
+        self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock, self._on_flood)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor)
         self._states = StatePublisher(self.fleet, outbox, self._auditor)
         self._strays = Strays()
@@ -62,7 +63,7 @@ class Central:
             m.CpState: self._states.found,
             m.Cleared: self._on_cleared,
             m.ServiceStatus: self._on_service,
-            m.Flood: self._on_flood,
+            m.Flood: lambda flood: self._on_flood(flood.identity),
             m.DriverRequest: lambda asked: self._requests.on_driver(asked, self._at),
             m.OperatorRequest: lambda asked: self._requests.on_operator(asked, self._at),
         }
@@ -156,11 +157,11 @@ class Central:
         else:
             self._requests.on_reply(reply)
 
-    def _on_flood(self, flood: m.Flood) -> None:
-        """Somebody says more than can be read: the Registry shuts him out for a while."""
-        _log.error("%s floods; shut out", flood.identity)
-        self._bus.publish(flood)
-        self._entries.add(Audit(flood.identity, "flood", None, "shut out", share=flood.identity))
+    def _on_flood(self, identity: str) -> None:
+        """Somebody says or asks for more than is carried: the Registry shuts him out."""
+        _log.error("%s floods; shut out", identity)
+        self._bus.publish(m.Flood(identity))
+        self._entries.add(Audit(identity, audit.FLOOD, None, "shut out", share=identity))
 
     def _on_cleared(self, cleared: m.Cleared) -> None:
         cp = cleared.key.get("cp", "")
