@@ -14,6 +14,7 @@ from evcs.adapters.server_tls import ServerTls
 from evcs.adapters.session_file import SessionFile
 from evcs.adapters.spool import Spool
 from evcs.adapters.supervisord import Supervisord
+from evcs.adapters.worker_threads import WorkerThreads
 from evcs.bootstrap import parts
 from evcs.bootstrap.tls import names, server_tls
 from evcs.config import Settings
@@ -22,6 +23,10 @@ from evcs.services.web.app import build_app
 from evcs.services.web.deps import Deps
 from evcs.services.web.login_auth import LoginAuth
 from evcs.services.web.service import Web, subscriptions
+
+#: Two threads read the ledger for all but the operator, some ms each time; where that is large a
+#: sum takes a second, and so many make ten.
+MOST_WAITING = 24
 
 
 def run_web(settings: Settings) -> None:
@@ -52,6 +57,7 @@ def _deps(settings: Settings, web: Web, tls: ServerTls | None) -> Deps:
         token, settings.web_port, sessions, spool, clock.monotonic, time.time, gevent.sleep,
         bool(tls),
     )  # fmt: skip
+    own, others = WorkerThreads(2, 1_000), WorkerThreads(2, MOST_WAITING)
     return Deps(
         web=web,
         doors=doors,
@@ -62,5 +68,5 @@ def _deps(settings: Settings, web: Web, tls: ServerTls | None) -> Deps:
         url=settings.page.url,
         names=names(tls),
         open_to_all=not settings.http_is_open,
-        in_thread=lambda work: gevent.get_hub().threadpool.apply(work),
+        threads=lambda: own if doors.is_operator() else others,
     )

@@ -18,6 +18,7 @@ from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.session_file import SessionFile
 from evcs.adapters.spool import Spool
 from evcs.adapters.supervisord import Supervisord
+from evcs.adapters.worker_threads import WorkerThreads
 from evcs.config import Endpoint
 from evcs.core.errors import Unreachable
 from evcs.core.messages import ServiceStatus
@@ -58,7 +59,8 @@ def app() -> Bottle:
     web = Web(FakeBus(), ServiceStatus("web", True, "b"), str)
     registry, supervisord = RegistryClient(Endpoint("127.0.0.1", 1), str), Supervisord(NOWHERE)
     ledger = LedgerReader(NOWHERE)
-    return build_app(Deps(web, doors, registry, supervisord, ledger, NOWHERE, "", lambda f: f()))
+    threads = WorkerThreads(1, 1)
+    return build_app(Deps(web, doors, registry, supervisord, ledger, NOWHERE, "", lambda: threads))
 
 
 def path_of(rule: str) -> str:

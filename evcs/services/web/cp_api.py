@@ -35,7 +35,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
     @app.get("/api/v1/cps/<cp>/detail")
     def detail(cp: str) -> HTTPResponse:
         row = known(deps, cp)
-        sessions = deps.in_thread(lambda: deps.ledger.sessions(cp, limit=LAST_SESSIONS))
+        sessions = deps.threads().run(lambda: deps.ledger.sessions(cp, limit=LAST_SESSIONS))
         found = {
             "cp": row,
             "trace": deps.web.history.trace(cp, int(time.time())),
@@ -53,7 +53,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
         if role not in ROLES:
             raise BadValue("no such role", f"one of {', '.join(ROLES)}")
         path = deps.logs / f"{cp}.{role}.log"
-        return json_response({"lines": deps.in_thread(lambda: tail(path))})
+        return json_response({"lines": deps.threads().run(lambda: tail(path))})
 
 
 def _add_changing(app: Bottle, deps: Deps) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from evcs.core.service_ports import LedgerReader, ProcessHost, RegistryClient
 from evcs.services.http import Names, local_names
@@ -12,8 +12,15 @@ from evcs.services.web.login_auth import LoginAuth
 from evcs.services.web.service import Web
 
 
+class Threads(Protocol):
+    """Run what reads files and the ledger; adapters.worker_threads has them."""
+
+    def run(self, work: Callable[[], Any], goes_on: bool = False) -> Any:
+        """Its result. Raises Unreachable where too many wait, unless it `goes_on`."""
+
+
 class Deps(NamedTuple):
-    """`in_thread` runs what would hold up every stream: reading files and the ledger."""
+    """`threads`: for what would hold up every stream, the operator's or those of all others."""
 
     web: Web
     doors: LoginAuth
@@ -22,6 +29,6 @@ class Deps(NamedTuple):
     ledger: LedgerReader
     logs: Path
     url: str
-    in_thread: Callable[[Callable[[], Any]], Any]
+    threads: Callable[[], Threads]
     names: Names = local_names
     open_to_all: bool = True

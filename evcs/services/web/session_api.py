@@ -46,7 +46,8 @@ def add_routes(app: Bottle, deps: Deps) -> None:
     @app.get("/api/v1/sessions/sums")
     def sums() -> HTTPResponse:
         asked = asked_for()
-        return json_response(total(deps.in_thread(lambda: deps.ledger.sums(**asked._asdict()))))
+        found = deps.threads().run(lambda: deps.ledger.sums(**asked._asdict()))
+        return json_response(total(found))
 
     @app.post("/api/v1/sessions/<session>/close")
     def close(session: str) -> HTTPResponse:
@@ -85,13 +86,14 @@ def in_parts(
     Read as they are sent, some at a time: who reads slowly has few of them held for it.
     """
     asked, limit = asked_for(), _limit(request.query.get("limit"), limit)
+    threads = deps.threads()
 
     def read() -> Iterator[bytes]:
         left, after = limit, None
         while left > 0:
             count = min(left, PART)
             read_on = partial(deps.ledger.sessions, limit=count, after=after, **asked._asdict())
-            part = deps.in_thread(read_on)
+            part = threads.run(read_on, goes_on=after is not None)
             last = len(part) < count or left == count
             body = encode(part, after is None, last)
             left = 0 if last else left - len(part)
