@@ -172,13 +172,19 @@ class SignedIn(Protocol):
 
 
 class Sum(NamedTuple):
-    """What the sessions of a day at a CP come to."""
+    """What the sessions of a day or of a CP come to; `of` says of which."""
 
-    day: str
-    cp: str
+    of: str
     sessions: int
     energy_wh: int
     cents: int
+
+
+class Sums(NamedTuple):
+    """The same sessions summed up by day (UTC) and by CP."""
+
+    days: list[Sum]
+    cps: list[Sum]
 
 
 class LedgerReader(Protocol):
@@ -197,8 +203,8 @@ class LedgerReader(Protocol):
     def sums(
         self, cp: str | None = None, driver: str | None = None, since: str | None = None,
         state: str | None = None, until: str | None = None,
-    ) -> list[Sum]:  # fmt: skip
-        """Sums over all sessions of a filter, by day (UTC) and CP."""
+    ) -> Sums:  # fmt: skip
+        """Sums over all sessions of a filter."""
 
 
 class RegistryClient(Protocol):
