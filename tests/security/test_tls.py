@@ -23,13 +23,14 @@ from typing import Any
 import pytest
 
 from evcs.adapters import certificates
-from evcs.adapters.wsgi_server import MAX_OF_ONE_ADDRESS
+from evcs.adapters.wsgi_server import MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS
 from evcs.cli import tcp_ports
 from evcs.home import Home
 from evcs.services.web.login_auth import CSRF_HEADER, FOR_ALL
 from tests.system_under_test import System, eventually
 from tests.web import test_login_auth, test_registry_login
-from tests.web.stage import page_token
+from tests.web.floods import keep_asking
+from tests.web.stage import AT_ONCE_S, page_token
 
 ELSEWHERE = "127.0.0.2"
 EVERYTHING = f'[mqtt]\nlisten = "{ELSEWHERE}"\ntls = "always"\n[http]\nlisten = "{ELSEWHERE}"\n'
@@ -230,6 +231,22 @@ def test_a_handshake_that_takes_for_ever_is_cut_off(secured: System) -> None:
             except ConnectionError:
                 break
         assert time.monotonic() - began < 20
+
+
+def test_handshakes_that_never_begin_make_way(secured: System) -> None:
+    host, port = listeners(secured)[2]
+    many = MAX_CONNECTIONS + 400
+    with keep_asking(port, many + 100, b"", 0.1, host):
+        eventually("they are too many", lambda: _connections_to(port) > many, 20)
+        for _ in range(5):
+            began = time.monotonic()
+            assert get(secured, port, "/healthz")[0] == 200
+            assert time.monotonic() - began < AT_ONCE_S
+
+
+def _connections_to(port: int) -> int:
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
 def test_one_address_takes_only_its_share_of_connections(secured: System) -> None:

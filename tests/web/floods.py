@@ -201,7 +201,7 @@ def hold_half_open(port: int, count: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def keep_asking(
-    port: int, count: int, ask: bytes = ASK, every_s: float = ASK_EVERY_S
+    port: int, count: int, ask: bytes = ASK, every_s: float = ASK_EVERY_S, host: str = "127.0.0.1"
 ) -> Iterator[None]:
     """So many connections that each ask again and again; one that is closed is opened anew."""
     over = threading.Event()
@@ -211,7 +211,7 @@ def keep_asking(
     def opened() -> socket.socket:
         raw = socket.socket()
         raw.setblocking(False)
-        raw.connect_ex(("127.0.0.1", port))
+        raw.connect_ex((host, port))
         return raw
 
     def asked(raw: socket.socket) -> socket.socket:
