@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from evcs.adapters import (
     broker_accounts,
     broker_connections,
     broker_memory,
+    capacity,
     clock,
     heartbeat,
     wsgi_server,
@@ -41,6 +43,7 @@ def run_registry(settings: Settings) -> None:
     outside = service.RegistryPorts(
         bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
         lambda cps: broker_memory.hold(home, cps), parts.boot,
+        partial(capacity.check_room, home),
     )  # fmt: skip
     registry = service.Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from evcs.adapters.capacity import CP_BYTES
 from evcs.adapters.certificates import RENEW_WITHIN, Certificate
 from evcs.core.messages import EngineStatus
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
-#: `bin/bench memory`: a CP's two processes hold 15.4 MiB together (PSS, 100 CPs), services and
-#: broker 88 MiB; with room for what a supply and a growing ledger take.
-CP_BYTES = 18 * 2**20
+#: `bin/bench memory`: services and broker hold 88 MiB; with room for a growing ledger.
 BASE_BYTES = 160 * 2**20
 FREE_BYTES = 50 * 2**20
 FREE_BYTES_SOON = 500 * 2**20

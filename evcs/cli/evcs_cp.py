@@ -10,7 +10,7 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import capacity, cp_changes, fleet_files, identities, simulate, versions
+from evcs.cli import cp_changes, fleet_files, identities, simulate, versions
 from evcs.cli.common import CommandContext, command, confirm_deletion, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.options import fields, named, named_or_all, waiting
@@ -60,7 +60,6 @@ def create(
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")
-    capacity.check_room(ctx.settings, len(ctx.registry.cps()), len(names))
     answers = ctx.registry.create_many([{"id": name, **given} for name in names])
     made: list[dict[str, Any]] = []
     errors: dict[str, EvcsError] = {}

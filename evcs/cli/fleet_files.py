@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from evcs.adapters import capacity
 from evcs.adapters.registry_http import error_from
-from evcs.cli import capacity, cp_changes
+from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command, confirm_deletion
 from evcs.cli.options import waiting
 from evcs.cli.terminal import join, style
@@ -50,7 +51,7 @@ def add_to(program: click.Group) -> None:
             confirm_deletion(len(changes.remove), "nothing was applied")
         if changes.create:
             kept = len(changes.edit) + changes.same
-            capacity.check_room(ctx.settings, kept, len(changes.create))
+            capacity.check_room(ctx.settings.home, kept, len(changes.create))
         _finish(ctx, changes, _apply(ctx, changes, wait, timeout), wait)
 
     @command(program)

@@ -10,7 +10,14 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from evcs.adapters import backup_file, broker_accounts, broker_listeners, certificates, ledger_mark
+from evcs.adapters import (
+    backup_file,
+    broker_accounts,
+    broker_listeners,
+    capacity,
+    certificates,
+    ledger_mark,
+)
 from evcs.adapters.files import make_folder, remove_leftovers, write_atomic
 from evcs.adapters.registry_db import open_store
 from evcs.adapters.secret_files import SecretFiles
@@ -23,8 +30,6 @@ from evcs.core.placement import wanted_here
 from evcs.home import Home
 
 STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
-FDS_A_CP = 6
-FDS_BASE = 256
 MIN_FDS = 4096
 KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "NOTIFY_SOCKET"})
 #: Logs name clients and addresses: nobody beyond the home's group reads them.
@@ -56,7 +61,7 @@ def prepare(settings: Settings, say: Say, room_for: int = 0) -> int:
     broker_accounts.write(home, {name: secrets.ensure(name) for name in names})
     fds = descriptors(max(len(cps), room_for))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    broker_listeners.write(settings, hard, capacity(fds))
+    broker_listeners.write(settings, hard, capacity.carried_by(fds))
     return fds
 
 
@@ -128,21 +133,17 @@ def _certificate(settings: Settings, say: Say) -> None:
 
 def descriptors(cps: int) -> int:
     """Open files that supervisord needs for a fleet, with room to grow. Raises EvcsError."""
-    wanted = max(MIN_FDS, 2 * (FDS_BASE + FDS_A_CP * cps))
+    wanted = max(MIN_FDS, 2 * (capacity.FDS_BASE + capacity.FDS_A_CP * cps))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or wanted <= hard:
         return wanted
-    if capacity(hard) < max(cps, 1):
+    carried = capacity.carried_by(hard)
+    if carried < max(cps, 1):
         raise EvcsError(
-            f"the limit of {hard} open files carries {capacity(hard)} CPs; {max(cps, 1)} needed",
+            f"the limit of {hard} open files carries {carried} CPs; {max(cps, 1)} needed",
             f"raise it: ulimit -n {wanted}",
         )
     return int(hard)
-
-
-def capacity(descriptors: int) -> int:
-    """How many CPs a supervisord with that many open files can keep."""
-    return max((descriptors - FDS_BASE) // FDS_A_CP, 0)
 
 
 def environment(settings: Settings) -> dict[str, str]:

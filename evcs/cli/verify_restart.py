@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from evcs.adapters import processes
-from evcs.cli import capacity, supervision
+from evcs.adapters import capacity, processes
+from evcs.cli import supervision
 from evcs.cli.bus_probe import BusProbe, wait_for_broker
 from evcs.cli.common import CommandContext, table
 from evcs.cli.temporary_system import temporary_system

@@ -59,6 +59,12 @@ class TimedOut(EvcsError):
     code, exit_code, http_status = "timeout", 7, 503
 
 
+class NoRoom(EvcsError):
+    """This machine doesn't carry what is wanted; nothing of it was made."""
+
+    code, http_status = "no_room", 503
+
+
 class PartFailed(EvcsError):
     """Some items of a bulk failed."""
 

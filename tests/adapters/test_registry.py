@@ -59,7 +59,7 @@ class Stage:
             self.bus, self.store, self.secrets,
             PasswordFile(home, lambda: None, self.clock.monotonic),
             Spool.open(home.spool("registry")), self.clock, self.room.append,
-            lambda: "token",
+            lambda: "token", lambda _there, _more: None,
         )  # fmt: skip
         self.registry = Registry(outside, lambda _: None, "main", BIRTH)
         self.registry.tick(self.clock.now)

@@ -167,6 +167,11 @@ def test_more_cps_than_the_machine_carries_are_not_begun(fleet: System) -> None:
     done = fleet.run("evcs-cp", "create", "Z-{1..9000}")
     assert done.code == 1, done
     assert "memory for 9000 CPs more" in done.err
+    # Of no such price would one be made, should the door let them in.
+    many = [{"id": f"Z-{number}", "price_eur_kwh": "none"} for number in range(9000)]
+    for server in (fleet.web_url, fleet.registry_url):
+        status, found = fleet.http("POST", f"{server}/api/v1/cps", many, fleet.token)
+        assert (status, "memory for 9000 CPs" in str(found)) == (503, True)
     assert fleet.states() == before
 
 

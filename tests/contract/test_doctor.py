@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from evcs.adapters import certificates
+from evcs.adapters import capacity, certificates
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.mqtt import Account
 from evcs.adapters.registry_db import RegistryDb
@@ -267,7 +267,7 @@ def test_a_journal_of_nobody(stopped: System) -> None:
 
 def test_more_cps_than_the_memory_carries(stopped: System) -> None:
     kib = int((Path("/proc/meminfo").read_text().split("MemTotal:")[1]).split()[0])
-    count = kib * 1024 // bounds.CP_BYTES + 1
+    count = kib * 1024 // capacity.CP_BYTES + 1
     db = RegistryDb(stopped.home / "data" / "registry.json")
     db.commit(1, [kept(f"CP-{n}") for n in range(count)])
     failed(stopped, "memory", "still needed")

@@ -14,8 +14,9 @@ from importlib import metadata
 from pathlib import Path
 
 from evcs import __version__
+from evcs.adapters import capacity
 from evcs.adapters.processes import stat
-from evcs.cli import bounds, capacity, prepare
+from evcs.cli import bounds
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.tcp_ports import listener, listeners
@@ -78,7 +79,7 @@ def open_files(ctx: DoctorContext) -> Finding:
         limit, _ = resource.prlimit(ctx.pid, resource.RLIMIT_NOFILE)
     else:
         _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return bounds.open_files(limit, len(ctx.cps), prepare.capacity)
+    return bounds.open_files(limit, len(ctx.cps), capacity.carried_by)
 
 
 def processes(ctx: DoctorContext) -> Finding:

@@ -38,7 +38,8 @@ def subscriptions() -> list[topics.Subscription]:
 class RegistryPorts(NamedTuple):
     """What the Registry works on.
 
-    `hold_broker` keeps the broker to what so many CPs need; `new_token` names a placement.
+    `hold_broker` keeps the broker to what so many CPs need; `new_token` names a placement;
+    `check_room(there, more)` raises NoRoom where the machine doesn't carry so many more CPs.
     """
 
     bus: Bus
@@ -49,6 +50,7 @@ class RegistryPorts(NamedTuple):
     clock: Clock
     hold_broker: Callable[[int], object]
     new_token: Callable[[], str]
+    check_room: Callable[[int, int], None]
 
 
 class Registry:
@@ -67,6 +69,7 @@ class Registry:
         self.drivers = frozenset(self._store.drivers())
         self._put, self._host, self._birth = put, host, birth
         self._hold_broker, self._new_token = outside.hold_broker, outside.new_token
+        self._check_room = outside.check_room
         self._revision = self._store.revision()
         self._spool.settle(self._revision)
         # A manager takes its report back when it is told that the CP is gone; one that was
@@ -88,6 +91,12 @@ class Registry:
             return answer.result(ANSWER_WITHIN_S)
         except TimeoutError:
             raise Unreachable("the Registry is busy", "try again in a moment") from None
+
+    def check_room(self, given: list[Any]) -> None:
+        """Before any of them is made: whether they can be carried. Raises NoRoom."""
+        ids = {str(one.get("id")) for one in given if isinstance(one, dict)}
+        if new := ids - self.cps.keys():
+            self._check_room(len(self.cps), len(new))
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""

@@ -1,0 +1,63 @@
+"""Whether this machine carries a fleet: said before anything of it is made."""
+
+from __future__ import annotations
+
+import re
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+from evcs.adapters.supervisord import supervisord_pid
+from evcs.core.errors import NoRoom
+from evcs.home import Home
+
+#: supervisord's open files, of itself and for a CP.
+FDS_BASE, FDS_A_CP = 256, 6
+#: `bin/bench memory`: a CP's two processes hold 15.4 MiB together (PSS, 100 CPs); with room for
+#: what a supply takes.
+CP_BYTES = 18 * 2**20
+
+
+def check_room(home: Home, there: int, more: int) -> None:
+    """Refuse so many CPs more beside those that are there. Raises NoRoom, saying of what."""
+    check_memory(more)
+    pid = supervisord_pid(home)
+    if pid is None:
+        return
+    soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    if carried_by(soft) < there + more:
+        raise NoRoom(
+            f"supervisord may open {soft} files, which carries {carried_by(soft)} CPs; "
+            f"{there + more} are wanted",
+            "raise ulimit -n if it is low, then: evcs restart",
+        )
+
+
+def check_memory(more: int) -> None:
+    """Refuse so many CPs more where what is free doesn't hold them. Raises NoRoom."""
+    free, needed = free_bytes(), more * CP_BYTES
+    if free < needed:
+        raise NoRoom(
+            f"memory for {more} CPs more: {free >> 20} MiB free; {needed >> 20} MiB still needed",
+            "add memory, or move CPs to another machine",
+        )
+
+
+def carried_by(descriptors: int) -> int:
+    """How many CPs a supervisord with that many open files can keep."""
+    return max((descriptors - FDS_BASE) // FDS_A_CP, 0)
+
+
+def free_bytes() -> int:
+    """Memory that may still be taken: of the machine, and of the control group."""
+    hit = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    free = int(hit[1]) * 1024 if hit else 0
+    limit, used = (number(Path(f"/sys/fs/cgroup/memory.{name}")) for name in ("max", "current"))
+    return min(free, limit - used) if limit is not None and used is not None else free
+
+
+def number(path: Path) -> int | None:
+    """The number in a file; None where there is no file or no number."""
+    with suppress(OSError, ValueError):
+        return int(path.read_text())
+    return None
