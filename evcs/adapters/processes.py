@@ -66,3 +66,12 @@ def words(pid: int) -> list[str]:
     """A process's command line; that of a fork is its title, one word. Raises OSError."""
     found = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").rstrip("\0")
     return found.split("\0") if "\0" in found else found.split(" ")
+
+
+def environment(pid: int) -> dict[str, str]:
+    """What a process was started with; nothing where it is not to be read."""
+    try:
+        found = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return {}
+    return dict(one.split("=", 1) for one in found.split("\0") if "=" in one)

@@ -17,11 +17,12 @@ from typing import Any, NoReturn
 import click
 
 from evcs import __version__
+from evcs.adapters import processes
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.terminal import Trusted, as_json, join, shown, style
-from evcs.config import Settings, load, typed_folder
+from evcs.config import Settings, load, to_environment, typed_folder
 from evcs.core.errors import BadValue, Denied, EvcsError, Unreachable
 
 STATE_COLOURS = {
@@ -89,14 +90,26 @@ def patience(settings: Settings) -> float:
     return START_WITHIN_S if supervisord_pid(settings.home) is not None else 0.0
 
 
-def require_running(settings: Settings, what: str, port: int | None = None) -> None:
-    """While the system is down its ports may be anybody's: no secret is to go there.
+def require_running(settings: Settings, what: str, setting: str | None = None) -> None:
+    """A port where this home's system does not listen may be anybody's: no secret is to go there.
 
-    Raises Unreachable.
+    `setting` is the port's. Raises Unreachable where the system is down, or was started with
+    another.
     """
-    if supervisord_pid(settings.home) is None:
-        where = "" if port is None else f" on port {port}"
+    pid = supervisord_pid(settings.home)
+    if pid is None:
+        where = "" if setting is None else f" on port {getattr(settings, setting)}"
         raise Unreachable(f"{what} does not answer{where}", "start it: evcs up")
+    if setting is None:
+        return
+    started, ours = processes.environment(pid), to_environment(settings)
+    names = {f"EVCS_{setting.upper()}", "EVCS_HTTP_LISTEN", "EVCS_HTTP_TLS"} & started.keys()
+    other = [f"{name}={started[name]}" for name in sorted(names) if started[name] != ours[name]]
+    if other:
+        raise Unreachable(
+            f"{what} is elsewhere: the system was started with {' '.join(other)}",
+            f"export {' '.join(other)}; or have it take up what is set now: evcs restart",
+        )
 
 
 class CommandContext:
@@ -115,7 +128,7 @@ class CommandContext:
     def registry(self) -> RegistryClient:
         """A client of the Registry with the operator's token."""
         home = self.settings.home
-        require_running(self.settings, "the Registry", self.settings.registry_port)
+        require_running(self.settings, "the Registry", "registry_port")
         return RegistryClient(
             self.settings.registry,
             lambda: SecretFiles(home).read("operator.token"),

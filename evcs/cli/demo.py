@@ -47,14 +47,16 @@ def _settings(ctx: CommandContext) -> Settings:
         name: tcp_ports.free_or_other(getattr(settings, name))
         for name in ("mqtt_port", "web_port", "registry_port")
     }
-    moved = {name: port for name, port in wanted.items() if port != getattr(settings, name)}
+    # Of a new home the next shell knows no more than where it is.
+    known = Settings(settings.home) if used else settings
+    moved = {name: port for name, port in wanted.items() if port != getattr(known, name)}
     conf = settings.home.path / "conf" / "evcs.toml"
     if moved and not conf.exists():
         make_folder(settings.home.path)
         make_folder(conf.parent)
         lines = "".join(f"{name} = {port}\n" for name, port in sorted(moved.items()))
-        write_atomic(conf, f"# Chosen by `evcs demo`: the usual were taken.\n{lines}".encode())
-        ctx.out.say(f"usual ports are taken; {conf} has others")
+        write_atomic(conf, f"# Chosen by `evcs demo`.\n{lines}".encode())
+        ctx.out.say(f"its ports are not the usual ones; they are in {conf}")
     return settings._replace(
         mqtt_port=wanted["mqtt_port"],
         web_port=wanted["web_port"],

@@ -20,7 +20,7 @@ from evcs.home import Home
 
 def login_link(settings: Settings) -> str:
     """A one-time link. Raises Unreachable where the web process isn't there."""
-    require_running(settings, "the web page", settings.web_port)
+    require_running(settings, "the web page", "web_port")
     token = SecretFiles(settings.home).read("operator.token")
     connection = connect(settings.web, 10)
     try:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.faults.charging import begin, ticket
 from tests.system_under_test import System
@@ -49,6 +53,24 @@ def test_supervisord_whose_memory_its_forks_share_holds_none(system: System) -> 
     engine = system.pids_of("engine", "CP-102")[0]
     assert system.secret("cp/CP-102/engine").encode() in _memory(engine)
     system.ok("evcs-cp", "delete", "CP-{101..103}", "--yes")
+
+
+def test_the_token_goes_to_no_port_but_ours(system: System) -> None:
+    """Settings of another shell may lead to somebody else's."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        for command, setting, its in (
+            (("evcs", "driver", "add", "MALLORY"), "EVCS_REGISTRY_PORT", system.registry_port),
+            (("evcs-cp", "list"), "EVCS_REGISTRY_PORT", system.registry_port),
+            (("evcs", "open", "--no-browser"), "EVCS_WEB_PORT", system.web_port),
+        ):
+            env: Any = {setting: port}
+            done = system.run(*command, **env)
+            assert done.code == 6, done
+            assert f"export {setting}={its}" in done.err
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
 
 
 def test_after_a_full_run(system: System) -> None:
