@@ -18,7 +18,7 @@ from evcs.core.decisions.draft import TELL_AGAIN_S
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Connected, Received
 from evcs.core.session import Phase
-from evcs.services.central.requests import REPLY_WITHIN_S
+from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, REPLY_WITHIN_S
 from evcs.services.central.retention import Retention
 from evcs.services.central.service import REPEAT_EVERY_S, Central
 from tests.unit.fakes import FakeBus, FakeClock
@@ -612,3 +612,44 @@ def test_a_request_that_comes_again_after_its_ticket_makes_no_second(stage: Stag
     assert isinstance(again, m.DriverEvent)
     assert (again.event, again.session_id) == ("ticket", session)
     assert _ask(stage, "r2").verb == "start"
+
+
+def test_a_driver_begins_so_many_charges_and_then_one_now_and_then(stage: Stage) -> None:
+    """Each is a row of the ledger for ever, and its Engine says a dozen things of it."""
+
+    def cycle(number: int) -> str:
+        said = stage.hears(m.DriverRequest("ALICE", "charge", f"c{number}", CP, 2000))
+        starts = [one for one in said if isinstance(one, m.Command)]
+        for start in starts:
+            ended = m.SessionEvent(CP, "ended", str(start.session_id), 2, 0, "driver")
+            stage.hears(m.Reply(CP, start.id, True), ended)
+        return "begun" if starts else str(said[0].body["code"])
+
+    assert [cycle(n) for n in range(CHARGES_AT_ONCE)] == ["begun"] * CHARGES_AT_ONCE
+    assert [cycle(n) for n in range(1000, 1003)] == ["conflict"] * 3
+    stage.clock.now += 1 / CHARGES_A_SECOND
+    assert [cycle(n) for n in range(2000, 2002)] == ["begun", "conflict"]
+    said = stage.hears(m.DriverRequest("BOB", "charge", "b", CP, 2000))
+    assert [one.verb for one in said if isinstance(one, m.Command)] == ["start"]
+
+
+def test_a_charge_that_is_denied_is_none(stage: Stage) -> None:
+    for number in range(2 * CHARGES_AT_ONCE):
+        stage.hears(m.DriverRequest("ALICE", "charge", f"d{number}", "CP-9", 2000))
+    assert _ask(stage).verb == "start"
+
+
+def test_who_counts_messages_hears_of_each_start(tmp_path: Path) -> None:
+    told: list[str] = []
+    ledger = Ledger(tmp_path / "l.db")
+    central = Central(FakeBus(), ledger, FakeClock(100.0), BIRTH, on_start=told.append)
+    asked = m.DriverRequest("ALICE", "charge", "r1", CP, 2000)
+    said = (
+        DESIRED,
+        m.EngineStatus(CP, True, "e"),
+        m.MonitorStatus(CP, True, "m", "ok", 1.0),
+        asked,
+    )
+    central.handle([Connected(), *(Received(one, False) for one in said)])
+    assert told == [CP]
+    ledger.close()

@@ -63,6 +63,18 @@ def test_what_an_engine_says_in_a_charge_is_never_too_much() -> None:
         stage.now += 1.0
 
 
+def test_what_an_engine_answers_to_a_driver_without_rest_is_no_flood_of_its() -> None:
+    """Charges that are begun and ended as fast as can be: 260 messages a second were seen."""
+    stage = Stage()
+    for _ in range(2_000):
+        stage.share.begin_charge("CP-001")
+        assert stage.taken(8) == 8
+        stage.now += 8 / 260
+    assert not stage.floods
+    assert stage.taken(50_000) <= AT_ONCE, "and no more than before"
+    assert stage.floods == ["cp/CP-001/engine"]
+
+
 def test_services_are_not_limited() -> None:
     stage = Stage()
     status = json.dumps({"online": True, "boot": "x"}).encode()

@@ -23,6 +23,8 @@ LONGEST = 4_096
 FLOOD_AT_ONCE = 4_000.0
 FLOOD_A_SECOND = 100.0
 A_DROPPED = 2_048
+#: What an Engine says of a charge that is begun and ended at once, whoever asked for that.
+A_CHARGE = 10.0
 TELL_EVERY_S = 10.0
 LIMITED = (topics.PREFIX + "cp/", topics.PREFIX + "driver/")
 
@@ -34,11 +36,19 @@ class Shares:
         self._clock, self._at_once, self._a_second = clock, at_once, a_second
         self._left: dict[str, tuple[float, float]] = {}
 
-    def take(self, sender: str, cost: float = 1.0) -> bool:
-        """Whether the sender had that much left; then it is gone."""
+    def left(self, sender: str) -> float:
+        """How much that is now."""
         now = self._clock()
         left, at = self._left.get(sender, (self._at_once, now))
-        left = min(left + (now - at) * self._a_second, self._at_once)
+        return min(left + (now - at) * self._a_second, self._at_once)
+
+    def give(self, sender: str, amount: float) -> None:
+        """Let the sender have so much more."""
+        self._left[sender] = (min(self.left(sender) + amount, self._at_once), self._clock())
+
+    def take(self, sender: str, cost: float = 1.0) -> bool:
+        """Whether the sender had that much left; then it is gone."""
+        now, left = self._clock(), self.left(sender)
         enough = left >= cost
         self._left[sender] = (left - cost if enough else left, now)
         return enough
@@ -73,6 +83,11 @@ class FairShare:
         if isinstance(found, DriverRequest) and found.verb in PAGED:
             self._take(sender, A_PAGE - 1.0)
         return found
+
+    def begin_charge(self, cp: str) -> None:
+        """Central tells the CP's Engine to begin one: what it says of that is no flood of its."""
+        self._shares.give(f"cp/{cp}", A_CHARGE)
+        self._floods.give(f"cp/{cp}/engine", A_CHARGE)
 
     def _take(self, sender: str, cost: float) -> None:
         if not self._shares.take(sender, cost):

@@ -21,8 +21,11 @@ RESTING = frozenset({"start", "settled"})
 class Outbox:
     """Messages, in order; `flush` has all else committed, and then sends them."""
 
-    def __init__(self, writer: LedgerWriter, entries: Entries, bus: Bus) -> None:
+    def __init__(
+        self, writer: LedgerWriter, entries: Entries, bus: Bus, on_start: Callable[[str], object]
+    ) -> None:
         self._writer, self._entries, self._bus = writer, entries, bus
+        self._on_start = on_start
         self._out: list[Message | topics.Publication] = []
         self._progress: set[str] = set()
         self._does: dict[type, Callable[[Any], object]] = {
@@ -83,6 +86,8 @@ class Outbox:
         return result.refused
 
     def _send(self, message: Message | topics.Publication) -> None:
+        if isinstance(message, Command) and message.verb == "start":
+            self._on_start(message.cp)
         self._bus.publish(message)
         crash_point("central.published")
 

@@ -11,10 +11,11 @@ from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, denied, driver_event
 from evcs.core.ids import FORGOTTEN
-from evcs.core.ports import Ledger
+from evcs.core.ports import Clock, Ledger
 from evcs.core.session import Phase, Session, to_json
 from evcs.services.central import pages
 from evcs.services.central.auditor import Auditor
+from evcs.services.central.fair_share import Shares
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
@@ -25,6 +26,8 @@ AT_ONCE = 5
 MOST_WAITING = 1_000
 #: Of a driver's sessions: a request that is sent again is one of the last.
 REMEMBERED = 8
+#: Of one driver: each is a row of the ledger.
+CHARGES_AT_ONCE, CHARGES_A_SECOND = 1_000, 0.2
 #: An Engine that is there replies at once; who asks waits a little longer.
 REPLY_WITHIN_S = 5.0
 UNWRITTEN = "the ledger can't be written; make room, try again"
@@ -42,12 +45,14 @@ class Requests:
     """Answers each request with one event; a change of a CP goes through core.decisions."""
 
     def __init__(
-        self, fleet: Fleet, ledger: Ledger, writer: LedgerWriter, outbox: Outbox, auditor: Auditor
-    ) -> None:
+        self, fleet: Fleet, ledger: Ledger, writer: LedgerWriter, outbox: Outbox, auditor: Auditor,
+        clock: Clock,
+    ) -> None:  # fmt: skip
         self._fleet, self._ledger, self._writer = fleet, ledger, writer
         self._outbox, self._auditor = outbox, auditor
         self._unreplied: dict[tuple[str, str], Unreplied] = {}
         self._pages: deque[m.DriverRequest] = deque(maxlen=MOST_WAITING)
+        self._charges = Shares(clock.monotonic, CHARGES_AT_ONCE, CHARGES_A_SECOND)
 
     @property
     def waiting(self) -> bool:
@@ -132,9 +137,15 @@ class Requests:
         if earlier is not None:
             self._outbox.publish(driver_event(earlier, "ticket"))
             return
+        if self._charges.left(asked.driver) < 1.0:
+            again = f"at most one each {1 / CHARGES_A_SECOND:.0f} s"
+            self._deny(asked, "conflict", f"too many charges at once; {again}")
+            return
         session_id = f"{at.wall[2:10].replace('-', '')}-{os.urandom(6).hex()}"
         event = d.Charge(asked, session_id, mine.cp if mine else None)
         self._fleet.apply(asked.cp or "", event, at)
+        if session_id in self._fleet.open:
+            self._charges.take(asked.driver)
 
     def _settled(self, asked: m.DriverRequest) -> Session | None:
         """The settled session of a request that comes again, among the driver's latest."""

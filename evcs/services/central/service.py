@@ -34,21 +34,21 @@ _log = logging.getLogger("evcs")
 
 
 class Central:
-    """The stages of one batch; none of them knows this."""
+    """The stages of one batch; none of them knows this. `on_start`: a CP is told to begin."""
 
     def __init__(
         self, bus: Bus, ledger: Ledger, clock: Clock, birth: m.ServiceStatus,
-        sources: Sources = NO_SOURCES,
+        sources: Sources = NO_SOURCES, on_start: Callable[[str], object] = lambda _: None,
     ) -> None:  # fmt: skip
         self._bus, self._clock, self._birth = bus, clock, birth
         self._connected_at = clock.monotonic()
         self._view = RetainedView(birth.boot)
         self._writer = writer = LedgerWriter(ledger)
         self._entries = entries = Entries(writer.add_entry, clock)
-        self._outbox = outbox = Outbox(writer, entries, bus)
+        self._outbox = outbox = Outbox(writer, entries, bus, on_start)
         self.fleet = Fleet(ledger.open_sessions(), writer, outbox, self._connected_at)
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock, self._on_flood)
-        self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor)
+        self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._states = StatePublisher(self.fleet, outbox, self._auditor)
         self._strays = Strays()
         self._repeated_at = 0.0
