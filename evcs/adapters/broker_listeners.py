@@ -15,7 +15,8 @@ from evcs.home import Home
 #: Log, listeners, epoll, signals and the like.
 BASE_FDS = 64
 FDS_A_CP = 2
-MOST = 16_384
+#: Each may have the broker make room for a packet (broker_memory).
+MOST = 2_048
 
 _TLS = "certfile {pem}\nkeyfile {pem}\ntls_version tlsv1.2\n"
 _BOUND = re.compile(r"^listener ([1-9]\d*) .*\nmax_connections (\d+)$", re.MULTILINE)

@@ -2,7 +2,8 @@
 
 mosquitto 2.0.11 has such a limit (memory_limit), but its count is wrong: of each property that it
 read 56 bytes stay counted for ever, also of a CONNECT that is refused (seen). 420 of these would
-have it take nothing more from anybody.
+have it take nothing more from anybody. And it makes room for a packet's whole length as soon as its
+head is there, also for who will not be let in: for that there is room beside all else.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 import resource
 from contextlib import suppress
 
+from evcs.adapters import broker_listeners
 from evcs.adapters.broker_connections import broker_pid
+from evcs.core.topics import MAX_PACKET
 from evcs.home import Home
 
 #: Of the heap: 5 KiB a client were measured, and what waits for services that stall comes to that.
 MEMORY = 256 * 2**20
 MEMORY_A_CP = 64 * 2**10
+#: For each stranger at the broker's bound, and as many that come between two looks at it.
+MEMORY_A_STRANGER = 2 * MAX_PACKET
 
 
 def hold(home: Home, cps: int) -> None:
@@ -23,5 +28,14 @@ def hold(home: Home, cps: int) -> None:
     pid = broker_pid(home)
     with suppress(OSError):  # it has just ended, and its successor is seen to in its turn
         if pid is not None:
+            most = MEMORY + MEMORY_A_CP * cps + MEMORY_A_STRANGER * _strangers(home)
             _, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
-            resource.prlimit(pid, resource.RLIMIT_DATA, (MEMORY + MEMORY_A_CP * cps, hard))
+            resource.prlimit(pid, resource.RLIMIT_DATA, (most, hard))
+
+
+def _strangers(home: Home) -> int:
+    """How many it may have; none where it has no port."""
+    try:
+        return sum(broker_listeners.bounds(home).values())
+    except FileNotFoundError:
+        return 0

@@ -17,6 +17,9 @@ from evcs.home import Home
 from tests.security.clients import MqttClient
 from tests.system_under_test import System, eventually
 
+#: With 64 KiB each this is more than the broker may have beside them.
+ANNOUNCING = 4_500
+
 
 def _listening(ports: set[int]) -> set[tuple[str, int]]:
     """Addresses (as /proc/net/tcp has them) of this machine's listeners on these ports."""
@@ -97,6 +100,24 @@ def test_who_holds_all_of_a_port_keeps_none_of_ours_out(narrow: System) -> None:
     assert not tool.dropped.is_set(), "who is let in goes last"
     assert tool.heard
     tool.close()
+
+
+def test_what_strangers_announce_uses_up_no_memory(system: System) -> None:
+    """mosquitto makes room for a packet's whole length once its head is there, before any login."""
+    home, port = Home(system.home), system.mqtt_port
+    most = broker_listeners.bounds(home)[port]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+    with contextlib.ExitStack() as stack:
+        for _ in range(ANNOUNCING):
+            sock = stack.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            with contextlib.suppress(OSError):  # ended already
+                sock.sendall(b"\x10\xdc\xff\x03\0\4MQTT\5\2\0\x3c")  # 65,500 bytes
+        eventually("the bound holds", lambda: broker_connections.count()[port] <= most, 20)
+        system.ok("evcs", "driver", "add", "EVA")
+        assert system.ok("evcs-driver", "list", "--driver", "EVA", "--json").json is not None
+    log = (system.home / "log" / "mosquitto.log").read_text(errors="replace")
+    assert "out of memory" not in log
 
 
 @pytest.mark.parametrize(
