@@ -13,6 +13,7 @@ import io
 import json
 import os
 import shutil
+import sqlite3
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,7 +42,7 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
     """
     if goal.exists():
         raise Conflict(f"{goal} exists already", "choose another name")
-    stage = home.data / STAGE
+    stage = _stage(home, goal)
     lock = hold_lock(home.lock("backup"), "evcs backup")
     try:
         shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
@@ -49,12 +50,27 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
         return _pack(steady_copy(home, stage), goal, about)
     except FileExistsError:
         raise Conflict(f"{goal} exists already", "choose another name") from None
-    except OSError as error:
-        hint = "make room" if error.errno == errno.ENOSPC else "choose a folder you may write to"
-        raise EvcsError(f"the backup can't be written: {error}", hint) from None
+    except (OSError, sqlite3.Error) as error:
+        text = f"the backup can't be written: {error} (in {stage.parent} or {goal.parent})"
+        denied = isinstance(error, OSError) and error.errno != errno.ENOSPC
+        raise EvcsError(
+            text, "choose a folder you may write to" if denied else "make room"
+        ) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         os.close(lock)
+
+
+def _stage(home: Home, goal: Path) -> Path:
+    """Where copies are made: in the home, or beside the goal where that is another file system.
+
+    Who wants a full home elsewhere has no room there. One that is killed leaves them; there, the
+    next into that folder removes them.
+    """
+    with suppress(OSError):
+        if goal.parent.stat().st_dev != home.data.stat().st_dev:
+            return goal.parent / f".evcs{STAGE}-{home.data.stat().st_ino}"
+    return home.data / STAGE
 
 
 def remove_stage(home: Home) -> None:

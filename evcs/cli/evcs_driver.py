@@ -35,6 +35,8 @@ ANSWER_WITHIN_S = 15.0
 CHARGE_WITHIN_S = START_WITHIN_S + 5.0
 AGAIN_S = 2.0
 SILENCE_S = 3.0
+#: Of a file of services, in characters.
+MAX_SERVICES = 1_000_000
 ENDED_WELL = frozenset({
     EndReason.COMPLETED, EndReason.UNPLUGGED, EndReason.DRIVER, EndReason.CLOSED,
     EndReason.OUT_OF_ORDER, EndReason.DELETED,
@@ -210,9 +212,12 @@ def run(ctx: CommandContext, file: Path, driver: str, pause: float) -> None:
 
 def _services(file: Path) -> list[tuple[str, int | None]]:
     try:
-        text = file.read_text(encoding="utf-8")
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(MAX_SERVICES + 1)
     except (OSError, ValueError):
         raise BadValue(f"{file} can't be read as text", "one CP id a line") from None
+    if len(text) > MAX_SERVICES:
+        raise BadValue(f"{file} is too large", f"allowed: {MAX_SERVICES} characters")
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()

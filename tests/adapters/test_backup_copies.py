@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import tarfile
 import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,45 @@ def test_a_sparse_file_in_a_backup_is_refused_before_it_is_written(
     with pytest.raises(BadValue, match="data/notes', which it should not"):
         backup_file.read(tmp_path / "b", tmp_path / "goal")
     assert not (tmp_path / "goal" / "data" / "notes").exists()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system without room."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "evcs-test", str(folder)]
+    subprocess.run(mount, check=True, capture_output=True)
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def _fill(folder: Path) -> None:
+    with (folder / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(512))
+
+
+def test_a_home_without_room_is_backed_up_elsewhere(small: Path, tmp_path: Path) -> None:
+    home = Home(small / "home")
+    home.data.mkdir(parents=True)
+    home.run.mkdir()
+    RegistryDb(home.registry_json).commit(1, [kept("CP-1")])
+    ledger = Ledger(home.ledger_db)
+    ledger.open_sessions()  # as a Central that runs has it
+    home.lock("backup").parent.mkdir()
+    home.lock("backup").write_text("1234567\n")
+    _fill(small)
+    backup_file.write(home, tmp_path / "a.backup", {})
+    ledger.close()
+    assert [one.name for one in tmp_path.iterdir() if "evcs" in one.name] == []
+    found = unpacked(tmp_path / "a.backup", tmp_path / "a")
+    assert set(RegistryDb(found.registry_json).cps()) == {"CP-1"}
+
+
+def test_a_goal_without_room_is_named(home: Home, small: Path) -> None:
+    Ledger(home.ledger_db).close()
+    _fill(small)
+    with pytest.raises(EvcsError, match=str(small)):
+        backup_file.write(home, small / "a.backup", {})
+    assert [one.name for one in small.iterdir()] == ["ballast"]

@@ -212,4 +212,5 @@ FAILURES = {
     "evcs-driver history --driver NOBODY": 4,
     "evcs-driver run {files}/bad.txt --driver ALICE": 2,
     f"evcs-driver run {MISSING} --driver ALICE": 2,
+    "evcs-driver run /dev/zero --driver ALICE": 2,
 }
