@@ -575,6 +575,31 @@ def test_a_driver_can_end_his_charge_while_there_is_no_room(full: NoRoom) -> Non
     assert (_verbs(said), _events(said)) == (["settled"], ["ticket"])
 
 
+def test_no_other_command_waits_for_room(full: NoRoom) -> None:
+    fault = m.OperatorRequest("operator", "fault", "f", CP, reason="x")
+    assert _verbs(full.hears(fault)) == ["fault"]
+    full.hears(m.EngineStatus(CP, False, "e1"))
+    back = m.EngineStatus(CP, True, "e2", "waiting", True, full.session)
+    assert _verbs(full.hears(back)) == ["resume"]
+    full.has_room(True)
+    assert "fault" not in _verbs(full.ticks(1.0))
+
+
+def test_a_start_is_not_told_late(full: NoRoom) -> None:
+    """A request that is on disk is told at once; one that is not, never."""
+    full.hears(m.SessionEvent(CP, "ended", full.session, 9, 1100, "driver"))
+    full.has_room(True)
+    full.ticks(1.0)
+    start = _ask(full, "r2")
+    full.has_room(False)
+    full.clock.now += TELL_AGAIN_S
+    assert _verbs(full.hears(m.EngineStatus(CP, True, "e2"))) == ["start"]
+    full.hears(m.Reply(CP, start.id, False, "busy"))
+    assert _verbs(full.hears(m.DriverRequest("ALICE", "charge", "r3", CP, 2000))) == []
+    full.has_room(True)
+    assert _verbs(full.ticks(1.0)) == []
+
+
 def test_a_charge_that_is_denied_for_want_of_room_is_audited_as_denied(full: NoRoom) -> None:
     full.hears(m.SessionEvent(CP, "ended", full.session, 9, 1100, "driver"))
     said = full.hears(m.DriverRequest("BOB", "charge", "b1", CP, 2000)) + full.ticks(1.0)

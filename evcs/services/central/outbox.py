@@ -14,9 +14,6 @@ from evcs.runtime.crash_points import crash_point
 from evcs.services.central.entries import Entries
 from evcs.services.central.ledger_writer import LedgerWriter
 
-#: Commands that rest on a session's form in the ledger; what ends a supply rests on nothing.
-RESTING = frozenset({"start", "settled"})
-
 
 class Outbox:
     """Messages, in order; `flush` has all else committed, and then sends them."""
@@ -97,4 +94,5 @@ class Outbox:
             return message.event in ("progress", "answer", "denied")
         if isinstance(message, OperatorEvent):
             return not self._writer.forgetting
-        return not isinstance(message, Command) or message.verb not in RESTING
+        # A start's request is on disk, or the start was dropped with it; others rest on nothing.
+        return not isinstance(message, Command) or message.verb != "settled"
