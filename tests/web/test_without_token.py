@@ -36,8 +36,12 @@ def test_asking_the_registry_for_all_holds_no_change_up(fleet: Stage, path: str)
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/v1/cps", "/api/v1/snapshot", "/metrics", "/api/v1/cps/CP-001/detail"]
-)
+    "path",
+    [
+        "/api/v1/cps", "/api/v1/snapshot", "/metrics", "/api/v1/cps/CP-001/detail",
+        "/api/v1/sessions", "/healthz", "/api/v1/expand?pattern=CP-%7B1..10000%7D",
+    ],
+)  # fmt: skip
 def test_asking_web_for_all_holds_no_change_up(fleet: Stage, path: str) -> None:
     with keep_asking(fleet.web_port, ASKING, asking(path), 0.25):
         time.sleep(ASK_EVERY_S)
