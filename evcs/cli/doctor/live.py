@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from evcs.adapters import processes
+from evcs.adapters.files import hold_lock
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli import bounds, cp_changes, supervision
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
@@ -61,7 +62,12 @@ def doubles(ctx: DoctorContext) -> Finding:
     strays = {pid: who for pid in pids if (who := _stray(pid, top))}
 
     def fix() -> str:
-        ended = [f"{who} (pid {pid})" for pid in strays if (who := _end(pid, ctx))]
+        # A supervisord that is being started has no pid file yet.
+        lock = hold_lock(ctx.home.lock("up"), "evcs up")
+        try:
+            ended = [f"{who} (pid {pid})" for pid in strays if (who := _end(pid, ctx))]
+        finally:
+            os.close(lock)
         return f"ended: {', '.join(ended)}"
 
     if strays:
