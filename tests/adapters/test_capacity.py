@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters import capacity
+from evcs.adapters.supervisord import supervisord_pid
 from evcs.core.errors import NoRoom
 from evcs.home import Home
+from tests.system_under_test import eventually
 
 
 def test_as_many_as_supervisord_has_files_for(tmp_path: Path) -> None:
@@ -24,6 +26,7 @@ def test_as_many_as_supervisord_has_files_for(tmp_path: Path) -> None:
     ) as one:
         try:
             home.supervisord_pid.write_text(str(one.pid))
+            eventually("it is what it is taken for", lambda: supervisord_pid(home), 20)
             files = capacity.FDS_BASE + 10 * capacity.FDS_A_CP
             resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (files, files))
             capacity.check_room(home, 2, 8)
