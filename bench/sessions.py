@@ -19,6 +19,7 @@ from bench.results import Aim, Series, load
 from bench.stage import Stage
 from evcs.adapters import mqtt
 from evcs.adapters.ledger import Ledger
+from evcs.adapters.ledger_schema import COLUMNS
 from evcs.core import messages as m
 from evcs.core import ports, topics, units
 from evcs.core.session import Phase, Session
@@ -146,11 +147,11 @@ def _inserts_a_second(path: Path, seconds: float) -> float:
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
-    places = ", ".join("?" * len(Session._fields))
+    places = ", ".join("?" * len(COLUMNS))
     began, count = time.monotonic(), 0
     while time.monotonic() - began < seconds:
         row = _ticket(count, datetime.now(UTC))._replace(session_id=f"x-{time.monotonic_ns()}")
-        db.execute(f"INSERT INTO session VALUES ({places})", row)  # noqa: S608
+        db.execute(f"INSERT INTO session VALUES ({places})", row[: len(COLUMNS)])  # noqa: S608
         count += 1
     took_s = time.monotonic() - began
     db.close()

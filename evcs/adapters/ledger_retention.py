@@ -20,6 +20,11 @@ DELETE FROM session WHERE session_id IN (
   SELECT session_id FROM session
   WHERE started_at < ? AND phase = 'settled' AND ended_at < ? LIMIT ?)
 """
+_DROP_CORRECTIONS = """
+DELETE FROM correction WHERE corrects IN (
+  SELECT corrects FROM correction LEFT JOIN session ON session_id = corrects
+  WHERE session_id IS NULL)
+"""
 _DROP_AUDIT = "DELETE FROM audit WHERE rowid IN (SELECT rowid FROM audit WHERE at < ? LIMIT ?)"
 #: An entry that names a driver in its detail; see core.audit.
 _DONE_TO = f"who = 'operator' AND what IN ('{DRIVER_ADDED}', '{DRIVER_REMOVED}')"
@@ -60,7 +65,7 @@ def note(db: sqlite3.Connection, noted: Mapping[str, str | None]) -> None:
 
 def forget(db: sqlite3.Connection, driver: str, pseudonym: str) -> None:
     """Put a pseudonym in a driver's place, in tickets and in the audit."""
-    db.execute("UPDATE session SET driver = ? WHERE driver = ?", (pseudonym, driver))
+    db.execute("UPDATE session SET driver = ?, tag = NULL WHERE driver = ?", (pseudonym, driver))
     names = (f"driver/{pseudonym}", f"driver/{driver}")
     db.execute("UPDATE audit SET who = ? WHERE who = ?", names)
     done_to = f"UPDATE audit SET detail = ? WHERE {_DONE_TO} AND detail = ?"  # noqa: S608
@@ -78,6 +83,8 @@ def drop(
     given = {SESSIONS_FROM: sessions_from, AUDIT_FROM: audit_from}
     note(db, {key: at for key, at in given.items() if at and at > before.get(key, "")})
     sessions = db.execute(_DROP_SESSIONS, (sessions_from, sessions_from, limit)).rowcount
+    if sessions:
+        db.execute(_DROP_CORRECTIONS)
     return Dropped(sessions, db.execute(_DROP_AUDIT, (audit_from, limit)).rowcount)
 
 

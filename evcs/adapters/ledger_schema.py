@@ -17,7 +17,10 @@ from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.ids import FORGOTTEN
 from evcs.core.session import Session
 
-VERSION = 3
+#: What of a session is a column; its correction is a row of its own.
+COLUMNS = Session._fields[:-1]
+
+VERSION = 4
 
 #: What reading or writing it may raise; of a damaged file even the error's text can be unreadable.
 ERRORS = (sqlite3.Error, UnicodeError)
@@ -28,16 +31,24 @@ AUDIT_FROM = "keep/audit_from"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS session (
-  session_id TEXT PRIMARY KEY, cp TEXT NOT NULL, driver TEXT NOT NULL,
-  price_eur_kwh TEXT NOT NULL, requested_wh INTEGER NOT NULL, max_power_w INTEGER NOT NULL,
+  session_id TEXT PRIMARY KEY, cp TEXT NOT NULL, driver TEXT,
+  price_eur_kwh TEXT NOT NULL, requested_wh INTEGER, max_power_w INTEGER NOT NULL,
   started_at TEXT NOT NULL, phase TEXT NOT NULL, energy_wh INTEGER NOT NULL,
   seq INTEGER NOT NULL, power_w INTEGER NOT NULL, reason TEXT, ended_at TEXT, cost_eur TEXT,
-  request_id TEXT
+  request_id TEXT, origin TEXT NOT NULL DEFAULT 'driver', connector INTEGER NOT NULL DEFAULT 1,
+  meter_start_wh INTEGER, tag TEXT, end_known INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_open ON session (cp) WHERE phase <> 'settled';
 CREATE INDEX IF NOT EXISTS session_started ON session (started_at);
 CREATE INDEX IF NOT EXISTS session_cp ON session (cp, started_at);
 CREATE INDEX IF NOT EXISTS session_driver ON session (driver, started_at);
+CREATE TABLE IF NOT EXISTS correction (
+  corrects TEXT PRIMARY KEY, at TEXT NOT NULL, energy_wh INTEGER NOT NULL,
+  cost_eur TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS station_request (
+  id TEXT PRIMARY KEY, session_id TEXT
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit (
   at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, cp TEXT, outcome TEXT NOT NULL,
   detail TEXT NOT NULL
@@ -57,8 +68,9 @@ _TRIGGERS = f"""
 DROP TRIGGER IF EXISTS session_settled;
 CREATE TRIGGER session_settled BEFORE UPDATE ON session
   WHEN OLD.phase = 'settled' AND NOT (
-    {_same(tuple(name for name in Session._fields if name != "driver"))}
-    AND OLD.driver NOT GLOB '{FORGOTTEN}*' AND NEW.driver GLOB '{FORGOTTEN}*')
+    {_same(tuple(name for name in COLUMNS if name not in ("driver", "tag")))}
+    AND COALESCE(OLD.driver NOT GLOB '{FORGOTTEN}*' AND NEW.driver GLOB '{FORGOTTEN}*', FALSE)
+    AND (NEW.tag IS NULL OR NEW.tag IS OLD.tag))
   BEGIN SELECT RAISE(ABORT, 'a settled session is never changed'); END;
 DROP TRIGGER IF EXISTS session_replaced;
 CREATE TRIGGER session_replaced BEFORE INSERT ON session
@@ -69,6 +81,25 @@ CREATE TRIGGER session_kept BEFORE DELETE ON session
   WHEN OLD.phase <> 'requested' AND NOT (OLD.phase = 'settled' AND COALESCE(
     OLD.ended_at < (SELECT value FROM noted WHERE key = '{SESSIONS_FROM}'), FALSE))
   BEGIN SELECT RAISE(ABORT, 'a session is never deleted'); END;
+DROP TRIGGER IF EXISTS correction_settled;
+CREATE TRIGGER correction_settled BEFORE INSERT ON correction
+  WHEN NOT EXISTS (
+      SELECT 1 FROM session WHERE session_id = NEW.corrects AND phase = 'settled')
+    OR EXISTS (SELECT 1 FROM correction WHERE corrects = NEW.corrects)
+  BEGIN SELECT RAISE(ABORT, 'a settled session is corrected once'); END;
+DROP TRIGGER IF EXISTS correction_kept;
+CREATE TRIGGER correction_kept BEFORE UPDATE ON correction
+  BEGIN SELECT RAISE(ABORT, 'a correction is never changed'); END;
+DROP TRIGGER IF EXISTS correction_stays;
+CREATE TRIGGER correction_stays BEFORE DELETE ON correction
+  WHEN EXISTS (SELECT 1 FROM session WHERE session_id = OLD.corrects)
+  BEGIN SELECT RAISE(ABORT, 'a correction goes with its session'); END;
+DROP TRIGGER IF EXISTS station_request_kept;
+CREATE TRIGGER station_request_kept BEFORE UPDATE ON station_request
+  BEGIN SELECT RAISE(ABORT, 'an answered request is never changed'); END;
+DROP TRIGGER IF EXISTS station_request_stays;
+CREATE TRIGGER station_request_stays BEFORE DELETE ON station_request
+  BEGIN SELECT RAISE(ABORT, 'the id of a request is unique for ever'); END;
 DROP TRIGGER IF EXISTS audit_kept;
 CREATE TRIGGER audit_kept BEFORE UPDATE ON audit
   WHEN NOT (({_same(("at", "what", "cp", "outcome", "detail"))}
@@ -88,6 +119,36 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
     OLD.at < (SELECT value FROM noted WHERE key = '{AUDIT_FROM}'), FALSE)
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 """  # noqa: S608
+
+#: Versions 1 to 3, to be read as version 4: "" was nobody's name, and an end that came after a
+#: session was settled was nothing.
+AS_VERSION_4 = """
+CREATE TEMP VIEW session AS
+  SELECT session_id, cp, NULLIF(driver, '') AS driver, price_eur_kwh, requested_wh, max_power_w,
+    started_at, phase, energy_wh, seq, power_w, reason, ended_at, cost_eur, request_id,
+    'driver' AS origin, 1 AS connector, NULL AS meter_start_wh, NULL AS tag,
+    phase = 'settled' AS end_known
+  FROM main.session;
+CREATE TEMP TABLE correction (
+  corrects TEXT, at TEXT, energy_wh INTEGER, cost_eur TEXT, reason TEXT);
+"""
+#: No row is written anew: columns are added, and two may be NULL now, by the way that SQLite's
+#: documentation has for it (lang_altertable, "Making Other Kinds Of Table Schema Changes").
+_TO_VERSION_4 = """
+DROP TRIGGER IF EXISTS session_settled;
+ALTER TABLE session ADD COLUMN origin TEXT NOT NULL DEFAULT 'driver';
+ALTER TABLE session ADD COLUMN connector INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE session ADD COLUMN meter_start_wh INTEGER;
+ALTER TABLE session ADD COLUMN tag TEXT;
+ALTER TABLE session ADD COLUMN end_known INTEGER NOT NULL DEFAULT 1;
+PRAGMA writable_schema = ON;
+UPDATE sqlite_master SET sql = REPLACE(REPLACE(sql,
+  'driver TEXT NOT NULL', 'driver TEXT'), 'requested_wh INTEGER NOT NULL', 'requested_wh INTEGER')
+  WHERE type = 'table' AND name = 'session';
+PRAGMA writable_schema = RESET;
+UPDATE session SET end_known = 0 WHERE phase <> 'settled';
+UPDATE session SET driver = NULL WHERE driver = '';
+"""
 
 #: What a Central before version 3 noted: CPs' records, and how far it had read logs of ours.
 _LEFT_BEHIND = "key GLOB 'cp/*' OR key IN ('web_log', 'registry_log')"
@@ -117,7 +178,7 @@ def _ours() -> dict[str, str]:
 def make_current(db: sqlite3.Connection, path: Path) -> None:
     """Make tables and triggers what they are now, in one transaction. Raises EvcsError.
 
-    From versions 1 and 2 the triggers differ, and what was noted for the audit. Triggers that are
+    Earlier versions differ in columns, triggers and what was noted for the audit. Triggers that are
     gone are made again; with others, or views, whose file it is would run on us, so it is refused.
     """
     found, ours, there = version(db, path), _ours(), _program(db)
@@ -125,10 +186,11 @@ def make_current(db: sqlite3.Connection, path: Path) -> None:
         raise EvcsError(f"{path} has {', '.join(foreign)[:80]!a}, which no ledger has", RESTORE)
     if found == VERSION and there == ours:
         return
+    migration = _TO_VERSION_4 if 0 < found < VERSION else ""
     try:
         db.executescript(
-            f"BEGIN IMMEDIATE; {_TABLES} {_TRIGGERS} DELETE FROM noted WHERE {_LEFT_BEHIND}; "  # noqa: S608
-            f"PRAGMA user_version = {VERSION}; COMMIT;"
+            f"BEGIN IMMEDIATE; {migration} {_TABLES} {_TRIGGERS} "  # noqa: S608
+            f"DELETE FROM noted WHERE {_LEFT_BEHIND}; PRAGMA user_version = {VERSION}; COMMIT;"
         )
     except ERRORS as error:
         if db.in_transaction:

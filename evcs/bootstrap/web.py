@@ -7,7 +7,7 @@ import time
 import gevent
 
 from evcs.adapters import clock, heartbeat, wsgi_server
-from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.server_tls import ServerTls

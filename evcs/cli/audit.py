@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli.common import CommandContext, command, table
 from evcs.cli.options import since_time
 from evcs.core.ids import check_id

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
-from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import cp_changes, supervision
 from evcs.cli.common import CommandContext, kwh, table
 from evcs.cli.temporary_system import pid_of, temporary_system

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evcs.adapters.files import make_folder, write_atomic
-from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import cp_changes, prepare, supervision, tcp_ports
 from evcs.cli.common import CommandContext
 from evcs.config import INSTALL_ROOT, Settings

@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
 from evcs.cli.operator import ask_operator

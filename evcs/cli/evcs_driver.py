@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -269,15 +269,21 @@ def history(ctx: CommandContext, driver: str) -> None:
     """List your sessions and tickets, the latest first."""
     with DriverClient(ctx, driver) as talk:
         found = talk.pages("history", "sessions")
-    rows = [
-        (
-            one["session_id"], one["cp"], one["state"], one["started_at"],
-            kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
-        )
-        for one in found
-    ]  # fmt: skip
+    rows = []
+    for ticket in found:
+        rows.append(_row(ticket, ticket["state"]))
+        if correction := ticket.get("correction"):
+            rows.append(_row({**ticket, **correction}, "correction"))
     head = ("SESSION", "CP", "STATE", "STARTED", "ENERGY", "COST", "REASON")
     ctx.out.data(found, table(head, rows))
+
+
+def _row(session: Mapping[str, Any], state: str) -> tuple[str, ...]:
+    """A line of a history."""
+    return (
+        session["session_id"], session["cp"], state, session["started_at"],
+        kwh(session["energy_wh"]), f"{session['cost_eur']} EUR", session["reason"] or "",
+    )  # fmt: skip
 
 
 def main() -> None:

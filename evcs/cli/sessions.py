@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli.common import CommandContext, command, kwh, table, with_call
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import since_time
@@ -62,7 +62,8 @@ def _table(found: list[dict[str, Any]]) -> list[str]:
     head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
     rows = [
         (
-            one["session_id"], one["cp"], one["driver"] or "", one["state"], one["started_at"],
+            one.get("corrects", one["session_id"]), one["cp"], one["driver"] or "",
+            "correction" if "corrects" in one else one["state"], one["started_at"],
             kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
         )
         for one in found

@@ -81,13 +81,14 @@ class Unexpected(NamedTuple):
 Effect = Save | SaveFigures | Progress | Remove | Send | SendNow | Audit | Refuse | Unexpected
 
 
-def driver_event(
+def driver_events(
     session: Session, event: str, body: Mapping[str, Any] = NOTHING
-) -> DriverEvent:  # fmt: skip
-    """What a session's driver is told; its figures, if nothing else is."""
-    return DriverEvent(
-        session.driver, event, session.request_id, session.session_id, body or figures(session)
-    )
+) -> list[DriverEvent]:
+    """What a session's driver is told, if it has one; its figures, if nothing else is."""
+    if session.driver is None:
+        return []
+    body = body or figures(session)
+    return [DriverEvent(session.driver, event, session.request_id, session.session_id, body)]
 
 
 def figures(session: Session) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def expand(pattern: str) -> list[str]:
     A leading zero in the first bound keeps the width. Raises BadValue.
     """
     if len(pattern) > MAX_PATTERN:
-        raise BadValue("that is too long", f"at most {MAX_PATTERN} characters")
+        raise BadValue("that is too long", f"allowed: at most {MAX_PATTERN} characters")
     parts: list[list[str]] = []
     end = 0
     for found in _RANGE.finditer(pattern):

@@ -18,7 +18,7 @@ class SessionView(NamedTuple):
     """A session as the judged state shows it; energy in Wh, power in W, cost in EUR."""
 
     session_id: str
-    driver: str
+    driver: str | None
     energy_wh: int
     power_w: int
     cost_eur: str

@@ -1,4 +1,4 @@
-"""A session: one driver's charge, as Central, the ledger and a ticket have it."""
+"""A session: one charge, as Central, the ledger, a ticket and its correction have it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,42 @@ class Phase(StrEnum):
     SETTLED = "settled"
 
 
+class Origin(StrEnum):
+    """Who began a session: a driver by his request, or somebody at the charger."""
+
+    DRIVER = "driver"
+    STATION = "station"
+
+
 MAX_KEPT = 2**53
+
+
+class Correction(NamedTuple):
+    """What a settled session was more, or less, than its ticket says: its CP told the end later.
+
+    Energy in Wh and cost in EUR are signed; ticket and correction together are what was metered.
+    """
+
+    at: str
+    energy_wh: int
+    cost_eur: str
+    reason: str
 
 
 class Session(NamedTuple):
     """One supply. Energy in Wh, times RFC 3339; `cost_eur` is None until settled.
 
+    `driver`: None where nobody known charged. `requested_wh`: None where the car decides.
     `request_id`: the driver's request, so that one that is sent twice makes one session.
-    `driver` is "" of a supply that an Engine held and no ledger knew.
+    `meter_start_wh`: a charger's register as it began. `tag`: the card that began it. `end_known`:
+    whether it was settled by its CP's own word; else an end that comes later is a correction.
     """
 
     session_id: str
     cp: str
-    driver: str
+    driver: str | None
     price_eur_kwh: str
-    requested_wh: int
+    requested_wh: int | None
     max_power_w: int
     started_at: str
     phase: str = Phase.REQUESTED
@@ -45,6 +66,12 @@ class Session(NamedTuple):
     ended_at: str | None = None
     cost_eur: str | None = None
     request_id: str | None = None
+    origin: str = Origin.DRIVER
+    connector: int = 1
+    meter_start_wh: int | None = None
+    tag: str | None = None
+    end_known: bool = False
+    correction: Correction | None = None
 
     @property
     def state(self) -> str:
@@ -61,13 +88,17 @@ class Session(NamedTuple):
         """What the energy so far costs."""
         return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh)
 
+    def takes(self, energy_wh: int) -> bool:
+        """Whether it may have come to so much: not to more than was asked for."""
+        return self.requested_wh is None or energy_wh <= self.requested_wh
+
 
 def to_json(session: Session) -> dict[str, Any]:
     """A session or ticket as the contract has it."""
     return {
         "session_id": session.session_id,
         "cp": session.cp,
-        "driver": session.driver or None,
+        "driver": session.driver,
         "state": session.state,
         "started_at": session.started_at,
         "ended_at": session.ended_at,
@@ -79,14 +110,46 @@ def to_json(session: Session) -> dict[str, Any]:
     }
 
 
+def rows(session: Session) -> list[dict[str, Any]]:
+    """A session as it is listed: its ticket, and behind that its correction, if there is one."""
+    ticket, correction = to_json(session), session.correction
+    if correction is None:
+        return [ticket]
+    more = {
+        "session_id": f"{session.session_id}.correction",
+        "ended_at": correction.at,
+        "energy_wh": correction.energy_wh,
+        "cost_eur": correction.cost_eur,
+        "reason": correction.reason,
+        "corrects": session.session_id,
+    }
+    return [ticket, {**ticket, **more}]
+
+
+def with_correction(session: Session) -> dict[str, Any]:
+    """A session as one row: what is paged by session has its correction within it."""
+    found = to_json(session)
+    return (
+        found
+        if session.correction is None
+        else {**found, "correction": session.correction._asdict()}
+    )
+
+
 def check(session: Session) -> Session:
     """A session that was kept, if it can be one. Raises BadValue, naming it and the field."""
     try:
         check_id("CP", session.cp)
-        check_id("driver", session.driver)
+        if session.driver is not None:
+            check_id("driver", session.driver)
         price("price_eur_kwh", session.price_eur_kwh)
-        for field in ("requested_wh", "max_power_w", "energy_wh", "seq", "power_w"):
+        for field in ("max_power_w", "energy_wh", "seq", "power_w", "connector"):
             whole(field, getattr(session, field), 0, MAX_KEPT)
+        for field in ("requested_wh", "meter_start_wh"):
+            if getattr(session, field) is not None:
+                whole(field, getattr(session, field), 0, MAX_KEPT)
+        if session.origin not in frozenset(Origin):
+            raise BadValue(f"origin {session.origin[:20]!a} is none")
         if session.phase not in frozenset(Phase):
             raise BadValue(f"phase {session.phase[:20]!a} is none")
         if not session.session_id.isprintable():

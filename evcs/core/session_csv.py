@@ -11,7 +11,7 @@ from evcs.core.ids import plain
 
 COLUMNS = (
     "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh",
-    "cost_eur", "price_eur_kwh", "reason",
+    "cost_eur", "price_eur_kwh", "reason", "corrects",
 )  # fmt: skip
 #: What a spreadsheet takes for the beginning of a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

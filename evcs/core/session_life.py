@@ -11,7 +11,8 @@ not in it changes nothing, and is for the caller to count. A session that goes o
 interruption has started again, by the same event. `pending` says what the Engine must
 still be told: it looks at the two states only, so it may be asked at any time, and a
 command that was lost is simply told again. A session is settled once: energy never falls, the
-ticket's cost is computed at that moment and nothing changes it afterwards.
+ticket's cost is computed at that moment and nothing changes it afterwards; an end that comes later
+than that is a correction beside it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from typing import NamedTuple
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import DesiredCp, EngineStatus
-from evcs.core.session import Phase, Session
+from evcs.core.session import Correction, Phase, Session
 from evcs.core.supply import SupplyPhase
-from evcs.core.units import MAX_ENERGY_WH, cost_eur
+from evcs.core.units import MAX_ENERGY_WH, cost_eur, difference_eur
 
 START_WITHIN_S = 30.0
 RESUME_WITHIN_S = 30.0
@@ -98,7 +99,9 @@ def _as_it_is(session: Session, _: Event) -> Session:
 
 
 def _metered(session: Session, event: Started | Metered) -> Session:
-    if event.seq < session.seq or not session.energy_wh <= event.energy_wh <= session.requested_wh:
+    if event.seq < session.seq or event.energy_wh < session.energy_wh:
+        return session
+    if not session.takes(event.energy_wh):
         return session
     power = event.power_w if isinstance(event, Metered) else 0
     return session._replace(seq=event.seq, energy_wh=event.energy_wh, power_w=power)
@@ -128,16 +131,26 @@ def orphan(session_id: str, cp: DesiredCp, event: Ended) -> Session | None:
     if not ID.fullmatch(session_id) or not 0 <= event.energy_wh <= MAX_ENERGY_WH or event.seq < 0:
         return None
     begun = Session(
-        session_id, cp.id, "", cp.price_eur_kwh, event.energy_wh, cp.max_power_w, event.at
+        session_id, cp.id, None, cp.price_eur_kwh, event.energy_wh, cp.max_power_w, event.at
     )
     return _ended(begun, event._replace(reason=EndReason.UNKNOWN_SESSION))
 
 
 def _ended(session: Session, event: Ended) -> Session:
     # More than was asked for can't have been delivered: the last good reading counts.
-    possible = event.energy_wh <= session.requested_wh
-    energy = max(session.energy_wh, event.energy_wh if possible else 0)
-    return _settle(session, energy, event.reason, event.at)._replace(seq=event.seq)
+    energy = max(session.energy_wh, event.energy_wh if session.takes(event.energy_wh) else 0)
+    settled = _settle(session, energy, event.reason, event.at)
+    return settled._replace(seq=event.seq, end_known=True)
+
+
+def _corrected(session: Session, event: Ended) -> Session:
+    """The end of a session that was settled without its CP's word comes after all, once."""
+    more_wh = event.energy_wh - session.energy_wh
+    if session.end_known or session.correction or not more_wh or not session.takes(event.energy_wh):
+        return session
+    cost = cost_eur(event.energy_wh, session.price_eur_kwh)
+    more_eur = difference_eur(cost, session.cost_so_far)
+    return session._replace(correction=Correction(event.at, more_wh, more_eur, event.reason))
 
 
 def _not_held(session: Session, event: NotHeld) -> Session:
@@ -176,7 +189,7 @@ TABLE: dict[tuple[str, type], Step] = {
     (Phase.ENDING, Ended): Step(Phase.SETTLED, _ended),
     (Phase.ENDING, NotHeld): Step(Phase.SETTLED, _not_held),
     (Phase.ENDING, Closed): Step(Phase.SETTLED, _closed),
-    (Phase.SETTLED, Ended): Step(Phase.SETTLED, _as_it_is),
+    (Phase.SETTLED, Ended): Step(Phase.SETTLED, _corrected),
 }
 
 
@@ -211,7 +224,7 @@ def pending(session: Session, engine: EngineStatus | None, age_s: float) -> Pend
         return None
     holds = engine.session_id == session.session_id
     if session.phase == Phase.SETTLED:
-        return Pending("settled") if holds else None
+        return release(session) if holds else None
     if session.phase == Phase.ENDING:
         return Pending("stop", session.reason)
     if session.phase == Phase.REQUESTED and not holds:
@@ -221,6 +234,15 @@ def pending(session: Session, engine: EngineStatus | None, age_s: float) -> Pend
     if holds and engine.phase == SupplyPhase.WAITING:
         return Pending("resume")
     return None
+
+
+def release(session: Session) -> Pending:
+    """What an Engine is told that holds a settled session.
+
+    One that was settled without its word is ended first: what it says then is the correction.
+    """
+    known = session.end_known or session.correction is not None
+    return Pending("settled") if known else Pending("stop", session.reason)
 
 
 def absent_for(lost_at: float, connected_at: float, now: float) -> float:

@@ -37,6 +37,11 @@ def cost_eur(energy_wh: int, price_eur_kwh: str) -> str:
     return str(exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN))
 
 
+def difference_eur(cost: str, before: str) -> str:
+    """What one cost is more than another, signed: ("-0.05")."""
+    return str(Decimal(cost) - Decimal(before))
+
+
 def thousands(field: str, value: object, highest: int) -> int:
     """An integer of W or Wh from a decimal of kW or kWh ("7.4" gives 7400). Raises BadValue."""
     text = str(value)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters import backup_content, backup_file
-from evcs.adapters.ledger import Ledger, LedgerReader
+from evcs.adapters.ledger import Ledger
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core.errors import BadValue, EvcsError

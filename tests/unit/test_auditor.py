@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from evcs.adapters.broker_log import BrokerLines
-from evcs.adapters.ledger import Ledger, LedgerReader
+from evcs.adapters.ledger import Ledger
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.log_tailer import MAX_LINES_A_LOOK, LogTailer
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core.audit import AuditEntry, refused_logins

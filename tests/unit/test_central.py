@@ -174,6 +174,7 @@ def test_a_forgotten_name_is_in_no_answer_and_no_entry(stage: Stage) -> None:
     found = stage.ledger.session(session)
     assert found is not None
     assert (found.driver, found.energy_wh) == (answer.body["driver"], 1500)
+    assert found.driver is not None
     assert found.driver.startswith("removed-")
     with closing(sqlite3.connect(stage.path)) as db:
         told = db.execute("SELECT * FROM audit").fetchall()
@@ -312,7 +313,7 @@ def test_a_supply_that_no_ledger_knows_is_settled_once_with_its_wh(tmp_path: Pat
     found = stage.ledger.session(LOST)
     assert found is not None
     assert (found.phase, found.energy_wh, found.cost_eur, found.reason, found.driver) == (
-        "settled", 2_185, "0.66", "unknown_session", "",
+        "settled", 2_185, "0.66", "unknown_session", None,
     )  # fmt: skip
     assert stage.audited("ticket") == [f"{LOST} 2185 Wh 0.66 EUR"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from evcs.adapters.journal import Journal
-from evcs.adapters.ledger import Ledger, LedgerReader
+from evcs.adapters.ledger import Ledger
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.core import messages as m
 from evcs.core.charger import EmulatedCharger
 from evcs.core.ports import Connected, Disconnected, Received
@@ -120,6 +122,15 @@ class Sessions(RuleBasedStateMachine):
     @rule()
     def stop(self) -> None:
         self.central.handle([Received(m.DriverRequest("ALICE", "stop", "r"), False)])
+        self.collect()
+
+    @precondition(lambda self: self.central.fleet.open)
+    @rule()
+    def close(self) -> None:
+        """The operator settles it at what was metered last, whatever its Engine does."""
+        (session_id,) = self.central.fleet.open
+        asked = m.OperatorRequest("operator", "close", "c", session_id=session_id)
+        self.central.handle([Received(asked, False)])
         self.collect()
 
     @rule(verb=st.sampled_from(["unplug", "fault", "clear"]))
@@ -247,7 +258,7 @@ class Sessions(RuleBasedStateMachine):
             self.figures[session_id] = session.energy_wh
             self.highest[session_id] = max(session.energy_wh, self.highest.get(session_id, 0))
         for session_id, row in self.settled.items():
-            assert row["energy_wh"] >= self.highest.get(session_id, 0)
+            assert "corrects" in row or row["energy_wh"] >= self.highest.get(session_id, 0)
 
     def all_comes_right_once_messages_flow(self) -> None:
         self.deliver_all()
@@ -260,15 +271,22 @@ class Sessions(RuleBasedStateMachine):
         else:
             raise AssertionError(f"never settled: {self.central.fleet.open} {self.retained}")
         self.a_settled_session_never_changes_and_none_is_lost()
-        tickets = {session_id: row["energy_wh"] for session_id, row in self.rows().items()}
-        assert self.settled.keys() == tickets.keys()
+        rows = self.rows()
+        assert self.settled.keys() == rows.keys()
+        tickets: dict[str, int] = {}
+        for session_id, row in rows.items():
+            ticket = row.get("corrects", session_id)
+            tickets[ticket] = tickets.get(ticket, 0) + row["energy_wh"]
         metered = self.metered()
         assert {one: wh for one, wh in tickets.items() if wh} == {
             one: wh for one, wh in metered.items() if wh
         }
-        for row in self.settled.values():
-            assert row["cost_eur"] == cost_eur(row["energy_wh"], "0.30")
+        for session_id, row in self.settled.items():
             assert row["state"] == Phase.SETTLED
+            if "corrects" not in row:
+                more = rows.get(f"{session_id}.correction", {"cost_eur": "0.00"})["cost_eur"]
+                in_all = Decimal(row["cost_eur"]) + Decimal(more)
+                assert str(in_all) == cost_eur(tickets[session_id], "0.30")
 
 
 def scenario() -> tuple[Sessions, m.Command]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evcs.core import session_life as life
 from evcs.core.messages import EngineStatus
-from evcs.core.session import Phase, Session
+from evcs.core.session import Correction, Phase, Session
 from evcs.core.units import cost_eur
 
 AT = "2026-11-22T09:00:00.000Z"
@@ -38,7 +38,9 @@ def test_any_order_of_events_keeps_the_rules_of_a_session(events: list[Any]) -> 
         assert after[:7] == session[:7], "what was agreed changed"
         assert after.energy_wh >= session.energy_wh
         if session.phase == Phase.SETTLED:
-            assert after is session
+            assert after._replace(correction=session.correction) == session
+            assert session.correction is None or after is session
+            assert not session.end_known or after is session
         assert (
             (after.cost_eur is None) == (after.ended_at is None) == (after.phase != Phase.SETTLED)
         )
@@ -69,6 +71,23 @@ def test_no_ticket_is_below_what_was_ever_read(events: list[Any], last: int) -> 
         session = life.advance(session, event)
         highest = max(highest, session.energy_wh)
     assert life.advance(session, life.Ended(99, last, "completed", AT)).energy_wh >= highest
+
+
+@pytest.mark.parametrize(
+    ("energy_wh", "more_wh", "more_eur"), [(1_234, 234, "0.07"), (900, -100, "-0.03")]
+)
+def test_an_end_after_the_operators_close_is_a_correction(
+    energy_wh: int, more_wh: int, more_eur: str
+) -> None:
+    supplying = life.advance(NEW, life.Metered(5, 1_000, 7_000))
+    closed = life.advance(supplying, life.Closed("closed", AT))
+    end = life.Ended(9, energy_wh, "completed", AT)
+    corrected = life.advance(closed, end)
+    assert corrected == closed._replace(correction=Correction(AT, more_wh, more_eur, "completed"))
+    assert life.advance(corrected, end._replace(energy_wh=1_500)) is corrected
+    assert life.advance(closed, end._replace(energy_wh=5_001)) is closed, "more than was asked for"
+    ended = life.advance(supplying, end)
+    assert life.advance(ended, end._replace(energy_wh=2_000)) is ended, "its own word stands"
 
 
 def test_a_reading_out_of_order_is_passed_over() -> None:
@@ -135,7 +154,7 @@ IDLE = EngineStatus("CP-1", True, "b")
         (Phase.INTERRUPTED, IDLE, 0, None),
         (Phase.ENDING, HOLDS, 0, life.Pending("stop", "why")),
         (Phase.ENDING, IDLE, 0, life.Pending("stop", "why")),
-        (Phase.SETTLED, HOLDS, 0, life.Pending("settled")),
+        (Phase.SETTLED, HOLDS, 0, life.Pending("stop", "why")),
         (Phase.SETTLED, IDLE, 0, None),
     ],
 )
@@ -143,6 +162,13 @@ def test_what_is_due_follows_from_the_two_states(
     phase: str, engine: EngineStatus, age: float, due: life.Pending | None
 ) -> None:
     assert life.pending(NEW._replace(phase=phase, reason="why"), engine, age) == due
+
+
+def test_a_settled_session_whose_end_is_known_is_let_go() -> None:
+    over = NEW._replace(phase=Phase.SETTLED)
+    corrected = over._replace(correction=Correction(AT, 1, "0.00", "completed"))
+    for known in (over._replace(end_known=True), corrected):
+        assert life.pending(known, HOLDS, 0) == life.Pending("settled")
 
 
 @given(st.sampled_from([p for p, _ in life.TABLE]), STATUSES, st.floats(0, 100))

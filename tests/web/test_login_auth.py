@@ -13,7 +13,7 @@ import pytest
 from bottle import Bottle
 from playwright.sync_api import Page, expect
 
-from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.session_file import SessionFile
 from evcs.adapters.spool import Spool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from evcs.adapters.ledger import LedgerReader
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import bounds
 from evcs.cli.bounds import OK, Finding
 from evcs.cli.doctor.context import DoctorContext

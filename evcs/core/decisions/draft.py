@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from evcs.core import session_life as life
@@ -17,9 +18,10 @@ from evcs.core.effects import (
     SendNow,
     Unexpected,
     command,
-    driver_event,
+    driver_events,
 )
-from evcs.core.session import Phase, Session
+from evcs.core.messages import NOTHING
+from evcs.core.session import Correction, Phase, Session
 
 #: A command is told again at each word of an Engine, but not more often than this.
 TELL_AGAIN_S = 1.0
@@ -52,6 +54,10 @@ class Draft:
         mine = self.record.session is session
         if mine:
             self.know(session=after)
+        if after.correction is not None:
+            self.do(Save(after))
+            self.audit_correction(after, after.correction)
+            return after
         if (after.phase, after.state) == (session.phase, session.state):
             self.do(SaveFigures(after))
             return after
@@ -65,13 +71,18 @@ class Draft:
                 self.drop()
         return after
 
+    def tell(self, session: Session, event: str, body: Mapping[str, Any] = NOTHING) -> None:
+        """Tell the session's driver, once all is written."""
+        for one in driver_events(session, event, body):
+            self.do(Send(one))
+
     def _tell_phase(self, session: Session) -> None:
         if session.phase == Phase.SUPPLYING:
-            self.do(Send(driver_event(session, "started")))
+            self.tell(session, "started")
         elif session.phase == Phase.INTERRUPTED:
-            self.do(Send(driver_event(session, "interrupted")))
+            self.tell(session, "interrupted")
         elif session.phase == Phase.SETTLED:
-            self.do(Send(driver_event(session, "ticket")))
+            self.tell(session, "ticket")
             self.audit_ticket(session)
 
     def audit_ticket(self, session: Session) -> None:
@@ -80,9 +91,15 @@ class Draft:
         share = None if session.energy_wh else f"driver/{session.driver}"
         self.do(Audit("central", "ticket", session.cp, session.reason or "", detail, share))
 
+    def audit_correction(self, session: Session, correction: Correction) -> None:
+        """The end of a settled session came, and was another."""
+        detail = f"{session.session_id} {correction.energy_wh:+} Wh {correction.cost_eur} EUR"
+        self.do(Audit("central", "correction", session.cp, correction.reason, detail))
+
     def accept(self, session: Session) -> None:
         """The CP takes the session, which is on disk since the request; so nothing waits for it."""
-        self.do(SendNow(driver_event(session, "authorised")))
+        for event in driver_events(session, "authorised"):
+            self.do(SendNow(event))
         if not self.record.accepted:
             self.know(accepted=True)
             who = f"driver/{session.driver}"
@@ -90,7 +107,7 @@ class Draft:
 
     def deny(self, session: Session, code: str, why: str) -> None:
         """A request that was taken down becomes no charge."""
-        self.do(Send(driver_event(session, "denied", {"code": code, "reason": why})))
+        self.tell(session, "denied", {"code": code, "reason": why})
         who = f"driver/{session.driver}"
         self.do(Audit(who, "charge", session.cp, "denied", why, who))
         self.drop()

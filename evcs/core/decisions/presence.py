@@ -63,7 +63,7 @@ def _on_foreign(draft: Draft, session_id: str) -> None:
         draft.refuse("session", "unknown", session_id)
         draft.do(Send(stop_orphan(draft.record.cp, session_id)))
     elif found.phase == Phase.SETTLED:
-        draft.do(Send(command(found, life.Pending("settled"))))
+        draft.do(Send(command(found, life.release(found))))
 
 
 def on_engine_stale(draft: Draft, _: EngineStale) -> None:

@@ -38,7 +38,8 @@ def on_meter(draft: Draft, meter: m.Meter) -> None:
 def _can_be(session: Session, meter: m.Meter) -> bool:
     return (
         meter.seq > session.seq
-        and session.energy_wh <= meter.energy_wh <= session.requested_wh
+        and session.energy_wh <= meter.energy_wh
+        and session.takes(meter.energy_wh)
         and 0 <= meter.power_w <= units.MAX_POWER_W
     )
 

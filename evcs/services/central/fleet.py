@@ -120,7 +120,8 @@ class Fleet:
             _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)
         if session.phase != Phase.SETTLED:
             self.open[session.session_id] = session
-            self._of_driver[session.driver] = session.session_id
+            if session.driver is not None:
+                self._of_driver[session.driver] = session.session_id
         elif before is not None:
             self._drop(session)
         elif session.reason == EndReason.UNKNOWN_SESSION:
@@ -128,8 +129,9 @@ class Fleet:
 
     def _drop(self, session: Session) -> None:
         self.open.pop(session.session_id, None)
-        if self._of_driver.get(session.driver) == session.session_id:
-            del self._of_driver[session.driver]
+        driver = session.driver
+        if driver is not None and self._of_driver.get(driver) == session.session_id:
+            del self._of_driver[driver]
 
 
 def _unseen(cp: str, clock: float) -> CpRecord:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
-from evcs.core.effects import Audit, denied, driver_event
+from evcs.core.effects import Audit, denied, driver_events
 from evcs.core.ids import FORGOTTEN
 from evcs.core.ports import Clock, Ledger
-from evcs.core.session import Phase, Session, to_json
+from evcs.core.session import Phase, Session, to_json, with_correction
 from evcs.services.central import pages
 from evcs.services.central.auditor import Auditor
 from evcs.services.central.fair_share import Shares
@@ -125,7 +125,7 @@ class Requests:
         else:
             found = self._ledger.of_driver(asked.driver, limit + 1, asked.after)
             current = self._fleet.open
-            rows = (to_json(current.get(one.session_id, one)) for one in found)
+            rows = (with_correction(current.get(one.session_id, one)) for one in found)
             self._answer(asked, pages.page("sessions", "session_id", rows, limit))
 
     def _charge(self, asked: m.DriverRequest, at: d.At) -> None:
@@ -135,7 +135,8 @@ class Requests:
             return
         earlier = self._settled(asked)
         if earlier is not None:
-            self._outbox.publish(driver_event(earlier, "ticket"))
+            for ticket in driver_events(earlier, "ticket"):
+                self._outbox.publish(ticket)
             return
         if self._charges.left(asked.driver) < 1.0:
             again = f"at most one each {1 / CHARGES_A_SECOND:.0f} s"

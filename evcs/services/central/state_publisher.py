@@ -12,7 +12,7 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.cp_record import CpRecord, changed, state_of
 from evcs.core.decisions.events import At
-from evcs.core.effects import driver_event
+from evcs.core.effects import driver_events
 from evcs.core.ports import Bus
 from evcs.core.session import Phase
 from evcs.services.central.auditor import Auditor
@@ -99,7 +99,8 @@ class StatePublisher:
             if session is None:
                 self._progress.discard(session_id)
             elif at.clock - self._progress_at.get(session.cp, 0.0) >= PROGRESS_EVERY_S:
-                self._outbox.publish(driver_event(session, "progress"))
+                for event in driver_events(session, "progress"):
+                    self._outbox.publish(event)
                 self._progress_at[session.cp] = at.clock
                 self._progress.discard(session_id)
 

@@ -51,7 +51,7 @@ function Processes({ found, since }) {
 function Sessions({ found }) {
   if (!found.length) return html`<p class="none">None yet. Begin one: <${Code}>bin/evcs-driver charge ${CP} --driver NAME<//></p>`;
   return html`<div class="wide"><table><thead><tr><th>Begun</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
-    <tbody>${found.map((one) => html`<tr key=${one.session_id}><td>${time(one.started_at)}</td><td>${one.driver}</td><td>${one.state}</td>
+    <tbody>${found.map((one) => html`<tr key=${one.session_id}><td>${time(one.started_at)}</td><td>${one.driver}</td><td>${one.corrects ? "correction" : one.state}</td>
       <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.cost_eur}</td><td>${one.reason}</td></tr>`)}</tbody></table></div>`;
 }
 

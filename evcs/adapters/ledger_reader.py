@@ -1,0 +1,178 @@
+"""The ledger as others read it beside its writer: sessions and corrections, sums, the audit."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from evcs.adapters import ledger_mark, ledger_schema
+from evcs.adapters.ledger_schema import COLUMNS
+from evcs.core.audit import AuditEntry
+from evcs.core.service_ports import Sum, Sums
+from evcs.core.session import Correction, Phase, Session, rows
+from evcs.core.units import cost_eur
+
+_CORRECTION = ", ".join(
+    f"(SELECT {name} FROM correction WHERE corrects = session_id)"  # noqa: S608
+    for name in Correction._fields
+)
+#: A session with its correction, NULLs where there is none.
+SELECT = f"SELECT {', '.join(COLUMNS)}, {_CORRECTION} FROM session"  # noqa: S608
+
+
+def session_of(row: tuple[Any, ...]) -> Session:
+    """The session that a row of SELECT is."""
+    columns, correction = row[: len(COLUMNS)], row[len(COLUMNS) :]
+    found = Session(*columns)
+    return found._replace(
+        end_known=bool(found.end_known),
+        correction=None if correction[0] is None else Correction(*correction),
+    )
+
+
+# A ticket's cost has two decimals, always; an open session's is not written down yet. By `+cp`,
+# not by its index: that would look up each row by itself.
+_DAY, _CP = "substr(started_at, 1, 10)", "+cp"
+_SUMS = """
+SELECT {by}, COUNT(*), SUM(energy_wh),
+  SUM(CAST(REPLACE(cost_eur, '.', '') AS INTEGER)), MIN(price_eur_kwh)
+FROM session {where}
+GROUP BY {by}, CASE WHEN cost_eur IS NULL THEN session_id END ORDER BY 1
+"""
+# Of corrections there are few: each has its session looked up.
+_CORRECTED = """
+SELECT {by}, 0, SUM(correction.energy_wh),
+  SUM(CAST(REPLACE(correction.cost_eur, '.', '') AS INTEGER)), ''
+FROM correction CROSS JOIN session ON session_id = corrects {where}
+GROUP BY 1
+"""
+_OPEN = "INDEXED BY session_open"
+
+
+def _summed(rows: list[tuple[Any, ...]]) -> list[Sum]:
+    found: dict[str, Sum] = {}
+    for of, count, energy_wh, cents, price in rows:
+        if cents is None:  # an open session, which stands alone
+            cents = _cents(cost_eur(energy_wh, price))
+        before = found.get(of, Sum(of, 0, 0, 0))
+        found[of] = Sum(
+            of, before.sessions + count, before.energy_wh + energy_wh, before.cents + cents
+        )
+    return list(found.values())
+
+
+def _cents(euros: str) -> int:
+    return int(euros.replace(".", ""))
+
+
+# The same as Session.state.
+_STATE = """CASE WHEN phase = 'ending' AND power_w = 0 THEN 'interrupted'
+  WHEN phase IN ('interrupted', 'settled') THEN phase ELSE 'active' END"""
+
+
+def _where(
+    cp: str | None, driver: str | None, since: str | None, state: str | None, until: str | None
+) -> tuple[str, tuple[object, ...]]:
+    """The filter as SQL behind FROM session, and its values."""
+    given = {
+        "cp = ?": cp,
+        "driver = ?": driver,
+        "started_at >= ?": since,
+        "started_at <= ?": until,
+        f"{_STATE} = ?": state,
+    }
+    clause, values = _clause(given)
+    if state in (None, Phase.SETTLED):
+        return clause, values
+    # Of sessions that are open there are few, and they have an index of their own.
+    return f"{_OPEN} {clause} AND phase <> 'settled'", values
+
+
+def _clause(given: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
+    """Conditions whose value is given, as SQL, and those values."""
+    parts = [part for part, value in given.items() if value is not None]
+    values = tuple(value for value in given.values() if value is not None)
+    return ("WHERE " + " AND ".join(parts)) if parts else "", values
+
+
+class LedgerReader:
+    """Reads beside the writer; an absent ledger is an empty one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def sessions(
+        self,
+        cp: str | None = None,
+        driver: str | None = None,
+        since: str | None = None,
+        state: str | None = None,
+        limit: int = 1000,
+        until: str | None = None,
+        after: tuple[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Sessions by filter, the latest first; a correction stands behind its ticket.
+
+        At most `limit` and their corrections. `since` and `until` are RFC 3339 times.
+
+        `after` is started_at and session_id of one, to go on behind it.
+        """
+        if after is not None:
+            until = min(until or after[0], after[0])
+        where, values = _where(cp, driver, since, state, until)
+        if after is not None:
+            where += " AND (started_at < ? OR session_id > ?)"
+            values += after
+        found = self._rows(
+            f"{SELECT} {where} ORDER BY started_at DESC, session_id LIMIT ?", (*values, limit)
+        )
+        return [one for row in found for one in rows(session_of(row))]
+
+    def sums(
+        self,
+        cp: str | None = None,
+        driver: str | None = None,
+        since: str | None = None,
+        state: str | None = None,
+        until: str | None = None,
+    ) -> Sums:
+        """Sums over all sessions of a filter, by day (UTC) and CP."""
+        where, values = _where(cp, driver, since, state, until)
+        queries = [_SUMS.format(by=by, where=where) for by in (_DAY, _CP)]
+        where = where.replace(_OPEN, "")
+        queries += [_CORRECTED.format(by=by, where=where) for by in (_DAY, _CP)]
+        days, cps, days_corrected, cps_corrected = self._all(queries, values)
+        return Sums(_summed(days + days_corrected), _summed(cps + cps_corrected))
+
+    def audit(
+        self, cp: str | None = None, since: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """The audit's entries by filter, the latest first. `since` is an RFC 3339 time."""
+        clause, values = _clause({"cp = ?": cp, "at >= ?": since})
+        rows = self._rows(
+            f"SELECT at, who, what, cp, outcome, detail FROM audit {clause} "  # noqa: S608
+            "ORDER BY at DESC, rowid DESC LIMIT ?",
+            (*values, limit),
+        )
+        return [AuditEntry(*row)._asdict() for row in rows]
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        return self._all([query], values)[0]
+
+    def _all(self, queries: list[str], values: tuple[object, ...]) -> list[list[tuple[Any, ...]]]:
+        """The rows of each query, as of one moment."""
+        if not self._path.exists():
+            ledger_mark.check(self._path)
+            return [[] for _ in queries]
+        with (
+            ledger_schema.naming_errors(self._path),
+            closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as db,
+        ):
+            if 0 < ledger_schema.version(db, self._path) < ledger_schema.VERSION:
+                db.executescript(ledger_schema.AS_VERSION_4)
+                queries = [query.replace(_OPEN, "") for query in queries]
+            db.execute("BEGIN")
+            return [db.execute(query, values).fetchall() for query in queries]
