@@ -29,7 +29,8 @@ MAX_CLIENTS = 20_000
 
 _OPENED = re.compile(rb"(\d+): New connection from (.+):(\d+) on port \d+\.\n")
 _LET_IN = re.compile(rb"\d+: New client connected from (.+?):(\d+) as ")
-_CLIENT = re.compile(rb"\d+: New client connected from .+ as (.+) \(p\d, c\d, k\d+, u'(.+)'\)\.\n")
+#: What follows _LET_IN: the client's id, which may look like anything, and the broker's own end.
+_CLIENT = re.compile(rb"(.+) \(p\d, c\d, k\d+, u'(.+)'\)\.\n")
 _QOS = re.compile(rb" (?=[012] )")
 _LIMITED = re.compile(r"(?:cp|driver)/[A-Za-z0-9/_-]+", re.ASCII)
 _REFUSED = re.compile(rb"(\d+): Client .+ disconnected, not authorised\.\n")
@@ -78,7 +79,8 @@ class BrokerLines:
             self._add(_Waiting(self._time(match), match[2], match[3]))
         elif match := _LET_IN.match(line):
             self._remove(match[1], match[2])
-            self._know(line)
+            if len(line) < CUT_BYTES:
+                self._know(line[match.end() :])
         elif (match := _REFUSED.fullmatch(line)) and len(line) < CUT_BYTES:
             at_s = self._time(match)
             return AuditEntry(_text(at_s), self._who(at_s), "login", None, "refused", "broker")
@@ -87,10 +89,9 @@ class BrokerLines:
             return AuditEntry(_text(at_s), flooder, FLOOD, None, "shut out", "subscriptions")
         return None
 
-    def _know(self, line: bytes) -> None:
+    def _know(self, told: bytes) -> None:
         """Who the client is that was let in."""
-        match = _CLIENT.fullmatch(line)
-        if match and len(line) < CUT_BYTES:
+        if match := _CLIENT.fullmatch(told):
             self._clients.pop(match[1], None)
             self._clients[match[1]] = _Client(match[2].decode("utf-8", "replace"))
             if len(self._clients) > MAX_CLIENTS:

@@ -298,6 +298,8 @@ def test_a_service_is_not_shut_out(path: Path, identity: str) -> None:
         ("x (p5, c1, k15, u'driver/BOB')", "driver/EVE"),
         ("a 1 b", "driver/EVE"),
         ("1795350217: a 0", "driver/EVE"),
+        ("a as b", "driver/EVE"),
+        ("x from 127.0.0.1:9 as y", "driver/EVE"),
     ],
 )
 def test_a_client_id_names_nobody_else(path: Path, client: str, identity: str) -> None:
