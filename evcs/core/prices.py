@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from evcs.core import units
 from evcs.core.errors import BadValue
-from evcs.core.ids import MAX_WORD
+from evcs.core.ids import MAX_PAIRS, word_pairs
 from evcs.core.messages import DesiredCp
 
 History = tuple[tuple[str, str], ...]
 
 #: A record of a CP stays small; the oldest price goes first.
-KEPT = 32
+KEPT = MAX_PAIRS
 #: Since when a price has been, where nobody wrote it down.
 ALWAYS = "1970-01-01T00:00:00.000Z"
 
@@ -39,18 +39,11 @@ def price_at(cp: DesiredCp, at: str) -> str:
 
 def check(value: object) -> History:
     """A history as it is kept and told: pairs of text, in order. Raises BadValue."""
-    if not isinstance(value, list | tuple) or len(value) > KEPT:
-        raise BadValue("prices: not a list, or too long", f"allowed: at most {KEPT} pairs")
-    found = tuple(_pair(one) for one in value)
+    found = word_pairs(value)
+    if found is None:
+        raise BadValue("prices: not pairs of time and price", f"allowed: at most {KEPT} pairs")
+    for _, price in found:
+        units.price("prices", price)
     if [since for since, _ in found] != sorted(since for since, _ in found):
         raise BadValue("prices: not from old to new")
     return found
-
-
-def _pair(value: object) -> tuple[str, str]:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise BadValue("prices: not pairs of time and price")
-    since, price = value
-    if not isinstance(since, str) or not since.isprintable() or len(since) > MAX_WORD:
-        raise BadValue(f"prices: {ascii(since)[:60]} is not a time")
-    return since, str(units.price("prices", price))

@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import prices, strict_json
-from evcs.core.errors import BadValue
-from evcs.core.ids import MAX_TEXT, is_id, is_word, short
+from evcs.core import strict_json
+from evcs.core.ids import MAX_TEXT, is_id, is_word, short, word_pairs
 
 PREFIX = "evcs/v1/"
 #: mosquitto.conf's max_packet_size, in bytes. The broker drops whoever sends more.
@@ -280,10 +279,10 @@ def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
     if type(value) in (int, float) and not abs(value) <= MAX_INT:  # NaN too
         raise Unreadable(f"{name} is out of bounds")
     if name == "prices":
-        try:
-            return prices.check(value)
-        except BadValue as error:
-            raise Unreadable(error.message) from None
+        pairs = word_pairs(value)
+        if pairs is None:
+            raise Unreadable("prices are not pairs of words, or too many")
+        return pairs
     if name == "session" and type(value) is dict:
         return build(m.SessionView, value, {})
     return value

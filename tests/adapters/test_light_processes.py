@@ -21,9 +21,9 @@ from tests.adapters.broker import Broker
 from tests.system_under_test import eventually
 
 NEVER = [
-    "asyncio", "bottle", "click", "cryptography", "gevent", "multiprocessing", "pydantic",
-    "requests", "rich", "sqlite3", "supervisor", "tinydb", "tomllib", "typing_extensions",
-    "unittest", "xmlrpc",
+    "asyncio", "bottle", "click", "cryptography", "decimal", "gevent", "multiprocessing",
+    "pydantic", "requests", "rich", "sqlite3", "supervisor", "tinydb", "tomllib",
+    "typing_extensions", "unittest", "xmlrpc",
 ]  # fmt: skip
 
 RUN = """
