@@ -129,11 +129,9 @@ def rows(session: Session) -> list[dict[str, Any]]:
 def with_correction(session: Session) -> dict[str, Any]:
     """A session as one row: what is paged by session has its correction within it."""
     found = to_json(session)
-    return (
-        found
-        if session.correction is None
-        else {**found, "correction": session.correction._asdict()}
-    )
+    if session.correction is not None:
+        found["correction"] = session.correction._asdict()
+    return found
 
 
 def check(session: Session) -> Session:

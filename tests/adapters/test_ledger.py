@@ -246,19 +246,9 @@ def test_a_migration_that_fails_leaves_version_1(path: Path) -> None:
             db.execute("UPDATE session SET driver = 'removed-1' WHERE phase = 'settled'")
 
 
-VERSION_3_TABLE = """
-CREATE TABLE session (
-  session_id TEXT PRIMARY KEY, cp TEXT NOT NULL, driver TEXT NOT NULL,
-  price_eur_kwh TEXT NOT NULL, requested_wh INTEGER NOT NULL, max_power_w INTEGER NOT NULL,
-  started_at TEXT NOT NULL, phase TEXT NOT NULL, energy_wh INTEGER NOT NULL,
-  seq INTEGER NOT NULL, power_w INTEGER NOT NULL, reason TEXT, ended_at TEXT, cost_eur TEXT,
-  request_id TEXT
-) STRICT, WITHOUT ROWID;
-CREATE TABLE audit (
-  at TEXT NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, cp TEXT, outcome TEXT NOT NULL,
-  detail TEXT NOT NULL
-) STRICT;
-CREATE TABLE noted (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+#: Versions 1 to 3 have the same tables.
+VERSION_3 = f"""
+{ledger_v1.SCHEMA}
 INSERT INTO session VALUES ('S1', 'CP-1', 'ALICE', '0.30', 5000, 22000, '2026-11-22T09:00:00.000Z',
   'settled', 1500, 9, 0, 'completed', '2026-11-22T09:30:00.000Z', '0.45', 'r1');
 INSERT INTO session VALUES ('S2', 'CP-1', '', '0.30', 700, 22000, '2026-11-22T10:00:00.000Z',
@@ -272,7 +262,7 @@ PRAGMA user_version = 3;
 @pytest.mark.parametrize("killed", [False, True])
 def test_version_3_becomes_this_one_without_a_row_written_anew(path: Path, killed: bool) -> None:
     with closing(sqlite3.connect(path)) as db:
-        db.executescript(VERSION_3_TABLE)
+        db.executescript(VERSION_3)
     reader = LedgerReader(path)
     before = reader.sessions(), reader.sums()
     assert [one["driver"] for one in before[0]] == ["BERT", None, "ALICE"]

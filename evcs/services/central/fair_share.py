@@ -18,8 +18,8 @@ A_PAGE = 20.0
 A_MESSAGE = 512
 LONGEST = 4_096
 #: To read and drop a message costs time, too: 20,000 a second are read, on a machine that others
-#: keep busy some hundred, and the broker keeps all
-#: the rest. Who says so much is shut out. Of what is dropped length costs less.
+#: keep busy some hundred, and the broker keeps all the rest. Who says so much is shut out. Of what
+#: is dropped length costs less.
 FLOOD_AT_ONCE = 4_000.0
 FLOOD_A_SECOND = 100.0
 A_DROPPED = 2_048
