@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from typing import Any, Self
 
+from paho.mqtt.client import Client
+from paho.mqtt.reasoncodes import ReasonCode
+
 from evcs.adapters.mqtt import Bus
-from evcs.core.errors import Unreachable
+from evcs.core import topics
+from evcs.core.errors import Denied, Unreachable
 from evcs.runtime.loop import Loop
 
 CONNECT_WITHIN_S = 20.0
@@ -18,6 +23,7 @@ class BusThread(Bus):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._own, self._there = Loop(), threading.Event()
+        self._acknowledged: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
         super().__init__(self._own, *args, **kwargs)
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
 
@@ -32,6 +38,20 @@ class BusThread(Bus):
         if self._thread.is_alive():
             self._thread.join(STOP_WITHIN_S)
 
+    def deliver(self, what: topics.Publication, within_s: float) -> None:
+        """Publish with QoS 1 or 2, and wait until the broker has it; for one at a time.
+
+        Raises Denied where it may not be, Unreachable where it is not known to have come.
+        """
+        if not self.publish(what):
+            raise Unreachable("the connection to the broker is lost")
+        try:
+            code = self._acknowledged.get(timeout=within_s)
+        except queue.Empty:
+            raise Unreachable(f"the broker has not taken {what.topic}") from None
+        if code.is_failure:
+            raise Denied(f"the broker does not take {what.topic}: {code}")
+
     def __enter__(self) -> Self:
         self.start()
         if not self._there.wait(CONNECT_WITHIN_S):
@@ -41,6 +61,11 @@ class BusThread(Bus):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _new_client(self) -> Client:
+        client = super()._new_client()
+        client.on_publish = lambda _client, _data, _mid, code, _props: self._acknowledged.put(code)
+        return client
 
     def _become_ready(self) -> None:
         super()._become_ready()

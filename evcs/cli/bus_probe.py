@@ -137,6 +137,10 @@ class BusProbe:
         """Publish, if there is a connection."""
         return self._bus.publish(what)
 
+    def deliver(self, what: topics.Publication) -> None:
+        """Publish, and wait until the broker has it. Raises Denied, Unreachable."""
+        self._bus.deliver(what, max(self._patience_s, ONE_TRY_S))
+
     def ask(
         self, request: m.Message, take: Callable[[m.Message | m.Cleared], bool], timeout_s: float
     ) -> bool:

@@ -15,6 +15,7 @@ from evcs.adapters import mqtt, mqtt_client
 from evcs.adapters.bus_thread import BusThread
 from evcs.core import messages as m
 from evcs.core import ports, topics
+from evcs.core.errors import Denied, Unreachable
 from evcs.runtime.loop import Loop
 from tests.adapters.broker import Broker, Events, Listeners
 from tests.system_under_test import ROOT, eventually
@@ -52,6 +53,22 @@ def test_what_is_kept_is_told_to_who_comes_later(known: Broker, listeners: Liste
     assert heard.wait(ports.Received)[0] == ports.Received(status("CP-1"), retained=True)
     bus.publish(topics.clear(m.EngineStatus, cp="CP-1"))
     assert heard.wait(ports.Received, 2)[1].message == m.Cleared(m.EngineStatus, {"cp": "CP-1"})
+
+
+def test_who_waits_for_the_broker_is_told_whether_it_took_what_was_said(known: Broker) -> None:
+    mine = topics.encode(status("CP-1"), "2026-01-01T00:00:00Z")
+    with BusThread(mqtt.Account(known.socket, CP1, lambda: "e1"), Events().put, []) as bus:
+        bus.deliver(mine, 10)
+        with pytest.raises(Denied, match="CP-2"):
+            bus.deliver(topics.encode(status("CP-2"), "2026-01-01T00:00:00Z"), 10)
+        os.kill(known.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(Unreachable, match="CP-1"):
+                bus.deliver(mine, 0.1)
+        finally:
+            os.kill(known.pid, signal.SIGCONT)
+    with pytest.raises(Unreachable, match="lost"):
+        bus.deliver(mine, 10)
 
 
 def test_after_a_restart_of_the_broker_it_connects_and_subscribes_again(

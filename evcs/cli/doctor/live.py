@@ -137,8 +137,15 @@ def retained(ctx: DoctorContext) -> Finding:
     nobodys = sorted(topic for topic in ctx.retained if _of_nobody(ctx, topic))
 
     def fix() -> str:
-        cleared = [topic for topic in nobodys if _clear(ctx, topic)]
-        return f"taken away: {bounds.some(cleared)}"
+        left: list[EvcsError] = []
+        for topic in nobodys:
+            try:
+                _clear(ctx, topic)
+            except EvcsError as error:
+                left.append(error)
+        if left:
+            raise left[0]
+        return f"taken away: {bounds.some(nobodys)}"
 
     if nobodys:
         text = f"of nobody: {bounds.some(nobodys)}"
@@ -168,7 +175,7 @@ def _of_nobody(ctx: DoctorContext, topic: str) -> bool:
     return False
 
 
-def _clear(ctx: DoctorContext, topic: str) -> bool:
+def _clear(ctx: DoctorContext, topic: str) -> None:
     """Take a message away in the name of the identity whose branch it is in."""
     levels = topic.removeprefix(topics.PREFIX).split("/")
     who = levels[0]
@@ -176,12 +183,8 @@ def _clear(ctx: DoctorContext, topic: str) -> bool:
         who = "registry"  # which may do so where a CP's own identity is gone
     elif who in ("cp", "driver", "manager"):
         who = "/".join(levels[: 3 if who == "cp" else 2])
-    try:
-        with BusProbe(ctx.settings, [], who) as speaker:
-            speaker.publish(topics.Publication(topic, b"", 1, True))
-    except EvcsError:
-        return False
-    return True
+    with BusProbe(ctx.settings, [], who) as speaker:
+        speaker.deliver(topics.Publication(topic, b"", 1, True))
 
 
 def agreement(ctx: DoctorContext) -> Finding:
