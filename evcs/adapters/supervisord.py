@@ -202,13 +202,17 @@ class Supervisord:
                 failed[group] = error.message
         return failed
 
+    def begin_stop(self, groups: Collection[str]) -> None:
+        """Have all processes of these groups end, without waiting; it kills what takes 10 s."""
+        self._each("stopProcess", [(f"{p.group}:{p.name}", False) for p in self._of(groups)])
+
     def stop(self, groups: Collection[str], within_s: float = 30.0) -> None:
         """Stop all processes of these groups at once and wait for their end. Raises TimedOut.
 
         A wait of supervisord's own would notice each end only at its next turn, a second
         later; every call gives it one, so asking again is what makes it quick.
         """
-        self._each("stopProcess", [(f"{p.group}:{p.name}", False) for p in self._of(groups)])
+        self.begin_stop(groups)
         deadline = time.monotonic() + within_s
         while any(process.pid for process in self._of(groups)):
             if time.monotonic() > deadline:
@@ -241,6 +245,10 @@ class Supervisord:
     def signal(self, process: str, name: str) -> None:
         """Send a signal to a process ("mosquitto", "HUP"); none there is well."""
         self._call("signalProcess", process, name, ok=(BAD_NAME, NOT_RUNNING))
+
+    def kill(self, process: str) -> None:
+        """SIGKILL to a process ("CP-001:engine"); none there is well."""
+        self.signal(process, "KILL")
 
     def shutdown(self) -> None:
         """End everything, supervisord last."""

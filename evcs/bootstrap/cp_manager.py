@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evcs.adapters import clock, cp_traces, heartbeat
+from evcs.adapters import clock, cp_logs, cp_traces, heartbeat
 from evcs.adapters.engine_health import Probe
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
@@ -18,11 +18,12 @@ def run_cp_manager(settings: Settings) -> None:
     loop, home = parts.loop(), settings.home
     name = f"manager/{settings.host}"
     birth, death = parts.births(name)
-    bus = parts.bus(settings, loop, name, cp_manager.subscriptions(), topics.encode(death, None))
+    heard = cp_manager.subscriptions(settings.host)
+    bus = parts.bus(settings, loop, name, heard, topics.encode(death, None))
     outside = cp_manager.ManagerPorts(
         bus, Supervisord(home.supervisor_socket), SectionFiles(home.sections),
         lambda cp: Probe(home.engine_socket(cp)), lambda cp: cp_traces.remove(home, cp),
-        clock.monotonic,
+        lambda cp, role, end: cp_logs.page(home, cp, role, end), clock.monotonic,
     )  # fmt: skip
     manager = cp_manager.CpManager(outside, settings.host, birth)
     bus.start()

@@ -163,8 +163,32 @@ class DriverRequest(NamedTuple):
     limit: int | None = None
 
 
+class ManagerCommand(NamedTuple):
+    """Central to a CP Manager: restart, kill (a role), processes, log (a role's, in pages)."""
+
+    host: str
+    verb: str
+    id: str
+    cp: str
+    role: str | None = None
+    after: str | None = None
+
+
+class ManagerReply(NamedTuple):
+    """CP Manager: the answer to the command of that id; `error` is the code of core.errors."""
+
+    host: str
+    id: str
+    ok: bool
+    error: str | None = None
+    body: Mapping[str, Any] = NOTHING
+
+
 class OperatorRequest(NamedTuple):
-    """Operator or web: plug, unplug, fault, clear (a CP); close (a session); forget (a driver)."""
+    """Operator or web: plug, unplug, fault, clear (a CP); close (a session); forget (a driver).
+
+    And what a CP Manager is asked for (`ManagerCommand`).
+    """
 
     asker: str
     verb: str
@@ -173,6 +197,8 @@ class OperatorRequest(NamedTuple):
     session_id: str | None = None
     reason: str | None = None
     driver: str | None = None
+    role: str | None = None
+    after: str | None = None
 
 
 class DriverEvent(NamedTuple):
@@ -239,6 +265,8 @@ Message = (
     | SessionEvent
     | Reply
     | Command
+    | ManagerCommand
+    | ManagerReply
     | CpState
     | DriverRequest
     | OperatorRequest

@@ -30,6 +30,13 @@ class Process(NamedTuple):
     exit_code: int = 0
 
 
+class LogPage(NamedTuple):
+    """Lines of a log, the oldest first. `begin`: where they begin in the file, in bytes."""
+
+    lines: list[str]
+    begin: int
+
+
 class Reload(NamedTuple):
     """What a process host found on reading its files: groups new, different, and vanished."""
 
@@ -59,8 +66,14 @@ class ProcessHost(Protocol):
     def start_anew(self, processes: Iterable[str]) -> None:
         """Start processes ("CP-001:engine") now, whatever their host is waiting for."""
 
+    def begin_stop(self, groups: Collection[str]) -> None:
+        """Have all processes of these groups end, without waiting; a hung one takes 10 s."""
+
     def stop(self, groups: Collection[str]) -> None:
-        """Stop all processes of these groups at once and wait for their end. Raises TimedOut."""
+        """The same, and wait for their end. Raises TimedOut."""
+
+    def kill(self, process: str) -> None:
+        """End a process ("CP-001:engine") at once, as a crash would; none there is well."""
 
     def remove(self, groups: Iterable[str]) -> None:
         """Forget stopped groups."""

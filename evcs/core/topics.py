@@ -54,6 +54,8 @@ ROUTES = (
     Route("cp/{cp}/engine/reply", m.Reply),
     Route("central/cp/{cp}/state", m.CpState, retain=True),
     Route("central/cp/{cp}/engine/cmd", m.Command, expiry_s=30),
+    Route("central/manager/{host}/cmd", m.ManagerCommand, expiry_s=5),
+    Route("manager/{host}/reply", m.ManagerReply),
     Route("driver/{driver}/request", m.DriverRequest),
     Route("{asker}/request", m.OperatorRequest),
     Route("central/driver/{driver}/event", m.DriverEvent),
@@ -132,6 +134,11 @@ def central_status() -> Subscription:
     return Subscription(PREFIX + "central/status")
 
 
+def manager_status() -> Subscription:
+    """The filter that yields the statuses of all CP Managers."""
+    return Subscription(PREFIX + "manager/+/status")
+
+
 def subtree(branch: str = "") -> Subscription:
     """The filter for all that is said below a branch ("registry", "cp", "" for all)."""
     return Subscription(PREFIX + (f"{branch}/#" if branch else "#"))
@@ -185,7 +192,7 @@ def encode(message: m.Message, ts: str | None) -> Publication:
     if isinstance(session, m.SessionView):
         values["session"] = session._asdict()
     if extra:
-        values.update(extra)
+        values.update((key, value) for key, value in extra.items() if key not in values)
     if ts is None:
         values = {key: values[key] for key in ("online", "boot")}
     else:

@@ -11,8 +11,9 @@ from evcs.core import placement, reconcile, topics
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
 from evcs.core.ports import Bus, Connected, Disconnected, HealthProbe, Received
-from evcs.core.service_ports import Process, ProcessHost, SectionStore
+from evcs.core.service_ports import LogPage, Process, ProcessHost, SectionStore
 from evcs.runtime.crash_points import crash_point
+from evcs.services.actuator import Actuator
 
 RESYNC_S = 10.0
 WAITING_S = 1.0
@@ -27,15 +28,16 @@ ADD_AT_ONCE = 50
 _log = logging.getLogger("evcs")
 
 
-def subscriptions() -> list[topics.Subscription]:
+def subscriptions(host: str) -> list[topics.Subscription]:
     """What a CP Manager listens to."""
-    return [topics.subtree("registry")]
+    return [topics.subtree("registry"), topics.filter_for(m.ManagerCommand, host=host)]
 
 
 class ManagerPorts(NamedTuple):
     """What the CP Manager works on. `probe` gives that of a CP's Engine.
 
     `remove_traces`: a CP made later under the same id must not find this one's journal.
+    `log_page`: see Actuator.
     """
 
     bus: Bus
@@ -43,6 +45,7 @@ class ManagerPorts(NamedTuple):
     sections: SectionStore
     probe: Callable[[str], HealthProbe]
     remove_traces: Callable[[str], object]
+    log_page: Callable[[str, str, int | None], LogPage]
     monotonic: Callable[[], float]
 
 
@@ -55,6 +58,9 @@ class CpManager:
         self._supervisord, self._files = outside.supervisord, outside.sections
         self._probe, self._remove_traces = outside.probe, outside.remove_traces
         self._desired: dict[str, m.DesiredCp] = {}
+        self._actuator = Actuator(
+            host, self._desired, self._supervisord, outside.log_page, outside.monotonic
+        )
         self._revoked_at: dict[str, float] = {}
         self._reported: dict[str, m.ReconcileReport] = {}
         self._elsewhere: set[str] = set()
@@ -79,10 +85,14 @@ class CpManager:
                 self._due_at = min(self._due_at, self._whole_at)
             elif isinstance(event, Disconnected):
                 _log.warning("bus: %s", event.reason)
-        return self._due_at - self._clock()
+        now = self._clock()
+        return min(self._due_at - now, self._actuator.look(now))
 
     def tick(self, now: float) -> float:
         """Make it so, where something changed; now and then of the whole fleet."""
+        return min(self._actuator.look(now), self._make_so(now))
+
+    def _make_so(self, now: float) -> float:
         if now < self._due_at:
             return self._due_at - now
         whole = now >= self._whole_at
@@ -123,6 +133,9 @@ class CpManager:
             self._revoked_at.pop(cp, None)
             self._elsewhere.discard(cp)
             self._take_back(cp)
+            return
+        elif isinstance(message, m.ManagerCommand):
+            self._bus.publish(self._actuator.carry_out(message))
             return
         else:
             return

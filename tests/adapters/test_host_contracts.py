@@ -62,6 +62,25 @@ def test_what_is_taken_up_runs_until_it_is_taken_down(host: Host) -> None:
     assert host.groups() == set()
 
 
+def test_what_is_to_end_ends_by_itself_and_what_is_killed_is_back(host: Host) -> None:
+    for cp in ("CP-1", "CP-2"):
+        host.files.write(cp)
+        assert host.processes.add([cp]) == {}
+    first, second = host.pids("CP-1"), host.pids("CP-2")
+    host.processes.begin_stop(["CP-1"])
+
+    def left() -> set[int]:
+        found = {one.pid for one in host.processes.processes() if one.pid}
+        return found if found <= second else set()
+
+    assert eventually("CP-1 has ended", left, 20) == second
+    host.processes.start(["CP-1"])
+    assert not host.pids("CP-1") & first
+    host.processes.kill("CP-2:engine")
+    host.processes.kill("CP-3:engine")
+    eventually("another one", lambda: len(host.pids("CP-2") - second) == 1, 20)
+
+
 def test_what_has_no_section_is_not_taken_up_and_said(host: Host) -> None:
     host.files.write("CP-1")
     assert host.processes.add(["CP-1", "CP-2"]).keys() == {"CP-2"}

@@ -18,6 +18,7 @@ from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager, ManagerPo
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
 from tests.unit.fakes import FakeBus
+from tests.unit.host_fakes import no_log
 
 CP = "CP-1"
 DESIRED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
@@ -52,7 +53,7 @@ def _pids(supervisord: Supervisord) -> set[int]:
 def _manager(home: Home, supervisord: Supervisord, now: Callable[[], float]) -> CpManager:
     outside = ManagerPorts(
         FakeBus(), supervisord, SectionFiles(home.sections),
-        lambda cp: engine_health.Probe(home.engine_socket(cp)), lambda _: None, now,
+        lambda cp: engine_health.Probe(home.engine_socket(cp)), lambda _: None, no_log, now,
     )  # fmt: skip
     return CpManager(outside, "main", BIRTH)
 

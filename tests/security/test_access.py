@@ -30,13 +30,16 @@ NOBODYS = (
       ("status", "request", "meter", "session", "reply", "event", "x", "x/y", "cp/CP-001")),
 )  # fmt: skip
 #: Where nothing is retained, as long as Central clears it.
-STRAYS = r"cp/[^/]*/engine/(meter|session|reply)|driver/[^/]*/request|(operator|web)/request"
+STRAYS = (
+    r"cp/[^/]*/engine/(meter|session|reply)|driver/[^/]*/request|(operator|web)/request"
+    r"|manager/[^/]+/reply"
+)
 SAYS = {
     "registry": r"status|cp/[^/]+",
     "central": r"status|summary|cp/[^/]+/(state|engine/cmd)|(driver/[^/]+|operator|web)/event"
-    "|registry/flood",
+    "|registry/flood|manager/[^/]+/cmd",
     "web": "status|request",
-    "manager/main": r"status|cp/[^/]+",
+    "manager/main": r"status|reply|cp/[^/]+",
     "operator": "request",
     "inspector": "(?!)",
     "cp/engine": "status|meter|session|reply",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from evcs.core import sections
-from evcs.core.service_ports import Process, Reload
+from evcs.core.service_ports import LogPage, Process, Reload
 
 
 class FakeSections:
@@ -42,6 +42,7 @@ class FakeProcessHost:
 
     def __init__(self, files: FakeSections) -> None:
         self.calls: list[tuple[str, tuple[str, ...]]] = []
+        self.hanging: set[str] = set()
         self._files = files
         self._groups: dict[str, str | None] = {}
         self._pids: dict[tuple[str, str], int] = {}
@@ -83,6 +84,18 @@ class FakeProcessHost:
             self._last += 1
             self._pids[group, name] = self._last
 
+    def begin_stop(self, groups: Collection[str]) -> None:
+        """At once, but for those that hang."""
+        for one in self._of(groups):
+            if one.group not in self.hanging:
+                self._pids.pop((one.group, one.name), None)
+
+    def kill(self, process: str) -> None:
+        """It is started anew, as supervisord does."""
+        group, _, name = process.partition(":")
+        if (group, name) in self._pids:
+            self.start_anew([process])
+
     def stop(self, groups: Collection[str]) -> None:
         """At once."""
         self.calls.append(("stop", tuple(groups)))
@@ -98,3 +111,8 @@ class FakeProcessHost:
 
     def _of(self, groups: Collection[str]) -> list[Process]:
         return [one for one in self.processes() if one.group in groups]
+
+
+def no_log(cp: str, role: str, end: int | None) -> LogPage:
+    """A host whose CPs log nothing."""
+    return LogPage([], 0)

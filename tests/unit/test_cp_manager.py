@@ -16,7 +16,7 @@ from evcs.services.cp_manager import (
     ManagerPorts,
 )
 from tests.unit.fakes import FakeBus, FakeProbe
-from tests.unit.host_fakes import FakeProcessHost, FakeSections
+from tests.unit.host_fakes import FakeProcessHost, FakeSections, no_log
 
 CP = "CP-1"
 WANTED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)._replace(
@@ -38,7 +38,7 @@ class Stage:
         self.forgotten: list[str] = []
         outside = ManagerPorts(
             self.bus, self.host, self.files, lambda _: FakeProbe(self.engine),
-            self.forgotten.append, lambda: self.now,
+            self.forgotten.append, no_log, lambda: self.now,
         )  # fmt: skip
         self.manager = CpManager(outside, "main", BIRTH)
 

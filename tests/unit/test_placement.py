@@ -14,7 +14,7 @@ from evcs.core import placement, topics
 from evcs.core.ports import Connected, Received
 from evcs.services.cp_manager import RESYNC_S, CpManager, ManagerPorts
 from tests.unit.fakes import FakeBus, FakeProbe
-from tests.unit.host_fakes import FakeProcessHost, FakeSections
+from tests.unit.host_fakes import FakeProcessHost, FakeSections, no_log
 
 CP = "CP-1"
 HOSTS = ("main", "h2", "h3")
@@ -101,7 +101,7 @@ class Host:
         self.fuse = None
         outside = ManagerPorts(
             Bus(self.publish), self.supervisord, self.files, lambda _: FakeProbe({}),
-            lambda _: None, lambda: self.world.now,
+            lambda _: None, no_log, lambda: self.world.now,
         )  # fmt: skip
         birth = m.ServiceStatus(f"manager/{self.name}", True, "b", "1")
         self.manager = CpManager(outside, self.name, birth)

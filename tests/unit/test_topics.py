@@ -263,7 +263,7 @@ def test_each_identity_writes_only_below_its_own_name() -> None:
         m.SessionEvent: "cp/CP-1/engine", m.Reply: "cp/CP-1/engine", m.CpState: "central",
         m.Command: "central", m.DriverRequest: "driver/A", m.OperatorRequest: "web",
         m.DriverEvent: "central", m.OperatorEvent: "central", m.Summary: "central",
-        m.Flood: "central",
+        m.Flood: "central", m.ManagerCommand: "central", m.ManagerReply: "manager/main",
         m.ServiceStatus: "manager/main",
     }  # fmt: skip
     levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web",

@@ -14,7 +14,9 @@ from evcs.core.counts import is_reported
 from evcs.core.ports import Bus
 
 STATES = (m.EngineStatus, m.MonitorStatus)
-NEVER_KEPT = (m.Meter, m.SessionEvent, m.Reply, m.DriverRequest, m.OperatorRequest)
+NEVER_KEPT = (
+    m.Meter, m.SessionEvent, m.Reply, m.ManagerReply, m.DriverRequest, m.OperatorRequest,
+)  # fmt: skip
 
 _log = logging.getLogger("evcs")
 
@@ -27,6 +29,7 @@ def subscriptions() -> list[topics.Subscription]:
         *(topics.filter_for(kind) for kind in STATES),
         *(topics.never_kept(kind) for kind in NEVER_KEPT),
         topics.central_status(),
+        topics.manager_status(),
     ]
 
 

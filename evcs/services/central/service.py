@@ -21,6 +21,8 @@ from evcs.services.central.entries import Entries
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.listening import Strays
+from evcs.services.central.managers import VERBS as MANAGER_VERBS
+from evcs.services.central.managers import Managers
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.requests import Requests
 from evcs.services.central.state_publisher import StatePublisher
@@ -49,6 +51,7 @@ class Central:
         self.fleet = Fleet(ledger.open_sessions(), writer, outbox, self._connected_at)
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock, self._on_flood)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
+        self._managers = Managers(self.fleet, outbox)
         self._states = StatePublisher(self.fleet, outbox, self._auditor)
         self._strays = Strays()
         self._repeated_at = 0.0
@@ -65,7 +68,8 @@ class Central:
             m.ServiceStatus: self._on_service,
             m.Flood: lambda flood: self._on_flood(flood.identity),
             m.DriverRequest: lambda asked: self._requests.on_driver(asked, self._at),
-            m.OperatorRequest: lambda asked: self._requests.on_operator(asked, self._at),
+            m.OperatorRequest: self._on_operator,
+            m.ManagerReply: self._managers.on_reply,
         }
 
     def handle(self, events: list[Any]) -> float | None:
@@ -97,6 +101,7 @@ class Central:
                 self._repeat()
         self._writer.save_figures(now)
         self._requests.expire(now)
+        self._managers.expire(now)
         self._strays.clear(self._bus)
         self._entries.look()
         self._auditor.look()
@@ -123,10 +128,12 @@ class Central:
         self._at = self._now()
         self._view.connected()
         self._states.connected()
+        self._managers.connected()
         self._outbox.publish(self._birth)
 
     def _on_service(self, status: m.ServiceStatus) -> None:
         """Our own birth comes behind all that the broker kept: now judge, and tell."""
+        self._managers.on_status(status)
         if self._view.listed:
             self._forget_stale()
         if status.boot == self._birth.boot and status.online:
@@ -148,6 +155,12 @@ class Central:
         self, said: m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent
     ) -> None:
         self.fleet.apply(said.cp, said, self._at)
+
+    def _on_operator(self, asked: m.OperatorRequest) -> None:
+        if asked.verb in MANAGER_VERBS:
+            self._managers.ask(asked, self._at.clock)
+        else:
+            self._requests.on_operator(asked, self._at)
 
     def _on_reply(self, reply: m.Reply) -> None:
         record = self.fleet.records.get(reply.cp)

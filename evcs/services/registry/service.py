@@ -30,7 +30,8 @@ def subscriptions() -> list[topics.Subscription]:
     """What the Registry listens to."""
     return [
         *(topics.filter_for(kind) for kind in STATUS_KINDS),
-        topics.subtree("manager"),
+        topics.filter_for(m.ReconcileReport),
+        topics.manager_status(),
         topics.filter_for(m.Flood),
     ]
 

@@ -29,10 +29,10 @@ _log = logging.getLogger("evcs")
 
 def subscriptions() -> list[topics.Subscription]:
     """What web always listens to: desired, presence and judged, and what is said to it."""
-    kinds = (m.EngineStatus, m.MonitorStatus, m.CpState, m.Summary)
+    kinds = (m.EngineStatus, m.MonitorStatus, m.CpState, m.Summary, m.ReconcileReport)
     return [
         topics.subtree("registry"),
-        topics.subtree("manager"),
+        topics.manager_status(),
         *(topics.filter_for(kind) for kind in kinds),
         topics.filter_for(m.OperatorEvent, asker="web"),
         topics.central_status(),

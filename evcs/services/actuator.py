@@ -1,0 +1,139 @@
+"""What the operator has done to the processes of this host's CPs, and what he is shown of them.
+
+Commands come from Central. None of them waits: a restart is begun, and gone on with at later
+looks, since the loop that reconciles must not stand still for a process that takes its time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from evcs.core import messages as m
+from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
+from evcs.core.placement import concerns, wanted_here
+from evcs.core.sections import ROLES
+from evcs.core.service_ports import LogPage, ProcessHost
+
+#: Each look is one call, and it is at a call that supervisord notices an end.
+LOOK_EVERY_S = 0.05
+AFTER_ERROR_S = 1.0
+#: supervisord kills what hasn't ended after 10 s.
+ENDED_WITHIN_S = 30.0
+NEVER_S = 3_600.0
+#: Answers to commands that were carried out, for those that come again; the oldest give way.
+MOST_REMEMBERED = 1_000
+
+_log = logging.getLogger("evcs")
+
+
+class Actuator:
+    """Carries commands out. `desired`: what the Registry wants, as the CP Manager knows it now.
+
+    `log_page(cp, role, end)`: the last lines of a log before that byte, None for its end.
+    """
+
+    def __init__(
+        self, host: str, desired: Mapping[str, m.DesiredCp], supervisord: ProcessHost,
+        log_page: Callable[[str, str, int | None], LogPage], monotonic: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._host, self._desired, self._supervisord = host, desired, supervisord
+        self._log_page, self._clock = log_page, monotonic
+        #: CP -> until when its processes may take to end.
+        self._ending: dict[str, float] = {}
+        self._look_at = 0.0
+        self._done: dict[str, m.ManagerReply] = {}
+        self._does: dict[str, Callable[[m.ManagerCommand], dict[str, Any]]] = {
+            "restart": self._restart,
+            "kill": self._kill,
+            "processes": self._processes,
+            "log": self._log_lines,
+        }
+
+    def carry_out(self, command: m.ManagerCommand) -> m.ManagerReply:
+        """The answer; the first one's, where a command comes again."""
+        if command.id in self._done:
+            return self._done[command.id]
+        try:
+            reply = m.ManagerReply(self._host, command.id, True, None, self._do(command))
+        except EvcsError as error:
+            body = {"message": error.message, "hint": error.hint}
+            reply = m.ManagerReply(self._host, command.id, False, error.code, body)
+        if command.verb in ("restart", "kill"):
+            if len(self._done) >= MOST_REMEMBERED:
+                del self._done[next(iter(self._done))]
+            self._done[command.id] = reply
+        return reply
+
+    def look(self, now: float) -> float:
+        """Start what has ended of what is being restarted; seconds until the next look."""
+        if not self._ending:
+            return NEVER_S
+        if now >= self._look_at:
+            try:
+                self._start_ended(now)
+                self._look_at = now + LOOK_EVERY_S
+            except EvcsError as error:
+                _log.error("cps=%s being restarted: %s", ",".join(self._ending), error)
+                self._look_at = now + AFTER_ERROR_S
+        return self._look_at - now if self._ending else NEVER_S
+
+    def _start_ended(self, now: float) -> None:
+        running = {one.group for one in self._supervisord.processes() if one.pid}
+        ended = [cp for cp in self._ending if cp not in running]
+        if ended:
+            self._supervisord.start(ended)
+            _log.info("cps=%s restarted", ",".join(ended))
+        late = [cp for cp, until in self._ending.items() if cp in running and until < now]
+        for cp in (*ended, *late):
+            del self._ending[cp]
+        if late:
+            _log.error("cps=%s do not end; see: evcs status", ",".join(late))
+
+    def _do(self, command: m.ManagerCommand) -> dict[str, Any]:
+        does = self._does.get(command.verb)
+        if does is None:
+            raise BadValue(f"unknown verb {command.verb[:40]!a}")
+        desired = self._desired.get(command.cp)
+        if desired is None or not concerns(desired, self._host):
+            text = f"the CP Manager of host {self._host} does not know {command.cp} yet"
+            raise Unreachable(text, "try again in a moment")
+        return does(command)
+
+    def _restart(self, command: m.ManagerCommand) -> dict[str, Any]:
+        cp = command.cp
+        if self._desired[cp].revoked:
+            raise Conflict(f"{cp} is revoked: nothing of it runs", f"evcs-cp rekey {cp}")
+        if not wanted_here(self._desired[cp], self._host):
+            raise Conflict(f"{cp} is not to run now", f"see: evcs-cp show {cp}")
+        self._supervisord.begin_stop([cp])
+        self._ending[cp] = self._clock() + ENDED_WITHIN_S
+        return {}
+
+    def _kill(self, command: m.ManagerCommand) -> dict[str, Any]:
+        name = f"{command.cp}:{_role(command)}"
+        for one in self._supervisord.processes():
+            if f"{one.group}:{one.name}" == name and one.pid:
+                self._supervisord.kill(name)
+                _log.info("process=%s pid=%d killed", name, one.pid)
+                return {"pid": one.pid}
+        raise Conflict(f"{name} does not run now", f"see: evcs-cp show {command.cp}")
+
+    def _processes(self, command: m.ManagerCommand) -> dict[str, Any]:
+        seen = self._supervisord.processes()
+        return {"processes": [one._asdict() for one in seen if one.group == command.cp]}
+
+    def _log_lines(self, command: m.ManagerCommand) -> dict[str, Any]:
+        after = command.after
+        if after is not None and not (after.isascii() and after.isdecimal()):
+            raise BadValue(f"after {after[:40]!a} is not allowed", "give an answer's next")
+        page = self._log_page(command.cp, _role(command), None if after is None else int(after))
+        more = page.begin > 0
+        return {"lines": page.lines, "more": more, "next": str(page.begin) if more else None}
+
+
+def _role(command: m.ManagerCommand) -> str:
+    if command.role not in ROLES:
+        raise BadValue("no such role", f"one of {', '.join(ROLES)}")
+    return command.role

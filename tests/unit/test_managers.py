@@ -1,0 +1,147 @@
+"""What Central does with a request for a CP's processes: to its host, and back, once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evcs.core import messages as m
+from evcs.core.ports import Connected, Received
+from evcs.services.central.managers import REPLY_WITHIN_S, VERBS
+from tests.unit.test_central import BIRTH, CP, DESIRED
+from tests.unit.test_central import Stage as CentralStage
+
+MANAGER = m.ServiceStatus("manager/main", True, "m1", "1")
+ALL = sorted(VERBS)
+
+
+class Stage(CentralStage):
+    """A Central that knows a CP Manager."""
+
+    def asks(self, verb: str, id_: str = "r1", cp: str | None = CP, who: str = "web") -> list[Any]:
+        """What Central says to a request."""
+        asked = m.OperatorRequest(who, verb, id_, cp, role="engine", after="7")
+        return self.hears(asked)
+
+    def after(self, seconds: float) -> list[Any]:
+        """What it says then."""
+        self.bus.taken()
+        self.clock.now += seconds
+        self.central.tick(self.clock.now)
+        return answers(self.bus.taken())
+
+    def entries(self) -> list[tuple[str, ...]]:
+        """The audit's, of what was done."""
+        with closing(sqlite3.connect(self.path)) as db:
+            return db.execute(
+                "SELECT who, what, cp, outcome, detail FROM audit"
+                " WHERE what IN ('restart', 'kill', 'processes', 'log') ORDER BY rowid"
+            ).fetchall()
+
+
+def answers(said: list[Any]) -> list[m.OperatorEvent]:
+    return [one for one in said if isinstance(one, m.OperatorEvent)]
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    found = Stage(tmp_path / "ledger.db")
+    found.hears(MANAGER)
+    yield found
+    found.ledger.close()
+
+
+def reply(id_: str = "r1", host: str = "main", ok: bool = True, **body: Any) -> m.ManagerReply:
+    return m.ManagerReply(host, id_, ok, None if ok else "conflict", body)
+
+
+@pytest.mark.parametrize("verb", ALL)
+def test_a_request_goes_to_the_cps_host_and_its_answer_back(stage: Stage, verb: str) -> None:
+    command = m.ManagerCommand("main", verb, "r1", CP, "engine", "7")
+    assert stage.asks(verb) == [command]
+    body: dict[str, Any] = {"pid": 7, "lines": ["x"], "new": {"in": "later versions"}}
+    assert stage.hears(reply(**body)) == [m.OperatorEvent("web", "answer", "r1", True, None, body)]
+    assert stage.after(REPLY_WITHIN_S) == []
+
+
+def test_it_goes_to_the_host_that_still_holds_it(stage: Stage) -> None:
+    moving = DESIRED._replace(
+        host="h2", placement="t2", previous_host="main", previous_placement="t1"
+    )
+    stage.hears(moving)
+    (command,) = stage.asks("restart")
+    assert command.host == "main"
+
+
+def test_an_id_is_passed_on_and_answered_once(stage: Stage) -> None:
+    stage.asks("kill")
+    assert stage.asks("kill") == []
+    assert stage.asks("kill", who="operator") == []
+    assert len(stage.hears(reply(), reply())) == 1
+    assert stage.asks("kill") == []
+    assert stage.hears(reply()) == []
+
+
+@pytest.mark.parametrize("other", [reply("r2"), reply(host="h2")])
+def test_what_was_not_asked_is_no_answer(stage: Stage, other: m.ManagerReply) -> None:
+    stage.asks("restart")
+    assert stage.hears(other) == []
+    assert len(stage.hears(reply())) == 1
+
+
+def refused(said: list[Any], code: str) -> str:
+    """The message of the one refusal."""
+    (event,) = said
+    assert (event.ok, event.error) == (False, code)
+    assert event.body["hint"]
+    return str(event.body["message"])
+
+
+@pytest.mark.parametrize("cp", ["CP-404", None])
+def test_no_such_cp(stage: Stage, cp: str | None) -> None:
+    refused(stage.asks("restart", cp=cp), "not_found")
+
+
+@pytest.mark.parametrize("verb", ALL)
+def test_a_manager_that_is_not_there_is_said_at_once(stage: Stage, verb: str) -> None:
+    stage.hears(MANAGER._replace(online=False))
+    said = refused(stage.asks(verb), "unreachable")
+    assert said == "the CP Manager of host main is not there"
+    stage.hears(MANAGER._replace(boot="m2"))
+    assert stage.asks(verb, "r2")[0].host == "main"
+
+
+def test_a_manager_is_there_when_the_broker_says_so_over_this_connection(stage: Stage) -> None:
+    stage.central.handle([Connected()])
+    stage.hears(BIRTH)
+    refused(stage.asks("restart"), "unreachable")
+    stage.central.handle([Received(MANAGER, True)])
+    assert stage.asks("restart", "r2")[0].host == "main"
+
+
+@pytest.mark.parametrize("verb", ALL)
+def test_a_manager_that_hangs_is_said_in_some_seconds(stage: Stage, verb: str) -> None:
+    stage.asks(verb)
+    assert stage.after(REPLY_WITHIN_S - 1.0) == []
+    said = refused(stage.after(1.0), "unreachable")
+    assert said == "the CP Manager of host main does not answer"
+    assert stage.hears(reply()) == []
+
+
+def test_what_is_done_is_audited_and_what_is_looked_at_is_not(stage: Stage) -> None:
+    for number, verb in enumerate(ALL):
+        stage.asks(verb, str(number))
+        stage.hears(reply(str(number)))
+    stage.asks("kill", "9")
+    stage.hears(reply("9", ok=False, message="it does not run now"))
+    assert stage.entries() == [
+        ("web", "kill", CP, "asked", "engine"), ("web", "kill", CP, "ok", "engine"),
+        ("web", "restart", CP, "asked", "engine"), ("web", "restart", CP, "ok", "engine"),
+        ("web", "kill", CP, "asked", "engine"),
+        ("web", "kill", CP, "refused: it does not run now", "engine"),
+    ]  # fmt: skip
