@@ -9,15 +9,15 @@ from typing import Any
 import click
 
 from evcs.adapters.registry_http import error_from
-from evcs.adapters.supervisord import Supervisord
 from evcs.cli import cp_changes, fleet_files, identities, simulate, versions
 from evcs.cli.common import CommandContext, command, confirm_deletion, group, kw, kwh, table
 from evcs.cli.common import main as run_program
+from evcs.cli.operator import ask_operator
 from evcs.cli.options import fields, named, named_or_all, waiting
 from evcs.cli.watch_list import watch_list
 from evcs.core import units
 from evcs.core.charge_point import State
-from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
+from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound, Unreachable
 from evcs.core.ids import check_id, expand
 
 program = group("evcs-cp", "Charging points (CPs): create, see, change, stop, delete.")
@@ -120,14 +120,16 @@ def show(ctx: CommandContext, name: str) -> None:
     """Show one CP: what is wanted, what is judged, its processes."""
     (cp,) = cp_changes.pick(ctx, [check_id("CP", name)])
     (found,) = cp_changes.read(ctx, [cp])
-    processes = [
-        process._asdict()
-        for process in Supervisord(ctx.settings.home.supervisor_socket).processes()
-        if process.group == cp
-    ]
     lines = [f"{key}: {value}" for key, value in found.items() if key != "session"]
     session = found["session"]
     lines.append(f"session: {_live(found) + ' ' + session['session_id'] if session else 'none'}")
+    try:
+        processes = ask_operator(ctx, "processes", cp)["processes"]
+    except Unreachable as unreachable:  # what is known may say why
+        shown = {**found, "processes": None, "error": cp_changes.error_json(unreachable)}
+        ctx.out.data(shown, lines)
+        ctx.out.fail(unreachable)
+        raise SystemExit(unreachable.exit_code) from None
     for one in processes:
         error = f" ({one['error']})" if one["error"] else ""
         lines.append(f"{one['name']}: {one['state']} pid {one['pid']}{error}")
@@ -205,24 +207,16 @@ def resume(
 def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
     """Restart the two processes of CPs; a supply goes on afterwards."""
     found = cp_changes.read(ctx, cp_changes.pick(ctx, names))
-    supervisord = Supervisord(ctx.settings.home.supervisor_socket)
-    errors: dict[str, EvcsError] = {
-        one["id"]: Conflict(f"{one['id']} is revoked: nothing of it runs",
-                            f"evcs-cp rekey {one['id']}")
-        for one in found if one["revoked"]
-    }  # fmt: skip
-    before = {one["id"]: one["since"] for one in found if one["id"] not in errors}
-    ids = list(before)
-    supervisord.stop(ids)
-    supervisord.start(ids)
+    before = {one["id"]: one["since"] for one in found}
+    results = cp_changes.each(list(before), lambda cp: ask_operator(ctx, "restart", cp))
 
     def anew(cp: dict[str, Any]) -> cp_changes.Goal:
         goal = cp_changes.settled(cp)
         return goal._replace(done=lambda s: goal.done(s) and s.since != before[cp["id"]])
 
-    made = [ctx.registry.cp(cp) for cp in ids]
+    made = [ctx.registry.cp(cp) for cp in results.made]
     versions.warn(ctx)
-    cp_changes.wait_and_finish(ctx, made, errors, anew, wait, timeout, "restarted")
+    cp_changes.wait_and_finish(ctx, made, results.errors, anew, wait, timeout, "restarted")
 
 
 simulate.add_to(program)

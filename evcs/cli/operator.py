@@ -12,17 +12,19 @@ from evcs.core import topics
 from evcs.core.errors import BY_CODE, BadValue, EvcsError, Unreachable
 from evcs.core.ids import MAX_TEXT
 
-ANSWER_WITHIN_S = 15.0
+ANSWER_WITHIN_S = 10.0
 
 
 def ask_operator(
     ctx: CommandContext, verb: str, cp: str | None = None, session_id: str | None = None,
-    reason: str | None = None, driver: str | None = None,
+    reason: str | None = None, driver: str | None = None, role: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask Central for something and return its answer's body. Raises what it refuses with."""
     if reason is not None and len(reason) > MAX_TEXT:
         raise BadValue("the reason is too long", f"allowed: text of at most {MAX_TEXT} characters")
-    asked = m.OperatorRequest("operator", verb, os.urandom(8).hex(), cp, session_id, reason, driver)
+    asked = m.OperatorRequest(
+        "operator", verb, os.urandom(8).hex(), cp, session_id, reason, driver, role
+    )
     answers: list[m.OperatorEvent] = []
 
     def take(message: m.Message | m.Cleared) -> bool:
@@ -37,5 +39,6 @@ def ask_operator(
     answer = answers[0]
     if not answer.ok:
         text = str(answer.body.get("message") or answer.error)
-        raise BY_CODE.get(answer.error or "", EvcsError)(text)
+        hint = str(answer.body.get("hint") or "")
+        raise BY_CODE.get(answer.error or "", EvcsError)(text, hint)
     return dict(answer.body)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import click
 
-from evcs.adapters.supervisord import Supervisord
 from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
 from evcs.cli.logs import last_lines, show_logs
@@ -18,7 +14,6 @@ from evcs.cli.operator import ask_operator
 from evcs.cli.options import named, waiting
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
-from evcs.core.errors import Conflict
 from evcs.core.sections import ROLES
 
 
@@ -94,9 +89,7 @@ def _processes(program: click.Group) -> None:
         """Kill a CP's process (SIGKILL), to see it come back."""
         (cp,) = cp_changes.pick(ctx, [name])
         before = {one["id"]: one["since"] for one in cp_changes.read(ctx, [cp])}
-        pid = _pid(ctx, cp, role)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        pid = ask_operator(ctx, "kill", cp, role=role)["pid"]
         ctx.out.say(f"{cp}:{role} pid {pid} killed")
 
         def changed(found: dict[str, Any]) -> cp_changes.Goal:
@@ -120,10 +113,3 @@ def _processes(program: click.Group) -> None:
         """Show the logs of a CP's processes."""
         (cp,) = cp_changes.pick(ctx, [name])
         show_logs(ctx, (f"{cp}.{role}" if role else cp,), follow, lines, since)
-
-
-def _pid(ctx: CommandContext, cp: str, role: str) -> int:
-    for process in Supervisord(ctx.settings.home.supervisor_socket).processes():
-        if (process.group, process.name) == (cp, role) and process.pid:
-            return process.pid
-    raise Conflict(f"{cp}:{role} does not run now", f"see: evcs-cp show {cp}")
