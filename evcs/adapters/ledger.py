@@ -20,7 +20,7 @@ from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.messages import NOTHING
 from evcs.core.ports import NeverWritten
-from evcs.core.session import Phase, Session, check
+from evcs.core.session import AnsweredStart, CardStatus, Phase, Session, check
 
 _COLUMNS = ", ".join(COLUMNS)
 _PUT = (
@@ -58,6 +58,13 @@ class Ledger:
         found = self._select("WHERE session_id = ?", session_id)
         return found[0] if found else None
 
+    def answered(self, request_id: str) -> AnsweredStart | None:
+        """What a charger's request was answered; its id is known for ever."""
+        query = "SELECT session_id, status FROM station_request WHERE id = ?"
+        with ledger_schema.naming_errors(self._path):
+            found = self._db.execute(query, (request_id,)).fetchone()
+        return found and AnsweredStart(found[0], CardStatus(found[1]))
+
     def of_driver(self, driver: str, limit: int, after: str | None = None) -> list[Session]:
         """A driver's sessions, the latest first; those before the session `after`, if given."""
         older = (
@@ -78,10 +85,12 @@ class Ledger:
     def commit(
         self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],
         noted: Mapping[str, str | None] = NOTHING, forgotten: Mapping[str, str] = NOTHING,
+        answered: Mapping[str, AnsweredStart] = NOTHING,
     ) -> None:  # fmt: skip
         """One transaction; `refused` are requests that their CP turned down. Raises EvcsError.
 
         `forgotten`: driver -> the pseudonym that takes its place in all that is written.
+        `answered`: what chargers' requests were answered, by their ids.
         """
         with self._transaction():
             for session in sessions:
@@ -93,6 +102,10 @@ class Ledger:
             for driver, pseudonym in forgotten.items():
                 ledger_retention.forget(self._db, driver, pseudonym)
             ledger_retention.note(self._db, noted)
+            self._db.executemany(
+                "INSERT INTO station_request VALUES (?, ?, ?)",
+                [(request_id, *answer) for request_id, answer in answered.items()],
+            )
         if forgotten:
             ledger_retention.checkpoint(self._db)
 

@@ -69,7 +69,7 @@ def _cents(euros: str) -> int:
 
 
 # The same as Session.state.
-_STATE = """CASE WHEN phase = 'ending' AND power_w = 0 THEN 'interrupted'
+_STATE = """CASE WHEN phase = 'late' OR (phase = 'ending' AND power_w = 0) THEN 'interrupted'
   WHEN phase IN ('interrupted', 'settled') THEN phase ELSE 'active' END"""
 
 

@@ -28,11 +28,11 @@ from evcs.core.errors import (
     Unreachable,
 )
 from evcs.core.ids import check_id
-from evcs.core.session_life import START_WITHIN_S
+from evcs.core.placement import ON_MAIN
 
 ANSWER_WITHIN_S = 15.0
 #: So long Central has an Engine begin a charge; who left sooner would be charged all the same.
-CHARGE_WITHIN_S = START_WITHIN_S + 5.0
+CHARGE_WITHIN_S = ON_MAIN.start_within_s + 5.0
 AGAIN_S = 2.0
 SILENCE_S = 3.0
 #: Of a file of services, in characters.

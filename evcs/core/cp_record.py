@@ -7,6 +7,7 @@ from typing import NamedTuple
 from evcs.core import charge_point as states
 from evcs.core.health import EngineHealth
 from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
+from evcs.core.placement import Deadlines, deadlines
 from evcs.core.session import Phase, Session
 
 
@@ -23,7 +24,9 @@ class CpRecord(NamedTuple):
 
     `desired` is None where a CP spoke before the Registry did, as after a power cut.
     `engine_lost_at`, `monitor_lost_at`: since when it has been away, None while it is there.
+    `halted_at`: since when the session is interrupted, or shall end and does not.
     `unheld`: how often in a row the Engine was there, and did not hold the session under way.
+    `late`: a session that it told of afterwards and that may be over; it is not the CP's state.
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
     was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
     """
@@ -35,11 +38,33 @@ class CpRecord(NamedTuple):
     engine_lost_at: float | None = None
     monitor_lost_at: float | None = None
     session: Session | None = None
+    late: Session | None = None
     requested_at: float = 0.0
     accepted: bool = False
+    halted_at: float | None = None
     unheld: int = 0
     last_command: SentCommand = SentCommand()
     orphans: int = 0
+
+    def session_by_id(self, session_id: str) -> Session | None:
+        """One of its sessions that are not settled."""
+        for session in (self.session, self.late):
+            if session is not None and session.session_id == session_id:
+                return session
+        return None
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """How long what is away may be away."""
+        return deadlines(self.desired)
+
+    def absent_for(self, lost_at: float, connected_at: float, now: float) -> float:
+        """Seconds for which a process of it has been away, on Central's monotonic clock.
+
+        Counted from the later of the loss and Central's own connection plus a grace, so that
+        Central's or the broker's own absence is never held against a CP.
+        """
+        return now - max(lost_at, connected_at + self.deadlines.reconnect_grace_s)
 
     @property
     def seen(self) -> bool:

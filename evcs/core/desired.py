@@ -13,10 +13,9 @@ from evcs.core import units
 from evcs.core.errors import BadValue
 from evcs.core.ids import FORGOTTEN, MAX_TEXT, check_id, same
 from evcs.core.messages import DesiredCp
-from evcs.core.placement import PROCESS
+from evcs.core.placement import MAIN, PROCESS
 
 SERVICE = ("in", "out")
-HOST = "main"
 HOSTINGS = (PROCESS,)
 
 
@@ -49,11 +48,11 @@ def _power(value: object) -> int:
 
 def _host(value: object) -> str:
     """No other host has a CP Manager or an account so far: its CPs would be nobody's."""
-    if value != HOST:
+    if value != MAIN:
         raise BadValue(
-            f"host: {ascii(value)[:60]} is not a host of this system", f"allowed: {HOST}"
+            f"host: {ascii(value)[:60]} is not a host of this system", f"allowed: {MAIN}"
         )
-    return HOST
+    return MAIN
 
 
 def _hosting(value: object) -> str:
@@ -85,7 +84,7 @@ def checked(given: object, what: str, extra: tuple[str, ...] = ()) -> dict[str, 
     return {name: rule(given[name]) for name, rule in FIELDS.items() if name in given}
 
 
-def new_cp(given: object, host: str = HOST) -> DesiredCp:
+def new_cp(given: object, host: str = MAIN) -> DesiredCp:
     """The CP that a creation asks for, with defaults. Raises BadValue."""
     fields = checked(given, "a CP", ("id",))
     assert isinstance(given, Mapping)

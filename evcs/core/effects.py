@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING, Command, DriverEvent, DriverRequest, Message, Reply
-from evcs.core.session import Session, to_json
+from evcs.core.session import AnsweredStart, Session, to_json
 from evcs.core.session_life import Pending
 
 
@@ -33,6 +33,13 @@ class Remove(NamedTuple):
     """Have a request removed that its CP turned down: it never was a session."""
 
     session: Session
+
+
+class KeepAnswer(NamedTuple):
+    """Have what a charger's request is answered written, so that it makes one session for ever."""
+
+    request_id: str
+    answer: AnsweredStart
 
 
 class Send(NamedTuple):
@@ -78,7 +85,10 @@ class Unexpected(NamedTuple):
     event: str
 
 
-Effect = Save | SaveFigures | Progress | Remove | Send | SendNow | Audit | Refuse | Unexpected
+Effect = (
+    Save | SaveFigures | Progress | Remove | KeepAnswer | Send | SendNow | Audit | Refuse
+    | Unexpected
+)  # fmt: skip
 
 
 def driver_events(

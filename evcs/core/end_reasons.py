@@ -29,6 +29,10 @@ class EndReason(StrEnum):
     DELETED = "deleted"
 
     # What Central finds.
+    #: Nobody known charged: energy may have flowed, and no driver is billed.
+    UNAUTHORISED = "unauthorised"
+    #: The next charge of its CP began, so this one is over, whenever its end is told.
+    SUPERSEDED = "superseded"
     NOT_STARTED = "not_started"
     POWER_LOSS = "power_loss"
     MONITOR_GONE = "monitor_gone"

@@ -124,6 +124,33 @@ class Reply(NamedTuple):
     error: str | None = None
 
 
+class StationRequest(NamedTuple):
+    """Engine of a real charger: "authorise" a card, or "start", told again until it is answered.
+
+    `id` comes from the transaction's content. `meter_wh`: the register at its begin. `offline`: it
+    began at `at` (RFC 3339 UTC), while its charger was away.
+    """
+
+    cp: str
+    id: str
+    verb: str
+    tag: str
+    at: str
+    meter_wh: int = 0
+    offline: bool = False
+
+
+class StationAnswer(NamedTuple):
+    """Central to that Engine; `status`: see core.session.CardStatus. A start has a session."""
+
+    cp: str
+    id: str
+    ok: bool
+    status: str
+    driver: str | None = None
+    session_id: str | None = None
+
+
 class Command(NamedTuple):
     """Central to an Engine: start, resume, stop, settled, plug, unplug, fault, clear."""
 
@@ -264,6 +291,8 @@ Message = (
     | Meter
     | SessionEvent
     | Reply
+    | StationRequest
+    | StationAnswer
     | Command
     | ManagerCommand
     | ManagerReply

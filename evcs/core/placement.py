@@ -16,6 +16,8 @@ from typing import NamedTuple
 from evcs.core.messages import DesiredCp, ReconcileReport
 
 PROCESS = "process"
+OCPP = "ocpp"
+MAIN = "main"
 #: Of DesiredCp; a change of any of them is a new placement.
 PLACE = ("host", "hosting", "pool")
 
@@ -25,6 +27,30 @@ class Placement(NamedTuple):
 
     host: str
     token: str
+
+
+class Deadlines(NamedTuple):
+    """How long what is away may be away, in seconds of Central's monotonic clock.
+
+    `start_within_s`: an Engine to begin a session. `resume_within_s`: an Engine that comes back to
+    go on with it. `monitor_gone_s`: a Monitor, before its CP's session ends. `reconnect_grace_s`:
+    for all to come back after Central's own connection.
+    """
+
+    start_within_s: float = 30.0
+    resume_within_s: float = 30.0
+    monitor_gone_s: float = 10.0
+    reconnect_grace_s: float = 15.0
+
+
+ON_MAIN = Deadlines()
+#: Another host's cable may be cut while its cars charge on.
+ELSEWHERE = Deadlines(resume_within_s=3_600.0, monitor_gone_s=3_600.0)
+
+
+def deadlines(cp: DesiredCp | None) -> Deadlines:
+    """Those of a CP's place."""
+    return ON_MAIN if cp is None or cp.host == MAIN else ELSEWHERE
 
 
 def holder(cp: DesiredCp) -> Placement:

@@ -15,7 +15,7 @@ from evcs.core.messages import NOTHING, Cleared, Message
 if TYPE_CHECKING:  # a CP process needs none of them
     from evcs.core.audit import AuditEntry
     from evcs.core.health import EngineAnswer
-    from evcs.core.session import Session
+    from evcs.core.session import AnsweredStart, Session
     from evcs.core.topics import Publication, Subscription
 
 
@@ -109,6 +109,9 @@ class Ledger(Protocol):
     def session(self, session_id: str) -> Session | None:
         """One session, settled ones too."""
 
+    def answered(self, request_id: str) -> AnsweredStart | None:
+        """What a charger's request was answered; its id is known for ever."""
+
     def of_driver(self, driver: str, limit: int, after: str | None = None) -> list[Session]:
         """A driver's sessions, the latest first; those before the session `after`, if given."""
 
@@ -118,10 +121,12 @@ class Ledger(Protocol):
     def commit(
         self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],
         noted: Mapping[str, str | None] = NOTHING, forgotten: Mapping[str, str] = NOTHING,
+        answered: Mapping[str, AnsweredStart] = NOTHING,
     ) -> None:  # fmt: skip
         """One transaction; `refused` are requests that their CP turned down.
 
         `forgotten`: driver -> the pseudonym that takes its place in all that is written.
+        `answered`: what chargers' requests were answered, by their ids.
         """
 
     def knows(self, driver: str) -> bool:

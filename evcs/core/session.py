@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id, short
-from evcs.core.units import cost_eur, price, whole
+from evcs.core.units import MAX_ENERGY_WH, cost_eur, price, whole
 
 
 class Phase(StrEnum):
@@ -18,6 +18,12 @@ class Phase(StrEnum):
     INTERRUPTED = "interrupted"
     ENDING = "ending"
     SETTLED = "settled"
+    #: Told of afterwards, by a charger that was offline: its end comes, or it is still under way.
+    LATE = "late"
+
+
+#: A session that may still deliver, but does not.
+HALTED = frozenset({Phase.INTERRUPTED, Phase.ENDING})
 
 
 class Origin(StrEnum):
@@ -27,7 +33,24 @@ class Origin(StrEnum):
     STATION = "station"
 
 
+class CardStatus(StrEnum):
+    """What becomes of a card that is held to a charger: OCPP's words for it."""
+
+    ACCEPTED = "accepted"
+    INVALID = "invalid"
+    BLOCKED = "blocked"
+    EXPIRED = "expired"
+    CONCURRENT = "concurrent"
+
+
 MAX_KEPT = 2**53
+
+
+class AnsweredStart(NamedTuple):
+    """What a charger was answered that began a charge; its request is known by its id for ever."""
+
+    session_id: str
+    status: CardStatus
 
 
 class Correction(NamedTuple):
@@ -77,9 +100,10 @@ class Session(NamedTuple):
     def state(self) -> str:
         """The contract's word: "active", "interrupted" or "settled".
 
-        One that shall end and has no power waits for its Engine's word: nothing is delivered.
+        One that shall end and has no power waits for its Engine's word: nothing is delivered. Nor
+        is anything, as far as is known, in one that was told of late.
         """
-        if self.phase == Phase.ENDING and self.power_w == 0:
+        if self.phase == Phase.LATE or (self.phase == Phase.ENDING and self.power_w == 0):
             return Phase.INTERRUPTED
         return self.phase if self.phase in (Phase.INTERRUPTED, Phase.SETTLED) else "active"
 
@@ -89,8 +113,12 @@ class Session(NamedTuple):
         return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh)
 
     def takes(self, energy_wh: int) -> bool:
-        """Whether it may have come to so much: not to more than was asked for."""
-        return self.requested_wh is None or energy_wh <= self.requested_wh
+        """Whether it may have come to so much: not to more than was asked for.
+
+        A charger with a register of its own may overshoot; what it metered is billed.
+        """
+        most = None if self.meter_start_wh is not None else self.requested_wh
+        return energy_wh <= (MAX_ENERGY_WH if most is None else most)
 
 
 def to_json(session: Session) -> dict[str, Any]:

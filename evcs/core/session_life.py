@@ -5,6 +5,8 @@
         +------ stop ------> ending <----------+
         |                      |
         +--- not started --> settled <-- ended, closed
+                                ^
+                   late --------+ (or supplying, where its Engine still holds it)
 
 `TABLE` gives for each phase and event the phase that follows and what else changes; what is
 not in it changes nothing, and is for the caller to count. A session that goes on after an
@@ -27,12 +29,8 @@ from evcs.core.session import Correction, Phase, Session
 from evcs.core.supply import SupplyPhase
 from evcs.core.units import MAX_ENERGY_WH, cost_eur, difference_eur
 
-START_WITHIN_S = 30.0
-RESUME_WITHIN_S = 30.0
-MONITOR_GONE_S = 10.0
 #: So often an Engine that is there is looked at and doesn't hold its session; then it ends.
 UNHELD_LOOKS = 6
-RECONNECT_GRACE_S = 15.0
 
 ID = re.compile(r"\d{6}-[0-9a-f]{12}", re.ASCII)
 
@@ -107,6 +105,10 @@ def _metered(session: Session, event: Started | Metered) -> Session:
     return session._replace(seq=event.seq, energy_wh=event.energy_wh, power_w=power)
 
 
+def _metered_late(session: Session, event: Metered) -> Session:
+    return _metered(session, event)._replace(power_w=0)
+
+
 def _powerless(session: Session, _: Lost) -> Session:
     return session._replace(power_w=0) if session.power_w else session
 
@@ -116,6 +118,8 @@ def _for_reason(session: Session, event: Stop) -> Session:
 
 
 def _settle(session: Session, energy_wh: int, reason: str, at: str) -> Session:
+    if session.reason == EndReason.UNAUTHORISED:
+        reason = session.reason
     return session._replace(
         phase=Phase.SETTLED,
         energy_wh=energy_wh,
@@ -190,6 +194,10 @@ TABLE: dict[tuple[str, type], Step] = {
     (Phase.ENDING, NotHeld): Step(Phase.SETTLED, _not_held),
     (Phase.ENDING, Closed): Step(Phase.SETTLED, _closed),
     (Phase.SETTLED, Ended): Step(Phase.SETTLED, _corrected),
+    (Phase.LATE, Started): Step(Phase.SUPPLYING, _metered),
+    (Phase.LATE, Metered): Step(Phase.LATE, _metered_late),
+    (Phase.LATE, Ended): Step(Phase.SETTLED, _ended),
+    (Phase.LATE, Closed): Step(Phase.SETTLED, _closed),
 }
 
 
@@ -214,11 +222,11 @@ class Pending(NamedTuple):
     reason: str | None = None
 
 
-def pending(session: Session, engine: EngineStatus | None, age_s: float) -> Pending | None:
+def pending(session: Session, engine: EngineStatus | None, in_time: bool) -> Pending | None:
     """What the Engine of `session` must be told now, if it can be.
 
-    `age_s`: seconds since the session was requested. An Engine that is away is told
-    when it is back.
+    `in_time`: whether one that was requested may still begin. An Engine that is away is told when
+    it is back.
     """
     if engine is None or not engine.online:
         return None
@@ -228,9 +236,7 @@ def pending(session: Session, engine: EngineStatus | None, age_s: float) -> Pend
     if session.phase == Phase.ENDING:
         return Pending("stop", session.reason)
     if session.phase == Phase.REQUESTED and not holds:
-        return (
-            Pending("start") if age_s <= START_WITHIN_S else Pending("stop", EndReason.NOT_STARTED)
-        )
+        return Pending("start") if in_time else Pending("stop", EndReason.NOT_STARTED)
     if holds and engine.phase == SupplyPhase.WAITING:
         return Pending("resume")
     return None
@@ -243,15 +249,6 @@ def release(session: Session) -> Pending:
     """
     known = session.end_known or session.correction is not None
     return Pending("settled") if known else Pending("stop", session.reason)
-
-
-def absent_for(lost_at: float, connected_at: float, now: float) -> float:
-    """Seconds for which a process has been away, on Central's monotonic clock.
-
-    Counted from the later of the loss and Central's own connection plus a grace, so that
-    Central's or the broker's own absence is never held against a CP.
-    """
-    return now - max(lost_at, connected_at + RECONNECT_GRACE_S)
 
 
 def diagram() -> str:

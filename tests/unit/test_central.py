@@ -16,8 +16,10 @@ from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
 from evcs.core.decisions.draft import TELL_AGAIN_S
 from evcs.core.errors import EvcsError
+from evcs.core.placement import ON_MAIN
 from evcs.core.ports import Connected, Received
 from evcs.core.session import Phase
+from evcs.services.central.fleet import FREE_AFTER_S
 from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, REPLY_WITHIN_S
 from evcs.services.central.retention import Retention
 from evcs.services.central.service import REPEAT_EVERY_S, Central
@@ -620,7 +622,7 @@ def test_a_session_of_a_cp_that_was_deleted_while_central_was_away(stage: Stage)
     later.handle([Connected(), Received(registry, True), Received(BIRTH, False)])
     later.tick(stage.clock.now)
     assert later.fleet.of_driver("ALICE") is not None, "its Engine may be a moment late"
-    stage.clock.now += life.RECONNECT_GRACE_S + 1
+    stage.clock.now += ON_MAIN.reconnect_grace_s + 1
     stage.bus.taken()
     later.tick(stage.clock.now)
     (ticket,) = [one for one in stage.bus.taken() if isinstance(one, m.DriverEvent)]
@@ -679,3 +681,39 @@ def test_who_counts_messages_hears_of_each_start(tmp_path: Path) -> None:
     central.handle([Connected(), *(Received(one, False) for one in said)])
     assert told == [CP]
     ledger.close()
+
+
+@pytest.mark.parametrize("halt", ["its CP is gone", "its CP does not end it"])
+def test_a_driver_is_bound_to_a_cp_that_delivers_nothing_for_half_a_minute(
+    stage: Stage, halt: str
+) -> None:
+    """A rogue that took a start and never ended it kept its driver from charging anywhere."""
+    other = "CP-2"
+    stage.hears(DESIRED._replace(cp=other, id=other), m.EngineStatus(other, True, "e2"))
+    stage.hears(m.MonitorStatus(other, True, "m2", "ok", 1.0))
+    stage.clock.now += ON_MAIN.reconnect_grace_s
+    first = stage.begin()
+    stage.hears(m.Meter(CP, first, 2, 1000, 22_000, 230.0, 30.0))
+    if halt == "its CP is gone":
+        stage.hears(m.EngineStatus(CP, False, "e1"))
+    else:
+        stage.hears(m.EngineStatus(CP, True, "e1", "supplying", True, first))
+        stage.hears(m.DriverRequest("ALICE", "stop", "s"))
+    stage.clock.now += FREE_AFTER_S
+    (denied,) = charge_events(stage, other, "early")
+    assert (denied.event, denied.body["reason"]) == ("denied", f"driver already charging at {CP}")
+    stage.clock.now += 1
+    stage.hears(m.DriverRequest("ALICE", "charge", "late", other, 2000))
+    second = stage.central.fleet.of_driver("ALICE")
+    assert second is not None
+    assert second.cp == other
+    back = stage.hears(m.EngineStatus(CP, True, "e3", "waiting", True, first))
+    assert [(one.verb, one.cp) for one in back if isinstance(one, m.Command)] == [("stop", CP)]
+    said = stage.hears(m.SessionEvent(CP, "ended", first, 3, 1000, "driver"))
+    assert [one.session_id for one in said if isinstance(one, m.DriverEvent)] == [first]
+    assert stage.central.fleet.of_driver("ALICE") == second
+
+
+def charge_events(stage: Stage, cp: str, request_id: str) -> list[m.DriverEvent]:
+    said = stage.hears(m.DriverRequest("ALICE", "charge", request_id, cp, 2000))
+    return [one for one in said if isinstance(one, m.DriverEvent)]

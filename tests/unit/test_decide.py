@@ -12,7 +12,7 @@ from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import HANDLERS, decide
-from evcs.core.session import Phase, Session
+from evcs.core.session import AnsweredStart, CardStatus, Origin, Phase, Session
 
 CP, AT = "CP-1", d.At(100.0, "2026-11-22T09:00:00.000Z", 50.0)
 ASKED = m.DriverRequest("ALICE", "charge", "r1", CP, 2000)
@@ -21,7 +21,9 @@ SESSION = Session("261122-0123456789ab", CP, "ALICE", "0.30", 2000, 22_000, AT.w
 
 CLOSING = m.OperatorRequest("operator", "close", "c1", session_id=SESSION.session_id)
 
-IDS = st.sampled_from([SESSION.session_id, "261122-00000000000f", "x"])
+IDS = st.sampled_from(
+    [SESSION.session_id, "261122-00000000000f", "261122-00000000001a", "x"]
+)  # fmt: skip
 WH, SEQS = st.integers(-1, 2_100), st.integers(-1, 9)
 ENGINES = st.builds(
     m.EngineStatus, st.just(CP), st.booleans(), st.just("b"),
@@ -36,10 +38,22 @@ SESSIONS = st.builds(
     st.sampled_from([Phase.REQUESTED, Phase.SUPPLYING, Phase.INTERRUPTED, Phase.ENDING]),
     st.integers(0, 2000), st.integers(0, 8),
 )  # fmt: skip
+LATE = st.builds(
+    lambda wh: SESSION._replace(
+        session_id="261122-00000000001a", phase=Phase.LATE, driver=None, requested_wh=None,
+        origin=Origin.STATION, meter_start_wh=0, energy_wh=wh,
+    ),
+    st.integers(0, 2000),
+)  # fmt: skip
+STATION_REQUESTS = st.builds(
+    m.StationRequest, st.just(CP), st.just("t1"), st.sampled_from(["authorise", "start"]),
+    st.sampled_from(["CARD", SESSION.session_id]), st.just(AT.wall), st.just(500), st.booleans(),
+)  # fmt: skip
 RECORDS = st.builds(
     CpRecord, st.just(CP), st.none() | st.just(DESIRED), st.none() | ENGINES, st.none() | MONITORS,
     st.sampled_from([None, 10.0, 99.0]), st.sampled_from([None, 10.0, 99.0]),
-    st.none() | SESSIONS, st.just(60.0), st.booleans(), st.integers(0, 3),
+    st.none() | SESSIONS, st.none() | LATE, st.just(60.0), st.booleans(), st.none() | st.just(70.0),
+    st.integers(0, 3),
 )  # fmt: skip
 EVENTS = st.one_of(
     st.builds(lambda s, r, x: DESIRED._replace(service=s, revoked=r, deleted=x),
@@ -53,8 +67,11 @@ EVENTS = st.one_of(
         st.sampled_from([None, "busy", "no_session"])),
     st.builds(d.Charge, st.just(ASKED), IDS, st.sampled_from([None, CP, "CP-2"])),
     st.builds(d.StopCharge, st.just(ASKED)),
+    st.builds(d.AskedByStation, STATION_REQUESTS, st.just("261122-00000000002b"),
+              st.sampled_from([None, "ALICE"]), st.sampled_from([None, CP, "CP-2"]),
+              st.sampled_from([None, AnsweredStart("x", CardStatus.ACCEPTED)])),
     st.builds(d.Close, st.just(CLOSING), SESSIONS),
-    *(st.just(kind()) for kind in (d.ChargeAgain, d.Delete, d.EngineStale, d.MonitorStale,
+    *(st.just(kind()) for kind in (d.ChargeAgain, d.Leave, d.Delete, d.EngineStale, d.MonitorStale,
                                    d.MonitorAbsent, d.Repeat, d.Unwritten)),
 )  # fmt: skip
 
@@ -99,7 +116,8 @@ def test_a_session_goes_nowhere_without_being_written(record: CpRecord, event: A
         for one in after.effects
         if isinstance(one, (e.Save, e.SaveFigures, e.Remove))
     }
-    if after.record.session != record.session and not isinstance(event, d.Unwritten):
-        changed = after.record.session or record.session
-        assert changed is not None
-        assert changed.session_id in saved
+    if isinstance(event, d.Unwritten):
+        return
+    for was, now in ((record.session, after.record.session), (record.late, after.record.late)):
+        if now != was:
+            assert {one.session_id for one in (was, now) if one is not None} <= saved

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evcs.core import session_life as life
-from evcs.core.messages import EngineStatus
+from evcs.core.cp_record import CpRecord
+from evcs.core.messages import DesiredCp, EngineStatus
+from evcs.core.placement import ON_MAIN, deadlines
 from evcs.core.session import Correction, Phase, Session
 from evcs.core.units import cost_eur
 
@@ -110,9 +112,9 @@ def test_an_engine_that_has_not_got_the_session_settles_it_at_what_was_read() ->
 
 
 def test_a_request_that_no_engine_took_is_settled_as_not_started() -> None:
-    """`pending` says stop after START_WITHIN_S; the Engine answers that it has no such session."""
+    """`pending` says stop once it is too late; the Engine answers that it has no such session."""
     idle = EngineStatus("CP-1", True, "b")
-    assert life.pending(NEW, idle, life.START_WITHIN_S + 1) == life.Pending("stop", "not_started")
+    assert life.pending(NEW, idle, False) == life.Pending("stop", "not_started")
     settled = life.advance(NEW, life.NotHeld(AT))
     assert (settled.phase, settled.reason, settled.energy_wh) == (Phase.SETTLED, "not_started", 0)
 
@@ -120,7 +122,8 @@ def test_a_request_that_no_engine_took_is_settled_as_not_started() -> None:
 @pytest.mark.parametrize(
     ("phase", "state"),
     [(Phase.REQUESTED, "active"), (Phase.SUPPLYING, "active"), (Phase.ENDING, "interrupted"),
-     (Phase.INTERRUPTED, "interrupted"), (Phase.SETTLED, "settled")],
+     (Phase.INTERRUPTED, "interrupted"), (Phase.LATE, "interrupted"),
+     (Phase.SETTLED, "settled")],
 )  # fmt: skip
 def test_each_phase_has_the_contracts_word(phase: str, state: str) -> None:
     assert NEW._replace(phase=phase).state == state
@@ -132,7 +135,7 @@ def test_one_that_shall_end_is_active_as_long_as_it_delivers() -> None:
     lost = life.advance(ending, life.Lost())
     assert (lost.state, lost.power_w, lost.phase) == ("interrupted", 0, Phase.ENDING)
     assert life.pending(
-        lost, EngineStatus("CP-1", True, "b", "waiting", True, "S1"), 1.0
+        lost, EngineStatus("CP-1", True, "b", "waiting", True, "S1"), True
     ) == life.Pending("stop", "stopped")
 
 
@@ -141,42 +144,41 @@ IDLE = EngineStatus("CP-1", True, "b")
 
 
 @pytest.mark.parametrize(
-    ("phase", "engine", "age", "due"),
+    ("phase", "engine", "in_time", "due"),
     [
-        (Phase.REQUESTED, IDLE, 0, life.Pending("start")),
-        (Phase.REQUESTED, IDLE, 30, life.Pending("start")),
-        (Phase.REQUESTED, IDLE, 31, life.Pending("stop", "not_started")),
-        (Phase.REQUESTED, HOLDS, 31, None),
-        (Phase.REQUESTED, HOLDS._replace(phase="waiting"), 0, life.Pending("resume")),
-        (Phase.SUPPLYING, HOLDS, 0, None),
-        (Phase.SUPPLYING, HOLDS._replace(phase="waiting"), 0, life.Pending("resume")),
-        (Phase.INTERRUPTED, HOLDS._replace(phase="waiting"), 0, life.Pending("resume")),
-        (Phase.INTERRUPTED, IDLE, 0, None),
-        (Phase.ENDING, HOLDS, 0, life.Pending("stop", "why")),
-        (Phase.ENDING, IDLE, 0, life.Pending("stop", "why")),
-        (Phase.SETTLED, HOLDS, 0, life.Pending("stop", "why")),
-        (Phase.SETTLED, IDLE, 0, None),
+        (Phase.REQUESTED, IDLE, True, life.Pending("start")),
+        (Phase.REQUESTED, IDLE, False, life.Pending("stop", "not_started")),
+        (Phase.REQUESTED, HOLDS, False, None),
+        (Phase.REQUESTED, HOLDS._replace(phase="waiting"), True, life.Pending("resume")),
+        (Phase.SUPPLYING, HOLDS, True, None),
+        (Phase.SUPPLYING, HOLDS._replace(phase="waiting"), True, life.Pending("resume")),
+        (Phase.INTERRUPTED, HOLDS._replace(phase="waiting"), True, life.Pending("resume")),
+        (Phase.INTERRUPTED, IDLE, True, None),
+        (Phase.ENDING, HOLDS, True, life.Pending("stop", "why")),
+        (Phase.ENDING, IDLE, True, life.Pending("stop", "why")),
+        (Phase.SETTLED, HOLDS, True, life.Pending("stop", "why")),
+        (Phase.SETTLED, IDLE, True, None),
     ],
 )
 def test_what_is_due_follows_from_the_two_states(
-    phase: str, engine: EngineStatus, age: float, due: life.Pending | None
+    phase: str, engine: EngineStatus, in_time: bool, due: life.Pending | None
 ) -> None:
-    assert life.pending(NEW._replace(phase=phase, reason="why"), engine, age) == due
+    assert life.pending(NEW._replace(phase=phase, reason="why"), engine, in_time) == due
 
 
 def test_a_settled_session_whose_end_is_known_is_let_go() -> None:
     over = NEW._replace(phase=Phase.SETTLED)
     corrected = over._replace(correction=Correction(AT, 1, "0.00", "completed"))
     for known in (over._replace(end_known=True), corrected):
-        assert life.pending(known, HOLDS, 0) == life.Pending("settled")
+        assert life.pending(known, HOLDS, True) == life.Pending("settled")
 
 
-@given(st.sampled_from([p for p, _ in life.TABLE]), STATUSES, st.floats(0, 100))
+@given(st.sampled_from([p for p, _ in life.TABLE]), STATUSES, st.booleans())
 def test_an_engine_that_is_away_is_told_nothing(
-    phase: str, engine: EngineStatus | None, age: float
+    phase: str, engine: EngineStatus | None, in_time: bool
 ) -> None:
     if engine is None or not engine.online:
-        assert life.pending(NEW._replace(phase=phase), engine, age) is None
+        assert life.pending(NEW._replace(phase=phase), engine, in_time) is None
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
@@ -184,9 +186,17 @@ def test_centrals_own_absence_is_never_held_against_a_cp(
     lost_at: int, connected_at: int, later: int
 ) -> None:
     now = max(lost_at, connected_at) + later
-    away = life.absent_for(lost_at, connected_at, now)
+    away = CpRecord("CP-1").absent_for(lost_at, connected_at, now)
     assert away <= now - lost_at
-    assert away <= now - connected_at - life.RECONNECT_GRACE_S
+    assert away <= now - connected_at - ON_MAIN.reconnect_grace_s
+
+
+def test_absence_on_another_host_ends_nothing_for_an_hour() -> None:
+    here = DesiredCp("CP-1", "", "in", "0.30", 22_000, "", "main", False, False, 1)
+    assert deadlines(here) == deadlines(None) == ON_MAIN
+    there = deadlines(here._replace(host="h2"))
+    assert (there.resume_within_s, there.monitor_gone_s) == (3_600, 3_600)
+    assert there.start_within_s == ON_MAIN.start_within_s
 
 
 def test_the_diagram_shows_every_row_of_the_table() -> None:

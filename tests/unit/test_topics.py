@@ -262,6 +262,7 @@ def test_each_identity_writes_only_below_its_own_name() -> None:
         m.MonitorStatus: "cp/CP-1/monitor", m.Meter: "cp/CP-1/engine",
         m.SessionEvent: "cp/CP-1/engine", m.Reply: "cp/CP-1/engine", m.CpState: "central",
         m.Command: "central", m.DriverRequest: "driver/A", m.OperatorRequest: "web",
+        m.StationRequest: "cp/CP-1/engine", m.StationAnswer: "central",
         m.DriverEvent: "central", m.OperatorEvent: "central", m.Summary: "central",
         m.Flood: "central", m.ManagerCommand: "central", m.ManagerReply: "manager/main",
         m.ServiceStatus: "manager/main",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
-from evcs.core.decisions import presence, requests, supply
+from evcs.core.decisions import presence, requests, stations, supply
 from evcs.core.decisions.draft import Draft
 from evcs.core.effects import Effect
 from evcs.core.session import Session
@@ -43,7 +43,9 @@ HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     m.Reply: supply.on_reply,
     d.Charge: requests.on_charge,
     d.ChargeAgain: requests.on_charge_again,
+    d.AskedByStation: stations.on_asked_by_station,
     d.StopCharge: requests.on_stop,
+    d.Leave: requests.on_leave,
     d.Close: requests.on_close,
     d.Delete: presence.on_delete,
     d.EngineStale: presence.on_engine_stale,

@@ -20,8 +20,9 @@ from evcs.core.effects import (
     command,
     driver_events,
 )
+from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING
-from evcs.core.session import Correction, Phase, Session
+from evcs.core.session import HALTED, Correction, Phase, Session
 
 #: A command is told again at each word of an Engine, but not more often than this.
 TELL_AGAIN_S = 1.0
@@ -51,9 +52,12 @@ class Draft:
         after = life.advance(session, event)
         if after == session:
             return after
-        mine = self.record.session is session
+        mine, late = self.record.session is session, self.record.late is session
         if mine:
-            self.know(session=after)
+            since = self.at.clock if self.record.halted_at is None else self.record.halted_at
+            self.know(session=after, halted_at=since if after.phase in HALTED else None)
+        elif late:
+            self.know(late=None if after.phase == Phase.SETTLED else after)
         if after.correction is not None:
             self.do(Save(after))
             self.audit_correction(after, after.correction)
@@ -70,6 +74,14 @@ class Draft:
             if mine and after.phase == Phase.SETTLED:
                 self.drop()
         return after
+
+    def take_up(self, session: Session) -> None:
+        """A session that is under way at its charger becomes the CP's."""
+        self.know(session=session, requested_at=self.at.clock, accepted=True)
+        if session.reason == EndReason.UNAUTHORISED:
+            self.stop(EndReason.UNAUTHORISED)
+        else:
+            self.tell(session, "started")
 
     def tell(self, session: Session, event: str, body: Mapping[str, Any] = NOTHING) -> None:
         """Tell the session's driver, once all is written."""
@@ -114,7 +126,7 @@ class Draft:
 
     def drop(self) -> None:
         """The CP has no session any more."""
-        self.know(session=None, accepted=False, unheld=0)
+        self.know(session=None, accepted=False, halted_at=None, unheld=0)
 
     def stop(self, reason: str) -> None:
         """The session, if there is one, shall end; told to its Engine now or when that is back."""
@@ -134,7 +146,7 @@ class Draft:
             return
         age_s = self.at.clock - self.record.requested_at
         engine = self.record.engine
-        due = life.pending(session, engine, age_s)
+        due = life.pending(session, engine, age_s <= self.record.deadlines.start_within_s)
         if due is None or engine is None:
             return
         cmd = command(session, due)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evcs.core import messages as m
-from evcs.core.session import Session
+from evcs.core.session import AnsweredStart, Session
 
 
 class At(NamedTuple):
@@ -24,6 +24,19 @@ class Charge(NamedTuple):
     driver_cp: str | None
 
 
+class AskedByStation(NamedTuple):
+    """A charger asks. `id` is for the session; `driver`: whose card it is; `driver_cp`: see Charge.
+
+    `answered`: what was answered before, if the request has come again.
+    """
+
+    asked: m.StationRequest
+    id: str
+    driver: str | None
+    driver_cp: str | None
+    answered: AnsweredStart | None
+
+
 class ChargeAgain(NamedTuple):
     """The request of the session under way comes again, from who was not answered."""
 
@@ -32,6 +45,10 @@ class StopCharge(NamedTuple):
     """The driver of the session ends it."""
 
     asked: m.DriverRequest
+
+
+class Leave(NamedTuple):
+    """The driver of the session, which was interrupted for long, charges elsewhere."""
 
 
 class Close(NamedTuple):
@@ -67,6 +84,6 @@ class Unwritten(NamedTuple):
 
 Event = (
     m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent | m.Reply
-    | Charge | ChargeAgain | StopCharge | Close | Delete
+    | Charge | ChargeAgain | AskedByStation | StopCharge | Leave | Close | Delete
     | EngineStale | MonitorStale | MonitorAbsent | Repeat | Unwritten
 )  # fmt: skip

@@ -6,10 +6,10 @@ from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Delete, EngineStale, MonitorAbsent, MonitorStale, Repeat
-from evcs.core.effects import Send, command, stop_orphan
+from evcs.core.effects import Save, Send, command, stop_orphan
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineHealth
-from evcs.core.session import Phase
+from evcs.core.session import Phase, Session
 from evcs.core.supply import SupplyPhase
 
 
@@ -24,9 +24,9 @@ def on_desired(draft: Draft, desired: m.DesiredCp) -> None:
 
 
 def on_delete(draft: Draft, _: Delete) -> None:
-    session = draft.record.session
-    if session is not None:
-        draft.advance(session, life.Closed(EndReason.DELETED, draft.at.wall))
+    for session in (draft.record.late, draft.record.session):
+        if session is not None:
+            draft.advance(session, life.Closed(EndReason.DELETED, draft.at.wall))
     draft.know(desired=None)
 
 
@@ -42,18 +42,31 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
 
 def _reconcile(draft: Draft, status: m.EngineStatus, lost_at: float | None) -> None:
     """At each word of an Engine: compare what it holds with the ledger."""
-    session = draft.record.session
-    if status.session_id and (session is None or session.session_id != status.session_id):
+    session, late = draft.record.session, draft.record.late
+    if late is not None and late.session_id == status.session_id:
+        session = _take_up_late(draft, session, late)
+    elif status.session_id and (session is None or session.session_id != status.session_id):
         _on_foreign(draft, status.session_id)
     if session is None:
         return
     if status.phase == SupplyPhase.WAITING and lost_at is not None:
-        away = life.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
-        if away > life.RESUME_WITHIN_S:
+        away = draft.record.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
+        if away > draft.record.deadlines.resume_within_s:
             session = draft.advance(session, life.Stop(EndReason.POWER_LOSS))
     if session.phase == Phase.SUPPLYING and status.session_id != session.session_id:
         session = draft.advance(session, life.Lost())
     draft.send_pending(session)
+
+
+def _take_up_late(draft: Draft, session: Session | None, late: Session) -> Session | None:
+    """What a charger told of late is under way there still: it is the CP's session."""
+    if session is not None:
+        draft.advance(session, life.Closed(EndReason.SUPERSEDED, draft.at.wall))
+    draft.know(late=None)
+    begun = life.advance(late, life.Started(late.seq, late.energy_wh))
+    draft.do(Save(begun))
+    draft.take_up(begun)
+    return draft.record.session
 
 
 def _on_foreign(draft: Draft, session_id: str) -> None:
@@ -85,10 +98,12 @@ def on_monitor_stale(draft: Draft, _: MonitorStale) -> None:
 
 
 def on_monitor_absent(draft: Draft, _: MonitorAbsent) -> None:
-    session, lost_at = draft.record.session, draft.record.monitor_lost_at
+    record = draft.record
+    session, lost_at = record.session, record.monitor_lost_at
     if session is None or session.phase == Phase.ENDING or lost_at is None:
         return
-    if life.absent_for(lost_at, draft.at.connected_at, draft.at.clock) > life.MONITOR_GONE_S:
+    away = record.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
+    if away > record.deadlines.monitor_gone_s:
         draft.stop(EndReason.MONITOR_GONE)
 
 

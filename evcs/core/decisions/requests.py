@@ -7,7 +7,7 @@ from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions.draft import Draft
-from evcs.core.decisions.events import Charge, ChargeAgain, Close, StopCharge, Unwritten
+from evcs.core.decisions.events import Charge, ChargeAgain, Close, Leave, StopCharge, Unwritten
 from evcs.core.effects import Audit, Save, Send, denied
 from evcs.core.end_reasons import EndReason
 from evcs.core.session import Phase, Session, to_json
@@ -72,6 +72,10 @@ def on_stop(draft: Draft, event: StopCharge) -> None:
     draft.do(Audit(who, "stop", session.cp, "ok", session.session_id, who))
     body = {"session": to_json(session)}
     draft.do(Send(m.DriverEvent(asked.driver, "answer", asked.id, None, body)))
+
+
+def on_leave(draft: Draft, _: Leave) -> None:
+    draft.stop(EndReason.DRIVER)
 
 
 def on_close(draft: Draft, event: Close) -> None:

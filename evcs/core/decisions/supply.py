@@ -24,8 +24,8 @@ MOST_ORPHANS = 3
 
 
 def on_meter(draft: Draft, meter: m.Meter) -> None:
-    session = draft.record.session
-    if session is None or session.session_id != meter.session_id or not _can_be(session, meter):
+    session = draft.record.session_by_id(meter.session_id)
+    if session is None or not _can_be(session, meter):
         text = f"{meter.session_id} seq {meter.seq} {meter.energy_wh} Wh {meter.power_w} W"
         draft.refuse("meter", "refused", text)
         return
@@ -46,8 +46,7 @@ def _can_be(session: Session, meter: m.Meter) -> bool:
 
 def on_session(draft: Draft, message: m.SessionEvent) -> None:
     """A supply began or ended, perhaps told again."""
-    mine = draft.record.session
-    session = mine if mine and mine.session_id == message.session_id else draft.found
+    session = draft.record.session_by_id(message.session_id) or draft.found
     if session is None and message.event == "ended":
         if draft.record.desired is None:
             return  # not heard of yet: the Engine tells it again

@@ -11,12 +11,15 @@ from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import Decision, decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
-from evcs.core.session import Phase, Session
+from evcs.core.session import HALTED, Phase, Session
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
 
 #: What names a session that may be another than the CP's present one.
 NAMING = (m.EngineStatus, m.SessionEvent)
+
+#: Whose session has been interrupted for so long may charge elsewhere.
+FREE_AFTER_S = 30.0
 
 _log = logging.getLogger("evcs")
 
@@ -34,8 +37,15 @@ class Fleet:
         self._changed: set[str] = set()
         for session in sessions:
             self._note(session)
-            record = _unseen(session.cp, clock)
-            self.records[session.cp] = record._replace(session=session, requested_at=clock)
+            record = self.records.get(session.cp) or _unseen(session.cp, clock)
+            if session.phase == Phase.LATE:
+                record = record._replace(late=session)
+            else:
+                record = record._replace(
+                    session=session, requested_at=clock,
+                    halted_at=clock if session.phase in HALTED else None,
+                )  # fmt: skip
+            self.records[session.cp] = record
 
     def apply(self, cp: str, event: d.Event, at: d.At) -> None:
         """Decide on an event of a CP; what has to be done goes to the outbox."""
@@ -83,6 +93,21 @@ class Fleet:
         """The session that a driver has under way."""
         return self.open.get(self._of_driver.get(driver, ""))
 
+    def where_charging(self, driver: str, at: d.At) -> str | None:
+        """The CP where a driver charges; where nothing has flowed for long he may leave."""
+        session = self.of_driver(driver)
+        if session is None:
+            return None
+        record = self.records[session.cp]
+        if record.halted_at is None:
+            return session.cp
+        halted_for = record.absent_for(record.halted_at, at.connected_at, at.clock)
+        return session.cp if halted_for <= FREE_AFTER_S else None
+
+    def leave(self, session: Session, at: d.At) -> None:
+        """Its driver has begun another."""
+        self.apply(session.cp, d.Leave(), at)
+
     def find(self, session_id: str) -> Session | None:
         """Any session, settled ones too."""
         return self.open.get(session_id) or self._writer.session(session_id)
@@ -103,10 +128,8 @@ class Fleet:
     def _named(self, record: CpRecord, event: d.Event) -> Session | None:
         if not isinstance(event, NAMING) or not event.session_id:
             return None
-        mine = record.session
-        if mine is not None and mine.session_id == event.session_id:
-            return None
-        return self.find(event.session_id)
+        mine = record.session_by_id(event.session_id)
+        return self.find(event.session_id) if mine is None else None
 
     def _index(self, effect: Effect) -> None:
         if isinstance(effect, (Save, SaveFigures)):
@@ -120,12 +143,18 @@ class Fleet:
             _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)
         if session.phase != Phase.SETTLED:
             self.open[session.session_id] = session
-            if session.driver is not None:
-                self._of_driver[session.driver] = session.session_id
+            if session.driver is not None and session.phase != Phase.LATE:
+                self._bind(session.driver, session)
         elif before is not None:
             self._drop(session)
         elif session.reason == EndReason.UNKNOWN_SESSION:
             _log.error("session=%s cp=%s was in no ledger; settled", session.session_id, session.cp)
+
+    def _bind(self, driver: str, session: Session) -> None:
+        """Of a driver's sessions the latest that is not halted is the one under way."""
+        bound = self.open.get(self._of_driver.get(driver, ""), session)
+        if session.phase not in HALTED or bound.phase in HALTED:
+            self._of_driver[driver] = session.session_id
 
     def _drop(self, session: Session) -> None:
         self.open.pop(session.session_id, None)

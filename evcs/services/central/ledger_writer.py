@@ -9,7 +9,7 @@ from typing import NamedTuple
 from evcs.core import audit
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Ledger, NeverWritten
-from evcs.core.session import Phase, Session
+from evcs.core.session import AnsweredStart, Phase, Session
 from evcs.runtime.crash_points import crash_point
 
 SAVE_FIGURES_EVERY_S = 5.0
@@ -41,10 +41,12 @@ class LedgerWriter:
         self._audit: list[audit.AuditEntry] = []
         self._noted: dict[str, str | None] = {}
         self._forgotten: dict[str, str] = {}
+        self._answered: dict[str, AnsweredStart] = {}
         self._then: list[Callable[[], None]] = []
         self._never: set[str] = set()
         self._most_audit = MAX_AUDIT_WAITING
-        self._parts = (self._sessions, self._removed, self._audit, self._noted, self._forgotten)
+        self._parts = (self._sessions, self._removed, self._audit, self._noted, self._forgotten,
+                       self._answered)  # fmt: skip
 
     def save(self, session: Session) -> None:
         """Have the session's present form written."""
@@ -75,6 +77,14 @@ class LedgerWriter:
     def session(self, session_id: str) -> Session | None:
         """A session as this batch will write it, else as the ledger has it."""
         return self._sessions.get(session_id) or self._ledger.session(session_id)
+
+    def keep_answer(self, request_id: str, answer: AnsweredStart) -> None:
+        """Have it written what a charger's request is answered."""
+        self._answered[request_id] = answer
+
+    def answered(self, request_id: str) -> AnsweredStart | None:
+        """What a charger's request was answered, written or not."""
+        return self._answered.get(request_id) or self._ledger.answered(request_id)
 
     def add_entry(self, entry: audit.AuditEntry) -> None:
         """Have an entry written to the audit."""
@@ -136,7 +146,7 @@ class LedgerWriter:
         return False
 
     def _commit(self) -> None:
-        rest = (self._audit, self._noted, self._forgotten)
+        rest = (self._audit, self._noted, self._forgotten, self._answered)
         try:
             self._ledger.commit(self._sessions.values(), self._removed, *rest)
         except NeverWritten:

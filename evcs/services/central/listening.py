@@ -15,7 +15,8 @@ from evcs.core.ports import Bus
 
 STATES = (m.EngineStatus, m.MonitorStatus)
 NEVER_KEPT = (
-    m.Meter, m.SessionEvent, m.Reply, m.ManagerReply, m.DriverRequest, m.OperatorRequest,
+    m.Meter, m.SessionEvent, m.Reply, m.StationRequest, m.ManagerReply, m.DriverRequest,
+    m.OperatorRequest,
 )  # fmt: skip
 
 _log = logging.getLogger("evcs")

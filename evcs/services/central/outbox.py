@@ -7,7 +7,7 @@ from typing import Any
 
 from evcs.core import effects as e
 from evcs.core import topics
-from evcs.core.messages import Command, DriverEvent, Message, OperatorEvent
+from evcs.core.messages import Command, DriverEvent, Message, OperatorEvent, StationAnswer
 from evcs.core.ports import Bus
 from evcs.core.session import Session
 from evcs.runtime.crash_points import crash_point
@@ -29,6 +29,7 @@ class Outbox:
             e.Save: lambda one: writer.save(one.session),
             e.SaveFigures: lambda one: writer.save_later(one.session),
             e.Remove: lambda one: writer.remove(one.session.session_id),
+            e.KeepAnswer: lambda one: writer.keep_answer(one.request_id, one.answer),
             e.Progress: lambda one: self._progress.add(one.session_id),
             e.Send: lambda one: self.publish(one.message),
             e.SendNow: lambda one: self._send(one.message),
@@ -94,5 +95,7 @@ class Outbox:
             return message.event in ("progress", "answer", "denied")
         if isinstance(message, OperatorEvent):
             return not self._writer.forgetting
+        if isinstance(message, StationAnswer):
+            return message.session_id is None
         # A start's request is on disk, or the start was dropped with it; others rest on nothing.
         return not isinstance(message, Command) or message.verb != "settled"

@@ -41,6 +41,11 @@ class Unreplied(NamedTuple):
     until: float
 
 
+def new_session_id(at: d.At) -> str:
+    """The day, and what nobody can guess."""
+    return f"{at.wall[2:10].replace('-', '')}-{os.urandom(6).hex()}"
+
+
 class Requests:
     """Answers each request with one event; a change of a CP goes through core.decisions."""
 
@@ -142,11 +147,13 @@ class Requests:
             again = f"at most one each {1 / CHARGES_A_SECOND:.0f} s"
             self._deny(asked, "conflict", f"too many charges at once; {again}")
             return
-        session_id = f"{at.wall[2:10].replace('-', '')}-{os.urandom(6).hex()}"
-        event = d.Charge(asked, session_id, mine.cp if mine else None)
+        session_id = new_session_id(at)
+        event = d.Charge(asked, session_id, self._fleet.where_charging(asked.driver, at))
         self._fleet.apply(asked.cp or "", event, at)
         if session_id in self._fleet.open:
             self._charges.take(asked.driver)
+            if mine is not None:
+                self._fleet.leave(mine, at)
 
     def _settled(self, asked: m.DriverRequest) -> Session | None:
         """The settled session of a request that comes again, among the driver's latest."""

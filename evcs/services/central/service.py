@@ -11,7 +11,6 @@ from typing import Any
 
 from evcs.core import audit
 from evcs.core import messages as m
-from evcs.core import session_life as life
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, command_of
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
@@ -26,6 +25,7 @@ from evcs.services.central.managers import Managers
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.requests import Requests
 from evcs.services.central.state_publisher import StatePublisher
+from evcs.services.central.stations import Stations
 
 TICK_S = 0.5
 #: While the broker's log has more than one look reads.
@@ -52,6 +52,7 @@ class Central:
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock, self._on_flood)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._managers = Managers(self.fleet, outbox)
+        self._stations = Stations(self.fleet, writer, clock)
         self._states = StatePublisher(self.fleet, outbox, self._auditor)
         self._strays = Strays()
         self._repeated_at = 0.0
@@ -63,6 +64,7 @@ class Central:
             m.Meter: self._on_cp,
             m.SessionEvent: self._on_cp,
             m.Reply: self._on_reply,
+            m.StationRequest: lambda asked: self._stations.on_request(asked, self._at),
             m.CpState: self._states.found,
             m.Cleared: self._on_cleared,
             m.ServiceStatus: self._on_service,
@@ -187,7 +189,7 @@ class Central:
             self.fleet.apply(cp, d.Delete(), self._at)
             self.fleet.forget(cp)
             self._states.clear(cp)
-        elif record.desired is None and record.session is None:
+        elif record.desired is None and record.session is None and record.late is None:
             self.fleet.forget(cp)
         elif cleared.kind is m.EngineStatus:
             self.fleet.apply(cp, d.EngineStale(), self._at)
@@ -199,9 +201,9 @@ class Central:
             self.fleet.apply(session.cp, d.Repeat(), self._at)
 
     def _look_for_absences(self, now: float) -> None:
-        # After a new connection silence counts: the broker may have lost a will.
-        silence_counts = now - self._connected_at > life.RECONNECT_GRACE_S
         for cp, record in list(self.fleet.records.items()):
+            # After a new connection silence counts: the broker may have lost a will.
+            silence_counts = now - self._connected_at > record.deadlines.reconnect_grace_s
             if silence_counts:
                 if record.engine is not None and not self._view.is_fresh(m.EngineStatus, cp):
                     self.fleet.apply(cp, d.EngineStale(), self._at)

@@ -1,0 +1,102 @@
+"""Decisions about what a charger asks: may this card charge here, and a charge that it began."""
+
+from __future__ import annotations
+
+from evcs.core import prices
+from evcs.core import session_life as life
+from evcs.core.decisions.draft import Draft
+from evcs.core.decisions.events import AskedByStation
+from evcs.core.effects import Audit, KeepAnswer, Save, Send
+from evcs.core.end_reasons import EndReason
+from evcs.core.messages import DesiredCp, StationAnswer
+from evcs.core.session import AnsweredStart, CardStatus, Origin, Phase, Session
+
+
+def on_asked_by_station(draft: Draft, event: AskedByStation) -> None:
+    """A CP that the Registry has not told of is answered later: its charger asks again."""
+    desired, asked = draft.record.desired, event.asked
+    if desired is None:
+        return
+    if event.answered is not None:
+        _answer(draft, event, *event.answered)
+    elif asked.verb == "authorise":
+        _answer(draft, event, None, _status(event, desired))
+    elif _is_remote_start(draft.record.session, event):
+        _begin_remote(draft, event)
+    else:
+        _begin(draft, event, desired)
+
+
+def _status(event: AskedByStation, desired: DesiredCp) -> CardStatus:
+    """What becomes of a card. A charge that is told of late can't be forbidden any more."""
+    if event.driver is None:
+        return CardStatus.INVALID
+    if event.asked.offline:
+        return CardStatus.ACCEPTED
+    if desired.deleted or desired.revoked or desired.service == "out":
+        return CardStatus.BLOCKED
+    elsewhere = event.driver_cp not in (None, desired.id)
+    return CardStatus.CONCURRENT if elsewhere else CardStatus.ACCEPTED
+
+
+def _is_remote_start(session: Session | None, event: AskedByStation) -> bool:
+    """The charger was told to begin a session, and gives its id for a card."""
+    return session is not None and session.session_id == event.asked.tag
+
+
+def _begin_remote(draft: Draft, event: AskedByStation) -> None:
+    session = draft.record.session
+    assert session is not None
+    metered = session._replace(meter_start_wh=event.asked.meter_wh)
+    draft.know(session=metered)
+    draft.do(Save(metered))
+    draft.send_pending(draft.advance(metered, life.Started(metered.seq, metered.energy_wh)))
+    _keep_answer(draft, event, session.session_id, CardStatus.ACCEPTED)
+
+
+def _begin(draft: Draft, event: AskedByStation, desired: DesiredCp) -> None:
+    """A charge has one before it on its connector, which is over: chargers tell in their order."""
+    asked, status = event.asked, _status(event, desired)
+    at = min(asked.at, draft.at.wall) if asked.offline else draft.at.wall
+    session = Session(
+        event.id,
+        desired.id,
+        event.driver,
+        prices.price_at(desired, at),
+        None,
+        desired.max_power_w,
+        at,
+        phase=Phase.LATE if asked.offline else Phase.SUPPLYING,
+        reason=None if status == CardStatus.ACCEPTED else EndReason.UNAUTHORISED,
+        origin=Origin.STATION,
+        meter_start_wh=asked.meter_wh,
+        tag=asked.tag,
+    )
+    _supersede(draft, draft.record.late)
+    draft.do(Save(session))
+    if asked.offline:
+        draft.know(late=session)
+    else:
+        _supersede(draft, draft.record.session)
+        draft.take_up(session)
+    who = f"driver/{session.driver}" if session.driver else f"cp/{session.cp}/engine"
+    draft.do(Audit(who, "charge", session.cp, status, session.session_id, who))
+    _keep_answer(draft, event, session.session_id, status)
+
+
+def _supersede(draft: Draft, session: Session | None) -> None:
+    if session is not None:
+        draft.advance(session, life.Closed(EndReason.SUPERSEDED, draft.at.wall))
+
+
+def _keep_answer(draft: Draft, event: AskedByStation, session_id: str, status: CardStatus) -> None:
+    draft.do(KeepAnswer(event.asked.id, AnsweredStart(session_id, status)))
+    _answer(draft, event, session_id, status)
+
+
+def _answer(
+    draft: Draft, event: AskedByStation, session_id: str | None, status: CardStatus
+) -> None:
+    ok = status == CardStatus.ACCEPTED
+    cp, request_id = draft.record.cp, event.asked.id
+    draft.do(Send(StationAnswer(cp, request_id, ok, status, event.driver, session_id)))

@@ -1,0 +1,40 @@
+"""What real chargers ask of Central: each request is answered once, however often it comes."""
+
+from __future__ import annotations
+
+from evcs.core import messages as m
+from evcs.core.decisions import events as d
+from evcs.core.ports import Clock
+from evcs.services.central.fair_share import Shares
+from evcs.services.central.fleet import Fleet
+from evcs.services.central.ledger_writer import LedgerWriter
+from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, new_session_id
+
+
+class Stations:
+    """Finds what a request names, and puts it to core.decisions."""
+
+    def __init__(self, fleet: Fleet, writer: LedgerWriter, clock: Clock) -> None:
+        self._fleet, self._writer = fleet, writer
+        self._starts = Shares(clock.monotonic, CHARGES_AT_ONCE, CHARGES_A_SECOND)
+
+    def on_request(self, asked: m.StationRequest, at: d.At) -> None:
+        """A charger's request; the topic says whose. What is not answered is asked again."""
+        starts = asked.verb == "start"
+        answered = self._writer.answered(asked.id) if starts else None
+        if starts and answered is None and self._starts.left(asked.cp) < 1.0:
+            return
+        driver = self._driver(asked.tag)
+        left = self._fleet.of_driver(driver) if driver else None
+        charging = self._fleet.where_charging(driver, at) if driver else None
+        event = d.AskedByStation(asked, new_session_id(at), driver, charging, answered)
+        self._fleet.apply(asked.cp, event, at)
+        if event.id in self._fleet.open:
+            self._starts.take(asked.cp)
+            if left is not None and left.cp != asked.cp and charging is None:
+                self._fleet.leave(left, at)
+
+    def _driver(self, tag: str) -> str | None:
+        """Whose card it is; where a driver began from afar his session's id stands for one."""
+        session = self._fleet.find(tag)
+        return session.driver if session is not None else None
