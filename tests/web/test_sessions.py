@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from evcs.adapters.ledger import Ledger
 from evcs.core.messages import ServiceStatus
-from evcs.core.session import Phase, Session
+from evcs.core.session import Correction, Phase, Session
 from evcs.core.session_csv import COLUMNS
 from tests.web.floods import not_reading, peak_mb
 from tests.web.stage import AT_ONCE_S, Stage, wait_for
@@ -107,6 +107,21 @@ def test_sums_are_of_all_rows_of_the_query(stage: Stage) -> None:
     assert sums(stage, "driver=NOBODY") == {
         "sessions": 0, "energy_wh": 0, "cost_eur": "0.00", "days": [], "cps": [],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [199, 200, 201, 203, 204])
+def test_corrections_come_beside_as_many_sessions_as_are_asked_for(
+    stage: Stage, limit: int
+) -> None:
+    one = session(1, 1)._replace(driver="DORA")
+    more = Correction("2026-11-03T09:00:00.000Z", 5, "0.00", "completed")
+    corrected = {3: more, 7: more, 201: more}
+    write(stage, *(one._replace(session_id=f"d{n:03d}", correction=corrected.get(n))
+                   for n in range(203)))  # fmt: skip
+    found = stage.get(f"/api/v1/sessions?driver=DORA&limit={limit}").json
+    sessions = [one["session_id"] for one in found if "corrects" not in one]
+    assert sessions == [f"d{n:03d}" for n in range(min(limit, 203))]
+    assert len(found) == len(sessions) + sum(n < limit for n in corrected)
 
 
 def test_the_page_shows_the_sums_of_all_and_both_plots(stage: Stage, page: Page) -> None:

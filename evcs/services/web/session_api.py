@@ -100,9 +100,10 @@ def in_parts(
             count = min(left, PART)
             read_on = partial(deps.ledger.sessions, limit=count, after=after, **asked._asdict())
             part = threads.run(read_on, goes_on=after is not None)
-            last = len(part) < count or left == count
+            found = sum("corrects" not in one for one in part)
+            last = found < count or left == count
             body = encode(part, after is None, last)
-            left = 0 if last else left - len(part)
+            left = 0 if last else left - found
             after = (part[-1]["started_at"], part[-1]["session_id"]) if part else None
             del part  # not held while the body is sent
             yield body
