@@ -13,7 +13,6 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.server_tls import ServerTls
 from evcs.adapters.session_file import SessionFile
 from evcs.adapters.spool import Spool
-from evcs.adapters.supervisord import Supervisord
 from evcs.adapters.worker_threads import WorkerThreads
 from evcs.bootstrap import parts
 from evcs.bootstrap.tls import names, server_tls
@@ -62,8 +61,8 @@ def _deps(settings: Settings, web: Web, tls: ServerTls | None) -> Deps:
         web=web,
         doors=doors,
         registry=RegistryClient(settings.registry, token),
-        supervisord=Supervisord(home.supervisor_socket),
         ledger=LedgerReader(home.ledger_db),
+        host=settings.host,
         logs=home.log,
         url=settings.page.url,
         names=names(tls),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from evcs.core.errors import Unreachable
@@ -17,6 +17,7 @@ KEPT_S = 1.0
 
 T = TypeVar("T")
 S = TypeVar("S")
+K = TypeVar("K", bound=Hashable)
 
 
 class Turns:
@@ -59,6 +60,40 @@ class Kept(Generic[T]):
                 until = ended + min(KEPT_TIMES * (ended - began), KEPT_S)
                 self._found = until, made
             return self._found[1]
+
+
+class KeptEach(Generic[K, T]):
+    """The same of each of several things, which are made one at a time."""
+
+    def __init__(
+        self, make: Callable[[K], T], clock: Callable[[], float] = time.monotonic,
+        longest_wait_s: float = LONGEST_WAIT_S,
+    ) -> None:  # fmt: skip
+        self._make, self._clock, self._longest_wait_s = make, clock, longest_wait_s
+        self._turn = threading.Lock()
+        self._found: dict[K, tuple[float, T]] = {}
+
+    def __call__(self, key: K) -> T:
+        """Made now or a moment ago; raises what `make` raises, and Unreachable: many wait."""
+        if (found := self._kept(key)) is not None:
+            return found[1]
+        if not self._turn.acquire(timeout=self._longest_wait_s):
+            raise Unreachable("too many ask at once", "try again in a moment")
+        try:
+            if (found := self._kept(key)) is None:
+                began = self._clock()
+                made = self._make(key)
+                now = self._clock()
+                found = now + min(KEPT_TIMES * (now - began), KEPT_S), made
+                self._found = {k: one for k, one in self._found.items() if one[0] > now}
+                self._found[key] = found
+            return found[1]
+        finally:
+            self._turn.release()
+
+    def _kept(self, key: K) -> tuple[float, T] | None:
+        found = self._found.get(key)
+        return found if found is not None and found[0] > self._clock() else None
 
 
 def made_once(source: Callable[[], S], make: Callable[[S], T]) -> Callable[[], T]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from evcs.core.errors import EvcsError
-from evcs.services.turns import Kept, made_once
+from evcs.core.errors import EvcsError, Unreachable
+from evcs.services.turns import Kept, KeptEach, made_once
 
 
 class Work:
@@ -40,6 +42,45 @@ def test_what_fails_is_not_kept() -> None:
         kept()
     work.fails = False
     assert kept() == 1
+
+
+def test_each_is_made_once_and_kept_as_long_as_its_making_allows() -> None:
+    work = Work()
+
+    def make(key: str) -> str:
+        return f"{key}{work()}"
+
+    kept = KeptEach(make, lambda: work.now)
+    assert [kept("a"), kept("b"), kept("a"), kept("b")] == ["a1", "b2", "a1", "b2"]
+    work.now += 0.85
+    assert (kept("b"), kept("a")) == ("b2", "a3")
+    work.now += 1.0
+    work.fails = True
+    with pytest.raises(EvcsError):
+        kept("a")
+    work.fails = False
+    assert kept("a") == "a4"
+
+
+def test_who_would_wait_too_long_for_another_is_turned_away() -> None:
+    begun, done = threading.Event(), threading.Event()
+
+    def make(key: str) -> str:
+        begun.set()
+        assert done.wait(20.0)
+        return key
+
+    kept = KeptEach(make, longest_wait_s=0.01)
+    found: list[str] = []
+    first = threading.Thread(target=lambda: found.append(kept("a")))
+    first.start()
+    assert begun.wait(20.0)
+    with pytest.raises(Unreachable, match="too many"):
+        kept("b")
+    done.set()
+    first.join()
+    assert found == ["a"]
+    assert kept("b") == "b"
 
 
 def test_made_once_for_each_object() -> None:

@@ -18,9 +18,10 @@ from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.mqtt import Account
 from evcs.adapters.secret_files import SecretFiles
 from evcs.cli import tcp_ports
-from evcs.core import identities
+from evcs.core import identities, topics
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
+from evcs.core.ports import Received
 from evcs.home import Home
 from tests.adapters.broker import Broker
 from tests.system_under_test import ROOT, eventually
@@ -63,6 +64,9 @@ class Stage:
         self._registry: subprocess.Popen[bytes] | None = None
         self._revision = 0
         self._voices: dict[str, BusThread] = {}
+        #: What web asked of Central, and by verb what Central answers: a body, or an error's code.
+        self.asked: list[m.OperatorRequest] = []
+        self.answers: dict[str, dict[str, Any] | str] = {"processes": {"processes": []}}
 
     def start_broker(self) -> None:
         """Start the broker and wait for its port."""
@@ -132,11 +136,23 @@ class Stage:
                 identity,
                 lambda: SecretFiles(self.home).read(identity),
             )
-            self._voices[identity] = bus = BusThread(account, lambda _: None, [])
+            heard = [topics.filter_for(m.OperatorRequest)] if identity == "central" else []
+            self._voices[identity] = bus = BusThread(account, self._on_event, heard)
             bus.start()
         bus = self._voices[identity]
         wait_for(lambda: bus.connected, f"{identity} is connected")
         return bus
+
+    def _on_event(self, event: Any) -> None:
+        """Central answers web."""
+        asked = event.message if isinstance(event, Received) else None
+        if isinstance(asked, m.OperatorRequest):
+            self.asked.append(asked)
+            found = self.answers.get(asked.verb, {})
+            body = {"message": "so it is", "hint": "do that"} if isinstance(found, str) else found
+            error = found if isinstance(found, str) else None
+            answer = m.OperatorEvent("web", "answer", asked.id, error is None, error, body)
+            self._voices["central"].publish(answer)
 
     def births(self) -> None:
         """All services say that they are there; the Registry, as always, after its list."""

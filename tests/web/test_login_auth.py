@@ -17,7 +17,6 @@ from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.session_file import SessionFile
 from evcs.adapters.spool import Spool
-from evcs.adapters.supervisord import Supervisord
 from evcs.adapters.worker_threads import WorkerThreads
 from evcs.config import Endpoint
 from evcs.core.errors import Unreachable
@@ -57,10 +56,10 @@ def app() -> Bottle:
         str, 1, SessionFile(NOWHERE), spool, time.monotonic, time.time, lambda _: None
     )
     web = Web(FakeBus(), ServiceStatus("web", True, "b"), str)
-    registry, supervisord = RegistryClient(Endpoint("127.0.0.1", 1), str), Supervisord(NOWHERE)
+    registry = RegistryClient(Endpoint("127.0.0.1", 1), str)
     ledger = LedgerReader(NOWHERE)
     threads = WorkerThreads(1, 1)
-    return build_app(Deps(web, doors, registry, supervisord, ledger, NOWHERE, "", lambda: threads))
+    return build_app(Deps(web, doors, registry, ledger, "main", NOWHERE, "", lambda: threads))
 
 
 def path_of(rule: str) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bottle import Bottle, HTTPResponse, request
 
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import MAX_TEXT
 from evcs.core.sections import ROLES
-from evcs.core.service_ports import Process
 from evcs.services.http import body_json, json_response
-from evcs.services.turns import Kept
+from evcs.services.turns import KeptEach
 from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
 
@@ -21,6 +21,9 @@ SIMULATE = ("plug", "unplug", "fault", "clear")
 MAX_LINES = 500
 TAIL_BYTES = 131_072
 LAST_SESSIONS = 20
+
+K = TypeVar("K", str, tuple[str, str])
+T = TypeVar("T")
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
@@ -30,7 +33,8 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
 
 def _add_reading(app: Bottle, deps: Deps) -> None:
-    running = Kept(lambda: _running(deps))
+    running = _shared(deps, lambda cp: deps.web.ask("processes", cp=cp)["processes"])
+    told = _shared(deps, lambda log: _told_log(deps, *log))
 
     @app.get("/api/v1/cps/<cp>/detail")
     def detail(cp: str) -> HTTPResponse:
@@ -41,27 +45,30 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
             "trace": deps.web.history.trace(cp, int(time.time())),
             "events": deps.web.history.events(cp),
             "sessions": sessions,
-            "processes": processes(deps, cp, running()),
+            "processes": _processes(deps, cp, running),
             "counted_since": deps.web.history.began,
         }
         return json_response(found)
 
     @app.get("/api/v1/cps/<cp>/log")
     def log(cp: str) -> HTTPResponse:
-        known(deps, cp)
+        row = known(deps, cp)
         role = request.query.get("role") or "engine"
         if role not in ROLES:
             raise BadValue("no such role", f"one of {', '.join(ROLES)}")
-        path = deps.logs / f"{cp}.{role}.log"
-        return json_response({"lines": deps.threads().run(lambda: tail(path))})
+        if row["host"] == deps.host:
+            path = deps.logs / f"{cp}.{role}.log"
+            lines = deps.threads().run(lambda: tail(path))
+        else:
+            lines = told((cp, role))
+        return json_response({"lines": lines})
 
 
 def _add_changing(app: Bottle, deps: Deps) -> None:
     @app.post("/api/v1/cps/<cp>/restart")
     def restart(cp: str) -> HTTPResponse:
         known(deps, cp)
-        deps.supervisord.stop([cp])
-        deps.supervisord.start([cp])
+        deps.web.ask("restart", cp=cp)
         return json_response({"id": cp}, 202)
 
     @app.post(f"/api/v1/cps/<cp>/<verb:re:{'|'.join(SIMULATE)}>")
@@ -78,30 +85,44 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
         return json_response(deps.web.ask(verb, cp=cp, reason=reason))
 
 
-def _running(deps: Deps) -> list[Process] | None:
-    """All processes as supervisord has them; None where it doesn't answer."""
+def _shared(deps: Deps, ask: Callable[[K], T]) -> Callable[[K], T]:
+    """What the operator asks of a CP Manager whenever he likes, all others one at a time."""
+    kept = KeptEach(ask)
+    return lambda key: ask(key) if deps.doors.is_operator() else kept(key)
+
+
+def _processes(
+    deps: Deps, cp: str, running: Callable[[str], list[dict[str, Any]]]
+) -> list[dict[str, Any]] | None:
+    """Those of the CP; None where its CP Manager can't be asked."""
     try:
-        return list(deps.supervisord.processes())
+        found = running(cp)
     except EvcsError:
         return None
-
-
-def processes(deps: Deps, cp: str, running: list[Process] | None) -> list[dict[str, Any]] | None:
-    """Those of the CP, among all that are there; None where that isn't known."""
-    if running is None:
-        return None
-    found = [one for one in running if one.group == cp]
     return [
         {
-            "role": one.name,
-            "state": one.state,
-            "pid": one.pid or None,
-            "uptime_s": max(int(time.time()) - one.started, 0) if one.pid else None,
-            "restarts": deps.web.history.restarts(cp, one.name),
-            "error": one.error or None,
+            "role": one["name"],
+            "state": one["state"],
+            "pid": one["pid"] or None,
+            "uptime_s": max(int(time.time()) - one["started"], 0) if one["pid"] else None,
+            "restarts": deps.web.history.restarts(cp, one["name"]),
+            "error": one["error"] or None,
         }
-        for one in sorted(found, key=lambda one: one.name)
+        for one in sorted(found, key=lambda one: str(one["name"]))
     ]
+
+
+def _told_log(deps: Deps, cp: str, role: str) -> list[str]:
+    """The last lines of a log that is on another host."""
+    lines: list[str] = []
+    after = None
+    while len(lines) < MAX_LINES:
+        page = deps.web.ask("log", cp=cp, role=role, after=after)
+        lines = [*page["lines"], *lines]
+        after = page["next"]
+        if after is None:
+            break
+    return lines[-MAX_LINES:]
 
 
 def tail(path: Path) -> list[str]:

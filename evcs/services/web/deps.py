@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from evcs.core.service_ports import LedgerReader, ProcessHost, RegistryClient
+from evcs.core.service_ports import LedgerReader, RegistryClient
 from evcs.services.http import Names, local_names
 from evcs.services.web.login_auth import LoginAuth
 from evcs.services.web.service import Web
@@ -20,13 +20,16 @@ class Threads(Protocol):
 
 
 class Deps(NamedTuple):
-    """`threads`: for what would hold up every stream, the operator's or those of all others."""
+    """`host`: whose CPs' `logs` these are.
+
+    `threads`: for what would hold up every stream, the operator's or those of all others.
+    """
 
     web: Web
     doors: LoginAuth
     registry: RegistryClient
-    supervisord: ProcessHost
     ledger: LedgerReader
+    host: str
     logs: Path
     url: str
     threads: Callable[[], Threads]

@@ -78,6 +78,8 @@ class Web:
 
     def ask(self, verb: str, **fields: Any) -> dict[str, Any]:
         """Have Central do something; its answer. Raises EvcsError."""
+        if self.bus.connected and not self.fleet.services["central"].up:
+            raise Unreachable("Central is not there", "see it with: evcs status")
         request = m.OperatorRequest(asker="web", verb=verb, id=token_hex(8), **fields)
         answer: Future[m.OperatorEvent] = Future()
         self._asked[request.id] = answer
@@ -132,4 +134,5 @@ class Web:
 def _refusal(verb: str, event: m.OperatorEvent) -> EvcsError:
     """Central's "no" as the error that its code stands for."""
     kind = BY_CODE.get(event.error or "", EvcsError)
-    return kind(f"{verb}: {event.body.get('message') or event.error or 'failed'}")
+    text = f"{verb}: {event.body.get('message') or event.error or 'failed'}"
+    return kind(text, str(event.body.get("hint") or ""))

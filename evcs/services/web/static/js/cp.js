@@ -39,7 +39,7 @@ function Facts({ row }) {
 }
 
 function Processes({ found, since }) {
-  if (!found) return html`<p class="none">supervisord does not answer. Start it: <${Code}>bin/evcs up<//></p>`;
+  if (!found) return html`<p class="none">Not known: Central or the CP Manager does not answer. See: <${Code}>bin/evcs status<//></p>`;
   if (!found.length) return html`<p class="none">supervisord has no processes of this CP.</p>`;
   return html`<table><thead><tr><th>Role</th><th>State</th><th class="number">pid</th><th class="number">up for</th><th class="number">restarts</th></tr></thead>
     <tbody>${found.map((one) => html`<tr key=${one.role} data-role=${one.role}><td>${one.role}</td>

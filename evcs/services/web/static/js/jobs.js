@@ -39,8 +39,8 @@ const STEPS = {
     ["taken over", (row) => row && row.applied === true],
   ],
   restart: [
-    ["processes ended", () => true],
-    ["processes up", (row, job) => row && isUp(row) && row.engine !== job.before.engine && row.monitor !== job.before.monitor],
+    ["processes ended", (row, job) => row && row.engine !== job.before.engine && row.monitor !== job.before.monitor],
+    ["processes up", (row) => row && isUp(row)],
     ["back", (row) => row && isSettled(row)],
   ],
   revoke: [

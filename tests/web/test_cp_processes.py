@@ -1,0 +1,98 @@
+"""A CP's processes and log on its page: asked of its host's CP Manager, by Central."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from evcs.core import messages as m
+from evcs.core.service_ports import Process
+from tests.web.stage import Stage, wait_for
+
+CP = "CP-001"
+DETAIL = f"/api/v1/cps/{CP}/detail"
+
+
+@pytest.fixture
+def asked(stage: Stage) -> Iterator[Stage]:
+    """One CP here and one elsewhere; Central answers as a test says."""
+    before = dict(stage.answers)
+    stage.wants(CP)
+    stage.wants("CP-002", host="h2")
+    stage.judges(CP, "ACTIVATED")
+    wait_for(lambda: len(stage.get("/api/v1/cps").json) == 2, "web knows both")
+    stage.asked.clear()
+    yield stage
+    stage.answers = before
+
+
+def process(role: str, pid: int, state: str = "RUNNING") -> dict[str, Any]:
+    return Process(CP, role, state, pid, int(time.time()) - 90, 90, "")._asdict()
+
+
+def verbs(stage: Stage) -> list[tuple[str, str | None]]:
+    return [(one.verb, one.cp) for one in stage.asked]
+
+
+def test_its_processes_are_those_that_its_cp_manager_has(asked: Stage) -> None:
+    told = [process("monitor", 0, "BACKOFF"), process("engine", 4_711)]
+    asked.answers["processes"] = {"processes": told}
+    engine, monitor = asked.get(DETAIL, **asked.bearer()).json["processes"]
+    assert (engine["role"], engine["state"], engine["pid"]) == ("engine", "RUNNING", 4_711)
+    assert 80 < engine["uptime_s"] < 200
+    assert (monitor["pid"], monitor["uptime_s"]) == (None, None)
+    assert verbs(asked) == [("processes", CP)]
+
+
+def test_a_cp_manager_that_can_not_be_asked_leaves_the_rest(asked: Stage, page: Page) -> None:
+    asked.answers["processes"] = "unreachable"
+    found = asked.get(DETAIL, **asked.bearer())
+    assert (found.status, found.json["processes"]) == (200, None)
+    page.goto(f"{asked.url}/cp/{CP}")
+    expect(page.get_by_text("Not known: Central or the CP Manager")).to_be_visible()
+
+
+def test_without_central_it_is_said_at_once(asked: Stage) -> None:
+    central = asked.voice("central")
+    central.publish(m.ServiceStatus("central", False, "boot-central"))
+    wait_for(lambda: not asked.get("/healthz").json["central"], "web knows")
+    found = asked.get(f"/api/v1/cps/{CP}/restart", "POST", **asked.bearer())
+    assert found.status == 503
+    assert found.json["error"]["message"].startswith("Central is not there; see")
+    assert asked.get(DETAIL, **asked.bearer()).json["processes"] is None
+    assert asked.asked == []
+    central.publish(m.ServiceStatus("central", True, "boot-central", "0.1.0"))
+    wait_for(lambda: asked.get("/healthz").json["central"], "web knows")
+
+
+def test_a_restart_is_asked_for(asked: Stage) -> None:
+    found = asked.get(f"/api/v1/cps/{CP}/restart", "POST", **asked.bearer())
+    assert (found.status, found.json) == (202, {"id": CP})
+    assert verbs(asked) == [("restart", CP)]
+    asked.answers["restart"] = "conflict"
+    found = asked.get(f"/api/v1/cps/{CP}/restart", "POST", **asked.bearer())
+    assert found.status == 409
+    assert found.json["error"]["message"] == "restart: so it is; do that"
+
+
+def test_a_log_of_this_host_is_read_from_its_file(asked: Stage) -> None:
+    (asked.home.log / f"{CP}.engine.log").write_text("one\ntwo\n")
+    assert asked.get(f"/api/v1/cps/{CP}/log").json == {"lines": ["one", "two"]}
+    assert asked.asked == []
+
+
+def test_a_log_of_another_host_comes_in_pages(asked: Stage) -> None:
+    page = {"lines": [f"line {n}" for n in range(200)], "more": True, "next": "16000"}
+    asked.answers["log"] = page
+    found = asked.get("/api/v1/cps/CP-002/log?role=monitor", **asked.bearer()).json["lines"]
+    assert len(found) == 500
+    assert [one.after for one in asked.asked] == [None, "16000", "16000"]
+    assert {(one.verb, one.cp, one.role) for one in asked.asked} == {("log", "CP-002", "monitor")}
+    asked.answers["log"] = {"lines": ["only one"], "more": False, "next": None}
+    assert asked.get("/api/v1/cps/CP-002/log").json == {"lines": ["only one"]}
+    asked.answers["log"] = "unreachable"
+    assert asked.get("/api/v1/cps/CP-002/log", **asked.bearer()).status == 503
