@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ from evcs.core.placement import ON_MAIN
 ANSWER_WITHIN_S = 15.0
 #: So long Central has an Engine begin a charge; who left sooner would be charged all the same.
 CHARGE_WITHIN_S = ON_MAIN.start_within_s + 5.0
+#: An Engine that is there ends a charge sooner.
+AT_ONCE_S = 1.0
 AGAIN_S = 2.0
 SILENCE_S = 3.0
 #: Of a file of services, in characters.
@@ -242,9 +245,18 @@ def stop_charge(ctx: CommandContext, driver: str) -> None:
     with DriverClient(ctx, driver) as talk:
         answer = talk.ask("stop")
         session = answer.body["session"]
-        for event in talk.follow(str(session["session_id"])):
-            if event.event == "ticket":
-                show(ctx, event)
+        waits = f"{session['cp']} is told to end it; its ticket comes once it has"
+        patient = threading.Timer(AT_ONCE_S, ctx.out.say, [waits])
+        patient.start()
+        try:
+            for event in talk.follow(str(session["session_id"])):
+                if event.event == "ticket":
+                    show(ctx, event)
+        except KeyboardInterrupt:
+            ctx.out.say("left; it ends all the same. See: evcs-driver history --driver " + driver)
+            raise SystemExit(130) from None
+        finally:
+            patient.cancel()
 
 
 @command(program, "list")

@@ -215,3 +215,23 @@ def test_a_shell_completes(fleet: System, tmp_path: Path, shell: str, script: st
            "TERM": "dumb"}  # fmt: skip
     done = subprocess.run([shell, path], env=env, capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["CP-001", "CP-002", "doctor"], done
+
+
+def test_a_stop_that_has_to_wait_says_so_and_may_be_left(fleet: System) -> None:
+    fleet.ok("evcs", "driver", "add", "BERT")
+    began = fleet.ok("evcs-driver", "charge", "CP-002", "--driver", "BERT", "--no-watch", "--json")
+    fleet.ok("supervisorctl", "stop", "CP-002:engine")
+    stop = fleet.spawn("evcs-driver", "stop", "--driver", "BERT")
+    assert stop.stderr is not None
+    assert stop.stderr.readline() == "CP-002 is told to end it; its ticket comes once it has\n"
+    stop.send_signal(signal.SIGINT)
+    assert stop.wait(10) == 130
+    assert "evcs-driver history --driver BERT" in stop.stderr.read()
+    fleet.ok("supervisorctl", "start", "CP-002:engine")
+
+    def ticket() -> bool:
+        (found,) = fleet.ok("evcs-driver", "history", "--driver", "BERT", "--json").json
+        assert found["session_id"] == began.json["session_id"]
+        return bool(found["state"] == "settled")
+
+    eventually("the ticket", ticket, 30)
