@@ -217,8 +217,8 @@ def test_in_a_long_list_states_are_true_and_figures_once_they_are_seen(
     fleet: Stage, page: Page
 ) -> None:
     names = [f"L-{number:03d}" for number in range(200)]
-    for name in names:
-        fleet.wants(name)
+    for number, name in enumerate(names):
+        fleet.wants(name, location="North gate" if number % 2 else "")
         fleet.judges(name, "SUPPLYING", **SESSION)
     page.goto(fleet.url)
     expect(page.locator("[data-cp]")).to_have_count(205)
@@ -229,9 +229,12 @@ def test_in_a_long_list_states_are_true_and_figures_once_they_are_seen(
             fleet.judges(name, "SUPPLYING", **{**SESSION, "energy_wh": energy_wh})
         shown = f"{energy_wh / 1000:.2f} kWh"
         expect(cp(page, "L-000").locator('[data-figure="energy"]')).to_have_text(shown)
+    height = page.evaluate("document.documentElement.scrollHeight")
     page.keyboard.press("End")
     expect(last).to_be_in_viewport()
     expect(last.locator('[data-figure="energy"]')).to_have_text("3.00 kWh")
+    # Or a browser on its way to the end would stop short of it.
+    assert page.evaluate("document.documentElement.scrollHeight") == height
     fleet.judges("L-000", "BROKEN_DOWN", "silent")  # out of sight by now
     expect(cp(page, "L-000")).to_have_attribute("data-state", "BROKEN_DOWN")
     page.goto(f"{fleet.url}/cp_manager.html")
