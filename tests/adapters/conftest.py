@@ -121,7 +121,7 @@ def child() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 @pytest.fixture
 def start(home: Home) -> Iterator[Start]:
     """Starts the home's supervisord without its services; CPs are `sleep`."""
-    started: list[int] = []
+    started: list[tuple[int, Supervisord]] = []
     python = home.run / "python"
     python.write_text("#!/bin/sh\nexec sleep 1000\n")
     python.chmod(0o755)
@@ -136,13 +136,15 @@ def start(home: Home) -> Iterator[Start]:
         command = [sys.executable, "-m", *module, "-n", "-c",
                    str(home.supervisord_conf)]  # fmt: skip
         process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
-        started.append(process.pid)
         supervisord = Supervisord(home.supervisor_socket)
+        started.append((process.pid, supervisord))
         eventually("it answers", lambda: _pid(supervisord) == process.pid, 20)
         return supervisord
 
     yield go
-    for pid in started:
+    for pid, supervisord in started:
+        with suppress(EvcsError):  # by itself it would stop one group a second
+            supervisord.stop(supervisord.groups())
         os.kill(pid, 15)
         os.waitpid(pid, 0)
 
