@@ -14,8 +14,8 @@ Usage: install.sh [--dev] [--system] [--dry-run] [--quiet]
 Installs Debian's mosquitto (and Python's venv where it is missing) and, in .venv beside
 this file, the Python packages of requirements.txt. Run again, it does only what is missing.
 
-  --dev        also what bin/check needs: requirements-dev.txt, git, chromium,
-               shellcheck, systemd-analyze, fish, zsh
+  --dev        also what bin/check needs: requirements-dev.txt, git, shellcheck,
+               chromium-headless-shell, systemd-analyze, fish, zsh
   --system     for the whole machine, as root: the program in /opt/evcs, its data in
                /var/lib/evcs, the user evcs, evcs.service, the commands in /usr/local/bin.
                Over an earlier version it upgrades and keeps the data.
@@ -110,7 +110,8 @@ find_packages() {
     command -v mosquitto >/dev/null || packages+=(mosquitto)
     command -v mosquitto_sub >/dev/null || packages+=(mosquitto-clients)
     if ((dev)); then
-        command -v chromium >/dev/null || packages+=(chromium chromium-sandbox fonts-liberation)
+        command -v chromium-headless-shell >/dev/null ||
+            packages+=(chromium-headless-shell fonts-liberation)
         command -v faketime >/dev/null || packages+=(faketime)
         command -v fish >/dev/null || packages+=(fish)
         command -v git >/dev/null || packages+=(git)
