@@ -367,6 +367,16 @@ def test_retained_messages_of_nobody(fleet: System) -> None:
     assert "evcs/v1/central/cp/CP-404/state" not in fleet.retained("evcs/v1/central/#")
 
 
+def test_a_cp_whose_name_is_a_word_of_the_topics_is_somebody(fleet: System) -> None:
+    """Its desired state was taken away, and its charge ended as of a CP that is deleted."""
+    words = ("cmd", "cp", "meter", "request")
+    fleet.ok("evcs-cp", "create", *words)
+    try:
+        assert look(fleet)[1]["retained messages"]["level"] == "ok"
+    finally:
+        fleet.ok("evcs-cp", "delete", *words, "--yes")
+
+
 def test_a_fleet_that_is_not_as_wanted(fleet: System) -> None:
     fleet.ok("evcs-cp", "fault", "CP-002", "--reason", "cable")
     failed(fleet, "fleet", "CP-002", "BROKEN_DOWN")

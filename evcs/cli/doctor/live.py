@@ -17,14 +17,14 @@ from evcs.cli.bus_probe import BusProbe
 from evcs.cli.check import differences
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.operator import ask_operator
+from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import EvcsError, NotFound
-from evcs.core.ids import RESERVED, is_id
+from evcs.core.ids import RESERVED
 from evcs.core.sections import ROLES
 
 NOT_RUNNING = "the system doesn't run"
 NOT_KNOWN = "not known while supervisord gives no answer"
-SAID_ONCE = frozenset({"request", "event", "meter", "session", "reply", "cmd"})
 
 
 def system(ctx: DoctorContext) -> Finding:
@@ -155,24 +155,21 @@ def retained(ctx: DoctorContext) -> Finding:
 
 
 def _of_nobody(ctx: DoctorContext, topic: str) -> bool:
-    levels = topic.split("/")[2:]
-    if levels[-1] in SAID_ONCE:
-        return True
-    if "cp" in levels[:-1]:
-        cp = levels[levels.index("cp") + 1]
-        if not is_id(cp):
-            return True
-        try:
-            return cp not in ctx.cps and not ctx.command.registry.cp(cp)
-        except NotFound:
-            return True
-        except EvcsError:
-            return False
     try:
-        topics.decode(topic, b"")
+        found = topics.decode(topic, b"")
     except topics.Unreadable:
         return True
-    return False
+    if topics.is_stray(topic):
+        return True
+    cp = found.key.get("cp") if isinstance(found, m.Cleared) else None
+    if cp is None or cp in ctx.cps:
+        return False
+    try:
+        return not ctx.command.registry.cp(cp)
+    except NotFound:
+        return True
+    except EvcsError:
+        return False
 
 
 def _clear(ctx: DoctorContext, topic: str) -> None:
