@@ -148,6 +148,11 @@ class Bus:
             )  # fmt: skip
         return False
 
+    def flush(self) -> None:
+        """Write what was handed over, which else is done at the end of the turn."""
+        if self._client is not None and self._ready:
+            self._client.loop_write()
+
     def subscribe(self, more: Sequence[topics.Subscription]) -> None:
         """Listen to more from now on, over connections that come too."""
         self._subscriptions += more

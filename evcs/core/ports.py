@@ -60,6 +60,9 @@ class Bus(Protocol):
         False where there is no connection, or where the broker would drop us for its size.
         """
 
+    def flush(self) -> None:
+        """Write what was handed over, which else is done at the end of the turn."""
+
     def subscribe(self, more: Sequence[Subscription]) -> None:
         """Listen to more from now on, over connections that come too."""
 

@@ -388,6 +388,21 @@ def test_a_loop_of_asyncio_drives_it_too(known: Broker, listeners: Listeners) ->
     assert told == [status("CP-1"), status("CP-1", online=False)]
 
 
+def test_what_is_flushed_is_out_before_the_turn_ends(known: Broker, listeners: Listeners) -> None:
+    _, heard = listeners.add("central", "c", ALL)
+    loop, events = Loop(), Events()
+    bus = mqtt.Bus(loop, mqtt.Account(known.socket, CP1, lambda: "e1"), events.put, [])
+    bus.flush()
+    bus.start()
+    loop.until(lambda: bus.connected, 20)
+    bus.publish(status("CP-1"))
+    bus.flush()
+    assert heard.wait(ports.Received)[0].message == status("CP-1")
+    bus.stop()
+    loop.until(lambda: bus.left, 20)
+    loop.close()
+
+
 def test_a_broker_that_takes_no_connection_holds_nothing_up(short_tmp: Path) -> None:
     """Its backlog is full, as that of a stopped one is after a while."""
     path = short_tmp / "full.sock"

@@ -32,6 +32,7 @@ class FakeBus:
 
     def __init__(self) -> None:
         self.said: list[Any] = []
+        self.flushed: list[Any] = []
         self.dropped = 0
         self.connected = True
 
@@ -41,6 +42,10 @@ class FakeBus:
             what = topics.decode(what.topic, what.payload)
         self.said.append(what)
         return True
+
+    def flush(self) -> None:
+        """Note what is out now."""
+        self.flushed = list(self.said)
 
     def subscribe(self, more: Sequence[topics.Subscription]) -> None:
         """Nothing comes by itself here."""

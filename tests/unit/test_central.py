@@ -250,7 +250,7 @@ def test_an_acceptance_waits_for_no_commit(tmp_path: Path) -> None:
 
     class Watched(Ledger):
         def commit(self, *args: Any) -> None:
-            told_before.extend(_events(one.bus.said) for one in watched)
+            told_before.extend(_events(one.bus.flushed) for one in watched)
             super().commit(*args)
 
     central = Stage(tmp_path / "ledger.db", Watched)
