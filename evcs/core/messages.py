@@ -49,6 +49,14 @@ class DesiredCp(NamedTuple):
     previous_placement: str | None = None
 
 
+class DesiredDriver(NamedTuple):
+    """Registry: who may charge. `tags`: what a charger reads off the driver's cards."""
+
+    driver: str
+    id: str
+    tags: tuple[str, ...] = ()
+
+
 class ReconcileReport(NamedTuple):
     """CP Manager: what it made of a desired state of that revision.
 
@@ -285,6 +293,7 @@ class Cleared(NamedTuple):
 
 Message = (
     DesiredCp
+    | DesiredDriver
     | ReconcileReport
     | EngineStatus
     | MonitorStatus

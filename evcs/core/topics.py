@@ -46,6 +46,7 @@ class Route(NamedTuple):
 
 ROUTES = (
     Route("registry/cp/{cp}", m.DesiredCp, retain=True),
+    Route("registry/driver/{driver}", m.DesiredDriver, retain=True),
     Route("manager/{host}/cp/{cp}", m.ReconcileReport, retain=True),
     Route("cp/{cp}/engine/status", m.EngineStatus, retain=True),
     Route("cp/{cp}/monitor/status", m.MonitorStatus, retain=True),
@@ -292,6 +293,10 @@ def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
         if pairs is None:
             raise Unreadable("prices are not pairs of words, or too many")
         return pairs
+    if name == "tags":
+        if not all(isinstance(one, str) and is_word(one) for one in value):
+            raise Unreadable("tags are not words")
+        return tuple(value)
     if name == "session" and type(value) is dict:
         return build(m.SessionView, value, {})
     return value

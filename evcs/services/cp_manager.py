@@ -30,7 +30,7 @@ _log = logging.getLogger("evcs")
 
 def subscriptions(host: str) -> list[topics.Subscription]:
     """What a CP Manager listens to."""
-    return [topics.subtree("registry"), topics.filter_for(m.ManagerCommand, host=host)]
+    return [topics.filter_for(m.DesiredCp), topics.filter_for(m.ManagerCommand, host=host)]
 
 
 class ManagerPorts(NamedTuple):

@@ -15,7 +15,7 @@ from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
 from evcs.core.identities import SERVICES, of_cp
-from evcs.core.ports import Received
+from evcs.core.ports import Connected, Received
 from evcs.home import Home
 from evcs.services.registry.accounts import SHUT_OUT_S
 from evcs.services.registry.changes import Ask, Batch
@@ -48,11 +48,19 @@ class Store(RegistryDb):
         super().commit(*args, **kwargs)
 
 
+class Bus(FakeBus):
+    """One that may be away."""
+
+    def publish(self, what: Any) -> bool:
+        """Nothing goes out without a connection."""
+        return self.connected and super().publish(what)
+
+
 class Stage:
     """A Registry, and all that it works on."""
 
     def __init__(self, home: Home) -> None:
-        self.home, self.clock, self.bus = home, Clock(), FakeBus()
+        self.home, self.clock, self.bus = home, Clock(), Bus()
         self.store, self.secrets = Store(home.registry_json), SecretFiles(home)
         self.room: list[int] = []
         outside = RegistryPorts(
@@ -118,11 +126,51 @@ def test_secrets_of_nobody_go_and_those_that_are_lost_come_back(home: Home) -> N
     SecretFiles(home).create("cp/CP-9/engine")
     SecretFiles(home).create("driver/EVE")
     stage = Stage(home)
+    stage.registry.handle([Connected()])
     assert stage.secrets.names("cp") == stage.secrets.names("driver") == []
     password = stage.secrets.read("central")
     home.secret("central").write_text("another")
     stage.registry.tick(stage.clock.now)
     assert stage.secrets.read("central") == password
+
+
+ALICE = m.DesiredDriver("ALICE", "ALICE")
+GONE = m.Cleared(m.DesiredDriver, {"driver": "ALICE"})
+
+
+def test_a_driver_is_on_the_bus_as_long_as_there_is_one(stage: Stage) -> None:
+    stage.ask(Batch.add_driver, {"id": "ALICE"})
+    assert stage.bus.taken() == [ALICE]
+    stage.registry.handle([Connected()])
+    assert stage.bus.taken() == [ALICE, BIRTH]
+    stage.ask(Batch.remove_driver, "ALICE")
+    assert stage.bus.taken() == [GONE]
+    assert stage.secrets.names("driver") == []
+    stage.registry.handle([Connected()])
+    assert stage.bus.taken() == [BIRTH]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_one_who_goes_while_the_broker_is_away_is_told_at_the_next_connection(
+    stage: Stage, killed: bool
+) -> None:
+    for driver in ("ALICE", "BERT", "CARA"):
+        stage.ask(Batch.add_driver, {"id": driver})
+    stage.bus.connected = False
+    stage.ask(Batch.remove_driver, "ALICE")
+    stage.ask(Batch.remove_driver, "BERT")
+    stage.ask(Batch.add_driver, {"id": "BERT"})
+    assert stage.let_in() == {*SERVICES, "driver/BERT", "driver/CARA"}
+    stage.bus.taken()
+    if killed:
+        stage = Stage(stage.home)
+    stage.bus.connected = True
+    stage.registry.handle([Connected()])
+    said = stage.bus.taken()
+    assert [one for one in said if isinstance(one, m.Cleared)] == [GONE]
+    assert {one.driver for one in said if isinstance(one, m.DesiredDriver)} == {"BERT", "CARA"}
+    assert said[-1] == BIRTH
+    assert sorted(stage.secrets.names("driver")) == ["BERT", "CARA"]
 
 
 def test_who_floods_is_out_for_a_while(stage: Stage) -> None:

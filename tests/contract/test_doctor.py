@@ -357,14 +357,17 @@ def test_retained_messages_are_all_read_while_others_speak(fleet: System) -> Non
 def test_retained_messages_of_nobody(fleet: System) -> None:
     publish(fleet, "central", "evcs/v1/central/cp/CP-404/state", '{"state": "ACTIVATED"}')
     publish(fleet, "central", "evcs/v1/central/operator/event", '{"event": "x", "id": "1"}')
+    publish(fleet, "registry", "evcs/v1/registry/driver/NOBODY", '{"id": "NOBODY"}')
     one = look(fleet)[1]["retained messages"]
     assert one["level"] == "warn"
     assert "central/cp/CP-404/state" in one["text"]
     assert "central/operator/event" in one["text"]
+    assert "registry/driver/NOBODY" in one["text"]
     done = fleet.run("evcs", "doctor", "--json", "--fix", timeout=60.0)
     found = {one["check"]: one for one in done.json["checks"]}["retained messages"]
     assert found["level"] == "ok", (found, done)
     assert "evcs/v1/central/cp/CP-404/state" not in fleet.retained("evcs/v1/central/#")
+    assert "evcs/v1/registry/driver/NOBODY" not in fleet.retained("evcs/v1/registry/#")
 
 
 def test_a_cp_whose_name_is_a_word_of_the_topics_is_somebody(fleet: System) -> None:

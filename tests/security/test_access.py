@@ -31,13 +31,13 @@ NOBODYS = (
 )  # fmt: skip
 #: Where nothing is retained, as long as Central clears it.
 STRAYS = (
-    r"cp/[^/]*/engine/(meter|session|reply)|driver/[^/]*/request|(operator|web)/request"
+    r"cp/[^/]*/engine/(meter|session|reply|request)|driver/[^/]*/request|(operator|web)/request"
     r"|manager/[^/]+/reply"
 )
 SAYS = {
-    "registry": r"status|cp/[^/]+",
-    "central": r"status|summary|cp/[^/]+/(state|engine/cmd)|(driver/[^/]+|operator|web)/event"
-    "|registry/flood|manager/[^/]+/cmd",
+    "registry": r"status|(cp|driver)/[^/]+",
+    "central": r"status|summary|cp/[^/]+/(state|engine/(cmd|answer))|manager/[^/]+/cmd"
+    r"|(driver/[^/]+|operator|web)/event|registry/flood",
     "web": "status|request",
     "manager/main": r"status|reply|cp/[^/]+",
     "operator": "request",
@@ -92,7 +92,7 @@ def may_read(identity: str, topic: str) -> bool:
     if identity == "registry":
         status = re.fullmatch(r"cp/[^/]*/[^/]+/status", topic)
         return status is not None or _below(topic, "manager")
-    return identity == "manager/main" and _below(topic, "registry")
+    return identity == "manager/main" and _below(topic, "registry/cp")
 
 
 @pytest.fixture

@@ -92,7 +92,8 @@ def test_secrets_are_private_and_nowhere_else(fleet: System) -> None:
 
 def test_a_removed_driver_is_shut_out(fleet: System) -> None:
     fleet.ok("evcs", "driver", "add", "CLEO")
-    secret = fleet.secret("driver/CLEO")
+    secret, record = fleet.secret("driver/CLEO"), "evcs/v1/registry/driver/CLEO"
+    assert fleet.retained(record)[record]["id"] == "CLEO"
     command = ["mosquitto_sub", "-V", "5", "-p", str(fleet.mqtt_port), "-u", "driver/CLEO", "-P",
                secret, "-t", "evcs/#", "-C", "1", "-W", "5"]  # fmt: skip
     assert subprocess.run(command, capture_output=True, timeout=20).returncode == 0
@@ -102,3 +103,4 @@ def test_a_removed_driver_is_shut_out(fleet: System) -> None:
         lambda: subprocess.run(command, capture_output=True, timeout=20).returncode not in (0, 27),
     )
     assert not (fleet.home / "data" / "secrets" / "driver" / "CLEO").exists()
+    assert fleet.retained(record) == {}

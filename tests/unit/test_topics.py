@@ -17,6 +17,7 @@ FLOATS = st.floats(-topics.MAX_INT, topics.MAX_INT, allow_nan=False)
 BODIES = st.dictionaries(TEXTS.map("x_{}".format), st.none() | TEXTS | INTS | st.booleans())
 BY_HINT: dict[str, st.SearchStrategy[Any]] = {
     "str": TEXTS, "int": INTS, "bool": st.booleans(), "float": FLOATS, "None": st.none(),
+    "tuple[str, ...]": st.lists(TEXTS, max_size=3).map(tuple),
     "dict[str, int]": st.dictionaries(TEXTS, INTS, max_size=3), "Mapping[str, Any]": BODIES,
 }  # fmt: skip
 BY_NAME = {
@@ -264,7 +265,8 @@ def test_each_identity_writes_only_below_its_own_name() -> None:
         m.Command: "central", m.DriverRequest: "driver/A", m.OperatorRequest: "web",
         m.StationRequest: "cp/CP-1/engine", m.StationAnswer: "central",
         m.DriverEvent: "central", m.OperatorEvent: "central", m.Summary: "central",
-        m.Flood: "central", m.ManagerCommand: "central", m.ManagerReply: "manager/main",
+        m.Flood: "central", m.DesiredDriver: "registry",
+        m.ManagerCommand: "central", m.ManagerReply: "manager/main",
         m.ServiceStatus: "manager/main",
     }  # fmt: skip
     levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web",

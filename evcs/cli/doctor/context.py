@@ -47,6 +47,11 @@ class DoctorContext:
         return self.stored[0].cps if self.stored[0] else {}
 
     @cached_property
+    def drivers(self) -> frozenset[str]:
+        """The drivers in the store."""
+        return frozenset(self.stored[0].drivers if self.stored[0] else ())
+
+    @cached_property
     def silent(self) -> EvcsError | None:
         """Why supervisord, which is there, gives no answer; asked once."""
         try:

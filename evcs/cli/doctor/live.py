@@ -161,11 +161,12 @@ def _of_nobody(ctx: DoctorContext, topic: str) -> bool:
         return True
     if topics.is_stray(topic):
         return True
-    cp = found.key.get("cp") if isinstance(found, m.Cleared) else None
-    if cp is None or cp in ctx.cps:
-        return False
+    key = found.key if isinstance(found, m.Cleared) else {}
     try:
-        return not ctx.command.registry.cp(cp)
+        if "driver" in key:
+            driver, drivers = key["driver"], ctx.command.registry.drivers
+            return driver not in ctx.drivers and {"id": driver} not in drivers()
+        return "cp" in key and key["cp"] not in ctx.cps and not ctx.command.registry.cp(key["cp"])
     except NotFound:
         return True
     except EvcsError:

@@ -31,7 +31,9 @@ class Accounts:
         #: Who floods the bus, and until when he is shut out.
         self._shut_out: dict[str, float] = {}
         known = list(cps)
-        self._remove_orphans({cp.id for cp in known}, drivers)
+        # A kill between a secret and its commit leaves a secret of nobody.
+        for cp in set(secrets.names("cp")) - {cp.id for cp in known}:
+            secrets.remove(f"cp/{cp}")
         self._passwords = {who: secrets.ensure(who) for who in of_all(known, drivers)}
 
     def create(self, batch: Batch) -> dict[str, str]:
@@ -62,8 +64,16 @@ class Accounts:
             self._secrets.remove(f"cp/{cp}")
         for driver in batch.drivers_gone:
             self._passwords.pop(of_driver(driver), None)
-            self._secrets.remove(of_driver(driver))
         self.keep()
+
+    def remove_drivers(self, drivers: Set[str], told: Callable[[str], bool]) -> None:
+        """Remove the secrets of all but these drivers, once it is told that they are gone.
+
+        So a kill in between leaves a secret of nobody, and it is told at the next connection.
+        """
+        for driver in set(self._secrets.names("driver")) - drivers:
+            if told(driver):
+                self._secrets.remove(of_driver(driver))
 
     def look(self) -> None:
         """Put right what was lost or changed by other hands."""
@@ -95,10 +105,3 @@ class Accounts:
         """It reads its accounts when it starts."""
         self._broker.left()
         self.keep()
-
-    def _remove_orphans(self, cps: Set[str], drivers: Set[str]) -> None:
-        """A kill between a secret and its commit leaves a secret of nobody."""
-        for cp in set(self._secrets.names("cp")) - cps:
-            self._secrets.remove(f"cp/{cp}")
-        for driver in set(self._secrets.names("driver")) - drivers:
-            self._secrets.remove(of_driver(driver))

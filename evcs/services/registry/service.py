@@ -188,6 +188,10 @@ class Registry:
             self._unexplained.add(gone)
             for kind in (m.DesiredCp, *STATUS_KINDS):
                 self.bus.publish(topics.clear(kind, cp=gone))
+        for driver in batch.drivers:
+            self.bus.publish(m.DesiredDriver(driver, driver))
+        if batch.drivers_gone:
+            self._accounts.remove_drivers(self.drivers, self._tell_gone)
 
     def _announce(self) -> None:
         """At each connection: the accounts as the store has them, then all that is desired."""
@@ -195,7 +199,13 @@ class Registry:
         self._hold_broker(len(self.cps))
         for cp in self.cps.values():
             self.bus.publish(cp)
+        for driver in self.drivers:
+            self.bus.publish(m.DesiredDriver(driver, driver))
+        self._accounts.remove_drivers(self.drivers, self._tell_gone)
         self.bus.publish(self._birth)
+
+    def _tell_gone(self, driver: str) -> bool:
+        return self.bus.publish(topics.clear(m.DesiredDriver, driver=driver))
 
     def _on_message(self, batch: Batch, message: m.Message | m.Cleared) -> None:
         if isinstance(message, STATUS_KINDS):
