@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +55,13 @@ def _options(wanted: Sequence[topics.Subscription]) -> list[tuple[str, Subscribe
         (one.filter, SubscribeOptions(one.qos, not one.own, retainAsPublished=one.as_published))
         for one in wanted
     ]
+
+
+@lru_cache
+def _expiry(after_s: int) -> Properties:
+    found = Properties(PacketTypes.PUBLISH)
+    found.MessageExpiryInterval = after_s
+    return found
 
 
 class Account(NamedTuple):
@@ -126,8 +133,7 @@ class Bus:
             return False
         properties = None
         if publication.expiry_s is not None:
-            properties = Properties(PacketTypes.PUBLISH)
-            properties.MessageExpiryInterval = publication.expiry_s
+            properties = _expiry(publication.expiry_s)
         info = client.publish(
             publication.topic, publication.payload, publication.qos, publication.retain, properties
         )

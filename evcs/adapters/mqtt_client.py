@@ -1,4 +1,4 @@
-"""paho's client on a loop of ours: connecting never waits, and a read takes all that is there.
+"""paho's client on a loop of ours: connecting never waits; reads and sends take all there is.
 
 It runs by paho's socket callbacks, as it has them for loops of others.
 
@@ -23,6 +23,8 @@ from evcs.core.ports import Log
 from evcs.core.topics import Publication
 
 READ_AHEAD = 16_384
+SEND_AT_ONCE = 65_536
+DISCONNECT = 0xE0
 MAX_BATCH = 1_000
 MAX_WAITING_MESSAGES = 20_000
 
@@ -44,16 +46,18 @@ class Cancellable(Protocol):
     def cancel(self) -> object: ...
 
 
-class ReadAhead:
-    """A socket that reads much at once: paho asks for a byte, another and then the rest.
+class BufferedSocket:
+    """A socket that reads and sends much at once: paho asks for a byte, another and then the rest,
+    and sends packet by packet.
 
-    `empty`: nothing more was there at the last look.
+    `empty`: nothing more was there at the last look. `unsent`: what waits for `flush`.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._read, self._at = b"", 0
         self.empty = False
+        self.unsent = bytearray()
 
     def recv(self, size: int) -> bytes:
         """At most so many bytes; none at the end. Raises BlockingIOError."""
@@ -65,12 +69,43 @@ class ReadAhead:
         self._at += len(found)
         return found
 
+    def send(self, data: bytes) -> int:
+        """Take a packet, for `flush` to send. Raises BlockingIOError while there is no room."""
+        # Behind a DISCONNECT paho closes, so that one goes out before it is taken as sent.
+        leaves = data[0] == DISCONNECT
+        if leaves or len(self.unsent) > SEND_AT_ONCE:
+            self.flush()
+            if self.unsent:
+                raise BlockingIOError
+        if leaves:
+            return self._sock.send(data)
+        self.unsent += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Send as much as goes. That nobody is there any more, the reader will see."""
+        try:
+            while self.unsent:
+                del self.unsent[: self._sock.send(self.unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.unsent.clear()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
 
-class ReadAheadClient(Client):
-    """paho's client, with a socket that reads ahead and connects without waiting."""
+class BufferedClient(Client):
+    """paho's client, with a socket that has buffers and connects without waiting."""
+
+    def loop_write(self) -> MQTTErrorCode:
+        """Write all that is queued."""
+        code = super().loop_write()
+        sock: Any = self.socket()
+        if sock is not None:
+            sock.flush()
+        return code
 
     def _create_unix_socket_connection(self) -> Any:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -80,12 +115,12 @@ class ReadAheadClient(Client):
         except OSError:
             sock.close()
             raise
-        return ReadAhead(sock)
+        return BufferedSocket(sock)
 
 
 def new_client(identity: str, password: str, will: Publication | None) -> Client:
     """Not connected yet."""
-    client = ReadAheadClient(
+    client = BufferedClient(
         CallbackAPIVersion.VERSION2,
         # Who knows it can throw its owner out: a new one, so that none is known for long.
         client_id=os.urandom(16).hex(),
@@ -128,11 +163,11 @@ class LoopDriver:
         """Something is to be written: at the end of this turn, together with all that follows."""
         self._loop.call_soon(partial(self._write, sock))
 
-    def _write(self, sock: ReadAhead) -> None:
+    def _write(self, sock: BufferedSocket) -> None:
         if sock.fileno() < 0:
             return
         self._client.loop_write()
-        more = sock.fileno() >= 0 and self._client.want_write()
+        more = sock.fileno() >= 0 and (self._client.want_write() or bool(sock.unsent))
         if more != self._writing:
             self._writing = more
             if more:
@@ -140,7 +175,7 @@ class LoopDriver:
             elif sock.fileno() >= 0:
                 self._loop.remove_writer(sock.fileno())
 
-    def _read(self, sock: ReadAhead) -> None:
+    def _read(self, sock: BufferedSocket) -> None:
         """All that is there, but no more than a batch: others have their turn, too."""
         try:
             for _ in range(MAX_BATCH):
@@ -154,6 +189,6 @@ class LoopDriver:
             return
         self._loop.call_soon(partial(self._read_on, sock))
 
-    def _read_on(self, sock: ReadAhead) -> None:
+    def _read_on(self, sock: BufferedSocket) -> None:
         if sock.fileno() >= 0:
             self._read(sock)

@@ -135,7 +135,7 @@ class Listeners:
     def add(
         self, identity: str, password: str, subscriptions: Sequence[topics.Subscription] = (),
         will: topics.Publication | None = None,
-    ) -> tuple[mqtt.Bus, Events]:  # fmt: skip
+    ) -> tuple[BusThread, Events]:  # fmt: skip
         """Connect one more, and wait until it is."""
         events = self._events[identity] = Events()
         account = mqtt.Account(self._broker.socket, identity, lambda: password)

@@ -48,7 +48,7 @@ def test_a_message_arrives_as_it_was_said(known: Broker, listeners: Listeners) -
 
 def test_what_is_kept_is_told_to_who_comes_later(known: Broker, listeners: Listeners) -> None:
     bus, _ = listeners.add(CP1, "e1")
-    bus.publish(status("CP-1"))
+    bus.deliver(topics.encode(status("CP-1"), "2026-01-01T00:00:00Z"), 10)
     _, heard = listeners.add("central", "c", ALL)
     assert heard.wait(ports.Received)[0] == ports.Received(status("CP-1"), retained=True)
     bus.publish(topics.clear(m.EngineStatus, cp="CP-1"))
@@ -386,6 +386,32 @@ def test_a_loop_of_asyncio_drives_it_too(known: Broker, listeners: Listeners) ->
     assert done.returncode == 0, done.stderr
     told = [event.message for event in heard.wait(ports.Received, 2)]
     assert told == [status("CP-1"), status("CP-1", online=False)]
+
+
+def test_who_leaves_a_broker_that_reads_late_is_not_gone_before(
+    known: Broker, listeners: Listeners
+) -> None:
+    """More than the socket and its buffer take, and the DISCONNECT behind all of it."""
+    _, heard = listeners.add("central", "c", ALL)
+    loop, gone = Loop(), topics.encode(status("CP-1", online=False), None)
+    account = mqtt.Account(known.socket, CP1, lambda: "e1")
+    bus = mqtt.Bus(loop, account, Events().put, [], gone)
+    bus.start()
+    loop.until(lambda: bus.connected, 20)
+    os.kill(known.pid, signal.SIGSTOP)
+    for seq in range(600):
+        bus.publish(m.SessionEvent("CP-1", "started", "S", seq, 0, "x" * 2_000))
+    bus.stop()
+    for _ in range(3):
+        loop.turn(0.01)
+    assert not bus.left
+    os.kill(known.pid, signal.SIGCONT)
+    loop.until(lambda: bus.left, 20)
+    loop.close()
+    will = status("CP-1", online=False)
+    eventually("its will", lambda: will in heard.messages(), 20)
+    seqs = [one.seq for one in heard.messages() if isinstance(one, m.SessionEvent)]
+    assert seqs == list(range(len(seqs)))
 
 
 def test_what_is_flushed_is_out_before_the_turn_ends(known: Broker, listeners: Listeners) -> None:
