@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 from evcs.adapters.bus_thread import BusThread
@@ -142,21 +142,23 @@ class BusProbe:
         self._bus.deliver(what, max(self._patience_s, ONE_TRY_S))
 
     def ask(
-        self, request: m.Message, take: Callable[[m.Message | m.Cleared], bool], timeout_s: float
-    ) -> bool:
-        """Send a request to Central and wait for `take`; False at the timeout.
+        self, requests: Sequence[m.Message], take: Callable[[m.Message | m.Cleared], bool],
+        timeout_s: float,
+    ) -> bool:  # fmt: skip
+        """Send requests to Central and wait for `take`; False at the timeout.
 
         A Central that comes back in the meantime is asked again: it knows a request by its id.
         """
         asked = self._boot
-        if asked is not None:
+        for request in requests if asked is not None else ():
             self._bus.publish(request)
 
         def step(message: m.Message | m.Cleared) -> bool:
             nonlocal asked
             if isinstance(message, m.ServiceStatus) and message.online and message.boot != asked:
                 asked = message.boot
-                self._bus.publish(request)
+                for request in requests:
+                    self._bus.publish(request)
             return take(message)
 
         return self.wait(step, timeout_s)

@@ -231,6 +231,11 @@ def each(ids: list[str], do: Callable[[str], Any]) -> Results:
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
+    return outcome(found)
+
+
+def outcome(found: Mapping[str, Any]) -> Results:
+    """Answers and errors by id, told apart."""
     errors = {cp: value for cp, value in found.items() if isinstance(value, EvcsError)}
     return Results({cp: value for cp, value in found.items() if cp not in errors}, errors)
 

@@ -12,7 +12,7 @@ from evcs.adapters.registry_http import error_from
 from evcs.cli import cp_changes, fleet_files, identities, simulate, versions
 from evcs.cli.common import CommandContext, command, confirm_deletion, group, kw, kwh, table
 from evcs.cli.common import main as run_program
-from evcs.cli.operator import ask_operator
+from evcs.cli.operator import ask_of_each, ask_operator
 from evcs.cli.options import fields, named, named_or_all, waiting
 from evcs.cli.watch_list import watch_list
 from evcs.core import units
@@ -208,7 +208,7 @@ def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: fl
     """Restart the two processes of CPs; a supply goes on afterwards."""
     found = cp_changes.read(ctx, cp_changes.pick(ctx, names))
     before = {one["id"]: one["since"] for one in found}
-    results = cp_changes.each(list(before), lambda cp: ask_operator(ctx, "restart", cp))
+    results = cp_changes.outcome(ask_of_each(ctx, "restart", list(before)))
 
     def anew(cp: dict[str, Any]) -> cp_changes.Goal:
         goal = cp_changes.settled(cp)

@@ -103,7 +103,7 @@ class DriverClient:
         within_s = CHARGE_WITHIN_S if verb == "charge" else ANSWER_WITHIN_S
         once = within_s if after is None else AGAIN_S
         deadline = time.monotonic() + within_s
-        while not self._observer.ask(asked, take, once):
+        while not self._observer.ask([asked], take, once):
             if time.monotonic() >= deadline:
                 hint = f"should it begin: evcs-driver stop --driver {self.driver}"
                 raise Unreachable(f"no answer to {verb}", hint if verb == "charge" else

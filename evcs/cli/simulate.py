@@ -10,7 +10,7 @@ import click
 from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
 from evcs.cli.logs import last_lines, show_logs
-from evcs.cli.operator import ask_operator
+from evcs.cli.operator import ask_of_each, ask_operator
 from evcs.cli.options import named, waiting
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
@@ -27,7 +27,7 @@ def add_to(program: click.Group) -> None:
 def _each(
     ctx: CommandContext, ids: list[str], verb: str, reason: str | None = None
 ) -> cp_changes.Results:
-    return cp_changes.each(ids, lambda cp: ask_operator(ctx, verb, cp, reason=reason))
+    return cp_changes.outcome(ask_of_each(ctx, verb, ids, reason))
 
 
 def _plugging(program: click.Group) -> None:

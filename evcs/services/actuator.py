@@ -7,7 +7,8 @@ looks, since the loop that reconciles must not stand still for a process that ta
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from evcs.core import messages as m
@@ -19,9 +20,10 @@ from evcs.core.service_ports import LogPage, ProcessHost
 #: Each look is one call, and it is at a call that supervisord notices an end.
 LOOK_EVERY_S = 0.05
 AFTER_ERROR_S = 1.0
+#: supervisord forks all that one call names before it answers, some 10 ms each.
+START_AT_ONCE = 4
 #: supervisord kills what hasn't ended after 10 s.
 ENDED_WITHIN_S = 30.0
-NEVER_S = 3_600.0
 #: Answers to commands that were carried out, for those that come again; the oldest give way.
 MOST_REMEMBERED = 1_000
 
@@ -42,6 +44,7 @@ class Actuator:
         self._log_page, self._clock = log_page, monotonic
         #: CP -> until when its processes may take to end.
         self._ending: dict[str, float] = {}
+        self._not_begun: EvcsError | None = None
         self._look_at = 0.0
         self._done: dict[str, m.ManagerReply] = {}
         self._does: dict[str, Callable[[m.ManagerCommand], dict[str, Any]]] = {
@@ -51,8 +54,29 @@ class Actuator:
             "log": self._log_lines,
         }
 
-    def carry_out(self, command: m.ManagerCommand) -> m.ManagerReply:
-        """The answer; the first one's, where a command comes again."""
+    def carry_out(self, commands: Sequence[m.ManagerCommand]) -> list[m.ManagerReply]:
+        """The answers; the first one's, where a command comes again.
+
+        Restarts of one batch are begun by one call: between two calls supervisord starts others.
+        """
+        fresh = [one for one in commands if one.id not in self._done]
+        self._not_begun = self._begin_restarts({one.cp for one in fresh if one.verb == "restart"})
+        return [self._answer(one) for one in commands]
+
+    def _begin_restarts(self, cps: Set[str]) -> EvcsError | None:
+        """Have the processes of those that may be restarted end; why not, where that failed."""
+        found = [
+            cp for cp in cps & self._desired.keys() if wanted_here(self._desired[cp], self._host)
+        ]
+        try:
+            if found:
+                self._supervisord.begin_stop(found)
+        except EvcsError as error:
+            return error
+        self._ending.update(dict.fromkeys(found, self._clock() + ENDED_WITHIN_S))
+        return None
+
+    def _answer(self, command: m.ManagerCommand) -> m.ManagerReply:
         if command.id in self._done:
             return self._done[command.id]
         try:
@@ -66,22 +90,25 @@ class Actuator:
             self._done[command.id] = reply
         return reply
 
-    def look(self, now: float) -> float:
-        """Start what has ended of what is being restarted; seconds until the next look."""
-        if not self._ending:
-            return NEVER_S
-        if now >= self._look_at:
-            try:
-                self._start_ended(now)
-                self._look_at = now + LOOK_EVERY_S
-            except EvcsError as error:
-                _log.error("cps=%s being restarted: %s", ",".join(self._ending), error)
-                self._look_at = now + AFTER_ERROR_S
-        return self._look_at - now if self._ending else NEVER_S
+    @property
+    def due_at(self) -> float:
+        """When to look next."""
+        return self._look_at if self._ending else math.inf
+
+    def look(self, now: float) -> None:
+        """Start what has ended of what is being restarted."""
+        if now < self.due_at:
+            return
+        try:
+            self._start_ended(now)
+            self._look_at = now + LOOK_EVERY_S
+        except EvcsError as error:
+            _log.error("cps=%s being restarted: %s", ",".join(self._ending), error)
+            self._look_at = now + AFTER_ERROR_S
 
     def _start_ended(self, now: float) -> None:
         running = {one.group for one in self._supervisord.processes() if one.pid}
-        ended = [cp for cp in self._ending if cp not in running]
+        ended = [cp for cp in self._ending if cp not in running][:START_AT_ONCE]
         if ended:
             self._supervisord.start(ended)
             _log.info("cps=%s restarted", ",".join(ended))
@@ -107,8 +134,8 @@ class Actuator:
             raise Conflict(f"{cp} is revoked: nothing of it runs", f"evcs-cp rekey {cp}")
         if not wanted_here(self._desired[cp], self._host):
             raise Conflict(f"{cp} is not to run now", f"see: evcs-cp show {cp}")
-        self._supervisord.begin_stop([cp])
-        self._ending[cp] = self._clock() + ENDED_WITHIN_S
+        if self._not_begun is not None:
+            raise self._not_begun
         return {}
 
     def _kill(self, command: m.ManagerCommand) -> dict[str, Any]:

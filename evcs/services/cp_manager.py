@@ -73,8 +73,11 @@ class CpManager:
 
     def handle(self, events: list[Any]) -> float:
         """One batch of events; in how many seconds to act on it."""
+        commands: list[m.ManagerCommand] = []
         for event in events:
-            if isinstance(event, Received):
+            if isinstance(event, Received) and isinstance(event.message, m.ManagerCommand):
+                commands.append(event.message)
+            elif isinstance(event, Received):
                 self._on_message(event.message)
             elif isinstance(event, Connected):
                 for report in self._reported.values():
@@ -85,12 +88,15 @@ class CpManager:
                 self._due_at = min(self._due_at, self._whole_at)
             elif isinstance(event, Disconnected):
                 _log.warning("bus: %s", event.reason)
-        now = self._clock()
-        return min(self._due_at - now, self._actuator.look(now))
+        for reply in self._actuator.carry_out(commands):
+            self._bus.publish(reply)
+        return min(self._due_at, self._actuator.due_at) - self._clock()
 
     def tick(self, now: float) -> float:
         """Make it so, where something changed; now and then of the whole fleet."""
-        return min(self._actuator.look(now), self._make_so(now))
+        self._actuator.look(now)
+        due_s = self._make_so(now)
+        return min(due_s, self._actuator.due_at - now)
 
     def _make_so(self, now: float) -> float:
         if now < self._due_at:
@@ -133,9 +139,6 @@ class CpManager:
             self._revoked_at.pop(cp, None)
             self._elsewhere.discard(cp)
             self._take_back(cp)
-            return
-        elif isinstance(message, m.ManagerCommand):
-            self._bus.publish(self._actuator.carry_out(message))
             return
         else:
             return

@@ -86,6 +86,7 @@ class FakeProcessHost:
 
     def begin_stop(self, groups: Collection[str]) -> None:
         """At once, but for those that hang."""
+        self.calls.append(("begin_stop", tuple(groups)))
         for one in self._of(groups):
             if one.group not in self.hanging:
                 self._pids.pop((one.group, one.name), None)

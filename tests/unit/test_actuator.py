@@ -34,9 +34,9 @@ class Stage:
 
     def __init__(self) -> None:
         self.now = 100.0
-        files = FakeSections()
-        files.write(CP)
-        self.host = Host(files)
+        self.files = FakeSections()
+        self.files.write(CP)
+        self.host = Host(self.files)
         self.host.add([CP])
         self.desired = {CP: WANTED, "CP-2": ELSEWHERE}
         self.asked: list[tuple[str, str, int | None]] = []
@@ -50,9 +50,9 @@ class Stage:
     def do(self, verb: str, cp: str = CP, id_: str = "", **more: str) -> m.ManagerReply:
         """Its answer to a command."""
         self._ids += 1
-        return self.actuator.carry_out(
-            m.ManagerCommand("main", verb, id_ or f"r{self._ids}", cp, **more)
-        )
+        command = m.ManagerCommand("main", verb, id_ or f"r{self._ids}", cp, **more)
+        (reply,) = self.actuator.carry_out([command])
+        return reply
 
     def after(self, seconds: float = LOOK_EVERY_S) -> dict[str, int]:
         """What runs when it has looked again."""
@@ -85,6 +85,26 @@ def test_a_restart_is_begun_and_gone_on_with_at_later_looks() -> None:
     assert stage.after() == now, "once"
 
 
+def test_restarts_of_one_batch_are_begun_by_one_call() -> None:
+    stage = Stage()
+    others = [f"CP-{n}" for n in range(10, 15)]
+    for cp in others:
+        stage.files.write(cp)
+        stage.desired[cp] = WANTED._replace(cp=cp, id=cp)
+    stage.host.add(others)
+    stage.desired["CP-14"] = REVOKED._replace(cp="CP-14", id="CP-14")
+    before = {one: one.pid for one in stage.host.processes()}
+    batch = [m.ManagerCommand("main", "restart", f"r-{cp}", cp) for cp in [*others, others[0]]]
+    replies = stage.actuator.carry_out(batch)
+    assert [one.ok for one in replies] == [True] * 4 + [False, True]
+    assert [set(groups) for what, groups in stage.host.calls if what == "begin_stop"] == [
+        set(others[:4])
+    ]
+    stage.after()
+    same = {one.group for one in stage.host.processes() if one in before}
+    assert same == {CP, "CP-14"}
+
+
 def test_one_that_never_ends_is_given_up() -> None:
     stage = Stage()
     stage.host.hanging = {CP}
@@ -101,7 +121,8 @@ def test_a_host_that_is_gone_in_a_restart_is_asked_again() -> None:
     stage.do("restart")
     stage.host.gone = True
     stage.now += LOOK_EVERY_S
-    wait_s = stage.actuator.look(stage.now)
+    stage.actuator.look(stage.now)
+    wait_s = stage.actuator.due_at - stage.now
     assert LOOK_EVERY_S < wait_s < 10.0
     stage.host.gone = False
     assert len(stage.after(wait_s)) == 2
