@@ -1,10 +1,8 @@
-"""Lines of the broker's log, for what only the broker knows: refused logins, subscriptions.
+"""Lines of the broker's log that tell of refused logins, which only the broker knows.
 
 Clients choose their ids, user names and topics, and lines hold them. So a line counts by its
 begin and its end, which are the broker's own, and names nobody; its address is that of a
-connection which was opened and has not been let in, where only one can be meant. A subscription
-is counted for the client whose id the line begins with; the ids of ours are random and no other's
-to know.
+connection which was opened and has not been let in, where only one can be meant.
 """
 
 from __future__ import annotations
@@ -15,24 +13,16 @@ from collections import Counter, OrderedDict, deque
 from functools import lru_cache
 from typing import NamedTuple
 
-from evcs.core.audit import FLOOD, AuditEntry
+from evcs.core.audit import AuditEntry
 
 #: The broker closes a connection that says nothing after 90 s.
 OPEN_S = 120
 MAX_WAITING = 10_000
 #: The broker cuts longer lines: such a one ends with what a client has chosen.
 CUT_BYTES = 1_000
-#: Of one connection; ours have up to a dozen. Each is looked at at each publication: 60,000 of one
-#: client hold up the bus by a minute.
-MOST_SUBSCRIPTIONS = 100
-MAX_CLIENTS = 20_000
 
 _OPENED = re.compile(rb"(\d+): New connection from (.+):(\d+) on port \d+\.\n")
 _LET_IN = re.compile(rb"\d+: New client connected from (.+?):(\d+) as ")
-#: What follows _LET_IN: the client's id, which may look like anything, and the broker's own end.
-_CLIENT = re.compile(rb"(.+) \(p\d, c\d, k\d+, u'(.+)'\)\.\n")
-_QOS = re.compile(rb" (?=[012] )")
-_LIMITED = re.compile(r"(?:cp|driver)/[A-Za-z0-9/_-]+", re.ASCII)
 _REFUSED = re.compile(rb"(\d+): Client .+ disconnected, not authorised\.\n")
 
 
@@ -42,14 +32,6 @@ class _Waiting(NamedTuple):
     at_s: int
     host: bytes
     port: bytes
-
-
-class _Client:
-    """A client that was let in."""
-
-    def __init__(self, identity: str) -> None:
-        self.identity = identity
-        self.subscriptions = 0
 
 
 class BrokerLines:
@@ -68,8 +50,6 @@ class BrokerLines:
         # of one host; the others' numbers are here.
         self._sure_from = 0
         self._numbers: dict[tuple[bytes, bytes], deque[int]] = {}
-        #: Client id -> its identity and how many subscriptions it made, the latest connected last.
-        self._clients: OrderedDict[bytes, _Client] = OrderedDict()
         # Who came before the first line may still wait.
         self._all_known_from_s = 0 if whole else None
 
@@ -79,34 +59,10 @@ class BrokerLines:
             self._add(_Waiting(self._time(match), match[2], match[3]))
         elif match := _LET_IN.match(line):
             self._remove(match[1], match[2])
-            if len(line) < CUT_BYTES:
-                self._know(line[match.end() :])
         elif (match := _REFUSED.fullmatch(line)) and len(line) < CUT_BYTES:
             at_s = self._time(match)
             return AuditEntry(_text(at_s), self._who(at_s), "login", None, "refused", "broker")
-        elif flooder := self._subscribed(line):
-            at_s = int(line.partition(b":")[0])
-            return AuditEntry(_text(at_s), flooder, FLOOD, None, "shut out", "subscriptions")
         return None
-
-    def _know(self, told: bytes) -> None:
-        """Who the client is that was let in."""
-        if match := _CLIENT.fullmatch(told):
-            self._clients.pop(match[1], None)
-            self._clients[match[1]] = _Client(match[2].decode("utf-8", "replace"))
-            if len(self._clients) > MAX_CLIENTS:
-                self._clients.popitem(last=False)
-
-    def _subscribed(self, line: bytes) -> str:
-        """The identity of a client that has just made one subscription too many, else ""."""
-        at, _, told = line.partition(b": ")
-        for qos in _QOS.finditer(told) if at.isdigit() else ():
-            client = self._clients.get(told[: qos.start()])
-            if client is not None:
-                client.subscriptions += 1
-                over = client.subscriptions == MOST_SUBSCRIPTIONS + 1
-                return client.identity if over and _LIMITED.fullmatch(client.identity) else ""
-        return ""
 
     def _time(self, match: re.Match[bytes]) -> int:
         at_s = int(match[1])

@@ -14,6 +14,7 @@ from evcs.adapters import (
     heartbeat,
     wsgi_server,
 )
+from evcs.adapters.broker_clients import FloodWatch
 from evcs.adapters.registry_db import open_store
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.spool import Spool
@@ -43,7 +44,7 @@ def run_registry(settings: Settings) -> None:
     outside = service.RegistryPorts(
         bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
         lambda cps: broker_memory.hold(home, cps), parts.boot,
-        partial(capacity.check_room, home),
+        partial(capacity.check_room, home), FloodWatch(home.log / "mosquitto.log").look,
     )  # fmt: skip
     registry = service.Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)

@@ -38,9 +38,7 @@ class Central:
         self.writer = LedgerWriter(self.ledger)
         entries = Entries(self.writer.add_entry, clock)
         sources = Sources(None, {"web": SpoolReader(home.spool("web"))})
-        self.auditor = Auditor(
-            self.writer, entries, self.ledger.noted(), sources, clock, lambda _: None
-        )
+        self.auditor = Auditor(self.writer, entries, self.ledger.noted(), sources, clock)
 
     def look(self) -> None:
         self.auditor.look()

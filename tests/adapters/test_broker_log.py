@@ -12,13 +12,7 @@ from typing import Any
 
 import pytest
 
-from evcs.adapters.broker_log import (
-    MAX_CLIENTS,
-    MAX_WAITING,
-    MOST_SUBSCRIPTIONS,
-    OPEN_S,
-    BrokerLines,
-)
+from evcs.adapters.broker_log import MAX_WAITING, OPEN_S, BrokerLines
 from evcs.adapters.log_tailer import MAX_LINES_A_LOOK, LogTailer
 from evcs.core.audit import AuditEntry
 
@@ -254,69 +248,3 @@ def test_bytes_of_every_kind(path: Path):
     log = follow(path)
     found = [one for _ in range(5) for one in log.read()]
     assert [one.who for one in found] == ["unknown"]
-
-
-CONNECTED = "1795350217: New client connected from 127.0.0.1:1 as {} (p5, c1, k15, u'{}').\n"
-SUBSCRIBED = "1795350217: {} 1 $share/g{}/evcs/#\n"
-
-
-def subscribing(client: str, count: int) -> list[str]:
-    return [SUBSCRIBED.format(client, number) for number in range(count)]
-
-
-def test_a_connection_that_subscribes_too_often_is_named_once(path: Path) -> None:
-    add(path, CONNECTED.format("x", "driver/EVE"), *subscribing("x", MOST_SUBSCRIPTIONS))
-    log = follow(path)
-    assert read_all(log) == []
-    add(path, *subscribing("x", 3 * MAX_LINES_A_LOOK))
-    assert read_all(log) == [
-        AuditEntry(AT, "driver/EVE", "flood", None, "shut out", "subscriptions")
-    ]
-    add(path, CONNECTED.format("y", "driver/EVE"), *subscribing("y", MOST_SUBSCRIPTIONS + 1))
-    assert len(read_all(log)) == 1
-
-
-def test_subscriptions_are_counted_from_the_files_begin(path: Path) -> None:
-    add(path, CONNECTED.format("x", "cp/CP-1/engine"), *subscribing("x", MOST_SUBSCRIPTIONS))
-    log = follow(path)
-    read_all(log)
-    again = follow(path, log.cursor)
-    add(path, *subscribing("x", 1))
-    assert [one.who for one in read_all(again)] == ["cp/CP-1/engine"]
-
-
-@pytest.mark.parametrize("identity", ["inspector", "web", "central", "manager/main", "registry"])
-def test_a_service_is_not_shut_out(path: Path, identity: str) -> None:
-    add(path, CONNECTED.format("x", identity), *subscribing("x", 2 * MOST_SUBSCRIPTIONS))
-    assert read_all(follow(path)) == []
-
-
-@pytest.mark.parametrize(
-    ("client", "identity"),
-    [
-        ("x (p5, c1, k15, u'driver/BOB').", "driver/EVE"),
-        ("x (p5, c1, k15, u'driver/BOB')", "driver/EVE"),
-        ("a 1 b", "driver/EVE"),
-        ("1795350217: a 0", "driver/EVE"),
-        ("a as b", "driver/EVE"),
-        ("x from 127.0.0.1:9 as y", "driver/EVE"),
-    ],
-)
-def test_a_client_id_names_nobody_else(path: Path, client: str, identity: str) -> None:
-    add(path, CONNECTED.format("bob", "driver/BOB"), CONNECTED.format(client, identity))
-    add(path, *subscribing(client, MOST_SUBSCRIPTIONS + 1))
-    assert [one.who for one in read_all(follow(path))] == [identity]
-
-
-def test_a_topic_makes_no_subscription_another_clients(path: Path) -> None:
-    add(path, CONNECTED.format("bob", "driver/BOB"), CONNECTED.format("x", "driver/EVE"))
-    line = "1795350217: x 1 \u0031795350217: bob 1 evcs/#\n"
-    add(path, *([line] * (MOST_SUBSCRIPTIONS + 1)))
-    assert [one.who for one in read_all(follow(path))] == ["driver/EVE"]
-
-
-def test_only_so_many_clients_are_known(path: Path) -> None:
-    lines = BrokerLines(True)
-    for number in range(MAX_CLIENTS + 10):
-        lines.parse_line(CONNECTED.format(f"c{number}", "driver/EVE").encode())
-    assert len(lines._clients) == MAX_CLIENTS

@@ -19,7 +19,7 @@ from evcs.core.ports import Connected, Received
 from evcs.home import Home
 from evcs.services.registry.accounts import SHUT_OUT_S
 from evcs.services.registry.changes import Ask, Batch
-from evcs.services.registry.service import Registry, RegistryPorts
+from evcs.services.registry.service import LOOK_EVERY_S, Registry, RegistryPorts
 from tests.unit.fakes import FakeBus
 
 BIRTH = m.ServiceStatus("registry", True, "boot", "1")
@@ -67,7 +67,7 @@ class Stage:
             self.bus, self.store, self.secrets,
             PasswordFile(home, lambda: None, self.clock.monotonic),
             Spool.open(home.spool("registry")), self.clock, self.room.append,
-            lambda: "token", lambda _there, _more: None,
+            lambda: "token", lambda _there, _more: None, list,
         )  # fmt: skip
         self.registry = Registry(outside, lambda _: None, "main", BIRTH)
         self.registry.tick(self.clock.now)
@@ -130,7 +130,7 @@ def test_secrets_of_nobody_go_and_those_that_are_lost_come_back(home: Home) -> N
     assert stage.secrets.names("cp") == stage.secrets.names("driver") == []
     password = stage.secrets.read("central")
     home.secret("central").write_text("another")
-    stage.registry.tick(stage.clock.now)
+    stage.registry.tick(stage.clock.now + LOOK_EVERY_S)
     assert stage.secrets.read("central") == password
 
 
@@ -179,6 +179,6 @@ def test_who_floods_is_out_for_a_while(stage: Stage) -> None:
     stage.registry.handle([Received(m.Flood(engine), False)])
     assert stage.let_in() == {*SERVICES, monitor}
     stage.clock.now += SHUT_OUT_S
-    stage.registry.tick(stage.clock.now)
+    stage.registry.tick(stage.clock.now + LOOK_EVERY_S)
     assert stage.let_in() == {*SERVICES, engine, monitor}
     assert stage.room == [0, 1], "and the broker has room for so many CPs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from evcs.adapters.broker_clients import MOST_CONNECTIONS
 from evcs.core import topics
 from evcs.services.central.fair_share import A_DROPPED, A_PAGE, AT_ONCE, FLOOD_AT_ONCE
 from tests.faults.charging import begin, no_ticket_is_doubled, ticket
@@ -217,6 +219,20 @@ def test_who_subscribes_without_end_is_shut_out(fleet: System) -> None:
         (row["who"], row["what"], row["outcome"]) == ("driver/DAVE", "flood", "shut out")
         for row in fleet.ok("evcs", "audit", "--json").json
     ), 20)  # fmt: skip
+    serves(fleet)
+
+
+def test_who_connects_hundreds_of_times_is_shut_out(fleet: System) -> None:
+    """99 shared subscriptions over each of 1,900 connections end the broker."""
+    secret = fleet.secret("driver/ERIN")
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST_CONNECTIONS + 50):
+            with contextlib.suppress(OSError, IndexError):  # shut out already
+                stack.enter_context(floods.connect(fleet.mqtt_port, "driver/ERIN", secret))
+        eventually("it is audited", lambda: any(
+            (row["who"], row["what"], row["outcome"]) == ("driver/ERIN", "flood", "shut out")
+            for row in fleet.ok("evcs", "audit", "--json").json
+        ), 20)  # fmt: skip
     serves(fleet)
 
 

@@ -48,7 +48,6 @@ class Central:
     def __init__(
         self, folder: Path, ledger: type[Ledger] = Ledger, reader: type[SpoolReader] = SpoolReader
     ) -> None:
-        self.floods: list[str] = []
         self.ledger = ledger(folder / "ledger.db")
         self.clock = FakeClock()
         self.writer = LedgerWriter(self.ledger)
@@ -57,7 +56,7 @@ class Central:
         self.auditor = Auditor(self.writer, self.entries, self.ledger.noted(), Sources(
             lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor),
             {"web": reader(folder / "web")},
-        ), self.clock, self.floods.append)  # fmt: skip
+        ), self.clock)  # fmt: skip
 
     def look(self) -> None:
         self.entries.look()
@@ -238,11 +237,3 @@ def test_a_file_that_no_writer_of_ours_has_made(
     Central(tmp_path).look()
     assert details(tmp_path) == ["web: a", "web: b"]
     assert [path.name for path in (tmp_path / "web").iterdir()] == ["0-0.broken"]
-
-
-def test_who_subscribes_without_end_is_named_to_the_service(tmp_path: Path) -> None:
-    central = Central(tmp_path)
-    connected = "1: New client connected from 127.0.0.1:1 as x (p5, c1, k60, u'driver/EVE').\n"
-    (tmp_path / "mosquitto.log").write_text(connected + "1: x 0 evcs/#\n" * 200)
-    central.look()
-    assert central.floods == ["driver/EVE"]

@@ -67,10 +67,9 @@ class Auditor:
 
     def __init__(
         self, writer: LedgerWriter, entries: Entries, noted: Mapping[str, str], sources: Sources,
-        clock: Clock, on_flood: Callable[[str], object],
+        clock: Clock,
     ) -> None:  # fmt: skip
         self._writer, self._entries = writer, entries
-        self._on_flood = on_flood
         self._audited: dict[str, str] = {}
         self._faults: dict[str, str] = {}
         self._broker = sources.broker(noted.get(BROKER_LOG, "")) if sources.broker else None
@@ -160,10 +159,7 @@ class Auditor:
             return
         found = self._broker.read()
         for one in found:
-            if one.what == audit.FLOOD:
-                self._on_flood(one.who)
-            else:
-                self._add(BROKER, one)
+            self._add(BROKER, one)
         if found:
             self._writer.note(BROKER_LOG, self._broker.cursor)
             self._note_left_out()

@@ -49,7 +49,7 @@ class Central:
         self._entries = entries = Entries(writer.add_entry, clock)
         self._outbox = outbox = Outbox(writer, entries, bus, on_start)
         self.fleet = Fleet(ledger.open_sessions(), writer, outbox, self._connected_at)
-        self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock, self._on_flood)
+        self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._managers = Managers(self.fleet, outbox)
         self._stations = Stations(self.fleet, writer, clock)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from evcs.core import messages as m
 from evcs.core import topics
+from evcs.core.audit import FLOOD
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
 from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
@@ -18,6 +19,7 @@ from evcs.services.registry.changes import Ask, Batch, Stamp
 
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
+FLOODS_EVERY_S = 0.5
 STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
 
 P = ParamSpec("P")
@@ -40,7 +42,8 @@ class RegistryPorts(NamedTuple):
     """What the Registry works on.
 
     `hold_broker` keeps the broker to what so many CPs need; `new_token` names a placement;
-    `check_room(there, more)` raises NoRoom where the machine doesn't carry so many more CPs.
+    `check_room(there, more)` raises NoRoom where the machine doesn't carry so many more CPs;
+    `floods()`: whom the broker has just come to carry too much of.
     """
 
     bus: Bus
@@ -52,6 +55,7 @@ class RegistryPorts(NamedTuple):
     hold_broker: Callable[[int], object]
     new_token: Callable[[], str]
     check_room: Callable[[int, int], None]
+    floods: Callable[[], Sequence[str]]
 
 
 class Registry:
@@ -70,7 +74,8 @@ class Registry:
         self.drivers = frozenset(self._store.drivers())
         self._put, self._host, self._birth = put, host, birth
         self._hold_broker, self._new_token = outside.hold_broker, outside.new_token
-        self._check_room = outside.check_room
+        self._check_room, self._floods = outside.check_room, outside.floods
+        self._look_at = 0.0
         self._revision = self._store.revision()
         self._spool.settle(self._revision)
         # A manager takes its report back when it is told that the CP is gone; one that was
@@ -123,12 +128,17 @@ class Registry:
                 answer.set_result(outcome)
         return self._accounts.due_in_s
 
-    def tick(self, _now: float) -> float:
-        """Put right what of the identities was lost or changed by other hands."""
-        self._accounts.look()
-        self._hold_broker(len(self.cps))
+    def tick(self, now: float) -> float:
+        """Shut out who floods; put right what of the identities was lost or changed by others."""
+        for identity in self._floods():
+            self._accounts.shut_out(identity)
+            self._spool.tell(identity, FLOOD, "shut out", "connections or subscriptions")
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            self._accounts.look()
+            self._hold_broker(len(self.cps))
         due_in_s = self._accounts.due_in_s
-        return LOOK_EVERY_S if due_in_s is None else due_in_s
+        return FLOODS_EVERY_S if due_in_s is None else min(due_in_s, FLOODS_EVERY_S)
 
     def _apply(self, batch: Batch, ask: Ask) -> Any:
         try:

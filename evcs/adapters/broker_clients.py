@@ -1,0 +1,126 @@
+"""Whom the broker carries too much of, by its log: an identity's connections and subscriptions.
+
+Each subscription is looked at at each publication, and a shared one matches by itself: 60,000 of
+one client hold up the bus by a minute, and 1,900 connections with 99 each end the broker. It has
+no limit of its own for either, so they are counted here, for the client whose id a line begins
+with; the ids of ours are random and no other's to know. Clients choose their ids and topics, so a
+line counts by its begin and its end, which are the broker's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, OrderedDict
+from pathlib import Path
+from typing import NamedTuple
+
+from evcs.adapters.log_tailer import LogTailer, inode_of
+from evcs.core.audit import FLOOD, AuditEntry
+
+#: The broker cuts longer lines: such a one ends with what a client has chosen.
+CUT_BYTES = 1_000
+#: Of one connection; ours have up to a dozen.
+MOST_SUBSCRIPTIONS = 100
+#: Of one identity, over all of its connections.
+MOST_OF_ONE = 1_000
+MOST_CONNECTIONS = 200
+MAX_CLIENTS = 20_000
+LOOKS_AT_ONCE = 10
+
+_STARTS = re.compile(rb"\d+: mosquitto version [0-9.]+ starting\n")
+_LET_IN = re.compile(
+    rb"\d+: New client connected from .+?:\d+ as (.+) \(p\d, c\d, k\d+, u'(.+)'\)\.\n"
+)
+_CLIENT = re.compile(rb"\d+: Client (?=.)")
+_LEAVES = re.compile(rb"(?= (?:disconnected|closed its|has exceeded|already connected)[^ ]*[ .,:])")
+_QOS = re.compile(rb" (?=[012] )")
+_LIMITED = re.compile(r"(?:cp|driver)/[A-Za-z0-9/_-]+", re.ASCII)
+
+
+class _Client(NamedTuple):
+    """A client that was let in, and how many subscriptions it has made."""
+
+    identity: str
+    subscriptions: int = 0
+
+
+class BrokerClients:
+    """Takes the lines of a log in order."""
+
+    def __init__(self) -> None:
+        #: Client id -> it, the latest connected last.
+        self._clients: OrderedDict[bytes, _Client] = OrderedDict()
+        self._connections: Counter[str] = Counter()
+        self._subscriptions: Counter[str] = Counter()
+
+    def parse_line(self, line: bytes) -> AuditEntry | None:
+        """An entry of kind FLOOD, once the line gives somebody one too many."""
+        who, detail = None, "subscriptions"
+        if _STARTS.fullmatch(line):
+            for counted in (self._clients, self._connections, self._subscriptions):
+                counted.clear()
+        elif match := _LET_IN.fullmatch(line):
+            if len(line) < CUT_BYTES:
+                who, detail = self._let_in(match[1], match[2]), "connections"
+        elif match := _CLIENT.match(line):
+            self._leaves(line[match.end() :])
+        else:
+            who = self._subscribes(line)
+        if who is None or not _LIMITED.fullmatch(who):
+            return None
+        return AuditEntry("", who, FLOOD, None, "shut out", detail)
+
+    def _let_in(self, client_id: bytes, identity: bytes) -> str | None:
+        self._forget(client_id)
+        if len(self._clients) == MAX_CLIENTS:
+            self._forget(next(iter(self._clients)))
+        who = identity.decode("utf-8", "replace")
+        self._clients[client_id] = _Client(who)
+        self._connections[who] += 1
+        return who if self._connections[who] == MOST_CONNECTIONS + 1 else None
+
+    def _subscribes(self, line: bytes) -> str | None:
+        at, _, told = line.partition(b": ")
+        for qos in _QOS.finditer(told) if at.isdigit() else ():
+            client_id = told[: qos.start()]
+            client = self._clients.get(client_id)
+            if client is not None:
+                who, count = client.identity, client.subscriptions + 1
+                self._clients[client_id] = _Client(who, count)
+                self._subscriptions[who] += 1
+                over = count == MOST_SUBSCRIPTIONS + 1
+                return who if over or self._subscriptions[who] == MOST_OF_ONE + 1 else None
+        return None
+
+    def _leaves(self, told: bytes) -> None:
+        ends = [end.start() for end in _LEAVES.finditer(told)]
+        if ends:  # the last of these words is the broker's own
+            self._forget(told[: ends[-1]])
+
+    def _forget(self, client_id: bytes) -> None:
+        client = self._clients.pop(client_id, None)
+        if client is not None:
+            self._connections[client.identity] -= 1
+            self._subscriptions[client.identity] -= client.subscriptions
+            if not self._connections[client.identity]:
+                del self._connections[client.identity], self._subscriptions[client.identity]
+
+
+class FloodWatch:
+    """Reads on in the broker's log; whom it tells of before is known, and shut out already."""
+
+    def __init__(self, log: Path) -> None:
+        inode = inode_of(log)
+        begin = "" if inode is None else f"{inode} 0"
+        self._log = LogTailer(log, lambda _: BrokerClients().parse_line, begin)
+        while self.look() or self._log.behind:
+            pass
+
+    def look(self) -> list[str]:
+        """Identities that have one too many since the last look."""
+        found: list[str] = []
+        for _ in range(LOOKS_AT_ONCE):
+            found += [one.who for one in self._log.read() if one.what == FLOOD]
+            if not self._log.behind:
+                break
+        return found

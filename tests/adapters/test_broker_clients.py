@@ -1,0 +1,139 @@
+"""Who has too many connections or subscriptions, by the broker's log, and nobody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evcs.adapters.broker_clients import (
+    MAX_CLIENTS,
+    MOST_CONNECTIONS,
+    MOST_OF_ONE,
+    MOST_SUBSCRIPTIONS,
+    BrokerClients,
+    FloodWatch,
+)
+from evcs.adapters.log_tailer import MAX_LINES_A_LOOK
+
+STARTS = "1795350217: mosquitto version 2.0.11 starting\n"
+CONNECTED = "1795350217: New client connected from 127.0.0.1:1 as {} (p5, c1, k15, u'{}').\n"
+SUBSCRIBED = "1795350217: {} 1 $share/g{}/evcs/#\n"
+LEFT = (
+    "1795350217: Client {} disconnected.\n",
+    "1795350217: Client {} closed its connection.\n",
+    "1795350217: Client {} has exceeded timeout, disconnecting.\n",
+    "1795350217: Client {} disconnected, not authorised.\n",
+    "1795350217: Client {} disconnected due to protocol error.\n",
+    "1795350217: Client {} already connected, closing old connection.\n",
+)
+EVE = "driver/EVE"
+
+
+class Watched:
+    """A log that is watched from its begin."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.add(STARTS)
+        self.watch = FloodWatch(path)
+
+    def add(self, *lines: str) -> None:
+        with self._path.open("a") as file:
+            file.write("".join(lines))
+
+    def told(self, *lines: str) -> list[str]:
+        """Who is named for these lines."""
+        self.add(*lines)
+        return self.watch.look()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Watched:
+    return Watched(tmp_path / "mosquitto.log")
+
+
+def subscribing(client: str, count: int) -> list[str]:
+    return [SUBSCRIBED.format(client, number) for number in range(count)]
+
+
+def test_a_connection_that_subscribes_too_often_is_named_once(log: Watched) -> None:
+    assert log.told(CONNECTED.format("x", EVE), *subscribing("x", MOST_SUBSCRIPTIONS)) == []
+    assert log.told(*subscribing("x", 1)) == [EVE]
+    assert log.told(*subscribing("x", MOST_SUBSCRIPTIONS)) == []
+    assert log.told(CONNECTED.format("y", EVE), *subscribing("y", MOST_SUBSCRIPTIONS + 1)) == [EVE]
+
+
+def test_all_connections_of_one_have_so_many_together(log: Watched) -> None:
+    each, clients = 50, MOST_OF_ONE // 50
+    for number in range(clients):
+        assert log.told(CONNECTED.format(number, EVE), *subscribing(str(number), each)) == []
+    assert log.told(CONNECTED.format("more", EVE), *subscribing("more", 1)) == [EVE]
+
+
+def test_who_has_many_connections_is_named(log: Watched) -> None:
+    for number in range(MOST_CONNECTIONS):
+        assert log.told(CONNECTED.format(number, EVE)) == []
+    assert log.told(CONNECTED.format("more", EVE)) == [EVE]
+
+
+@pytest.mark.parametrize("left", LEFT)
+def test_who_leaves_takes_all_with_him(log: Watched, left: str) -> None:
+    for number in range(MOST_CONNECTIONS + MOST_OF_ONE // 50):
+        lines = (CONNECTED.format(number, EVE), *subscribing(str(number), 50), left.format(number))
+        assert log.told(*lines) == []
+
+
+def test_a_broker_that_starts_has_nobody(log: Watched) -> None:
+    for _ in range(MOST_OF_ONE // MOST_SUBSCRIPTIONS + 1):
+        lines = (CONNECTED.format("x", EVE), *subscribing("x", MOST_SUBSCRIPTIONS), STARTS)
+        assert log.told(*lines) == []
+
+
+def test_what_was_before_the_watch_is_counted_and_not_told(tmp_path: Path) -> None:
+    log = Watched(tmp_path / "mosquitto.log")
+    log.add(CONNECTED.format("x", "cp/CP-1/engine"), *subscribing("x", MOST_SUBSCRIPTIONS))
+    log.add(CONNECTED.format("y", EVE), *subscribing("y", 3 * MAX_LINES_A_LOOK))
+    log.watch = FloodWatch(tmp_path / "mosquitto.log")
+    assert log.told(*subscribing("x", 1)) == ["cp/CP-1/engine"]
+
+
+def test_before_there_is_a_log_nobody_is_told(tmp_path: Path) -> None:
+    watch = FloodWatch(tmp_path / "mosquitto.log")
+    assert watch.look() == []
+    log = Watched(tmp_path / "mosquitto.log")
+    log.add(CONNECTED.format("x", EVE), *subscribing("x", MOST_SUBSCRIPTIONS + 1))
+    assert watch.look() == [EVE]
+
+
+@pytest.mark.parametrize("identity", ["inspector", "web", "central", "manager/main", "registry"])
+def test_a_service_is_not_shut_out(log: Watched, identity: str) -> None:
+    assert log.told(CONNECTED.format("x", identity), *subscribing("x", 2 * MOST_OF_ONE)) == []
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        "x (p5, c1, k15, u'driver/BOB').", "x (p5, c1, k15, u'driver/BOB')", "a 1 b",
+        "1795350217: a 0", "a as b", "x from 127.0.0.1:9 as y", "bob disconnected",
+    ],
+)  # fmt: skip
+def test_a_client_id_names_nobody_else(log: Watched, client: str) -> None:
+    log.add(CONNECTED.format("bob", "driver/BOB"), CONNECTED.format(client, EVE))
+    assert log.told(*subscribing(client, MOST_SUBSCRIPTIONS + 1)) == [EVE]
+    log.add(*(line.format(client) for line in LEFT))
+    assert log.told(*subscribing("bob", MOST_SUBSCRIPTIONS + 1)) == ["driver/BOB"]
+
+
+def test_a_topic_makes_no_subscription_another_clients(log: Watched) -> None:
+    log.add(CONNECTED.format("bob", "driver/BOB"), CONNECTED.format("x", EVE))
+    line = "1795350217: x 1 \u0031795350217: bob 1 evcs/#\n"
+    assert log.told(*([line] * (MOST_SUBSCRIPTIONS + 1))) == [EVE]
+
+
+def test_only_so_many_clients_are_known() -> None:
+    lines = BrokerClients()
+    for number in range(MAX_CLIENTS + 10):
+        lines.parse_line(CONNECTED.format(f"c{number}", EVE).encode())
+    assert len(lines._clients) == MAX_CLIENTS
+    assert lines._connections == {EVE: MAX_CLIENTS}
