@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from evcs.core.audit import DRIVER_ADDED, DRIVER_REMOVED
@@ -164,24 +165,33 @@ def version(db: sqlite3.Connection, path: Path) -> int:
     return found
 
 
-def _program(db: sqlite3.Connection) -> dict[str, str]:
-    """What of a ledger runs by itself: triggers and views, name -> SQL."""
-    return dict(db.execute("SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')"))
+def _shape(db: sqlite3.Connection) -> dict[str, object]:
+    """What a ledger is made of, by name: a table's columns and kind, else the SQL."""
+    kinds = {name: kind for name, *kind in db.execute(
+        "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+    )}  # fmt: skip
+    found: dict[str, object] = {}
+    for name, sql in db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"):
+        columns = db.execute("SELECT * FROM pragma_table_xinfo(?)", (name,)).fetchall()
+        found[name] = (kinds[name], columns) if name in kinds else sql
+    return {name: shape for name, shape in found.items() if not name.startswith("sqlite_")}
 
 
-def _ours() -> dict[str, str]:
+@lru_cache(maxsize=1)
+def _ours() -> dict[str, object]:
     with closing(sqlite3.connect(":memory:")) as db:
         db.executescript(_TABLES + _TRIGGERS)
-        return _program(db)
+        return _shape(db)
 
 
 def make_current(db: sqlite3.Connection, path: Path) -> None:
     """Make tables and triggers what they are now, in one transaction. Raises EvcsError.
 
-    Earlier versions differ in columns, triggers and what was noted for the audit. Triggers that are
-    gone are made again; with others, or views, whose file it is would run on us, so it is refused.
+    Earlier versions differ in columns, triggers and what was noted for the audit. Triggers and
+    indexes that are gone are made again. What no ledger has is refused: it would run on us, or
+    refuse what we write.
     """
-    found, ours, there = version(db, path), _ours(), _program(db)
+    found, ours, there = version(db, path), _ours(), _shape(db)
     if foreign := sorted(there.keys() - ours.keys()):
         raise EvcsError(f"{path} has {', '.join(foreign)[:80]!a}, which no ledger has", RESTORE)
     if found == VERSION and there == ours:
@@ -190,12 +200,18 @@ def make_current(db: sqlite3.Connection, path: Path) -> None:
     try:
         db.executescript(
             f"BEGIN IMMEDIATE; {migration} {_TABLES} {_TRIGGERS} "  # noqa: S608
-            f"DELETE FROM noted WHERE {_LEFT_BEHIND}; PRAGMA user_version = {VERSION}; COMMIT;"
+            f"DELETE FROM noted WHERE {_LEFT_BEHIND}; PRAGMA user_version = {VERSION};"
         )
+        there = _shape(db)
+        if odd := sorted(name for name in ours if there[name] != ours[name]):
+            text = f"{path} has another {', '.join(odd)[:80]} than a ledger has"
+            raise EvcsError(text, RESTORE)
+        db.execute("COMMIT")
     except ERRORS as error:
+        raise refusal(path, error, f"brought to version {VERSION}") from None
+    finally:
         if db.in_transaction:
             db.execute("ROLLBACK")
-        raise refusal(path, error, f"brought to version {VERSION}") from None
 
 
 @contextmanager

@@ -159,7 +159,10 @@ def _fill(folder: Path) -> None:
             file.write(bytes(512))
 
 
-def test_a_home_without_room_is_backed_up_elsewhere(small: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [True, False])
+def test_a_home_without_room_is_backed_up_elsewhere(
+    small: Path, tmp_path: Path, before: bool
+) -> None:
     home = Home(small / "home")
     home.data.mkdir(parents=True)
     home.run.mkdir()
@@ -167,7 +170,8 @@ def test_a_home_without_room_is_backed_up_elsewhere(small: Path, tmp_path: Path)
     ledger = Ledger(home.ledger_db)
     ledger.open_sessions()  # as a Central that runs has it
     home.lock("backup").parent.mkdir()
-    home.lock("backup").write_text("1234567\n")
+    if before:
+        home.lock("backup").write_text("1234567\n")
     _fill(small)
     backup_file.write(home, tmp_path / "a.backup", {})
     ledger.close()

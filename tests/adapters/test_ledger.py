@@ -14,7 +14,7 @@ from evcs.adapters.ledger import Ledger
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
-from evcs.core.errors import EvcsError
+from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.ports import NeverWritten
 from evcs.core.session import Correction, Session
 from tests.adapters import ledger_v1
@@ -196,6 +196,34 @@ def test_what_else_would_run_in_a_ledger_is_refused(path: Path, sql: str) -> Non
         db.execute(sql)
     with pytest.raises(EvcsError, match="which no ledger has"):
         Ledger(path)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        ("PRAGMA legacy_alter_table = ON; CREATE TABLE s AS SELECT * FROM session;"
+        "DROP TABLE session; ALTER TABLE s RENAME TO session"),
+        "ALTER TABLE session ADD COLUMN more TEXT NOT NULL DEFAULT 'x'",
+        "ALTER TABLE audit ADD COLUMN more TEXT AS (1)",
+        "CREATE UNIQUE INDEX evil ON audit (what)",
+        "DROP INDEX audit_at; CREATE UNIQUE INDEX audit_at ON audit (what)",
+        "CREATE TABLE more (x TEXT)",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_ledger_whose_tables_are_others_is_refused(path: Path, sql: str, earlier: bool) -> None:
+    if earlier:
+        ledger_v1.make(path)
+    else:
+        filled(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(sql)
+        before = db.execute("SELECT * FROM sqlite_master").fetchall()
+    with pytest.raises(EvcsError, match="ledger has") as error:
+        Ledger(path)
+    assert error.value.hint == RESTORE
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT * FROM sqlite_master").fetchall() == before
 
 
 def test_a_reader_leaves_a_newer_ledger_alone_too(path: Path) -> None:

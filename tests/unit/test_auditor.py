@@ -159,7 +159,13 @@ def test_killed_after_the_commit(tmp_path: Path, tell: Callable[[str], None], ag
 
 @pytest.mark.parametrize(
     "noted",
-    ['["%s/victim.jsonl", "../victim.jsonl", 7, "a\\u0000b"]', "garbage", "{}", "[" * 100_000],
+    [
+        '["%s/victim.jsonl", "../victim.jsonl", 7, "a\\u0000b"]',
+        "garbage",
+        "{}",
+        "[" * 100_000,
+        '{"broker": [1e400, "x"]}',
+    ],
 )
 def test_what_a_ledger_of_anothers_making_notes_is_not_trusted(
     tmp_path: Path, tell: Callable[[str], None], noted: str
@@ -169,7 +175,7 @@ def test_what_a_ledger_of_anothers_making_notes_is_not_trusted(
     (tmp_path / "web" / "folder.jsonl").mkdir()
     ledger = Ledger(tmp_path / "ledger.db")
     said = noted.replace("%s", str(tmp_path))
-    ledger.commit([], [], [], {"spool/web": said, "broker_log": said})
+    ledger.commit([], [], [], {"spool/web": said, "broker_log": said, "refused_logins": said})
     ledger.close()
     tell("a")
     Central(tmp_path).look()

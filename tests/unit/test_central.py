@@ -222,6 +222,24 @@ def test_what_is_old_is_dropped_at_the_start_and_each_day(stage: Stage) -> None:
     assert stage.audited("drop") == ["1 sessions, 0 entries of the audit"]
 
 
+def test_a_clock_that_is_far_ahead_at_a_start_drops_nothing(stage: Stage) -> None:
+    """As after a boot with an empty battery; what was written by it made all before it old."""
+    clock, begun = FakeClock(), "2026-11-22T09:00:00.000Z"
+    clock.wall = begun
+    stage.ledger.commit([], [], [AuditEntry(begun, "central", "x", None, "ok", "")])
+    Retention(stage.ledger, 0, 30, clock).look(0.0)
+    clock.wall = ahead = "2028-01-01T00:00:00.000Z"
+    stage.ledger.commit([], [], [AuditEntry(ahead, "central", "y", None, "ok", "")])
+    again = Retention(stage.ledger, 0, 30, clock)
+    for day in range(3):
+        again.look(day * 86_400.0)
+    assert stage.audited("x") == [""]
+    clock.wall = "2027-01-22T09:00:00.000Z"  # put right; two months later
+    for day in range(3, 9):
+        again.look(day * 86_400.0)
+    assert stage.audited("x") == []
+
+
 def test_nothing_is_dropped_unless_it_is_set(stage: Stage) -> None:
     clock = FakeClock()
     clock.wall = "2999-01-01T00:00:00.000Z"

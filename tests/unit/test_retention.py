@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evcs.core.retention import horizon
+from evcs.core.retention import believed, horizon
 
 NOW = "2026-11-22T09:00:00.000Z"
 
@@ -33,3 +33,16 @@ def test_a_clock_that_leaps_ahead_while_nothing_is_written_drops_nothing_more() 
 
 def test_a_clock_that_fell_back_drops_less() -> None:
     assert horizon(30, "2020-01-01T00:00:00.000Z", NOW) == "2019-12-01T00:00:00.000Z"
+
+
+def test_what_is_no_time_drops_nothing() -> None:
+    assert horizon(30, NOW, "1x") is None
+    assert horizon(30, NOW, "0001-01-01T00:00:00.000Z") is None
+    assert believed("1x", NOW, 5) == NOW
+    assert believed("9999-12-31T23:59:59.000Z", NOW, 5) == NOW
+
+
+def test_a_clock_is_believed_no_more_than_ten_times_as_fast_as_we_ran() -> None:
+    assert believed(NOW, "2026-11-22T09:00:05.000Z", 5) == "2026-11-22T09:00:05.000Z"
+    assert believed(NOW, "2028-01-01T00:00:00.000Z", 3_600) == "2026-11-22T19:00:00.000Z"
+    assert believed(NOW, "1970-01-01T00:00:00.000Z", 3_600) == NOW

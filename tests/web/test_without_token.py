@@ -49,6 +49,15 @@ def test_asking_web_for_all_holds_no_change_up(fleet: Stage, path: str) -> None:
             change(fleet, fleet.web_port, number)
 
 
+def test_the_operator_signs_in_beside_them(fleet: Stage) -> None:
+    ask = asking("/api/v1/expand?pattern=CP-%7B1..9999%7D")
+    with keep_asking(fleet.web_port, ASKING, ask, 0.25):
+        time.sleep(ASK_EVERY_S)
+        for _ in range(3):
+            made = fleet.ask(fleet.web_port, "/api/v1/login", "POST", **fleet.bearer())
+            assert fleet.get(made.json["url"].removeprefix(fleet.url)).status == 200
+
+
 def asking(path: str) -> bytes:
     return ASK.replace(b"/healthz", path.encode())
 

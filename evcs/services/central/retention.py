@@ -6,10 +6,13 @@ import logging
 
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Clock, Ledger
-from evcs.core.retention import horizon
+from evcs.core.retention import believed, horizon
 
 LOOK_EVERY_S = 5.0
 EVERY_S = 86_400.0
+NOTED_EVERY_S = 3_600.0
+#: In the ledger: the time of day that was believed last.
+BELIEVED = "keep/believed"
 AGAIN_S = 3_600.0
 #: So few at a time that a charge is not kept waiting.
 AT_ONCE = 1_000
@@ -25,7 +28,8 @@ class Retention:
     ) -> None:  # fmt: skip
         self._ledger, self._clock = ledger, clock
         self._sessions_days, self._audit_days = sessions_days, audit_days
-        self._due = self._look_at = 0.0
+        self._due = self._look_at = self._note_at = self._noted_at = 0.0
+        self._believed: str | None = None
 
     def look(self, now: float) -> None:
         """See to the file, and drop a part of what is due; `now` is monotonic.
@@ -35,14 +39,31 @@ class Retention:
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             self._ledger.look()
-        if now < self._due or not (self._sessions_days or self._audit_days):
+        if now < min(self._due, self._note_at) or not (self._sessions_days or self._audit_days):
             return
-        at, newest = self._clock.timestamp(), self._ledger.newest()
-        sessions_from = horizon(self._sessions_days, at, newest)
-        audit_from = horizon(self._audit_days, at, newest)
         try:
-            more = self._ledger.drop(sessions_from, audit_from, at, AT_ONCE)
-            self._due = now if more else now + EVERY_S
+            newest = self._ledger.newest()
+            self._believe(now, newest)
+            if now >= self._due:
+                more = self._drop(newest)
+                self._due = now if more else now + EVERY_S
         except EvcsError as error:
             _log.error("what is old can't be dropped: %s; %s", error, error.hint)
-            self._due = now + AGAIN_S
+            self._due = self._note_at = now + AGAIN_S
+
+    def _believe(self, now: float, newest: str | None) -> None:
+        if self._believed is None:
+            self._believed, self._noted_at = self._ledger.noted().get(BELIEVED, newest), now
+        if self._believed is None or now < self._note_at:
+            return
+        self._believed = believed(self._believed, self._clock.timestamp(), now - self._noted_at)
+        self._ledger.commit([], [], [], {BELIEVED: self._believed})
+        self._noted_at, self._note_at = now, now + NOTED_EVERY_S
+
+    def _drop(self, newest: str | None) -> bool:
+        """Whether there may be more."""
+        at = self._clock.timestamp()
+        present = min(at, self._believed or at)
+        sessions_from = horizon(self._sessions_days, present, newest)
+        audit_from = horizon(self._audit_days, present, newest)
+        return self._ledger.drop(sessions_from, audit_from, at, AT_ONCE)

@@ -55,5 +55,5 @@ def _parse(noted: str) -> dict[str, tuple[int, str]]:
     """None where something else was noted, by a ledger of another's making."""
     try:
         return {str(door): (int(count), str(at)) for door, (count, at) in json.loads(noted).items()}
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ArithmeticError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

@@ -136,8 +136,9 @@ class LoginAuth:
         return session is not None and token_matches(raw_header(CSRF_HEADER), self.csrf(session))
 
     def is_operator(self) -> bool:
-        """Whether the request shows the token or a session."""
-        return shows(self._token) or self.session() is not None
+        """Whether the request shows the token, a session, or a link that opens one."""
+        link = request.path.removeprefix("/login/")
+        return shows(self._token) or self.session() is not None or link in self._links
 
     def authorise(self) -> None:
         """Let the request change something. Raises Denied, Forbidden."""
