@@ -22,6 +22,8 @@ from evcs.home import Home
 
 ANSWER_WITHIN_S = 300.0
 END_WITHIN_S = 60.0
+#: Hundreds of processes whose supervisord was killed.
+ENDING_WITHIN_S = 5.0
 ENDED = frozenset({"STOPPED", "EXITED", "FATAL"})
 
 Say = Callable[[str], None]
@@ -84,7 +86,7 @@ def start(
         if pid is not None:
             _complete(settings, say)
             return False
-        tcp_ports.check_ports(settings)
+        _wait_for_ports(settings)
         fds = prepare.prepare(settings, say, room_for)
         stage("starting broker, services and CPs")
         _launch(settings, fds, foreground)
@@ -94,6 +96,19 @@ def start(
         return True
     finally:
         os.close(lock)
+
+
+def _wait_for_ports(settings: Settings) -> None:
+    """What a killed supervisord ran may still be ending. Raises Conflict."""
+    deadline = time.monotonic() + ENDING_WITHIN_S
+    while True:
+        try:
+            return tcp_ports.check_ports(settings)
+        except Conflict:
+            was_killed = settings.home.supervisord_pid.exists()
+            if not was_killed or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def _launch(settings: Settings, descriptors: int, foreground: bool) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +71,18 @@ def test_supervisord_killed_alone_leaves_no_process_behind(fleet: System) -> Non
     os.kill(int((fleet.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
     eventually("no process is left", lambda: not fleet.stray_pids(), 10)
     fleet.up()
+    _back(fleet, before)
+
+
+def test_up_waits_for_ports_that_a_killed_system_still_holds(fleet: System) -> None:
+    before = _identity(fleet)
+    fleet.kill_all()
+    with socket.socket() as dying:
+        dying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        dying.bind(("127.0.0.1", fleet.web_port))
+        dying.listen()
+        threading.Timer(1.0, dying.close).start()
+        fleet.up()
     _back(fleet, before)
 
 
