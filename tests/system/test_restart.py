@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -79,7 +80,14 @@ def test_up_waits_for_ports_that_a_killed_system_still_holds(fleet: System) -> N
     fleet.kill_all()
     with socket.socket() as dying:
         dying.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        dying.bind(("127.0.0.1", fleet.web_port))
+
+        def taken() -> bool:
+            with contextlib.suppress(OSError):  # what ends keeps its port longer than its pid
+                dying.bind(("127.0.0.1", fleet.web_port))
+                return True
+            return False
+
+        eventually("the port", taken, 10)
         dying.listen()
         threading.Timer(1.0, dying.close).start()
         fleet.up()
