@@ -22,6 +22,7 @@ KEPT = {
     "operator": ("request", CLOSE),
     "web": ("request", CLOSE),
     "cp/CP-001/engine": ("meter", READING),
+    "manager/main": ("reply", json.dumps({"id": "r1", "ok": True}).encode()),
 }
 
 
@@ -49,7 +50,7 @@ def keep_all(system: System) -> None:
 def kept(system: System) -> set[str]:
     """Where something is kept that isn't to be."""
     found = system.retained("evcs/v1/driver/#") | system.retained("evcs/v1/cp/#")
-    found |= system.retained("evcs/v1/+/request")
+    found |= system.retained("evcs/v1/+/request") | system.retained("evcs/v1/manager/+/reply")
     return {topic for topic in found if not topic.endswith("/status")}
 
 
