@@ -63,37 +63,6 @@ def test_all_five_stopped_at_once(watched: System) -> None:
     assert sorted(ended_by_watchdog(watched)) == sorted(SERVICES), "each of them once"
 
 
-def test_a_hung_monitor_is_started_anew_by_its_engine(watched: System) -> None:
-    before = watched.steady()
-    os.kill(before["CP-001:monitor"], signal.SIGSTOP)
-
-    def back() -> bool:
-        return watched.processes().get("CP-001:monitor", 0) not in (0, before["CP-001:monitor"])
-
-    eventually("it is started anew", back, WITHIN_S)
-    watched.wait_for_state("CP-001", "ACTIVATED")
-    now = watched.steady()
-    assert {name for name in before if now[name] != before[name]} == {"CP-001:monitor"}
-    log = (watched.home / "log" / "CP-001.engine.log").read_text()
-    assert f"monitor pid={before['CP-001:monitor']} asks no more: ended" in log
-
-
-def test_a_cp_whose_two_processes_are_stopped_is_back(watched: System) -> None:
-    before = watched.steady()
-    both = ("CP-002:engine", "CP-002:monitor")
-    for name in both:
-        os.kill(before[name], signal.SIGSTOP)
-
-    def back() -> bool:
-        now = watched.processes()
-        return all(now.get(name, before[name]) != before[name] for name in both)
-
-    eventually("both are started anew", back, 1.5 * WITHIN_S)
-    watched.wait_for_state("CP-002", "ACTIVATED")
-    now = watched.steady()
-    assert {name for name in before if now[name] != before[name]} == set(both)
-
-
 def test_merely_busy_ones_are_left_alone(watched: System) -> None:
     """Twenty processes that turn beside it, and a bulk create."""
     before = watched.steady()
