@@ -113,14 +113,14 @@ def test_sums_are_of_all_rows_of_the_query(stage: Stage) -> None:
 def test_corrections_come_beside_as_many_sessions_as_are_asked_for(
     stage: Stage, limit: int
 ) -> None:
-    one = session(1, 1)._replace(driver="DORA")
+    one = session(1, 1)._replace(driver="KARL")
     more = Correction("2026-11-03T09:00:00.000Z", 5, "0.00", "completed")
     corrected = {3: more, 7: more, 201: more}
-    write(stage, *(one._replace(session_id=f"d{n:03d}", correction=corrected.get(n))
+    write(stage, *(one._replace(session_id=f"k{n:03d}", correction=corrected.get(n))
                    for n in range(203)))  # fmt: skip
-    found = stage.get(f"/api/v1/sessions?driver=DORA&limit={limit}").json
+    found = stage.get(f"/api/v1/sessions?driver=KARL&limit={limit}").json
     sessions = [one["session_id"] for one in found if "corrects" not in one]
-    assert sessions == [f"d{n:03d}" for n in range(min(limit, 203))]
+    assert sessions == [f"k{n:03d}" for n in range(min(limit, 203))]
     assert len(found) == len(sessions) + sum(n < limit for n in corrected)
 
 
