@@ -6,6 +6,8 @@ import json
 import subprocess
 from typing import Any
 
+from evcs.adapters.ledger_reader import LedgerReader
+from evcs.home import Home
 from tests.system_under_test import System, eventually
 
 
@@ -40,8 +42,8 @@ def metered(system: System, cp: str) -> dict[str, int]:
 
 
 def session(system: System, session_id: str) -> dict[str, Any]:
-    """One session from the ledger."""
-    rows = system.ok("evcs", "sessions", "--json").json
+    """One session from the ledger, as `evcs sessions` reads it; asked for again and again."""
+    rows = LedgerReader(Home(system.home).ledger_db).sessions(limit=1000)
     return next(row for row in rows if row["session_id"] == session_id)
 
 
