@@ -199,5 +199,6 @@ def test_who_asks_for_sums_without_end_holds_no_operator_up(stage: Stage) -> Non
             # Whether there is a Registry or not: what matters is when that is known.
             stage.get("/api/v1/cps/CP-1", "PATCH", {"service": "in"}, **stage.bearer())
             assert time.monotonic() - began < AT_ONCE_S
-        assert {one.result().status for one in asked} == {200, 503}
+        answered = [one for one in asked if not one.cancel()]
+        assert {one.result().status for one in answered} == {200, 503}
     assert stage.get("/api/v1/sessions/sums").status == 200
