@@ -12,11 +12,17 @@ APART = frozenset({
 TOGETHER = ("tests/install/",)
 #: What takes longest, the longest first; all else follows.
 FIRST = (
-    "tests/install/", "tests/faults/test_sessions.py", "tests/faults/test_crash_points.py",
-    "tests/docs/test_commands.py", "tests/security/test_tls.py", "tests/contract/test_doctor.py",
-    "tests/security/test_revoke_crashes.py", "tests/security/test_audit.py",
-    "tests/contract/test_openapi.py", "tests/bench/test_quick.py", "tests/web/test_clicks.py",
-    "tests/web/test_login_auth.py", "tests/system/test_demo.py", "tests/system/test_backup.py",
+    "tests/faults/test_sessions.py", "tests/install/", "tests/contract/test_commands.py",
+    "tests/faults/test_crash_points.py", "tests/docs/test_commands.py",
+    "tests/faults/test_processes.py", "tests/web/test_pages.py", "tests/contract/test_doctor.py",
+    "tests/faults/test_crashtest.py", "tests/security/test_tls.py", "tests/web/test_clicks.py",
+    "tests/contract/test_strange_homes.py", "tests/security/test_listeners.py",
+    "tests/web/test_whole_system.py", "tests/security/test_audit.py",
+    "tests/security/test_revoke_crashes.py", "tests/contract/test_openapi.py",
+    "tests/system/test_demo.py", "tests/web/test_sessions.py", "tests/faults/test_full_disk.py",
+    "tests/bench/test_quick.py", "tests/faults/test_section_files.py",
+    "tests/web/test_accessibility.py", "tests/faults/test_hung_cps.py",
+    "tests/web/test_login_auth.py", "tests/system/test_backup.py",
 )  # fmt: skip
 
 
