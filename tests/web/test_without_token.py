@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+from evcs.adapters.registry_http import RegistryClient
+from evcs.config import Endpoint
 from tests.web.floods import ASK, ASK_EVERY_S, keep_asking
 from tests.web.stage import AT_ONCE_S, Stage, wait_for
 
@@ -47,6 +49,16 @@ def test_asking_web_for_all_holds_no_change_up(fleet: Stage, path: str) -> None:
         time.sleep(ASK_EVERY_S)
         for number in range(3):
             change(fleet, fleet.web_port, number)
+
+
+def test_the_operators_own_look_at_the_registry_waits_for_nobody(fleet: Stage) -> None:
+    client = RegistryClient(Endpoint("127.0.0.1", fleet.registry_port), lambda: fleet.token)
+    with keep_asking(fleet.registry_port, ASKING, asking("/api/v1/cps"), 0.25):
+        time.sleep(ASK_EVERY_S)
+        for _ in range(3):
+            began = time.monotonic()
+            assert client.cp("CP-001")["id"] == "CP-001"
+            assert time.monotonic() - began < AT_ONCE_S
 
 
 def test_the_operator_signs_in_beside_them(fleet: Stage) -> None:
