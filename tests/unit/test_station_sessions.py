@@ -34,6 +34,8 @@ FIRST = m.DesiredCp(
     prices=(("2026-01-01T00:00:00.000Z", "0.30"),),
 )  # fmt: skip
 NOBODYS = "CARD-OF-NOBODY"
+BOB = m.DesiredDriver("BOB", "BOB", ("BobsCard",))
+REGISTRY = m.ServiceStatus("registry", True, "registry", "1")
 
 
 class Charge(NamedTuple):
@@ -58,6 +60,8 @@ class Charger:
         self.online = True
         self.charges: list[Charge] = []
         self.said: list[Any] = []
+        #: To a command that comes twice the same is said twice.
+        self.replies: dict[str, bool] = {}
 
     @property
     def current(self) -> Charge | None:
@@ -126,12 +130,13 @@ class Charger:
             self._know(charge, session_id=message.session_id)
             self.tell_status()
         elif message.verb == "start":
-            known = message.session_id in [one.tag for one in self.charges]
-            if self.current is None and not known:
-                assert message.session_id is not None
-                self.begin(message.session_id, "2026-01-01T00:00:01.000Z")
-                known = True
-            self.said.append(m.Reply(CP, message.id, known, None if known else "busy"))
+            if message.id not in self.replies:
+                self.replies[message.id] = self.current is None
+                if self.current is None:
+                    assert message.session_id is not None
+                    self.begin(message.session_id, "2026-01-01T00:00:01.000Z")
+            taken = self.replies[message.id]
+            self.said.append(m.Reply(CP, message.id, taken, None if taken else "busy"))
         else:
             self._told_to_end(message)
 
@@ -183,7 +188,7 @@ class Stations(RuleBasedStateMachine):
         birth = m.ServiceStatus("central", True, f"central-{self.clock.now}")
         self.central = Central(self.bus, self.ledger, self.clock, birth)
         monitor = m.MonitorStatus(CP, True, "monitor", "ok")
-        kept = (self.desired, monitor, self.retained, birth)
+        kept = (self.desired, BOB, monitor, self.retained, REGISTRY, birth)
         self.central.handle([Connected(), *(Received(one, True) for one in kept)])
         self.collect()
 
@@ -207,16 +212,19 @@ class Stations(RuleBasedStateMachine):
         self.charger.draw(energy_wh)
 
     @precondition(lambda self: self.charger.current is None)
-    @rule()
-    def card(self) -> None:
-        self.charger.begin(NOBODYS, self.clock.timestamp())
+    @rule(tag=st.sampled_from([NOBODYS, "BOBSCARD"]))
+    def card(self, tag: str) -> None:
+        self.charger.begin(tag, self.clock.timestamp())
 
     @precondition(lambda self: self.charger.current is None and self.charger.online)
-    @rule(energy_wh=st.integers(0, 9_000), ends=st.booleans())
-    def charge_while_offline(self, energy_wh: int, ends: bool) -> None:
+    @rule(
+        energy_wh=st.integers(0, 9_000), ends=st.booleans(),
+        tag=st.sampled_from([NOBODYS, "BobsCard"]),
+    )  # fmt: skip
+    def charge_while_offline(self, energy_wh: int, ends: bool, tag: str) -> None:
         """It may be over by the time that it is told of, or still be under way."""
         self.go_offline()
-        self.card()
+        self.card(tag)
         self.charger.draw(energy_wh)
         if ends:
             self.charger.end()
@@ -373,9 +381,12 @@ class Stations(RuleBasedStateMachine):
         assert str(cost) == cost_eur(metered, ticket["price_eur_kwh"])
         if charge.tag == NOBODYS:
             assert (ticket["driver"], ticket["reason"]) == (None, "unauthorised")
-            assert ticket["price_eur_kwh"] == self.begun[f"start-{charge.number}"]
+        elif charge.tag.casefold() == "bobscard":
+            assert ticket["driver"] == "BOB"
         else:
             assert ticket["driver"] == "ALICE"
+            return
+        assert ticket["price_eur_kwh"] == self.begun[f"start-{charge.number}"]
 
 
 TestStations = Stations.TestCase

@@ -64,7 +64,8 @@ class Central:
             m.Meter: self._on_cp,
             m.SessionEvent: self._on_cp,
             m.Reply: self._on_reply,
-            m.StationRequest: lambda asked: self._stations.on_request(asked, self._at),
+            m.DesiredDriver: self._stations.on_driver,
+            m.StationRequest: self._on_station,
             m.CpState: self._states.found,
             m.Cleared: self._on_cleared,
             m.ServiceStatus: self._on_service,
@@ -131,6 +132,7 @@ class Central:
         self._view.connected()
         self._states.connected()
         self._managers.connected()
+        self._stations.connected()
         self._outbox.publish(self._birth)
 
     def _on_service(self, status: m.ServiceStatus) -> None:
@@ -158,6 +160,11 @@ class Central:
     ) -> None:
         self.fleet.apply(said.cp, said, self._at)
 
+    def _on_station(self, asked: m.StationRequest) -> None:
+        """Whose cards there are is known once the Registry has told; it is asked again."""
+        if self._view.listed:
+            self._stations.on_request(asked, self._at)
+
     def _on_operator(self, asked: m.OperatorRequest) -> None:
         if asked.verb in MANAGER_VERBS:
             self._managers.ask(asked, self._at.clock)
@@ -180,6 +187,8 @@ class Central:
 
     def _on_cleared(self, cleared: m.Cleared) -> None:
         cp = cleared.key.get("cp", "")
+        if cleared.kind is m.DesiredDriver:
+            self._stations.forget(cleared.key["driver"])
         if cleared.kind is m.DesiredCp:
             self._auditor.expect()
         record = self.fleet.records.get(cp)

@@ -17,6 +17,21 @@ class Stations:
     def __init__(self, fleet: Fleet, writer: LedgerWriter, clock: Clock) -> None:
         self._fleet, self._writer = fleet, writer
         self._starts = Shares(clock.monotonic, CHARGES_AT_ONCE, CHARGES_A_SECOND)
+        #: Tag -> driver. They are compared whatever their case.
+        self._drivers: dict[str, str] = {}
+
+    def connected(self) -> None:
+        """All drivers are about to be told."""
+        self._drivers.clear()
+
+    def on_driver(self, driver: m.DesiredDriver) -> None:
+        """A driver, as the Registry has it now."""
+        self.forget(driver.driver)
+        self._drivers |= dict.fromkeys(map(str.casefold, driver.tags), driver.driver)
+
+    def forget(self, driver: str) -> None:
+        """A driver is removed."""
+        self._drivers = {tag: who for tag, who in self._drivers.items() if who != driver}
 
     def on_request(self, asked: m.StationRequest, at: d.At) -> None:
         """A charger's request; the topic says whose. What is not answered is asked again."""
@@ -37,4 +52,4 @@ class Stations:
     def _driver(self, tag: str) -> str | None:
         """Whose card it is; where a driver began from afar his session's id stands for one."""
         session = self._fleet.find(tag)
-        return session.driver if session is not None else None
+        return session.driver if session is not None else self._drivers.get(tag.casefold())
