@@ -283,7 +283,7 @@ def test_after_the_flood(fleet: System) -> None:
     """The last one: by now most of the 30 s are over in which the CP is shut out."""
     rows = fleet.ok("evcs", "audit", "--limit", "1000", "--json").json
     assert {row["who"] for row in rows if row["what"] == "flood"} == {
-        f"cp/{CP}/engine", "driver/DAVE",
+        f"cp/{CP}/engine", "driver/DAVE", "driver/ERIN",
     }  # fmt: skip
     fleet.ok("evcs-cp", "restart", CP, "--no-wait")
     fleet.wait_for_state(CP, "ACTIVATED")
