@@ -51,7 +51,9 @@ class _Transport(xmlrpc.client.Transport):
         self._path, self._timeout_s = str(path), timeout_s
 
     def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        return _Connection(self._path, self._timeout_s)
+        # As the base class does, which closes it at the end.
+        self._connection = host, _Connection(self._path, self._timeout_s)
+        return self._connection[1]
 
 
 def supervisord_pid(home: Home) -> int | None:
@@ -109,11 +111,10 @@ class Supervisord:
         self, method: str, *args: object, ok: tuple[int, ...] = (), of: str = "supervisor"
     ) -> Any:
         heartbeat.beat()
-        proxy = xmlrpc.client.ServerProxy(
-            "http://localhost", transport=_Transport(self._path, self._timeout_s)
-        )
+        transport = _Transport(self._path, self._timeout_s)
         try:
-            return getattr(getattr(proxy, of), method)(*args)
+            with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+                return getattr(getattr(proxy, of), method)(*args)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode in ok:
                 return None

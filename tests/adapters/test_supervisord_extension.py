@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
 
 from evcs.core import sections
+from evcs.core.errors import Unreachable
 from evcs.home import Home
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
@@ -44,6 +46,18 @@ def test_groups_are_taken_up_and_told_alike(home: Home, start: Start, extended: 
     supervisord.stop(["CP-1", "CP-2"])
     supervisord.remove(["CP-1", "CP-2"])
     assert supervisord.processes() == []
+
+
+def test_a_call_leaves_no_socket_open(home: Home, start: Start) -> None:
+    supervisord = start(True)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        assert supervisord.pid()
+        home.supervisor_socket.rename(home.run / "elsewhere")
+        with pytest.raises(Unreachable):
+            supervisord.pid()
+        (home.run / "elsewhere").rename(home.supervisor_socket)
+    assert [str(one.message) for one in told] == []
 
 
 def test_what_was_taken_up_alone_is_what_all_files_say(home: Home, start: Start) -> None:
