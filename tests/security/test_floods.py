@@ -195,6 +195,12 @@ def test_five_thousand_messages_a_second_from_one_cp(flooded: System) -> None:
     assert len(waits) > 20
     assert waits[int(len(waits) * 0.99) - 1] < 1.0, waits[-5:]
 
+    def all_over() -> bool:
+        rows = flooded.ok("evcs", "sessions", "--driver", "BOB", "--json").json
+        return all(row["state"] == "settled" for row in rows)
+
+    eventually("his charges are over", all_over, every_s=0.2)
+
 
 def test_who_subscribes_without_end_is_shut_out(fleet: System) -> None:
     """Each subscription is looked at at each publication, and each may be to the same."""
