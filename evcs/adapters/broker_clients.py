@@ -24,12 +24,14 @@ MOST_SUBSCRIPTIONS = 100
 #: Of one identity, over all of its connections.
 MOST_OF_ONE = 1_000
 MOST_CONNECTIONS = 200
+#: In a minute: each may leave a session behind, with a will of 64 KiB.
+MOST_NEW = 300
 MAX_CLIENTS = 20_000
 LOOKS_AT_ONCE = 10
 
 _STARTS = re.compile(rb"\d+: mosquitto version [0-9.]+ starting\n")
 _LET_IN = re.compile(
-    rb"\d+: New client connected from .+?:\d+ as (.+) \(p\d, c\d, k\d+, u'(.+)'\)\.\n"
+    rb"(\d+): New client connected from .+?:\d+ as (.+) \(p\d, c\d, k\d+, u'(.+)'\)\.\n"
 )
 _CLIENT = re.compile(rb"\d+: Client (?=.)")
 _LEAVES = re.compile(rb"(?= (?:disconnected|closed its|has exceeded|already connected)[^ ]*[ .,:])")
@@ -52,6 +54,8 @@ class BrokerClients:
         self._clients: OrderedDict[bytes, _Client] = OrderedDict()
         self._connections: Counter[str] = Counter()
         self._subscriptions: Counter[str] = Counter()
+        self._minute = 0
+        self._new: Counter[str] = Counter()
 
     def parse_line(self, line: bytes) -> AuditEntry | None:
         """An entry of kind FLOOD, once the line gives somebody one too many."""
@@ -61,7 +65,7 @@ class BrokerClients:
                 counted.clear()
         elif match := _LET_IN.fullmatch(line):
             if len(line) < CUT_BYTES:
-                who, detail = self._let_in(match[1], match[2]), "connections"
+                who, detail = self._let_in(int(match[1]) // 60, match[2], match[3]), "connections"
         elif match := _CLIENT.match(line):
             self._leaves(line[match.end() :])
         else:
@@ -70,14 +74,21 @@ class BrokerClients:
             return None
         return AuditEntry("", who, FLOOD, None, "shut out", detail)
 
-    def _let_in(self, client_id: bytes, identity: bytes) -> str | None:
+    def _let_in(self, minute: int, client_id: bytes, identity: bytes) -> str | None:
         self._forget(client_id)
+        if minute != self._minute:
+            self._minute = minute
+            self._new.clear()
         if len(self._clients) == MAX_CLIENTS:
             self._forget(next(iter(self._clients)))
         who = identity.decode("utf-8", "replace")
         self._clients[client_id] = _Client(who)
         self._connections[who] += 1
-        return who if self._connections[who] == MOST_CONNECTIONS + 1 else None
+        self._new[who] += 1
+        over = self._new[who] > MOST_NEW
+        if over:
+            self._new[who] = 0
+        return who if over or self._connections[who] == MOST_CONNECTIONS + 1 else None
 
     def _subscribes(self, line: bytes) -> str | None:
         at, _, told = line.partition(b": ")

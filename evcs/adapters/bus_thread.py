@@ -74,3 +74,4 @@ class BusThread(Bus):
     def _run(self) -> None:
         while not (self._stopping and self.left):
             self._own.turn()
+        self._own.close()

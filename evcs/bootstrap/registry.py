@@ -43,7 +43,8 @@ def run_registry(settings: Settings) -> None:
     secrets, spool = SecretFiles(home), Spool.open(home.spool("registry"))
     outside = service.RegistryPorts(
         bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
-        lambda cps: broker_memory.hold(home, cps), parts.boot,
+        lambda cps: broker_memory.hold(home, cps, partial(supervisord.signal, "mosquitto", "KILL")),
+        parts.boot,
         partial(capacity.check_room, home), FloodWatch(home.log / "mosquitto.log").look,
     )  # fmt: skip
     registry = service.Registry(outside, loop.put, settings.host, birth)

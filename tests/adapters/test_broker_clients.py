@@ -9,6 +9,7 @@ import pytest
 from evcs.adapters.broker_clients import (
     MAX_CLIENTS,
     MOST_CONNECTIONS,
+    MOST_NEW,
     MOST_OF_ONE,
     MOST_SUBSCRIPTIONS,
     BrokerClients,
@@ -77,9 +78,20 @@ def test_who_has_many_connections_is_named(log: Watched) -> None:
     assert log.told(CONNECTED.format("more", EVE)) == [EVE]
 
 
+def test_who_connects_too_often_in_a_minute_is_named_each_time(log: Watched) -> None:
+    def come_and_go(at: str, count: int) -> list[str]:
+        lines = (CONNECTED.format("x", EVE), LEFT[0].format("x"))
+        return log.told(*("".join(lines).replace("1795350217", at) for _ in range(count)))
+
+    assert come_and_go("1795350180", MOST_NEW) == []
+    assert come_and_go("1795350240", MOST_NEW) == []
+    assert come_and_go("1795350240", 1) == [EVE]
+    assert come_and_go("1795350240", MOST_NEW + 1) == [EVE]
+
+
 @pytest.mark.parametrize("left", LEFT)
 def test_who_leaves_takes_all_with_him(log: Watched, left: str) -> None:
-    for number in range(MOST_CONNECTIONS + MOST_OF_ONE // 50):
+    for number in range(min(MOST_NEW, MOST_CONNECTIONS + MOST_OF_ONE // 50)):
         lines = (CONNECTED.format(number, EVE), *subscribing(str(number), 50), left.format(number))
         assert log.told(*lines) == []
 

@@ -39,7 +39,7 @@ def length(number: int) -> bytes:
 def known(broker: Broker, home: Home) -> Broker:
     broker.accounts(WHO)
     eventually("they are known", lambda: _let_in(broker), 10)
-    broker_memory.hold(home, 0)
+    broker_memory.hold(home, 0, lambda: None)
     return broker
 
 
@@ -121,6 +121,24 @@ def test_many_who_never_read_take_no_more_than_the_broker_may(
     assert rss(known) < limit + 40 * MIB < 600 * MIB
     sockets.close()
     others_go_on(known)
+
+
+def test_a_broker_whose_memory_is_used_up_is_ended(known: Broker, home: Home) -> None:
+    """By sessions that are left behind, an hour each, with a will that is due at their end."""
+    hour = (3_600).to_bytes(4, "big")
+    head = text("MQTT") + b"\x05\xc6\0\x3c" + b"\x05\x11" + hour
+    will = b"\x05\x18" + hour + text("evcs/v1/driver/ALICE/request") + text("x" * 62_000)
+    ended: list[int] = []
+    for number in range(8_000):
+        broker_memory.hold(home, 0, lambda: ended.append(known.pid))
+        if ended:
+            break
+        with socket.create_connection(("127.0.0.1", known.port), 5) as sock:
+            body = head + text(f"w{number}") + will + text("driver/ALICE") + text("a")
+            sock.sendall(packet(0x10, body))
+            assert sock.recv(4)[3] == 0, "it is let in as long as there is room"
+    assert ended == [known.pid]
+    assert number > 2_000, "not for what is usual"
 
 
 def test_who_has_no_password_uses_up_no_memory_that_the_broker_counts(known: Broker) -> None:
