@@ -37,6 +37,8 @@ class BusThread(Bus):
         self._own.call_soon(super().stop)
         if self._thread.is_alive():
             self._thread.join(STOP_WITHIN_S)
+        if not self._thread.is_alive():
+            self._own.close()
 
     def deliver(self, what: topics.Publication, within_s: float) -> None:
         """Publish with QoS 1 or 2, and wait until the broker has it; for one at a time.
@@ -74,4 +76,3 @@ class BusThread(Bus):
     def _run(self) -> None:
         while not (self._stopping and self.left):
             self._own.turn()
-        self._own.close()
