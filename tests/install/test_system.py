@@ -139,6 +139,7 @@ def test_systemd_accepts_the_unit(staged: Path, tmp_path: Path) -> None:
     """As it stands, but for the folder that it is staged in."""
     text = (staged / "etc/systemd/system/evcs.service").read_text()
     assert "ExecStart=/opt/evcs/bin/evcs up --foreground\n" in text
+    assert "ExecStop=/opt/evcs/bin/evcs down\n" in text
     unit = tmp_path / "evcs.service"
     unit.write_text(text.replace("=/opt/evcs/", f"={staged}/opt/evcs/"))
     done = run("systemd-analyze", "verify", "--man=no", unit)

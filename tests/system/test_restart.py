@@ -113,6 +113,17 @@ def test_any_process_killed_comes_back(fleet: System, role: str) -> None:
     _one_process_a_role(fleet)
 
 
+def test_what_runs_in_the_foreground_ends_by_down(new_system: Callable[..., System]) -> None:
+    """As under systemd, whose ExecStop that is."""
+    system = new_system()
+    process = system.spawn("evcs", "up", "--foreground")
+    eventually("it runs", lambda: system.run("evcs", "status").code == 0, 30)
+    system.ok("evcs-cp", "create", "CP-001")
+    system.ok("evcs", "down")
+    assert process.wait(20) == 0
+    assert system.stray_pids() == []
+
+
 def test_second_system_beside_the_first(fleet: System, new_system: Callable[..., System]) -> None:
     second = new_system()
     second.up()
