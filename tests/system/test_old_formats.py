@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import os
+import signal
+import sqlite3
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from evcs.adapters import ledger_schema
 from tests.adapters import ledger_v1
 from tests.system_under_test import System, eventually
 
@@ -37,10 +44,10 @@ def registry_v1() -> bytes:
     return f'{{"format":1,"sha256":"{digest}","tables":{tables}}}\n'.encode()
 
 
-def backup_v1(folder: Path) -> Path:
-    """A backup as version 1 of each format had it: no format in the journal, ledger 1."""
+def files_v1(folder: Path) -> dict[str, bytes]:
+    """A home's files as version 1 of each format had them: no format in the journal, ledger 1."""
     ledger_v1.make(folder / "ledger.db")
-    files = {
+    return {
         "data/journals/CP-001.jsonl": json.dumps(JOURNAL).encode() + b"\n",
         "data/ledger.db": (folder / "ledger.db").read_bytes(),
         "data/registry.json": registry_v1(),
@@ -49,6 +56,11 @@ def backup_v1(folder: Path) -> Path:
             for name in ("cp/CP-001/engine", "cp/CP-001/monitor", "driver/ALICE", "driver/BERT")
         },
     }
+
+
+def backup_v1(folder: Path) -> Path:
+    """A backup of it."""
+    files = files_v1(folder)
     listed = {
         name: {"sha256": hashlib.sha256(raw).hexdigest(), "size": len(raw)}
         for name, raw in files.items()
@@ -93,3 +105,50 @@ def test_it_restores_and_runs_with_the_same_sums(
     assert sum(one["energy_wh"] for one in sessions(system).values()) == 7633
     checks = system.run("evcs", "doctor", "--json").json["checks"]
     assert not [one for one in checks if one["level"] == "fail"]
+
+
+def version(system: System) -> int:
+    path = system.home / "data" / "ledger.db"
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+    return 0
+
+
+def is_migrated(system: System, what: str) -> bool:
+    if what == "the ledger":
+        return version(system) == ledger_schema.VERSION
+    return any(one.read_bytes().startswith(b'{"format":2,')
+               for one in (system.home / "data").glob(what))  # fmt: skip
+
+
+def killed(system: System) -> list[int]:
+    """Whoever is there just now; one that is being started may be missed."""
+    pids = system.stray_pids()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return pids
+
+
+@pytest.mark.parametrize("what", ["registry.copy.json", "the ledger"])
+def test_a_home_that_is_killed_as_it_is_migrated_comes_up_whole(
+    new_system: Callable[..., System], tmp_path: Path, what: str
+) -> None:
+    system = new_system(time_scale=600.0)
+    for name, raw in files_v1(tmp_path).items():
+        path = system.home / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_bytes(raw)
+        path.chmod(0o600)
+    up = system.spawn("evcs", "up")
+    eventually("a part is migrated", lambda: is_migrated(system, what), 30, every_s=0.001)
+    up.kill()
+    up.wait()
+    eventually("nothing is left of it", lambda: not killed(system), 30)
+    system.up()
+    eventually("a ticket", lambda: sessions(system)[OPEN]["state"] == "settled")
+    assert sum(one["energy_wh"] for one in sessions(system).values()) == 7633
+    assert [(cp["id"], cp["location"]) for cp in system.cps()] == [("CP-001", "Hof")]
+    assert all(
+        map(is_migrated, [system] * 3, ["registry.copy.json", "registry.json", "the ledger"])
+    )
