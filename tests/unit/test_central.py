@@ -732,6 +732,28 @@ def test_a_driver_is_bound_to_a_cp_that_delivers_nothing_for_half_a_minute(
     assert stage.central.fleet.of_driver("ALICE") == second
 
 
+def test_a_driver_who_left_a_session_is_not_forgotten_before_it_is_settled(stage: Stage) -> None:
+    """Its ticket would bring the name back."""
+    other = "CP-2"
+    stage.hears(DESIRED._replace(cp=other, id=other), m.EngineStatus(other, True, "e2"))
+    stage.hears(m.MonitorStatus(other, True, "m2", "ok", 1.0))
+    stage.clock.now += ON_MAIN.reconnect_grace_s
+    first = stage.begin()
+    stage.hears(m.EngineStatus(CP, False, "e1"))
+    stage.clock.now += FREE_AFTER_S + 1
+    stage.hears(m.DriverRequest("ALICE", "charge", "late", other, 2000))
+    second = stage.central.fleet.of_driver("ALICE")
+    assert second is not None
+    stage.hears(m.SessionEvent(other, "ended", second.session_id, 3, 1000, "completed"))
+    bound = stage.central.fleet.of_driver("ALICE")
+    assert bound is not None
+    assert bound.session_id == first
+    assert forget(stage).error == "conflict"
+    stage.hears(m.SessionEvent(CP, "ended", first, 3, 1000, "driver"))
+    assert stage.central.fleet.of_driver("ALICE") is None
+    assert forget(stage).ok
+
+
 def charge_events(stage: Stage, cp: str, request_id: str) -> list[m.DriverEvent]:
     said = stage.hears(m.DriverRequest("ALICE", "charge", request_id, cp, 2000))
     return [one for one in said if isinstance(one, m.DriverEvent)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from evcs.core import messages as m
@@ -34,6 +35,8 @@ class Fleet:
         self.records: dict[str, CpRecord] = {}
         self.open: dict[str, Session] = {}
         self._of_driver: dict[str, str] = {}
+        #: How many open sessions name a driver: one that he left, or that was told late, does too.
+        self._naming: Counter[str] = Counter()
         self._changed: set[str] = set()
         for session in sessions:
             self._note(session)
@@ -93,6 +96,10 @@ class Fleet:
         """The session that a driver has under way."""
         return self.open.get(self._of_driver.get(driver, ""))
 
+    def names(self, driver: str) -> bool:
+        """Whether an open session names the driver."""
+        return self._naming[driver] > 0
+
     def where_charging(self, driver: str, at: d.At) -> str | None:
         """The CP where a driver charges; where nothing has flowed for long he may leave."""
         session = self.of_driver(driver)
@@ -143,6 +150,8 @@ class Fleet:
             _log.info("session=%s cp=%s %s", session.session_id, session.cp, session.phase)
         if session.phase != Phase.SETTLED:
             self.open[session.session_id] = session
+            if before is None and session.driver is not None:
+                self._naming[session.driver] += 1
             if session.driver is not None and session.phase != Phase.LATE:
                 self._bind(session.driver, session)
         elif before is not None:
@@ -157,10 +166,18 @@ class Fleet:
             self._of_driver[driver] = session.session_id
 
     def _drop(self, session: Session) -> None:
-        self.open.pop(session.session_id, None)
-        driver = session.driver
-        if driver is not None and self._of_driver.get(driver) == session.session_id:
+        found, driver = self.open.pop(session.session_id, None), session.driver
+        if found is None or driver is None:
+            return
+        self._naming[driver] -= 1
+        if self._of_driver.get(driver) == session.session_id:
             del self._of_driver[driver]
+        if not self._naming[driver]:
+            del self._naming[driver]
+            return
+        for other in self.open.values():
+            if other.driver == driver and other.phase != Phase.LATE:
+                self._bind(driver, other)
 
 
 def _unseen(cp: str, clock: float) -> CpRecord:

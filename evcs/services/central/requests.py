@@ -195,7 +195,7 @@ class Requests:
             self._tell(asked, "failed", UNWRITTEN)
             return
         self._auditor.take_up()
-        if self._fleet.of_driver(driver) is not None:
+        if self._fleet.names(driver):
             self._tell(asked, "conflict", "a session of this driver is not settled yet")
         elif driver.startswith(FORGOTTEN) or not self._writer.knows(driver):
             self._tell(asked, "not_found", "neither a ticket nor the audit names this driver")
