@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from evcs.core.errors import BadValue
 
 _MONEY = re.compile(r"\d{1,3}(\.\d{1,4})?", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,6}(\.\d{1,3})?", re.ASCII)
 
 DEFAULT_PRICE_EUR_KWH = "0.30"
@@ -19,6 +20,11 @@ DEFAULT_MAX_POWER_W = 22_000
 MAX_POWER_W = 1_000_000
 DEFAULT_ENERGY_WH = 20_000
 MAX_ENERGY_WH = 1_000_000
+
+
+def is_time(text: str) -> bool:
+    """Whether it is an RFC 3339 time in UTC, as the contract writes one."""
+    return _TIME.fullmatch(text) is not None
 
 
 def price(field: str, value: object) -> Decimal:

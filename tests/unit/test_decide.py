@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import HANDLERS, decide
+from evcs.core.placement import OCPP, PROCESS
 from evcs.core.session import AnsweredStart, CardStatus, Origin, Phase, Session
 
 CP, AT = "CP-1", d.At(100.0, "2026-11-22T09:00:00.000Z", 50.0)
@@ -50,7 +52,8 @@ STATION_REQUESTS = st.builds(
     st.sampled_from(["CARD", SESSION.session_id]), st.just(AT.wall), st.just(500), st.booleans(),
 )  # fmt: skip
 RECORDS = st.builds(
-    CpRecord, st.just(CP), st.none() | st.just(DESIRED), st.none() | ENGINES, st.none() | MONITORS,
+    CpRecord, st.just(CP), st.sampled_from([None, DESIRED, DESIRED._replace(hosting=OCPP)]),
+    st.none() | ENGINES, st.none() | MONITORS,
     st.sampled_from([None, 10.0, 99.0]), st.sampled_from([None, 10.0, 99.0]),
     st.none() | SESSIONS, st.none() | LATE, st.just(60.0), st.booleans(), st.none() | st.just(70.0),
     st.integers(0, 3),
@@ -121,3 +124,38 @@ def test_a_session_goes_nowhere_without_being_written(record: CpRecord, event: A
     for was, now in ((record.session, after.record.session), (record.late, after.record.late)):
         if now != was:
             assert {one.session_id for one in (was, now) if one is not None} <= saved
+
+
+@pytest.mark.parametrize(
+    ("asked", "hosting"),
+    [
+        ({"verb": "begin"}, OCPP),
+        ({"meter_wh": -1}, OCPP),
+        ({"at": "1"}, OCPP),
+        ({"at": ""}, OCPP),
+        ({}, PROCESS),
+    ],
+)
+def test_what_no_charger_can_ask_makes_no_session(asked: dict[str, Any], hosting: str) -> None:
+    """A register below nothing, kept in the ledger, would have no Central start any more."""
+    given = m.StationRequest(CP, "t1", "start", "CARD", AT.wall, 500)._replace(**asked)
+    event = d.AskedByStation(given, "261122-00000000002b", "ALICE", None, None)
+    record = CpRecord(CP, DESIRED._replace(hosting=hosting))
+    after = decide(record, event, AT)
+    assert after.record == record
+    assert [type(one) for one in after.effects] == [e.Refuse]
+
+
+def test_a_charge_at_a_charger_is_told_to_its_driver_and_what_was_before_is_over() -> None:
+    charger = DESIRED._replace(hosting=OCPP)
+    given = m.StationRequest(CP, "t1", "start", "CARD", AT.wall, 500)
+    event = d.AskedByStation(given, "261122-00000000002b", "BOB", None, None)
+    before = SESSION._replace(phase=Phase.SUPPLYING, energy_wh=40)
+    after = decide(CpRecord(CP, charger, session=before), event, AT)
+    assert after.record.session is not None
+    assert (after.record.session.phase, after.record.late) == (Phase.SUPPLYING, None)
+    told = [one.message for one in after.effects if isinstance(one, e.Send)]
+    assert [(one.driver, one.event) for one in told if isinstance(one, m.DriverEvent)] == [
+        ("ALICE", "ticket"), ("BOB", "started"),
+    ]  # fmt: skip
+    assert [one.status for one in told if isinstance(one, m.StationAnswer)] == ["accepted"]

@@ -75,13 +75,18 @@ class Draft:
                 self.drop()
         return after
 
-    def take_up(self, session: Session) -> None:
-        """A session that is under way at its charger becomes the CP's."""
-        self.know(session=session, requested_at=self.at.clock, accepted=True)
-        if session.reason == EndReason.UNAUTHORISED:
+    def take_up(self, late: Session) -> None:
+        """What a charger told of is under way there: it is the CP's session."""
+        self.supersede(self.record.session)
+        self.know(session=late, late=None, requested_at=self.at.clock, accepted=True)
+        begun = self.advance(late, life.Started(late.seq, late.energy_wh))
+        if begun.reason == EndReason.UNAUTHORISED:
             self.stop(EndReason.UNAUTHORISED)
-        else:
-            self.tell(session, "started")
+
+    def supersede(self, session: Session | None) -> None:
+        """The next charge of the CP has begun: this one, if it is there, is over."""
+        if session is not None:
+            self.advance(session, life.Closed(EndReason.SUPERSEDED, self.at.wall))
 
     def tell(self, session: Session, event: str, body: Mapping[str, Any] = NOTHING) -> None:
         """Tell the session's driver, once all is written."""

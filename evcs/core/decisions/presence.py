@@ -6,10 +6,10 @@ from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Delete, EngineStale, MonitorAbsent, MonitorStale, Repeat
-from evcs.core.effects import Save, Send, command, stop_orphan
+from evcs.core.effects import Send, command, stop_orphan
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineHealth
-from evcs.core.session import Phase, Session
+from evcs.core.session import Phase
 from evcs.core.supply import SupplyPhase
 
 
@@ -44,7 +44,8 @@ def _reconcile(draft: Draft, status: m.EngineStatus, lost_at: float | None) -> N
     """At each word of an Engine: compare what it holds with the ledger."""
     session, late = draft.record.session, draft.record.late
     if late is not None and late.session_id == status.session_id:
-        session = _take_up_late(draft, session, late)
+        draft.take_up(late)
+        session = draft.record.session
     elif status.session_id and (session is None or session.session_id != status.session_id):
         _on_foreign(draft, status.session_id)
     if session is None:
@@ -56,17 +57,6 @@ def _reconcile(draft: Draft, status: m.EngineStatus, lost_at: float | None) -> N
     if session.phase == Phase.SUPPLYING and status.session_id != session.session_id:
         session = draft.advance(session, life.Lost())
     draft.send_pending(session)
-
-
-def _take_up_late(draft: Draft, session: Session | None, late: Session) -> Session | None:
-    """What a charger told of late is under way there still: it is the CP's session."""
-    if session is not None:
-        draft.advance(session, life.Closed(EndReason.SUPERSEDED, draft.at.wall))
-    draft.know(late=None)
-    begun = life.advance(late, life.Started(late.seq, late.energy_wh))
-    draft.do(Save(begun))
-    draft.take_up(begun)
-    return draft.record.session
 
 
 def _on_foreign(draft: Draft, session_id: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from evcs.core import prices
+from evcs.core import prices, units
 from evcs.core import session_life as life
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import AskedByStation
 from evcs.core.effects import Audit, KeepAnswer, Save, Send
 from evcs.core.end_reasons import EndReason
-from evcs.core.messages import DesiredCp, StationAnswer
+from evcs.core.messages import DesiredCp, StationAnswer, StationRequest
+from evcs.core.placement import OCPP
 from evcs.core.session import AnsweredStart, CardStatus, Origin, Phase, Session
 
 
@@ -17,7 +18,10 @@ def on_asked_by_station(draft: Draft, event: AskedByStation) -> None:
     desired, asked = draft.record.desired, event.asked
     if desired is None:
         return
-    if event.answered is not None:
+    if not _can_be(asked, desired):
+        detail = f"{asked.verb} {asked.id} at {asked.at} {asked.meter_wh} Wh"
+        draft.refuse("station", "refused", detail)
+    elif event.answered is not None:
         _answer(draft, event, *event.answered)
     elif asked.verb == "authorise":
         _answer(draft, event, None, _status(event, desired))
@@ -25,6 +29,15 @@ def on_asked_by_station(draft: Draft, event: AskedByStation) -> None:
         _begin_remote(draft, event)
     else:
         _begin(draft, event, desired)
+
+
+def _can_be(asked: StationRequest, desired: DesiredCp) -> bool:
+    return (
+        desired.hosting == OCPP
+        and asked.verb in ("authorise", "start")
+        and units.is_time(asked.at)
+        and asked.meter_wh >= 0
+    )
 
 
 def _status(event: AskedByStation, desired: DesiredCp) -> CardStatus:
@@ -66,27 +79,20 @@ def _begin(draft: Draft, event: AskedByStation, desired: DesiredCp) -> None:
         None,
         desired.max_power_w,
         at,
-        phase=Phase.LATE if asked.offline else Phase.SUPPLYING,
+        phase=Phase.LATE,
         reason=None if status == CardStatus.ACCEPTED else EndReason.UNAUTHORISED,
         origin=Origin.STATION,
         meter_start_wh=asked.meter_wh,
         tag=asked.tag,
     )
-    _supersede(draft, draft.record.late)
+    draft.supersede(draft.record.late)
+    draft.know(late=session)
     draft.do(Save(session))
-    if asked.offline:
-        draft.know(late=session)
-    else:
-        _supersede(draft, draft.record.session)
+    if not asked.offline:
         draft.take_up(session)
     who = f"driver/{session.driver}" if session.driver else f"cp/{session.cp}/engine"
     draft.do(Audit(who, "charge", session.cp, status, session.session_id, who))
     _keep_answer(draft, event, session.session_id, status)
-
-
-def _supersede(draft: Draft, session: Session | None) -> None:
-    if session is not None:
-        draft.advance(session, life.Closed(EndReason.SUPERSEDED, draft.at.wall))
 
 
 def _keep_answer(draft: Draft, event: AskedByStation, session_id: str, status: CardStatus) -> None:
