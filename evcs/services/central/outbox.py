@@ -32,7 +32,7 @@ class Outbox:
             e.KeepAnswer: lambda one: writer.keep_answer(one.request_id, one.answer),
             e.Progress: lambda one: self._progress.add(one.session_id),
             e.Send: lambda one: self.publish(one.message),
-            e.SendNow: lambda one: self._send_now(one.message),
+            e.SendNow: lambda one: self._send(one.message),
             e.Audit: entries.add,
             e.Refuse: entries.refuse,
             e.Unexpected: entries.unexpected,
@@ -71,6 +71,7 @@ class Outbox:
 
     def flush(self) -> Sequence[Session]:
         """Write, then tell. Returns the requests that could not be written."""
+        self._bus.flush()  # what waits for nothing: a commit takes the disk's time
         result = self._writer.commit()
         if gone := result.unwritten:
             self._out = [one for one in self._out if getattr(one, "session_id", None) not in gone]
@@ -88,11 +89,6 @@ class Outbox:
             self._on_start(message.cp)
         self._bus.publish(message)
         crash_point("central.published")
-
-    def _send_now(self, message: Message) -> None:
-        """Not even behind the commit of this batch, which takes the disk's time."""
-        self._send(message)
-        self._bus.flush()
 
     def _stands_alone(self, message: Message | topics.Publication) -> bool:
         """Whether a message says nothing that has to be in the ledger first."""
