@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from evcs.core import messages as m
@@ -34,9 +33,8 @@ class Fleet:
         self._writer, self._outbox = writer, outbox
         self.records: dict[str, CpRecord] = {}
         self.open: dict[str, Session] = {}
-        self._of_driver: dict[str, str] = {}
-        #: How many open sessions name a driver: one that he left, or that was told late, does too.
-        self._naming: Counter[str] = Counter()
+        #: Driver -> the ids of all open sessions that name him, the latest last.
+        self._of_driver: dict[str, list[str]] = {}
         self._changed: set[str] = set()
         for session in sessions:
             self._note(session)
@@ -93,16 +91,21 @@ class Fleet:
                 yield record
 
     def of_driver(self, driver: str) -> Session | None:
-        """The session that a driver has under way."""
-        return self.open.get(self._of_driver.get(driver, ""))
+        """The session that a driver has under way: the latest that is not halted, if there is one.
+
+        One that was told late may be over.
+        """
+        mine = [self.open[one] for one in self._of_driver.get(driver, ())]
+        live = [one for one in mine if one.phase != Phase.LATE]
+        flowing = [one for one in live if one.phase not in HALTED]
+        return (flowing or live)[-1] if live else None
 
     def names(self, driver: str) -> bool:
-        """Whether an open session names the driver."""
-        return self._naming[driver] > 0
+        """Whether an open session names the driver, also one that he left or that was told late."""
+        return driver in self._of_driver
 
-    def where_charging(self, driver: str, at: d.At) -> str | None:
-        """The CP where a driver charges; where nothing has flowed for long he may leave."""
-        session = self.of_driver(driver)
+    def where_bound(self, session: Session | None, at: d.At) -> str | None:
+        """The CP where its driver has to stay; where nothing has flowed for long he may leave."""
         if session is None:
             return None
         record = self.records[session.cp]
@@ -151,33 +154,18 @@ class Fleet:
         if session.phase != Phase.SETTLED:
             self.open[session.session_id] = session
             if before is None and session.driver is not None:
-                self._naming[session.driver] += 1
-            if session.driver is not None and session.phase != Phase.LATE:
-                self._bind(session.driver, session)
+                self._of_driver.setdefault(session.driver, []).append(session.session_id)
         elif before is not None:
             self._drop(session)
         elif session.reason == EndReason.UNKNOWN_SESSION:
             _log.error("session=%s cp=%s was in no ledger; settled", session.session_id, session.cp)
 
-    def _bind(self, driver: str, session: Session) -> None:
-        """Of a driver's sessions the latest that is not halted is the one under way."""
-        bound = self.open.get(self._of_driver.get(driver, ""), session)
-        if session.phase not in HALTED or bound.phase in HALTED:
-            self._of_driver[driver] = session.session_id
-
     def _drop(self, session: Session) -> None:
         found, driver = self.open.pop(session.session_id, None), session.driver
-        if found is None or driver is None:
-            return
-        self._naming[driver] -= 1
-        if self._of_driver.get(driver) == session.session_id:
-            del self._of_driver[driver]
-        if not self._naming[driver]:
-            del self._naming[driver]
-            return
-        for other in self.open.values():
-            if other.driver == driver and other.phase != Phase.LATE:
-                self._bind(driver, other)
+        if found is not None and driver is not None:
+            self._of_driver[driver].remove(session.session_id)
+            if not self._of_driver[driver]:
+                del self._of_driver[driver]
 
 
 def _unseen(cp: str, clock: float) -> CpRecord:

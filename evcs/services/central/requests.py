@@ -148,7 +148,7 @@ class Requests:
             self._deny(asked, "conflict", f"too many charges at once; {again}")
             return
         session_id = new_session_id(at)
-        event = d.Charge(asked, session_id, self._fleet.where_charging(asked.driver, at))
+        event = d.Charge(asked, session_id, self._fleet.where_bound(mine, at))
         self._fleet.apply(asked.cp or "", event, at)
         if session_id in self._fleet.open:
             self._charges.take(asked.driver)

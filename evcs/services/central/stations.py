@@ -17,21 +17,20 @@ class Stations:
     def __init__(self, fleet: Fleet, writer: LedgerWriter, clock: Clock) -> None:
         self._fleet, self._writer = fleet, writer
         self._starts = Shares(clock.monotonic, CHARGES_AT_ONCE, CHARGES_A_SECOND)
-        #: Tag -> driver. They are compared whatever their case.
-        self._drivers: dict[str, str] = {}
+        #: Driver -> tags, which are compared whatever their case.
+        self._tags: dict[str, frozenset[str]] = {}
 
     def connected(self) -> None:
         """All drivers are about to be told."""
-        self._drivers.clear()
+        self._tags.clear()
 
     def on_driver(self, driver: m.DesiredDriver) -> None:
         """A driver, as the Registry has it now."""
-        self.forget(driver.driver)
-        self._drivers |= dict.fromkeys(map(str.casefold, driver.tags), driver.driver)
+        self._tags[driver.driver] = frozenset(map(str.casefold, driver.tags))
 
     def forget(self, driver: str) -> None:
         """A driver is removed."""
-        self._drivers = {tag: who for tag, who in self._drivers.items() if who != driver}
+        self._tags.pop(driver, None)
 
     def on_request(self, asked: m.StationRequest, at: d.At) -> None:
         """A charger's request; the topic says whose. What is not answered is asked again."""
@@ -40,16 +39,19 @@ class Stations:
         if starts and answered is None and self._starts.left(asked.cp) < 1.0:
             return
         driver = self._driver(asked.tag)
-        left = self._fleet.of_driver(driver) if driver else None
-        charging = self._fleet.where_charging(driver, at) if driver else None
-        event = d.AskedByStation(asked, new_session_id(at), driver, charging, answered)
+        mine = self._fleet.of_driver(driver) if driver else None
+        bound = self._fleet.where_bound(mine, at)
+        event = d.AskedByStation(asked, new_session_id(at), driver, bound, answered)
         self._fleet.apply(asked.cp, event, at)
         if event.id in self._fleet.open:
             self._starts.take(asked.cp)
-            if left is not None and left.cp != asked.cp and charging is None:
-                self._fleet.leave(left, at)
+            if mine is not None and mine.cp != asked.cp and bound is None:
+                self._fleet.leave(mine, at)
 
     def _driver(self, tag: str) -> str | None:
         """Whose card it is; where a driver began from afar his session's id stands for one."""
         session = self._fleet.find(tag)
-        return session.driver if session is not None else self._drivers.get(tag.casefold())
+        if session is not None:
+            return session.driver
+        tag = tag.casefold()
+        return next((who for who, tags in self._tags.items() if tag in tags), None)
