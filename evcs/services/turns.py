@@ -42,28 +42,11 @@ class Turns:
             self._turn.release()
 
 
-class Kept(Generic[T]):
-    """What `make` gives, so that making it takes a tenth of the time, however many ask."""
-
-    def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
-        self._make, self._clock = make, clock
-        self._making = threading.Lock()
-        self._found: tuple[float, T] | None = None
-
-    def __call__(self) -> T:
-        """Made now or a moment ago; raises what `make` raises."""
-        with self._making:
-            began = self._clock()
-            if self._found is None or self._found[0] <= began:
-                made = self._make()
-                ended = self._clock()
-                until = ended + min(KEPT_TIMES * (ended - began), KEPT_S)
-                self._found = until, made
-            return self._found[1]
-
-
 class KeptEach(Generic[K, T]):
-    """The same of each of several things, which are made one at a time."""
+    """What `make` gives for each of several keys, so that making takes a tenth of the time.
+
+    They are made one at a time, however many ask. Who waits for so long is told, with -1 nobody.
+    """
 
     def __init__(
         self, make: Callable[[K], T], clock: Callable[[], float] = time.monotonic,
@@ -94,6 +77,17 @@ class KeptEach(Generic[K, T]):
     def _kept(self, key: K) -> tuple[float, T] | None:
         found = self._found.get(key)
         return found if found is not None and found[0] > self._clock() else None
+
+
+class Kept(Generic[T]):
+    """The same of one thing."""
+
+    def __init__(self, make: Callable[[], T], clock: Callable[[], float] = time.monotonic) -> None:
+        self._only = KeptEach[None, T](lambda _: make(), clock, longest_wait_s=-1)
+
+    def __call__(self) -> T:
+        """Made now or a moment ago; raises what `make` raises."""
+        return self._only(None)
 
 
 def made_once(source: Callable[[], S], make: Callable[[S], T]) -> Callable[[], T]:
