@@ -54,11 +54,13 @@ class Retention:
     def _believe(self, now: float, newest: str | None) -> None:
         if self._believed is None:
             self._believed, self._noted_at = self._ledger.noted().get(BELIEVED, newest), now
-        if self._believed is None or now < self._note_at:
+        if now < self._note_at:
             return
-        self._believed = believed(self._believed, self._clock.timestamp(), now - self._noted_at)
-        self._ledger.commit([], [], [], {BELIEVED: self._believed})
-        self._noted_at, self._note_at = now, now + NOTED_EVERY_S
+        self._note_at = now + NOTED_EVERY_S
+        if self._believed is not None:
+            self._believed = believed(self._believed, self._clock.timestamp(), now - self._noted_at)
+            self._ledger.commit([], [], [], {BELIEVED: self._believed})
+            self._noted_at = now
 
     def _drop(self, newest: str | None) -> bool:
         """Whether there may be more."""
