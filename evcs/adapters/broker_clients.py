@@ -14,11 +14,11 @@ from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import NamedTuple
 
+from evcs.adapters.broker_log import CUT_BYTES
+from evcs.adapters.clock import timestamp
 from evcs.adapters.log_tailer import LogTailer, inode_of
 from evcs.core.audit import FLOOD, AuditEntry
 
-#: The broker cuts longer lines: such a one ends with what a client has chosen.
-CUT_BYTES = 1_000
 #: Of one connection; ours have up to a dozen.
 MOST_SUBSCRIPTIONS = 100
 #: Of one identity, over all of its connections.
@@ -72,7 +72,7 @@ class BrokerClients:
             who = self._subscribes(line)
         if who is None or not _LIMITED.fullmatch(who):
             return None
-        return AuditEntry("", who, FLOOD, None, "shut out", detail)
+        return AuditEntry(timestamp(), who, FLOOD, None, "shut out", detail)
 
     def _let_in(self, minute: int, client_id: bytes, identity: bytes) -> str | None:
         self._forget(client_id)
@@ -127,11 +127,11 @@ class FloodWatch:
         while self.look() or self._log.behind:
             pass
 
-    def look(self) -> list[str]:
-        """Identities that have one too many since the last look."""
-        found: list[str] = []
+    def look(self) -> list[AuditEntry]:
+        """Who has had one too many since the last look, and of what."""
+        found: list[AuditEntry] = []
         for _ in range(LOOKS_AT_ONCE):
-            found += [one.who for one in self._log.read() if one.what == FLOOD]
+            found += [one for one in self._log.read() if one.what == FLOOD]
             if not self._log.behind:
                 break
         return found

@@ -46,7 +46,7 @@ class Watched:
     def told(self, *lines: str) -> list[str]:
         """Who is named for these lines."""
         self.add(*lines)
-        return self.watch.look()
+        return [one.who for one in self.watch.look()]
 
 
 @pytest.fixture
@@ -115,7 +115,8 @@ def test_before_there_is_a_log_nobody_is_told(tmp_path: Path) -> None:
     assert watch.look() == []
     log = Watched(tmp_path / "mosquitto.log")
     log.add(CONNECTED.format("x", EVE), *subscribing("x", MOST_SUBSCRIPTIONS + 1))
-    assert watch.look() == [EVE]
+    (flood,) = watch.look()
+    assert (flood.who, flood.outcome, flood.detail) == (EVE, "shut out", "subscriptions")
 
 
 @pytest.mark.parametrize("identity", ["inspector", "web", "central", "manager/main", "registry"])

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.audit import FLOOD
+from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
 from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
@@ -55,7 +55,7 @@ class RegistryPorts(NamedTuple):
     hold_broker: Callable[[int], object]
     new_token: Callable[[], str]
     check_room: Callable[[int, int], None]
-    floods: Callable[[], Sequence[str]]
+    floods: Callable[[], Sequence[AuditEntry]]
 
 
 class Registry:
@@ -130,9 +130,9 @@ class Registry:
 
     def tick(self, now: float) -> float:
         """Shut out who floods; put right what of the identities was lost or changed by others."""
-        for identity in self._floods():
-            self._accounts.shut_out(identity)
-            self._spool.tell(identity, FLOOD, "shut out", "connections or subscriptions")
+        for flood in self._floods():
+            self._accounts.shut_out(flood.who)
+            self._spool.tell(flood.who, flood.what, flood.outcome, flood.detail)
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             self._accounts.look()
