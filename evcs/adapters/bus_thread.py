@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from typing import Any, Self
 
-from paho.mqtt.client import Client
 from paho.mqtt.reasoncodes import ReasonCode
 
 from evcs.adapters.mqtt import Bus
@@ -23,7 +23,6 @@ class BusThread(Bus):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._own, self._there = Loop(), threading.Event()
-        self._acknowledged: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
         super().__init__(self._own, *args, **kwargs)
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
 
@@ -41,17 +40,24 @@ class BusThread(Bus):
             self._own.close()
 
     def deliver(self, what: topics.Publication, within_s: float) -> None:
-        """Publish with QoS 1 or 2, and wait until the broker has it; for one at a time.
+        """Publish with QoS 1 or 2, and wait until the broker has it.
 
         Raises Denied where it may not be, Unreachable where it is not known to have come.
         """
-        if not self.publish(what):
+        told: queue.SimpleQueue[tuple[int, ReasonCode]] = queue.SimpleQueue()
+        if (client := self._client) is not None:
+            client.on_publish = lambda _client, _data, mid, code, _props: told.put((mid, code))
+        info = self._hand_over(what)
+        if info is None:
             raise Unreachable("the connection to the broker is lost")
-        try:
-            code = self._acknowledged.get(timeout=within_s)
-        except queue.Empty:
-            raise Unreachable(f"the broker has not taken {what.topic}") from None
-        if code.is_failure:
+        deadline = time.monotonic() + within_s
+        mid, code = 0, None
+        while mid != info.mid:  # what was said before is acknowledged before
+            try:
+                mid, code = told.get(timeout=max(deadline - time.monotonic(), 0.0))
+            except queue.Empty:
+                raise Unreachable(f"the broker has not taken {what.topic}") from None
+        if code is not None and code.is_failure:
             raise Denied(f"the broker does not take {what.topic}: {code}")
 
     def __enter__(self) -> Self:
@@ -63,11 +69,6 @@ class BusThread(Bus):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _new_client(self) -> Client:
-        client = super()._new_client()
-        client.on_publish = lambda _client, _data, _mid, code, _props: self._acknowledged.put(code)
-        return client
 
     def _become_ready(self) -> None:
         super()._become_ready()

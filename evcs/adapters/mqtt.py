@@ -12,19 +12,24 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.adapters.clock import timestamp
-from evcs.adapters.mqtt_client import Cancellable, EventLoop, LoopDriver, new_client
+from evcs.adapters.mqtt_client import (
+    Cancellable,
+    EventLoop,
+    LoopDriver,
+    expiry,
+    new_client,
+    options,
+)
 from evcs.adapters.secret_files import SecretFiles
 from evcs.core import topics
 from evcs.core.counts import is_reported
@@ -48,20 +53,6 @@ LOG = logging.getLogger("evcs")
 def _jitter() -> float:
     """From 0.5 to 1, so that not all come back at once. `random` would be loaded for this alone."""
     return 0.5 + os.urandom(1)[0] / 510
-
-
-def _options(wanted: Sequence[topics.Subscription]) -> list[tuple[str, SubscribeOptions]]:
-    return [
-        (one.filter, SubscribeOptions(one.qos, not one.own, retainAsPublished=one.as_published))
-        for one in wanted
-    ]
-
-
-@lru_cache
-def _expiry(after_s: int) -> Properties:
-    found = Properties(PacketTypes.PUBLISH)
-    found.MessageExpiryInterval = after_s
-    return found
 
 
 class Account(NamedTuple):
@@ -123,24 +114,26 @@ class Bus:
 
         False where there is no connection, or where the broker would drop us for its size.
         """
+        info = self._hand_over(what)
+        return info is not None and info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _hand_over(self, what: Message | topics.Publication) -> MQTTMessageInfo | None:
         client = self._client
         if client is None or not self._ready:
-            return False
+            return None
         publication = (
             what if isinstance(what, topics.Publication) else topics.encode(what, timestamp())
         )
         if not self._fits(publication):
-            return False
-        properties = None
-        if publication.expiry_s is not None:
-            properties = _expiry(publication.expiry_s)
+            return None
+        properties = None if publication.expiry_s is None else expiry(publication.expiry_s)
         info = client.publish(
             publication.topic, publication.payload, publication.qos, publication.retain, properties
         )
         if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             self._log.warning("the broker takes nothing more; connecting anew")
             client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
-        return info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+        return info
 
     def _fits(self, publication: topics.Publication) -> bool:
         size = PACKET_FRAME + len(publication.topic.encode()) + len(publication.payload)
@@ -164,7 +157,7 @@ class Bus:
         self._subscriptions += more
         client = self._client
         if client is not None and self._ready:
-            client.subscribe(_options(more))
+            client.subscribe(options(more))
 
     def unsubscribe(self, these: Sequence[topics.Subscription]) -> None:
         """Listen to these no more."""
@@ -241,7 +234,7 @@ class Bus:
         self._accepted, self._tries = self._used, 0
         if self._subscriptions:
             self._asked = list(self._subscriptions)
-            client.subscribe(_options(self._asked))
+            client.subscribe(options(self._asked))
         else:
             self._become_ready()
 
@@ -272,7 +265,7 @@ class Bus:
         self._become_ready()
         late = [one for one in self._subscriptions if one not in self._asked]
         if late:
-            client.subscribe(_options(late))
+            client.subscribe(options(late))
 
     def _become_ready(self) -> None:
         self._ready = self._reached = True

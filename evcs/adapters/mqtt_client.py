@@ -12,15 +12,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.core.ports import Log
-from evcs.core.topics import Publication
+from evcs.core.topics import Publication, Subscription
 
 READ_AHEAD = 16_384
 SEND_AT_ONCE = 65_536
@@ -135,6 +138,22 @@ def new_client(identity: str, password: str, will: Publication | None) -> Client
     if will is not None:
         client.will_set(will.topic, will.payload, will.qos, will.retain)
     return client
+
+
+def options(wanted: Sequence[Subscription]) -> list[tuple[str, SubscribeOptions]]:
+    """Subscriptions as paho takes them."""
+    return [
+        (one.filter, SubscribeOptions(one.qos, not one.own, retainAsPublished=one.as_published))
+        for one in wanted
+    ]
+
+
+@lru_cache
+def expiry(after_s: int) -> Properties:
+    """Of a publication that expires; built once for each time."""
+    found = Properties(PacketTypes.PUBLISH)
+    found.MessageExpiryInterval = after_s
+    return found
 
 
 class LoopDriver:

@@ -58,6 +58,7 @@ def test_what_is_kept_is_told_to_who_comes_later(known: Broker, listeners: Liste
 def test_who_waits_for_the_broker_is_told_whether_it_took_what_was_said(known: Broker) -> None:
     mine = topics.encode(status("CP-1"), "2026-01-01T00:00:00Z")
     with BusThread(mqtt.Account(known.socket, CP1, lambda: "e1"), Events().put, []) as bus:
+        bus.publish(status("CP-2"))
         bus.deliver(mine, 10)
         with pytest.raises(Denied, match="CP-2"):
             bus.deliver(topics.encode(status("CP-2"), "2026-01-01T00:00:00Z"), 10)
