@@ -17,7 +17,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 ALLOWED = "1 to 32 of A-Z a-z 0-9 _ -, the first a letter or digit"
 
 MAX_WORD = 128
-MAX_PAIRS = 32
+MAX_LISTED = 32
 MAX_TEXT = 200
 #: They join letters and emoji, though Python doesn't count them among what is printed.
 _JOINERS = "\u200c\u200d"
@@ -65,21 +65,19 @@ def is_word(value: str) -> bool:
     return len(value) <= MAX_WORD and value.isprintable()
 
 
-def word_pairs(value: object) -> tuple[tuple[str, str], ...] | None:
-    """A list of at most MAX_PAIRS pairs of words, as JSON has it; None where it is none."""
-    if not isinstance(value, list | tuple) or len(value) > MAX_PAIRS:
+def words(value: object) -> tuple[str, ...] | None:
+    """A list of at most MAX_LISTED words, as JSON has it; None where it is none."""
+    if not isinstance(value, list | tuple) or len(value) > MAX_LISTED:
         return None
-    found = []
-    for one in value:
-        if not isinstance(one, list | tuple) or len(one) != 2:
-            return None
-        first, second = one
-        if not (isinstance(first, str) and isinstance(second, str)):
-            return None
-        if not (is_word(first) and is_word(second)):
-            return None
-        found.append((first, second))
-    return tuple(found)
+    return tuple(value) if all(isinstance(one, str) and is_word(one) for one in value) else None
+
+
+def word_pairs(value: object) -> tuple[tuple[str, str], ...] | None:
+    """A list of at most MAX_LISTED pairs of words."""
+    if not isinstance(value, list | tuple) or len(value) > MAX_LISTED:
+        return None
+    found = [pair for one in value if (pair := words(one)) is not None and len(pair) == 2]
+    return tuple((one, other) for one, other in found) if len(found) == len(value) else None
 
 
 def plain(text: str, instead: str = " ") -> str:

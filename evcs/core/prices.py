@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from evcs.core import units
 from evcs.core.errors import BadValue
-from evcs.core.ids import MAX_PAIRS, word_pairs
+from evcs.core.ids import MAX_LISTED, word_pairs
 from evcs.core.messages import DesiredCp
 
 History = tuple[tuple[str, str], ...]
 
 #: A record of a CP stays small; the oldest price goes first.
-KEPT = MAX_PAIRS
+KEPT = MAX_LISTED
 #: Since when a price has been, where nobody wrote it down.
 ALWAYS = "1970-01-01T00:00:00.000Z"
 

@@ -15,19 +15,21 @@ from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core import strict_json
-from evcs.core.ids import MAX_TEXT, is_id, is_word, short, word_pairs
+from evcs.core.ids import MAX_TEXT, is_id, is_word, short, word_pairs, words
 
 PREFIX = "evcs/v1/"
 #: mosquitto.conf's max_packet_size, in bytes. The broker drops whoever sends more.
 MAX_PACKET = 65_536
 MAX_INT = 10**15
-
-
 #: Fields for people, which are shortened; a location is the operator's and else stays as it is.
 #: Every other text is a word, which is refused instead.
 TEXTS: dict[str, Callable[[str], str]] = {
     "reason": short, "fault": short, "error": short, "location": lambda text: text[:MAX_TEXT],
 }  # fmt: skip
+
+
+#: Fields that are lists, and what reads them.
+LISTS: dict[str, Callable[[object], Any]] = {"prices": word_pairs, "tags": words}
 
 
 class Unreadable(ValueError):
@@ -288,15 +290,11 @@ def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
             raise Unreadable(f"{name} is too long, or holds what is not printed")
     if type(value) in (int, float) and not abs(value) <= MAX_INT:  # NaN too
         raise Unreadable(f"{name} is out of bounds")
-    if name == "prices":
-        pairs = word_pairs(value)
-        if pairs is None:
-            raise Unreadable("prices are not pairs of words, or too many")
-        return pairs
-    if name == "tags":
-        if not all(isinstance(one, str) and is_word(one) for one in value):
-            raise Unreadable("tags are not words")
-        return tuple(value)
+    if name in LISTS:
+        found = LISTS[name](value)
+        if found is None:
+            raise Unreadable(f"{name} are not what they should be, or too many")
+        return found
     if name == "session" and type(value) is dict:
         return build(m.SessionView, value, {})
     return value

@@ -275,3 +275,14 @@ def test_each_identity_writes_only_below_its_own_name() -> None:
     for kind, identity in speaks.items():
         template = topics._BY_KIND[kind].template
         assert topics._spell(template, levels).startswith(identity + "/")
+
+
+@pytest.mark.parametrize(
+    "tags", ["x", [1], ["a\n"], ["x" * 129], [["a"]], ["x"] * 33], ids=lambda tags: str(tags)[:20]
+)
+def test_tags_are_so_many_words(tags: object) -> None:
+    topic = f"{topics.PREFIX}registry/driver/ALICE"
+    with pytest.raises(topics.Unreadable, match="tags"):
+        topics.decode(topic, json.dumps({"id": "ALICE", "tags": tags}).encode())
+    found = topics.decode(topic, b'{"id": "ALICE", "tags": ["04A2", "x"]}')
+    assert found == m.DesiredDriver("ALICE", "ALICE", ("04A2", "x"))
