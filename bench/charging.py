@@ -9,7 +9,7 @@ from typing import Self
 from evcs.cli import cp_changes
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext
-from evcs.cli.evcs_driver import DriverClient
+from evcs.cli.driver_client import DriverClient
 from evcs.core import messages as m
 from evcs.core import topics
 

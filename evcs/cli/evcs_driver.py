@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import click
 
-from evcs.cli.bus_probe import BusProbe
 from evcs.cli.charge_view import show, view_of
 from evcs.cli.common import CommandContext, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
+from evcs.cli.driver_client import Body, DriverClient, denial
 from evcs.cli.options import Seconds
-from evcs.core import messages as m
-from evcs.core import topics, units
+from evcs.core import units
 from evcs.core.end_reasons import EndReason
-from evcs.core.errors import (
-    BY_CODE,
-    BadValue,
-    Denied,
-    EvcsError,
-    NotFound,
-    PartFailed,
-    Unreachable,
-)
+from evcs.core.errors import BadValue, EvcsError, NotFound, PartFailed
 from evcs.core.ids import check_id
-from evcs.core.placement import ON_MAIN
 
-ANSWER_WITHIN_S = 15.0
-#: So long Central has an Engine begin a charge; who left sooner would be charged all the same.
-CHARGE_WITHIN_S = ON_MAIN.start_within_s + 5.0
 #: An Engine that is there ends a charge sooner.
 AT_ONCE_S = 1.0
-AGAIN_S = 2.0
-SILENCE_S = 3.0
 #: Of a file of services, in characters.
 MAX_SERVICES = 1_000_000
 ENDED_WELL = frozenset({
@@ -47,107 +31,12 @@ ENDED_WELL = frozenset({
 
 program = group("evcs-driver", "Charge as a driver: at a CP, or through a file of services.")
 
-Body = dict[str, Any]
-
 
 def as_driver(function: Callable[..., Any]) -> Callable[..., Any]:
     """Who charges."""
     return click.option(
         "--driver", required=True, envvar="EVCS_DRIVER", metavar="D", help="Who charges."
     )(function)
-
-
-class DriverClient:
-    """A driver's connection: requests out, events in."""
-
-    def __init__(self, ctx: CommandContext, driver: str) -> None:
-        self.driver = check_id("driver", driver)
-        if not ctx.settings.home.secret(f"driver/{driver}").exists():
-            raise NotFound(f"no driver {driver}", f"add it: evcs driver add {driver}")
-        self._observer = BusProbe(
-            ctx.settings, [topics.filter_for(m.DriverEvent, driver=driver)], f"driver/{driver}"
-        )
-
-    def __enter__(self) -> Self:
-        self._observer.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._observer.__exit__()
-
-    def pages(self, verb: str, name: str) -> list[Body]:
-        """All rows of a list that Central answers page by page. Raises what denies it."""
-        rows: list[Body] = []
-        after: str | None = None
-        while True:
-            body = self.ask(verb, after=after).body
-            rows += body[name]
-            if not body.get("more"):  # a Central of an older version tells all at once
-                return rows
-            after = body["next"]
-
-    def ask(
-        self, verb: str, cp: str | None = None, energy_wh: int | None = None,
-        after: str | None = None,
-    ) -> m.DriverEvent:  # fmt: skip
-        """Send a request and return the first event that answers it. Raises what denies it."""
-        asked = m.DriverRequest(self.driver, verb, os.urandom(8).hex(), cp, energy_wh, after)
-        found: list[m.DriverEvent] = []
-
-        def take(message: m.Message | m.Cleared) -> bool:
-            if isinstance(message, m.DriverEvent) and message.id == asked.id:
-                found.append(message)
-            return bool(found)
-
-        # Central may leave out who asks for page after page: it is asked again.
-        within_s = CHARGE_WITHIN_S if verb == "charge" else ANSWER_WITHIN_S
-        once = within_s if after is None else AGAIN_S
-        deadline = time.monotonic() + within_s
-        while not self._observer.ask([asked], take, once):
-            if time.monotonic() >= deadline:
-                hint = f"should it begin: evcs-driver stop --driver {self.driver}"
-                raise Unreachable(f"no answer to {verb}", hint if verb == "charge" else
-                                  "is the CP there? see: evcs-cp list")  # fmt: skip
-        if found[0].event == "denied":
-            raise denial(found[0])
-        return found[0]
-
-    def follow(self, session_id: str) -> Iterator[m.DriverEvent]:
-        """A session's events up to its ticket; one that was missed is asked for."""
-        heard_at = time.monotonic()
-        while True:
-            message = self._observer.next(heard_at + SILENCE_S)
-            if message is None and time.monotonic() - heard_at >= SILENCE_S:
-                self._observer.publish(m.DriverRequest(self.driver, "history", os.urandom(8).hex()))
-                heard_at = time.monotonic()
-            event = _of_session(message, session_id)
-            if event is not None:
-                heard_at = time.monotonic()
-                yield event
-                if event.event in ("ticket", "denied"):
-                    return
-
-
-def _of_session(message: object, session_id: str) -> m.DriverEvent | None:
-    """What a message says of a session: an event of it, or its ticket in a history."""
-    if not isinstance(message, m.DriverEvent):
-        return None
-    if message.session_id == session_id:
-        return message
-    rows = message.body.get("sessions")
-    for row in rows if isinstance(rows, list) else ():
-        if row["session_id"] == session_id and row["state"] == "settled":
-            return m.DriverEvent(message.driver, "ticket", None, session_id, row)
-    return None
-
-
-def denial(event: m.DriverEvent) -> EvcsError:
-    """The error that a denied event stands for."""
-    kind = BY_CODE.get(str(event.body.get("code", "")), Denied)
-    cp = event.body.get("cp")
-    where = f" at {cp}" if cp else ""
-    hint = f"see: evcs-driver list --driver {event.driver}" if cp else ""
-    return kind(f"denied{where}: {event.body.get('reason', '')}", hint)
 
 
 @command(program)
