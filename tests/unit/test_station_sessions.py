@@ -7,18 +7,14 @@ doubled or overtaken. Central is killed at any moment, prices change, and the op
 
 from __future__ import annotations
 
-import tempfile
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
-from evcs.adapters.ledger import Ledger
-from evcs.adapters.ledger_reader import LedgerReader
 from evcs.core import messages as m
 from evcs.core.placement import OCPP
 from evcs.core.ports import Connected, Received
@@ -27,6 +23,7 @@ from evcs.core.session import Phase
 from evcs.core.units import cost_eur
 from evcs.services.central.service import Central
 from tests.unit.fakes import FakeBus, FakeClock
+from tests.unit.ledger_machine import LedgerMachine
 
 CP = "CP-1"
 FIRST = m.DesiredCp(
@@ -163,26 +160,16 @@ class Clock(FakeClock):
         return at.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-class Stations(RuleBasedStateMachine):
+class Stations(LedgerMachine):
     """One charger, Central, and a bad channel."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "ledger.db"
-        self.clock, self.bus, self.ledger = Clock(1_000.0), FakeBus(), Ledger(self.path)
+        super().__init__(Clock(1_000.0))
+        self.bus = FakeBus()
         self.charger, self.desired = Charger(), FIRST
         self.retained = m.EngineStatus(CP, True, "b")
         self.begun: dict[str, str] = {}
-        self.settled: dict[str, dict[str, Any]] = {}
         self.begin_central()
-
-    def teardown(self) -> None:
-        try:
-            self.all_comes_right_once_messages_flow()
-        finally:
-            self.ledger.close()
-            self.folder.cleanup()
 
     def begin_central(self) -> None:
         birth = m.ServiceStatus("central", True, f"central-{self.clock.now}")
@@ -327,15 +314,6 @@ class Stations(RuleBasedStateMachine):
     def kill_central(self) -> None:
         self.bus.taken()
         self.begin_central()
-
-    def rows(self) -> dict[str, dict[str, Any]]:
-        return {row["session_id"]: row for row in LedgerReader(self.path).sessions()}
-
-    @invariant()
-    def a_settled_session_never_changes_and_none_is_lost(self) -> None:
-        rows = self.rows()
-        assert self.settled.items() <= {k: v for k, v in rows.items() if k in self.settled}.items()
-        self.settled |= {one: row for one, row in rows.items() if row["state"] == "settled"}
 
     @invariant()
     def what_is_told_late_is_not_the_state_of_its_cp(self) -> None:
