@@ -95,6 +95,10 @@ class Home(NamedTuple):
         """An Engine's journal."""
         return self.data / "journals" / f"{check_id('CP', cp)}.jsonl"
 
+    def pool_journal(self, number: int) -> Path:
+        """The journals of a pool's Engines."""
+        return self.data / "journals" / f"_pool-{number}.db"
+
     def spool(self, service: str) -> Path:
         """What a service has for the audit, until Central takes it up."""
         return self.data / "audit" / service

@@ -16,6 +16,8 @@ from evcs.adapters.files import write_atomic
 
 #: In bytes; an hour of a supply is half a megabyte.
 LONGEST = 4 * 1024 * 1024
+#: Of readings, one a second.
+SYNC_EVERY = 10
 
 
 class Journal:
@@ -26,6 +28,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = self._open()
         self._torn = self._ends_torn()
+        self._unsynced = 0
 
     def last(self, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
         """The last whole line that is a record, or None."""
@@ -41,7 +44,10 @@ class Journal:
         return None
 
     def append(self, record: dict[str, Any], sync: bool) -> None:
-        """Add a line; with `sync`, it lasts through a power cut. Raises OSError (disk full)."""
+        """Add a line; with `sync`, it lasts through a power cut. Raises OSError (disk full).
+
+        Of those without, each tenth does, with all before it.
+        """
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
         if os.fstat(self._fd).st_size > LONGEST and self._begun_anew(line):
             return
@@ -52,8 +58,10 @@ class Journal:
             self._torn = False
         else:
             raise OSError(28, "No space left on device", str(self._path))
-        if sync:
+        self._unsynced += 1
+        if sync or self._unsynced >= SYNC_EVERY:
             os.fsync(self._fd)
+            self._unsynced = 0
 
     def close(self) -> None:
         """Append no more."""

@@ -143,13 +143,18 @@ class Ledger(Protocol):
 
 
 class JournalStore(Protocol):
-    """What an Engine holds, line by line (adapters.journal)."""
+    """What an Engine holds, its last record (adapters.journal, adapters.pool_journal)."""
 
     def last(self, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
-        """The last whole line that is a record, or None."""
+        """The last record, or None."""
 
     def append(self, record: dict[str, Any], sync: bool) -> None:
-        """Add a line; with `sync`, it lasts through a power cut. Raises OSError (disk full)."""
+        """Keep a record. Raises OSError (disk full).
+
+        With `sync` it lasts through a power cut, else through a kill, and of a reading a second
+        those of the last ten seconds may be lost with the power. What is told in the same turn
+        of the loop is told after it.
+        """
 
     def close(self) -> None:
         """Append no more."""

@@ -96,6 +96,12 @@ class Loop:
         self._wake()
         return timer
 
+    def call_first(self, call: Callable[..., object], *args: object) -> Timer:
+        """Call in this turn, before what is published in it goes out."""
+        timer = Timer(call, args)
+        self._soon.appendleft(timer)
+        return timer
+
     def call_later(self, delay_s: float, call: Callable[..., object], *args: object) -> Timer:
         """Call after so many seconds."""
         timer = Timer(call, args)

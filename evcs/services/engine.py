@@ -18,7 +18,6 @@ from evcs.core.health import EngineAnswer
 from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
 
 TICK_S = 1.0
-SYNC_EVERY = 10
 TELL_AGAIN_EVERY = 5
 
 
@@ -147,7 +146,7 @@ class Engine:
 
     def _meter(self, reading: Reading) -> None:
         metered = s.metered(self._supply, reading.energy_wh)
-        self._keep(metered, sync=self._ticks % SYNC_EVERY == 0)
+        self._keep(metered, sync=False)
         self._bus.publish(
             m.Meter(
                 self._cp, str(metered.session_id), metered.seq, metered.energy_wh,

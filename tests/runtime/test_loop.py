@@ -35,6 +35,18 @@ def loop(clock: Clock) -> Any:
     made.close()
 
 
+def test_what_is_first_comes_before_what_is_soon(loop: Loop, clock: Clock) -> None:
+    seen: list[str] = []
+
+    def tick() -> None:
+        loop.call_soon(seen.append, "told")
+        loop.call_first(seen.append, "kept")
+
+    loop.call_later(0.0, tick)
+    loop.turn(0.0)
+    assert seen == ["kept", "told"]
+
+
 def test_timers_come_in_the_order_of_their_time_and_cancelled_ones_never(
     loop: Loop, clock: Clock
 ) -> None:

@@ -1,0 +1,200 @@
+"""A pool's journals as one SQLite file (WAL): one row a CP, the last record of its Engine.
+
+Each call raises OSError, with a number and a plain text as of any file: ENOSPC where there is
+no room, EAGAIN where another program holds it for longer than WAIT_S. It is Damaged where
+the file is none of ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from evcs.adapters.files import sync_folder
+from evcs.core.errors import EvcsError
+from evcs.core.ports import Log
+
+FORMAT = 1
+#: Another program's transaction takes some ms: the CP Manager's, of a CP that moves.
+WAIT_S = 1.0
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS journal (cp TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID"
+)
+_PUT = "INSERT OR REPLACE INTO journal VALUES (?, ?)"
+_ALL = "SELECT cp, record FROM journal"
+_NUMBERS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_BUSY: errno.EAGAIN,
+    sqlite3.SQLITE_LOCKED: errno.EAGAIN,
+    sqlite3.SQLITE_READONLY: errno.EACCES,
+    sqlite3.SQLITE_PERM: errno.EACCES,
+}
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+class Damaged(OSError):
+    """What is there is no journal of a pool, or not all of one."""
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _DAMAGE:
+            raise Damaged(errno.EIO, str(error), str(path)) from None
+        number = _NUMBERS.get(code)
+        text = str(error) if number is None else os.strerror(number)
+        raise OSError(number or errno.EIO, text, str(path)) from None
+
+
+class JournalDb:
+    """The file, opened; made where there is none, or nothing, in the place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            sync_folder(path.parent)
+        with _errors(path):
+            self._db = _connect(path)
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                _make_current(self._db, path)
+            except BaseException:
+                self._db.close()
+                raise
+        self._number = _number(path)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it still is the file of that name."""
+        return _number(self._path) == self._number
+
+    def rows(self) -> dict[str, str]:
+        """CP -> its record."""
+        with _errors(self._path):
+            return _rows(self._db)
+
+    def row(self, cp: str) -> str | None:
+        """A CP's record."""
+        with _errors(self._path):
+            found = self._db.execute(f"{_ALL} WHERE cp = ?", (cp,)).fetchone()
+        return None if found is None else str(found[1])
+
+    def put(self, rows: Mapping[str, str], sync: bool) -> None:
+        """Write records in one transaction, all or none; with `sync` all so far are on the disk."""
+        self._change(_PUT, list(rows.items()), sync)
+
+    def delete(self, cps: Collection[str]) -> None:
+        """Delete CPs' records for good: none comes back after a power cut."""
+        self._change("DELETE FROM journal WHERE cp = ?", [(cp,) for cp in cps], sync=True)
+
+    def close(self) -> None:
+        """Give it back."""
+        self._db.close()
+
+    def _change(self, statement: str, values: Collection[tuple[str, ...]], sync: bool) -> None:
+        with _errors(self._path):
+            # FULL: the WAL is synced by the commit; NORMAL: by a checkpoint alone.
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(statement, values)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    with suppress(sqlite3.Error):
+                        self._db.execute("ROLLBACK")
+                raise
+
+
+def opened(path: Path, log: Log) -> JournalDb:
+    """The file; what is damaged is set aside, and it begins anew."""
+    try:
+        return JournalDb(path)
+    except Damaged as damage:
+        set_aside(path, damage, log)
+        return JournalDb(path)
+
+
+def set_aside(path: Path, damage: OSError, log: Log) -> None:
+    """Rename a damaged file, and what SQLite has beside it, out of the way."""
+    goal, number = path.with_name(f"{path.name}.broken"), 1
+    while goal.exists():
+        number += 1
+        goal = path.with_name(f"{path.name}.broken.{number}")
+    path.rename(goal)
+    with suppress(FileNotFoundError):
+        _beside(path, "wal").rename(_beside(goal, "wal"))
+    _beside(path, "shm").unlink(missing_ok=True)
+    sync_folder(path.parent)
+    log.error("%s is damaged (%s): set aside as %s, begun anew", path, damage.strerror, goal.name)
+
+
+def read(path: Path) -> dict[str, str]:
+    """All records of a file that is there, also where SQLite has no room beside it."""
+    try:
+        with closing(JournalDb(path)) as db:
+            return db.rows()
+    except Damaged:
+        raise
+    except OSError:
+        # Alone it needs no shared memory, which is a file.
+        with _errors(path), closing(_connect(path)) as db:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            return _rows(db) if _version(db) else {}
+
+
+def remove(path: Path) -> None:
+    """Remove a file that nobody has open."""
+    for one in (path, _beside(path, "wal"), _beside(path, "shm")):
+        one.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return db
+
+
+def _make_current(db: sqlite3.Connection, path: Path) -> None:
+    version = _version(db)
+    if version > FORMAT:
+        raise EvcsError(f"{path} is of another format than {FORMAT}", "upgrade evcs")
+    if version < FORMAT:
+        db.execute(_TABLE)
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+    if (found := db.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
+        raise Damaged(errno.EIO, str(found[0]), str(path))
+    db.execute(f"{_ALL} LIMIT 1")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _rows(db: sqlite3.Connection) -> dict[str, str]:
+    return {str(cp): str(record) for cp, record in db.execute(_ALL)}
+
+
+def _beside(path: Path, what: str) -> Path:
+    return path.with_name(f"{path.name}-{what}")
+
+
+def _number(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
