@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from evcs.core import pools
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id
 
@@ -14,7 +15,7 @@ from evcs.core.ids import check_id
 _LONGEST_BELOW_HOME = len("/conf/../run/supervisor.sock.123456789")
 MAX_HOME = 107 - _LONGEST_BELOW_HOME
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 def _inside(name: str, levels: int = 1) -> str:
@@ -40,6 +41,11 @@ class Home(NamedTuple):
     @property
     def sections(self) -> Path:
         return self.path / "conf" / "supervisord.d"
+
+    @property
+    def pools(self) -> Path:
+        """Whom each pool hosts."""
+        return self.path / "conf" / "pools"
 
     @property
     def data(self) -> Path:
@@ -106,6 +112,14 @@ class Home(NamedTuple):
     def engine_socket(self, cp: str) -> Path:
         """Where an Engine answers its Monitor, relative to the home, for its length."""
         return Path("run") / "cp" / f"{check_id('CP', cp)}.sock"
+
+    def pool_socket(self, pool: str, role: str) -> Path:
+        """Where the process of a pool answers, as an Engine does."""
+        return Path("run") / "cp" / f"{pools.name(pools.number_of(pool))}.{_inside(role)}.sock"
+
+    def member_file(self, pool: str) -> Path:
+        """Whom that pool hosts."""
+        return self.pools / pools.file_name(pool)
 
     def alive(self, service: str) -> Path:
         """A file whose time is the service's last sign of life."""

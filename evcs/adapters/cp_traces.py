@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Set
+
+from evcs.adapters import heartbeat
+from evcs.adapters.files import is_locked
 from evcs.core import sections
 from evcs.home import Home
 
+#: A pool lets go of a CP in some ms.
+LET_GO_WITHIN_S, LOOK_EVERY_S = 0.3, 0.005
 
-def remove(home: Home, cp: str) -> None:
-    """Remove them; what is absent is well. May raise OSError."""
-    home.journal(cp).unlink(missing_ok=True)
-    home.engine_socket(cp).unlink(missing_ok=True)
-    for role in sections.ROLES:
-        home.lock(f"{cp}.{role}").unlink(missing_ok=True)
-        for path in home.log.glob(f"{cp}.{role}.log*"):
-            path.unlink(missing_ok=True)
+
+class CpTraces:
+    """Those of the CPs of one home. Each call may raise OSError."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def held(self, cps: Set[str]) -> Set[str]:
+        """Those of which an Engine or a Monitor lives here, in whichever place, hung ones too.
+
+        Who is just about to let go is waited for, some tenths of a second.
+        """
+        until = time.monotonic() + LET_GO_WITHIN_S
+        while (found := {cp for cp in cps if self._is_held(cp)}) and time.monotonic() < until:
+            time.sleep(LOOK_EVERY_S)
+        return found
+
+    def carry_over(self, places: Mapping[str, str]) -> None:
+        """CP -> the unit in which it is to begin: what another place has kept of it goes there."""
+
+    def remove(self, cp: str) -> None:
+        """Remove them; what is absent is well."""
+        heartbeat.beat()
+        self._home.journal(cp).unlink(missing_ok=True)
+        self._home.engine_socket(cp).unlink(missing_ok=True)
+        for role in sections.ROLES:
+            self._home.lock(f"{cp}.{role}").unlink(missing_ok=True)
+            for path in self._home.log.glob(f"{cp}.{role}.log*"):
+                path.unlink(missing_ok=True)
+
+    def _is_held(self, cp: str) -> bool:
+        return any(is_locked(self._home.lock(f"{cp}.{role}")) for role in sections.ROLES)

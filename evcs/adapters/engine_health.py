@@ -1,7 +1,8 @@
 """The unix socket on which a process of Engines answers "how are you all": one JSON line a caller.
 
 The answer is given by the Engines' own loop, so one that hangs is seen as silent. Who asks as their
-Monitor and then asks no more hangs, too: each of the two ends the other.
+Monitor and then asks no more hangs, too: each of the two ends the other. A pool's Monitors answer
+in the same way, with whom they host. The address that a caller binds says what else it wants.
 """
 
 from __future__ import annotations
@@ -28,14 +29,22 @@ LONGEST = 1_048_576
 
 _log = logging.getLogger("evcs")
 
-#: A Monitor asks from an address of this begin; others have none.
+#: A Monitor asks from an address of this begin.
 WATCHES = b"\0evcs-monitor-"
+#: Who has a CP's role ended does so from an address of this begin, with the CP and a space.
+ENDS = b"\0evcs-end-"
 
 Answers = Mapping[str, EngineAnswer]
 
 
-def listen(loop: Loop, path: Path, answer: Callable[[], Answers], log: Log = _log) -> None:
-    """Answer each caller, and end a Monitor that hangs. The role's lock must be held."""
+def listen(
+    loop: Loop, path: Path, answer: Callable[[], Answers], log: Log = _log,
+    end: Callable[[str], object] = lambda _: None,
+) -> None:  # fmt: skip
+    """Answer each caller, and end a Monitor that hangs. The role's lock must be held.
+
+    `end(cp)`: end that CP's role, as a crash would.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -52,6 +61,8 @@ def listen(loop: Loop, path: Path, answer: Callable[[], Answers], log: Log = _lo
             with connection:
                 if isinstance(address, bytes) and address.startswith(WATCHES):
                     asker.asks(connection)
+                elif isinstance(address, bytes) and address.startswith(ENDS):
+                    end(address[len(ENDS) :].split(b" ")[0].decode())
                 connection.settimeout(ASK_WITHIN_S)
                 answers = {cp: one._asdict() for cp, one in answer().items()}
                 connection.sendall(json.dumps(answers).encode() + b"\n")
@@ -113,21 +124,28 @@ class Probe:
     def __init__(self, path: Path, watches: bool = False) -> None:
         self._path, self._watches = path, watches
 
-    def ask(self, within_s: float = ASK_WITHIN_S) -> Answers:
-        """What each Engine there says of itself, by CP; nothing where no answer came in time."""
+    def ask(self, within_s: float = ASK_WITHIN_S) -> Answers | None:
+        """What each Engine there says of itself, by CP; None where no answer came in time."""
+        return self._ask(within_s, WATCHES if self._watches else b"")
+
+    def end_one(self, cp: str) -> None:
+        """Have that CP's role there end as a crash would."""
+        self._ask(ASK_WITHIN_S, ENDS + cp.encode() + b" ")
+
+    def _ask(self, within_s: float, address: bytes) -> Answers | None:
         try:
-            with _connect(self._path, within_s, self._watches) as connection:
+            with _connect(self._path, within_s, address) as connection:
                 line = bytearray()
                 while not line.endswith(b"\n"):
                     more = connection.recv(65_536)
                     if not more or len(line) > LONGEST:
-                        return {}
+                        return None
                     line += more
             found = json.loads(line)
         except (OSError, ValueError, RecursionError):
-            return {}
+            return None
         whole = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
-        return {cp: _answer(one) for cp, one in found.items()} if whole else {}
+        return {cp: _answer(one) for cp, one in found.items()} if whole else None
 
     def pid(self) -> int | None:
         """Its pid, also while it hangs."""
@@ -163,12 +181,12 @@ def _peer(connection: socket.socket) -> int:
     )
 
 
-def _connect(path: Path, timeout_s: float, watches: bool = False) -> socket.socket:
+def _connect(path: Path, timeout_s: float, address: bytes = b"") -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout_s)
     try:
-        if watches:
-            connection.bind(WATCHES + os.urandom(8).hex().encode())
+        if address:
+            connection.bind(address + os.urandom(8).hex().encode())
         connection.connect(str(path))
     except OSError:
         connection.close()

@@ -9,11 +9,10 @@ from pathlib import Path
 from evcs.adapters import heartbeat
 from evcs.adapters.files import sync_folder, write_atomic
 from evcs.core import sections
-from evcs.core.ids import check_id, is_cp_id
 
 
 class SectionFiles:
-    """One folder of section files, a file a CP.
+    """One folder of section files, a file a unit: a CP of its own, or a pool.
 
     A file that isn't byte for byte what its name calls for is never parsed, let alone run:
     that one rule covers broken, foreign and injected sections alike.
@@ -22,33 +21,34 @@ class SectionFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def texts(self, cps: Iterable[str] | None = None) -> dict[str, str | None]:
-        """CP -> text of its file, None where it can't be read; of these CPs, or of all.
+    def texts(self, units: Iterable[str] | None = None) -> dict[str, str | None]:
+        """Unit -> text of its file, None where it can't be read; of these, or of all.
 
-        CPs that have no file and foreign names are left out.
+        Units that have no file and foreign names are left out.
         """
-        if cps is None:
-            cps = [path.stem for path in self._folder.glob("*.conf") if is_cp_id(path.stem)]
-        return {cp: _text(self._path(cp)) for cp in cps if os.path.lexists(self._path(cp))}
+        if units is None:
+            found = (path.stem for path in self._folder.glob("*.conf"))
+            units = filter(sections.is_unit, found)
+        return {one: _text(self._path(one)) for one in units if os.path.lexists(self._path(one))}
 
     def unexpected(self) -> list[Path]:
         """Files that supervisord would read and that are not what we would write."""
         return sorted(
             path
             for path in self._folder.glob("*.conf")
-            if not is_cp_id(path.stem) or _text(path) != sections.render(path.stem)
+            if not sections.is_unit(path.stem) or _text(path) != sections.render(path.stem)
         )
 
-    def write(self, cp: str) -> None:
-        """Put the CP's section in place."""
+    def write(self, unit: str) -> None:
+        """Put the unit's section in place."""
         heartbeat.beat()
-        if self._path(cp).is_dir():
-            self.quarantine(self._path(cp))
-        write_atomic(self._path(cp), sections.render(cp).encode())
+        if self._path(unit).is_dir():
+            self.quarantine(self._path(unit))
+        write_atomic(self._path(unit), sections.render(unit).encode())
 
-    def erase(self, cp: str) -> None:
-        """Remove the CP's section."""
-        self._path(cp).unlink(missing_ok=True)
+    def erase(self, unit: str) -> None:
+        """Remove the unit's section."""
+        self._path(unit).unlink(missing_ok=True)
         sync_folder(self._folder)
 
     def quarantine(self, path: Path) -> Path:
@@ -62,8 +62,8 @@ class SectionFiles:
         sync_folder(self._folder)
         return goal
 
-    def _path(self, cp: str) -> Path:
-        return self._folder / sections.file_name(check_id("CP", cp))
+    def _path(self, unit: str) -> Path:
+        return self._folder / sections.file_name(sections.check_unit(unit))
 
 
 def _text(path: Path) -> str | None:

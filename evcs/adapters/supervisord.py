@@ -181,12 +181,12 @@ class Supervisord:
         _log.info("all sections read by supervisord")
         return Reload(frozenset(added), frozenset(changed), frozenset(removed))
 
-    def add(self, cps: Sequence[str]) -> dict[str, str]:
-        """Take up CPs by their section files and start them; why not, of those that failed."""
-        found = self._call("add", list(cps), of="evcs", ok=(UNKNOWN_METHOD,))
+    def add(self, units: Sequence[str]) -> dict[str, str]:
+        """Take up units by their section files and start them; why not, of those that failed."""
+        found = self._call("add", list(units), of="evcs", ok=(UNKNOWN_METHOD,))
         if found is None:
-            return self.add_reloaded(cps)
-        return {cp: error for cp, error in zip(cps, found, strict=True) if error}
+            return self.add_reloaded(units)
+        return {unit: error for unit, error in zip(units, found, strict=True) if error}
 
     def add_reloaded(self, groups: Iterable[str]) -> dict[str, str]:
         """The same for any group: all files are read again first."""

@@ -20,7 +20,6 @@ from supervisor.xmlrpc import Faults, RPCError
 from evcs import __version__
 from evcs.adapters import broker_log_file, watchdog
 from evcs.core import sections
-from evcs.core.ids import is_cp_id
 
 
 class Extension:
@@ -80,8 +79,8 @@ class Extension:
 
     def _read(self, name: str) -> Any:
         """The group's settings. Raises ValueError, OSError or configparser.Error."""
-        if not is_cp_id(name):
-            raise ValueError(f"{name[:40]!a} is no CP")
+        if not sections.is_unit(name):
+            raise ValueError(f"{name[:40]!a} is no CP and no pool")
         options = self._supervisord.options
         path = Path(options.here) / "supervisord.d" / sections.file_name(name)
         parser = UnhosedConfigParser()

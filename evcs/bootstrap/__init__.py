@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from evcs import __version__
 from evcs.config import Settings, load, under_supervisord
 from evcs.core.errors import EvcsError, in_a_line
-from evcs.core.ids import check_id
+from evcs.core.sections import check_unit
 
 
 def _engine(settings: Settings, cp: str) -> None:
@@ -26,6 +26,18 @@ def _monitor(settings: Settings, cp: str) -> None:
     from evcs.bootstrap.monitor import run_monitor
 
     run_monitor(settings, cp)
+
+
+def _engines(settings: Settings, pool: str) -> None:
+    from evcs.bootstrap.engines import run_engines
+
+    run_engines(settings, pool)
+
+
+def _monitors(settings: Settings, pool: str) -> None:
+    from evcs.bootstrap.monitors import run_monitors
+
+    run_monitors(settings, pool)
 
 
 def _central(settings: Settings) -> None:
@@ -76,6 +88,8 @@ _SERVICES: dict[str, Callable[[Settings], None]] = {
 _CP_PROCESSES: dict[str, Callable[[Settings, str], None]] = {
     "engine": _engine,
     "monitor": _monitor,
+    "engines": _engines,
+    "monitors": _monitors,
 }
 
 
@@ -120,13 +134,13 @@ def play(words: Sequence[str], settings: Settings | None = None) -> None:
         _end_if_orphaned(settings)
         if role in _CP_PROCESSES and len(rest) == 1:
             log.NamedLog(who).info("version=%s starts", __version__)
-            _CP_PROCESSES[role](settings, check_id("CP", rest[0]))
+            _CP_PROCESSES[role](settings, check_unit(rest[0]))
         elif role in _SERVICES and not rest:
             logger.info("version=%s starts", __version__)
             _run_service(settings, role)
         else:
             roles = ("supervisord", *_SERVICES, *_CP_PROCESSES)
-            sys.exit(f"usage: python -m evcs {'|'.join(roles)} [CP]")
+            sys.exit(f"usage: python -m evcs {'|'.join(roles)} [CP or pool]")
     except (EvcsError, OSError) as error:
         known = in_a_line(error)
         if not known:

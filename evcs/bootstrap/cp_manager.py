@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from evcs.adapters import clock, cp_logs, cp_traces, heartbeat
+from pathlib import Path
+
+from evcs.adapters import clock, cp_logs, heartbeat
+from evcs.adapters.cp_traces import CpTraces
 from evcs.adapters.engine_health import Probe
+from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.bootstrap import parts
 from evcs.config import Settings
-from evcs.core import topics
-from evcs.services import cp_manager
+from evcs.core import pools, topics
+from evcs.home import Home
+from evcs.services.cp_manager import service
 
 
 def run_cp_manager(settings: Settings) -> None:
@@ -18,14 +23,20 @@ def run_cp_manager(settings: Settings) -> None:
     loop, home = parts.loop(), settings.home
     name = f"manager/{settings.host}"
     birth, death = parts.births(name)
-    heard = cp_manager.subscriptions(settings.host)
+    heard = service.subscriptions(settings.host)
     bus = parts.bus(settings, loop, name, heard, topics.encode(death, None))
-    outside = cp_manager.ManagerPorts(
+    outside = service.ManagerPorts(
         bus, Supervisord(home.supervisor_socket), SectionFiles(home.sections),
-        lambda cp: Probe(home.engine_socket(cp)), lambda cp: cp_traces.remove(home, cp),
+        PoolFiles(home.pools), lambda unit, role: Probe(_socket(home, unit, role)), CpTraces(home),
         lambda cp, role, end: cp_logs.page(home, cp, role, end), clock.monotonic,
     )  # fmt: skip
-    manager = cp_manager.CpManager(outside, settings.host, birth)
+    manager = service.CpManager(outside, settings.host, birth)
     bus.start()
     loop.run(manager.handle, manager.tick, heartbeat.beat)
     parts.leave(loop, bus)
+
+
+def _socket(home: Home, unit: str, role: str) -> Path:
+    """Where that process of a unit answers."""
+    own = pools.number(unit) is None
+    return home.engine_socket(unit) if own else home.pool_socket(unit, role)

@@ -8,27 +8,33 @@ from evcs.adapters.log import NamedLog
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core.charger import EmulatedCharger
+from evcs.core.ports import JournalStore
+from evcs.runtime.loop import Loop
 from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put
 from evcs.services.engine import Engine, subscriptions, will
+
+
+def engine(
+    settings: Settings, loop: Loop, cp: str, journal: JournalStore, log: NamedLog, put: Put
+) -> CpParts[Engine]:
+    """An Engine, with its own name on the bus."""
+    boot = parts.boot()
+    bus = parts.bus(
+        settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log
+    )
+    charger = EmulatedCharger(settings.time_scale)
+    made = Engine(cp, boot, bus, journal, charger, log, clock.monotonic())
+    return CpParts(made, bus, made.tick, journal.close)
 
 
 def run_engine(settings: Settings, cp: str) -> None:
     """Be the Engine of that CP until told to stop."""
     _lock = parts.hold(settings, f"{cp}.engine")
-    loop, log = parts.loop(), NamedLog(f"{cp} engine")
+    loop, home, log = parts.loop(), settings.home, NamedLog(f"{cp} engine")
 
     def make(put: Put) -> CpParts[Engine]:
-        boot, identity = parts.boot(), f"cp/{cp}/engine"
-        bus = parts.bus(
-            settings, loop, identity, subscriptions(cp), will(cp, boot), put=put, log=log
-        )
-        journal = Journal(settings.home.journal(cp))
-        charger = EmulatedCharger(settings.time_scale)
-        engine = Engine(cp, boot, bus, journal, charger, log, clock.monotonic())
-        return CpParts(engine, bus, engine.tick, journal.close)
+        return engine(settings, loop, cp, Journal(home.journal(cp)), log, put)
 
-    pool = Pool(loop, {cp: CpRuntime(loop, make, log)})
-    engine_health.listen(
-        loop, settings.home.engine_socket(cp), lambda: pool.each(Engine.health), log
-    )
+    pool = Pool(loop, lambda _: CpRuntime(loop, make, log), lambda: [cp], alone=True)
+    engine_health.listen(loop, home.engine_socket(cp), lambda: pool.each(Engine.health), log)
     pool.run()

@@ -7,8 +7,16 @@ from evcs.adapters.engine_health import Probe
 from evcs.adapters.log import NamedLog
 from evcs.bootstrap import parts
 from evcs.config import Settings
+from evcs.runtime.loop import Loop
 from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put
 from evcs.services.monitor import Monitor, Watch, will
+
+
+def monitor(settings: Settings, loop: Loop, cp: str, log: NamedLog, put: Put) -> CpParts[Monitor]:
+    """A Monitor, with its own name on the bus."""
+    boot = parts.boot()
+    bus = parts.bus(settings, loop, f"cp/{cp}/monitor", [], will(cp, boot), put=put, log=log)
+    return CpParts(Monitor(cp, boot, bus, log, clock.monotonic()), bus)
 
 
 def run_monitor(settings: Settings, cp: str) -> None:
@@ -17,10 +25,8 @@ def run_monitor(settings: Settings, cp: str) -> None:
     loop, log = parts.loop(), NamedLog(f"{cp} monitor")
 
     def make(put: Put) -> CpParts[Monitor]:
-        boot, identity = parts.boot(), f"cp/{cp}/monitor"
-        bus = parts.bus(settings, loop, identity, [], will(cp, boot), put=put, log=log)
-        return CpParts(Monitor(cp, boot, bus, log, clock.monotonic()), bus)
+        return monitor(settings, loop, cp, log, put)
 
-    pool = Pool(loop, {cp: CpRuntime(loop, make, log)})
+    pool = Pool(loop, lambda _: CpRuntime(loop, make, log), lambda: [cp], alone=True)
     probe = Probe(settings.home.engine_socket(cp), watches=True)
-    pool.run(Watch([cp], probe, pool.put, clock.monotonic, log).tick)
+    pool.run(Watch(lambda: [cp], probe, pool.put, clock.monotonic, log).tick)

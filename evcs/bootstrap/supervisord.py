@@ -1,4 +1,4 @@
-"""supervisord, which forks the CPs' processes: what they import is loaded here, once."""
+"""supervisord, which forks the CPs' processes and the pools': what they import is loaded once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import encodings.ascii  # noqa: F401
 from collections.abc import Callable, Collection, Sequence
 
 import evcs.adapters.log
-import evcs.bootstrap.engine
-import evcs.bootstrap.monitor  # noqa: F401
+import evcs.bootstrap.engines
+import evcs.bootstrap.monitors  # noqa: F401
 from evcs.adapters import supervisord_server
 from evcs.config import Settings
 from evcs.core.setting_values import FORK

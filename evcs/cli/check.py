@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli.common import typed
-from evcs.core import sections
+from evcs.core import pools, sections
 from evcs.core.ids import RESERVED
 from evcs.core.service_ports import Process
 from evcs.home import Home
@@ -42,15 +43,24 @@ def differences(
     files = SectionFiles(home.sections).texts()
     may_speak = accounts(home)
     running = {(p.group, p.name): p for p in processes}
-    for cp in cps:
-        if cp["host"] == host:
-            found += _of_cp(home, cp, files, may_speak, running)
-    known = {cp["id"] for cp in cps}
+    here = [cp for cp in cps if cp["host"] == host]
+    units = {_unit(cp) for cp in here if not cp["revoked"]}
+    for unit in sorted(units | {cp["id"] for cp in here}):
+        found += _of_unit(unit, unit in units, files, running)
+    found += _of_members(home, here)
+    for cp in here:
+        found += _of_cp(home, cp, may_speak)
+    known = units | {cp["id"] for cp in cps}
     for group in sorted({p.group for p in processes} - known - RESERVED):
         found.append(_entry(group, "runs, and no record explains it", f"evcs ctl stop {group}:*"))
     for name in sorted(files.keys() - known):
         found.append(_entry(name, "has a section file, and no record explains it", "remove it"))
     return found
+
+
+def _unit(cp: dict[str, Any]) -> str:
+    """The group in which a CP runs."""
+    return cp["id"] if cp["pool"] is None else pools.name(cp["pool"])
 
 
 def _entry(who: str, what: str, remedy: str) -> dict[str, str]:
@@ -66,28 +76,44 @@ def accounts(home: Home) -> set[str]:
     return {line.partition(":")[0] for line in text.splitlines()}
 
 
-def _of_cp(
-    home: Home,
-    cp: dict[str, Any],
-    files: dict[str, str | None],
-    may_speak: set[str],
-    running: dict[tuple[str, str], Process],
+def _of_unit(
+    unit: str, wanted: bool, files: dict[str, str | None], running: dict[tuple[str, str], Process]
 ) -> list[dict[str, str]]:
+    found = []
+    if (files.get(unit) == sections.render(unit)) != wanted:
+        found.append(_entry(unit, "section file is not as it should be", "evcs logs cp-manager"))
+    for role in sections.roles(unit):
+        process = running.get((unit, role))
+        up = process is not None and process.state == "RUNNING"
+        if up != wanted:
+            word = process.state if process else "not there"
+            found.append(_entry(unit, f"its {role} is {word}", f"evcs logs {unit}.{role}"))
+    return found
+
+
+def _of_members(home: Home, cps: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
+    """Pools whose member file names others than those that are wanted there."""
+    wanted: dict[str, set[str]] = {}
+    for cp in cps:
+        if cp["pool"] is not None and not cp["revoked"]:
+            wanted.setdefault(_unit(cp), set()).add(cp["id"])
+    named = PoolFiles(home.pools).members()
+    return [
+        _entry(pool, "member file is not as it should be", "evcs logs cp-manager")
+        for pool in sorted(wanted.keys() | named.keys())
+        if set(named.get(pool) or {}) != wanted.get(pool, set())
+    ]
+
+
+def _of_cp(home: Home, cp: dict[str, Any], may_speak: set[str]) -> list[dict[str, str]]:
     name = cp["id"]
-    look = f"evcs-cp show {name}"
     wanted = not cp["revoked"]
     found = []
-    if (files.get(name) == sections.render(name)) != wanted:
-        found.append(_entry(name, "section file is not as it should be", "evcs logs cp-manager"))
     for role in sections.ROLES:
         identity = f"cp/{name}/{role}"
         if (identity in may_speak and home.secret(identity).exists()) != wanted:
             found.append(_entry(name, f"identity of its {role} is missing", "evcs logs registry"))
-        process = running.get((name, role))
-        up = process is not None and process.state == "RUNNING"
-        if up != wanted:
-            word = process.state if process else "not there"
-            found.append(_entry(name, f"its {role} is {word}", f"evcs-cp logs {name} {role}"))
     if wanted and cp["state"] not in WANTED_STATES[cp["service"]]:
-        found.append(_entry(name, f"is {cp['state']} ({cp['reason']})", look))
+        what = f"is {cp['state']} ({cp['reason']})"
+        found.append(_entry(name, what, f"evcs-cp show {name}"))
     return found

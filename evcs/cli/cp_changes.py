@@ -115,6 +115,14 @@ def settled(cp: dict[str, Any]) -> Goal:
     return Goal(holds, revision, {"service": cp["service"], "revoked": False})
 
 
+def arrived(cp: dict[str, Any]) -> Goal:
+    """Central knows of the change; where the CP moves by it, it has moved."""
+    if not cp["moving"]:
+        return taken_note(cp)
+    goal, revision = settled(cp), cp["revision"]
+    return goal._replace(done=lambda state: state.revision > revision and goal.done(state))
+
+
 def taken_note(cp: dict[str, Any]) -> Goal:
     """Central knows of the change, whatever it judges."""
     revision = cp["revision"]

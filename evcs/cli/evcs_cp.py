@@ -24,9 +24,11 @@ program = group("evcs-cp", "Charging points (CPs): create, see, change, stop, de
 
 
 def _fields(
-    location: str | None, price_eur_kwh: str | None, max_power_kw: str | None
+    location: str | None, price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    if hosting is not None:
+        found["hosting"] = hosting
     if location is not None:
         found["location"] = location
     if price_eur_kwh is not None:
@@ -53,10 +55,10 @@ def _select(ctx: CommandContext, names: tuple[str, ...], everyone: bool) -> list
 @waiting
 def create(
     ctx: CommandContext, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
-    max_power_kw: str | None, if_not_exists: bool, wait: bool, timeout: float,
+    max_power_kw: str | None, hosting: str | None, if_not_exists: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Create CPs: CP-001, or a range CP-{001..100}."""
-    given = _fields(location, price_eur_kwh, max_power_kw)
+    given = _fields(location, price_eur_kwh, max_power_kw, hosting)
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")
@@ -142,13 +144,16 @@ def show(ctx: CommandContext, name: str) -> None:
 @waiting
 def edit(
     ctx: CommandContext, names: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
-    max_power_kw: str | None, wait: bool, timeout: float,
+    max_power_kw: str | None, hosting: str | None, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """Change price, power or place. A session under way keeps its price."""
-    given = _fields(location, price_eur_kwh, max_power_kw)
+    """Change price, power, place or hosting.
+
+    A session under way keeps its price; a CP that supplies changes its hosting after that.
+    """
+    given = _fields(location, price_eur_kwh, max_power_kw, hosting)
     if not given:
-        raise BadValue("nothing to change", "give --price-eur-kwh, --max-power-kw or --location")
-    _change(ctx, cp_changes.pick(ctx, names), given, cp_changes.taken_note, wait, timeout)
+        raise BadValue("nothing to change", "see: evcs-cp edit -h")
+    _change(ctx, cp_changes.pick(ctx, names), given, cp_changes.arrived, wait, timeout)
 
 
 def _change(

@@ -13,6 +13,7 @@ import click
 
 from evcs.adapters import registry_db
 from evcs.config import load
+from evcs.core.desired import HOSTINGS
 from evcs.core.errors import BadValue, EvcsError
 
 
@@ -65,11 +66,15 @@ def named_or_all(function: Callable[..., Any]) -> Callable[..., Any]:
 def fields(function: Callable[..., Any]) -> Callable[..., Any]:
     """What can be set of a CP."""
     for flag, kwargs in (
+        (
+            "--hosting",
+            {"type": click.Choice(HOSTINGS), "help": "Processes of its own, or a pool's."},
+        ),
         ("--location", {"help": "Where it stands; any text."}),
         ("--price-eur-kwh", {"metavar": "D", "help": "Price, such as 0.30."}),
         ("--max-power-kw", {"metavar": "D", "help": "Highest power, such as 22."}),
     ):
-        function = click.option(flag, **kwargs)(function)  # type: ignore[arg-type]
+        function = click.option(flag, **kwargs)(function)
     return function
 
 

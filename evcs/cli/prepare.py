@@ -24,9 +24,9 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.config import INSTALL_ROOT, TYPED, Settings, to_environment
 from evcs.core import messages as m
+from evcs.core import reconcile
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.identities import of_all
-from evcs.core.placement import wanted_here
 from evcs.home import Home
 
 STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
@@ -109,11 +109,11 @@ def _desired(home: Home) -> tuple[dict[str, m.DesiredCp], frozenset[str]]:
 def _sections(home: Home, host: str, cps: dict[str, m.DesiredCp], say: Say) -> None:
     """One file that supervisord can't read would keep it from starting at all."""
     files = SectionFiles(home.sections)
+    units = set(reconcile.wanted(cps, host).values())
     for path in files.unexpected():
-        desired = cps.get(path.stem)
         goal = files.quarantine(path)
         say(f"{path} was not as it should be; set aside as {goal.name}")
-        if desired is not None and wanted_here(desired, host):
+        if path.stem in units:
             files.write(path.stem)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from evcs.cli.common import CommandContext, command
+from evcs.core.desired import HOSTINGS
+from evcs.core.placement import PROCESS
 
 
 def add_to(program: click.Group) -> None:
@@ -18,12 +20,13 @@ def add_to(program: click.Group) -> None:
         show.run(ctx)
 
     @command(program, "verify-restart")
-    @click.option("--count", type=click.IntRange(1, 2000), default=10, show_default=True)
-    def verify_restart(ctx: CommandContext, count: int) -> None:
+    @click.option("--count", type=click.IntRange(1, 5000), default=10, show_default=True)
+    @click.option("--hosting", type=click.Choice(HOSTINGS), default=PROCESS, show_default=True)
+    def verify_restart(ctx: CommandContext, count: int, hosting: str) -> None:
         """Have N CPs up, kill everything at once, and see every one of them back."""
         from evcs.cli import verify_restart as trial
 
-        trial.run(ctx, count)
+        trial.run(ctx, count, hosting)
 
     @command(program)
     @click.option(

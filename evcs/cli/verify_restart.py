@@ -18,6 +18,7 @@ from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import EvcsError, TimedOut, Unreachable
+from evcs.core.placement import PROCESS
 from evcs.home import Home
 
 BACK_WITHIN_S = 300.0
@@ -33,7 +34,7 @@ class Back(NamedTuple):
     doubles: int
 
 
-def run(ctx: CommandContext, count: int) -> None:
+def run(ctx: CommandContext, count: int, hosting: str) -> None:
     """The whole trial in a home of its own; exits 1 where a CP is missing or doubled."""
     with temporary_system(1.0) as settings:
         own = CommandContext(settings, ctx.out)
@@ -41,7 +42,7 @@ def run(ctx: CommandContext, count: int) -> None:
         supervision.start(settings, lambda _: None, room_for=count)
         ctx.out.say(f"creating {count} CPs in {settings.home.path}")
         began = time.monotonic()
-        names = fill(own, count)
+        names = fill(own, count, hosting)
         created_s = time.monotonic() - began
         before = identities(own)
         ctx.out.say(f"killed {supervision.kill_everything(settings)} processes; starting again")
@@ -51,11 +52,13 @@ def run(ctx: CommandContext, count: int) -> None:
         raise SystemExit(1)
 
 
-def fill(ctx: CommandContext, count: int) -> set[str]:
+def fill(ctx: CommandContext, count: int, hosting: str = PROCESS) -> set[str]:
     """Create a fleet and wait until it is green; its ids."""
     width = max(3, len(str(count)))
     names = [f"CP-{number:0{width}d}" for number in range(1, count + 1)]
-    ctx.registry.create_many([{"id": name, "location": f"Street {name}"} for name in names])
+    ctx.registry.create_many(
+        [{"id": name, "location": f"Street {name}", "hosting": hosting} for name in names]
+    )
     _greens(ctx, set(names))
     return set(names)
 

@@ -13,10 +13,10 @@ from evcs.core import units
 from evcs.core.errors import BadValue
 from evcs.core.ids import FORGOTTEN, MAX_TEXT, check_id, same
 from evcs.core.messages import DesiredCp
-from evcs.core.placement import MAIN, PROCESS
+from evcs.core.placement import MAIN, POOL, PROCESS, is_moving
 
 SERVICE = ("in", "out")
-HOSTINGS = (PROCESS,)
+HOSTINGS = (PROCESS, POOL)
 
 
 def _location(value: object) -> str:
@@ -134,4 +134,5 @@ NOT_SHOWN = frozenset({"cp", "prices", "placement", "previous_host", "previous_p
 
 def to_json(cp: DesiredCp) -> dict[str, Any]:
     """A CP as the HTTP interfaces give it."""
-    return {name: value for name, value in cp._asdict().items() if name not in NOT_SHOWN}
+    shown = {name: value for name, value in cp._asdict().items() if name not in NOT_SHOWN}
+    return {**shown, "moving": is_moving(cp)}

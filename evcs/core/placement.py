@@ -10,12 +10,16 @@ compared for equality only: a counter would be wrong after a restore.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import count
 from typing import NamedTuple
 
+from evcs.core import pools
 from evcs.core.messages import DesiredCp, ReconcileReport
 
 PROCESS = "process"
+POOL = "pool"
 OCPP = "ocpp"
 MAIN = "main"
 #: Of DesiredCp; a change of any of them is a new placement.
@@ -70,6 +74,13 @@ def wanted_here(cp: DesiredCp, host: str) -> bool:
     return not (cp.deleted or cp.revoked or is_moving(cp)) and cp.host == host
 
 
+def unit(cp: DesiredCp) -> str | None:
+    """The group of supervisord's in which the CP runs; None where no process of it does."""
+    if cp.hosting == POOL:
+        return None if cp.pool is None else pools.name(cp.pool)
+    return cp.cp if cp.hosting == PROCESS else None
+
+
 def concerns(cp: DesiredCp, host: str) -> bool:
     """Whether this host has something to report of the CP."""
     return host in (cp.host, holder(cp).host)
@@ -85,6 +96,28 @@ def placed(before: DesiredCp | None, after: DesiredCp, new_token: Callable[[], s
     return after._replace(
         placement=new_token(), previous_host=old.host, previous_placement=old.token
     )
+
+
+def pooled(before: DesiredCp | None, after: DesiredCp, take: Callable[[str], int]) -> DesiredCp:
+    """`after` with the number of its pool: the one that it is in, or what `take(host)` finds."""
+    if after.hosting != POOL:
+        return after._replace(pool=None)
+    if before is not None and (before.hosting, before.host) == (POOL, after.host):
+        return after
+    return after._replace(pool=take(after.host))
+
+
+class Rooms:
+    """How many CPs each pool has, those too that are being deleted."""
+
+    def __init__(self, cps: Iterable[DesiredCp]) -> None:
+        self._members = Counter((cp.host, cp.pool) for cp in cps if cp.pool is not None)
+
+    def take(self, host: str) -> int:
+        """The number of the host's lowest pool with room for one more, which is in it then."""
+        number = next(n for n in count(1) if self._members[host, n] < pools.SIZE)
+        self._members[host, number] += 1
+        return number
 
 
 def released(cp: DesiredCp, report: ReconcileReport) -> bool:

@@ -163,8 +163,11 @@ class JournalStore(Protocol):
 class HealthProbe(Protocol):
     """A process of Engines, as another one sees it (adapters.engine_health)."""
 
-    def ask(self, within_s: float) -> Mapping[str, EngineAnswer]:
-        """What each Engine there says of itself, by CP; nothing where no answer came in time."""
+    def ask(self, within_s: float) -> Mapping[str, EngineAnswer] | None:
+        """What each Engine there says of itself, by CP; None where no answer came in time."""
+
+    def end_one(self, cp: str) -> None:
+        """Have that CP's role there end as a crash would; it comes back."""
 
     def end(self) -> int | None:
         """Kill it, since a hung process can't be asked to end; its pid, if it was there."""

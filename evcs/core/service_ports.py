@@ -5,12 +5,13 @@ As in core.ports: adapters implement these, tests have fakes, errors are those o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.audit import AuditEntry
 from evcs.core.messages import DesiredCp
+from evcs.core.pools import Members
 
 
 class Process(NamedTuple):
@@ -46,7 +47,7 @@ class Reload(NamedTuple):
 
 
 class ProcessHost(Protocol):
-    """Runs the CPs' processes, by groups of a CP's name (adapters.supervisord).
+    """Runs the CPs' processes, a group a unit (adapters.supervisord).
 
     Each call raises Unreachable where it isn't there.
     """
@@ -57,8 +58,8 @@ class ProcessHost(Protocol):
     def reload(self) -> Reload:
         """Have the files read again; acts on nothing."""
 
-    def add(self, cps: Sequence[str]) -> Mapping[str, str]:
-        """Take up CPs by their section files and start them; why not, of those that failed."""
+    def add(self, units: Sequence[str]) -> Mapping[str, str]:
+        """Take up units by their section files and start them; why not, of those that failed."""
 
     def start(self, groups: Collection[str]) -> None:
         """Start the stopped processes of these groups, without waiting."""
@@ -80,25 +81,57 @@ class ProcessHost(Protocol):
 
 
 class SectionStore(Protocol):
-    """The files by which the process host runs CPs, one a CP (adapters.section_files).
+    """The files by which the process host runs units, one a unit (adapters.section_files).
 
     May raise OSError.
     """
 
-    def texts(self, cps: Iterable[str]) -> Mapping[str, str | None]:
-        """CP -> text of its file, None where it can't be read; CPs without a file are left out."""
+    def texts(self, units: Iterable[str] | None = None) -> Mapping[str, str | None]:
+        """Unit -> text of its file, None where it can't be read; of these, or of all that have one.
+
+        Units without a file are left out.
+        """
 
     def unexpected(self) -> Sequence[Path]:
         """Files that the process host would read and that are not what we would write."""
 
-    def write(self, cp: str) -> None:
-        """Put the CP's section in place."""
+    def write(self, unit: str) -> None:
+        """Put the unit's section in place."""
 
-    def erase(self, cp: str) -> None:
-        """Remove the CP's section."""
+    def erase(self, unit: str) -> None:
+        """Remove the unit's section."""
 
     def quarantine(self, path: Path) -> Path:
         """Rename a file so that it is not read; its new place."""
+
+
+class MemberStore(Protocol):
+    """Whom each pool hosts, a file a pool (adapters.pool_files). May raise OSError."""
+
+    def members(self) -> Mapping[str, Members | None]:
+        """Pool -> its members, None where its file can't be read; of pools that have a file."""
+
+    def write(self, pool: str, members: Members) -> None:
+        """Put a pool's file in place."""
+
+    def erase(self, pool: str) -> None:
+        """Remove it."""
+
+
+class CpStore(Protocol):
+    """What CPs have on their host beside a place (adapters.cp_traces). May raise OSError."""
+
+    def held(self, cps: Set[str]) -> Set[str]:
+        """Those of which an Engine or a Monitor lives here, in whichever place, hung ones too.
+
+        Who is just about to let go is waited for, some tenths of a second.
+        """
+
+    def carry_over(self, places: Mapping[str, str]) -> None:
+        """CP -> the unit in which it is to begin: what another place has kept of it goes there."""
+
+    def remove(self, cp: str) -> None:
+        """A CP made later under the same id must not find this one's journal."""
 
 
 class SecretStore(Protocol):

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from evcs.core import desired, prices
+from evcs.core import desired, pools, prices
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id, is_word, same
 from evcs.core.messages import DesiredCp
-from evcs.core.placement import PROCESS
+from evcs.core.placement import POOL, PROCESS
 from evcs.core.units import whole
 
 FORMAT = 2
 MAX_REVISION = 2**53
-MAX_POOL = 10_000
 TABLES = ("cps", "drivers", "meta")
 
 
@@ -57,7 +56,7 @@ def _or_none(rule: Callable[[object], Any]) -> Callable[[object], Any]:
 _CP: dict[str, Callable[[object], Any]] = {
     **desired.FIELDS,
     "prices": prices.check,
-    "pool": _or_none(lambda value: whole("pool", value, 1, MAX_POOL)),
+    "pool": _or_none(lambda value: whole("pool", value, 1, pools.MAX_NUMBER)),
     "placement": _token,
     "previous_host": _or_none(lambda value: check_id("host", value)),
     "previous_placement": _or_none(_token),
@@ -91,6 +90,8 @@ def cp_of(record: Mapping[str, Any]) -> DesiredCp:
         raise BadValue(f"CP {cp.id}: its price is not the last of its prices")
     if (cp.previous_host is None) != (cp.previous_placement is None):
         raise BadValue(f"CP {cp.id}: it moves from a place that is half named")
+    if (cp.hosting == POOL) != (cp.pool is not None):
+        raise BadValue(f"CP {cp.id}: its pool does not fit its hosting")
     return cp
 
 

@@ -5,7 +5,7 @@ A process is a pool of one CP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -16,6 +16,8 @@ from evcs.runtime.loop import LEAVE_WITHIN_S, Loop, Timer
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 15.0
 NEVER_S = 3_600.0
+#: How often one that leaves is looked at.
+LEFT_LOOK_S = 0.01
 
 Put = Callable[[Any], None]
 
@@ -62,7 +64,7 @@ class CpRuntime(Generic[R]):
     """
 
     def __init__(self, loop: Loop, make: Callable[[Put], CpParts[R]], log: Log) -> None:
-        self.failed = False
+        self.failed = self._stopped = False
         self._loop, self._make, self._log = loop, make, log
         self._parts: CpParts[R] | None = None
         self._events: list[Any] = []
@@ -71,6 +73,8 @@ class CpRuntime(Generic[R]):
 
     def start(self) -> None:
         """Make the role, and connect."""
+        if self._stopped:
+            return
         self._began_at = self._loop.time()
         # What an earlier connection still has to say is not for this one.
         events: list[Any] = []
@@ -98,12 +102,26 @@ class CpRuntime(Generic[R]):
             self._fail(error)
             return None
 
+    def end(self) -> None:
+        """End as a crash would, by somebody's wish; it is made anew after the first pause."""
+        if self._parts is not None:
+            self._log.warning("ended by hand")
+            self._pause_s = 0.0
+            self._come_back()
+
     def stop(self) -> None:
-        """Leave the bus."""
+        """Leave the bus, for good."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
         if self._parts is not None:
             self._parts.bus.stop()
+
+    def close(self) -> None:
+        """Give back what it held, once it has left."""
+        if self._parts is not None:
+            self._parts.close()
+        self._parts = None
 
     @property
     def left(self) -> bool:
@@ -133,28 +151,63 @@ class CpRuntime(Generic[R]):
             self._log.error("%s", known)
         else:
             self._log.exception("failed")
+        if self._loop.time() - self._began_at > LONGEST_PAUSE_S:
+            self._pause_s = 0.0
+        self._come_back()
+
+    def _come_back(self) -> None:
+        """End what is there, and begin again after a pause."""
         parts, self._parts, self.failed = self._parts, None, True
         if parts is not None:
             parts.bus.stop()
             parts.close()
         if self._timer is not None:
             self._timer.cancel()
-        if self._loop.time() - self._began_at > LONGEST_PAUSE_S:
-            self._pause_s = 0.0
         self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         self._timer = self._loop.call_later(self._pause_s, self.start)
         self._loop.put(self)
 
 
 class Pool(Generic[R]):
-    """The CPs of this process, by id. When none of them runs any more, it ends."""
+    """The CPs of this process, by id, as `members` names them.
 
-    def __init__(self, loop: Loop, cps: Mapping[str, CpRuntime[R]]) -> None:
-        self._loop, self._cps = loop, cps
+    One that comes is begun, one that goes leaves the bus and gives back what it held; where nobody
+    can tell who is a member, all stay. `alone`: the process is its one CP's, and ends with it.
+    """
+
+    def __init__(
+        self, loop: Loop, make: Callable[[str], CpRuntime[R]],
+        members: Callable[[], Collection[str] | None], alone: bool = False,
+    ) -> None:  # fmt: skip
+        self._loop, self._make, self._members, self._alone = loop, make, members, alone
+        self._cps: dict[str, CpRuntime[R]] = {}
+
+    @property
+    def cps(self) -> Collection[str]:
+        """Who is a member, whether it runs or has failed."""
+        return self._cps.keys()
+
+    def look(self) -> None:
+        """Take up who has come, and let go who has left."""
+        members = self._members()
+        if members is None:
+            return
+        for cp in self._cps.keys() - set(members):
+            self._leave(self._cps.pop(cp))
+        for cp in members:
+            if cp not in self._cps:
+                self._cps[cp] = one = self._make(cp)
+                self._loop.call_soon(one.start)
+                self._loop.put(one)
 
     def put(self, cp: str, event: Any) -> None:
         """Have one of them handle an event."""
         self._cps[cp].put(event)
+
+    def end(self, cp: str) -> None:
+        """End one of them as a crash would; it comes back."""
+        if cp in self._cps:
+            self._cps[cp].end()
 
     def each(self, act: Callable[[R], T]) -> dict[str, T]:
         """Do something with each that runs; its result by CP."""
@@ -162,20 +215,32 @@ class Pool(Generic[R]):
         return {cp: result for cp, result in found.items() if result is not None}
 
     def run(self, tick: Callable[[float], float] = lambda _: NEVER_S) -> None:
-        """Until the loop is stopped; then leave. Raises SystemExit where none runs any more."""
-        for one in self._cps.values():
-            self._loop.call_soon(one.start)
-        self._loop.run(self._look, tick)
+        """Until the loop is stopped; then leave. Raises SystemExit where its only CP fails."""
+        self.look()
+        self._loop.run(self._on_changed, tick)
         for one in self._cps.values():
             one.stop()
         self._loop.until(lambda: all(one.left for one in self._cps.values()), LEAVE_WITHIN_S)
-        if self._all_failed:
+        if self._ended:
             raise SystemExit(1)
 
     @property
-    def _all_failed(self) -> bool:
-        return all(one.failed for one in self._cps.values())
+    def _ended(self) -> bool:
+        return self._alone and all(one.failed for one in self._cps.values())
 
-    def _look(self, _failed: list[Any]) -> None:
-        if self._all_failed:
+    def _on_changed(self, _which: list[Any]) -> float:
+        """One has come, or failed: the process's own tick is for that, too."""
+        if self._ended:
             self._loop.stop()
+        return 0.0
+
+    def _leave(self, one: CpRuntime[R]) -> None:
+        one.stop()
+        self._let_go(one, self._loop.time() + LEAVE_WITHIN_S)
+
+    def _let_go(self, one: CpRuntime[R], until: float) -> None:
+        """Only who is off the bus may be begun elsewhere."""
+        if one.left or self._loop.time() >= until:
+            one.close()
+        else:
+            self._loop.call_later(LEFT_LOOK_S, self._let_go, one, until)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from evcs.core import health as h
@@ -58,32 +58,35 @@ class Watch:
 
     def __init__(
         self,
-        cps: Iterable[str],
+        cps: Callable[[], Collection[str]],
         probe: HealthProbe,
         put: Callable[[str, h.ProbeResult], None],
         clock: Callable[[], float],
         log: Log,
     ) -> None:
-        self._cps, self._probe, self._put = tuple(cps), probe, put
+        self._cps, self._probe, self._put = cps, probe, put
         self._clock, self._log = clock, log
-        self._grace_until = clock() + h.START_GRACE_S
-        self._unready = set(self._cps)
-        self._first_period_s = FIRST_PERIOD_S
+        self._ready: set[str] = set()
         self._silent_since: float | None = None
+        self.expect()
+
+    def expect(self) -> None:
+        """An Engine is being started: ask soon."""
+        self._grace_until = self._clock() + h.START_GRACE_S
+        self._first_period_s = FIRST_PERIOD_S
 
     def tick(self, _now: float) -> float:
         """Ask, and give each Monitor its answer; seconds to the next time."""
         asked_at = self._clock()
-        found = self._probe.ask(h.ANSWER_WITHIN_S)
+        answers = self._probe.ask(h.ANSWER_WITHIN_S)
         now = self._clock()
         latency_ms = round((now - asked_at) * 1000, 1)
-        for cp in self._cps:
-            answer = found.get(cp)
-            if answer is not None and answer.ready:
-                self._unready.discard(cp)
-            self._put(cp, h.ProbeResult(answer, latency_ms, now))
-        self._end_if_hung(bool(found), now)
-        if self._unready and now < self._grace_until:
+        found, cps = answers or {}, self._cps()
+        for cp in cps:
+            self._put(cp, h.ProbeResult(found.get(cp), latency_ms, now))
+        self._ready = {cp for cp in cps if cp in self._ready or (cp in found and found[cp].ready)}
+        self._end_if_hung(answers is not None, now)
+        if len(self._ready) < len(cps) and now < self._grace_until:
             self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
             return self._first_period_s
         return max(h.PERIOD_S - (now - asked_at), 0.0)

@@ -64,7 +64,7 @@ def test_an_engine_answers_its_owner_alone(path: Path, child: Start) -> None:
 
 
 def test_no_engine_is_no_answer(path: Path) -> None:
-    assert Probe(path).ask() == {}
+    assert Probe(path).ask() is None
     assert Probe(path).pid() is None
 
 
@@ -73,7 +73,7 @@ def test_a_stopped_engine_is_silent_but_its_pid_is_known_and_it_answers_when_it_
 ) -> None:
     process = engine(child, path)
     process.send_signal(signal.SIGSTOP)
-    assert Probe(path).ask(0.2) == {}
+    assert Probe(path).ask(0.2) is None
     assert Probe(path).pid() == process.pid
     process.send_signal(signal.SIGCONT)
     assert Probe(path).ask() == ALL
@@ -86,14 +86,14 @@ def test_the_pid_of_a_stopped_engine_is_known_however_often_it_was_asked(
     process = engine(child, path)
     process.send_signal(signal.SIGSTOP)
     for _ in range(60):
-        assert Probe(path).ask(0.001) == {}
+        assert Probe(path).ask(0.001) is None
     assert Probe(path).pid() == process.pid
 
 
 def test_an_engine_whose_loop_hangs_is_silent(path: Path) -> None:
     loop, asked = Loop(), itertools.count()
     engine_health.listen(loop, path, lambda: {"CP-1": EngineAnswer(str(next(asked)))})
-    assert Probe(path).ask(0.2) == {}
+    assert Probe(path).ask(0.2) is None
     assert Probe(path).pid() == os.getpid()
     loop.turn(0.0)
     loop.turn(0.0)
@@ -105,7 +105,7 @@ def test_a_new_engine_takes_over_the_socket_of_a_dead_one(path: Path, child: Sta
     first.kill()
     first.wait()
     assert path.exists()
-    assert Probe(path).ask() == {}
+    assert Probe(path).ask() is None
     second = engine(child, path)
     assert Probe(path).ask() == ALL
     assert Probe(path).pid() == second.pid
@@ -137,7 +137,7 @@ def test_an_answer_that_is_no_object_is_no_answer(path: Path, said: bytes) -> No
 
     thread = threading.Thread(target=answer)
     thread.start()
-    assert Probe(path).ask() == {}
+    assert Probe(path).ask() is None
     thread.join()
     server.close()
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from evcs.adapters import engine_health
+from evcs.adapters.cp_traces import CpTraces
+from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.core import messages as m
@@ -14,7 +16,8 @@ from evcs.core.health import EngineAnswer
 from evcs.core.ports import Received
 from evcs.home import Home
 from evcs.runtime.loop import Loop
-from evcs.services.cp_manager import ADD_AT_ONCE, RESYNC_S, CpManager, ManagerPorts
+from evcs.services.cp_manager.reconciler import ADD_AT_ONCE
+from evcs.services.cp_manager.service import RESYNC_S, CpManager, ManagerPorts
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually
 from tests.unit.fakes import FakeBus
@@ -52,8 +55,8 @@ def _pids(supervisord: Supervisord) -> set[int]:
 
 def _manager(home: Home, supervisord: Supervisord, now: Callable[[], float]) -> CpManager:
     outside = ManagerPorts(
-        FakeBus(), supervisord, SectionFiles(home.sections),
-        lambda cp: engine_health.Probe(home.engine_socket(cp)), lambda _: None, no_log, now,
+        FakeBus(), supervisord, SectionFiles(home.sections), PoolFiles(home.pools),
+        lambda cp, _: engine_health.Probe(home.engine_socket(cp)), CpTraces(home), no_log, now,
     )  # fmt: skip
     return CpManager(outside, "main", BIRTH)
 

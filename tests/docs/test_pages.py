@@ -26,7 +26,7 @@ SHARED = {"-h", "--help", "--version"}
 
 #: What a running system makes in its home, and what is no path though it looks like one.
 NOT_IN_THE_REPOSITORY = re.compile(
-    r"evcs/v1/.*|conf/evcs\.toml|conf/supervisord\.d/.+|data/.+|run/.+|log/.+"
+    r"evcs/v1/.*|conf/evcs\.toml|conf/supervisord\.d/.+|conf/pools.*|data/.+|run/.+|log/.+"
 )
 A_PATH = re.compile(r"(?:evcs|docs|tests|conf|bin|\.ci)/[\w./-]*|[\w-]+\.(?:sh|cfg|txt|md|toml)")
 

@@ -17,15 +17,19 @@ CPS = ("CP-1", "CP-2", "CP-3")
 
 
 class Connection:
-    """Is left at once."""
+    """Is left at once, unless it takes long."""
 
-    left = False
+    stopped = takes_long = False
+
+    @property
+    def left(self) -> bool:
+        return self.stopped and not self.takes_long
 
     def start(self) -> None:
         pass
 
     def stop(self) -> None:
-        self.left = True
+        self.stopped = True
 
 
 class Role:
@@ -57,7 +61,8 @@ class Stage:
         self.made: dict[str, list[tuple[Connection, Put]]] = {cp: [] for cp in CPS}
         self.closed: list[str] = []
         self.cps = {cp: self.runtime(cp) for cp in CPS}
-        self.pool = Pool(self.loop, self.cps)
+        self.members: list[str] | None = [*CPS]
+        self.pool = Pool(self.loop, self.cps.__getitem__, lambda: self.members)
 
     def runtime(self, cp: str) -> CpRuntime[Role]:
         def make(put: Put) -> CpParts[Role]:
@@ -72,8 +77,8 @@ class Stage:
             raise ValueError("no such thing")
 
     def start(self) -> None:
-        for one in self.cps.values():
-            one.start()
+        self.pool.look()
+        self.loop.turn(0.0)
 
     def go_on(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -165,13 +170,64 @@ def test_at_a_stop_all_leave_the_bus(stage: Stage) -> None:
     assert [stage.made[cp][0][0].left for cp in CPS] == [True] * 3
 
 
-def test_a_process_whose_cps_have_all_failed_ends_and_is_begun_anew_by_supervisord(
+def test_a_process_of_one_cp_ends_with_it_and_is_begun_anew_by_supervisord(stage: Stage) -> None:
+    stage.fails = {"CP-1": "make"}
+    alone = Pool(stage.loop, stage.cps.__getitem__, lambda: ["CP-1"], alone=True)
+    with pytest.raises(SystemExit) as ended:
+        alone.run()
+    assert ended.value.code == 1
+
+
+def test_a_pool_goes_on_where_all_of_it_have_failed(stage: Stage) -> None:
+    stage.fails = dict.fromkeys(CPS, "make")
+    stage.start()
+    assert stage.pool.each(lambda role: role.cp) == {}
+    stage.fails.clear()
+    stage.go_on(2)
+    assert list(stage.pool.each(lambda role: role.cp)) == [*CPS]
+
+
+def test_who_comes_is_begun_and_who_goes_gives_back_what_it_held_once_it_has_left(
     stage: Stage,
 ) -> None:
-    stage.fails = dict.fromkeys(CPS, "make")
-    with pytest.raises(SystemExit) as ended:
-        stage.pool.run()
-    assert ended.value.code == 1
+    stage.members = ["CP-1", "CP-2"]
+    stage.start()
+    assert list(stage.pool.cps) == ["CP-1", "CP-2"]
+    going, _ = stage.made["CP-2"][0]
+    going.takes_long = True
+    stage.members = ["CP-1", "CP-3"]
+    stage.start()
+    assert (list(stage.pool.cps), stage.closed) == (["CP-1", "CP-3"], [])
+    going.takes_long = False
+    stage.go_on(1)
+    assert stage.closed == ["CP-2"]
+    stage.go_on(20)
+    assert [len(stage.made[cp]) for cp in CPS] == [1, 1, 1]
+
+
+def test_one_that_goes_in_the_turn_in_which_it_came_is_never_begun(stage: Stage) -> None:
+    stage.pool.look()
+    stage.members = []
+    stage.start()
+    assert [len(stage.made[cp]) for cp in CPS] == [0, 0, 0]
+
+
+def test_all_stay_where_nobody_can_tell_who_is_a_member(stage: Stage) -> None:
+    stage.start()
+    stage.members = None
+    stage.start()
+    assert list(stage.pool.cps) == [*CPS]
+
+
+def test_one_that_is_ended_by_hand_comes_back_after_the_first_pause(stage: Stage) -> None:
+    stage.start()
+    for _ in range(3):
+        stage.pool.end("CP-2")
+        assert list(stage.pool.each(lambda role: role.cp)) == ["CP-1", "CP-3"]
+        stage.clock.now += FIRST_PAUSE_S
+        stage.loop.turn(0.0)
+        assert list(stage.pool.each(lambda role: role.cp)) == [*CPS]
+    stage.pool.end("CP-9")
 
 
 def test_a_known_failure_is_one_line(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,10 +88,15 @@ class FakeProbe:
     def __init__(self, answers: Mapping[str, EngineAnswer]) -> None:
         self.answers, self.hangs = answers, False
         self.ended = 0
+        self.ended_ones: list[str] = []
 
-    def ask(self, within_s: float) -> Mapping[str, EngineAnswer]:
+    def ask(self, within_s: float) -> Mapping[str, EngineAnswer] | None:
         """The answers, at once."""
-        return {} if self.hangs else self.answers
+        return None if self.hangs else self.answers
+
+    def end_one(self, cp: str) -> None:
+        """Note it."""
+        self.ended_ones.append(cp)
 
     def end(self) -> int | None:
         """Count it; it is gone then, as a killed process is."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from evcs.core import sections
+from evcs.core.pools import Members
 from evcs.core.service_ports import LogPage, Process, Reload
 
 
@@ -15,26 +16,67 @@ class FakeSections:
     def __init__(self) -> None:
         self.files: dict[str, str | None] = {}
 
-    def texts(self, cps: Iterable[str]) -> Mapping[str, str | None]:
+    def texts(self, units: Iterable[str] | None = None) -> Mapping[str, str | None]:
         """Of those that have one."""
-        return {cp: self.files[cp] for cp in cps if cp in self.files}
+        wanted = self.files if units is None else units
+        return {unit: self.files[unit] for unit in wanted if unit in self.files}
 
     def unexpected(self) -> Sequence[Path]:
         """Those that we would not write so."""
         return [Path(f"{cp}.conf") for cp in self.files if self.files[cp] != sections.render(cp)]
 
-    def write(self, cp: str) -> None:
+    def write(self, unit: str) -> None:
         """As it should be."""
-        self.files[cp] = sections.render(cp)
+        self.files[unit] = sections.render(unit)
 
-    def erase(self, cp: str) -> None:
+    def erase(self, unit: str) -> None:
         """Whether it is there or not."""
-        self.files.pop(cp, None)
+        self.files.pop(unit, None)
 
     def quarantine(self, path: Path) -> Path:
         """It is no longer among them."""
         del self.files[path.stem]
         return path.with_name(f"{path.name}.broken")
+
+
+class FakeMembers:
+    """Member files in memory; None: one that can't be read."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Members | None] = {}
+
+    def members(self) -> Mapping[str, Members | None]:
+        """All."""
+        return dict(self.files)
+
+    def write(self, pool: str, members: Members) -> None:
+        """As it should be."""
+        self.files[pool] = dict(members)
+
+    def erase(self, pool: str) -> None:
+        """Whether it is there or not."""
+        self.files.pop(pool, None)
+
+
+class FakeCps:
+    """CPs that leave nothing behind but what a test says."""
+
+    def __init__(self) -> None:
+        self.living: set[str] = set()
+        self.begun: list[Mapping[str, str]] = []
+        self.removed: list[str] = []
+
+    def held(self, cps: Set[str]) -> Set[str]:
+        """Those that live."""
+        return self.living & cps
+
+    def carry_over(self, places: Mapping[str, str]) -> None:
+        """Note it."""
+        self.begun.append(places)
+
+    def remove(self, cp: str) -> None:
+        """Note it."""
+        self.removed.append(cp)
 
 
 class FakeProcessHost:
@@ -53,7 +95,7 @@ class FakeProcessHost:
         return [
             Process(group, role, "RUNNING" if pid else "STOPPED", pid, 0, 0, "")
             for group in self._groups
-            for role in sections.ROLES
+            for role in sections.roles(group)
             for pid in [self._pids.get((group, role), 0)]
         ]
 
@@ -64,14 +106,14 @@ class FakeProcessHost:
         added, removed = files.keys() - groups.keys(), groups.keys() - files.keys()
         return Reload(frozenset(added), frozenset(changed), frozenset(removed))
 
-    def add(self, cps: Sequence[str]) -> Mapping[str, str]:
+    def add(self, units: Sequence[str]) -> Mapping[str, str]:
         """Those whose section is there."""
-        self.calls.append(("add", tuple(cps)))
-        for cp in cps:
-            if cp in self._files.files and cp not in self._groups:
-                self._groups[cp] = self._files.files[cp]
-                self.start([cp])
-        return {cp: "no section file" for cp in cps if cp not in self._groups}
+        self.calls.append(("add", tuple(units)))
+        for unit in units:
+            if unit in self._files.files and unit not in self._groups:
+                self._groups[unit] = self._files.files[unit]
+                self.start([unit])
+        return {unit: "no section file" for unit in units if unit not in self._groups}
 
     def start(self, groups: Collection[str]) -> None:
         """What doesn't run."""

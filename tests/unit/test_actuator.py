@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -9,8 +10,15 @@ import pytest
 from evcs.core import messages as m
 from evcs.core.errors import Unreachable
 from evcs.core.service_ports import LogPage, Process
-from evcs.services.actuator import ENDED_WITHIN_S, LOOK_EVERY_S, MOST_REMEMBERED, Actuator
-from tests.unit.host_fakes import FakeProcessHost, FakeSections
+from evcs.services.cp_manager.actuator import (
+    ENDED_WITHIN_S,
+    LOOK_EVERY_S,
+    MOST_REMEMBERED,
+    Actuator,
+)
+from evcs.services.cp_manager.pools import Pools
+from tests.unit.fakes import FakeProbe
+from tests.unit.host_fakes import FakeMembers, FakeProcessHost, FakeSections
 from tests.unit.test_cp_manager import CP, DELETED, REVOKED, WANTED
 from tests.unit.test_cp_manager import Stage as ManagerStage
 
@@ -40,7 +48,11 @@ class Stage:
         self.host.add([CP])
         self.desired = {CP: WANTED, "CP-2": ELSEWHERE}
         self.asked: list[tuple[str, str, int | None]] = []
-        self.actuator = Actuator("main", self.desired, self.host, self._log, lambda: self.now)
+        self.probes: dict[tuple[str, str], FakeProbe] = defaultdict(lambda: FakeProbe({}))
+        self.pools = Pools(FakeMembers(), lambda unit, role: self.probes[unit, role])
+        self.actuator = Actuator(
+            "main", self.desired, self.host, self.pools, self._log, lambda: self.now
+        )
         self._ids = 0
 
     def _log(self, cp: str, role: str, end: int | None) -> LogPage:

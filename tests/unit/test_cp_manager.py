@@ -8,15 +8,10 @@ from evcs.core import messages as m
 from evcs.core import sections
 from evcs.core.health import EngineAnswer
 from evcs.core.ports import Received
-from evcs.services.cp_manager import (
-    RESYNC_S,
-    REVOKED_WITHIN_S,
-    WAITING_S,
-    CpManager,
-    ManagerPorts,
-)
+from evcs.services.cp_manager.reconciler import REVOKED_WITHIN_S
+from evcs.services.cp_manager.service import RESYNC_S, WAITING_S, CpManager, ManagerPorts
 from tests.unit.fakes import FakeBus, FakeProbe
-from tests.unit.host_fakes import FakeProcessHost, FakeSections, no_log
+from tests.unit.host_fakes import FakeCps, FakeMembers, FakeProcessHost, FakeSections, no_log
 
 CP = "CP-1"
 WANTED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)._replace(
@@ -35,10 +30,10 @@ class Stage:
         self.bus, self.files = FakeBus(), FakeSections()
         self.host = FakeProcessHost(self.files)
         self.engine: dict[str, EngineAnswer] = {}
-        self.forgotten: list[str] = []
+        self.members, self.cps = FakeMembers(), FakeCps()
         outside = ManagerPorts(
-            self.bus, self.host, self.files, lambda _: FakeProbe(self.engine),
-            self.forgotten.append, no_log, lambda: self.now,
+            self.bus, self.host, self.files, self.members, lambda *_: FakeProbe(self.engine),
+            self.cps, no_log, lambda: self.now,
         )  # fmt: skip
         self.manager = CpManager(outside, "main", BIRTH)
 
@@ -93,7 +88,7 @@ def test_a_deleted_cp_goes_when_its_supply_has_ended() -> None:
     assert stage.groups() == {CP}
     stage.supplies(False)
     assert stage.after(WAITING_S) == [report(2, released="t1")]
-    assert (stage.groups(), stage.files.files, stage.forgotten) == (set(), {}, [CP])
+    assert (stage.groups(), stage.files.files, stage.cps.removed) == (set(), {}, [CP])
     (gone,) = stage.hear(m.Cleared(m.DesiredCp, {"cp": CP}))
     assert gone == m.Cleared(m.ReconcileReport, {"host": "main", "cp": CP})
 
@@ -105,7 +100,7 @@ def test_a_revoked_one_has_a_moment_to_open_its_contactor() -> None:
     assert stage.hear(REVOKED) == []
     assert stage.groups() == {CP}
     assert stage.after(REVOKED_WITHIN_S) == [report(2)]
-    assert (stage.groups(), stage.forgotten) == (set(), [])
+    assert (stage.groups(), stage.cps.removed) == (set(), [])
 
 
 def test_a_file_that_is_not_ours_is_out_of_the_way_before_all_are_read() -> None:

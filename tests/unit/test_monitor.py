@@ -28,7 +28,7 @@ class Watched:
         self.probe = FakeProbe(dict.fromkeys(CPS, WELL))
         self.bus = {cp: FakeBus() for cp in CPS}
         self.monitors = {cp: Monitor(cp, "boot", self.bus[cp], LOG, self.now) for cp in CPS}
-        self.watch = Watch(CPS, self.probe, self.put, lambda: self.now, LOG)
+        self.watch = Watch(lambda: CPS, self.probe, self.put, lambda: self.now, LOG)
 
     def put(self, cp: str, event: Any) -> None:
         self.monitors[cp].handle([event])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import pytest
@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evcs.core import messages as m
-from evcs.core import placement, topics
+from evcs.core import placement, pools, topics
+from evcs.core.health import EngineAnswer
 from evcs.core.ports import Connected, Received
-from evcs.services.cp_manager import RESYNC_S, CpManager, ManagerPorts
+from evcs.services.cp_manager.service import RESYNC_S, CpManager, ManagerPorts
 from tests.unit.fakes import FakeBus, FakeProbe
-from tests.unit.host_fakes import FakeProcessHost, FakeSections, no_log
+from tests.unit.host_fakes import FakeCps, FakeMembers, FakeProcessHost, FakeSections, no_log
 
 CP = "CP-1"
 HOSTS = ("main", "h2", "h3")
+HOSTINGS = (placement.PROCESS, placement.POOL)
 REGISTRY = "registry"
 
 
@@ -37,15 +39,58 @@ class Sections(FakeSections):
         super().__init__()
         self._step = step
 
-    def write(self, cp: str) -> None:
+    def write(self, unit: str) -> None:
         self._step()
-        super().write(cp)
+        super().write(unit)
         self._step()
 
-    def erase(self, cp: str) -> None:
+    def erase(self, unit: str) -> None:
         self._step()
-        super().erase(cp)
+        super().erase(unit)
         self._step()
+
+
+class Members(FakeMembers):
+    """Member files, likewise."""
+
+    def __init__(self, step: Callable[[], None]) -> None:
+        super().__init__()
+        self._step = step
+
+    def write(self, pool: str, members: pools.Members) -> None:
+        self._step()
+        super().write(pool, members)
+        self._step()
+
+    def erase(self, pool: str) -> None:
+        self._step()
+        super().erase(pool)
+        self._step()
+
+
+class Cps(FakeCps):
+    """The CP lives wherever it runs on this host."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self._host = host
+
+    def held(self, cps: Set[str]) -> Set[str]:
+        return cps if self._host.runs else set()
+
+
+class PoolProbe(FakeProbe):
+    """A pool's processes: who is asked looks at its file, unless it hangs."""
+
+    def __init__(self, host: Host, pool: str) -> None:
+        super().__init__({})
+        self._host, self._pool = host, pool
+
+    def ask(self, within_s: float) -> Mapping[str, EngineAnswer] | None:
+        if self._host.hangs or self._pool not in self._host.hosted:
+            return None
+        self._host.look_at_files()
+        return dict.fromkeys(self._host.hosted[self._pool], EngineAnswer())
 
 
 class ProcessHost(FakeProcessHost):
@@ -55,9 +100,9 @@ class ProcessHost(FakeProcessHost):
         super().__init__(files)
         self._step = step
 
-    def add(self, cps: Sequence[str]) -> Mapping[str, str]:
+    def add(self, units: Sequence[str]) -> Mapping[str, str]:
         self._step()
-        found = super().add(cps)
+        found = super().add(units)
         self._step()
         return found
 
@@ -86,13 +131,16 @@ class Host:
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
         self.fuse: int | None = None
-        self.files = Sections(self.step)
+        self.hangs = False
+        #: What the pools' processes have taken up.
+        self.hosted: dict[str, set[str]] = {}
+        self.files, self.members = Sections(self.step), Members(self.step)
         self.power_cut()
 
     def power_cut(self) -> None:
         """All that runs is gone; at boot the section files say what runs."""
         self.supervisord = ProcessHost(self.files, self.step)
-        self.fuse = None
+        self.fuse, self.hangs, self.hosted = None, False, {}
         self.supervisord.add(list(self.files.files))
         self.restart()
 
@@ -100,8 +148,8 @@ class Host:
         """A new CP Manager."""
         self.fuse = None
         outside = ManagerPorts(
-            Bus(self.publish), self.supervisord, self.files, lambda _: FakeProbe({}),
-            lambda _: None, no_log, lambda: self.world.now,
+            Bus(self.publish), self.supervisord, self.files, self.members,
+            lambda unit, _: PoolProbe(self, unit), Cps(self), no_log, lambda: self.world.now,
         )  # fmt: skip
         birth = m.ServiceStatus(f"manager/{self.name}", True, "b", "1")
         self.manager = CpManager(outside, self.name, birth)
@@ -109,6 +157,7 @@ class Host:
 
     def step(self) -> None:
         """Something has changed, or is about to."""
+        self.look_at_files()
         if self.fuse is not None:
             self.fuse -= 1
             if self.fuse < 0:
@@ -134,10 +183,23 @@ class Host:
         except Killed:
             self.restart()
 
+    def look_at_files(self) -> None:
+        """Pools that start, and those that don't hang, host whom their files name."""
+        units = {one.group for one in self.supervisord.processes()}
+        named = {pool: set(members or {}) for pool, members in self.members.files.items()}
+        self.hosted = {
+            unit: self.hosted[unit]
+            if self.hangs and unit in self.hosted
+            else named.get(unit, set())
+            for unit in units
+            if pools.number(unit) is not None
+        }
+
     @property
-    def runs(self) -> bool:
-        """Whether supervisord has the CP."""
-        return any(one.group == CP for one in self.supervisord.processes())
+    def runs(self) -> int:
+        """How many Engines of the CP live here."""
+        own = any(one.group == CP for one in self.supervisord.processes())
+        return own + sum(CP in there for there in self.hosted.values())
 
 
 class World:
@@ -156,8 +218,8 @@ class World:
 
     def look(self) -> None:
         """Never two."""
-        found = [host.name for host in self.hosts.values() if host.runs]
-        assert len(found) <= 1, found
+        found = {host.name: host.runs for host in self.hosts.values()}
+        assert sum(found.values()) <= 1, found
 
     def connect(self, who: str) -> None:
         """What was on its way is lost; what the broker keeps comes."""
@@ -188,11 +250,12 @@ class World:
         self.tokens += 1
         return f"t{self.tokens}"
 
-    def want(self, host: str, is_told: bool) -> None:
+    def want(self, host: str, hosting: str, is_told: bool) -> None:
         """Create it there, or move it there; not while it is being deleted."""
         before = self.stored
         if before is None or not before.deleted:
-            after = before._replace(host=host) if before else record(host)
+            after = (before or record(host))._replace(host=host, hosting=hosting)
+            after = placement.pooled(before, after, lambda _: 1)
             self.commit(placement.placed(before, after, self.token), is_told)
 
     def delete(self, is_told: bool) -> None:
@@ -230,6 +293,7 @@ class World:
         """Everything is up, and all that is said arrives."""
         self.connect(REGISTRY)
         for host in self.hosts.values():
+            host.hangs = False
             host.restart()
         for _ in range(8):
             for who in self.inboxes:
@@ -242,7 +306,7 @@ class World:
 WHO = st.sampled_from((REGISTRY, *HOSTS))
 HOST = st.sampled_from(HOSTS)
 STEPS = st.one_of(
-    st.tuples(st.just("want"), HOST, st.booleans()),
+    st.tuples(st.just("want"), HOST, st.sampled_from(HOSTINGS), st.booleans()),
     st.tuples(st.just("delete"), st.booleans()),
     st.tuples(st.just("deliver"), WHO),
     st.tuples(st.just("again"), WHO),
@@ -250,6 +314,7 @@ STEPS = st.one_of(
     st.tuples(st.just("tick"), HOST),
     st.tuples(st.just("kill"), HOST, st.integers(0, 9)),
     st.tuples(st.just("power_cut"), HOST),
+    st.tuples(st.just("hang"), HOST),
 )
 
 
@@ -261,6 +326,8 @@ def take(world: World, step: tuple[Any, ...]) -> None:
         world.hosts[host].fuse = fuse
     elif verb == "power_cut":
         world.hosts[given[0]].power_cut()
+    elif verb == "hang":
+        world.hosts[given[0]].hangs = True
     else:
         getattr(world, verb)(*given)
     world.look()
@@ -280,6 +347,8 @@ def test_never_two_holders_and_never_none_for_ever(steps: list[tuple[Any, ...]])
     else:
         assert not world.stored.deleted
         assert runs == [world.stored.host]
+        units = {one.group for one in world.hosts[runs[0]].supervisord.processes()}
+        assert units == {placement.unit(world.stored)}
         assert world.stored.previous_placement is None
         assert world.reports.keys() == {world.stored.host}
         assert world.reports[world.stored.host].placement == world.stored.placement
@@ -287,18 +356,18 @@ def test_never_two_holders_and_never_none_for_ever(steps: list[tuple[Any, ...]])
 
 def test_a_new_place_waits_for_the_word_of_the_old_one() -> None:
     world = World()
-    world.want("main", True)
+    world.want("main", placement.PROCESS, True)
     world.settle()
-    world.want("h2", True)
+    world.want("h2", placement.PROCESS, True)
     world.deliver("h2")
     world.tick("h2")
-    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (True, False)
+    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (1, 0)
     world.deliver("main")
     world.tick("main")
     world.tick("h2")
-    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (False, False)
+    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (0, 0)
     world.settle()
-    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (False, True)
+    assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (0, 1)
 
 
 def test_a_word_of_another_time_or_place_frees_nothing() -> None:
@@ -342,7 +411,7 @@ def test_both_travel_on_the_bus() -> None:
 
 def test_a_manager_says_what_it_holds_at_each_connection() -> None:
     world = World()
-    world.want("main", True)
+    world.want("main", placement.PROCESS, True)
     world.settle()
     world.reports.clear()
     world.hosts["main"].manager.handle([Connected()])

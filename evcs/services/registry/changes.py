@@ -53,6 +53,10 @@ class Batch:
         """Made where it is asked for: most batches are statuses, one for each that is heard."""
         return {same(cp): cp for cp in self._committed}
 
+    @cached_property
+    def _rooms(self) -> placement.Rooms:
+        return placement.Rooms({**self._committed, **self.cps}.values())
+
     @property
     def changes(self) -> bool:
         """Whether there is anything to commit."""
@@ -160,6 +164,7 @@ class Batch:
 
     def _put(self, verb: str, before: DesiredCp | None, after: DesiredCp) -> DesiredCp:
         after = prices.priced(before, after, self._stamp.at)
+        after = placement.pooled(before, after, lambda host: self._rooms.take(host))
         after = self._keep(placement.placed(before, after, self._stamp.new_token))
         self.made.append(audit.changed(verb, before, after))
         return after

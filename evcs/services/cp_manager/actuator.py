@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 from evcs.core import messages as m
+from evcs.core import pools
 from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
-from evcs.core.placement import concerns, wanted_here
+from evcs.core.placement import concerns, unit, wanted_here
 from evcs.core.sections import ROLES
 from evcs.core.service_ports import LogPage, ProcessHost
+from evcs.services.cp_manager.pools import Pools
 
 #: Each look is one call, and it is at a call that supervisord notices an end.
 LOOK_EVERY_S = 0.05
@@ -38,9 +40,11 @@ class Actuator:
 
     def __init__(
         self, host: str, desired: Mapping[str, m.DesiredCp], supervisord: ProcessHost,
-        log_page: Callable[[str, str, int | None], LogPage], monotonic: Callable[[], float],
+        places: Pools, log_page: Callable[[str, str, int | None], LogPage],
+        monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
         self._host, self._desired, self._supervisord = host, desired, supervisord
+        self._pools = places
         self._log_page, self._clock = log_page, monotonic
         #: CP -> until when its processes may take to end.
         self._ending: dict[str, float] = {}
@@ -64,16 +68,22 @@ class Actuator:
         return [self._answer(one) for one in commands]
 
     def _begin_restarts(self, cps: Set[str]) -> EvcsError | None:
-        """Have the processes of those that may be restarted end; why not, where that failed."""
-        found = [
-            cp for cp in cps & self._desired.keys() if wanted_here(self._desired[cp], self._host)
-        ]
+        """Have all of those that may be restarted end; why not, where that failed."""
+        units = {
+            cp: unit(self._desired[cp])
+            for cp in cps & self._desired.keys()
+            if wanted_here(self._desired[cp], self._host)
+        }
+        own = [cp for cp in units if units[cp] == cp]
         try:
-            if found:
-                self._supervisord.begin_stop(found)
+            if own:
+                self._supervisord.begin_stop(own)
         except EvcsError as error:
             return error
-        self._ending.update(dict.fromkeys(found, self._clock() + ENDED_WITHIN_S))
+        self._ending.update(dict.fromkeys(own, self._clock() + ENDED_WITHIN_S))
+        for cp, pool in units.items():
+            if pool not in (cp, None):
+                self._pools.end(str(pool), cp)
         return None
 
     def _answer(self, command: m.ManagerCommand) -> m.ManagerReply:
@@ -139,17 +149,23 @@ class Actuator:
         return {}
 
     def _kill(self, command: m.ManagerCommand) -> dict[str, Any]:
-        name = f"{command.cp}:{_role(command)}"
+        cp, role = command.cp, _role(command)
+        place = unit(self._desired[cp]) or cp
+        process = f"{place}:{role if place == cp else pools.ROLES[ROLES.index(role)]}"
         for one in self._supervisord.processes():
-            if f"{one.group}:{one.name}" == name and one.pid:
-                self._supervisord.kill(name)
-                _log.info("process=%s pid=%d killed", name, one.pid)
+            if f"{one.group}:{one.name}" == process and one.pid:
+                if place == cp:
+                    self._supervisord.kill(process)
+                else:
+                    self._pools.end(place, cp, [one.name])
+                _log.info("cp=%s role=%s pid=%d ended", cp, role, one.pid)
                 return {"pid": one.pid}
-        raise Conflict(f"{name} does not run now", f"see: evcs-cp show {command.cp}")
+        raise Conflict(f"{process} does not run now", f"see: evcs-cp show {cp}")
 
     def _processes(self, command: m.ManagerCommand) -> dict[str, Any]:
+        place = unit(self._desired[command.cp])
         seen = self._supervisord.processes()
-        return {"processes": [one._asdict() for one in seen if one.group == command.cp]}
+        return {"processes": [one._asdict() for one in seen if one.group == place]}
 
     def _log_lines(self, command: m.ManagerCommand) -> dict[str, Any]:
         after = command.after

@@ -1,0 +1,71 @@
+"""conf/pools: member files, written whole by the CP Manager, read by it and by the pools."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from evcs.adapters.files import make_folder, sync_folder, write_atomic
+from evcs.core import pools
+from evcs.core.errors import BadValue
+from evcs.core.pools import Members
+
+_log = logging.getLogger("evcs")
+
+
+class MemberFile:
+    """One pool's, read again where it has changed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, ...] = ()
+        self._members: Members | None = None
+
+    def members(self) -> Members | None:
+        """Whom it names; None where there is no file, or none that can be one."""
+        try:
+            now = self._path.stat()
+        except FileNotFoundError:
+            self._seen, self._members = (), None
+            return None
+        seen = now.st_ino, now.st_mtime_ns, now.st_size
+        if seen != self._seen:
+            self._seen, self._members = seen, self._read()
+        return self._members
+
+    def _read(self) -> Members | None:
+        try:
+            return pools.parse(self._path.read_bytes())
+        except (OSError, BadValue) as error:
+            _log.error("%s can't be read: %s", self._path, error)
+            return None
+
+
+class PoolFiles:
+    """Those of all pools of one home."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, MemberFile] = {}
+
+    def members(self) -> dict[str, Members | None]:
+        """Pool -> whom its file names, None where it can't be read; of pools that have a file."""
+        there = {path.stem for path in self._folder.glob("*.json") if pools.number(path.stem)}
+        self._files = {pool: self._files.get(pool) or self._file(pool) for pool in there}
+        return {pool: file.members() for pool, file in self._files.items()}
+
+    def write(self, pool: str, members: Members) -> None:
+        """Put a pool's file in place."""
+        make_folder(self._folder)
+        write_atomic(self._path(pool), pools.render(members).encode())
+
+    def erase(self, pool: str) -> None:
+        """Remove it."""
+        self._path(pool).unlink(missing_ok=True)
+        sync_folder(self._folder)
+
+    def _file(self, pool: str) -> MemberFile:
+        return MemberFile(self._path(pool))
+
+    def _path(self, pool: str) -> Path:
+        return self._folder / pools.file_name(pool)

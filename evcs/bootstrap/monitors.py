@@ -1,0 +1,51 @@
+"""The Monitors of a pool: many CPs, each with its own name on the bus."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+
+from evcs.adapters import clock, engine_health
+from evcs.adapters.engine_health import Probe
+from evcs.adapters.log import NamedLog
+from evcs.adapters.pool_files import MemberFile
+from evcs.bootstrap import parts
+from evcs.bootstrap.monitor import monitor
+from evcs.config import Settings
+from evcs.core.health import EngineAnswer
+from evcs.core.pools import ENGINES, MONITORS
+from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put
+from evcs.services.monitor import Monitor, Watch
+
+
+def run_monitors(settings: Settings, name: str) -> None:
+    """Be the Monitors of that pool until told to stop."""
+    _lock = parts.hold(settings, f"{name}.{MONITORS}")
+    loop, home, log = parts.loop(), settings.home, NamedLog(f"{name} {MONITORS}")
+
+    def runtime(cp: str) -> CpRuntime[Monitor]:
+        of_cp = NamedLog(f"{cp} monitor")
+
+        def make(put: Put) -> CpParts[Monitor]:
+            with ExitStack() as held:
+                held.callback(os.close, parts.hold(settings, f"{cp}.monitor"))
+                made = monitor(settings, loop, cp, of_cp, put)
+                watch.expect()
+                return made._replace(close=held.pop_all().close)
+
+        return CpRuntime(loop, make, of_cp)
+
+    pool = Pool(loop, runtime, MemberFile(home.member_file(name)).members)
+    probe = Probe(home.pool_socket(name, ENGINES), watches=True)
+    watch = Watch(lambda: pool.cps, probe, pool.put, clock.monotonic, log)
+
+    def answer() -> dict[str, EngineAnswer]:
+        pool.look()
+        return dict.fromkeys(pool.cps, EngineAnswer())
+
+    def tick(now: float) -> float:
+        pool.look()
+        return watch.tick(now)
+
+    engine_health.listen(loop, home.pool_socket(name, MONITORS), answer, log, pool.end)
+    pool.run(tick)

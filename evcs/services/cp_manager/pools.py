@@ -1,0 +1,55 @@
+"""The pools of this host: their member files, and what their processes say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from evcs.core import pools
+from evcs.core.health import EngineAnswer
+from evcs.core.ports import HealthProbe
+from evcs.core.service_ports import MemberStore
+from evcs.runtime.crash_points import crash_point
+
+ANSWER_WITHIN_S = 0.5
+
+Probes = Callable[[str, str], HealthProbe]
+
+
+class Pools:
+    """Who is asked looks at its member file first, so a question is what tells of a change."""
+
+    def __init__(self, files: MemberStore, probes: Probes) -> None:
+        self._files, self._probes = files, probes
+
+    def members(self, wanted: Iterable[str]) -> dict[str, pools.Members]:
+        """Pool -> its members, of all that have a file, and of the wanted ones.
+
+        Where a file is lost, those that its Engines are of: none may be dropped for that.
+        """
+        found = {**dict.fromkeys(wanted), **self._files.members()}
+        return {
+            pool: dict.fromkeys(self.engines(pool), "") if members is None else members
+            for pool, members in found.items()
+        }
+
+    def write(self, changes: Mapping[str, pools.Members]) -> None:
+        """Put member files in place, and have the pools act by them."""
+        for pool, members in changes.items():
+            if members:
+                self._files.write(pool, members)
+            else:
+                self._files.erase(pool)
+            crash_point("manager.members_written")
+        for pool in changes:
+            for role in pools.ROLES:
+                self._probes(pool, role).ask(ANSWER_WITHIN_S)
+
+    def engines(self, unit: str) -> Mapping[str, EngineAnswer]:
+        """What the Engines of a unit say, of a pool or of a CP of its own; nothing if none does."""
+        role = pools.ENGINES if pools.number(unit) is not None else "engine"
+        return self._probes(unit, role).ask(ANSWER_WITHIN_S) or {}
+
+    def end(self, pool: str, cp: str, roles: Iterable[str] = pools.ROLES) -> None:
+        """Have a member's roles end as a crash would; they come back."""
+        for role in roles:
+            self._probes(pool, role).end_one(cp)
