@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Set
 
-from evcs.adapters import heartbeat
+from evcs.adapters import heartbeat, journal_places
 from evcs.adapters.files import is_locked
-from evcs.core import sections
+from evcs.core import pools, sections
 from evcs.home import Home
 
 #: A pool lets go of a CP in some ms.
 LET_GO_WITHIN_S, LOOK_EVERY_S = 0.3, 0.005
+
+_LOGS = tuple(f"{role}.log" for role in sections.ROLES)
 
 
 class CpTraces:
@@ -32,15 +34,20 @@ class CpTraces:
 
     def carry_over(self, places: Mapping[str, str]) -> None:
         """CP -> the unit in which it is to begin: what another place has kept of it goes there."""
+        begins = {cp: pools.number(unit) for cp, unit in places.items()}
+        journal_places.carry_over(self._home, begins)
 
-    def remove(self, cp: str) -> None:
-        """Remove them; what is absent is well."""
-        heartbeat.beat()
-        self._home.journal(cp).unlink(missing_ok=True)
-        self._home.engine_socket(cp).unlink(missing_ok=True)
-        for role in sections.ROLES:
-            self._home.lock(f"{cp}.{role}").unlink(missing_ok=True)
-            for path in self._home.log.glob(f"{cp}.{role}.log*"):
+    def remove(self, cps: Set[str]) -> None:
+        """Remove them; what is absent is well. What a pool's log says of CPs stays."""
+        journal_places.forget(self._home, cps)
+        for cp in cps:
+            heartbeat.beat()
+            self._home.engine_socket(cp).unlink(missing_ok=True)
+            for role in sections.ROLES:
+                self._home.lock(f"{cp}.{role}").unlink(missing_ok=True)
+        for path in self._home.log.glob("*.log*"):
+            cp, _, rest = path.name.partition(".")
+            if cp in cps and rest.startswith(_LOGS):
                 path.unlink(missing_ok=True)
 
     def _is_held(self, cp: str) -> bool:

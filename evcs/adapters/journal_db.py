@@ -8,11 +8,13 @@ the file is none of ours.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from evcs.adapters.files import sync_folder
 from evcs.core.errors import EvcsError
@@ -151,6 +153,15 @@ def read(path: Path) -> dict[str, str]:
         with _errors(path), closing(_connect(path)) as db:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             return _rows(db) if _version(db) else {}
+
+
+def parsed(record: str | None) -> dict[str, Any] | None:
+    """A record as an object; None where it is none."""
+    try:
+        found = json.loads(record or "null")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def remove(path: Path) -> None:

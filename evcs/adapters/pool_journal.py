@@ -62,10 +62,17 @@ class PoolJournals:
         self._wait({cp})
 
     def release(self, cp: str) -> None:
-        """Let go of a CP: nothing of it is written any more. Raises OSError: not yet."""
-        if cp in self._waiting:
-            self._write({}, sync=True)
-        self._records.pop(cp, None)
+        """Let go of a CP: nothing of it is written any more.
+
+        Raises OSError where its last readings could not be, which then never are: another place
+        may have gone on from what is written.
+        """
+        try:
+            if cp in self._waiting:
+                self._write({}, sync=True)
+        finally:
+            self._waiting.discard(cp)
+            self._records.pop(cp, None)
 
     def close(self) -> None:
         """Write what waits, if there is room, and give the file back."""
@@ -142,11 +149,8 @@ class PoolJournal:
 
     def last(self, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
         """The last record, if it is one, or None."""
-        try:
-            found = json.loads(self._journals.record(self._cp) or "null")
-        except (ValueError, RecursionError):
-            return None
-        return found if isinstance(found, dict) and is_record(found) else None
+        found = journal_db.parsed(self._journals.record(self._cp))
+        return found if found is not None and is_record(found) else None
 
     def append(self, record: dict[str, Any], sync: bool) -> None:
         """Take a record; with `sync`, it lasts through a power cut. Raises OSError (disk full)."""

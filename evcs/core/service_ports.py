@@ -130,8 +130,8 @@ class CpStore(Protocol):
     def carry_over(self, places: Mapping[str, str]) -> None:
         """CP -> the unit in which it is to begin: what another place has kept of it goes there."""
 
-    def remove(self, cp: str) -> None:
-        """A CP made later under the same id must not find this one's journal."""
+    def remove(self, cps: Set[str]) -> None:
+        """CPs made later under the same ids must not find these ones' journals."""
 
 
 class SecretStore(Protocol):

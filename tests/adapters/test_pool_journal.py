@@ -104,6 +104,21 @@ def test_what_has_been_let_go_of_is_there_for_others_and_is_not_written_again(pa
     assert (seq(path, "CP-1"), seq(path, "CP-2")) == (None, 2)
 
 
+def test_what_could_not_be_written_of_one_that_goes_is_not_written_later(disk: Disk) -> None:
+    path = disk.path / "_pool-1.db"
+    one = Process(path)
+    for number in (1, 2):
+        one.of(f"CP-{number}").append({"seq": 1}, sync=True)
+    disk.fill()
+    one.of("CP-1").append({"seq": 2}, sync=False)
+    with pytest.raises(OSError, match=r"space|I/O"):
+        one.journals.release("CP-1")
+    disk.make_room()
+    one.of("CP-2").append({"seq": 2}, sync=True)
+    one.turn()
+    assert (seq(path, "CP-1"), seq(path, "CP-2")) == (1, 2)
+
+
 SYNCING = """
 import sys
 from pathlib import Path
@@ -145,7 +160,7 @@ def test_killed_at_any_moment_it_holds_what_was_told_after_it(
     path: Path, child: Child, writer: str
 ) -> None:
     chance, begin = random.Random(18), 0
-    for _ in range(12):
+    for _ in range(8):
         process = child(writer, str(path), str(begin))
         assert process.stdout is not None
         told = [process.stdout.readline() for _ in range(chance.randrange(1, 400))]

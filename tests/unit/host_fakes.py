@@ -74,9 +74,9 @@ class FakeCps:
         """Note it."""
         self.begun.append(places)
 
-    def remove(self, cp: str) -> None:
+    def remove(self, cps: Set[str]) -> None:
         """Note it."""
-        self.removed.append(cp)
+        self.removed.extend(sorted(cps))
 
 
 class FakeProcessHost:

@@ -150,6 +150,13 @@ class CpManager:
     def _report(
         self, desired: Mapping[str, m.DesiredCp], waiting: Set[str], failed: Mapping[str, str]
     ) -> None:
+        deleted = {
+            cp
+            for cp, one in desired.items()
+            if one.deleted and cp not in waiting and placement.concerns(one, self._host)
+        }
+        if deleted:
+            self._cps.remove(deleted)
         for cp, record in desired.items():
             if cp in waiting:
                 continue
@@ -159,8 +166,6 @@ class CpManager:
                     self._take_back(cp)
                 continue
             self._elsewhere.discard(cp)
-            if record.deleted:
-                self._cps.remove(cp)
             report = m.ReconcileReport(
                 self._host, cp, cp not in failed, record.revision, failed.get(cp),
                 record.placement if cp not in failed and self._wanted(record) else None,
