@@ -53,24 +53,21 @@ def _cp_manager(settings: Settings) -> None:
 
 
 def _registry(settings: Settings) -> None:
-    _patch()
+    from evcs.adapters import gevent_patch
+
+    gevent_patch.patch()
     from evcs.bootstrap.registry import run_registry
 
     run_registry(settings)
 
 
 def _web(settings: Settings) -> None:
-    _patch()
+    from evcs.adapters import gevent_patch
+
+    gevent_patch.patch()
     from evcs.bootstrap.web import run_web
 
     run_web(settings)
-
-
-def _patch() -> None:
-    """Have gevent take over sockets, locks and threads: HTTP and the loop take turns."""
-    from gevent import monkey
-
-    monkey.patch_all()
 
 
 def _supervisord(settings: Settings, args: Sequence[str]) -> None:

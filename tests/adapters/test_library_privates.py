@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from gevent import events
 from gevent.baseserver import BaseServer
+from gevent.monkey import _util
 from gevent.pywsgi import Input, WSGIHandler
 from paho.mqtt.client import Client
 from supervisor import supervisord
@@ -22,6 +24,10 @@ from supervisor.process import Subprocess
 from supervisor.supervisord import Supervisor
 
 LOOKED_AT: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
+    "gevent_patch.py": (
+        (events.notify_and_call_entry_points, "32bb7797128b"),
+        (_util._notify_patch, "830b2bc1ca3c"),
+    ),
     "mqtt_client.py": (
         (Client._create_unix_socket_connection, "1acf655db643"),
         (Client._packet_read, "bbe32d8af1e3"),
