@@ -109,8 +109,13 @@ def _end_if_orphaned(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Play the role that the command line names, until told to stop."""
+    """Play the role that the command line names, until told to stop.
+
+    All is in order by then; Python's own tidying up is 0.05 s of CPU and more, for nothing.
+    """
     play(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def play(words: Sequence[str], settings: Settings | None = None) -> None:
