@@ -24,7 +24,7 @@ AGAIN_S = 0.5
 _log = logging.getLogger("evcs")
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=100_000)
 def _line(identity: str, password: str) -> str:
     salt = hashlib.sha256(f"{identity}\0{password}".encode()).digest()[:12]
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)

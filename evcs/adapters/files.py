@@ -5,37 +5,52 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from evcs.core.errors import Conflict
 
+#: So many files are synced one by one.
+FEW = 16
+
 
 def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Put `content` at `path` with that mode, so that a kill leaves the old or the new."""
-    write_all((path,), content, mode)
+    write_each({path: content}, mode)
 
 
-def write_all(paths: Sequence[Path], content: bytes, mode: int = 0o644) -> None:
-    """The same content at several paths of one folder, in order; a full disk refuses all."""
-    temps = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
+def write_each(contents: Mapping[Path, bytes], mode: int = 0o644) -> None:
+    """The same of several paths, in order; a full disk refuses all.
+
+    Many are synced together: one by one each would wait for the disk.
+    """
+    temps = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
+    folders = {path.parent for path in contents}
+    few = len(contents) <= FEW
     try:
-        for temp in temps:
+        for path, temp in temps.items():
             fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
             with os.fdopen(fd, "wb") as file:
                 os.fchmod(file.fileno(), mode)
-                file.write(content)
+                file.write(contents[path])
                 file.flush()
-                os.fsync(file.fileno())
-        for temp, path in zip(temps, paths, strict=True):
+                if few:
+                    os.fsync(file.fileno())
+        if not few:
+            _sync_file_systems(folders)
+        for path, temp in temps.items():
             os.replace(temp, path)
     except BaseException:
-        for temp in temps:
+        for temp in temps.values():
             temp.unlink(missing_ok=True)
         raise
-    sync_folder(paths[0].parent)
+    if not few:
+        _sync_file_systems(folders)
+        return
+    for folder in folders:
+        sync_folder(folder)
 
 
 def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -70,7 +85,7 @@ def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a kill in `write_all` left below a folder; for its owner, while nobody writes."""
+    """Remove what a killed `write_each` left below a folder; for its owner, while nobody writes."""
     for path in folder.rglob(".*.tmp"):
         with suppress(OSError):
             path.unlink()
@@ -83,6 +98,20 @@ def sync_folder(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _sync_file_systems(folders: Iterable[Path]) -> None:
+    """All that was written there, at once. `os.sync` would wait for any disk, and tell no error."""
+    import ctypes  # a CP process never writes so many
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    for folder in {folder.stat().st_dev: folder for folder in folders}.values():
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if libc.syncfs(fd):
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+        finally:
+            os.close(fd)
 
 
 def make_folder(path: Path, mode: int | None = None) -> None:

@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinydb import TinyDB, where
+from tinydb import TinyDB
 from tinydb.middlewares import CachingMiddleware
 from tinydb.storages import Storage
 
-from evcs.adapters.files import write_all, write_atomic
+from evcs.adapters.files import write_atomic, write_each
 from evcs.adapters.secret_files import SecretFiles
 from evcs.core import stored
 from evcs.core.errors import RESTORE, BadValue, EvcsError
@@ -31,12 +31,16 @@ FIRST_FORMAT = 1
 
 _log = logging.getLogger("evcs")
 _Tables = dict[str, dict[str, Any]]
+#: By table and number, a record and its JSON; a record is never changed, another takes its place.
+_Texts = dict[str, dict[str, tuple[Any, str]]]
+_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class _AtomicStorage(Storage):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._copy = _copy_of(path)
+        self._texts: _Texts = {}
 
     def read(self) -> _Tables | None:
         found = _load(self._path)
@@ -68,7 +72,8 @@ class _AtomicStorage(Storage):
 
     def write(self, data: _Tables) -> None:
         # What is refused must not stand in the file: the copy, which gives way to it, goes first.
-        write_all((self._copy, self._path), _dump(data))
+        content = _dump(data, texts=self._texts)
+        write_each(dict.fromkeys((self._copy, self._path), content))
 
     def close(self) -> None:
         pass
@@ -78,8 +83,19 @@ def _copy_of(path: Path) -> Path:
     return path.with_name(path.stem + ".copy.json")
 
 
-def _dump(tables: _Tables, kept_format: int = FORMAT) -> bytes:
-    text = json.dumps(tables, separators=(",", ":"), ensure_ascii=False)
+def _dump(tables: _Tables, kept_format: int = FORMAT, texts: _Texts | None = None) -> bytes:
+    """A file's content. `texts`: of records that are written again, and they are few, for reuse."""
+    texts = {} if texts is None else texts
+    found = []
+    for name, table in tables.items():
+        before, texts[name] = texts.get(name, {}), {}
+        for number, record in table.items():
+            kept = before.get(number)
+            if kept is None or kept[0] is not record:
+                kept = record, f"{_json(number)}:{_json(record)}"
+            texts[name][number] = kept
+        found.append(f"{_json(name)}:{{{','.join(text for _, text in texts[name].values())}}}")
+    text = f"{{{','.join(found)}}}"
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f'{{"format":{kept_format},"sha256":"{digest}","tables":{text}}}\n'.encode()
 
@@ -165,8 +181,6 @@ class RegistryDb:
         self._storage = CachingMiddleware(_AtomicStorage)
         self._storage.WRITE_CACHE_SIZE = 1 << 62  # only commit() writes
         self._db = TinyDB(self._path, storage=self._storage)
-        self._cps = self._db.table("cps")
-        self._drivers = self._db.table("drivers")
 
     @staticmethod
     def exists(path: Path) -> bool:
@@ -175,11 +189,11 @@ class RegistryDb:
 
     def cps(self) -> dict[str, DesiredCp]:
         """All CPs by id, those being deleted too."""
-        return {doc["id"]: stored.cp_of(doc) for doc in self._cps.all()}
+        return {doc["id"]: stored.cp_of(doc) for doc in self._db.table("cps").all()}
 
     def drivers(self) -> list[str]:
         """All drivers' ids."""
-        return [doc["id"] for doc in self._drivers.all()]
+        return [doc["id"] for doc in self._db.table("drivers").all()]
 
     def revision(self) -> int:
         """The last revision given to any change, of CPs that are gone too."""
@@ -194,26 +208,22 @@ class RegistryDb:
         drivers_gone: Iterable[str] = (),
     ) -> None:
         """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
+        # TinyDB's own verbs go through the whole table, each of them.
+        names = ({"id": driver} for driver in drivers)
+        tables: _Tables = self._storage.read() or {}
+        changed = {
+            "cps": _changed(tables.get("cps", {}), map(_record, cps), gone),
+            "drivers": _changed(tables.get("drivers", {}), names, drivers_gone),
+            "meta": {"1": {"revision": revision}},
+        }
         try:
-            self._put(self._cps, [_record(cp) for cp in cps])
-            self._put(self._drivers, [{"id": driver} for driver in drivers])
-            for table, ids in ((self._cps, gone), (self._drivers, drivers_gone)):
-                names = list(ids)
-                if names:
-                    table.remove(where("id").one_of(names))
-            self._db.table("meta").truncate()
-            self._db.table("meta").insert({"revision": revision})
+            self._storage.write(changed)
             self._storage.flush()
         except OSError as error:
             self._open()
             raise EvcsError(
                 f"the Registry can't be written: {error.strerror}", "make room and try again"
             ) from None
-
-    def _put(self, table: Any, docs: list[dict[str, Any]]) -> None:
-        if docs:
-            table.remove(where("id").one_of([doc["id"] for doc in docs]))
-            table.insert_multiple(docs)
 
 
 def open_store(home: Home) -> RegistryDb:
@@ -232,6 +242,20 @@ def open_store(home: Home) -> RegistryDb:
     db = RegistryDb(path)
     db.commit(0)
     return db
+
+
+def _changed(
+    table: dict[str, Any], docs: Iterable[dict[str, Any]], gone: Iterable[str]
+) -> dict[str, Any]:
+    """The table after a change, another one; a record keeps its number."""
+    table = dict(table)
+    numbers = {doc["id"]: number for number, doc in table.items()}
+    for doc in docs:
+        number = numbers.setdefault(doc["id"], str(int(next(reversed(table), "0")) + 1))
+        table[number] = doc
+    for one in gone:
+        table.pop(numbers.get(one, ""), None)
+    return table
 
 
 def _record(cp: DesiredCp) -> dict[str, Any]:

@@ -5,9 +5,10 @@ CP processes read theirs, so what only a writer needs is imported where it write
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from evcs.adapters.files import make_folder, sync_folder, write_atomic
+from evcs.adapters.files import make_folder, sync_folder, write_each
 from evcs.core.errors import Unreachable
 from evcs.core.ids import is_id
 from evcs.home import Home
@@ -21,14 +22,15 @@ class SecretFiles:
 
     def create(self, identity: str) -> str:
         """A new 256-bit password for the identity, on disk before it is returned."""
+        return self.create_all((identity,))[identity]
+
+    def create_all(self, identities: Iterable[str]) -> dict[str, str]:
+        """The same for each of them, by identity; many wait for the disk once."""
         import secrets
 
-        from evcs.adapters.heartbeat import beat
-
-        beat()  # of a bulk create each waits for the disk
-        password = secrets.token_urlsafe(32)
-        self._write(identity, password)
-        return password
+        made = {identity: secrets.token_urlsafe(32) for identity in identities}
+        self._write(made)
+        return made
 
     def restore(self, identity: str, password: str) -> bool:
         """Put a known password back where its file was lost or changed; whether it was."""
@@ -37,7 +39,7 @@ class SecretFiles:
                 return False
         except OSError:
             pass
-        self._write(identity, password)
+        self._write({identity: password})
         return True
 
     def read(self, identity: str) -> str:
@@ -54,17 +56,19 @@ class SecretFiles:
         """The identity's password, made where it is missing or empty."""
         return self._found(identity) or self.create(identity)
 
-    def remove(self, identity: str) -> None:
-        """Remove a CP's or driver's secret, file or folder; absent is well."""
+    def remove(self, *identities: str) -> None:
+        """Remove secrets of CPs or drivers, files or folders; absent is well."""
         import shutil
 
-        path = self._home.secret(identity)
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-        if path.parent.is_dir():
-            sync_folder(path.parent)
+        paths = [self._home.secret(identity) for identity in identities]
+        for path in paths:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        for folder in {path.parent for path in paths}:
+            if folder.is_dir():
+                sync_folder(folder)
 
     def names(self, kind: str) -> list[str]:
         """Ids that have secrets below data/secrets/<kind> ("cp", "driver"); no other names."""
@@ -72,12 +76,20 @@ class SecretFiles:
         found = (entry.name for entry in folder.iterdir()) if folder.is_dir() else ()
         return sorted(name for name in found if is_id(name))
 
-    def _write(self, identity: str, password: str) -> None:
-        path, top = self._home.secret(identity), self._home.data / "secrets"
-        for folder in reversed((path.parent, *path.parent.parents)):
-            if folder.is_relative_to(top):
+    def _write(self, passwords: Mapping[str, str]) -> None:
+        top = self._home.data / "secrets"
+        made = {top.parent}
+
+        def make(folder: Path) -> None:
+            if folder not in made:
+                make(folder.parent)
                 make_folder(folder, 0o700)
-        write_atomic(path, password.encode(), 0o600)
+                made.add(folder)
+
+        contents = {self._home.secret(one): word.encode() for one, word in passwords.items()}
+        for path in contents:
+            make(path.parent)
+        write_each(contents, 0o600)
 
     def _found(self, identity: str) -> str:
         try:

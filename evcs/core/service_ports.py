@@ -137,8 +137,8 @@ class CpStore(Protocol):
 class SecretStore(Protocol):
     """Identities' passwords (adapters.secret_files). May raise OSError."""
 
-    def create(self, identity: str) -> str:
-        """A new 256-bit password for the identity, on disk before it is returned."""
+    def create_all(self, identities: Iterable[str]) -> dict[str, str]:
+        """New 256-bit passwords by identity, on disk before they are returned."""
 
     def ensure(self, identity: str) -> str:
         """The identity's password, made where it is missing or empty."""
@@ -146,8 +146,8 @@ class SecretStore(Protocol):
     def restore(self, identity: str, password: str) -> bool:
         """Put a known password back where it was lost or changed; whether it was."""
 
-    def remove(self, identity: str) -> None:
-        """Remove an identity's, or those of all below it ("cp/CP-001"); absent is well."""
+    def remove(self, *identities: str) -> None:
+        """Remove identities', or those of all below them ("cp/CP-001"); absent is well."""
 
     def names(self, kind: str) -> Sequence[str]:
         """Ids that have secrets, of a kind ("cp", "driver")."""

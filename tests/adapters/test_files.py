@@ -70,6 +70,31 @@ def test_a_full_disk_leaves_the_old_file_and_no_rest(disk: Disk) -> None:
     assert path.read_bytes() == b"new"
 
 
+def test_many_are_written_as_one_is(tmp_path: Path, disk: Disk) -> None:
+    folders = [tmp_path / str(number) for number in range(4)]
+    for folder in folders:
+        folder.mkdir()
+    paths = [folder / str(number) for folder in folders for number in range(files.FEW)]
+    before = os.umask(0)
+    try:
+        files.write_each({path: path.name.encode() for path in paths}, 0o600)
+    finally:
+        os.umask(before)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(paths)
+    assert all(path.read_text() == path.name for path in paths)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
+    many = {disk.path / str(number): b"old" for number in range(2 * files.FEW)}
+    files.write_each(many)
+    disk.fill(leave=8_192)
+    with pytest.raises(OSError, match=r"space|large"):
+        files.write_each(dict.fromkeys(many, b"new" * 10_000))
+    assert {path.read_bytes() for path in many} == {b"old"}
+    assert {entry.name for entry in disk.path.iterdir()} <= {
+        "ballast",
+        *(path.name for path in many),
+    }
+
+
 def test_a_folder_gets_its_mode_also_if_it_was_there(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)

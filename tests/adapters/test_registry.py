@@ -17,7 +17,7 @@ from evcs.core.errors import EvcsError
 from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Connected, Received
 from evcs.home import Home
-from evcs.services.registry.accounts import SHUT_OUT_S
+from evcs.services.registry.accounts import LOOK_AT_ONCE, SHUT_OUT_S
 from evcs.services.registry.changes import Ask, Batch
 from evcs.services.registry.service import LOOK_EVERY_S, Registry, RegistryPorts
 from tests.unit.fakes import FakeBus
@@ -132,6 +132,18 @@ def test_secrets_of_nobody_go_and_those_that_are_lost_come_back(home: Home) -> N
     home.secret("central").write_text("another")
     stage.registry.tick(stage.clock.now + LOOK_EVERY_S)
     assert stage.secrets.read("central") == password
+
+
+def test_of_many_secrets_each_comes_back_in_its_turn(stage: Stage) -> None:
+    stage.ask(Batch.create_many, [{"id": f"CP-{number}"} for number in range(LOOK_AT_ONCE)])
+    lost = ("central", "cp/CP-0/engine", f"cp/CP-{LOOK_AT_ONCE - 1}/monitor")
+    passwords = {who: stage.secrets.read(who) for who in lost}
+    for who in lost:
+        stage.home.secret(who).unlink()
+    for _ in range(4):
+        stage.clock.now += LOOK_EVERY_S
+        stage.registry.tick(stage.clock.now)
+    assert {who: stage.secrets.read(who) for who in lost} == passwords
 
 
 ALICE = m.DesiredDriver("ALICE", "ALICE")

@@ -50,6 +50,17 @@ def test_each_secret_is_new_and_the_file_holds_it_alone(empty: Home) -> None:
     assert empty.secret("central").read_text() == SecretFiles(empty).read("central") == made[-1]
 
 
+def test_secrets_of_many_are_made_and_removed_together(empty: Home) -> None:
+    who = [f"cp/CP-{number}/{role}" for number in range(50) for role in ("engine", "monitor")]
+    made = SecretFiles(empty).create_all(who)
+    assert list(made) == who
+    assert len(set(made.values())) == len(who)
+    assert all(SecretFiles(empty).read(one) == word for one, word in made.items())
+    assert {entry.stat().st_mode & 0o777 for entry in empty.data.rglob("*")} == {0o600, 0o700}
+    SecretFiles(empty).remove(*(f"cp/CP-{number}" for number in range(49)))
+    assert SecretFiles(empty).names("cp") == ["CP-49"]
+
+
 def test_a_good_secret_is_kept_and_a_missing_or_ruined_one_is_made(empty: Home) -> None:
     made = SecretFiles(empty).ensure("web")
     assert SecretFiles(empty).ensure("web") == made

@@ -12,6 +12,7 @@ from evcs.core.service_ports import BrokerAccounts, SecretStore
 from evcs.services.registry.changes import Batch
 
 SHUT_OUT_S = 30.0
+LOOK_AT_ONCE = 1_000
 
 _log = logging.getLogger("evcs")
 
@@ -30,24 +31,22 @@ class Accounts:
         self._secrets, self._broker, self._monotonic = secrets, broker, monotonic
         #: Who floods the bus, and until when he is shut out.
         self._shut_out: dict[str, float] = {}
+        #: Whose secrets are still to be looked at, before all are once more.
+        self._unseen: list[str] = []
         known = list(cps)
         # A kill between a secret and its commit leaves a secret of nobody.
-        for cp in set(secrets.names("cp")) - {cp.id for cp in known}:
-            secrets.remove(f"cp/{cp}")
+        secrets.remove(*map(_of, set(secrets.names("cp")) - {cp.id for cp in known}))
         self._passwords = {who: secrets.ensure(who) for who in of_all(known, drivers)}
 
     def create(self, batch: Batch) -> dict[str, str]:
         """New secrets for what a batch makes or rekeys, identity -> password. Raises OSError."""
         cps = {**dict.fromkeys(batch.created), **batch.rekeyed}
         made = [*(who for cp in cps for who in of_cp(cp)), *map(of_driver, batch.drivers)]
-        return {who: self._secrets.create(who) for who in made}
+        return self._secrets.create_all(made)
 
     def undo(self, batch: Batch) -> None:
         """The batch was not committed."""
-        for cp in batch.created:
-            self._secrets.remove(f"cp/{cp}")
-        for driver in batch.drivers:
-            self._secrets.remove(of_driver(driver))
+        self._secrets.remove(*map(_of, batch.created), *map(of_driver, batch.drivers))
         # On a disk that takes nothing the new ones stay; the next look puts the old ones back.
         with suppress(OSError):
             for identity in (who for cp in batch.rekeyed for who in of_cp(cp)):
@@ -60,8 +59,7 @@ class Accounts:
         for cp in {*batch.gone, *(one.id for one in batch.cps.values() if one.revoked)}:
             for identity in of_cp(cp):
                 self._passwords.pop(identity, None)
-        for cp in batch.gone:
-            self._secrets.remove(f"cp/{cp}")
+        self._secrets.remove(*map(_of, batch.gone))
         for driver in batch.drivers_gone:
             self._passwords.pop(of_driver(driver), None)
         self.keep()
@@ -76,9 +74,12 @@ class Accounts:
                 self._secrets.remove(of_driver(driver))
 
     def look(self) -> None:
-        """Put right what was lost or changed by other hands."""
-        for identity, password in self._passwords.items():
-            if self._secrets.restore(identity, password):
+        """Put right what was lost or changed by other hands; of many some at a time."""
+        self._unseen = self._unseen or list(self._passwords)
+        seen, self._unseen = self._unseen[:LOOK_AT_ONCE], self._unseen[LOOK_AT_ONCE:]
+        for identity in seen:
+            password = self._passwords.get(identity)
+            if password is not None and self._secrets.restore(identity, password):
                 _log.error("identity=%s had lost its secret; put back", identity)
         self.keep()
 
@@ -86,9 +87,10 @@ class Accounts:
         """Have the broker let in who may be on the bus, and nobody else."""
         now = self._monotonic()
         self._shut_out = {who: until for who, until in self._shut_out.items() if until > now}
-        self.due_in_s = self._broker.keep(
-            {who: word for who, word in self._passwords.items() if who not in self._shut_out}
-        )
+        accounts = self._passwords
+        if self._shut_out:
+            accounts = {who: word for who, word in accounts.items() if who not in self._shut_out}
+        self.due_in_s = self._broker.keep(accounts)
 
     def shut_out(self, identity: str) -> None:
         """Keep somebody away for a while."""
@@ -105,3 +107,8 @@ class Accounts:
         """It reads its accounts when it starts."""
         self._broker.left()
         self.keep()
+
+
+def _of(cp: str) -> str:
+    """Where both secrets of a CP are."""
+    return f"cp/{cp}"
