@@ -26,6 +26,7 @@ from evcs.config import Settings
 from evcs.core import identities, sections, topics
 from evcs.core import messages as m
 from evcs.core.errors import Unreachable
+from evcs.core.fleet_size import FleetSize
 
 PROCESS = Path(__file__).with_name("floor_process.py")
 PARENT = Path(__file__).with_name("floor_fork.py")
@@ -38,7 +39,7 @@ class Floor:
     def __init__(self, settings: Settings, pairs: int, autostart: bool, forked: bool) -> None:
         self.settings, self.cps = settings, [f"CP-{n:03d}" for n in range(1, pairs + 1)]
         home = settings.home
-        self._fds = prepare.prepare(settings, quiet, pairs)
+        self._fds = prepare.prepare(settings, quiet, FleetSize(pairs))
         names = [f"cp/{cp}/{role}" for cp in self.cps for role in sections.ROLES]
         accounts = (*identities.SERVICES, *names)
         broker_accounts.write(home, {who: SecretFiles(home).ensure(who) for who in accounts})

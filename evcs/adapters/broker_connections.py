@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evcs.adapters import broker_listeners
+from evcs.adapters.broker_listeners import broker_pid
 from evcs.home import Home
 
 LOOK_EVERY_S = 1.0
@@ -35,15 +36,6 @@ _PIDFD_GETFD = 438
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _log = logging.getLogger("evcs")
-
-
-def broker_pid(home: Home) -> int | None:
-    """The broker's pid, as it wrote it; None where it doesn't run."""
-    try:
-        pid = int((home.run / "mosquitto.pid").read_text())
-        return pid if Path(f"/proc/{pid}/comm").read_text() == "mosquitto\n" else None
-    except (OSError, ValueError):
-        return None
 
 
 def files(pid: int) -> tuple[int, int]:

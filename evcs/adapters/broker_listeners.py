@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+from contextlib import suppress
 from pathlib import Path
 
 from evcs.adapters import certificates
@@ -54,6 +56,27 @@ def write(settings: Settings, limit: int, cps: int) -> None:
 def bounds(home: Home) -> dict[int, int]:
     """TCP port -> connections that the broker takes there. Raises OSError."""
     return {int(port): int(most) for port, most in _BOUND.findall(_path(home).read_text())}
+
+
+def carried(home: Home) -> int | None:
+    """How many CPs the broker that runs has files for, beside its strangers; None: none runs."""
+    pid = broker_pid(home)
+    if pid is None:
+        return None
+    with suppress(OSError):  # it has just ended
+        limit, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        if limit >= 0:
+            return max((limit - BASE_FDS - sum(bounds(home).values())) // FDS_A_CP, 0)
+    return None
+
+
+def broker_pid(home: Home) -> int | None:
+    """The broker's pid, as it wrote it; None where it doesn't run."""
+    try:
+        pid = int((home.run / "mosquitto.pid").read_text())
+        return pid if Path(f"/proc/{pid}/comm").read_text() == "mosquitto\n" else None
+    except (OSError, ValueError):
+        return None
 
 
 def _path(home: Home) -> Path:

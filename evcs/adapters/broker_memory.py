@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from evcs.adapters import broker_listeners
-from evcs.adapters.broker_connections import broker_pid
+from evcs.adapters.broker_listeners import broker_pid
 from evcs.core.topics import MAX_PACKET
 from evcs.home import Home
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evcs.core import health
-from evcs.core.health import EngineAnswer
+from evcs.core.health import EngineAnswer, ProcessFigures
 from evcs.core.ports import Log
 from evcs.runtime.loop import Loop
 
@@ -33,6 +33,8 @@ _log = logging.getLogger("evcs")
 WATCHES = b"\0evcs-monitor-"
 #: Who has a CP's role ended does so from an address of this begin, with the CP and a space.
 ENDS = b"\0evcs-end-"
+#: Who wants to know of the process rather than of its CPs.
+MEASURES = b"\0evcs-figures-"
 
 Answers = Mapping[str, EngineAnswer]
 
@@ -59,15 +61,25 @@ def listen(
         with suppress(OSError):
             connection, address = server.accept()
             with connection:
-                if isinstance(address, bytes) and address.startswith(WATCHES):
+                wish = address if isinstance(address, bytes) else b""
+                if wish.startswith(WATCHES):
                     asker.asks(connection)
-                elif isinstance(address, bytes) and address.startswith(ENDS):
-                    end(address[len(ENDS) :].split(b" ")[0].decode())
+                elif wish.startswith(ENDS):
+                    end(wish.removeprefix(ENDS).partition(b" ")[0].decode())
+                if wish.startswith(MEASURES):
+                    said = {"": _figures(loop)._asdict()}
+                else:
+                    said = {cp: one._asdict() for cp, one in answer().items()}
                 connection.settimeout(ASK_WITHIN_S)
-                answers = {cp: one._asdict() for cp, one in answer().items()}
-                connection.sendall(json.dumps(answers).encode() + b"\n")
+                connection.sendall(json.dumps(said).encode() + b"\n")
 
     loop.add_reader(server.fileno(), accept)
+
+
+def _figures(loop: Loop) -> ProcessFigures:
+    rollup = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    pss = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+    return ProcessFigures(pss * 1024, round(loop.late_p99_s() * 1000, 1))
 
 
 class _Asker:
@@ -126,13 +138,22 @@ class Probe:
 
     def ask(self, within_s: float = ASK_WITHIN_S) -> Answers | None:
         """What each Engine there says of itself, by CP; None where no answer came in time."""
-        return self._ask(within_s, WATCHES if self._watches else b"")
+        found = self._ask(within_s, WATCHES if self._watches else b"")
+        return None if found is None else {cp: _answer(one) for cp, one in found.items()}
+
+    def figures(self, within_s: float = ASK_WITHIN_S) -> ProcessFigures | None:
+        """What the process says of itself; None where no answer came in time."""
+        found = (self._ask(within_s, MEASURES) or {}).get("", {})
+        memory, late = found.get("memory_bytes"), found.get("late_p99_ms")
+        if isinstance(memory, int) and isinstance(late, float):
+            return ProcessFigures(memory, late)
+        return None
 
     def end_one(self, cp: str) -> None:
         """Have that CP's role there end as a crash would."""
         self._ask(ASK_WITHIN_S, ENDS + cp.encode() + b" ")
 
-    def _ask(self, within_s: float, address: bytes) -> Answers | None:
+    def _ask(self, within_s: float, address: bytes) -> dict[str, dict[str, Any]] | None:
         try:
             with _connect(self._path, within_s, address) as connection:
                 line = bytearray()
@@ -145,7 +166,7 @@ class Probe:
         except (OSError, ValueError, RecursionError):
             return None
         whole = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
-        return {cp: _answer(one) for cp, one in found.items()} if whole else None
+        return found if whole else None
 
     def pid(self) -> int | None:
         """Its pid, also while it hangs."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from evcs.adapters.capacity import CP_BYTES
 from evcs.adapters.certificates import RENEW_WITHIN, Certificate
 from evcs.core.messages import EngineStatus
 
@@ -89,7 +88,7 @@ def open_files(limit: int, cps: int, carries: Callable[[int], int]) -> Finding:
     check = "open files"
     fits = carries(limit) if limit >= 0 else -1
     text = f"limit {limit if limit >= 0 else 'none'}" + (
-        f" carries {fits} CPs" if fits >= 0 else ""
+        f" carries {fits} CPs, and any in pools" if fits >= 0 else ""
     )
     remedy = "raise ulimit -n (LimitNOFILE in the service), then: evcs restart"
     if 0 <= fits < max(cps, 1):
@@ -111,11 +110,11 @@ def room(taken: Mapping[str, tuple[int, int]]) -> Finding:
     return Finding(check, OK, text)
 
 
-def processes(limits: Sequence[int], cps: int) -> Finding:
-    """Whether the user may run two processes a CP. -1 among the limits: none."""
+def processes(limits: Sequence[int], needed: int) -> Finding:
+    """Whether the user may run so many. -1 among the limits: none."""
     check = "processes"
     bounds = [one for one in limits if one >= 0]
-    needed = 2 * cps + 16
+    needed += 16
     if not bounds:
         return Finding(check, OK, f"no limit; {needed} needed")
     text = f"limit {min(bounds)}; {needed} needed"
@@ -124,10 +123,10 @@ def processes(limits: Sequence[int], cps: int) -> Finding:
     return Finding(check, OK, text)
 
 
-def memory(available: int, cps_to_start: int, running: bool) -> Finding:
-    """Whether what is still to be started fits."""
+def memory(available: int, to_start: int, running: bool) -> Finding:
+    """Whether what is still to be started fits, all in bytes."""
     check = "memory"
-    needed = cps_to_start * CP_BYTES + (0 if running else BASE_BYTES)
+    needed = to_start + (0 if running else BASE_BYTES)
     text = f"{available >> 20} MiB free; {needed >> 20} MiB still needed"
     if available < needed:
         return Finding(check, FAIL, text, "add memory, or move CPs to another machine")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evcs.adapters.pool_files import PoolFiles
@@ -44,9 +44,9 @@ def differences(
     may_speak = accounts(home)
     running = {(p.group, p.name): p for p in processes}
     here = [cp for cp in cps if cp["host"] == host]
-    units = {_unit(cp) for cp in here if not cp["revoked"]}
-    for unit in sorted(units | {cp["id"] for cp in here}):
-        found += _of_unit(unit, unit in units, files, running)
+    units = {unit(cp) for cp in here if not cp["revoked"]}
+    for one in sorted(units | {cp["id"] for cp in here}):
+        found += _of_unit(one, one in units, files, running)
     found += _of_members(home, here)
     for cp in here:
         found += _of_cp(home, cp, may_speak)
@@ -58,7 +58,7 @@ def differences(
     return found
 
 
-def _unit(cp: dict[str, Any]) -> str:
+def unit(cp: Mapping[str, Any]) -> str:
     """The group in which a CP runs."""
     return cp["id"] if cp["pool"] is None else pools.name(cp["pool"])
 
@@ -77,17 +77,17 @@ def accounts(home: Home) -> set[str]:
 
 
 def _of_unit(
-    unit: str, wanted: bool, files: dict[str, str | None], running: dict[tuple[str, str], Process]
+    name: str, wanted: bool, files: dict[str, str | None], running: dict[tuple[str, str], Process]
 ) -> list[dict[str, str]]:
     found = []
-    if (files.get(unit) == sections.render(unit)) != wanted:
-        found.append(_entry(unit, "section file is not as it should be", "evcs logs cp-manager"))
-    for role in sections.roles(unit):
-        process = running.get((unit, role))
+    if (files.get(name) == sections.render(name)) != wanted:
+        found.append(_entry(name, "section file is not as it should be", "evcs logs cp-manager"))
+    for role in sections.roles(name):
+        process = running.get((name, role))
         up = process is not None and process.state == "RUNNING"
         if up != wanted:
             word = process.state if process else "not there"
-            found.append(_entry(unit, f"its {role} is {word}", f"evcs logs {unit}.{role}"))
+            found.append(_entry(name, f"its {role} is {word}", f"evcs logs {name}.{role}"))
     return found
 
 
@@ -96,7 +96,7 @@ def _of_members(home: Home, cps: Iterable[dict[str, Any]]) -> list[dict[str, str
     wanted: dict[str, set[str]] = {}
     for cp in cps:
         if cp["pool"] is not None and not cp["revoked"]:
-            wanted.setdefault(_unit(cp), set()).add(cp["id"])
+            wanted.setdefault(unit(cp), set()).add(cp["id"])
     named = PoolFiles(home.pools).members()
     return [
         _entry(pool, "member file is not as it should be", "evcs logs cp-manager")

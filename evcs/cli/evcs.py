@@ -15,6 +15,7 @@ from evcs.cli import (
     backups,
     cp_changes,
     driver_accounts,
+    pools,
     sessions,
     settings,
     supervision,
@@ -24,7 +25,7 @@ from evcs.cli import (
     watch,
 )
 from evcs.cli.bus_probe import BusProbe
-from evcs.cli.check import differences, steady_processes
+from evcs.cli.check import differences, steady_processes, unit
 from evcs.cli.common import CommandContext, command, group, table
 from evcs.cli.common import main as run_program
 from evcs.cli.doctor import command as doctor
@@ -162,13 +163,15 @@ def _print_status(ctx: CommandContext, processes: list[Process], cps: list[dict[
     rows = [(p["name"], _process_word(p["state"]), str(p["pid"] or "")) for p in services]
     lines = table(("SERVICE", "PROCESS", "PID"), rows)
     if cps:
-        pids = {cp["id"]: [p for p in processes if p.group == cp["id"]] for cp in cps}
+        pids: dict[str, list[str]] = {}
+        for p in processes:
+            pids.setdefault(p.group, []).append(f"{p.name}:{p.pid or p.state}")
         cp_rows = [
             (
                 cp["id"],
                 ctx.out.state(cp["state"]),
                 cp["reason"] or "",
-                " ".join(f"{p.name}:{p.pid or p.state}" for p in pids[cp["id"]]),
+                " ".join(pids.get(unit(cp), [])),
             )
             for cp in cps
         ]
@@ -233,6 +236,7 @@ driver_accounts.add_to(program)
 sessions.add_to(program)
 settings.add_to(program)
 tls.add_to(program)
+pools.add_to(program)
 trials.add_to(program)
 watch.add_to(program)
 

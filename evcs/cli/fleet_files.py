@@ -18,6 +18,7 @@ from evcs.core import fleet_file
 from evcs.core.desired import FIELDS
 from evcs.core.errors import BY_CODE, BadValue, Conflict, EvcsError, NotFound, PartFailed
 from evcs.core.fleet_file import Changes
+from evcs.core.fleet_size import FleetSize
 
 
 def add_to(program: click.Group) -> None:
@@ -50,8 +51,9 @@ def add_to(program: click.Group) -> None:
         if changes.remove and not yes:
             confirm_deletion(len(changes.remove), "nothing was applied")
         if changes.create:
-            kept = len(changes.edit) + changes.same
-            capacity.check_room(ctx.settings.home, kept, len(changes.create))
+            there = FleetSize.of(cp["hosting"] for cp in ctx.registry.cps())
+            new = FleetSize.of(cp.get("hosting") for cp in changes.create)
+            capacity.check_room(ctx.settings.home, there, new)
         _finish(ctx, changes, _apply(ctx, changes, wait, timeout), wait)
 
     @command(program)

@@ -26,6 +26,7 @@ from evcs.config import INSTALL_ROOT, TYPED, Settings, to_environment
 from evcs.core import messages as m
 from evcs.core import reconcile
 from evcs.core.errors import BadValue, EvcsError
+from evcs.core.fleet_size import NO_CPS, FleetSize
 from evcs.core.identities import of_all
 from evcs.home import Home
 
@@ -39,7 +40,7 @@ UMASK = 0o027
 Say = Callable[[str], None]
 
 
-def prepare(settings: Settings, say: Say, room_for: int = 0) -> int:
+def prepare(settings: Settings, say: Say, room_for: FleetSize = NO_CPS) -> int:
     """Make the home ready for supervisord; what was there of desired state is only read.
 
     Returns how many files supervisord must be able to open, with so many CPs at least. Raises
@@ -59,9 +60,11 @@ def prepare(settings: Settings, say: Say, room_for: int = 0) -> int:
     secrets.ensure("operator.token")
     names = of_all(cps.values(), drivers)
     broker_accounts.write(home, {name: secrets.ensure(name) for name in names})
-    fds = descriptors(max(len(cps), room_for))
+    fleet = FleetSize.of(cp.hosting for cp in cps.values())
+    fds = descriptors(max(fleet.own, room_for.own))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    broker_listeners.write(settings, hard, capacity.carried_by(fds))
+    pooled = max(fleet.pooled, room_for.pooled)
+    broker_listeners.write(settings, hard, capacity.carried_by(fds) + pooled)
     return fds
 
 

@@ -17,6 +17,7 @@ from evcs.adapters.supervisord import Ending, Supervisord, silent, supervisord_p
 from evcs.cli import prepare, tcp_ports
 from evcs.config import Settings
 from evcs.core.errors import Conflict, Denied, EvcsError, TimedOut, Unreachable
+from evcs.core.fleet_size import NO_CPS, FleetSize
 from evcs.core.ids import RESERVED
 from evcs.home import Home
 
@@ -71,7 +72,11 @@ def require_own(home: Home) -> None:
 
 
 def start(
-    settings: Settings, say: Say, foreground: bool = False, room_for: int = 0, stage: Say = quiet
+    settings: Settings,
+    say: Say,
+    foreground: bool = False,
+    room_for: FleetSize = NO_CPS,
+    stage: Say = quiet,
 ) -> bool:
     """Start the system, with limits for so many CPs at least; False where it runs already."""
     home = settings.home

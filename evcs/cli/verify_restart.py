@@ -18,6 +18,7 @@ from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import EvcsError, TimedOut, Unreachable
+from evcs.core.fleet_size import FleetSize
 from evcs.core.placement import PROCESS
 from evcs.home import Home
 
@@ -38,8 +39,9 @@ def run(ctx: CommandContext, count: int, hosting: str) -> None:
     """The whole trial in a home of its own; exits 1 where a CP is missing or doubled."""
     with temporary_system(1.0) as settings:
         own = CommandContext(settings, ctx.out)
-        capacity.check_memory(count)
-        supervision.start(settings, lambda _: None, room_for=count)
+        fleet = FleetSize.of([hosting] * count)
+        capacity.check_memory(fleet)
+        supervision.start(settings, lambda _: None, room_for=fleet)
         ctx.out.say(f"creating {count} CPs in {settings.home.path}")
         began = time.monotonic()
         names = fill(own, count, hosting)

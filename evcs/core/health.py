@@ -41,6 +41,13 @@ class EngineAnswer(NamedTuple):
     supplying: bool = False
 
 
+class ProcessFigures(NamedTuple):
+    """What a pool's process says of itself: its memory (PSS), and how late its loop runs."""
+
+    memory_bytes: int
+    late_p99_ms: float
+
+
 class ProbeResult(NamedTuple):
     """An Engine was asked: its answer, or None, at monotonic second `at`."""
 

@@ -14,7 +14,7 @@ from evcs.core.messages import NOTHING, Cleared, Message
 
 if TYPE_CHECKING:  # a CP process needs none of them
     from evcs.core.audit import AuditEntry
-    from evcs.core.health import EngineAnswer
+    from evcs.core.health import EngineAnswer, ProcessFigures
     from evcs.core.session import AnsweredStart, Session
     from evcs.core.topics import Publication, Subscription
 
@@ -165,6 +165,9 @@ class HealthProbe(Protocol):
 
     def ask(self, within_s: float) -> Mapping[str, EngineAnswer] | None:
         """What each Engine there says of itself, by CP; None where no answer came in time."""
+
+    def figures(self, within_s: float) -> ProcessFigures | None:
+        """What the process says of itself; None where no answer came in time."""
 
     def end_one(self, cp: str) -> None:
         """Have that CP's role there end as a crash would; it comes back."""

@@ -13,6 +13,7 @@ import pytest
 from evcs.adapters import capacity
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.core.errors import NoRoom
+from evcs.core.fleet_size import FleetSize
 from evcs.home import Home
 from tests.system_under_test import eventually
 
@@ -29,15 +30,16 @@ def test_as_many_as_supervisord_has_files_for(tmp_path: Path) -> None:
             eventually("it is what it is taken for", lambda: supervisord_pid(home), 20)
             files = capacity.FDS_BASE + 10 * capacity.FDS_A_CP
             resource.prlimit(one.pid, resource.RLIMIT_NOFILE, (files, files))
-            capacity.check_room(home, 2, 8)
-            with pytest.raises(NoRoom, match="carries 10 CPs; 11 are wanted"):
-                capacity.check_room(home, 2, 9)
+            capacity.check_room(home, FleetSize(2, 500), FleetSize(8, 5))
+            with pytest.raises(NoRoom, match="carries 10 CPs with processes of their own; 11 are"):
+                capacity.check_room(home, FleetSize(2), FleetSize(9))
+            capacity.check_room(home, FleetSize(12), FleetSize(pooled=500))
         finally:
             one.kill()
 
 
 def test_without_a_supervisord_memory_alone_counts(tmp_path: Path) -> None:
     most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // capacity.CP_BYTES
-    capacity.check_room(Home(tmp_path), 10**6, 0)
+    capacity.check_room(Home(tmp_path), FleetSize(10**6), FleetSize())
     with pytest.raises(NoRoom, match="memory"):
-        capacity.check_room(Home(tmp_path), 0, most + 1)
+        capacity.check_room(Home(tmp_path), FleetSize(), FleetSize(most + 1))

@@ -29,7 +29,7 @@ from evcs.core.health import EngineAnswer
 from evcs.runtime.loop import Loop
 loop = Loop()
 answers = {"CP-1": EngineAnswer(ready=True), "CP-2": EngineAnswer()}
-engine_health.listen(loop, Path(sys.argv[1]), lambda: answers)
+engine_health.listen(loop, Path(sys.argv[1]), lambda: answers, end=answers.pop)
 print("ready", flush=True)
 while True:
     loop.turn()
@@ -61,6 +61,21 @@ def test_an_engine_answers_its_owner_alone(path: Path, child: Start) -> None:
     engine(child, path)
     assert Probe(path).ask() == ALL
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_one_of_many_is_ended_by_whoever_asks_for_it(path: Path, child: Start) -> None:
+    engine(child, path)
+    Probe(path).end_one("CP-2")
+    assert Probe(path).ask() == {"CP-1": ALL["CP-1"]}
+
+
+def test_a_process_says_what_it_takes_and_how_late_its_loop_is(path: Path, child: Start) -> None:
+    assert Probe(path).figures(0.2) is None
+    engine(child, path)
+    found = Probe(path).figures()
+    assert found is not None
+    assert found.memory_bytes > 2**20
+    assert found.late_p99_ms >= 0.0
 
 
 def test_no_engine_is_no_answer(path: Path) -> None:

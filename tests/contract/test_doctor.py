@@ -174,9 +174,9 @@ def test_a_cp_that_was_created_just_now_is_as_wanted(fleet: System) -> None:
 
 def test_bounds_of_memory_disk_clock_and_user() -> None:
     mib = 2**20
-    assert bounds.memory(10_000 * mib, 100, False).level == "ok"
-    assert bounds.memory(2_000 * mib, 100, False).level == "warn"
-    assert bounds.memory(1_000 * mib, 100, False).level == "fail"
+    assert bounds.memory(10_000 * mib, 1_800 * mib, False).level == "ok"
+    assert bounds.memory(2_000 * mib, 1_800 * mib, False).level == "warn"
+    assert bounds.memory(1_000 * mib, 1_800 * mib, False).level == "fail"
     assert bounds.disk(1000 * mib, None).level == "ok"
     row = {"session_id": "S", "cp": "CP-1", "driver": "ALICE"}
     status = EngineStatus("CP-1", True, "b", "supplying", True, "S")

@@ -80,7 +80,7 @@ def test_who_holds_all_of_a_port_keeps_none_of_ours_out(narrow: System) -> None:
     with held(port, most):
         pass
     narrow.ok("evcs-cp", "create", "CP-002")
-    broker = broker_connections.broker_pid(Home(narrow.home))
+    broker = broker_listeners.broker_pid(Home(narrow.home))
     assert resource.prlimit(broker or 0, resource.RLIMIT_DATA)[0] >= broker_memory.MEMORY
     assert resource.prlimit(broker or 0, resource.RLIMIT_DATA)[0] < 2 * broker_memory.MEMORY
     with held(port, 2000):

@@ -8,7 +8,7 @@ from typing import Any
 
 from evcs.adapters.clock import timestamp
 from evcs.core import topics
-from evcs.core.health import EngineAnswer
+from evcs.core.health import EngineAnswer, ProcessFigures
 
 
 class FakeClock:
@@ -93,6 +93,10 @@ class FakeProbe:
     def ask(self, within_s: float) -> Mapping[str, EngineAnswer] | None:
         """The answers, at once."""
         return None if self.hangs else self.answers
+
+    def figures(self, within_s: float) -> ProcessFigures | None:
+        """Of one that takes a MiB."""
+        return None if self.hangs else ProcessFigures(2**20, 1.5)
 
     def end_one(self, cp: str) -> None:
         """Note it."""

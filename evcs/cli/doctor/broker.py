@@ -13,7 +13,7 @@ CHECK = "broker's room"
 
 def room(ctx: DoctorContext) -> Finding:
     """Connections on each TCP port, and files that it has open, against what it may have."""
-    pid = broker_connections.broker_pid(ctx.home)
+    pid = broker_listeners.broker_pid(ctx.home)
     if pid is None:
         return Finding(CHECK, OK, NOT_RUNNING)
     try:

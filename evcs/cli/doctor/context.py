@@ -21,6 +21,7 @@ from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import Denied, EvcsError
+from evcs.core.fleet_size import FleetSize
 from evcs.core.service_ports import Process
 from evcs.core.stored import Stored
 
@@ -45,6 +46,11 @@ class DoctorContext:
     def cps(self) -> dict[str, m.DesiredCp]:
         """The CPs in the store, those being deleted too."""
         return self.stored[0].cps if self.stored[0] else {}
+
+    @property
+    def fleet(self) -> FleetSize:
+        """How many they are."""
+        return FleetSize.of(cp.hosting for cp in self.cps.values())
 
     @cached_property
     def drivers(self) -> frozenset[str]:

@@ -18,7 +18,7 @@ from evcs.cli.check import differences
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.operator import ask_operator
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import pools, topics
 from evcs.core.errors import EvcsError, NotFound
 from evcs.core.ids import RESERVED
 from evcs.core.sections import ROLES
@@ -112,7 +112,7 @@ def _role(words: list[str]) -> str | None:
         return None
     if tail[1] == "supervisord":
         return tail[1]
-    if tail[1] in ROLES and len(tail) == 3:
+    if tail[1] in (*ROLES, *pools.ROLES) and len(tail) == 3:
         return f"{tail[2]}:{tail[1]}"
     return tail[1] if tail[1] in RESERVED else None
 

@@ -20,6 +20,8 @@ from evcs.cli import bounds
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.tcp_ports import listener, listeners
+from evcs.core import placement
+from evcs.core.fleet_size import FleetSize
 
 OLDEST_BROKER = (2, 0)
 
@@ -79,21 +81,23 @@ def open_files(ctx: DoctorContext) -> Finding:
         limit, _ = resource.prlimit(ctx.pid, resource.RLIMIT_NOFILE)
     else:
         _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return bounds.open_files(limit, len(ctx.cps), capacity.carried_by)
+    return bounds.open_files(limit, ctx.fleet.own, capacity.carried_by)
 
 
 def processes(ctx: DoctorContext) -> Finding:
     """The user's limit and the control group's."""
     soft, _ = resource.prlimit(ctx.pid or os.getpid(), resource.RLIMIT_NPROC)
     most = capacity.number(Path("/sys/fs/cgroup/pids.max"))
-    return bounds.processes([soft] if most is None else [soft, most], len(ctx.cps))
+    units = {placement.unit(cp) for cp in ctx.cps.values()}
+    return bounds.processes([soft] if most is None else [soft, most], 2 * len(units))
 
 
 def memory(ctx: DoctorContext) -> Finding:
     """What is free now, against the CPs that don't run yet."""
     up = {process.group for process in ctx.processes if process.pid}
-    waiting = 0 if ctx.silent else sum(1 for cp in ctx.cps if cp not in up)
-    return bounds.memory(capacity.free_bytes(), waiting, ctx.pid is not None)
+    waiting = (cp.hosting for cp in ctx.cps.values() if placement.unit(cp) not in up)
+    needed = 0 if ctx.silent else capacity.needed_bytes(FleetSize.of(waiting))
+    return bounds.memory(capacity.free_bytes(), needed, ctx.pid is not None)
 
 
 def disk(ctx: DoctorContext) -> Finding:

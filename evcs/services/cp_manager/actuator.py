@@ -164,8 +164,10 @@ class Actuator:
 
     def _processes(self, command: m.ManagerCommand) -> dict[str, Any]:
         place = unit(self._desired[command.cp])
-        seen = self._supervisord.processes()
-        return {"processes": [one._asdict() for one in seen if one.group == place]}
+        rows = [one._asdict() for one in self._supervisord.processes() if one.group == place]
+        if place is not None and pools.number(place) is not None:
+            rows = [{**row, **self._pools.figures(place, row["name"])} for row in rows]
+        return {"processes": rows}
 
     def _log_lines(self, command: m.ManagerCommand) -> dict[str, Any]:
         after = command.after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from evcs.core import pools
 from evcs.core.health import EngineAnswer
@@ -48,6 +49,11 @@ class Pools:
         """What the Engines of a unit say, of a pool or of a CP of its own; nothing if none does."""
         role = pools.ENGINES if pools.number(unit) is not None else "engine"
         return self._probes(unit, role).ask(ANSWER_WITHIN_S) or {}
+
+    def figures(self, pool: str, role: str) -> dict[str, Any]:
+        """What a pool's process says of its memory and its loop."""
+        found = self._probes(pool, role).figures(ANSWER_WITHIN_S)
+        return found._asdict() if found is not None else {}
 
     def end(self, pool: str, cp: str, roles: Iterable[str] = pools.ROLES) -> None:
         """Have a member's roles end as a crash would; they come back."""

@@ -11,6 +11,7 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
+from evcs.core.fleet_size import FleetSize
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
 from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
@@ -54,7 +55,7 @@ class RegistryPorts(NamedTuple):
     clock: Clock
     hold_broker: Callable[[int], object]
     new_token: Callable[[], str]
-    check_room: Callable[[int, int], None]
+    check_room: Callable[[FleetSize, FleetSize], None]
     floods: Callable[[], Sequence[AuditEntry]]
 
 
@@ -100,9 +101,11 @@ class Registry:
 
     def check_room(self, given: list[Any]) -> None:
         """Before any of them is made: whether they can be carried. Raises NoRoom."""
-        ids = {str(one.get("id")) for one in given if isinstance(one, dict)}
-        if new := ids - self.cps.keys():
-            self._check_room(len(self.cps), len(new))
+        asked = {str(one.get("id")): one for one in given if isinstance(one, dict)}
+        new = [one.get("hosting") for cp, one in asked.items() if cp not in self.cps]
+        if new:
+            there = FleetSize.of(cp.hosting for cp in self.cps.values())
+            self._check_room(there, FleetSize.of(new))
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""

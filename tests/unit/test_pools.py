@@ -1,0 +1,61 @@
+"""A pool's name and its member file."""
+
+from __future__ import annotations
+
+import pytest
+
+from evcs.core import pools, sections
+from evcs.core.errors import BadValue
+from evcs.core.fleet_size import FleetSize
+from evcs.core.placement import POOL, PROCESS, Rooms, pooled
+from tests.unit.test_placement import record
+
+
+def test_a_name_has_one_number_and_a_number_one_name() -> None:
+    for number in (1, 10, pools.MAX_NUMBER):
+        assert pools.number(pools.name(number)) == number
+    for name in ("pool-1", "_pool-0", "_pool-01", "_pool-1 ", "_pool-", "_pool-99999", "CP-1", ""):
+        assert pools.number(name) is None
+        with pytest.raises(BadValue):
+            pools.number_of(name)
+
+
+def test_a_file_gives_back_whom_it_names() -> None:
+    members = {"CP-2": "t2", "CP-1": "t1"}
+    assert pools.parse(pools.render(members).encode()) == members
+    assert pools.parse(pools.render({}).encode()) == {}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"", b"\0\0", b"[]", b"{}", b'{"members": ["CP-1"]}', b'{"members": {"../x": "t"}}',
+        b'{"members": {"CP-1": 1}}', b'{"members": {"CP-1": "a", "CP-1": "b"}}',
+        b'{"members": {"central": "t"}}', b'{"members": {"CP-1": "t"}', b"\xff\xfe",
+    ],
+)  # fmt: skip
+def test_what_is_no_member_file_is_refused(raw: bytes) -> None:
+    with pytest.raises(BadValue):
+        pools.parse(raw)
+
+
+def test_the_lowest_pool_with_room_is_taken_and_kept() -> None:
+    there = [record("main", hosting=POOL, pool=1)._replace(cp=f"A-{n}") for n in range(499)]
+    rooms = Rooms([*there, record("h2", hosting=POOL, pool=1)])
+    asked = record("main", hosting=POOL)
+    assert [pooled(None, asked, rooms.take).pool for _ in range(3)] == [1, 2, 2]
+    kept = asked._replace(pool=2)
+    assert pooled(kept, kept._replace(location="yard"), rooms.take).pool == 2
+    assert pooled(kept, kept._replace(hosting=PROCESS), rooms.take).pool is None
+    assert pooled(kept, kept._replace(host="h3"), rooms.take).pool == 1
+
+
+def test_a_section_is_a_pools_by_its_name() -> None:
+    assert sections.programs("_pool-3") == ("_pool-3.engines", "_pool-3.monitors")
+    assert sections.is_unit("_pool-3")
+    assert not sections.is_unit("_pool-x")
+
+
+def test_a_fleets_size_counts_the_unknown_as_what_costs_most() -> None:
+    assert FleetSize.of(["pool", "process", None, 7]) == FleetSize(3, 1)
+    assert FleetSize(1, 2).with_more(FleetSize(3, 4)) == FleetSize(4, 6)
