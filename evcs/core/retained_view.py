@@ -82,11 +82,14 @@ class RetainedView:
 
     def stale(self, kind: type) -> set[str]:
         """CPs of which a message of that kind came over an earlier connection only."""
-        return self._known[kind] - self._fresh[kind]
+        known, fresh = self._known[kind], self._fresh[kind]
+        # What is fresh is known: mostly it is all.
+        return known - fresh if len(fresh) < len(known) else set()
 
     def forget(self, kind: type, cp: str) -> None:
         """What was known is no longer held for true."""
         self._known[kind].discard(cp)
+        self._fresh[kind].discard(cp)
         self._boots.pop((kind, cp), None)
 
     def _mark_fresh(self, kind: type, cp: str) -> None:
@@ -96,7 +99,6 @@ class RetainedView:
     def _clear(self, cleared: Cleared) -> None:
         cp = cleared.key.get("cp")
         if cleared.kind in KINDS and cp is not None:
-            self._fresh[cleared.kind].discard(cp)
             self.forget(cleared.kind, cp)
 
     def _is_news(

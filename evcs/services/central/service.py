@@ -11,6 +11,7 @@ from typing import Any
 
 from evcs.core import audit
 from evcs.core import messages as m
+from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, command_of
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
@@ -210,17 +211,27 @@ class Central:
             self.fleet.apply(session.cp, d.Repeat(), self._at)
 
     def _look_for_absences(self, now: float) -> None:
-        for cp, record in list(self.fleet.records.items()):
-            # After a new connection silence counts: the broker may have lost a will.
-            silence_counts = now - self._connected_at > record.deadlines.reconnect_grace_s
-            if silence_counts:
-                if record.engine is not None and not self._view.is_fresh(m.EngineStatus, cp):
-                    self.fleet.apply(cp, d.EngineStale(), self._at)
-                if record.monitor is not None and not self._view.is_fresh(m.MonitorStatus, cp):
-                    self.fleet.apply(cp, d.MonitorStale(), self._at)
+        self._look_for_stale(m.EngineStatus, d.EngineStale(), now)
+        self._look_for_stale(m.MonitorStatus, d.MonitorStale(), now)
+        for cp in {session.cp for session in self.fleet.open.values()}:
+            record = self.fleet.records[cp]
             if record.session is None:
                 continue
-            if silence_counts and self._view.listed and not record.desired and record.engine_away:
+            gone = self._view.listed and not record.desired and record.engine_away
+            if gone and self._silence_counts(record, now):
                 self.fleet.apply(cp, d.Delete(), self._at)
             elif record.monitor_lost_at is not None and record.seen:
                 self.fleet.apply(cp, d.MonitorAbsent(), self._at)
+
+    def _look_for_stale(self, kind: type, stale: d.Event, now: float) -> None:
+        """Who was heard over an earlier connection only."""
+        for cp in self._view.stale(kind):
+            record = self.fleet.records.get(cp)
+            if record is None or not self._silence_counts(record, now):
+                continue
+            if (record.engine if kind is m.EngineStatus else record.monitor) is not None:
+                self.fleet.apply(cp, stale, self._at)
+
+    def _silence_counts(self, record: CpRecord, now: float) -> bool:
+        """After a new connection, in some seconds: the broker may have lost a will."""
+        return now - self._connected_at > record.deadlines.reconnect_grace_s

@@ -45,6 +45,8 @@ class StatePublisher:
     def __init__(self, fleet: Fleet, outbox: Outbox, auditor: Auditor) -> None:
         self._fleet, self._outbox, self._auditor = fleet, outbox, auditor
         self._published: dict[str, Published] = {}
+        #: How many of these there are of each state.
+        self._counts: Counter[str] = Counter()
         # CPs whose figures may not go out yet, by when they may; a heap, and who is in it.
         self._pending: list[tuple[float, str]] = []
         self._later: set[str] = set()
@@ -67,6 +69,7 @@ class StatePublisher:
             self.clear(state.cp)
         elif state.cp not in self._published:
             self._published[state.cp] = Published(state, 0.0, again=True)
+            self._counts[state.state] += 1
             self._dirty.add(state.cp)
 
     def judge_all(self) -> None:
@@ -75,7 +78,8 @@ class StatePublisher:
 
     def clear(self, cp: str) -> None:
         """Take the state of a CP that is gone away."""
-        self._published.pop(cp, None)
+        if last := self._published.pop(cp, None):
+            self._counts[last.state.state] -= 1
         self._outbox.publish(topics.clear(m.CpState, cp=cp))
 
     def publish_states(self, at: At) -> None:
@@ -108,13 +112,12 @@ class StatePublisher:
         """The summary, if it changed and is due."""
         if now - self._summary_at < SUMMARY_EVERY_S:
             return
-        counts = Counter(one.state.state for one in self._published.values())
         running = [one for one in self._fleet.open.values() if one.phase != Phase.REQUESTED]
         summary = m.Summary(
             len(running),
             sum(one.power_w for one in running),
             bus.dropped,
-            {state: counts[state] for state in states.State},
+            {state: self._counts[state] for state in states.State},
         )
         if summary != self._summary and bus.publish(summary):
             self._summary, self._summary_at = summary, now
@@ -136,6 +139,9 @@ class StatePublisher:
         self._auditor.judged(before, state)
         self._outbox.publish(state)
         self._published[record.cp] = Published(state, at.clock, record)
+        self._counts[state.state] += 1
+        if before is not None:
+            self._counts[before.state] -= 1
 
     def _too_soon(self, last: Published, clock: float) -> bool:
         """Whether figures may not go out yet; then they are looked at when they may."""
