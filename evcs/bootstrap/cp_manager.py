@@ -28,7 +28,7 @@ def run_cp_manager(settings: Settings) -> None:
     outside = service.ManagerPorts(
         bus, Supervisord(home.supervisor_socket), SectionFiles(home.sections),
         PoolFiles(home.pools), lambda unit, role: Probe(_socket(home, unit, role)), CpTraces(home),
-        lambda cp, role, end: cp_logs.page(home, cp, role, end), clock.monotonic,
+        lambda cp, role, after: cp_logs.page(home, cp, role, after), clock.monotonic,
     )  # fmt: skip
     manager = service.CpManager(outside, settings.host, birth)
     bus.start()

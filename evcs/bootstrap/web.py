@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import gevent
 
-from evcs.adapters import clock, heartbeat, wsgi_server
+from evcs.adapters import clock, cp_logs, heartbeat, wsgi_server
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
@@ -63,7 +64,7 @@ def _deps(settings: Settings, web: Web, tls: ServerTls | None) -> Deps:
         registry=RegistryClient(settings.registry, token),
         ledger=LedgerReader(home.ledger_db),
         host=settings.host,
-        logs=home.log,
+        last_lines=partial(cp_logs.last, home),
         url=settings.page.url,
         names=names(tls),
         open_to_all=not settings.http_is_open,

@@ -6,20 +6,31 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count, islice, takewhile
 from pathlib import Path
 from typing import Any
 
 import click
 
+from evcs.adapters import cp_logs
+from evcs.adapters.cp_logs import CpLog
 from evcs.cli.common import CommandContext
 from evcs.cli.options import since_time
 from evcs.core.errors import NotFound
+from evcs.core.ids import is_cp_id
+from evcs.core.sections import ROLES
+from evcs.home import Home
 
 LOOK_EVERY_S = 0.2
 LAST_LINES = 50
-_OURS = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+#: A log may begin, where a CP changes its hosting.
+FILES_EVERY = 10
 _BROKERS = re.compile(rb"(\d{10}): ")
 _SUPERVISORDS = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}")
+
+#: File -> where it was read to; file -> which of its lines are meant.
+_Ends = dict[Path, int]
+_Files = dict[Path, Callable[[bytes], bool]]
 
 
 def last_lines(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,45 +43,96 @@ def last_lines(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+class _ProgramLog:
+    """A program's log."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.name = path, path.stem
+
+    def last(self, lines: int | None, start: str | None) -> tuple[list[bytes], _Ends]:
+        """The last lines, and where they end."""
+        raw = self._path.read_bytes()
+        found = raw.splitlines()
+        if start is not None:
+            found = _from(start, [*_rotated(self._path), *found])
+        if lines is not None:
+            found = found[-lines:] if lines else []
+        return found, {self._path: len(raw)}
+
+    def files(self) -> _Files:
+        """What grows, and which lines of it count."""
+        return {self._path: lambda _: True}
+
+
+class _CpLog:
+    """What a CP's Engine or Monitor says, whichever its hosting."""
+
+    def __init__(self, home: Home, cp: str, role: str) -> None:
+        self._home, self._cp, self._role = home, cp, role
+        self.name = f"{cp}.{role}"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has said anything, or may at any moment."""
+        logs = self._logs()
+        return any(one.who is None for one in logs) or any(cp_logs.newest_first(logs))
+
+    def last(self, lines: int | None, start: str | None) -> tuple[list[bytes], _Ends]:
+        """The last lines, and where they end."""
+        logs = self._logs()
+        sizes = {one: _size(one.path) for one in logs}
+        newest = cp_logs.newest_first(logs, {one.key: size for one, size in sizes.items()})
+        if start is not None:
+            newest = takewhile(lambda line: line.at.decode() >= start, newest)
+        found = [line.text for line in islice(newest, lines)]
+        return found[::-1], {one.path: size for one, size in sizes.items()}
+
+    def files(self) -> _Files:
+        """What grows, and which lines of it count."""
+        return {one.path: one.of_cp for one in self._logs() if not one.is_older}
+
+    def _logs(self) -> list[CpLog]:
+        return cp_logs.logs_of(self._home, self._cp, self._role)
+
+
 def show_logs(
     ctx: CommandContext, names: tuple[str, ...], follow: bool, lines: int | None, since: str | None
 ) -> None:
-    """Print the last lines of each program's log, prefixed where there are several."""
+    """Print the last lines of each program's log, or a CP's; prefixed where there are several."""
     start = since_time(since)
-    paths = [path for name in names for path in _log_files(ctx, name)]
-    width = max(len(path.stem) for path in paths) if len(paths) > 1 else 0
-    ends = {path: _tail(ctx, path, lines, start, width) for path in paths}
-    while follow:
-        for path in paths:
-            ends[path] = _more(ctx, path, ends[path], width)
+    if start is None and lines is None:
+        lines = LAST_LINES
+    logs = [log for name in names for log in _logs_of(ctx, name)]
+    width = max(len(log.name) for log in logs) if len(logs) > 1 else 0
+    ends: dict[str, _Ends] = {}
+    for log in logs:
+        found, ends[log.name] = log.last(lines, start)
+        _print_lines(ctx, log.name, found, width)
+    for look in count() if follow else ():
+        if look % FILES_EVERY == 0:
+            files = [(log.name, log.files()) for log in logs]
+        for name, of_log in files:
+            for path, counts in of_log.items():
+                found, ends[name][path] = _more(path, ends[name].get(path, 0))
+                _print_lines(ctx, name, [line for line in found if counts(line)], width)
         time.sleep(LOOK_EVERY_S)
 
 
-def _log_files(ctx: CommandContext, name: str) -> list[Path]:
-    folder = ctx.settings.home.log
-    found = folder.iterdir() if folder.exists() else ()
-    known = {path.stem: path for path in found if path.suffix == ".log"}
+def _logs_of(ctx: CommandContext, name: str) -> list[_ProgramLog | _CpLog]:
+    """By a program's name, a group's, or a CP's with or without its role."""
+    home = ctx.settings.home
     name = name.replace(":", ".")
-    hits = [
-        path for stem, path in sorted(known.items()) if stem == name or stem.startswith(f"{name}.")
-    ]
-    if not hits:
-        services = ", ".join(sorted(stem for stem in known if "." not in stem)) or "none yet"
+    cp, _, role = name.partition(".")
+    roles = [one for one in ROLES if role in ("", one)] if is_cp_id(cp) else []
+    shown = [log for one in roles if (log := _CpLog(home, cp, one)).is_there]
+    known = sorted(
+        path for path in home.log.glob("*.log") if path.stem not in {f"{cp}.{one}" for one in ROLES}
+    )
+    hits = [_ProgramLog(path) for path in known if f"{path.stem}.".startswith(f"{name}.")]
+    if not hits and not shown:
+        services = ", ".join(path.stem for path in known if "." not in path.stem) or "none yet"
         raise NotFound(f"no log of {name[:60]!a}", f"there are: {services}, and CPs' by their id")
-    return hits
-
-
-def _tail(ctx: CommandContext, path: Path, lines: int | None, start: str | None, width: int) -> int:
-    raw = path.read_bytes()
-    found = raw.splitlines()
-    if start is not None:
-        found = _from(start, [*_rotated(path), *found])
-    elif lines is None:
-        lines = LAST_LINES
-    if lines is not None:
-        found = found[-lines:] if lines else []
-    _print_lines(ctx, path, found, width)
-    return len(raw)
+    return [*hits, *shown]
 
 
 def _rotated(path: Path) -> list[bytes]:
@@ -90,7 +152,7 @@ def _from(start: str, lines: list[bytes]) -> list[bytes]:
 
 def line_time(line: bytes) -> str | None:
     """The time of a line of ours, the broker's or supervisord's, in our form."""
-    if found := _OURS.match(line):
+    if found := cp_logs.TIME.match(line):
         return found[0].decode()
     if found := _BROKERS.match(line):
         at = datetime.fromtimestamp(int(found[1]), UTC)
@@ -102,22 +164,28 @@ def line_time(line: bytes) -> str | None:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-def _more(ctx: CommandContext, path: Path, end: int, width: int) -> int:
-    size = path.stat().st_size
+def _more(path: Path, end: int) -> tuple[list[bytes], int]:
+    """The lines that have come since, and where they end."""
+    size = _size(path)
     if size < end:
         end = 0
     if size == end:
-        return end
+        return [], end
     with path.open("rb") as file:
         file.seek(end)
         raw = file.read()
     whole = raw[: raw.rfind(b"\n") + 1]
-    _print_lines(ctx, path, whole.splitlines(), width)
-    return end + len(whole)
+    return whole.splitlines(), end + len(whole)
 
 
-def _print_lines(ctx: CommandContext, path: Path, lines: list[bytes], width: int) -> None:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # being moved on
+        return 0
+
+
+def _print_lines(ctx: CommandContext, name: str, lines: list[bytes], width: int) -> None:
     for line in lines:
         text = line.decode("utf-8", "replace")
-        found = {"program": path.stem, "line": text}
-        ctx.out.data(found, f"{path.stem:<{width}}  {text}" if width else text)
+        ctx.out.data({"program": name, "line": text}, f"{name:<{width}}  {text}" if width else text)

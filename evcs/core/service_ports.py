@@ -32,10 +32,10 @@ class Process(NamedTuple):
 
 
 class LogPage(NamedTuple):
-    """Lines of a log, the oldest first. `begin`: where they begin in the file, in bytes."""
+    """Lines of a log, the oldest first. `next`: asks for those before; None: there are none."""
 
     lines: list[str]
-    begin: int
+    next: str | None
 
 
 class Reload(NamedTuple):

@@ -152,6 +152,44 @@ def test_logs_of_several_and_since(fleet: System) -> None:
         eventually("its line", came, 30)
 
 
+def _said(second: int, who: str, text: str) -> str:
+    return f"2026-11-30T10:00:{second:02}.000Z INFO {who} {text}\n"
+
+
+def test_a_cps_log_is_its_own_lines_whichever_its_hosting(fleet: System) -> None:
+    pool, own = (fleet.home / "log" / f"{name}.engine{more}.log"
+                 for name, more in (("_pool-7", "s"), ("MOVED", "")))  # fmt: skip
+    pool.with_name(f"{pool.name}.1").write_text(_said(1, "MOVED engine", "a"))
+    pool.write_text(_said(3, "MOVED engine", "c") + _said(4, "OTHER engine", "MOVED engine no"))
+    (fleet.home / "log" / "_pool-7.monitors.log").write_text(_said(2, "MOVED monitor", "b"))
+    moved = [_said(1, "MOVED engine", "a"), _said(3, "MOVED engine", "c")]
+    assert fleet.ok("evcs", "logs", "MOVED.engine").out == "".join(moved)
+    both = fleet.ok("evcs", "logs", "MOVED").out.splitlines()
+    assert [line.split()[0] for line in both] == ["MOVED.engine", "MOVED.engine", "MOVED.monitor"]
+    own.write_text(_said(2, "MOVED engine", "b") + "more of it\n")
+    found = fleet.ok("evcs", "logs", "MOVED:engine", "--json").out.splitlines()
+    assert [json.loads(line)["line"].split(" ")[-1] for line in found] == ["a", "b", "it", "c"]
+    assert {json.loads(line)["program"] for line in found} == {"MOVED.engine"}
+    assert fleet.ok("evcs", "logs", "MOVED.engine", "-n", "1").out == moved[-1]
+    since = fleet.ok("evcs", "logs", "MOVED.engine", "--since", "2026-11-30T10:00:02Z").out
+    assert [line.split(" ")[-1] for line in since.splitlines()] == ["b", "it", "c"]
+    assert "OTHER" in fleet.ok("evcs", "logs", "_pool-7").out
+    assert fleet.ok("evcs", "logs", "OTHER").out == _said(4, "OTHER engine", "MOVED engine no")
+    assert fleet.run("evcs", "logs", "NOBODY").code == 4
+    own.unlink()
+    with stream(fleet, "evcs", "logs", "MOVED.engine", "-f", "-n", "1") as lines:
+        eventually("what is there", has(lines, "MOVED engine c"), 20)
+        with pool.open("a") as file:
+            file.write(_said(5, "OTHER engine", "no") + _said(6, "MOVED engine", "d"))
+        eventually("what is said in the pool", has(lines, "MOVED engine d"), 20)
+        own.write_text(_said(7, "MOVED engine", "e"))
+        eventually("what is said elsewhere", has(lines, "MOVED engine e"), 20)
+    assert not any("OTHER" in line for line in lines)
+    for path in (fleet.home / "log").glob("*_pool-7.*"):
+        path.unlink()
+    own.unlink()
+
+
 def test_config_show_names_origins(fleet: System) -> None:
     (fleet.home / "conf" / "evcs.toml").write_text("time_scale = 2\nweb_port = 9\n")
     found = {one["setting"]: one for one in fleet.ok("evcs", "config", "show", "--json").json}

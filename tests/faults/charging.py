@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from typing import Any
 
+from evcs.adapters import cp_logs, journal_db, journal_places
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.home import Home
 from tests.system_under_test import System, eventually
+
+TOLD = re.compile(r" session=(\S+) energy_wh=(\d+) ")
 
 
 def begin(system: System, cp: str, driver: str, kwh: str = "20") -> str:
@@ -27,8 +31,15 @@ def watched(system: System, cp: str, driver: str, kwh: str) -> subprocess.Popen[
 
 
 def metered(system: System, cp: str) -> dict[str, int]:
-    """Session -> Wh, from the Engine's own journal."""
-    found: dict[str, int] = {}
+    """Session -> Wh, from the Engine's own journal; a pool's, which has no past, and its log."""
+    home, found = Home(system.home), dict[str, int]()
+    for path in journal_places.in_pools(home).values():
+        record = journal_db.parsed(journal_db.read(path).get(cp)) or {}
+        if record.get("session_id"):
+            found[record["session_id"]] = record["energy_wh"]
+    for said in cp_logs.newest_first(cp_logs.logs_of(home, cp, "engine")):
+        if told := TOLD.search(said.text.decode()):
+            found[told[1]] = max(found.get(told[1], 0), int(told[2]))
     path = system.home / "data" / "journals" / f"{cp}.jsonl"
     for line in path.read_bytes().splitlines() if path.exists() else []:
         try:

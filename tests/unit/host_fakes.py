@@ -156,6 +156,6 @@ class FakeProcessHost:
         return [one for one in self.processes() if one.group in groups]
 
 
-def no_log(cp: str, role: str, end: int | None) -> LogPage:
+def no_log(cp: str, role: str, after: str | None) -> LogPage:
     """A host whose CPs log nothing."""
-    return LogPage([], 0)
+    return LogPage([], None)

@@ -59,7 +59,7 @@ def app() -> Bottle:
     registry = RegistryClient(Endpoint("127.0.0.1", 1), str)
     ledger = LedgerReader(NOWHERE)
     threads = WorkerThreads(1, 1)
-    return build_app(Deps(web, doors, registry, ledger, "main", NOWHERE, "", lambda: threads))
+    return build_app(Deps(web, doors, registry, ledger, "main", lambda *_: [], "", lambda: threads))
 
 
 def path_of(rule: str) -> str:

@@ -35,12 +35,12 @@ _log = logging.getLogger("evcs")
 class Actuator:
     """Carries commands out. `desired`: what the Registry wants, as the CP Manager knows it now.
 
-    `log_page(cp, role, end)`: the last lines of a log before that byte, None for its end.
+    `log_page(cp, role, after)`: the last lines before those of the page whose `next` that was.
     """
 
     def __init__(
         self, host: str, desired: Mapping[str, m.DesiredCp], supervisord: ProcessHost,
-        places: Pools, log_page: Callable[[str, str, int | None], LogPage],
+        places: Pools, log_page: Callable[[str, str, str | None], LogPage],
         monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
         self._host, self._desired, self._supervisord = host, desired, supervisord
@@ -170,12 +170,8 @@ class Actuator:
         return {"processes": rows}
 
     def _log_lines(self, command: m.ManagerCommand) -> dict[str, Any]:
-        after = command.after
-        if after is not None and not (after.isascii() and after.isdecimal()):
-            raise BadValue(f"after {after[:40]!a} is not allowed", "give an answer's next")
-        page = self._log_page(command.cp, _role(command), None if after is None else int(after))
-        more = page.begin > 0
-        return {"lines": page.lines, "more": more, "next": str(page.begin) if more else None}
+        page = self._log_page(command.cp, _role(command), command.after)
+        return {"lines": page.lines, "more": page.next is not None, "next": page.next}
 
 
 def _role(command: m.ManagerCommand) -> str:

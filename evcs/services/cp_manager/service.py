@@ -41,7 +41,7 @@ class ManagerPorts(NamedTuple):
     members: MemberStore
     probes: Probes
     cps: CpStore
-    log_page: Callable[[str, str, int | None], LogPage]
+    log_page: Callable[[str, str, str | None], LogPage]
     monotonic: Callable[[], float]
 
 

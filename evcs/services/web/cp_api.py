@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from bottle import Bottle, HTTPResponse, request
@@ -19,7 +18,6 @@ from evcs.services.web.fleet_api import known
 
 SIMULATE = ("plug", "unplug", "fault", "clear")
 MAX_LINES = 500
-TAIL_BYTES = 131_072
 LAST_SESSIONS = 20
 
 K = TypeVar("K", str, tuple[str, str])
@@ -35,6 +33,7 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 def _add_reading(app: Bottle, deps: Deps) -> None:
     running = _shared(deps, lambda cp: deps.web.ask("processes", cp=cp)["processes"])
     told = _shared(deps, lambda log: _told_log(deps, *log))
+    read = _shared(deps, lambda log: _read_log(deps, *log))
 
     @app.get("/api/v1/cps/<cp>/detail")
     def detail(cp: str) -> HTTPResponse:
@@ -56,12 +55,8 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
         role = request.query.get("role") or "engine"
         if role not in ROLES:
             raise BadValue("no such role", f"one of {', '.join(ROLES)}")
-        if row["host"] == deps.host:
-            path = deps.logs / f"{cp}.{role}.log"
-            lines = deps.threads().run(lambda: tail(path))
-        else:
-            lines = told((cp, role))
-        return json_response({"lines": lines})
+        ask = read if row["host"] == deps.host else told
+        return json_response({"lines": ask((cp, role))})
 
 
 def _add_changing(app: Bottle, deps: Deps) -> None:
@@ -112,6 +107,10 @@ def _processes(
     ]
 
 
+def _read_log(deps: Deps, cp: str, role: str) -> list[str]:
+    return deps.threads().run(lambda: deps.last_lines(cp, role, MAX_LINES))
+
+
 def _told_log(deps: Deps, cp: str, role: str) -> list[str]:
     """The last lines of a log that is on another host."""
     lines: list[str] = []
@@ -123,15 +122,3 @@ def _told_log(deps: Deps, cp: str, role: str) -> list[str]:
         if after is None:
             break
     return lines[-MAX_LINES:]
-
-
-def tail(path: Path) -> list[str]:
-    """The last lines of a log; none where there is no log yet."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(size - TAIL_BYTES, 0))
-            text = file.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return []
-    return text.splitlines()[-MAX_LINES:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.service_ports import LedgerReader, RegistryClient
@@ -20,7 +19,7 @@ class Threads(Protocol):
 
 
 class Deps(NamedTuple):
-    """`host`: whose CPs' `logs` these are.
+    """`last_lines(cp, role, count)`: of the logs of `host`'s CPs, the oldest first.
 
     `threads`: for what would hold up every stream, the operator's or those of all others.
     """
@@ -30,7 +29,7 @@ class Deps(NamedTuple):
     registry: RegistryClient
     ledger: LedgerReader
     host: str
-    logs: Path
+    last_lines: Callable[[str, str, int], list[str]]
     url: str
     threads: Callable[[], Threads]
     names: Names = local_names
