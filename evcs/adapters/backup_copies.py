@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from evcs.adapters import ledger_mark, ledger_schema, registry_db
+from evcs.adapters import journal_db, ledger_mark, ledger_schema, registry_db
 from evcs.core.errors import EvcsError
 from evcs.home import Home
 
 SETTINGS = "conf/evcs.toml"
 STORE, LEDGER = "data/registry.json", "data/ledger.db"
 SPOOLS = "audit"
+JOURNALS = "data/journals/"
 LEFT_OUT = frozenset({
     "mosquitto.passwd", "registry.copy.json", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal",
     "ledger.mark",
@@ -83,7 +84,10 @@ def _copied(files: Iterable[tuple[str, Path]], copies: Path) -> dict[str, Path]:
     for name, path in files:
         found[name] = copies / name
         found[name].parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, found[name])
+        if name.startswith(JOURNALS) and path.suffix == ".db":
+            journal_db.copy(path, found[name])
+        else:
+            shutil.copyfile(path, found[name])
     return found
 
 
@@ -99,7 +103,8 @@ def _spools(home: Home) -> Iterator[tuple[str, Path]]:
 
 def _to_keep(home: Home) -> Iterator[tuple[str, Path]]:
     for name, path in _named(home, _files(home.data, ())):
-        if name.split("/")[1] != SPOOLS:
+        of_sqlite = name.startswith(JOURNALS) and name.endswith((".db-wal", ".db-shm"))
+        if name.split("/")[1] != SPOOLS and not of_sqlite:
             yield name, path
     settings = home.path / SETTINGS
     if settings.is_file():

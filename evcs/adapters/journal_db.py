@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -162,6 +163,16 @@ def parsed(record: str | None) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def copy(path: Path, goal: Path) -> None:
+    """A copy of one moment, while others write; of a damaged file its bytes. Raises OSError."""
+    path.stat()
+    try:
+        with _errors(path), closing(_connect(path)) as db, closing(_connect(goal)) as made:
+            db.backup(made)
+    except Damaged:
+        shutil.copyfile(path, goal)
 
 
 def remove(path: Path) -> None:

@@ -7,13 +7,13 @@ import json
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from evcs.adapters import backup_content, backup_file
+from evcs.adapters import backup_content, backup_file, journal_db
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.registry_db import RegistryDb
@@ -24,6 +24,7 @@ from evcs.services.central.auditor import Auditor, Sources
 from evcs.services.central.entries import Entries
 from evcs.services.central.ledger_writer import LedgerWriter
 from tests.records import kept
+from tests.system_under_test import eventually
 from tests.unit.fakes import FakeClock
 
 BACKUPS = 25
@@ -93,6 +94,55 @@ def test_what_central_takes_up_meanwhile_is_in_it_once(home: Home, tmp_path: Pat
         there = [row["detail"] for row in LedgerReader(found.ledger_db).audit(limit=100_000)]
         assert there[::-1] == [f"web: {one}" for one in range(len(there))]
         assert len(there) >= least[number]
+
+
+POOL = """
+import sys
+from pathlib import Path
+from evcs.adapters.log import NamedLog
+from evcs.adapters.pool_journal import PoolJournals
+due, number = [], 0
+journals = PoolJournals(Path(sys.argv[1]), due.append, NamedLog("pool"))
+cps = [journals.of(f"CP-{cp}") for cp in range(200)]
+while True:
+    number += 1
+    for cp in cps:
+        cp.append({"seq": number, "pad": "x" * 300}, sync=False)
+    due.pop()()
+    print(number, flush=True)
+"""
+
+
+def test_a_pools_journals_are_of_one_moment_and_no_older_than_the_backup(
+    home: Home, tmp_path: Path, child: Callable[..., subprocess.Popen[str]]
+) -> None:
+    pool = child(POOL, str(home.pool_journal(1)))
+    told: list[int] = []
+    assert pool.stdout is not None
+    lines = pool.stdout
+    reader = threading.Thread(target=lambda: told.extend(int(line) for line in lines))
+    reader.start()
+    eventually("it writes", lambda: told)
+    least = []
+    for number in range(BACKUPS):
+        least.append(told[-1])
+        backup_file.write(home, tmp_path / f"{number}.backup", {})
+    pool.kill()
+    reader.join()
+    for number in range(BACKUPS):
+        found = unpacked(tmp_path / f"{number}.backup", tmp_path / str(number))
+        assert [path.name for path in (found.data / "journals").iterdir()] == ["_pool-1.db"]
+        rows = journal_db.read(found.pool_journal(1))
+        (seq,) = {json.loads(record)["seq"] for record in rows.values()}
+        assert len(rows) == 200
+        assert seq >= least[number]
+
+
+def test_a_pools_journals_that_are_damaged_are_kept_as_they_are(home: Home, tmp_path: Path) -> None:
+    home.pool_journal(1).parent.mkdir()
+    home.pool_journal(1).write_bytes(b"x" * 5_000)
+    backup_file.write(home, tmp_path / "a.backup", {})
+    assert unpacked(tmp_path / "a.backup", tmp_path / "a").pool_journal(1).stat().st_size == 5_000
 
 
 @pytest.mark.parametrize("harm", ["gone", "broken"])

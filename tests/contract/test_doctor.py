@@ -19,6 +19,7 @@ import pytest
 from evcs.adapters import capacity, certificates
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.files import hold_lock
+from evcs.adapters.journal_db import JournalDb
 from evcs.adapters.mqtt import Account
 from evcs.adapters.registry_db import RegistryDb
 from evcs.cli import bounds
@@ -264,6 +265,21 @@ def test_a_journal_of_nobody(stopped: System) -> None:
     code, found = look(stopped)
     assert (code, found["journals"]["level"]) == (0, "warn")
     assert "CP-404.jsonl" in found["journals"]["text"]
+
+
+def test_a_pools_journals_of_nobody_damaged_and_set_aside(stopped: System) -> None:
+    pool = Home(stopped.home).pool_journal(1)
+    db = JournalDb(pool)
+    db.put({"CP-405": "{}"}, sync=True)
+    db.close()
+    code, found = look(stopped)
+    assert (code, found["journals"]["level"]) == (0, "warn")
+    assert "CP-405 in _pool-1.db" in found["journals"]["text"]
+    pool.write_bytes(b"x" * 5_000)
+    failed(stopped, "journals", "_pool-1.db", "not a database")
+    pool.rename(pool.with_name("_pool-1.db.broken"))
+    code, found = look(stopped)
+    assert (code, found["journals"]["level"]) == (0, "warn")
 
 
 def test_more_cps_than_the_memory_carries(stopped: System) -> None:

@@ -7,7 +7,7 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evcs.adapters import certificates, ledger_mark, ledger_schema
+from evcs.adapters import certificates, journal_db, journal_places, ledger_mark, ledger_schema
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.cli import bounds
@@ -150,12 +150,26 @@ def journals(ctx: DoctorContext) -> Finding:
     """What an Engine holds of a supply, of CPs that are gone."""
     if ctx.stored[0] is None:
         return Finding("journals", OK, "none yet")
-    found = sorted((ctx.home.data / "journals").glob("*.jsonl"))
-    nobodys = [path.name for path in found if path.stem not in ctx.cps]
-    if nobodys:
+    folder = ctx.home.data / "journals"
+    found = [(path.stem, path.name) for path in sorted(folder.glob("*.jsonl"))]
+    for path in journal_places.in_pools(ctx.home).values():
+        try:
+            found += [(cp, f"{cp} in {path.name}") for cp in sorted(journal_db.read(path))]
+        except OSError as error:
+            text = f"{path.name} can't be read: {error.strerror}"
+            remedy = "evcs-cp restart one of its CPs: its pool sets the file aside and begins anew"
+            return Finding("journals", FAIL, text, remedy)
+    if nobodys := [where for cp, where in found if cp not in ctx.cps]:
         text = f"of no CP: {some(nobodys)}"
-        remedy = "evcs sessions shows whether its session is settled; if so, remove the file"
+        remedy = (
+            "evcs sessions shows whether its session is settled; if so, remove the file, "
+            "or create that CP and delete it"
+        )
         return Finding("journals", WARN, text, remedy)
+    if aside := sorted(path.name for path in folder.glob("*.broken*")):
+        return Finding(
+            "journals", WARN, f"set aside earlier: {some(aside)}", "look, and remove them"
+        )
     return Finding("journals", OK, f"{len(found)}, each of a CP")
 
 
