@@ -55,7 +55,7 @@ def forget(home: Home, cps: Collection[str]) -> None:
 def in_pools(home: Home) -> dict[int, Path]:
     """The file of each pool that has one."""
     names = (name.removesuffix(".db") for name in _names(home) if name.endswith(".db"))
-    numbers = (number for name in names if (number := pools.number(name)) is not None)
+    numbers = sorted(filter(None, map(pools.number, names)))
     return {number: home.pool_journal(number) for number in numbers}
 
 

@@ -105,3 +105,26 @@ def test_what_ends_a_charge_while_the_disk_is_full(fleet: System) -> None:
     (outcome,) = [one["outcome"] for one in audit if one["what"] == "close"]
     assert outcome.startswith("refused")
     wait_until_consistent(fleet)
+
+
+def test_a_pool_whose_journals_find_no_room(fleet: System) -> None:
+    """As with processes: no start, no charge that stops, its end told once there is room."""
+    data = fleet.home / "data"
+    fleet.ok("evcs-cp", "create", "POOL-{1..3}", "--hosting", "pool")
+    first, second = begin(fleet, "POOL-1", "ALICE", "4"), begin(fleet, "POOL-2", "BOB", "50")
+    _fill(data)
+    charged = fleet.run("evcs-driver", "charge", "POOL-3", "--driver", "CARA")
+    assert charged.code == 1, charged
+    log = fleet.home / "log" / "_pool-1.engines.log"
+    full = " POOL-2 engine the journal can't be written (No space left on device); make room\n"
+    eventually("its readings find no room", lambda: full in log.read_text(), 30)
+    done = f" POOL-1 engine session={first} energy_wh=4000 ended completed\n"
+    eventually("the car is full", lambda: done in log.read_text(), 60)
+    assert fleet.states()["POOL-2"] == "SUPPLYING"
+    assert session(fleet, first)["state"] != "settled"
+    os.truncate(data / "ballast", 0)
+    fleet.ok("evcs-driver", "stop", "--driver", "BOB")
+    for session_id, reason in ((first, "completed"), (second, "driver")):
+        assert ticket(fleet, session_id)["reason"] == reason
+    fleet.ok("evcs-driver", "charge", "POOL-3", "--driver", "CARA", "--kwh", "0.3")
+    fleet.ok("evcs", "status", "--check")

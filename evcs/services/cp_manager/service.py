@@ -109,7 +109,8 @@ class CpManager:
             _log.error("%s", error)
             self._again(now, whole)
         except OSError as error:
-            _log.error("sections can't be written: %s; make room", error.strerror)
+            what = error.filename or "sections"
+            _log.error("%s can't be written: %s; make room", what, error.strerror)
             self._again(now, whole)
         self._passed_at = self._clock()
         self._took_s = self._passed_at - now
