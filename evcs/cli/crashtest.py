@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import sqlite3
 import statistics
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import Any, NamedTuple
 
 from evcs.adapters.ledger_reader import LedgerReader
+from evcs.adapters.metered import metered as engines_metered
 from evcs.cli import cp_changes, supervision
 from evcs.cli.common import CommandContext, kwh, table
 from evcs.cli.temporary_system import pid_of, temporary_system
@@ -87,7 +87,7 @@ def rounds(seed: int, count: int, cps: list[str]) -> list[Round]:
 
 
 class Books(NamedTuple):
-    """What was metered (by the emulated chargers' own journals) against what is on tickets."""
+    """What was metered (by the Engines' own journals and logs) against what is on tickets."""
 
     sessions: int
     open_sessions: int
@@ -217,15 +217,8 @@ class _Trial:
 
 
 def compare(home: Home) -> Books:
-    """Session by session: the Engine's journal against the ledger's ticket."""
-    metered: dict[str, int] = defaultdict(int)
-    for path in (home.data / "journals").glob("*.jsonl"):
-        for line in path.read_bytes().splitlines():
-            with suppress(ValueError, KeyError):
-                record = json.loads(line)
-                if record["session_id"]:
-                    session = record["session_id"]
-                    metered[session] = max(metered[session], record["energy_wh"])
+    """Session by session: what the Engine metered against the ledger's ticket."""
+    metered = engines_metered(home)
     found = {one["session_id"]: one for one in LedgerReader(home.ledger_db).sessions(limit=10**6)}
     settled = {key: one["energy_wh"] for key, one in found.items() if one["state"] == "settled"}
     wrong = [
