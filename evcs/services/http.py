@@ -12,7 +12,8 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, response
@@ -20,6 +21,7 @@ from bottle import Bottle, HTTPResponse, request, response
 from evcs.core import strict_json
 from evcs.core.audit import VARIOUS
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, NotFound, Unreachable
+from evcs.core.ids import is_id
 from evcs.core.service_ports import AuditSpool
 from evcs.services.turns import Turns
 
@@ -27,6 +29,9 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::([0-9]{1,5}))?")
 HIGHEST_PORT = 65_535
+#: Of a list that is asked for in parts.
+MAX_LIMIT = 100_000
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 Names = Callable[[], frozenset[str]]
 Authorise = Callable[[], None]
@@ -44,6 +49,36 @@ def json_response(value: Any, status: int = 200) -> HTTPResponse:
     body = value if isinstance(value, bytes) else json_bytes(value)
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return HTTPResponse(body, status, headers)
+
+
+def list_response(rows: Mapping[str, bytes]) -> HTTPResponse:
+    """A list of these, each in JSON by its id: all in order, or the part that is asked for.
+
+    `?limit` has so many, `?after` those behind an id, which need not be there any more. Raises
+    BadValue. `Link` says where the next part is.
+    """
+    limit, after = asked_limit(0), request.query.get("after")
+    if after and not is_id(after):
+        raise BadValue("after is not an id", "give the last one of the part before")
+    ids = list(rows)
+    first = bisect_right(ids, after or "")
+    part = ids[first : first + limit] if limit else ids[first:]
+    found = json_response(b"[%b]" % b",".join(rows[one] for one in part))
+    if part and part[-1] != ids[-1]:
+        url = f"{request.path}?limit={limit}&after={part[-1]}"
+        found.set_header("Link", f'<{url}>; rel="next"')
+    return found
+
+
+def asked_limit(default: int) -> int:
+    """How many of a list the request's query asks for. Raises BadValue."""
+    given = request.query.get("limit")
+    if not given:
+        return default
+    limit = int(given) if _NUMBER.fullmatch(given) else 0
+    if not 1 <= limit <= MAX_LIMIT:
+        raise BadValue("limit is not allowed", f"a whole number from 1 to {MAX_LIMIT}")
+    return limit
 
 
 def error_response(error: EvcsError) -> HTTPResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from bottle import Bottle, HTTPResponse, request
@@ -11,7 +12,7 @@ from evcs.core import desired
 from evcs.core.errors import BadValue, EvcsError, NotFound
 from evcs.core.messages import DesiredCp
 from evcs.services import http
-from evcs.services.http import body_json, json_bytes, json_response
+from evcs.services.http import body_json, json_bytes, json_response, list_response
 from evcs.services.registry.changes import Batch
 from evcs.services.registry.service import Registry
 from evcs.services.turns import made_once
@@ -52,7 +53,7 @@ def _add_cps(app: Bottle, registry: Registry) -> None:
 
     @app.get("/api/v1/cps")
     def list_cps() -> HTTPResponse:
-        return json_response(listed())
+        return list_response(listed())
 
     @app.get("/api/v1/cps/<cp>")
     def show_cp(cp: str) -> HTTPResponse:
@@ -94,12 +95,12 @@ def _add_identities(app: Bottle, registry: Registry) -> None:
 def _add_drivers(app: Bottle, registry: Registry) -> None:
     listed = made_once(
         lambda: registry.drivers,
-        lambda drivers: json_bytes([{"id": driver} for driver in sorted(drivers)]),
+        lambda drivers: {driver: json_bytes({"id": driver}) for driver in sorted(drivers)},
     )
 
     @app.get("/api/v1/drivers")
     def list_drivers() -> HTTPResponse:
-        return json_response(listed())
+        return list_response(listed())
 
     @app.post("/api/v1/drivers")
     def add_driver() -> HTTPResponse:
@@ -111,9 +112,14 @@ def _add_drivers(app: Bottle, registry: Registry) -> None:
         return json_response({"id": driver})
 
 
-def _all(cps: Mapping[str, DesiredCp]) -> bytes:
-    found = (cp for _, cp in sorted(cps.items()) if not cp.deleted)
-    return json_bytes([desired.to_json(cp) for cp in found])
+def _all(cps: Mapping[str, DesiredCp]) -> dict[str, bytes]:
+    return {cp: _row(found) for cp, found in sorted(cps.items()) if not found.deleted}
+
+
+# Of a large fleet all but a few stay as they were from one list to the next.
+@lru_cache(maxsize=20_000)
+def _row(cp: DesiredCp) -> bytes:
+    return json_bytes(desired.to_json(cp))
 
 
 def _item(one: DesiredCp | EvcsError) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from bottle import Bottle, HTTPResponse, request, response
 
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import expand, is_cp_id, is_id
-from evcs.services.http import body_json, json_bytes, json_response
+from evcs.services.http import body_json, json_bytes, json_response, list_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 
@@ -23,7 +23,7 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
 def _add_reading(app: Bottle, deps: Deps) -> None:
     fleet, feed = deps.web.fleet, deps.web.feed
-    rows = Kept(lambda: json_bytes([fleet.row(cp) for cp in fleet.ids()]))
+    rows = Kept(lambda: {cp: json_bytes(fleet.row(cp)) for cp in fleet.ids()})
     shown = Kept(lambda: json_bytes(feed.snapshot()))
 
     @app.get("/healthz")
@@ -33,7 +33,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/cps")
     def list_cps() -> HTTPResponse:
-        return json_response(rows())
+        return list_response(rows())
 
     @app.get("/api/v1/cps/<cp>")
     def show_cp(cp: str) -> HTTPResponse:

@@ -16,15 +16,14 @@ from evcs.core import session_csv
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id
 from evcs.core.service_ports import Sum, Sums
-from evcs.services.http import json_bytes, json_response
+from evcs.services.http import MAX_LIMIT, asked_limit, json_bytes, json_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 
 STATES = ("active", "interrupted", "settled")
-DEFAULT_LIMIT, MAX_LIMIT = 1_000, 100_000
+DEFAULT_LIMIT = 1_000
 PART = 200
 KEPT_SUMS = 32
-_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 
 
@@ -91,7 +90,7 @@ def in_parts(
 
     Read as they are sent, some at a time: who reads slowly has few of them held for it.
     """
-    asked, limit = asked_for(), _limit(request.query.get("limit"), limit)
+    asked, limit = asked_for(), asked_limit(limit)
     threads = deps.threads()
 
     def read() -> Iterator[bytes]:
@@ -163,12 +162,3 @@ def _time(name: str, value: str | None, rest_of_day: str) -> str | None:
             f"{name} is not a time", "write 2026-11-22 or 2026-11-22T09:00:00Z"
         ) from None
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-def _limit(value: str | None, default: int) -> int:
-    if not value:
-        return default
-    limit = int(value) if _NUMBER.fullmatch(value) else 0
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadValue("limit is not allowed", f"a whole number from 1 to {MAX_LIMIT}")
-    return limit
