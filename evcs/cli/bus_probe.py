@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 from evcs.adapters.bus_thread import BusThread
@@ -22,6 +22,8 @@ from evcs.home import Home
 ONE_TRY_S = 0.5
 POLL_S = 0.02
 SILENT_CENTRAL_S = 8.0
+#: Each costs the broker a subscription for each kind.
+FEW_CPS = 10
 
 
 class Raw(NamedTuple):
@@ -187,6 +189,13 @@ def wait_for_broker(home: Home, within_s: float) -> None:
         time.sleep(POLL_S)
 
 
+def of_cps(kinds: Iterable[type], cps: Collection[str]) -> list[topics.Subscription]:
+    """The filters for these kinds; of few CPs for theirs alone, so that no others are told."""
+    if len(cps) > FEW_CPS:
+        return [topics.filter_for(kind) for kind in kinds]
+    return [topics.filter_for(kind, cp=cp) for kind in kinds for cp in cps]
+
+
 def states(settings: Settings, cps: set[str], timeout_s: float = 3.0) -> dict[str, m.CpState]:
     """The judged states of these CPs, as far as Central has told them."""
     found: dict[str, m.CpState] = {}
@@ -197,6 +206,6 @@ def states(settings: Settings, cps: set[str], timeout_s: float = 3.0) -> dict[st
         return cps <= found.keys()
 
     if cps:
-        with BusProbe(settings, [topics.filter_for(m.CpState)]) as observer:
+        with BusProbe(settings, of_cps((m.CpState,), cps)) as observer:
             observer.wait(take, timeout_s, needs_central=False)
     return found

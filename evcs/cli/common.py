@@ -25,6 +25,8 @@ from evcs.cli.terminal import Trusted, as_json, join, shown, style
 from evcs.config import Settings, load, to_environment, typed_folder
 from evcs.core.errors import BadValue, Denied, EvcsError, Unreachable
 
+#: What begins a colour.
+ESCAPE = "\x1b"
 STATE_COLOURS = {
     "ACTIVATED": "green",
     "SUPPLYING": "green",
@@ -53,8 +55,9 @@ class Out:
         if self.json:
             click.echo(as_json(value))
         elif text is not None:
-            for line in [text] if isinstance(text, str) else text:
-                click.echo(shown(line), color=self.color)
+            lines = [text] if isinstance(text, str) else list(text)
+            if lines:
+                click.echo("\n".join(map(shown, lines)), color=self.color)
 
     def say(self, text: str) -> None:
         """A message on the way."""
@@ -265,16 +268,19 @@ def _escape_what_cannot_be_shown() -> None:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Aligned columns; colours don't count as width."""
     body = [[style(cell, bold=True) for cell in head], *([shown(c) for c in row] for row in rows)]
-    widths = [max(len(click.unstyle(row[i])) for row in body) for i in range(len(head))]
+    widths = [max(map(_width, column)) for column in zip(*body, strict=True)]
     return [
         Trusted(
             "  ".join(
-                cell + " " * (width - len(click.unstyle(cell)))
-                for cell, width in zip(row, widths, strict=True)
+                cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
             ).rstrip()
         )
         for row in body
     ]
+
+
+def _width(cell: str) -> int:
+    return len(click.unstyle(cell)) if ESCAPE in cell else len(cell)
 
 
 def kwh(energy_wh: int) -> str:

@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from evcs.cli.bus_probe import BusProbe, states
+from evcs.cli.bus_probe import BusProbe, of_cps, states
 from evcs.cli.common import CommandContext
 from evcs.cli.progress import ProgressBar
 from evcs.cli.terminal import join
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
-from evcs.core import topics
 from evcs.core.errors import (
     BY_CODE,
     Conflict,
@@ -158,7 +157,7 @@ def await_states(
         return not left
 
     kinds = (m.CpState, m.ReconcileReport, m.DesiredCp)
-    subscriptions = [topics.filter_for(kind) for kind in kinds]
+    subscriptions = of_cps(kinds, goals)
     with ProgressBar(ctx, len(goals)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
         observer.wait(take, min(timeout_s, ctx.left_s))
     for cp in left:
@@ -194,7 +193,7 @@ def await_gone(ctx: CommandContext, ids: list[str], timeout_s: float) -> dict[st
             left.discard(cp)
             bar.advance_to(len(ids) - len(left))
 
-    subscriptions = [topics.filter_for(kind) for kind in RETAINED]
+    subscriptions = of_cps(RETAINED, ids)
     with ProgressBar(ctx, len(ids)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
         for cp in ids:
             check(cp)

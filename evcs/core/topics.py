@@ -215,7 +215,7 @@ def decode(topic: str, payload: bytes) -> m.Message | m.Cleared:
     return found
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _route(topic: str) -> tuple[Route, Mapping[str, str]]:
     if not topic.startswith(PREFIX):
         raise Unreadable("topic is not ours")
