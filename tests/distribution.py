@@ -12,17 +12,21 @@ APART = frozenset({
 TOGETHER = ("tests/install/",)
 #: What takes longest, the longest first; all else follows.
 FIRST = (
-    "tests/faults/test_sessions.py", "tests/install/", "tests/contract/test_commands.py",
-    "tests/faults/test_crash_points.py", "tests/docs/test_commands.py",
-    "tests/faults/test_processes.py", "tests/web/test_pages.py", "tests/contract/test_doctor.py",
-    "tests/faults/test_crashtest.py", "tests/security/test_tls.py", "tests/web/test_clicks.py",
-    "tests/contract/test_strange_homes.py", "tests/security/test_listeners.py",
-    "tests/web/test_whole_system.py", "tests/security/test_audit.py",
-    "tests/security/test_revoke_crashes.py", "tests/contract/test_openapi.py",
-    "tests/system/test_demo.py", "tests/web/test_sessions.py", "tests/faults/test_full_disk.py",
-    "tests/bench/test_quick.py", "tests/faults/test_section_files.py",
-    "tests/web/test_accessibility.py", "tests/faults/test_hung_cps.py",
-    "tests/web/test_login_auth.py", "tests/system/test_backup.py",
+    "tests/faults/test_sessions.py", "tests/install/", "tests/docs/test_commands.py",
+    "tests/security/test_tls.py", "tests/security/test_revoke_crashes.py",
+    "tests/system/test_one_actuator.py", "tests/web/test_clicks.py",
+    "tests/web/test_whole_system.py", "tests/faults/test_crash_points.py",
+    "tests/bench/test_quick.py", "tests/system/test_demo.py", "tests/contract/test_doctor.py",
+    "tests/contract/test_commands.py", "tests/faults/test_processes.py",
+    "tests/security/test_revoke.py", "tests/web/test_sessions.py", "tests/web/test_pages.py",
+    "tests/security/test_audit.py", "tests/faults/test_crashtest.py", "tests/system/test_backup.py",
+    "tests/contract/test_openapi.py", "tests/web/test_accessibility.py",
+    "tests/contract/test_terminal.py", "tests/faults/test_section_files.py",
+    "tests/faults/test_full_disk.py", "tests/contract/test_streams.py",
+    "tests/system/test_fleet.py", "tests/faults/test_hung_cps.py", "tests/web/test_login_auth.py",
+    "tests/system/test_restart.py", "tests/faults/test_registry_file.py",
+    "tests/security/test_no_secret_leaks.py", "tests/faults/test_clock.py",
+    "tests/faults/test_ledger_file.py",
 )  # fmt: skip
 
 
