@@ -184,7 +184,9 @@ def test_who_reads_slowly_has_little_held_for_it(stage: Stage) -> None:
 
 def test_who_asks_for_sums_without_end_holds_no_operator_up(stage: Stage) -> None:
     one = session(1, 1)._replace(driver="EVA", energy_wh=1_000, cost_eur="0.30")
-    write(stage, *(one._replace(session_id=f"e{n}") for n in range(60_000)))
+    ledger = Ledger(stage.home.ledger_db)
+    ledger.commit([one._replace(session_id=f"e{n}") for n in range(60_000)], [], [])
+    ledger.close()
     with ThreadPoolExecutor(200) as many:
         # Each other ones: the same are made once for all who ask.
         paths = [
