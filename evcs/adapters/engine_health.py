@@ -54,7 +54,7 @@ def listen(
     os.chmod(path, 0o600)
     server.listen(1024)
     server.setblocking(False)
-    asker = _Asker(loop, log)
+    asker, said = _Asker(loop, log), _Said()
 
     def accept() -> None:
         # A caller that has gone away is no matter.
@@ -66,20 +66,37 @@ def listen(
                     asker.asks(connection)
                 elif wish.startswith(ENDS):
                     end(wish.removeprefix(ENDS).partition(b" ")[0].decode())
-                if wish.startswith(MEASURES):
-                    said = {"": _figures(loop)._asdict()}
-                else:
-                    said = {cp: one._asdict() for cp, one in answer().items()}
+                line = _figures(loop) if wish.startswith(MEASURES) else said.line(answer())
                 connection.settimeout(ASK_WITHIN_S)
-                connection.sendall(json.dumps(said).encode() + b"\n")
+                connection.sendall(line)
 
     loop.add_reader(server.fileno(), accept)
 
 
-def _figures(loop: Loop) -> ProcessFigures:
+class _Said:
+    """Answers as a line, made again only where they are others: mostly nothing has changed."""
+
+    def __init__(self) -> None:
+        self._answers: Answers | None = None
+        self._line = b""
+
+    def line(self, answers: Answers) -> bytes:
+        """The answers of all."""
+        if answers != self._answers:
+            self._answers = answers
+            self._line = _line({cp: one._asdict() for cp, one in answers.items()})
+        return self._line
+
+
+def _line(said: object) -> bytes:
+    return json.dumps(said).encode() + b"\n"
+
+
+def _figures(loop: Loop) -> bytes:
     rollup = Path("/proc/self/smaps_rollup").read_text().splitlines()
     pss = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
-    return ProcessFigures(pss * 1024, round(loop.late_p99_s() * 1000, 1))
+    found = ProcessFigures(pss * 1024, round(loop.late_p99_s() * 1000, 1))
+    return _line({"": found._asdict()})
 
 
 class _Asker:
@@ -135,15 +152,24 @@ class Probe:
 
     def __init__(self, path: Path, watches: bool = False) -> None:
         self._path, self._watches = path, watches
+        #: The last line, and what it said.
+        self._line = b""
+        self._answers: Answers = {}
 
     def ask(self, within_s: float = ASK_WITHIN_S) -> Answers | None:
         """What each Engine there says of itself, by CP; None where no answer came in time."""
-        found = self._ask(within_s, WATCHES if self._watches else b"")
-        return None if found is None else {cp: _answer(one) for cp, one in found.items()}
+        line = self._ask(within_s, WATCHES if self._watches else b"")
+        if not line or line != self._line:
+            found = _parsed(line)
+            if found is None:
+                return None
+            self._answers = {cp: _answer(one) for cp, one in found.items()}
+            self._line = line
+        return self._answers
 
     def figures(self, within_s: float = ASK_WITHIN_S) -> ProcessFigures | None:
         """What the process says of itself; None where no answer came in time."""
-        found = (self._ask(within_s, MEASURES) or {}).get("", {})
+        found = (_parsed(self._ask(within_s, MEASURES)) or {}).get("", {})
         memory, late = found.get("memory_bytes"), found.get("late_p99_ms")
         if isinstance(memory, int) and isinstance(late, float):
             return ProcessFigures(memory, late)
@@ -153,20 +179,19 @@ class Probe:
         """Have that CP's role there end as a crash would."""
         self._ask(ASK_WITHIN_S, ENDS + cp.encode() + b" ")
 
-    def _ask(self, within_s: float, address: bytes) -> dict[str, dict[str, Any]] | None:
+    def _ask(self, within_s: float, address: bytes) -> bytes:
+        """The line that is answered; empty where none came in time."""
         try:
             with _connect(self._path, within_s, address) as connection:
                 line = bytearray()
                 while not line.endswith(b"\n"):
                     more = connection.recv(65_536)
                     if not more or len(line) > LONGEST:
-                        return None
+                        return b""
                     line += more
-            found = json.loads(line)
-        except (OSError, ValueError, RecursionError):
-            return None
-        whole = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
-        return found if whole else None
+        except OSError:
+            return b""
+        return bytes(line)
 
     def pid(self) -> int | None:
         """Its pid, also while it hangs."""
@@ -183,6 +208,15 @@ class Probe:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         return pid
+
+
+def _parsed(line: bytes) -> dict[str, dict[str, Any]] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
+    return found if whole else None
 
 
 def _answer(said: Mapping[str, Any]) -> EngineAnswer:

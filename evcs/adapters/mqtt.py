@@ -38,8 +38,10 @@ from evcs.core.messages import Message
 from evcs.core.ports import Connected, Disconnected, Log, Received, Stray
 from evcs.home import Home
 
-KEEPALIVE_S = 15
-LOOK_EVERY_S = 5.0
+#: A service's. Pings cost a pool most of what it takes while nobody charges; that its broker is
+#: gone the kernel tells at once, and one that hangs is ended by others.
+KEEPALIVE_S, CP_KEEPALIVE_S = 15, 60
+LOOKS_A_KEEPALIVE = 3
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 #: A PUBLISH beside topic and payload, at most: kind, length, topic's length, id, expiry.
@@ -80,9 +82,10 @@ class Bus:
         will: topics.Publication | None = None,
         decode: Callable[[str, bytes], Any] = topics.decode,
         log: Log = LOG,
+        keepalive_s: int = KEEPALIVE_S,
     ) -> None:
         self.dropped = self.unsendable = 0
-        self._log = log
+        self._log, self._keepalive_s = log, keepalive_s
         self._loop = loop
         self._decode = decode
         self._account = account
@@ -186,16 +189,20 @@ class Bus:
         self._reached = False
         try:
             self._client = client = self._new_client()
-            client.connect(str(self._account.socket), keepalive=KEEPALIVE_S, clean_start=True)
+            client.connect(str(self._account.socket), keepalive=self._keepalive_s, clean_start=True)
         except (OSError, EvcsError) as error:
             self._end(str(error))
         else:
-            self._timer = self._loop.call_later(LOOK_EVERY_S, self._look)
+            self._look_later()
+
+    def _look_later(self) -> None:
+        pause_s = self._keepalive_s / LOOKS_A_KEEPALIVE
+        self._timer = self._loop.call_later(pause_s, self._look)
 
     def _look(self) -> None:
         """Pings, and their absence."""
         if self._client is not None:
-            self._timer = self._loop.call_later(LOOK_EVERY_S, self._look)
+            self._look_later()
             self._client.loop_misc()
 
     def _end(self, reason: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from evcs.adapters import clock, engine_health
+from evcs.adapters import engine_health
 from evcs.adapters.journal import Journal
 from evcs.adapters.log import NamedLog
+from evcs.adapters.mqtt import CP_KEEPALIVE_S
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core.charger import EmulatedCharger
@@ -20,10 +21,11 @@ def engine(
     """An Engine, with its own name on the bus."""
     boot = parts.boot()
     bus = parts.bus(
-        settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log
-    )
+        settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log,
+        keepalive_s=CP_KEEPALIVE_S,
+    )  # fmt: skip
     charger = EmulatedCharger(settings.time_scale)
-    made = Engine(cp, boot, bus, journal, charger, log, clock.monotonic())
+    made = Engine(cp, boot, bus, journal, charger, log)
     return CpParts(made, bus, made.tick, journal.close)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from evcs.adapters import clock
 from evcs.adapters.engine_health import Probe
 from evcs.adapters.log import NamedLog
+from evcs.adapters.mqtt import CP_KEEPALIVE_S
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.runtime.loop import Loop
@@ -15,7 +16,10 @@ from evcs.services.monitor import Monitor, Watch, will
 def monitor(settings: Settings, loop: Loop, cp: str, log: NamedLog, put: Put) -> CpParts[Monitor]:
     """A Monitor, with its own name on the bus."""
     boot = parts.boot()
-    bus = parts.bus(settings, loop, f"cp/{cp}/monitor", [], will(cp, boot), put=put, log=log)
+    bus = parts.bus(
+        settings, loop, f"cp/{cp}/monitor", [], will(cp, boot), put=put, log=log,
+        keepalive_s=CP_KEEPALIVE_S,
+    )  # fmt: skip
     return CpParts(Monitor(cp, boot, bus, log, clock.monotonic()), bus)
 
 

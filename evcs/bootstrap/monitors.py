@@ -30,7 +30,7 @@ def run_monitors(settings: Settings, name: str) -> None:
             with ExitStack() as held:
                 held.callback(os.close, parts.hold(settings, f"{cp}.monitor"))
                 made = monitor(settings, loop, cp, of_cp, put)
-                watch.expect()
+                watch.expect(cp)
                 return made._replace(close=held.pop_all().close)
 
         return CpRuntime(loop, make, of_cp)

@@ -43,10 +43,11 @@ def bus(
     settings: Settings, loop: Loop, identity: str, subscriptions: Sequence[Subscription],
     will: Publication, read: Callable[[str, bytes], Any] = decode, *,
     put: Callable[[Any], None] | None = None, log: Log = mqtt.LOG,
+    keepalive_s: int = mqtt.KEEPALIVE_S,
 ) -> mqtt.Bus:  # fmt: skip
     """A connection to the broker; its events go into the process's loop, or to `put`."""
     account = mqtt.Account.of(settings.home, identity)
-    return mqtt.Bus(loop, account, put or loop.put, subscriptions, will, read, log)
+    return mqtt.Bus(loop, account, put or loop.put, subscriptions, will, read, log, keepalive_s)
 
 
 def leave(loop: Loop, bus: mqtt.Bus) -> None:

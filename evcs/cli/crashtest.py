@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -16,9 +17,12 @@ from typing import Any, NamedTuple
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.metered import metered as engines_metered
 from evcs.cli import cp_changes, supervision
+from evcs.cli.check import unit
 from evcs.cli.common import CommandContext, kwh, table
 from evcs.cli.temporary_system import pid_of, temporary_system
 from evcs.cli.trial_load import Drivers, StateRecorder
+from evcs.core import sections
+from evcs.core.desired import HOSTINGS
 from evcs.core.errors import EvcsError, TimedOut
 from evcs.home import Home
 
@@ -26,6 +30,8 @@ TIME_SCALE = 60.0
 BACK_WITHIN_S = 90.0
 SEEN_WITHIN_S = 10.0
 SETTLED_WITHIN_S = 120.0
+#: Every second CP in a pool.
+MIXED = "mixed"
 SERVICES = ("mosquitto", "central", "registry", "cp-manager", "web")
 
 
@@ -102,11 +108,11 @@ class Books(NamedTuple):
         return not (self.wrong or self.double_tickets or self.open_sessions)
 
 
-def run(ctx: CommandContext, seed: int, count: int, cps: int) -> None:
-    """The whole trial; exits 1 on any difference."""
+def run(ctx: CommandContext, seed: int, count: int, cps: int, hosting: str) -> None:
+    """The whole trial; exits 1 on any difference. `hosting`: one, or MIXED."""
     with temporary_system(TIME_SCALE) as settings:
         own = CommandContext(settings, ctx.out)
-        trial = _Trial(own, seed, cps)
+        trial = _Trial(own, seed, cps, hosting)
         trial.start()
         outcome = [trial.round(n, one) for n, one in enumerate(rounds(seed, count, trial.cps), 1)]
         trial.settle()
@@ -117,15 +123,22 @@ def run(ctx: CommandContext, seed: int, count: int, cps: int) -> None:
 
 
 class _Trial:
-    def __init__(self, ctx: CommandContext, seed: int, count: int) -> None:
+    def __init__(self, ctx: CommandContext, seed: int, count: int, hosting: str) -> None:
         self._ctx, self._seed = ctx, seed
         self.cps = [f"CP-{number:03d}" for number in range(1, count + 1)]
+        every = itertools.cycle(HOSTINGS if hosting == MIXED else [hosting])
+        self._hostings = dict(zip(self.cps, every, strict=False))
+        #: Of those in pools, what the group of its processes is.
+        self._units: dict[str, str] = {}
         self._drivers: Drivers
         self._watch: StateRecorder
 
     def start(self) -> None:
         supervision.start(self._ctx.settings, lambda _: None)
-        self._ctx.registry.create_many([{"id": cp} for cp in self.cps])
+        made = self._ctx.registry.create_many(
+            [{"id": cp, "hosting": hosting} for cp, hosting in self._hostings.items()]
+        )
+        self._units = {cp["id"]: unit(cp) for cp in made}
         names = [f"D-{number:03d}" for number in range(1, len(self.cps) + 1)]
         for name in names:
             self._ctx.registry.add_driver(name)
@@ -175,7 +188,8 @@ class _Trial:
             supervision.kill_everything(settings)
             supervision.start(settings, lambda _: None)
             return
-        pid = pid_of(settings, one.target)
+        target = self._process(one.target)
+        pid = pid_of(settings, target)
         if pid is None:
             return
         with suppress(ProcessLookupError):
@@ -190,7 +204,15 @@ class _Trial:
             self._wait("its children are gone", lambda: self._start_again(settings), 30)
         elif not one.pause_s:
             was = (None, pid)
-            self._wait("it is back", lambda: pid_of(settings, one.target) not in was, 60)
+            self._wait("it is back", lambda: pid_of(settings, target) not in was, 60)
+
+    def _process(self, target: str) -> str:
+        """The process that plays a CP's role, or the service."""
+        cp, _, role = target.partition(":")
+        if not role:
+            return target
+        group = self._units[cp]
+        return f"{group}:{sections.roles(group)[sections.ROLES.index(role)]}"
 
     def _seen(self, one: Round) -> bool:
         must_see = one.fault.must_see

@@ -34,8 +34,15 @@ def add_to(program: click.Group) -> None:
     )
     @click.option("--rounds", type=click.IntRange(1, 100_000), default=20, show_default=True)
     @click.option("--cps", type=click.IntRange(1, 300), default=4, show_default=True)
-    def crashtest(ctx: CommandContext, seed: int, rounds: int, cps: int) -> None:
+    @click.option(
+        "--hosting",
+        type=click.Choice([*HOSTINGS, "mixed"]),
+        default=PROCESS,
+        show_default=True,
+        help="How they run; mixed: every second one in a pool.",
+    )
+    def crashtest(ctx: CommandContext, seed: int, rounds: int, cps: int, hosting: str) -> None:
         """Charge all the time while everything is killed and paused; then compare every Wh."""
         from evcs.cli import crashtest as trial
 
-        trial.run(ctx, seed, rounds, cps)
+        trial.run(ctx, seed, rounds, cps, hosting)

@@ -25,8 +25,8 @@ Put = Callable[[Any], None]
 class Role(Protocol):
     """An Engine, a Monitor."""
 
-    def handle(self, events: list[Any]) -> None:
-        """One batch of events."""
+    def handle(self, events: list[Any]) -> float | None:
+        """One batch of events; in how many seconds to tick, where that is sooner than asked for."""
 
 
 class Connection(Protocol):
@@ -137,7 +137,10 @@ class CpRuntime(Generic[R]):
         batch = events[:]
         events.clear()
         if events is self._events:
-            self.do(lambda role: role.handle(batch))
+            sooner_s = self.do(lambda role: role.handle(batch))
+            if sooner_s is not None and self._timer is not None:
+                self._timer.cancel()
+                self._timer = self._loop.call_later(sooner_s, self._tick)
 
     def _tick(self) -> None:
         tick = self._parts.tick if self._parts is not None else None

@@ -18,6 +18,8 @@ from evcs.core.health import EngineAnswer
 from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
 
 TICK_S = 1.0
+#: There is nothing to meter and nothing to tell.
+IDLE_S = 3_600.0
 TELL_AGAIN_EVERY = 5
 
 
@@ -35,16 +37,15 @@ class Engine:
     """One CP's Engine; all its state is here, its journal and its charger."""
 
     def __init__(
-        self, cp: str, boot: str, bus: Bus, journal: JournalStore, charger: Charger, log: Log,
-        now: float,
-    ) -> None:  # fmt: skip
+        self, cp: str, boot: str, bus: Bus, journal: JournalStore, charger: Charger, log: Log
+    ) -> None:
         self._cp, self._boot, self._log = cp, boot, log
         self._bus, self._journal, self._charger = bus, journal, charger
         self._supply = s.from_record(journal.last(s.is_record))
         self._unsaved = False
         self._ready = False
         self._central: bool | None = None
-        self._stepped_at = now
+        self._stepped_at: float | None = None
         self._ticks = 0
         if self._supply.fault is not None:
             charger.set_fault(self._supply.fault)
@@ -53,8 +54,9 @@ class Engine:
             charger.plug()
             self._log.info("session=%s found in the journal", self._supply.session_id)
 
-    def handle(self, events: list[Any]) -> None:
-        """One batch of events."""
+    def handle(self, events: list[Any]) -> float | None:
+        """One batch of events; how soon to tick, where that is sooner than it was asked for."""
+        idle = self._is_idle
         for event in events:
             if isinstance(event, Received):
                 self._on_message(event.message)
@@ -64,19 +66,28 @@ class Engine:
                 self._ready = True
             elif isinstance(event, Disconnected):
                 self._on_disconnected(event)
+        return 0.0 if idle and not self._is_idle else None
 
     def tick(self, now: float) -> float:
         """Once a second: let the charger run, meter, tell what is not settled again."""
-        elapsed, self._stepped_at = now - self._stepped_at, now
+        before, self._stepped_at = self._stepped_at, now
         self._ticks += 1
         if self._supply.phase == s.SupplyPhase.SUPPLYING:
-            self._meter(self._charger.step(elapsed))
+            if before is not None:
+                self._meter(self._charger.step(now - before))
         elif self._unsaved:
             self._keep(self._supply, sync=True)
             self._tell_session()
         elif self._supply.phase == s.SupplyPhase.ENDED and self._ticks % TELL_AGAIN_EVERY == 0:
             self._tell_session()
+        if self._is_idle:
+            self._stepped_at = None
+            return IDLE_S
         return TICK_S
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._supply.phase == s.SupplyPhase.IDLE and not self._unsaved
 
     def _on_message(self, message: m.Message | m.Cleared) -> None:
         if isinstance(message, m.Command):

@@ -66,12 +66,15 @@ class Watch:
     ) -> None:
         self._cps, self._probe, self._put = cps, probe, put
         self._clock, self._log = clock, log
-        self._ready: set[str] = set()
+        #: What each Monitor was given last; one that was given nothing, or None, is not here.
+        self._told: dict[str, h.EngineAnswer] = {}
         self._silent_since: float | None = None
         self.expect()
 
-    def expect(self) -> None:
-        """An Engine is being started: ask soon."""
+    def expect(self, *cps: str) -> None:
+        """These Monitors are new, and their Engines being started: ask soon."""
+        for cp in cps:
+            self._told.pop(cp, None)
         self._grace_until = self._clock() + h.START_GRACE_S
         self._first_period_s = FIRST_PERIOD_S
 
@@ -82,14 +85,25 @@ class Watch:
         now = self._clock()
         latency_ms = round((now - asked_at) * 1000, 1)
         found, cps = answers or {}, self._cps()
+        for cp in self._told.keys() - set(cps):
+            del self._told[cp]
         for cp in cps:
-            self._put(cp, h.ProbeResult(found.get(cp), latency_ms, now))
-        self._ready = {cp for cp in cps if cp in self._ready or (cp in found and found[cp].ready)}
+            self._tell(cp, h.ProbeResult(found.get(cp), latency_ms, now))
         self._end_if_hung(answers is not None, now)
-        if len(self._ready) < len(cps) and now < self._grace_until:
+        if len(self._told) < len(cps) and now < self._grace_until:
             self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
             return self._first_period_s
         return max(h.PERIOD_S - (now - asked_at), 0.0)
+
+    def _tell(self, cp: str, result: h.ProbeResult) -> None:
+        """Give a Monitor its answer, unless it is the one that it has."""
+        answer = result.answer
+        if answer is None or answer != self._told.get(cp):
+            self._put(cp, result)
+        if answer is not None and answer.ready:
+            self._told[cp] = answer
+        else:
+            self._told.pop(cp, None)
 
     def _end_if_hung(self, answered: bool, now: float) -> None:
         """supervisord starts it anew. One of many that is silent is not the process's fault."""

@@ -73,7 +73,7 @@ class Sessions(LedgerMachine):
         charger = EmulatedCharger(SPEED)
         journal = Journal(self.journal)
         log = logging.getLogger("evcs")
-        self.engine = Engine(CP, self.boot, self.engine_bus, journal, charger, log, self.clock.now)
+        self.engine = Engine(CP, self.boot, self.engine_bus, journal, charger, log)
         self.greet_engine()
 
     def greet_engine(self) -> None:

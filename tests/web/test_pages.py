@@ -259,7 +259,7 @@ def test_a_cps_page_shows_its_messages_and_pauses(fleet: Stage, page: Page) -> N
 def test_beside_each_action_stands_the_command_that_does_the_same(fleet: Stage, page: Page) -> None:
     page.goto(fleet.login_url("/cp/CP-001"))
     for action, verb in (
-        ("Stop", "stop"), ("Resume", "resume"), ("Restart its processes", "restart"),
+        ("Stop", "stop"), ("Resume", "resume"), ("Restart", "restart"),
         ("Plug a car in", "plug"), ("Unplug it", "unplug"), ("Cause a fault", "fault"),
         ("Clear the fault", "clear"), ("Rekey", "rekey"), ("Revoke", "revoke"),
     ):  # fmt: skip

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from csv import DictReader
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,21 @@ def test_page_and_command_say_the_same(system: System, operator: Page) -> None:
         for name in ("CP-005", "CP-006")
     )
     assert by_page == by_command
+
+
+def system_runs(system: System, name: str) -> bool:
+    return name in system.processes()
+
+
+def test_into_a_pool_and_out_again(system: System, operator: Page) -> None:
+    for value, runs in (("pool", "_pool-1:engines"), ("process", "CP-004:engine")):
+        cp(operator, "CP-004").get_by_role("button", name="Edit").click()
+        operator.get_by_role("dialog").get_by_label("Hosting").select_option(value)
+        operator.get_by_role("button", name="Save").click()
+        eventually(f"it runs as {runs}", partial(system_runs, system, runs), 30)
+        expect(cp(operator, "CP-004")).to_have_attribute("data-state", GREEN)
+    operator.goto(f"{system.web_url}/cp/CP-004")
+    expect(operator.get_by_text("own processes")).to_be_visible()
 
 
 def test_stop_and_resume(system: System, operator: Page) -> None:

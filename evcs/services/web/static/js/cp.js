@@ -5,6 +5,7 @@ import { meant } from "./aim.js";
 import { Component, html } from "./dom.js";
 import { Chart, supplyOptions } from "./chart.js";
 import { Confirm, asksFirst } from "./dialogs.js";
+import { place } from "./hosting.js";
 import { Jobs } from "./jobs.js";
 import { Messages } from "./messages.js";
 import { Log } from "./log.js";
@@ -20,7 +21,7 @@ const SHOWN_S = 600;
 const ACTIONS = [
   ["Stop", "stop", (row) => row.service === "in"],
   ["Resume", "resume", (row) => row.service === "out"],
-  ["Restart its processes", "restart", (row) => !row.revoked],
+  ["Restart", "restart", (row) => !row.revoked],
   ["Plug a car in", "plug", (row) => row.engine],
   ["Unplug it", "unplug", (row) => row.engine],
   ["Cause a fault", "fault", (row) => row.engine && !row.reason.startsWith("fault")],
@@ -34,7 +35,7 @@ function Facts({ row }) {
   // Without a session too: what came and went here would move what is below.
   const facts = [["Power", session && `${kw(session.power_w)} kW`], ["Energy", session && `${kwh(session.energy_wh)} kWh`],
     ["Cost", session && `${session.cost_eur} €`], ["Driver", session && session.driver]];
-  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["OCPP status", row.ocpp_status]);
+  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 

@@ -1,12 +1,13 @@
 // The form that creates one CP or a range, showing what it will create before it does.
 
 import { Component, html } from "./dom.js";
+import { Hosting } from "./hosting.js";
 import { look } from "./operator.js";
 import { Code } from "./shell.js";
 import { count, watts, wrongFigures } from "./words.js";
 
 const LOOK_AFTER_MS = 200;
-const DEFAULTS = { price: "0.30", power: "22", location: "" };
+const DEFAULTS = { price: "0.30", power: "22", location: "", hosting: "process" };
 
 function shortened(ids) {
   return ids.length <= 6 ? ids.join(", ") : `${ids.slice(0, 3).join(", ")} … ${ids[ids.length - 1]}`;
@@ -25,11 +26,12 @@ function Preview({ found, error }) {
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 // What does the same in a terminal; what stands as it would anyway is left out.
-function command({ pattern, price, power, location }) {
+function command({ pattern, price, power, location, hosting }) {
   const options = [
     price !== DEFAULTS.price && ` --price-eur-kwh ${price}`,
     power !== DEFAULTS.power && ` --max-power-kw ${power}`,
     location && ` --location ${quoted(location)}`,
+    hosting !== DEFAULTS.hosting && ` --hosting ${hosting}`,
   ];
   return `bin/evcs-cp create ${pattern.trim()}${options.filter(Boolean).join("")} --if-not-exists`;
 }
@@ -65,8 +67,8 @@ export class Create extends Component {
   submit(event, fresh) {
     event.preventDefault();
     if (!fresh.length || wrongFigures(this.state)) return;
-    const { price, power, location } = this.state;
-    const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location };
+    const { price, power, location, hosting } = this.state;
+    const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location, hosting };
     this.props.onCreate(fresh, fields);
     this.setState({ pattern: "", found: null });
   }
@@ -85,6 +87,7 @@ export class Create extends Component {
           <label class="field">Price, €/kWh <input name="price" inputmode="decimal" value=${state.price} onInput=${set("price")} /></label>
           <label class="field">Power, kW <input name="power" inputmode="decimal" value=${state.power} onInput=${set("power")} /></label>
           <label class="field">Place <input name="location" maxlength="200" value=${state.location} onInput=${set("location")} /></label>
+          <${Hosting} value=${state.hosting} onInput=${set("hosting")} />
         </div>
         <div class="bar">
           <button class="main" disabled=${!enabled || !fresh.length || wrong}>Create${fresh.length > 1 ? ` ${fresh.length}` : ""}</button>
