@@ -120,7 +120,7 @@ class CpManager extends Component {
         <th class="choose"><input type="checkbox" aria-label="Choose all" checked=${all} disabled=${!enabled} onChange=${toggle} /></th>
         <th class="name">Name</th><th class="state">State</th><th>Place</th><th class="number">€/kWh</th><th class="number">kW</th>
         <th class="actions"><span class="hidden">Actions</span></th></tr></thead>
-      <tbody><${Parts} rows=${rows} draw=${draw} /></tbody>
+      <tbody><${Parts} rows=${rows} draw=${draw} gap="tr" /></tbody>
     </table></div>`;
   }
 

@@ -102,7 +102,7 @@ function Totals({ rows, view, onState }) {
         onClick=${() => onState(view.state === state ? "" : state)}>
       <b>${counts[state]}</b><span><${Icon} state=${state} />${WORDS[state]}</span>
     </button>`)}
-    <div class="total sum"><b>${kw(watts)} <small>kW</small></b><span>Power now</span></div>
+    <div class="total sum"><b>${watts < 1e7 ? kw(watts) : (watts / 1e6).toFixed(2)} <small>${watts < 1e7 ? "kW" : "MW"}</small></b><span>Power now</span></div>
   </section>`;
 }
 
@@ -177,7 +177,7 @@ class Dashboard extends Component {
         </select></label>
       </div>
       ${rows.length
-        ? html`<ul class="cps" ref=${this.list}><${Parts} rows=${rows} draw=${drawRow} /></ul>`
+        ? html`<ul class="cps" ref=${this.list}><${Parts} rows=${rows} draw=${drawRow} gap="li" /></ul>`
         : html`<p class="none">No charging point fits. <button class="quiet" onClick=${() => this.set({ q: "", state: "" })}>Show all</button></p>`}`;
   }
 }

@@ -5,4 +5,4 @@ import htm from "../vendor/htm.js";
 
 const html = htm.bind(h);
 
-export { Component, createRef, html, render };
+export { Component, createRef, h, html, render };

@@ -1,40 +1,77 @@
 // Long lists, so that no task holds the page up: put there in parts, redrawn where they differ.
+// Of a very long one only what is in or near sight is there, between two gaps as high as the rest.
 
-import { Component } from "./dom.js";
+import { Component, createRef, h } from "./dom.js";
 
 // The first ones are the slowest: the scripts are new to the browser.
 const FIRST = 24;
 const MORE = 100;
+const WHOLE = 500;
+// Rows come and go by so many.
+const STEP = 20;
 
-// `draw` for each of `rows`, some more of them each frame.
+// `draw` for each of `rows`, some more of them each frame. `gap` is the element of a row.
 export class Parts extends Component {
   constructor() {
     super();
-    this.state = { limit: FIRST };
+    this.state = { limit: FIRST, from: 0, to: FIRST, height: 0 };
+    this.above = createRef();
+    this.below = createRef();
+    this.onScroll = () => this.later();
   }
 
   componentDidMount() {
-    this.grow();
+    addEventListener("scroll", this.onScroll, { passive: true });
+    addEventListener("resize", this.onScroll);
+    this.later();
   }
 
   componentDidUpdate() {
-    this.grow();
-  }
-
-  grow() {
-    if (this.waiting || this.state.limit >= this.props.rows.length) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      this.setState({ limit: this.state.limit + MORE });
-    });
+    this.later();
   }
 
   componentWillUnmount() {
+    removeEventListener("scroll", this.onScroll);
+    removeEventListener("resize", this.onScroll);
     cancelAnimationFrame(this.waiting);
   }
 
-  render({ rows, draw }, { limit }) {
-    return rows.slice(0, limit).map(draw);
+  get whole() {
+    return this.props.rows.length <= WHOLE;
+  }
+
+  later() {
+    if (this.waiting || (this.whole && this.state.limit >= this.props.rows.length)) return;
+    this.waiting = requestAnimationFrame(() => {
+      this.waiting = 0;
+      if (this.whole) this.setState({ limit: this.state.limit + MORE });
+      else this.look();
+    });
+  }
+
+  // Which rows are within a screen of being seen, by how high those are that are there.
+  look() {
+    const { from, to } = this.range();
+    const [above, below] = [this.above, this.below].map((gap) => gap.current.getBoundingClientRect());
+    const height = (below.top - above.bottom) / (to - from);
+    const at = (y) => Math.round((y - above.top) / height / STEP) * STEP;
+    const next = { ...this.state, from: at(-innerHeight), to: at(2 * innerHeight) + STEP };
+    if (Math.abs(height - this.state.height) > 1) next.height = height;
+    if (Object.keys(next).some((name) => next[name] !== this.state[name])) this.setState(next);
+  }
+
+  // What is there of the list, which may have become shorter.
+  range() {
+    const count = this.props.rows.length;
+    const to = Math.min(Math.max(this.state.to, FIRST), count);
+    return { from: Math.min(Math.max(this.state.from, 0), to - FIRST), to };
+  }
+
+  render({ rows, draw, gap }, { limit, height }) {
+    if (this.whole) return rows.slice(0, limit).map(draw);
+    const { from, to } = this.range();
+    const left = (ref, key, count) => h(gap, { ref, key, class: "gap", "aria-hidden": "true", style: { height: `${count * height}px` } });
+    return [left(this.above, "above", from), ...rows.slice(from, to).map(draw), left(this.below, "below", rows.length - to)];
   }
 }
 
