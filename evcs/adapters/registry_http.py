@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +16,8 @@ from evcs.core.errors import BY_CODE, EvcsError, Unreachable
 
 TIMEOUT_S = 40.0
 RETRY_S = 0.1
+#: A server takes 1 MiB at once.
+MOST_ITEMS_BYTES = 1_000_000
 
 
 class RegistryClient:
@@ -41,8 +43,11 @@ class RegistryClient:
         return self._call("POST", "/api/v1/cps", fields)
 
     def create_many(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Create CPs in one commit; an item is a CP or {"error": ...}."""
-        return self._call("POST", "/api/v1/cps", items)
+        """Create CPs, in one commit where a request holds them; an item is a CP or an error."""
+        made: list[dict[str, Any]] = []
+        for part in _parts(items):
+            made += self._call("POST", "/api/v1/cps", part)
+        return made
 
     def edit(self, cp: str, fields: dict[str, Any]) -> dict[str, Any]:
         """Change fields of a CP."""
@@ -115,6 +120,20 @@ class RegistryClient:
     def _unreachable(self) -> Unreachable:
         hint = "see: evcs logs registry" if self._patience_s else "start it: evcs up"
         return Unreachable(f"the Registry does not answer on port {self._registry.port}", hint)
+
+
+def _parts(items: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """As many items each as a request holds; none is one part, too."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for item in items:
+        more = len(json.dumps(item)) + len(", ")
+        if size + more > MOST_ITEMS_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += more
+    yield part
 
 
 def connect(server: Endpoint, timeout_s: float) -> http.client.HTTPConnection:

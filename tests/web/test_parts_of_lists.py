@@ -1,12 +1,16 @@
-"""Lists of web and the Registry in parts: `?limit&after`, with a link to the next."""
+"""Lists of web and the Registry in parts, with a link to the next; and a bulk too long for one."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
 
+from evcs.adapters.registry_http import RegistryClient
+from evcs.adapters.wsgi_server import MAX_BODY
+from evcs.config import Endpoint
 from tests.web.stage import Answer, Stage, wait_for
 
 CPS = [f"CP-{number:03d}" for number in range(25)]
@@ -80,3 +84,13 @@ def test_what_is_no_limit_or_no_id_is_refused(
 ) -> None:
     answer = ask(both, server, f"{path}?{query}")
     assert (answer.status, answer.json["error"]["code"]) == (400, "bad_value")
+
+
+def test_a_bulk_that_no_request_holds_is_made_in_parts(both: Stage) -> None:
+    client = RegistryClient(Endpoint("127.0.0.1", both.registry_port), lambda: both.token)
+    one = {"id": CPS[0], "location": "x" * 200}
+    assert len(json.dumps(one)) * 6_000 > MAX_BODY
+    answers = client.create_many([one] * 6_000 + [{"id": "NEW"}])
+    assert {answer["error"]["code"] for answer in answers[:-1]} == {"conflict"}
+    assert (len(answers), answers[-1]["id"]) == (6_001, "NEW")
+    assert client.create_many([]) == []
