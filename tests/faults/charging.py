@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from evcs.adapters import cp_logs, journal_db, journal_places
 from evcs.adapters.ledger_reader import LedgerReader
+from evcs.adapters.metered import metered as of_all
+from evcs.cli.bus_probe import BusProbe
+from evcs.config import load
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.units import MAX_ENERGY_WH
 from evcs.home import Home
 from tests.system_under_test import System, eventually
 
@@ -23,6 +30,20 @@ def begin(system: System, cp: str, driver: str, kwh: str = "20") -> str:
     session: str = done.json["session_id"]
     eventually("it meters", lambda: metered(system, cp).get(session, 0) > 0, 30)
     return session
+
+
+def begin_many(system: System, pairs: Mapping[str, str]) -> None:
+    """Begin a long charge of each driver at his CP, and leave them to themselves."""
+    settings = load(system.env)
+    for driver, cp in pairs.items():
+        asked = m.DriverRequest(driver, "charge", f"of-{driver}", cp, MAX_ENERGY_WH)
+        wanted = [topics.filter_for(m.DriverEvent, driver=driver)]
+        with BusProbe(settings, wanted, f"driver/{driver}") as bus:
+            assert bus.ask([asked], _is_authorised, 30), driver
+
+
+def _is_authorised(message: m.Message | m.Cleared) -> bool:
+    return isinstance(message, m.DriverEvent) and message.event in ("authorised", "started")
 
 
 def watched(system: System, cp: str, driver: str, kwh: str) -> subprocess.Popen[str]:
@@ -74,6 +95,7 @@ def no_ticket_is_doubled(system: System) -> None:
     """I1 and I2 for everything so far: one settled row a session, Wh as metered."""
     rows = system.ok("evcs", "sessions", "--json").json
     assert len({row["session_id"] for row in rows}) == len(rows)
+    there, energy_wh = system.states(), of_all(Home(system.home))
     for row in rows:
-        if row["state"] == "settled" and row["cp"] in system.states():
-            assert row["energy_wh"] == metered(system, row["cp"]).get(row["session_id"], 0), row
+        if row["state"] == "settled" and row["cp"] in there:
+            assert row["energy_wh"] == energy_wh.get(row["session_id"], 0), row

@@ -1,4 +1,4 @@
-"""I3: Registry = section files = credentials = running groups = what is retained."""
+"""I3: Registry = section and member files = credentials = what runs = what is retained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ import re
 from collections import Counter
 from typing import Any
 
+from evcs.adapters.engine_health import Probe
+from evcs.adapters.pool_files import PoolFiles
+from evcs.core import pools
+from evcs.home import Home
 from tests.system_under_test import System, eventually
+
+#: What is audited, and changes nothing that the Registry holds.
+NO_CHANGES = ("login", "fault", "clear", "kill")
 
 
 def views(system: System) -> dict[str, set[str]]:
@@ -17,14 +24,11 @@ def views(system: System) -> dict[str, set[str]]:
     assert status == 200
     retained = system.retained()
     passwords = (home / "data" / "mosquitto.passwd").read_text()
-    groups = {name.partition(":")[0] for name in system.processes() if ":" in name}
     found = {
         "registry": {cp["id"] for cp in cps},
-        "sections": {path.stem for path in (home / "conf" / "supervisord.d").glob("*.conf")},
         "secrets": {path.name for path in (home / "data" / "secrets").glob("cp/*")},
         "accounts": set(re.findall(r"^cp/([^/]+)/engine:", passwords, re.MULTILINE)),
         "monitors": set(re.findall(r"^cp/([^/]+)/monitor:", passwords, re.MULTILINE)),
-        "groups": groups,
     }
     for word, pattern in (
         ("desired", r"evcs/v1/registry/cp/([^/]+)"),
@@ -38,13 +42,45 @@ def views(system: System) -> dict[str, set[str]]:
     return found
 
 
+def places(system: System) -> dict[str, set[str]]:
+    """Where each part of the system has each CP ("CP-001 in _pool-1"), and the units there are."""
+    status, cps = system.http("GET", f"{system.registry_url}/api/v1/cps")
+    assert status == 200
+    wanted = {f"{cp['id']} in {_unit(cp)}" for cp in cps} | {_unit(cp) for cp in cps}
+    sections = {path.stem for path in (system.home / "conf" / "supervisord.d").glob("*.conf")}
+    files = {f"{unit} in {unit}" for unit in sections if pools.number(unit) is None}
+    for pool, members in PoolFiles(Home(system.home).pools).members().items():
+        files |= {f"{cp} in {pool}" for cp in members or ()}
+    running = {name for name in system.processes() if ":" in name}
+    groups = {name.partition(":")[0] for name in running}
+    return {"registry": wanted, "files": files | sections} | {
+        role: groups | _playing(system, running, role) for role in ("engine", "monitor")
+    }
+
+
+def _unit(cp: dict[str, Any]) -> str:
+    return str(cp["id"]) if cp["pool"] is None else pools.name(cp["pool"])
+
+
+def _playing(system: System, running: set[str], role: str) -> set[str]:
+    """Whose role is played by what runs; a pool is asked itself."""
+    found = set()
+    for unit, _, name in (one.partition(":") for one in running):
+        if name == role:
+            found.add(f"{unit} in {unit}")
+        elif name == f"{role}s":
+            path = system.home / Home(system.home).pool_socket(unit, name)
+            found |= {f"{cp} in {unit}" for cp in Probe(path).ask() or {}}
+    return found
+
+
 def consistent(system: System) -> bool:
     """Whether all agree, and all is as desired."""
     try:
-        found = views(system)
+        found, placed = views(system), places(system)
     except OSError:
         return False
-    return len({frozenset(one) for one in found.values()}) == 1
+    return all(len({frozenset(one) for one in all_.values()}) == 1 for all_ in (found, placed))
 
 
 def wait_until_consistent(system: System, deadline_s: float = 30.0) -> set[str]:
@@ -54,7 +90,7 @@ def wait_until_consistent(system: System, deadline_s: float = 30.0) -> set[str]:
     def probe() -> bool:
         last[:] = []
         if not consistent(system):
-            last.append({k: sorted(v) for k, v in views(system).items()} if _up(system) else "down")
+            last.append(_told(views(system), places(system)) if _up(system) else "down")
             return False
         check = system.run("evcs", "status", "--check")
         last.append(check.out + check.err)
@@ -65,6 +101,15 @@ def wait_until_consistent(system: System, deadline_s: float = 30.0) -> set[str]:
     except AssertionError:
         raise AssertionError(f"not consistent after {deadline_s:g} s: {last}") from None
     return views(system)["registry"]
+
+
+def _told(*found: dict[str, set[str]]) -> list[dict[str, list[str]]]:
+    """What not all have, by who has it."""
+    common = [set.intersection(*one.values()) for one in found]
+    return [
+        {who: sorted(names - all_) for who, names in one.items()}
+        for one, all_ in zip(found, common, strict=True)
+    ]
 
 
 def _up(system: System) -> bool:
@@ -85,7 +130,7 @@ def wait_until_audited(system: System) -> None:
     def changes() -> list[dict[str, Any]]:
         rows = system.ok("evcs", "audit", "--limit", "100000", "--json").json
         told = ("operator", "registry")
-        return [row for row in rows if row["who"] in told and row["what"] != "login"]
+        return [row for row in rows if row["who"] in told and row["what"] not in NO_CHANGES]
 
     eventually("each change is audited", lambda: len(changes()) >= meta["revision"], 10)
     found = [row["detail"].rpartition("revision ")[2] for row in changes()]
