@@ -1,14 +1,18 @@
-"""Named steps at which a service ends itself, so that a test can walk through each of them.
+"""Named steps at which a service ends itself, or a CP's code fails: a test walks through each.
 
 EVCS_CRASH_AT=registry.committed ends the process there with 137, as kill -9 would; with
 a number after a colon (registry.committed:3), at the third time it gets there. With
 EVCS_CRASH_AT=@FILE the name is read from that file, which is removed first: so a running
 system is armed for one crash, and comes back unarmed.
+
+A CP's code fails for as long as the file has its step among its words: engine.tick:CP-001 raises,
+engine.tick:CP-001! never returns.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from evcs.config import crash_at
@@ -29,3 +33,17 @@ def crash_point(name: str) -> None:
             os._exit(137)
     elif name == _name and next(_left, None) is None:
         os._exit(137)
+
+
+def fail_point(step: str, cp: str) -> None:
+    """Fail here as a mistake in the CP's code would, if this is a named step."""
+    if _file is None:
+        return
+    try:
+        named, name = _file.read_text().split(), f"{step}:{cp}"
+    except FileNotFoundError:
+        return
+    while f"{name}!" in named:
+        time.sleep(1.0)
+    if name in named:
+        raise RuntimeError(f"fail point {name}")

@@ -16,6 +16,7 @@ from evcs.core.charger import Charger, Reading
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineAnswer
 from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
+from evcs.runtime.crash_points import fail_point
 
 TICK_S = 1.0
 #: There is nothing to meter and nothing to tell.
@@ -39,6 +40,7 @@ class Engine:
     def __init__(
         self, cp: str, boot: str, bus: Bus, journal: JournalStore, charger: Charger, log: Log
     ) -> None:
+        fail_point("engine.made", cp)
         self._cp, self._boot, self._log = cp, boot, log
         self._bus, self._journal, self._charger = bus, journal, charger
         self._supply = s.from_record(journal.last(s.is_record))
@@ -61,6 +63,7 @@ class Engine:
             if isinstance(event, Received):
                 self._on_message(event.message)
             elif isinstance(event, Connected):
+                fail_point("engine.connected", self._cp)
                 self._tell_session()
                 self._tell_status()
                 self._ready = True
@@ -70,6 +73,7 @@ class Engine:
 
     def tick(self, now: float) -> float:
         """Once a second: let the charger run, meter, tell what is not settled again."""
+        fail_point("engine.tick", self._cp)
         before, self._stepped_at = self._stepped_at, now
         self._ticks += 1
         if self._supply.phase == s.SupplyPhase.SUPPLYING:
@@ -97,6 +101,7 @@ class Engine:
             self._tell_status()
 
     def _on_command(self, cmd: m.Command) -> None:
+        fail_point("engine.command", self._cp)
         if cmd.verb in ("plug", "unplug", "fault", "clear"):
             error = self._simulate(cmd)
         elif cmd.verb in ("start", "resume", "stop", "settled"):
@@ -211,5 +216,6 @@ class Engine:
 
     def health(self) -> EngineAnswer:
         """What its Monitor and the CP Manager want to know."""
+        fail_point("engine.health", self._cp)
         supplying = self._supply.phase == s.SupplyPhase.SUPPLYING
         return EngineAnswer(self._charger.fault, self._ready, self._supply.session_id, supplying)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evcs.core.stored import FORMAT
+
 Tables = dict[str, dict[str, Any]]
 
 
@@ -17,22 +19,33 @@ def tables(home: Path) -> Tables:
     return found
 
 
-def forged(content: Tables) -> bytes:
+def forged(content: Tables, kept_format: int = 1) -> bytes:
     """A store's file with that content, as the Registry would write it."""
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return f'{{"format":1,"sha256":"{digest}","tables":{text}}}\n'.encode()
+    return f'{{"format":{kept_format},"sha256":"{digest}","tables":{text}}}\n'.encode()
 
 
-def change(home: Path, how: Callable[[Tables], object]) -> None:
+def change(home: Path, how: Callable[[Tables], object], kept_format: int = 1) -> None:
     """Change file and copy alike."""
     content = tables(home)
     how(content)
     for name in ("registry.json", "registry.copy.json"):
-        (home / "data" / name).write_bytes(forged(content))
+        (home / "data" / name).write_bytes(forged(content, kept_format))
 
 
 def add_cp(content: Tables, cp: str, **fields: Any) -> None:
     """A CP like the first, but for some fields."""
     first = next(iter(content["cps"].values()))
     content["cps"][str(max(map(int, content["cps"])) + 1)] = {**first, "id": cp, **fields}
+
+
+def put_into_pool(home: Path, number: int, cps: set[str]) -> None:
+    """Have pooled CPs in another pool, as in a fleet that was larger once."""
+
+    def put(content: Tables) -> None:
+        for record in content["cps"].values():
+            if record["id"] in cps:
+                record["pool"] = number
+
+    change(home, put, FORMAT)
