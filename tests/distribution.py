@@ -13,7 +13,8 @@ TOGETHER = ("tests/install/",)
 #: What takes longest, the longest first; all else follows.
 FIRST = (
     "tests/faults/test_sessions.py", "tests/faults/test_pool_moves.py", "tests/install/",
-    "tests/faults/test_pools.py", "tests/docs/test_commands.py",
+    "tests/faults/test_pools.py", "tests/faults/test_pool_members.py",
+    "tests/docs/test_commands.py",
     "tests/security/test_tls.py", "tests/security/test_revoke_crashes.py",
     "tests/system/test_one_actuator.py", "tests/web/test_clicks.py",
     "tests/web/test_whole_system.py", "tests/faults/test_crash_points.py",
