@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from evcs.adapters.pool_files import PoolFiles
 from evcs.core import pools, sections
 from tests.faults.charging import begin, metered, no_ticket_is_doubled, session
 from tests.faults.invariants import wait_until_consistent
-from tests.faults.recorded import no_cp_has_two_engines
+from tests.faults.recorded import births, no_cp_has_two_engines
 from tests.faults.stores import put_into_pool
 from tests.system_under_test import System, eventually
 
@@ -100,6 +101,22 @@ def test_what_is_wrong_is_put_right(charging: System, way: str, then: str) -> No
     assert {name: now[name] for name in before if name not in named} == {
         name: pid for name, pid in before.items() if name not in named
     }
+
+
+def test_who_runs_stays_where_a_file_is_lost_and_its_engines_hang(charging: System) -> None:
+    """The CP Manager looks at one CP alone, and the Engines can't tell whom they are of."""
+    before = charging.processes()
+    os.kill(before["_pool-1:engines"], signal.SIGSTOP)
+    with charging.listening("evcs/v1/cp/CP-1/monitor/status") as heard:
+        WAYS["garbage"](charging)
+        charging.ok("evcs-cp", "edit", "CP-2", "--location", "Street 2", "--no-wait")
+        files = PoolFiles(charging.home / "conf" / "pools")
+        found = eventually("it is written anew", lambda: files.members()["_pool-1"])
+        assert {*found} == {"CP-1", "CP-2"}
+        assert wait_until_consistent(charging, 60) == CPS
+    assert births([*heard], "monitor")["CP-1"] == {heard[0][1]["boot"]}
+    now = charging.processes()
+    assert {name for name in before if now[name] != before[name]} == {"_pool-1:engines"}
 
 
 def _goes_on(system: System, session_id: str, cp: str) -> None:

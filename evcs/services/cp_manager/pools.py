@@ -12,6 +12,8 @@ from evcs.core.service_ports import MemberStore
 from evcs.runtime.crash_points import crash_point
 
 ANSWER_WITHIN_S = 0.5
+#: Monitors whose Engines hang are late: they wait for those a second at a time.
+HOSTED_WITHIN_S = 3.0
 
 Probes = Callable[[str, str], HealthProbe]
 
@@ -25,13 +27,17 @@ class Pools:
     def members(self, wanted: Iterable[str]) -> dict[str, pools.Members]:
         """Pool -> its members, of all that have a file, and of the wanted ones.
 
-        Where a file is lost, those that its Engines are of: none may be dropped for that.
+        Where a file is lost, those that one of its processes hosts: none may be dropped for that.
         """
         found = {**dict.fromkeys(wanted), **self._files.members()}
         return {
-            pool: dict.fromkeys(self.engines(pool), "") if members is None else members
+            pool: dict.fromkeys(self._hosted(pool), "") if members is None else members
             for pool, members in found.items()
         }
+
+    def _hosted(self, pool: str) -> set[str]:
+        said = (self._probes(pool, role).ask(HOSTED_WITHIN_S) for role in pools.ROLES)
+        return {cp for answers in said for cp in answers or ()}
 
     def write(self, changes: Mapping[str, pools.Members]) -> None:
         """Put member files in place, and have the pools act by them."""
