@@ -42,6 +42,7 @@ from evcs.home import Home
 #: gone the kernel tells at once, and one that hangs is ended by others.
 KEEPALIVE_S, CP_KEEPALIVE_S = 15, 60
 LOOKS_A_KEEPALIVE = 3
+FULL_RETRY_S = 0.05
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 #: A PUBLISH beside topic and payload, at most: kind, length, topic's length, id, expiry.
@@ -190,6 +191,10 @@ class Bus:
         try:
             self._client = client = self._new_client()
             client.connect(str(self._account.socket), keepalive=self._keepalive_s, clean_start=True)
+        except BlockingIOError:
+            # So many connect just now that the kernel keeps no more waiting.
+            self._client = None
+            self._timer = self._loop.call_later(FULL_RETRY_S * _jitter(), self._connect)
         except (OSError, EvcsError) as error:
             self._end(str(error))
         else:

@@ -5,6 +5,7 @@ A process is a pool of one CP.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -16,6 +17,8 @@ from evcs.runtime.loop import LEAVE_WITHIN_S, Loop, Timer
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 15.0
 NEVER_S = 3_600.0
+#: Each takes a ms or two, of a loop that has to answer.
+START_AT_ONCE = 10
 #: How often one that leaves is looked at.
 LEFT_LOOK_S = 0.01
 
@@ -184,6 +187,7 @@ class Pool(Generic[R]):
     ) -> None:  # fmt: skip
         self._loop, self._make, self._members, self._alone = loop, make, members, alone
         self._cps: dict[str, CpRuntime[R]] = {}
+        self._coming: deque[CpRuntime[R]] = deque()
 
     @property
     def cps(self) -> Collection[str]:
@@ -200,8 +204,17 @@ class Pool(Generic[R]):
         for cp in members:
             if cp not in self._cps:
                 self._cps[cp] = one = self._make(cp)
-                self._loop.call_soon(one.start)
-                self._loop.put(one)
+                if not self._coming:
+                    self._loop.call_soon(self._start_some)
+                self._coming.append(one)
+
+    def _start_some(self) -> None:
+        """Begin with some of those that come; the others wait, so that the loop goes on turning."""
+        for _ in range(min(START_AT_ONCE, len(self._coming))):
+            self._coming.popleft().start()
+        if self._coming:
+            self._loop.call_soon(self._start_some)
+        self._loop.put(self)
 
     def put(self, cp: str, event: Any) -> None:
         """Have one of them handle an event."""

@@ -45,7 +45,7 @@ class Engine:
         self._bus, self._journal, self._charger = bus, journal, charger
         self._supply = s.from_record(journal.last(s.is_record))
         self._unsaved = False
-        self._ready = False
+        self._ready = self._status_due = False
         self._central: bool | None = None
         self._stepped_at: float | None = None
         self._ticks = 0
@@ -58,17 +58,18 @@ class Engine:
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch of events; how soon to tick, where that is sooner than it was asked for."""
-        idle = self._is_idle
+        idle, self._status_due = self._is_idle, False
         for event in events:
             if isinstance(event, Received):
                 self._on_message(event.message)
             elif isinstance(event, Connected):
                 fail_point("engine.connected", self._cp)
                 self._tell_session()
-                self._tell_status()
-                self._ready = True
+                self._ready = self._status_due = True
             elif isinstance(event, Disconnected):
                 self._on_disconnected(event)
+        if self._status_due:
+            self._tell_status()
         return 0.0 if idle and not self._is_idle else None
 
     def tick(self, now: float) -> float:
@@ -98,7 +99,7 @@ class Engine:
             self._on_command(message)
         elif isinstance(message, m.ServiceStatus) and message.online != self._central:
             self._central = message.online
-            self._tell_status()
+            self._status_due = True
 
     def _on_command(self, cmd: m.Command) -> None:
         fail_point("engine.command", self._cp)
@@ -114,7 +115,7 @@ class Engine:
         self._bus.publish(m.Reply(self._cp, cmd.id, error is None, error))
         if error is None and cmd.verb in ("start", "stop"):
             self._tell_session()
-        self._tell_status()
+        self._status_due = True
 
     def _simulate(self, cmd: m.Command) -> str | None:
         if cmd.verb == "plug":

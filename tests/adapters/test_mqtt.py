@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,35 @@ def test_who_waits_for_the_broker_is_told_whether_it_took_what_was_said(known: B
             os.kill(known.pid, signal.SIGCONT)
     with pytest.raises(Unreachable, match="lost"):
         bus.deliver(mine, 10)
+
+
+def test_a_queue_that_is_full_is_no_loss_and_is_tried_again_soon(short_tmp: Path) -> None:
+    path, heard = short_tmp / f"{os.urandom(3).hex()}.sock", Events()
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(str(path))
+        server.listen(0)
+        first.connect(str(path))
+        loop = Loop()
+        bus = mqtt.Bus(loop, mqtt.Account(path, CP1, lambda: "e1"), heard.put, [])
+        bus.start()
+        loop.put("it holds nothing up")
+        assert loop.turn() == ["it holds nothing up"]
+        loop.until(lambda: False, 3 * mqtt.FULL_RETRY_S)
+        server.accept()[0].close()
+        server.setblocking(False)
+        served: list[socket.socket] = []
+
+        def is_there() -> bool:
+            with suppress(BlockingIOError):
+                served.append(server.accept()[0])
+            return bool(served)
+
+        loop.until(is_there, 10)
+        loop.until(lambda: False, mqtt.FULL_RETRY_S)
+        assert served[0].recv(1) == b"\x10", "CONNECT"
+        assert heard.all == []
+        served[0].close()
+        loop.until(lambda: bool(heard.all), 10)
 
 
 def test_after_a_restart_of_the_broker_it_connects_and_subscribes_again(
@@ -428,25 +458,3 @@ def test_what_is_flushed_is_out_before_the_turn_ends(known: Broker, listeners: L
     bus.stop()
     loop.until(lambda: bus.left, 20)
     loop.close()
-
-
-def test_a_broker_that_takes_no_connection_holds_nothing_up(short_tmp: Path) -> None:
-    """Its backlog is full, as that of a stopped one is after a while."""
-    path = short_tmp / "full.sock"
-    waiting = []
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-        server.listen(0)
-        for _ in range(3):
-            client = socket.socket(socket.AF_UNIX)
-            client.setblocking(False)
-            client.connect_ex(str(path))
-            waiting.append(client)
-        loop, events = Loop(), Events()
-        bus = mqtt.Bus(loop, mqtt.Account(path, CP1, lambda: "e1"), events.put, [])
-        bus.start()
-        assert isinstance(events.of(ports.Disconnected)[0], ports.Disconnected)
-        loop.put("the loop turns")
-        assert loop.turn() == ["the loop turns"]
-    for client in waiting:
-        client.close()

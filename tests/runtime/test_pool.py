@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,15 @@ import pytest
 from evcs.adapters.log import NamedLog
 from evcs.core.errors import EvcsError
 from evcs.runtime.loop import Loop
-from evcs.runtime.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, CpParts, CpRuntime, Pool, Put
+from evcs.runtime.pool import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    START_AT_ONCE,
+    CpParts,
+    CpRuntime,
+    Pool,
+    Put,
+)
 from tests.runtime.test_loop import Clock
 
 CPS = ("CP-1", "CP-2", "CP-3")
@@ -57,7 +66,7 @@ class Stage:
         self.loop = Loop(self.clock)
         self.fails: dict[str, str] = {}
         self.handled: list[Any] = []
-        self.ticks = dict.fromkeys(CPS, 0)
+        self.ticks: dict[str, int] = defaultdict(int)
         self.made: dict[str, list[tuple[Connection, Put]]] = {cp: [] for cp in CPS}
         self.closed: list[str] = []
         self.cps = {cp: self.runtime(cp) for cp in CPS}
@@ -210,6 +219,20 @@ def test_one_that_goes_in_the_turn_in_which_it_came_is_never_begun(stage: Stage)
     stage.members = []
     stage.start()
     assert [len(stage.made[cp]) for cp in CPS] == [0, 0, 0]
+
+
+def test_many_begin_some_at_a_time_so_that_the_loop_goes_on_turning(stage: Stage) -> None:
+    names = [f"CP-{n}" for n in range(4 * START_AT_ONCE + 1)]
+    stage.made = {cp: [] for cp in names}
+    cps = {cp: stage.runtime(cp) for cp in names}
+    pool = Pool(stage.loop, cps.__getitem__, lambda: names)
+    pool.look()
+    begun = []
+    for _ in range(4):
+        stage.loop.turn(0.0)
+        begun.append(sum(map(len, stage.made.values())))
+    assert begun == [2 * START_AT_ONCE, 4 * START_AT_ONCE, len(names), len(names)]
+    assert list(pool.cps) == names
 
 
 def test_all_stay_where_nobody_can_tell_who_is_a_member(stage: Stage) -> None:
