@@ -221,7 +221,7 @@ def _route(topic: str) -> tuple[Route, Mapping[str, str]]:
         raise Unreadable("topic is not ours")
     parts = topic[len(PREFIX) :].split("/")
     for route, template in _LEVELS:
-        if len(template) == len(parts):
+        if len(template) == len(parts) and template[0] in (parts[0], "{service}", "{asker}"):
             levels = _match(template, parts)
             if levels is not None:
                 return route, levels
