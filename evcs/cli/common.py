@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import gc
 import io
 import math
 import os
@@ -25,6 +26,8 @@ from evcs.cli.terminal import Trusted, as_json, join, shown, style
 from evcs.config import Settings, load, to_environment, typed_folder
 from evcs.core.errors import BadValue, Denied, EvcsError, Unreachable
 
+#: Objects until garbage is looked for: a list of 5,000 CPs makes none.
+GARBAGE_AFTER = 50_000
 #: What begins a colour.
 ESCAPE = "\x1b"
 STATE_COLOURS = {
@@ -232,6 +235,8 @@ def main(program: click.Group) -> NoReturn:
 
 def _run(program: click.Group) -> NoReturn:
     _escape_what_cannot_be_shown()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER)
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
