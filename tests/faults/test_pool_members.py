@@ -34,6 +34,7 @@ def fleet(new_system: Callable[..., System]) -> Iterator[System]:
     system.ok("evcs", "down")
     put_into_pool(system.home, 2, {"FAR"})
     system.up()
+    wait_until_consistent(system)
     with system.listening("evcs/v1/#") as recorded:
         yield system
     no_cp_has_two_engines(recorded)

@@ -53,9 +53,10 @@ Heard = list[tuple[str, dict[str, Any]]]
 
 
 class Fleet(NamedTuple):
-    """A system, its CPs in the first pool, and all those that supply."""
+    """A system, its CPs, those in the first pool, and those that supply."""
 
     system: System
+    cps: frozenset[str]
     near: frozenset[str]
     supplying: frozenset[str]
 
@@ -89,16 +90,18 @@ def fleet(new_system: Callable[..., System]) -> Iterator[Fleet]:
     system = new_system(time_scale=TIME_SCALE)
     system.env["EVCS_CRASH_AT"] = f"@{system.home}/run/crash_at"
     system.up()
-    near = [f"CP-{number:03d}" for number in range(1, POOLED + 1)]
-    pairs = {f"D-{cp}": cp for cp in (*near[:SUPPLYING], FAR[0])}
+    cps = [f"CP-{number:03d}" for number in range(1, POOLED + 1)]
+    pairs = {f"D-{cp}": cp for cp in (*cps[:SUPPLYING], FAR[0])}
     some = f"CP-{{001..{POOLED:03d}}}"
     system.ok("evcs-cp", "create", some, *FAR, "--hosting", "pool")
     system.ok("evcs", "driver", "add", *pairs)
     system.ok("evcs", "down")
     put_into_pool(system.home, FAR_POOL, {*FAR})
     system.up()
+    wait_until_consistent(system)
     begin_many(system, pairs)
-    yield Fleet(system, frozenset(near), frozenset(pairs.values()))
+    near = {one["id"] for one in system.cps() if one["pool"] == 1}
+    yield Fleet(system, frozenset({*cps, *FAR}), frozenset(near), frozenset(pairs.values()))
     no_ticket_is_doubled(system)
     system.down()
 
@@ -151,7 +154,7 @@ def test_members_come_and_go_beside_others(fleet: Fleet) -> None:
         system.ok("evcs-cp", "delete", "NEW-*", "--yes")
     assert interrupted(heard) == set()
     assert system.processes() == before
-    assert wait_until_consistent(system) == {*fleet.near, *FAR}
+    assert wait_until_consistent(system) == fleet.cps
 
 
 def test_code_that_raises_ends_one_alone(fleet: Fleet) -> None:
@@ -244,7 +247,7 @@ def test_a_power_cut_takes_nothing(fleet: Fleet) -> None:
         pass
     after = metered(Home(fleet.system.home))
     assert all(after[session] > wh for session, wh in before.items())
-    assert wait_until_consistent(fleet.system) == {*fleet.near, *FAR}
+    assert wait_until_consistent(fleet.system) == fleet.cps
 
 
 def test_monitors_gone_for_long_end_the_supplies(fleet: Fleet) -> None:
