@@ -45,8 +45,14 @@ def fleet(new_system: Callable[..., System]) -> Iterator[System]:
 @pytest.fixture
 def charging(fleet: System) -> System:
     """All three supply."""
+
+    def settled() -> dict[str, str] | None:
+        found = fleet.states()
+        return found if {*found.values()} <= {"SUPPLYING", "ACTIVATED"} else None
+
+    states = eventually("none is coming back", settled)
     for driver, cp in CHARGES.items():
-        if fleet.states()[cp] != "SUPPLYING":
+        if states[cp] == "ACTIVATED":
             begin(fleet, cp, driver)
     return fleet
 
