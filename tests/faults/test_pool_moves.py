@@ -162,18 +162,20 @@ def test_one_that_supplies_moves_after_its_supply(fleet: System, hosting: str, p
 @pytest.mark.parametrize("hosting", [*OTHER])
 def test_it_waits_for_the_end_of_a_supply(fleet: System, hosting: str) -> None:
     """Also where the CP Manager is killed meanwhile. Once its Engine is, the supply goes along."""
-    one = _charging_in(fleet, OTHER[hosting], "2")
+    one = _charging_in(fleet, OTHER[hosting], "3")
     fleet.ok("evcs-cp", "edit", "BUSY", "--hosting", hosting, "--no-wait")
     pid = fleet.processes()["cp-manager"]
     os.kill(pid, signal.SIGKILL)
     eventually("another CP Manager", lambda: fleet.processes().get("cp-manager", pid) != pid)
+    waited = metered(fleet, "BUSY")[one] + 700
+    eventually("it supplies for some looks", lambda: metered(fleet, "BUSY")[one] > waited)
     assert not _is_in(fleet, "BUSY", hosting)
     at_kill = metered(fleet, "BUSY")[one]
     kill = ("evcs-cp", "kill", "BUSY", "engine", "--no-wait")
     eventually("its Engine is killed", lambda: fleet.run(*kill).code == 0)
     eventually("it goes on", lambda: metered(fleet, "BUSY")[one] > at_kill)
     found = ticket(fleet, one)
-    assert (found["energy_wh"], found["reason"]) == (2000, "completed")
+    assert (found["energy_wh"], found["reason"]) == (3000, "completed")
     _arrived(fleet, "BUSY", hosting)
     fleet.wait_for_state("BUSY", "ACTIVATED")
 
