@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench import ours
-from bench.floor import floor
+from bench.floor import FORKS, floor
 from bench.plan import Plan
 from bench.results import Series, load, ratio_at_most
 
@@ -18,7 +18,7 @@ def run(plan: Plan) -> list[Series]:
         series = Series(size, "evcs-cp create CP-{001..N}", "s", aim)
         forks = Series(size, "the same, beside forks", "s", ratio_at_most(2.5))
         found += [series, forks]
-        with floor(size) as bare, floor(size, forked=True) as children:
+        with floor(size) as bare, floor(size, parent=FORKS) as children:
             for _ in range(plan.runs(size)):
                 before = load()
                 with ours.system() as call:

@@ -2,7 +2,8 @@
 
 Home, broker, accounts, limits, sections and logs are ours; supervisord runs no service but
 the broker, and in place of each Engine and Monitor a process of `floor_process.py`, or in place
-of all of them one of `floor_fork.py`, with a child for each.
+of all of them one of `floor_fork.py`, with a child for each, or `floor_clients.py`, a client for
+each.
 """
 
 from __future__ import annotations
@@ -29,25 +30,31 @@ from evcs.core.errors import Unreachable
 from evcs.core.fleet_size import FleetSize
 
 PROCESS = Path(__file__).with_name("floor_process.py")
-PARENT = Path(__file__).with_name("floor_fork.py")
+#: Programs that stand for all identities at once.
+FORKS = Path(__file__).with_name("floor_fork.py")
+CLIENTS = Path(__file__).with_name("floor_clients.py")
 STATUSES = topics.filter_for(m.EngineStatus).filter.replace("engine", "+")
 
 
 class Floor:
     """`pairs` pairs of bare processes, not started yet."""
 
-    def __init__(self, settings: Settings, pairs: int, autostart: bool, forked: bool) -> None:
+    def __init__(
+        self, settings: Settings, pairs: int, autostart: bool, parent: Path | None
+    ) -> None:
         self.settings, self.cps = settings, [f"CP-{n:03d}" for n in range(1, pairs + 1)]
         home = settings.home
-        self._fds = prepare.prepare(settings, quiet, FleetSize(pairs))
+        self._fds = prepare.prepare(
+            settings, quiet, FleetSize(pooled=pairs) if parent == CLIENTS else FleetSize(pairs)
+        )
         names = [f"cp/{cp}/{role}" for cp in self.cps for role in sections.ROLES]
         accounts = (*identities.SERVICES, *names)
         broker_accounts.write(home, {who: SecretFiles(home).ensure(who) for who in accounts})
         head, *programs = home.supervisord_conf.read_text().split("\n[program:")
         broker = next(text for text in programs if text.startswith("mosquitto]"))
         write_atomic(home.supervisord_conf, f"{head}\n[program:{broker}\n".encode())
-        if forked:
-            (home.sections / "forks.conf").write_text(_parent(names))
+        if parent is not None:
+            (home.sections / "parent.conf").write_text(_section(parent, names))
             return
         for cp in self.cps:
             text = sections.render(cp)
@@ -108,20 +115,21 @@ class Floor:
         end(self.settings)
 
 
-def _parent(identities: list[str]) -> str:
-    """The section of a parent, whose children end with it."""
+def _section(parent: Path, identities: list[str]) -> str:
+    """The section of one program for all, whose children end with it."""
+    name, words = parent.stem, " ".join(identities) if parent == FORKS else ""
     return (
-        f'[program:forks]\ncommand=setpriv --pdeathsig KILL "%(ENV_EVCS_PYTHON)s" "{PARENT}" '
-        f"{' '.join(identities)}\ndirectory=%(ENV_EVCS_HOME)s\n"
-        "stdout_logfile=%(ENV_EVCS_HOME)s/log/forks.log\nredirect_stderr=true\n"
+        f'[program:{name}]\ncommand=setpriv --pdeathsig KILL "%(ENV_EVCS_PYTHON)s" "{parent}" '
+        f"{words}\ndirectory=%(ENV_EVCS_HOME)s\n"
+        f"stdout_logfile=%(ENV_EVCS_HOME)s/log/{name}.log\nredirect_stderr=true\n"
     )
 
 
 @contextmanager
-def floor(pairs: int, autostart: bool = True, forked: bool = False) -> Iterator[Floor]:
+def floor(pairs: int, autostart: bool = True, parent: Path | None = None) -> Iterator[Floor]:
     """A floor in a home of its own; whatever runs there at the end is killed."""
     with temporary_system(1.0) as settings:
-        made = Floor(settings, pairs, autostart, forked)
+        made = Floor(settings, pairs, autostart, parent)
         try:
             yield made
         finally:

@@ -63,7 +63,7 @@ def fill(call: CommandContext, count: int) -> list[str]:
     return [f"CP-{number:03d}" for number in range(1, count + 1)]
 
 
-def fill_s(call: CommandContext, count: int) -> float:
-    """The same; how many seconds it took."""
+def fill_s(call: CommandContext, count: int, *more: str) -> float:
+    """The same; how many seconds it took. `more`: options of the command."""
     span = f"CP-{{001..{count:03d}}}"
-    return command(call, "evcs-cp", "create", span, "--timeout", f"{WITHIN_S:g}")
+    return command(call, "evcs-cp", "create", span, "--timeout", f"{WITHIN_S:g}", *more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from bench import ours
-from bench.floor import floor
+from bench.floor import FORKS, floor
 from bench.plan import Plan
 from bench.results import Series, exactly, load, percentile, ratio_at_most
 from evcs.cli import supervision, verify_restart
@@ -23,7 +23,7 @@ def run(plan: Plan) -> list[Series]:
         last = Series(size, "all are green", "s", ratio_at_most(AIMS.get(size, 1.0)))
         forks = Series(size, "all are green, beside forks", "s", ratio_at_most(2.5))
         found += [back, half, last, forks]
-        with ours.system() as call, floor(size) as bare, floor(size, forked=True) as children:
+        with ours.system() as call, floor(size) as bare, floor(size, parent=FORKS) as children:
             verify_restart.fill(call, size)
             before = verify_restart.identities(call)
             for _ in range(plan.runs(size)):
