@@ -25,7 +25,10 @@ class BrokerPulse:
         self._answers = 0
 
     def sign(self) -> int | None:
-        """How many answers have come; and ask again. None where the broker does not listen."""
+        """How many answers have come; and ask again. None where the broker can't be asked.
+
+        It does not listen then, or thousands stand in its queue, which says nothing of it.
+        """
         try:
             if self._socket is None:
                 self._connect()
@@ -34,7 +37,9 @@ class BrokerPulse:
             elif self._socket is not None:
                 self._socket.send(PINGREQ)
         except BlockingIOError:
-            pass  # it takes nothing more: it has not read what was asked
+            if self._socket is None:
+                return None
+            # It takes nothing more: it has not read what was asked.
         except OSError:
             self.close()
             return None

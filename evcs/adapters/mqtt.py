@@ -22,6 +22,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from evcs.adapters.clock import timestamp
+from evcs.adapters.connection_gate import Gate
 from evcs.adapters.mqtt_client import (
     Cancellable,
     EventLoop,
@@ -84,9 +85,11 @@ class Bus:
         decode: Callable[[str, bytes], Any] = topics.decode,
         log: Log = LOG,
         keepalive_s: int = KEEPALIVE_S,
+        gate: Gate | None = None,
     ) -> None:
         self.dropped = self.unsendable = 0
-        self._log, self._keepalive_s = log, keepalive_s
+        self._log, self._keepalive_s, self._gate = log, keepalive_s, gate
+        self._is_inside = False
         self._loop = loop
         self._decode = decode
         self._account = account
@@ -186,15 +189,30 @@ class Bus:
         return self._client is None
 
     def _connect(self) -> None:
+        """Begin a connection, when it is its turn."""
+        if self._gate is None:
+            self._dial()
+        else:
+            self._gate.enter(self._dial)
+
+    def _leave_gate(self) -> None:
+        if self._is_inside and self._gate is not None:
+            self._gate.leave()
+        self._is_inside = False
+
+    def _dial(self) -> None:
         """Begin a connection, or try again a little later."""
-        self._reached = False
+        self._is_inside, self._reached = True, False
+        if self._stopping:
+            self._leave_gate()
+            return
         try:
             self._client = client = self._new_client()
             client.connect(str(self._account.socket), keepalive=self._keepalive_s, clean_start=True)
         except BlockingIOError:
             # So many connect just now that the kernel keeps no more waiting.
             self._client = None
-            self._timer = self._loop.call_later(FULL_RETRY_S * _jitter(), self._connect)
+            self._timer = self._loop.call_later(FULL_RETRY_S * _jitter(), self._dial)
         except (OSError, EvcsError) as error:
             self._end(str(error))
         else:
@@ -214,6 +232,7 @@ class Bus:
         """The connection is gone, or could not be had: tell, and try again."""
         self._ready = False
         self._client = None
+        self._leave_gate()
         self._tell_gone(reason, False)
         if self._timer is not None:
             self._timer.cancel()
@@ -243,6 +262,7 @@ class Bus:
             self._tell_gone(f"refused: {code}", code.value in REFUSED and not self._renewed())
             client.disconnect()
             return
+        self._leave_gate()
         self._accepted, self._tries = self._used, 0
         if self._subscriptions:
             self._asked = list(self._subscriptions)

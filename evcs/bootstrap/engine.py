@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evcs.adapters import engine_health
+from evcs.adapters.connection_gate import Gate
 from evcs.adapters.journal import Journal
 from evcs.adapters.log import NamedLog
 from evcs.adapters.mqtt import CP_KEEPALIVE_S
@@ -16,13 +17,19 @@ from evcs.services.engine import Engine, subscriptions, will
 
 
 def engine(
-    settings: Settings, loop: Loop, cp: str, journal: JournalStore, log: NamedLog, put: Put
+    settings: Settings,
+    loop: Loop,
+    cp: str,
+    journal: JournalStore,
+    log: NamedLog,
+    put: Put,
+    gate: Gate | None = None,
 ) -> CpParts[Engine]:
     """An Engine, with its own name on the bus."""
     boot = parts.boot()
     bus = parts.bus(
         settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log,
-        keepalive_s=CP_KEEPALIVE_S,
+        keepalive_s=CP_KEEPALIVE_S, gate=gate,
     )  # fmt: skip
     charger = EmulatedCharger(settings.time_scale)
     made = Engine(cp, boot, bus, journal, charger, log)

@@ -6,6 +6,7 @@ import os
 from contextlib import ExitStack
 
 from evcs.adapters import engine_health
+from evcs.adapters.connection_gate import CONNECT_AT_ONCE, Gate
 from evcs.adapters.log import NamedLog
 from evcs.adapters.pool_files import MemberFile
 from evcs.adapters.pool_journal import PoolJournals
@@ -34,6 +35,8 @@ def run_engines(settings: Settings, name: str) -> None:
         except OSError as error:
             of_cp.error("its last readings can't be written (%s); make room", error.strerror)
 
+    gate = Gate(loop, CONNECT_AT_ONCE)
+
     def runtime(cp: str) -> CpRuntime[Engine]:
         of_cp = NamedLog(f"{cp} engine")
 
@@ -41,7 +44,7 @@ def run_engines(settings: Settings, name: str) -> None:
             with ExitStack() as held:
                 held.callback(os.close, parts.hold(settings, f"{cp}.engine"))
                 held.callback(release, cp, of_cp)
-                made = engine(settings, loop, cp, journals.of(cp), of_cp, put)
+                made = engine(settings, loop, cp, journals.of(cp), of_cp, put, gate)
                 held.callback(made.close)
                 return made._replace(close=held.pop_all().close)
 

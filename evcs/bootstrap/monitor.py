@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evcs.adapters import clock
+from evcs.adapters.connection_gate import Gate
 from evcs.adapters.engine_health import Probe
 from evcs.adapters.log import NamedLog
 from evcs.adapters.mqtt import CP_KEEPALIVE_S
@@ -13,12 +14,14 @@ from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put
 from evcs.services.monitor import Monitor, Watch, will
 
 
-def monitor(settings: Settings, loop: Loop, cp: str, log: NamedLog, put: Put) -> CpParts[Monitor]:
+def monitor(
+    settings: Settings, loop: Loop, cp: str, log: NamedLog, put: Put, gate: Gate | None = None
+) -> CpParts[Monitor]:
     """A Monitor, with its own name on the bus."""
     boot = parts.boot()
     bus = parts.bus(
         settings, loop, f"cp/{cp}/monitor", [], will(cp, boot), put=put, log=log,
-        keepalive_s=CP_KEEPALIVE_S,
+        keepalive_s=CP_KEEPALIVE_S, gate=gate,
     )  # fmt: skip
     return CpParts(Monitor(cp, boot, bus, log, clock.monotonic()), bus)
 

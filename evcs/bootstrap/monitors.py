@@ -6,6 +6,7 @@ import os
 from contextlib import ExitStack
 
 from evcs.adapters import clock, engine_health
+from evcs.adapters.connection_gate import CONNECT_AT_ONCE, Gate
 from evcs.adapters.engine_health import Probe
 from evcs.adapters.log import NamedLog
 from evcs.adapters.pool_files import MemberFile
@@ -23,13 +24,15 @@ def run_monitors(settings: Settings, name: str) -> None:
     _lock = parts.hold(settings, f"{name}.{MONITORS}")
     loop, home, log = parts.loop(), settings.home, NamedLog(f"{name} {MONITORS}")
 
+    gate = Gate(loop, CONNECT_AT_ONCE)
+
     def runtime(cp: str) -> CpRuntime[Monitor]:
         of_cp = NamedLog(f"{cp} monitor")
 
         def make(put: Put) -> CpParts[Monitor]:
             with ExitStack() as held:
                 held.callback(os.close, parts.hold(settings, f"{cp}.monitor"))
-                made = monitor(settings, loop, cp, of_cp, put)
+                made = monitor(settings, loop, cp, of_cp, put, gate)
                 watch.expect(cp)
                 return made._replace(close=held.pop_all().close)
 

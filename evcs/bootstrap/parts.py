@@ -8,6 +8,7 @@ from typing import Any
 
 from evcs import __version__
 from evcs.adapters import mqtt
+from evcs.adapters.connection_gate import Gate
 from evcs.adapters.files import hold_lock
 from evcs.config import Settings
 from evcs.core.messages import ServiceStatus
@@ -43,11 +44,13 @@ def bus(
     settings: Settings, loop: Loop, identity: str, subscriptions: Sequence[Subscription],
     will: Publication, read: Callable[[str, bytes], Any] = decode, *,
     put: Callable[[Any], None] | None = None, log: Log = mqtt.LOG,
-    keepalive_s: int = mqtt.KEEPALIVE_S,
+    keepalive_s: int = mqtt.KEEPALIVE_S, gate: Gate | None = None,
 ) -> mqtt.Bus:  # fmt: skip
     """A connection to the broker; its events go into the process's loop, or to `put`."""
     account = mqtt.Account.of(settings.home, identity)
-    return mqtt.Bus(loop, account, put or loop.put, subscriptions, will, read, log, keepalive_s)
+    return mqtt.Bus(
+        loop, account, put or loop.put, subscriptions, will, read, log, keepalive_s, gate
+    )
 
 
 def leave(loop: Loop, bus: mqtt.Bus) -> None:

@@ -141,7 +141,7 @@ class CpRuntime(Generic[R]):
         events.clear()
         if events is self._events:
             sooner_s = self.do(lambda role: role.handle(batch))
-            if sooner_s is not None and self._timer is not None:
+            if sooner_s is not None and self._timer is not None and not self._stopped:
                 self._timer.cancel()
                 self._timer = self._loop.call_later(sooner_s, self._tick)
 
