@@ -90,7 +90,9 @@ def _panel(what: str, unit: str, series: list[Any]) -> str:
 
 
 def _round_up(value: float) -> float:
-    """The next number with one digit that divides well."""
+    """The next number with one digit that divides well; 1 where there is nothing to draw."""
+    if value <= 0:
+        return 1.0
     scale = 1.0
     while scale * 10 <= value:
         scale *= 10

@@ -125,9 +125,10 @@ def _logs_of(ctx: CommandContext, name: str) -> list[_ProgramLog | _CpLog]:
     cp, _, role = name.partition(".")
     roles = [one for one in ROLES if role in ("", one)] if is_cp_id(cp) else []
     shown = [log for one in roles if (log := _CpLog(home, cp, one)).is_there]
-    known = sorted(
-        path for path in home.log.glob("*.log") if path.stem not in {f"{cp}.{one}" for one in ROLES}
-    )
+    own = {f"{cp}.{one}" for one in ROLES}
+    # Not glob, which passes over a folder that may not be looked into.
+    there = home.log.iterdir() if home.log.exists() else ()
+    known = sorted(path for path in there if path.suffix == ".log" and path.stem not in own)
     hits = [_ProgramLog(path) for path in known if f"{path.stem}.".startswith(f"{name}.")]
     if not hits and not shown:
         services = ", ".join(path.stem for path in known if "." not in path.stem) or "none yet"
