@@ -45,7 +45,7 @@ class MqttClient:
         if will is not None:
             self.client.will_set(will.topic, will.payload, 1, True)
         self.client.on_connect = self._on_connect
-        self.client.on_disconnect = lambda *_: self.dropped.set()
+        self.client.on_disconnect = self._on_disconnect
         self.client.on_publish = self._on_publish
         self.client.on_subscribe = self._on_subscribe
         self.client.on_message = self._on_message
@@ -111,6 +111,11 @@ class MqttClient:
 
     def _on_connect(self, *args: Any) -> None:
         self.code = args[3].value
+        self._answered.set()
+
+    def _on_disconnect(self, *_: Any) -> None:
+        """Before any answer, too: its code is none then."""
+        self.dropped.set()
         self._answered.set()
 
     def _on_publish(self, *args: Any) -> None:
