@@ -88,8 +88,9 @@ class Bus:
         gate: Gate | None = None,
     ) -> None:
         self.dropped = self.unsendable = 0
-        self._log, self._keepalive_s, self._gate = log, keepalive_s, gate
-        self._is_inside = False
+        self._log, self._keepalive_s = log, keepalive_s
+        # Alone one always has one's turn.
+        self._gate, self._is_inside = gate or Gate(loop, 1), False
         self._loop = loop
         self._decode = decode
         self._account = account
@@ -179,7 +180,9 @@ class Bus:
         self._ready = False
         if self._timer is not None:
             self._timer.cancel()
-        if self._client is not None:
+        if self._client is None:
+            self._leave_gate()
+        else:
             # 0x04 has the broker publish the will; a plain DISCONNECT leaves "online" behind.
             self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
 
@@ -190,13 +193,10 @@ class Bus:
 
     def _connect(self) -> None:
         """Begin a connection, when it is its turn."""
-        if self._gate is None:
-            self._dial()
-        else:
-            self._gate.enter(self._dial)
+        self._gate.enter(self._dial)
 
     def _leave_gate(self) -> None:
-        if self._is_inside and self._gate is not None:
+        if self._is_inside:
             self._gate.leave()
         self._is_inside = False
 

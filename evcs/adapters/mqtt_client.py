@@ -4,7 +4,7 @@ It runs by paho's socket callbacks, as it has them for loops of others.
 
 paho has no public place for a socket of one's own, so `_create_unix_socket_connection` is its own
 no more: that waits without end for a broker whose backlog is full, and is asked three times for
-each message, 10 of 60 us. `test_a_broker_that_takes_no_connection_holds_nothing_up` fails when
+each message, 10 of 60 us. `test_a_queue_that_is_full_is_no_loss_and_is_tried_again_soon` fails when
 it is called no more. Nor is `_handle_publish`: for each message it made lists of all properties
 that there are, and hardly one message has any. `tests/adapters/test_library_privates.py` fails
 when paho's code there is another.

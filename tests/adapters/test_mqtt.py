@@ -14,6 +14,7 @@ import pytest
 
 from evcs.adapters import mqtt, mqtt_client
 from evcs.adapters.bus_thread import BusThread
+from evcs.adapters.connection_gate import Gate
 from evcs.core import messages as m
 from evcs.core import ports, topics
 from evcs.core.errors import Denied, Unreachable
@@ -100,6 +101,24 @@ def test_a_queue_that_is_full_is_no_loss_and_is_tried_again_soon(short_tmp: Path
         assert heard.all == []
         served[0].close()
         loop.until(lambda: bool(heard.all), 10)
+
+
+def test_one_that_is_stopped_in_a_full_queue_gives_its_place_to_the_next(short_tmp: Path) -> None:
+    path = short_tmp / f"{os.urandom(3).hex()}.sock"
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(str(path))
+        server.listen(0)
+        first.connect(str(path))
+        loop = Loop()
+        gate, begun = Gate(loop, 1), list[str]()
+        account = mqtt.Account(path, CP1, lambda: "e1")
+        bus = mqtt.Bus(loop, account, Events().put, [], gate=gate)
+        bus.start()
+        gate.enter(lambda: begun.append("the next"))
+        bus.stop()
+        loop.turn(0.0)
+        assert begun == ["the next"]
+        loop.close()
 
 
 def test_after_a_restart_of_the_broker_it_connects_and_subscribes_again(
