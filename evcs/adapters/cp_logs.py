@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 from evcs.core import pools
 from evcs.core.errors import BadValue
 from evcs.core.ids import plain
-from evcs.core.sections import ROLES
+from evcs.core.sections import process
 from evcs.core.service_ports import LogPage
 from evcs.core.topics import MAX_PACKET
 from evcs.home import Home
@@ -64,11 +64,11 @@ def logs_of(home: Home, cp: str, role: str) -> list[CpLog]:
     """The logs that there are: its process's, and all pools'."""
     who = f" {cp} {role} ".encode()
     own = home.log / f"{cp}.{role}.log"
-    process = dict(zip(ROLES, pools.ROLES, strict=True))[role]
     found: list[tuple[int, Path, bytes | None]] = [(0, own, None)]
-    for path in home.log.glob(f"_pool-*.{process}.log"):
-        number = pools.number(path.name.partition(".")[0])
-        if number is not None:
+    for path in home.log.glob("_pool-*.log"):
+        unit, _, name = path.stem.partition(".")
+        number = pools.number(unit)
+        if number is not None and name == process(unit, role):
             found.append((number, path, who))
     return [
         CpLog(2 * number + older, name, whose)

@@ -28,9 +28,9 @@ class CpTraces:
         Who is just about to let go is waited for, some tenths of a second.
         """
         until = time.monotonic() + LET_GO_WITHIN_S
-        while (found := {cp for cp in cps if self._is_held(cp)}) and time.monotonic() < until:
+        while (cps := {cp for cp in cps if self._is_held(cp)}) and time.monotonic() < until:
             time.sleep(LOOK_EVERY_S)
-        return found
+        return cps
 
     def carry_over(self, places: Mapping[str, str]) -> None:
         """CP -> the unit in which it is to begin: what another place has kept of it goes there."""

@@ -156,3 +156,12 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def file_number(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name; None where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

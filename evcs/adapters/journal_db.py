@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from evcs.adapters.files import sync_folder
+from evcs.adapters.files import file_number, sync_folder
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Log
 
@@ -74,12 +74,12 @@ class JournalDb:
             except BaseException:
                 self._db.close()
                 raise
-        self._number = _number(path)
+        self._number = file_number(path)
 
     @property
     def in_place(self) -> bool:
         """Whether it still is the file of that name."""
-        return _number(self._path) == self._number
+        return file_number(self._path) == self._number
 
     def rows(self) -> dict[str, str]:
         """CP -> its record."""
@@ -211,12 +211,3 @@ def _rows(db: sqlite3.Connection) -> dict[str, str]:
 
 def _beside(path: Path, what: str) -> Path:
     return path.with_name(f"{path.name}-{what}")
-
-
-def _number(path: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever its name; None where it is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from evcs.adapters import heartbeat, ledger_mark, ledger_schema
+from evcs.adapters.files import file_number
 from evcs.core.errors import EvcsError
 
 #: Steps of SQLite's machine, and pages copied, between two signs of life: some 50 ms.
@@ -38,10 +39,10 @@ class LedgerFile:
             self.db.execute("PRAGMA secure_delete = ON")
             ledger_schema.make_current(self.db, self._path)
             ledger_mark.made(self.db)
-            self._number = _number(self._path)
+            self._number = file_number(self._path)
             self._mark = ledger_mark.read(self._path)
             self._remember()
-            self._log_number = _number(self._log)
+            self._log_number = file_number(self._log)
 
     def look(self) -> None:
         """Remember how far it has come; write it back where it or its log is gone.
@@ -49,13 +50,13 @@ class LedgerFile:
         Raises EvcsError.
         """
         with ledger_schema.naming_errors(self._path):
-            found = _number(self._path)
+            found = file_number(self._path)
             if found is None:
                 self._put_back()
             elif found != self._number or self._path.stat().st_size == 0:
                 ledger_mark.check(self._path)
                 raise EvcsError(f"{self._path} was replaced while in use", "evcs doctor")
-            elif _number(self._log) != self._log_number:
+            elif file_number(self._log) != self._log_number:
                 self._put_back()
             else:
                 self._remember()
@@ -101,12 +102,3 @@ class LedgerFile:
             finally:
                 os.close(fd)
         temp.rename(self._path)
-
-
-def _number(path: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever its name; None where it is gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

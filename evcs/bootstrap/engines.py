@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 
 from evcs.adapters import engine_health
@@ -12,6 +11,7 @@ from evcs.adapters.pool_files import MemberFile
 from evcs.adapters.pool_journal import PoolJournals
 from evcs.bootstrap import parts
 from evcs.bootstrap.engine import engine
+from evcs.bootstrap.members import member
 from evcs.config import Settings
 from evcs.core import pools
 from evcs.core.health import EngineAnswer
@@ -26,29 +26,15 @@ def run_engines(settings: Settings, name: str) -> None:
     """Be the Engines of that pool until told to stop."""
     _lock = parts.hold(settings, f"{name}.{ENGINES}")
     loop, home, log = parts.loop(), settings.home, NamedLog(f"{name} {ENGINES}")
-
+    gate = Gate(loop, CONNECT_AT_ONCE)
     journals = PoolJournals(home.pool_journal(pools.number_of(name)), loop.call_first, log)
 
-    def release(cp: str, of_cp: NamedLog) -> None:
-        try:
-            journals.release(cp)
-        except OSError as error:
-            of_cp.error("its last readings can't be written (%s); make room", error.strerror)
-
-    gate = Gate(loop, CONNECT_AT_ONCE)
-
     def runtime(cp: str) -> CpRuntime[Engine]:
-        of_cp = NamedLog(f"{cp} engine")
+        def make(of_cp: NamedLog, put: Put, held: ExitStack) -> CpParts[Engine]:
+            held.callback(_release, journals, cp, of_cp)
+            return engine(settings, loop, cp, journals.of(cp), of_cp, put, gate)
 
-        def make(put: Put) -> CpParts[Engine]:
-            with ExitStack() as held:
-                held.callback(os.close, parts.hold(settings, f"{cp}.engine"))
-                held.callback(release, cp, of_cp)
-                made = engine(settings, loop, cp, journals.of(cp), of_cp, put, gate)
-                held.callback(made.close)
-                return made._replace(close=held.pop_all().close)
-
-        return CpRuntime(loop, make, of_cp)
+        return member(settings, loop, cp, "engine", make)
 
     pool = Pool(loop, runtime, MemberFile(home.member_file(name)).members)
 
@@ -63,3 +49,10 @@ def run_engines(settings: Settings, name: str) -> None:
     engine_health.listen(loop, home.pool_socket(name, ENGINES), answer, log, pool.end)
     pool.run(tick)
     journals.close()
+
+
+def _release(journals: PoolJournals, cp: str, log: NamedLog) -> None:
+    try:
+        journals.release(cp)
+    except OSError as error:
+        log.error("its last readings can't be written (%s); make room", error.strerror)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 
 from evcs.adapters import clock, engine_health
@@ -11,6 +10,7 @@ from evcs.adapters.engine_health import Probe
 from evcs.adapters.log import NamedLog
 from evcs.adapters.pool_files import MemberFile
 from evcs.bootstrap import parts
+from evcs.bootstrap.members import member
 from evcs.bootstrap.monitor import monitor
 from evcs.config import Settings
 from evcs.core.health import EngineAnswer
@@ -23,20 +23,14 @@ def run_monitors(settings: Settings, name: str) -> None:
     """Be the Monitors of that pool until told to stop."""
     _lock = parts.hold(settings, f"{name}.{MONITORS}")
     loop, home, log = parts.loop(), settings.home, NamedLog(f"{name} {MONITORS}")
-
     gate = Gate(loop, CONNECT_AT_ONCE)
 
     def runtime(cp: str) -> CpRuntime[Monitor]:
-        of_cp = NamedLog(f"{cp} monitor")
+        def make(of_cp: NamedLog, put: Put, _held: ExitStack) -> CpParts[Monitor]:
+            watch.expect(cp)
+            return monitor(settings, loop, cp, of_cp, put, gate)
 
-        def make(put: Put) -> CpParts[Monitor]:
-            with ExitStack() as held:
-                held.callback(os.close, parts.hold(settings, f"{cp}.monitor"))
-                made = monitor(settings, loop, cp, of_cp, put, gate)
-                watch.expect(cp)
-                return made._replace(close=held.pop_all().close)
-
-        return CpRuntime(loop, make, of_cp)
+        return member(settings, loop, cp, "monitor", make)
 
     pool = Pool(loop, runtime, MemberFile(home.member_file(name)).members)
     probe = Probe(home.pool_socket(name, ENGINES), watches=True)

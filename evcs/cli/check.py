@@ -10,8 +10,9 @@ from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli.common import typed
-from evcs.core import pools, sections
+from evcs.core import sections
 from evcs.core.ids import RESERVED
+from evcs.core.placement import unit_of
 from evcs.core.service_ports import Process
 from evcs.home import Home
 
@@ -44,7 +45,7 @@ def differences(
     may_speak = accounts(home)
     running = {(p.group, p.name): p for p in processes}
     here = [cp for cp in cps if cp["host"] == host]
-    units = {unit(cp) for cp in here if not cp["revoked"]}
+    units = {unit(cp) for cp in here if not cp["revoked"]} - {""}
     for one in sorted(units | {cp["id"] for cp in here}):
         found += _of_unit(one, one in units, files, running)
     found += _of_members(home, here)
@@ -59,8 +60,8 @@ def differences(
 
 
 def unit(cp: Mapping[str, Any]) -> str:
-    """The group in which a CP runs."""
-    return cp["id"] if cp["pool"] is None else pools.name(cp["pool"])
+    """The group in which a CP runs; "" where no process of it does."""
+    return unit_of(cp["id"], cp["hosting"], cp["pool"]) or ""
 
 
 def _entry(who: str, what: str, remedy: str) -> dict[str, str]:

@@ -211,8 +211,7 @@ class _Trial:
         cp, _, role = target.partition(":")
         if not role:
             return target
-        group = self._units[cp]
-        return f"{group}:{sections.roles(group)[sections.ROLES.index(role)]}"
+        return f"{self._units[cp]}:{sections.process(self._units[cp], role)}"
 
     def _seen(self, one: Round) -> bool:
         must_see = one.fault.must_see

@@ -50,10 +50,7 @@ def add_to(program: click.Group) -> None:
             return
         if changes.remove and not yes:
             confirm_deletion(len(changes.remove), "nothing was applied")
-        if changes.create:
-            there = FleetSize.of(cp["hosting"] for cp in ctx.registry.cps())
-            new = FleetSize.of(cp.get("hosting") for cp in changes.create)
-            capacity.check_room(ctx.settings.home, there, new)
+        _check_room(ctx, changes)
         _finish(ctx, changes, _apply(ctx, changes, wait, timeout), wait)
 
     @command(program)
@@ -62,6 +59,14 @@ def add_to(program: click.Group) -> None:
         rows = [{key: cp[key] for key in ("id", *FIELDS)} for cp in ctx.registry.cps()]
         text = fleet_file.render(rows, ctx.settings.host).rstrip("\n")
         ctx.out.data({"cp": rows}, text.split("\n"))
+
+
+def _check_room(ctx: CommandContext, changes: Changes) -> None:
+    """Before anything is changed: the Registry would say no only to what is created."""
+    if changes.create:
+        there = FleetSize.of(cp["hosting"] for cp in ctx.registry.cps())
+        new = FleetSize.of(cp.get("hosting") for cp in changes.create)
+        capacity.check_room(ctx.settings.home, there, new)
 
 
 def _changes(ctx: CommandContext, path: str, prune: bool) -> Changes:

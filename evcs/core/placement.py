@@ -76,9 +76,14 @@ def wanted_here(cp: DesiredCp, host: str) -> bool:
 
 def unit(cp: DesiredCp) -> str | None:
     """The group of supervisord's in which the CP runs; None where no process of it does."""
-    if cp.hosting == POOL:
-        return None if cp.pool is None else pools.name(cp.pool)
-    return cp.cp if cp.hosting == PROCESS else None
+    return unit_of(cp.cp, cp.hosting, cp.pool)
+
+
+def unit_of(cp: str, hosting: str, pool: int | None) -> str | None:
+    """The same, of what there is to know of it."""
+    if hosting == POOL:
+        return None if pool is None else pools.name(pool)
+    return cp if hosting == PROCESS else None
 
 
 def concerns(cp: DesiredCp, host: str) -> bool:

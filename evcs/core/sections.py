@@ -50,6 +50,11 @@ def roles(unit: str) -> tuple[str, ...]:
     return ROLES if pools.number(unit) is None else pools.ROLES
 
 
+def process(unit: str, role: str) -> str:
+    """The process of a unit, by its name in the group, that plays a CP's role of ROLES."""
+    return roles(unit)[ROLES.index(role)]
+
+
 def programs(unit: str) -> tuple[str, ...]:
     """The names of the programs in a section; a dot keeps them apart from any id."""
     return tuple(f"{unit}.{role}" for role in roles(unit))

@@ -368,10 +368,7 @@ def test_a_file_of_a_newer_version_is_refused(path: Path) -> None:
         Process(path).of("CP-0")
 
 
-def test_while_another_program_holds_it_records_are_refused(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("evcs.adapters.journal_db.WAIT_S", 0.05)
+def test_while_another_program_holds_it_records_are_refused(path: Path) -> None:
     one = Process(path)
     journal = one.of("CP-0")
     journal.append({"seq": 1}, sync=True)

@@ -15,7 +15,7 @@ from evcs.core import messages as m
 from evcs.core import pools
 from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
 from evcs.core.placement import concerns, unit, wanted_here
-from evcs.core.sections import ROLES
+from evcs.core.sections import ROLES, process
 from evcs.core.service_ports import LogPage, ProcessHost
 from evcs.services.cp_manager.pools import Pools
 
@@ -151,16 +151,16 @@ class Actuator:
     def _kill(self, command: m.ManagerCommand) -> dict[str, Any]:
         cp, role = command.cp, _role(command)
         place = unit(self._desired[cp]) or cp
-        process = f"{place}:{role if place == cp else pools.ROLES[ROLES.index(role)]}"
+        name = process(place, role)
         for one in self._supervisord.processes():
-            if f"{one.group}:{one.name}" == process and one.pid:
+            if (one.group, one.name) == (place, name) and one.pid:
                 if place == cp:
-                    self._supervisord.kill(process)
+                    self._supervisord.kill(f"{place}:{name}")
                 else:
-                    self._pools.end(place, cp, [one.name])
+                    self._pools.end(place, cp, [name])
                 _log.info("cp=%s role=%s pid=%d ended", cp, role, one.pid)
                 return {"pid": one.pid}
-        raise Conflict(f"{process} does not run now", f"see: evcs-cp show {cp}")
+        raise Conflict(f"{place}:{name} does not run now", f"see: evcs-cp show {cp}")
 
     def _processes(self, command: m.ManagerCommand) -> dict[str, Any]:
         place = unit(self._desired[command.cp])

@@ -8,6 +8,7 @@ from typing import Any
 from evcs.core import pools
 from evcs.core.health import EngineAnswer
 from evcs.core.ports import HealthProbe
+from evcs.core.sections import process
 from evcs.core.service_ports import MemberStore
 from evcs.runtime.crash_points import crash_point
 
@@ -53,8 +54,7 @@ class Pools:
 
     def engines(self, unit: str) -> Mapping[str, EngineAnswer]:
         """What the Engines of a unit say, of a pool or of a CP of its own; nothing if none does."""
-        role = pools.ENGINES if pools.number(unit) is not None else "engine"
-        return self._probes(unit, role).ask(ANSWER_WITHIN_S) or {}
+        return self._probes(unit, process(unit, "engine")).ask(ANSWER_WITHIN_S) or {}
 
     def figures(self, pool: str, role: str) -> dict[str, Any]:
         """What a pool's process says of its memory and its loop."""
