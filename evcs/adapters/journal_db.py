@@ -22,6 +22,8 @@ from evcs.core.errors import EvcsError
 from evcs.core.ports import Log
 
 FORMAT = 1
+#: Of more CPs all records are read.
+FEW = 50
 #: Another program's transaction takes some ms: the CP Manager's, of a CP that moves.
 WAIT_S = 1.0
 
@@ -81,10 +83,10 @@ class JournalDb:
         """Whether it still is the file of that name."""
         return file_number(self._path) == self._number
 
-    def rows(self) -> dict[str, str]:
-        """CP -> its record."""
+    def rows(self, cps: Collection[str] | None = None) -> dict[str, str]:
+        """CP -> its record; of few CPs theirs alone."""
         with _errors(self._path):
-            return _rows(self._db)
+            return _rows(self._db, cps)
 
     def row(self, cp: str) -> str | None:
         """A CP's record."""
@@ -142,18 +144,18 @@ def set_aside(path: Path, damage: OSError, log: Log) -> None:
     log.error("%s is damaged (%s): set aside as %s, begun anew", path, damage.strerror, goal.name)
 
 
-def read(path: Path) -> dict[str, str]:
-    """All records of a file that is there, also where SQLite has no room beside it."""
+def read(path: Path, cps: Collection[str] | None = None) -> dict[str, str]:
+    """The records of a file that is there, of few CPs theirs alone; also with no room beside it."""
     try:
         with closing(JournalDb(path)) as db:
-            return db.rows()
+            return db.rows(cps)
     except Damaged:
         raise
     except OSError:
         # Alone it needs no shared memory, which is a file.
         with _errors(path), closing(_connect(path)) as db:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            return _rows(db) if _version(db) else {}
+            return _rows(db, cps) if _version(db) else {}
 
 
 def parsed(record: str | None) -> dict[str, Any] | None:
@@ -205,8 +207,12 @@ def _version(db: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _rows(db: sqlite3.Connection) -> dict[str, str]:
-    return {str(cp): str(record) for cp, record in db.execute(_ALL)}
+def _rows(db: sqlite3.Connection, cps: Collection[str] | None) -> dict[str, str]:
+    if cps is None or len(cps) > FEW:
+        found = db.execute(_ALL)
+    else:
+        found = db.execute(f"{_ALL} WHERE cp IN ({', '.join('?' * len(cps))})", [*cps])
+    return {str(cp): str(record) for cp, record in found}
 
 
 def _beside(path: Path, what: str) -> Path:

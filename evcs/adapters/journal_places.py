@@ -69,7 +69,7 @@ def _elsewhere(
         yield None, {cp: _of_file(home, cp) for cp in files}
     for number, path in in_pools(home).items():
         try:
-            records = journal_db.read(path)
+            records = journal_db.read(path, cps)
         except Damaged as damage:  # its pool sets it aside
             _log.error("%s is damaged (%s): what it held is lost", path, damage.strerror)
             continue
@@ -106,9 +106,7 @@ def _drop(home: Home, pool: int | None, cps: Collection[str]) -> None:
     if pool is not None:
         with closing(journal_db.JournalDb(home.pool_journal(pool))) as db:
             db.delete(cps)
-            left = db.rows()
-        if not left:
-            _remove_unused(home, pool)
+        _remove_unused(home, pool)
         return
     for cp in cps:
         home.journal(cp).unlink(missing_ok=True)
@@ -117,8 +115,11 @@ def _drop(home: Home, pool: int | None, cps: Collection[str]) -> None:
 
 def _remove_unused(home: Home, pool: int) -> None:
     """Remove the file of a pool that holds nothing, unless its Engines are there."""
-    if not is_locked(home.lock(f"{pools.name(pool)}.{pools.ENGINES}")):
-        journal_db.remove(home.pool_journal(pool))
+    path = home.pool_journal(pool)
+    if not is_locked(home.lock(f"{pools.name(pool)}.{pools.ENGINES}")) and not journal_db.read(
+        path
+    ):
+        journal_db.remove(path)
 
 
 def _folder(home: Home) -> Path:
