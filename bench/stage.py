@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.ours import WITHIN_S, quiet
 from evcs.adapters import broker_accounts, mqtt
+from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.secret_files import SecretFiles
 from evcs.cli import prepare
@@ -78,7 +79,7 @@ class Stage:
     ) -> Iterator[tuple[mqtt.Bus, queue.SimpleQueue[Any]]]:
         """A connection of who may do everything here, and its inbox, for the length of a block."""
         inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        with BusThread(mqtt.Account.of(self.settings.home, WHO), inbox.put, wanted) as bus:
+        with BusThread(Account.of(self.settings.home, WHO), inbox.put, wanted) as bus:
             yield bus, inbox
 
     def close(self) -> None:

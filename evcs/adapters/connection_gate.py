@@ -1,7 +1,8 @@
-"""How many connections of one process are being made at once."""
+"""When connections are made: so many of one process at once, and spread in time."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 
@@ -9,6 +10,11 @@ from evcs.adapters.mqtt_client import EventLoop
 
 #: Of a process of a pool. The broker's queue has room for 100: those of ten pools.
 CONNECT_AT_ONCE = 5
+
+
+def jitter() -> float:
+    """From 0.5 to 1, so that not all come back at once. `random` would be loaded for this alone."""
+    return 0.5 + os.urandom(1)[0] / 510
 
 
 class Gate:

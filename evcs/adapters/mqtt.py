@@ -10,66 +10,43 @@ since who owns a fact tells it again at every connection. It runs on the loop th
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
+from evcs.adapters.account import Account
 from evcs.adapters.clock import timestamp
-from evcs.adapters.connection_gate import Gate
+from evcs.adapters.connection_gate import Gate, jitter
 from evcs.adapters.mqtt_client import (
     Cancellable,
     EventLoop,
     LoopDriver,
     expiry,
+    leave,
     new_client,
     options,
+    packet_size,
 )
-from evcs.adapters.secret_files import SecretFiles
 from evcs.core import topics
 from evcs.core.counts import is_reported
 from evcs.core.errors import EvcsError
 from evcs.core.messages import Message
 from evcs.core.ports import Connected, Disconnected, Log, Received, Stray
-from evcs.home import Home
 
-#: A service's. Pings cost a pool most of what it takes while nobody charges; that its broker is
-#: gone the kernel tells at once, and one that hangs is ended by others.
+#: A service's, and a CP's: pings are most of what an idle pool takes, and the kernel tells losses.
 KEEPALIVE_S, CP_KEEPALIVE_S = 15, 60
 LOOKS_A_KEEPALIVE = 3
 FULL_RETRY_S = 0.05
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
-#: A PUBLISH beside topic and payload, at most: kind, length, topic's length, id, expiry.
-PACKET_FRAME = 1 + 4 + 2 + 2 + 6
 REFUSED = frozenset({134, 135})
 TRIES_WITH_A_NEW_SECRET = 4
 
 LOG = logging.getLogger("evcs")
-
-
-def _jitter() -> float:
-    """From 0.5 to 1, so that not all come back at once. `random` would be loaded for this alone."""
-    return 0.5 + os.urandom(1)[0] / 510
-
-
-class Account(NamedTuple):
-    """Who connects to which socket. The secret is read again at every connection."""
-
-    socket: Path
-    identity: str
-    secret: Callable[[], str]
-
-    @classmethod
-    def of(cls, home: Home, identity: str) -> Account:
-        """Somebody's at a home's broker."""
-        return cls(home.broker_socket, identity, lambda: SecretFiles(home).read(identity))
 
 
 class Bus:
@@ -89,10 +66,10 @@ class Bus:
     ) -> None:
         self.dropped = self.unsendable = 0
         self._log, self._keepalive_s = log, keepalive_s
+        self._look_every_s = keepalive_s / LOOKS_A_KEEPALIVE
         # Alone one always has one's turn.
         self._gate, self._is_inside = gate or Gate(loop, 1), False
-        self._loop = loop
-        self._decode = decode
+        self._loop, self._decode = loop, decode
         self._account = account
         self._inbox = inbox
         self._subscriptions = list(subscriptions)
@@ -140,11 +117,11 @@ class Bus:
         )
         if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             self._log.warning("the broker takes nothing more; connecting anew")
-            client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
+            leave(client)
         return info
 
     def _fits(self, publication: topics.Publication) -> bool:
-        size = PACKET_FRAME + len(publication.topic.encode()) + len(publication.payload)
+        size = packet_size(publication)
         if size <= topics.MAX_PACKET:
             return True
         self.unsendable += 1
@@ -180,11 +157,10 @@ class Bus:
         self._ready = False
         if self._timer is not None:
             self._timer.cancel()
-        if self._client is None:
-            self._leave_gate()
+        if self._client is not None:
+            leave(self._client)
         else:
-            # 0x04 has the broker publish the will; a plain DISCONNECT leaves "online" behind.
-            self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
+            self._leave_gate()
 
     @property
     def left(self) -> bool:
@@ -212,20 +188,16 @@ class Bus:
         except BlockingIOError:
             # So many connect just now that the kernel keeps no more waiting.
             self._client = None
-            self._timer = self._loop.call_later(FULL_RETRY_S * _jitter(), self._dial)
+            self._timer = self._loop.call_later(FULL_RETRY_S * jitter(), self._dial)
         except (OSError, EvcsError) as error:
             self._end(str(error))
         else:
-            self._look_later()
-
-    def _look_later(self) -> None:
-        pause_s = self._keepalive_s / LOOKS_A_KEEPALIVE
-        self._timer = self._loop.call_later(pause_s, self._look)
+            self._timer = self._loop.call_later(self._look_every_s, self._look)
 
     def _look(self) -> None:
         """Pings, and their absence."""
         if self._client is not None:
-            self._look_later()
+            self._timer = self._loop.call_later(self._look_every_s, self._look)
             self._client.loop_misc()
 
     def _end(self, reason: str) -> None:
@@ -239,7 +211,7 @@ class Bus:
         if not self._stopping:
             longer_s = min(max(self._pause_s * 2, FIRST_RETRY_S), LONGEST_RETRY_S)
             self._pause_s = FIRST_RETRY_S if self._reached else longer_s
-            self._timer = self._loop.call_later(self._pause_s * _jitter(), self._connect)
+            self._timer = self._loop.call_later(self._pause_s * jitter(), self._connect)
 
     def _new_client(self) -> Client:
         self._used = self._account.secret()

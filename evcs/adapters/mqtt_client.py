@@ -22,11 +22,14 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from evcs.core.ports import Log
 from evcs.core.topics import Publication, Subscription
 
+#: A PUBLISH beside topic and payload, at most: kind, length, topic's length, id, expiry.
+PACKET_FRAME = 1 + 4 + 2 + 2 + 6
 READ_AHEAD = 16_384
 SEND_AT_ONCE = 65_536
 DISCONNECT = 0xE0
@@ -164,6 +167,16 @@ def options(wanted: Sequence[Subscription]) -> list[tuple[str, SubscribeOptions]
         (one.filter, SubscribeOptions(one.qos, not one.own, retainAsPublished=one.as_published))
         for one in wanted
     ]
+
+
+def leave(client: Client) -> None:
+    """0x04 has the broker publish the will; a plain DISCONNECT leaves "online" behind."""
+    client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=4))
+
+
+def packet_size(publication: Publication) -> int:
+    """Bytes of its PUBLISH, at most."""
+    return PACKET_FRAME + len(publication.topic.encode()) + len(publication.payload)
 
 
 @lru_cache

@@ -8,6 +8,7 @@ from typing import Any
 
 from evcs import __version__
 from evcs.adapters import mqtt
+from evcs.adapters.account import Account
 from evcs.adapters.connection_gate import Gate
 from evcs.adapters.files import hold_lock
 from evcs.config import Settings
@@ -47,7 +48,7 @@ def bus(
     keepalive_s: int = mqtt.KEEPALIVE_S, gate: Gate | None = None,
 ) -> mqtt.Bus:  # fmt: skip
     """A connection to the broker; its events go into the process's loop, or to `put`."""
-    account = mqtt.Account.of(settings.home, identity)
+    account = Account.of(settings.home, identity)
     return mqtt.Bus(
         loop, account, put or loop.put, subscriptions, will, read, log, keepalive_s, gate
     )

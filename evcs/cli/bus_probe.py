@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
+from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
-from evcs.adapters.mqtt import Account
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import patience, require_running
 from evcs.config import Settings

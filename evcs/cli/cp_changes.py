@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from evcs.cli.bus_probe import BusProbe, of_cps, states
@@ -24,7 +21,6 @@ from evcs.core.errors import (
     TimedOut,
     Unreachable,
 )
-from evcs.core.ids import expand, is_id
 
 AT_ONCE = 8
 Expect = Callable[[m.CpState], bool]
@@ -51,29 +47,6 @@ class Goal(NamedTuple):
         if now.service != self.wanted.get("service", now.service):
             return "put back into service" if now.service == "in" else "taken out of service"
         return None
-
-
-def pick(ctx: CommandContext, patterns: Iterable[str]) -> list[str]:
-    """Existing CPs by id, range or glob (CP-{001..005}, CP-*). Raises NotFound."""
-    known = [cp["id"] for cp in ctx.registry.cps()]
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        for name in expand(pattern):
-            hits = [cp for cp in known if cp == name or fnmatchcase(cp, name)]
-            if not hits:
-                raise unknown(name, known)
-            found.update(dict.fromkeys(hits))
-    return list(found)
-
-
-def unknown(name: str, known: list[str]) -> NotFound:
-    """No such CP, with the nearest names."""
-    # Another number is another CP, not a slip of the finger.
-    shape = re.sub("[0-9]", "0", name)
-    others = [cp for cp in known if re.sub("[0-9]", "0", cp) != shape]
-    near = difflib.get_close_matches(name, others, 1, 0.6)
-    hint = f"did you mean {near[0]}?" if near else "list them with: evcs-cp list"
-    return NotFound(f"no CP {ascii(name[:60]) if not is_id(name) else name}", hint)
 
 
 def merged(desired: dict[str, Any], state: m.CpState | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from evcs.adapters.registry_http import error_from
 from evcs.cli import cp_changes, fleet_files, identities, simulate, versions
 from evcs.cli.common import CommandContext, command, confirm_deletion, group, kw, kwh, table
 from evcs.cli.common import main as run_program
+from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_of_each, ask_operator
 from evcs.cli.options import fields, named, named_or_all, waiting
 from evcs.cli.watch_list import watch_list
@@ -45,7 +46,7 @@ def _select(ctx: CommandContext, names: tuple[str, ...], everyone: bool) -> list
         return [cp["id"] for cp in ctx.registry.cps()]
     if not names:
         raise BadValue("no CP named", "name some, or say --all")
-    return cp_changes.pick(ctx, names)
+    return pick(ctx, names)
 
 
 @command(program)
@@ -120,7 +121,7 @@ def _live(cp: dict[str, Any]) -> str:
 @click.argument("name")
 def show(ctx: CommandContext, name: str) -> None:
     """Show one CP: what is wanted, what is judged, its processes."""
-    (cp,) = cp_changes.pick(ctx, [check_id("CP", name)])
+    (cp,) = pick(ctx, [check_id("CP", name)])
     (found,) = cp_changes.read(ctx, [cp])
     lines = [f"{key}: {value}" for key, value in found.items() if key != "session"]
     session = found["session"]
@@ -153,7 +154,7 @@ def edit(
     given = _fields(location, price_eur_kwh, max_power_kw, hosting)
     if not given:
         raise BadValue("nothing to change", "see: evcs-cp edit -h")
-    _change(ctx, cp_changes.pick(ctx, names), given, cp_changes.arrived, wait, timeout)
+    _change(ctx, pick(ctx, names), given, cp_changes.arrived, wait, timeout)
 
 
 def _change(
@@ -173,7 +174,7 @@ def delete(
     ctx: CommandContext, names: tuple[str, ...], yes: bool, wait: bool, timeout: float
 ) -> None:
     """Delete CPs, with their identities; their tickets stay."""
-    ids = cp_changes.pick(ctx, names)
+    ids = pick(ctx, names)
     if not yes and len(ids) > 1:
         confirm_deletion(len(ids), "nothing was deleted")
     results = cp_changes.each(ids, ctx.registry.delete)
@@ -211,7 +212,7 @@ def resume(
 @waiting
 def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
     """Restart the two processes of CPs; a supply goes on afterwards."""
-    found = cp_changes.read(ctx, cp_changes.pick(ctx, names))
+    found = cp_changes.read(ctx, pick(ctx, names))
     before = {one["id"]: one["since"] for one in found}
     results = cp_changes.outcome(ask_of_each(ctx, "restart", list(before)))
 

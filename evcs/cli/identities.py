@@ -8,6 +8,7 @@ import click
 
 from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
+from evcs.cli.cp_names import pick
 from evcs.cli.options import named, waiting
 from evcs.core import charge_point as cp_states
 
@@ -20,7 +21,7 @@ def add_to(program: click.Group) -> None:
     @waiting
     def revoke(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
         """Shut CPs out at once, until rekey: a supply ends, its ticket comes after rekey."""
-        results = cp_changes.each(cp_changes.pick(ctx, names), ctx.registry.revoke)
+        results = cp_changes.each(pick(ctx, names), ctx.registry.revoke)
         made = list(results.made.values())
         cp_changes.wait_and_finish(ctx, made, results.errors, _revoked, wait, timeout)
 
@@ -29,7 +30,7 @@ def add_to(program: click.Group) -> None:
     @waiting
     def rekey(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
         """Give CPs new secrets, and lift a revocation; a supply under way goes on."""
-        results = cp_changes.each(cp_changes.pick(ctx, names), ctx.registry.rekey)
+        results = cp_changes.each(pick(ctx, names), ctx.registry.rekey)
         made = list(results.made.values())
         cp_changes.wait_and_finish(ctx, made, results.errors, cp_changes.settled, wait, timeout)
 

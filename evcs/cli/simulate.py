@@ -9,6 +9,7 @@ import click
 
 from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
+from evcs.cli.cp_names import pick
 from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.operator import ask_of_each, ask_operator
 from evcs.cli.options import named, waiting
@@ -35,13 +36,13 @@ def _plugging(program: click.Group) -> None:
     @named
     def plug(ctx: CommandContext, names: tuple[str, ...]) -> None:
         """Plug a car in."""
-        cp_changes.tell_done(ctx, _each(ctx, cp_changes.pick(ctx, names), "plug"), "plugged")
+        cp_changes.tell_done(ctx, _each(ctx, pick(ctx, names), "plug"), "plugged")
 
     @command(program)
     @named
     def unplug(ctx: CommandContext, names: tuple[str, ...]) -> None:
         """Unplug the car; a supply ends with its ticket."""
-        cp_changes.tell_done(ctx, _each(ctx, cp_changes.pick(ctx, names), "unplug"), "unplugged")
+        cp_changes.tell_done(ctx, _each(ctx, pick(ctx, names), "unplug"), "unplugged")
 
 
 def _faults(program: click.Group) -> None:
@@ -53,7 +54,7 @@ def _faults(program: click.Group) -> None:
         ctx: CommandContext, names: tuple[str, ...], reason: str, wait: bool, timeout: float
     ) -> None:
         """Break CPs down; a supply ends at once, with its ticket."""
-        results = _each(ctx, cp_changes.pick(ctx, names), "fault", reason)
+        results = _each(ctx, pick(ctx, names), "fault", reason)
         _judged(ctx, results, lambda s: s.state == cp_states.State.BROKEN_DOWN, wait, timeout)
 
     @command(program)
@@ -61,7 +62,7 @@ def _faults(program: click.Group) -> None:
     @waiting
     def clear(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
         """Clear the fault of CPs."""
-        results = _each(ctx, cp_changes.pick(ctx, names), "clear")
+        results = _each(ctx, pick(ctx, names), "clear")
         _judged(ctx, results, lambda s: s.state != cp_states.State.BROKEN_DOWN, wait, timeout)
 
 
@@ -87,7 +88,7 @@ def _processes(program: click.Group) -> None:
     @waiting
     def kill(ctx: CommandContext, name: str, role: str, wait: bool, timeout: float) -> None:
         """Kill a CP's process (SIGKILL), to see it come back."""
-        (cp,) = cp_changes.pick(ctx, [name])
+        (cp,) = pick(ctx, [name])
         before = {one["id"]: one["since"] for one in cp_changes.read(ctx, [cp])}
         pid = ask_operator(ctx, "kill", cp, role=role)["pid"]
         ctx.out.say(f"{cp}:{role} pid {pid} killed")
@@ -111,5 +112,5 @@ def _processes(program: click.Group) -> None:
         since: str | None,
     ) -> None:
         """Show the logs of a CP's processes."""
-        (cp,) = cp_changes.pick(ctx, [name])
+        (cp,) = pick(ctx, [name])
         show_logs(ctx, (f"{cp}.{role}" if role else cp,), follow, lines, since)

@@ -75,9 +75,8 @@ def wanted(desired: Mapping[str, DesiredCp], host: str) -> dict[str, str | None]
     }
 
 
-def plan(desired: Mapping[str, DesiredCp], host: str, actual: Actual) -> Plan:
-    """The steps from `actual` to what these CPs are to be, and for no others."""
-    goal = wanted(desired, host)
+def plan(desired: Mapping[str, DesiredCp], goal: Mapping[str, str | None], actual: Actual) -> Plan:
+    """The steps from `actual` to what these CPs are to be (see `wanted`), and for no others."""
     steps, waiting = {}, set()
     for cp, unit in goal.items():
         busy = cp in actual.busy

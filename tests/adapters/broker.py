@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evcs.adapters import broker_accounts, broker_listeners, mqtt
+from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
 from evcs.cli.tcp_ports import free
 from evcs.config import Settings
@@ -138,7 +139,7 @@ class Listeners:
     ) -> tuple[BusThread, Events]:  # fmt: skip
         """Connect one more, and wait until it is."""
         events = self._events[identity] = Events()
-        account = mqtt.Account(self._broker.socket, identity, lambda: password)
+        account = Account(self._broker.socket, identity, lambda: password)
         bus = BusThread(account, events.put, subscriptions, will)
         self._buses.append(bus)
         bus.start()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from evcs.adapters import mqtt
+from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
 from evcs.core import messages as m
 from evcs.core import ports, topics
@@ -54,7 +54,7 @@ def test_a_running_cp_process_is_light(
     broker.accounts({"inspector": "look", f"cp/CP-001/{role}": "a"})
     seen: list[Any] = []
     kind = m.EngineStatus if role == "engine" else m.MonitorStatus
-    look = mqtt.Account(broker.socket, "inspector", lambda: "look")
+    look = Account(broker.socket, "inspector", lambda: "look")
     with BusThread(look, seen.append, [topics.filter_for(kind)]):
         process = child(RUN, role, EVCS_HOME=str(home.path), EVCS_MQTT_PORT=str(broker.port))
         eventually("it is on the bus", lambda: [e for e in seen if isinstance(e, ports.Received)])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters import mqtt, mqtt_client
+from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.connection_gate import Gate
 from evcs.core import messages as m
@@ -32,7 +33,7 @@ ALL = [topics.subtree()]
 def known(broker: Broker) -> Broker:
     """The broker with these accounts."""
     broker.accounts(ACCOUNTS)
-    with BusThread(mqtt.Account(broker.socket, CP2, lambda: "e2"), Events().put, []):
+    with BusThread(Account(broker.socket, CP2, lambda: "e2"), Events().put, []):
         return broker
 
 
@@ -59,7 +60,7 @@ def test_what_is_kept_is_told_to_who_comes_later(known: Broker, listeners: Liste
 
 def test_who_waits_for_the_broker_is_told_whether_it_took_what_was_said(known: Broker) -> None:
     mine = topics.encode(status("CP-1"), "2026-01-01T00:00:00Z")
-    with BusThread(mqtt.Account(known.socket, CP1, lambda: "e1"), Events().put, []) as bus:
+    with BusThread(Account(known.socket, CP1, lambda: "e1"), Events().put, []) as bus:
         bus.publish(status("CP-2"))
         bus.deliver(mine, 10)
         with pytest.raises(Denied, match="CP-2"):
@@ -81,7 +82,7 @@ def test_a_queue_that_is_full_is_no_loss_and_is_tried_again_soon(short_tmp: Path
         server.listen(0)
         first.connect(str(path))
         loop = Loop()
-        bus = mqtt.Bus(loop, mqtt.Account(path, CP1, lambda: "e1"), heard.put, [])
+        bus = mqtt.Bus(loop, Account(path, CP1, lambda: "e1"), heard.put, [])
         bus.start()
         loop.put("it holds nothing up")
         assert loop.turn() == ["it holds nothing up"]
@@ -111,7 +112,7 @@ def test_one_that_is_stopped_in_a_full_queue_gives_its_place_to_the_next(short_t
         first.connect(str(path))
         loop = Loop()
         gate, begun = Gate(loop, 1), list[str]()
-        account = mqtt.Account(path, CP1, lambda: "e1")
+        account = Account(path, CP1, lambda: "e1")
         bus = mqtt.Bus(loop, account, Events().put, [], gate=gate)
         bus.start()
         gate.enter(lambda: begun.append("the next"))
@@ -144,7 +145,7 @@ def test_a_loss_is_told_once_however_often_it_tries(known: Broker, listeners: Li
     known.kill()
     told.wait(ports.Disconnected)
     tries = Events()
-    other = BusThread(mqtt.Account(known.socket, CP2, lambda: count(tries)), Events().put, [])
+    other = BusThread(Account(known.socket, CP2, lambda: count(tries)), Events().put, [])
     other.start()
     tries.wait(int, 4)
     other.stop()
@@ -162,7 +163,7 @@ def count(tries: Events) -> str:
 
 def test_the_secret_is_read_again_at_each_connection(known: Broker) -> None:
     secret, events = ["old"], Events()
-    bus = BusThread(mqtt.Account(known.socket, CP1, lambda: secret[0]), events.put, [])
+    bus = BusThread(Account(known.socket, CP1, lambda: secret[0]), events.put, [])
     bus.start()
     assert events.wait(ports.Disconnected)[0].refused
     secret[0] = "e1"
@@ -191,7 +192,7 @@ def test_a_missing_secret_is_waited_for(known: Broker) -> None:
             raise OSError("no such file")
         return secret["it"]
 
-    bus = BusThread(mqtt.Account(known.socket, CP1, read), events.put, [])
+    bus = BusThread(Account(known.socket, CP1, read), events.put, [])
     bus.start()
     events.wait(str, 2)
     secret["it"] = "e1"
@@ -233,7 +234,7 @@ def test_what_the_broker_would_not_take_is_not_sent(
     bus, told = listeners.add(CP1, "e1")
     topic = "evcs/v1/cp/CP-1/engine/reply"
     text = b'{"id":"%s","ok":true,"error":null}'
-    room = topics.MAX_PACKET - mqtt.PACKET_FRAME - len(topic) - len(text % b"")
+    room = topics.MAX_PACKET - mqtt_client.PACKET_FRAME - len(topic) - len(text % b"")
     for more in (1, 2, 60_000):
         big = topics.Publication(topic, text % (b"x" * (room + more)), 1, False, 30)
         assert not bus.publish(big)
@@ -341,7 +342,7 @@ def test_the_registry_takes_away_what_a_deleted_cp_left(
 def _renewed_while_away(broker: Broker) -> tuple[mqtt.Bus, Events]:
     """A bus that was let in, lost its connection, and comes back with a newer secret."""
     secrets, told = ["old"], Events()
-    account = mqtt.Account(broker.socket, "cp/CP-001/engine", lambda: secrets[-1])
+    account = Account(broker.socket, "cp/CP-001/engine", lambda: secrets[-1])
     bus = BusThread(account, told.put, [])
     broker.accounts({"cp/CP-001/engine": "old"})
     bus.start()
@@ -402,6 +403,7 @@ ASYNCIO = """
 import asyncio, sys
 from pathlib import Path
 from evcs.adapters import mqtt
+from evcs.adapters.account import Account
 from evcs.core import messages as m
 from evcs.core import ports, topics
 
@@ -412,7 +414,7 @@ async def main(socket):
         seen.append(event)
         there.set()
 
-    account = mqtt.Account(Path(socket), "cp/CP-1/engine", lambda: "e1")
+    account = Account(Path(socket), "cp/CP-1/engine", lambda: "e1")
     will = topics.encode(m.EngineStatus("CP-1", False, "b1"), None)
     bus = mqtt.Bus(asyncio.get_running_loop(), account, take, [topics.central_status()], will)
     bus.start()
@@ -444,7 +446,7 @@ def test_who_leaves_a_broker_that_reads_late_is_not_gone_before(
     """More than the socket and its buffer take, and the DISCONNECT behind all of it."""
     _, heard = listeners.add("central", "c", ALL)
     loop, gone = Loop(), topics.encode(status("CP-1", online=False), None)
-    account = mqtt.Account(known.socket, CP1, lambda: "e1")
+    account = Account(known.socket, CP1, lambda: "e1")
     bus = mqtt.Bus(loop, account, Events().put, [], gone)
     bus.start()
     loop.until(lambda: bus.connected, 20)
@@ -467,7 +469,7 @@ def test_who_leaves_a_broker_that_reads_late_is_not_gone_before(
 def test_what_is_flushed_is_out_before_the_turn_ends(known: Broker, listeners: Listeners) -> None:
     _, heard = listeners.add("central", "c", ALL)
     loop, events = Loop(), Events()
-    bus = mqtt.Bus(loop, mqtt.Account(known.socket, CP1, lambda: "e1"), events.put, [])
+    bus = mqtt.Bus(loop, Account(known.socket, CP1, lambda: "e1"), events.put, [])
     bus.flush()
     bus.start()
     loop.until(lambda: bus.connected, 20)

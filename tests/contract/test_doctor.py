@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from evcs.adapters import capacity, certificates
+from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.files import hold_lock
 from evcs.adapters.journal_db import JournalDb
-from evcs.adapters.mqtt import Account
 from evcs.adapters.registry_db import RegistryDb
 from evcs.cli import bounds
 from evcs.core import topics

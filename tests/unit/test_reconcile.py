@@ -31,7 +31,7 @@ class World:
             cp for cp, text in self.groups.items() if cp in self.files and self.files[cp] != text
         }
         actual = reconcile.Actual(self.files, {}, self.groups.keys(), changed, self.busy)
-        return reconcile.plan(desired, "main", actual)
+        return reconcile.plan(desired, reconcile.wanted(desired, "main"), actual)
 
     def apply(self, plan: reconcile.Plan) -> None:
         """The steps in the order that Plan gives them."""

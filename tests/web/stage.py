@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.adapters import broker_accounts
+from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
-from evcs.adapters.mqtt import Account
 from evcs.adapters.secret_files import SecretFiles
 from evcs.cli import tcp_ports
 from evcs.core import identities, topics

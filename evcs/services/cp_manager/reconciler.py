@@ -54,7 +54,7 @@ class Reconciler:
         seen = self._supervisord.processes() if looking else []
         groups = frozenset(one.group for one in seen) - RESERVED
         actual = self._actual(desired, goal, groups)
-        first = steps = reconcile.plan(desired, self._host, actual)
+        first = steps = reconcile.plan(desired, goal, actual)
         if whole:
             self._tell_unexplained(desired, groups - desired.keys())
             self._quarantine_unexpected(first)
@@ -65,7 +65,7 @@ class Reconciler:
             self._reloaded = True
         if self._changed:
             again = self._actual(desired, goal, groups - set(first.stop))
-            steps = reconcile.plan(desired, self._host, again)
+            steps = reconcile.plan(desired, goal, again)
             self._take_down(steps.stop)
             self._changed -= {*first.stop, *steps.stop}
         failed = self._start(steps.start)
