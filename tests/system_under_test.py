@@ -270,7 +270,8 @@ class System:
         try:
             client.connect(str(Home(self.home).broker_socket))
             while len(answered) < 2 and time.monotonic() < deadline:
-                if client.loop(1.0) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                if (code := client.loop(1.0)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    print(f"the broker sent nothing that it keeps: {code!r}")
                     return {}
         except OSError:
             return {}

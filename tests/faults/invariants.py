@@ -85,21 +85,22 @@ def consistent(system: System) -> bool:
 
 def wait_until_consistent(system: System, deadline_s: float = 30.0) -> set[str]:
     """The CPs, once every part has the same ones and each is as wanted."""
-    last: list[Any] = []
+    last: dict[str, Any] = {}
 
     def probe() -> bool:
-        last[:] = []
+        last["registry"] = "up" if _up(system) else "down"
         if not consistent(system):
-            last.append(_told(views(system), places(system)) if _up(system) else "down")
+            last["they differ"] = _told(views(system), places(system)) if _up(system) else None
             return False
         check = system.run("evcs", "status", "--check")
-        last.append(check.out + check.err)
+        last["status --check"] = check.out + check.err
         return check.code == 0
 
     try:
         eventually("all parts agree", probe, deadline_s, every_s=0.3)
     except AssertionError:
-        raise AssertionError(f"not consistent after {deadline_s:g} s: {last}") from None
+        logs = {one.name: one.read_text()[-2000:] for one in (system.home / "logs").glob("*.log")}
+        raise AssertionError(f"not consistent after {deadline_s:g} s: {last} {logs}") from None
     return views(system)["registry"]
 
 
