@@ -28,6 +28,7 @@ IDENTITIES = {
     "Central": "central",
     "web": "web",
     "manager": "manager/main",
+    "gateway": "gateway/main",
     "Engine": "cp/CP-001/engine",
     "Monitor": "cp/CP-001/monitor",
     "driver": "driver/ALICE",
@@ -35,10 +36,16 @@ IDENTITIES = {
     "inspector": "inspector",
 }
 #: Levels of a topic: the column's own, another's.
-OWN = {"cp": "CP-001", "driver": "ALICE", "host": "main"}
-OTHER = {"cp": "CP-002", "driver": "BOB", "host": "other"}
+OWN = {"cp": "CP-001", "driver": "ALICE", "host": "main", "station": "CP-001"}
+OTHER = {"cp": "CP-002", "driver": "BOB", "host": "other", "station": "CP-002"}
 ACCESS = ("read", "write", "deny")
-FIXED = {"asker": ("operator", "web"), "service": ("central", "registry", "web")}
+#: What is spelled out, in this order.
+FIXED = {
+    "{asker}": ("operator", "web"),
+    "{service}/{host}": ("manager/{host}", "gateway/{host}"),
+    "{service}": ("central", "registry", "web"),
+}
+SHOWN = {"cp": "<CP>", "driver": "<D>", "host": "<host>", "station": "<S>"}
 
 
 class Rule(NamedTuple):
@@ -96,12 +103,9 @@ def _matches(filter_: str, topic: str) -> bool:
 def templates() -> Iterator[str]:
     """Every topic of the contract, with services and askers spelled out."""
     for route in topics.ROUTES:
-        template = route.template.replace("{service}/{host}", "manager/{host}")
-        name = next((one for one in FIXED if f"{{{one}}}" in template), None)
-        if name is None:
-            yield template
-        else:
-            yield from (template.replace(f"{{{name}}}", value) for value in FIXED[name])
+        name = next((one for one in FIXED if one in route.template), "")
+        for value in FIXED.get(name, ("",)):
+            yield route.template.replace(name, value)
 
 
 def _cell(acl: list[Rule], identity: str, template: str) -> str:
@@ -123,8 +127,7 @@ def table() -> str:
         "|---" * (len(IDENTITIES) + 1) + "|",
     ]
     for template in templates():
-        shown = re.sub(r"{(\w+)}", lambda m: {"driver": "<D>", "host": "<host>"}.get(m[1], "<CP>"),
-                       template)  # fmt: skip
+        shown = template.format(**SHOWN)
         cells = [_cell(acl, identity, template) for identity in IDENTITIES.values()]
         lines.append(f"| `{shown}` | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

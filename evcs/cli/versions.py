@@ -26,7 +26,10 @@ def running(settings: Settings) -> dict[str, str]:
     with suppress(EvcsError):
         version = Supervisord(settings.home.supervisor_socket).version()
         found |= {"supervisord": version} if version else {}
-        wanted = [topics.filter_for(m.ServiceStatus), topics.manager_status()]
+        wanted = [
+            topics.filter_for(m.ServiceStatus),
+            *map(topics.status_of, ("manager", "gateway")),
+        ]
         with BusProbe(settings, wanted) as observer:
             deadline = time.monotonic() + WITHIN_S
             while len(found) < PROGRAMS and (event := observer.receive(deadline)) is not None:

@@ -36,6 +36,10 @@ OCPP_STATUS = {
 }
 
 
+#: Where a real charger's own word says more.
+TOLD_BY_CHARGER = frozenset({State.ACTIVATED, State.SUPPLYING, State.BROKEN_DOWN})
+
+
 class View(NamedTuple):
     """All that a judgement rests on. `supplying`: the ledger has a session under way here."""
 

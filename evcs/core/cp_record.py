@@ -106,10 +106,16 @@ def state_of(record: CpRecord, desired: DesiredCp, before: CpState | None, at: s
         state=state,
         reason=reason,
         since=before.since if before is not None and same else at,
-        ocpp_status=states.OCPP_STATUS[state],
+        ocpp_status=_ocpp_status(record, state),
         session=session and view(session),
         revision=desired.revision,
     )
+
+
+def _ocpp_status(record: CpRecord, state: states.State) -> str:
+    """A real charger's own word, where nothing else has made it out of order or away."""
+    told = record.monitor.ocpp_status if record.monitor is not None else None
+    return told if told and state in states.TOLD_BY_CHARGER else states.OCPP_STATUS[state]
 
 
 def view(session: Session) -> SessionView:
@@ -127,7 +133,8 @@ def changed(before: CpState | None, now: CpState) -> bool:
     """Whether more than a session's figures is another."""
     return (
         before is None
-        or (before.state, before.reason) != (now.state, now.reason)
+        or (before.state, before.reason, before.ocpp_status)
+        != (now.state, now.reason, now.ocpp_status)
         or before.revision != now.revision
         or (before.session is None) != (now.session is None)
     )

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from evcs.core.messages import DesiredCp
 from evcs.core.sections import ROLES
 
-SERVICES = ("registry", "central", "web", "manager/main", "operator", "inspector")
+SERVICES = (
+    "registry", "central", "web", "manager/main", "gateway/main", "operator", "inspector",
+)  # fmt: skip
 
 
 def of_cp(cp: str) -> tuple[str, ...]:

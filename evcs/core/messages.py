@@ -8,10 +8,23 @@ and `dataclasses` costs each of them 6 ms and a megabyte.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+from evcs.core.gateway_messages import (
+    NOTHING,
+    DesiredStation,
+    GatewayCommand,
+    GatewayReply,
+    StationAnswer,
+    StationFrame,
+    StationRequest,
+    StationStatus,
+)
+
+__all__ = [
+    "NOTHING", "DesiredStation", "GatewayCommand", "GatewayReply", "StationAnswer", "StationFrame",
+    "StationRequest", "StationStatus",
+]  # fmt: skip
 
 
 class SessionView(NamedTuple):
@@ -90,7 +103,10 @@ class EngineStatus(NamedTuple):
 
 
 class MonitorStatus(NamedTuple):
-    """Monitor: its Engine's health. engine: "ok" | "ko" | "silent"."""
+    """Monitor: its Engine's health. engine: "ok" | "ko" | "silent".
+
+    `ocpp_status`: a real charger's own word, such as "Preparing".
+    """
 
     cp: str
     online: bool
@@ -98,6 +114,7 @@ class MonitorStatus(NamedTuple):
     engine: str = "silent"
     latency_ms: float | None = None
     fault: str | None = None
+    ocpp_status: str | None = None
 
 
 class Meter(NamedTuple):
@@ -130,33 +147,6 @@ class Reply(NamedTuple):
     id: str
     ok: bool
     error: str | None = None
-
-
-class StationRequest(NamedTuple):
-    """Engine of a real charger: "authorise" a card, or "start", told again until it is answered.
-
-    `id` comes from the transaction's content. `meter_wh`: the register at its begin. `offline`: it
-    began at `at` (RFC 3339 UTC), while its charger was away.
-    """
-
-    cp: str
-    id: str
-    verb: str
-    tag: str
-    at: str
-    meter_wh: int = 0
-    offline: bool = False
-
-
-class StationAnswer(NamedTuple):
-    """Central to that Engine; `status`: see core.session.CardStatus. A start has a session."""
-
-    cp: str
-    id: str
-    ok: bool
-    status: str
-    driver: str | None = None
-    session_id: str | None = None
 
 
 class Command(NamedTuple):
@@ -222,7 +212,8 @@ class ManagerReply(NamedTuple):
 class OperatorRequest(NamedTuple):
     """Operator or web: plug, unplug, fault, clear (a CP); close (a session); forget (a driver).
 
-    And what a CP Manager is asked for (`ManagerCommand`).
+    And what a CP Manager is asked for (`ManagerCommand`), or a gateway (`GatewayCommand`, with the
+    `body`).
     """
 
     asker: str
@@ -234,6 +225,7 @@ class OperatorRequest(NamedTuple):
     driver: str | None = None
     role: str | None = None
     after: str | None = None
+    body: Mapping[str, Any] = NOTHING
 
 
 class DriverEvent(NamedTuple):
@@ -294,6 +286,7 @@ class Cleared(NamedTuple):
 Message = (
     DesiredCp
     | DesiredDriver
+    | DesiredStation
     | ReconcileReport
     | EngineStatus
     | MonitorStatus
@@ -305,6 +298,10 @@ Message = (
     | Command
     | ManagerCommand
     | ManagerReply
+    | GatewayCommand
+    | GatewayReply
+    | StationStatus
+    | StationFrame
     | CpState
     | DriverRequest
     | OperatorRequest

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core import strict_json
-from evcs.core.ids import MAX_TEXT, is_id, is_word, short, word_pairs, words
+from evcs.core.ids import MAX_TEXT, is_id, is_word, plain, short, word_pairs, words
 
 PREFIX = "evcs/v1/"
 #: mosquitto.conf's max_packet_size, in bytes. The broker drops whoever sends more.
@@ -25,8 +25,8 @@ MAX_INT = 10**15
 #: Every other text is a word, which is refused instead.
 TEXTS: dict[str, Callable[[str], str]] = {
     "reason": short, "fault": short, "error": short, "location": lambda text: text[:MAX_TEXT],
+    "vendor": short, "model": short, "firmware": short, "serial": short, "frame": plain,
 }  # fmt: skip
-
 
 #: Fields that are lists, and what reads them.
 LISTS: dict[str, Callable[[object], Any]] = {"prices": word_pairs, "tags": words}
@@ -49,6 +49,7 @@ class Route(NamedTuple):
 ROUTES = (
     Route("registry/cp/{cp}", m.DesiredCp, retain=True),
     Route("registry/driver/{driver}", m.DesiredDriver, retain=True),
+    Route("registry/station/{station}", m.DesiredStation, retain=True),
     Route("manager/{host}/cp/{cp}", m.ReconcileReport, retain=True),
     Route("cp/{cp}/engine/status", m.EngineStatus, retain=True),
     Route("cp/{cp}/monitor/status", m.MonitorStatus, retain=True),
@@ -60,6 +61,10 @@ ROUTES = (
     Route("central/cp/{cp}/engine/cmd", m.Command, expiry_s=30),
     Route("central/manager/{host}/cmd", m.ManagerCommand, expiry_s=5),
     Route("manager/{host}/reply", m.ManagerReply),
+    Route("central/gateway/{host}/cmd", m.GatewayCommand, expiry_s=5),
+    Route("gateway/{host}/reply", m.GatewayReply),
+    Route("gateway/{host}/station/{station}/status", m.StationStatus, retain=True),
+    Route("gateway/{host}/station/{station}/frame", m.StationFrame, qos=0),
     Route("central/cp/{cp}/engine/answer", m.StationAnswer),
     Route("driver/{driver}/request", m.DriverRequest),
     Route("{asker}/request", m.OperatorRequest),
@@ -76,7 +81,7 @@ _BY_KIND = {route.kind: route for route in reversed(ROUTES)}
 _LEVELS = [(route, route.template.split("/")) for route in ROUTES]
 _NAMES = {
     "asker": frozenset({"operator", "web"}),
-    "service": frozenset({"central", "registry", "web", "manager"}),
+    "service": frozenset({"central", "registry", "web", "manager", "gateway"}),
 }
 _VALUE_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "bool": (bool,), "float": (float, int),
@@ -118,9 +123,7 @@ def _fields(kind: type) -> dict[str, tuple[tuple[type, ...], bool]]:
     return found
 
 
-_FIELDS = {
-    kind: _fields(kind) for kind in (*(route.kind for route in ROUTES), m.SessionView)
-}  # fmt: skip
+_FIELDS = {kind: _fields(kind) for kind in (*(route.kind for route in ROUTES), m.SessionView)}
 
 
 def filter_for(kind: type, own: bool = True, **levels: str) -> Subscription:
@@ -139,9 +142,9 @@ def central_status() -> Subscription:
     return Subscription(PREFIX + "central/status")
 
 
-def manager_status() -> Subscription:
-    """The filter that yields the statuses of all CP Managers."""
-    return Subscription(PREFIX + "manager/+/status")
+def status_of(service: str) -> Subscription:
+    """The filter that yields the statuses of a service that each host has ("manager")."""
+    return Subscription(PREFIX + f"{service}/+/status")
 
 
 def subtree(branch: str = "") -> Subscription:
@@ -261,7 +264,7 @@ def build(kind: type, found: dict[str, Any], levels: Mapping[str, str]) -> Any:
     """A message from a parsed payload and what its topic said. Raises Unreadable."""
     values: dict[str, Any] = dict(levels)
     fields = _FIELDS[kind]
-    if "online" in fields and found.get("online") is False:
+    if "boot" in fields and found.get("online") is False:
         found = {"online": False, "boot": found.get("boot")}
     for name, (types, optional) in fields.items():
         if name in levels or name == "body":

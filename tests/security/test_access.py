@@ -17,7 +17,7 @@ from tests.security.clients import ALLOWED, REFUSED, MqttClient
 from tests.system_under_test import ROOT, eventually
 
 IDENTITIES = (
-    "registry", "central", "web", "manager/main", "operator", "inspector",
+    "registry", "central", "web", "manager/main", "gateway/main", "operator", "inspector",
     "cp/CP-001/engine", "cp/CP-001/monitor", "cp/CP-002/engine", "cp/CP-002/monitor",
     "driver/ALICE", "driver/BOB",
 )  # fmt: skip
@@ -32,17 +32,20 @@ NOBODYS = (
 #: Where nothing is retained, as long as Central clears it.
 STRAYS = (
     r"cp/[^/]*/engine/(meter|session|reply|request)|driver/[^/]*/request|(operator|web)/request"
-    r"|manager/[^/]+/reply"
+    r"|(manager|gateway)/[^/]+/reply"
 )
+#: What CPs and stations that are gone have left, for the Registry to clear.
+LEFT = r"cp/[^/]*/(engine|monitor)/status|gateway/[^/]+/station/[^/]+/status"
 SAYS = {
-    "registry": r"status|(cp|driver)/[^/]+",
-    "central": r"status|summary|cp/[^/]+/(state|engine/(cmd|answer))|manager/[^/]+/cmd"
+    "registry": r"status|(cp|driver|station)/[^/]+",
+    "central": r"status|summary|cp/[^/]+/(state|engine/(cmd|answer))|(manager|gateway)/[^/]+/cmd"
     r"|(driver/[^/]+|operator|web)/event|registry/flood",
     "web": "status|request",
     "manager/main": r"status|reply|cp/[^/]+",
+    "gateway/main": r"status|reply|station/[^/]+/(status|frame)",
     "operator": "request",
     "inspector": "(?!)",
-    "cp/engine": "status|meter|session|reply",
+    "cp/engine": "status|meter|session|reply|request",
     "cp/monitor": "status",
     "driver": "request",
 }
@@ -71,7 +74,7 @@ def may_write(identity: str, topic: str) -> bool:
     if not topic.startswith("evcs/v1/"):
         return False
     topic = topic.removeprefix("evcs/v1/")
-    if identity == "registry" and re.fullmatch(r"cp/[^/]*/(engine|monitor)/status", topic):
+    if identity == "registry" and re.fullmatch(LEFT, topic):
         return True
     if identity == "central" and re.fullmatch(STRAYS, topic):
         return True
@@ -90,8 +93,10 @@ def may_read(identity: str, topic: str) -> bool:
     if topic == "central/status" or _below(topic, f"central/{identity}"):
         return True
     if identity == "registry":
-        status = re.fullmatch(r"cp/[^/]*/[^/]+/status", topic)
+        status = re.fullmatch(rf"{LEFT}|cp/[^/]*/[^/]+/status", topic)
         return status is not None or _below(topic, "manager")
+    if identity == "gateway/main":
+        return _below(topic, "registry/cp") or _below(topic, "registry/station")
     return identity == "manager/main" and _below(topic, "registry/cp")
 
 

@@ -21,8 +21,9 @@ BY_HINT: dict[str, st.SearchStrategy[Any]] = {
     "dict[str, int]": st.dictionaries(TEXTS, INTS, max_size=3), "Mapping[str, Any]": BODIES,
 }  # fmt: skip
 BY_NAME = {
-    "cp": IDS, "host": IDS, "driver": IDS, "asker": st.sampled_from(["operator", "web"]),
-    "service": st.sampled_from(["central", "registry", "web", "manager/main"]),
+    "cp": IDS, "host": IDS, "driver": IDS, "station": IDS,
+    "asker": st.sampled_from(["operator", "web"]),
+    "service": st.sampled_from(["central", "registry", "web", "manager/main", "gateway/main"]),
 }  # fmt: skip
 PRICES = st.lists(st.tuples(TEXTS, st.sampled_from(["0.30", "1"])), max_size=4).map(
     lambda pairs: tuple(sorted(pairs, key=lambda pair: pair[0]))
@@ -53,7 +54,7 @@ MESSAGES = st.one_of(*(messages_of(kind) for kind in KINDS))
 
 def as_read(message: Any) -> Any:
     """A message without what goodbyes leave out."""
-    if getattr(message, "online", True):
+    if getattr(message, "online", True) or not hasattr(message, "boot"):
         return message
     kept = {**{name: getattr(message, name) for name in message._fields[:3]}}
     return type(message)(**kept)
@@ -247,7 +248,8 @@ def test_a_mutated_message_is_read_or_unreadable_and_what_is_read_can_be_told_on
 
 @given(st.binary(max_size=200), st.sampled_from([r.template for r in topics.ROUTES]))
 def test_random_bytes_are_never_more_than_unreadable(payload: bytes, template: str) -> None:
-    levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web", "service": "manager"}
+    levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web", "service": "manager",
+              "station": "S"}  # fmt: skip
     topic = topics.PREFIX + topics._spell(template, levels)
     try:
         topics.decode(topic, payload)
@@ -267,9 +269,12 @@ def test_each_identity_writes_only_below_its_own_name() -> None:
         m.DriverEvent: "central", m.OperatorEvent: "central", m.Summary: "central",
         m.Flood: "central", m.DesiredDriver: "registry",
         m.ManagerCommand: "central", m.ManagerReply: "manager/main",
+        m.GatewayCommand: "central", m.GatewayReply: "gateway/main",
+        m.DesiredStation: "registry", m.StationStatus: "gateway/main",
+        m.StationFrame: "gateway/main",
         m.ServiceStatus: "manager/main",
     }  # fmt: skip
-    levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web",
+    levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web", "station": "S",
               "service": "manager/main"}  # fmt: skip
     assert speaks.keys() == set(KINDS)
     for kind, identity in speaks.items():
@@ -286,3 +291,23 @@ def test_tags_are_so_many_words(tags: object) -> None:
         topics.decode(topic, json.dumps({"id": "ALICE", "tags": tags}).encode())
     found = topics.decode(topic, b'{"id": "ALICE", "tags": ["04A2", "x"]}')
     assert found == m.DesiredDriver("ALICE", "ALICE", ("04A2", "x"))
+
+
+STATION = f"{topics.PREFIX}gateway/main/station/S-1"
+
+
+def test_what_a_station_says_of_itself_is_for_people() -> None:
+    payload = {"online": False, "vendor": "A\x1b[2J", "model": "x" * 300, "serial": "9\n"}
+    found = topics.decode(f"{STATION}/status", json.dumps(payload).encode())
+    assert found == m.StationStatus(
+        "main", "S-1", False, vendor="A [2J", model="x" * 199 + "…", serial="9 "
+    )
+
+
+def test_a_frame_is_as_long_as_it_is() -> None:
+    frame = json.dumps([2, "1", "DataTransfer", {"data": "\x7f" + "x" * 20_000}], indent=1)
+    sent = topics.encode(m.StationFrame("main", "S-1", "in", "1.6", frame), TS)
+    assert (sent.qos, sent.retain) == (0, False)
+    found = topics.decode(sent.topic, sent.payload)
+    assert isinstance(found, m.StationFrame)
+    assert found.frame == ids.plain(frame)

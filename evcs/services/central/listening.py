@@ -15,8 +15,8 @@ from evcs.core.ports import Bus
 
 STATES = (m.EngineStatus, m.MonitorStatus)
 NEVER_KEPT = (
-    m.Meter, m.SessionEvent, m.Reply, m.StationRequest, m.ManagerReply, m.DriverRequest,
-    m.OperatorRequest,
+    m.Meter, m.SessionEvent, m.Reply, m.StationRequest, m.ManagerReply, m.GatewayReply,
+    m.DriverRequest, m.OperatorRequest,
 )  # fmt: skip
 
 _log = logging.getLogger("evcs")
@@ -30,7 +30,7 @@ def subscriptions() -> list[topics.Subscription]:
         *(topics.filter_for(kind) for kind in STATES),
         *(topics.never_kept(kind) for kind in NEVER_KEPT),
         topics.central_status(),
-        topics.manager_status(),
+        *map(topics.status_of, ("manager", "gateway")),
     ]
 
 

@@ -11,6 +11,7 @@ from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, denied, driver_events
 from evcs.core.ids import FORGOTTEN
+from evcs.core.placement import OCPP
 from evcs.core.ports import Clock, Ledger
 from evcs.core.session import Phase, Session, to_json, with_correction
 from evcs.services.central import pages
@@ -208,6 +209,9 @@ class Requests:
         record = self._fleet.records.get(asked.cp or "")
         if record is None:
             self._tell(asked, "not_found", f"no CP {asked.cp}")
+            return
+        if record.desired is not None and record.desired.hosting == OCPP:
+            self._tell(asked, "conflict", f"CP {record.cp} is a real charger: do it there")
             return
         if record.engine is None or not record.engine.online:
             self._tell(asked, "conflict", "its Engine is not there")

@@ -21,9 +21,9 @@ from evcs.services.central.entries import Entries
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.listening import Strays
-from evcs.services.central.managers import VERBS as MANAGER_VERBS
-from evcs.services.central.managers import Managers
 from evcs.services.central.outbox import Outbox
+from evcs.services.central.relay import VERBS as RELAYED
+from evcs.services.central.relay import Relay
 from evcs.services.central.requests import Requests
 from evcs.services.central.state_publisher import StatePublisher
 from evcs.services.central.stations import Stations
@@ -52,7 +52,7 @@ class Central:
         self.fleet = Fleet(ledger.open_sessions(), writer, outbox, self._connected_at)
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
-        self._managers = Managers(self.fleet, outbox)
+        self._relay = Relay(self.fleet, outbox)
         self._stations = Stations(self.fleet, writer, clock)
         self._states = StatePublisher(self.fleet, outbox, self._auditor)
         self._strays = Strays()
@@ -73,7 +73,8 @@ class Central:
             m.Flood: lambda flood: self._on_flood(flood.identity),
             m.DriverRequest: lambda asked: self._requests.on_driver(asked, self._at),
             m.OperatorRequest: self._on_operator,
-            m.ManagerReply: self._managers.on_reply,
+            m.ManagerReply: self._relay.on_reply,
+            m.GatewayReply: self._relay.on_reply,
         }
 
     def handle(self, events: list[Any]) -> float | None:
@@ -105,7 +106,7 @@ class Central:
                 self._repeat()
         self._writer.save_figures(now)
         self._requests.expire(now)
-        self._managers.expire(now)
+        self._relay.expire(now)
         self._strays.clear(self._bus)
         self._entries.look()
         self._auditor.look()
@@ -132,13 +133,13 @@ class Central:
         self._at = self._now()
         self._view.connected()
         self._states.connected()
-        self._managers.connected()
+        self._relay.connected()
         self._stations.connected()
         self._outbox.publish(self._birth)
 
     def _on_service(self, status: m.ServiceStatus) -> None:
         """Our own birth comes behind all that the broker kept: now judge, and tell."""
-        self._managers.on_status(status)
+        self._relay.on_status(status)
         if self._view.listed:
             self._forget_stale()
         if status.boot == self._birth.boot and status.online:
@@ -167,8 +168,8 @@ class Central:
             self._stations.on_request(asked, self._at)
 
     def _on_operator(self, asked: m.OperatorRequest) -> None:
-        if asked.verb in MANAGER_VERBS:
-            self._managers.ask(asked, self._at.clock)
+        if asked.verb in RELAYED:
+            self._relay.ask(asked, self._at.clock)
         else:
             self._requests.on_operator(asked, self._at)
 

@@ -34,7 +34,7 @@ def subscriptions() -> list[topics.Subscription]:
     return [
         *(topics.filter_for(kind) for kind in STATUS_KINDS),
         topics.filter_for(m.ReconcileReport),
-        topics.manager_status(),
+        topics.status_of("manager"),
         topics.filter_for(m.Flood),
     ]
 

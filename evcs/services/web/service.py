@@ -32,7 +32,7 @@ def subscriptions() -> list[topics.Subscription]:
     kinds = (m.EngineStatus, m.MonitorStatus, m.CpState, m.Summary, m.ReconcileReport)
     return [
         topics.subtree("registry"),
-        topics.manager_status(),
+        topics.status_of("manager"),
         *(topics.filter_for(kind) for kind in kinds),
         topics.filter_for(m.OperatorEvent, asker="web"),
         topics.central_status(),

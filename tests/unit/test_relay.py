@@ -1,4 +1,4 @@
-"""What Central does with a request for a CP's processes: to its host, and back, once."""
+"""What Central does with a request for a CP's processes or charger: to its host, and back, once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from typing import Any
 import pytest
 
 from evcs.core import messages as m
+from evcs.core.placement import OCPP
 from evcs.core.ports import Connected, Received
-from evcs.services.central.managers import REPLY_WITHIN_S, VERBS
+from evcs.services.central.relay import GATEWAY, MANAGER, PARTIES
 from tests.unit.test_central import BIRTH, CP, DESIRED
 from tests.unit.test_central import Stage as CentralStage
 
-MANAGER = m.ServiceStatus("manager/main", True, "m1", "1")
-ALL = sorted(VERBS)
+BORN = m.ServiceStatus("manager/main", True, "m1", "1")
+ALL = ("kill", "log", "processes", "restart")
+REPLY_WITHIN_S = PARTIES[MANAGER].within_s
+RESET: dict[str, Any] = {
+    "action": "Reset",
+    "payload": {"type": "Soft", "new": ["in", {"later": "versions"}]},
+}
 
 
 class Stage(CentralStage):
@@ -40,7 +46,7 @@ class Stage(CentralStage):
         with closing(sqlite3.connect(self.path)) as db:
             return db.execute(
                 "SELECT who, what, cp, outcome, detail FROM audit"
-                " WHERE what IN ('restart', 'kill', 'processes', 'log') ORDER BY rowid"
+                " WHERE what IN ('restart', 'kill', 'processes', 'log', 'ocpp') ORDER BY rowid"
             ).fetchall()
 
 
@@ -51,7 +57,7 @@ def answers(said: list[Any]) -> list[m.OperatorEvent]:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     found = Stage(tmp_path / "ledger.db")
-    found.hears(MANAGER)
+    found.hears(BORN)
     yield found
     found.ledger.close()
 
@@ -109,10 +115,10 @@ def test_no_such_cp(stage: Stage, cp: str | None) -> None:
 
 @pytest.mark.parametrize("verb", ALL)
 def test_a_manager_that_is_not_there_is_said_at_once(stage: Stage, verb: str) -> None:
-    stage.hears(MANAGER._replace(online=False))
+    stage.hears(BORN._replace(online=False))
     said = refused(stage.asks(verb), "unreachable")
     assert said == "the CP Manager of host main is not there"
-    stage.hears(MANAGER._replace(boot="m2"))
+    stage.hears(BORN._replace(boot="m2"))
     assert stage.asks(verb, "r2")[0].host == "main"
 
 
@@ -120,7 +126,7 @@ def test_a_manager_is_there_when_the_broker_says_so_over_this_connection(stage: 
     stage.central.handle([Connected()])
     stage.hears(BIRTH)
     refused(stage.asks("restart"), "unreachable")
-    stage.central.handle([Received(MANAGER, True)])
+    stage.central.handle([Received(BORN, True)])
     assert stage.asks("restart", "r2")[0].host == "main"
 
 
@@ -145,3 +151,67 @@ def test_what_is_done_is_audited_and_what_is_looked_at_is_not(stage: Stage) -> N
         ("web", "kill", CP, "asked", "engine"),
         ("web", "kill", CP, "refused: it does not run now", "engine"),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def real(stage: Stage) -> Stage:
+    """The CP is a real charger, and its gateway is there."""
+    stage.hears(DESIRED._replace(hosting=OCPP), m.ServiceStatus("gateway/main", True, "g1", "1"))
+    return stage
+
+
+def asked(body: dict[str, Any]) -> m.OperatorRequest:
+    return m.OperatorRequest("operator", "ocpp", "r1", CP, body=body)
+
+
+def test_what_is_told_to_a_charger_goes_to_its_gateway_and_back_unread(real: Stage) -> None:
+    assert real.hears(asked(RESET)) == [m.GatewayCommand("main", "ocpp", "r1", CP, RESET)]
+    assert real.hears(reply()) == [], "a CP Manager was not asked"
+    body = {"answer": {"status": "Accepted"}, "version": "1.6"}
+    said = real.hears(m.GatewayReply("main", "r1", True, None, body))
+    assert said == [m.OperatorEvent("operator", "answer", "r1", True, None, body)]
+    assert [entry[2:] for entry in real.entries()] == [(CP, "asked", "Reset"), (CP, "ok", "Reset")]
+
+
+def test_a_charger_has_longer_to_answer(real: Stage) -> None:
+    real.hears(asked(RESET))
+    assert real.after(PARTIES[GATEWAY].within_s - 1.0) == []
+    said = refused(real.after(1.0), "unreachable")
+    assert said == "the gateway of host main does not answer"
+
+
+def test_a_gateway_that_is_not_there_is_said_at_once(real: Stage) -> None:
+    real.hears(m.ServiceStatus("gateway/main", False, "g1"))
+    said = refused(real.hears(asked(RESET)), "unreachable")
+    assert said == "the gateway of host main is not there"
+
+
+def test_a_charger_is_restarted_by_its_gateway_and_has_no_role_to_kill(real: Stage) -> None:
+    assert real.asks("restart") == [m.GatewayCommand("main", "restart", "r1", CP)]
+    refused(real.asks("kill", "r2"), "conflict")
+    assert real.asks("log", "r3") == [m.ManagerCommand("main", "log", "r3", CP, "engine", "7")]
+
+
+def test_what_only_a_charger_can_do_is_asked_of_no_other(stage: Stage) -> None:
+    refused(stage.hears(asked(RESET)), "conflict")
+
+
+@pytest.mark.parametrize("verb", ["plug", "unplug", "fault", "clear"])
+def test_nobody_plugs_a_real_charger_by_hand(real: Stage, verb: str) -> None:
+    (event,) = real.asks(verb)
+    assert (event.ok, event.error) == (False, "conflict")
+
+
+@pytest.mark.parametrize("word", ["Preparing", "SuspendedEV"])
+def test_a_charger_says_in_its_own_word_how_it_is(real: Stage, word: str) -> None:
+    def told(**monitor: Any) -> list[tuple[str, str]]:
+        status = m.MonitorStatus(CP, True, "m1", "ok", 1.0, **monitor)
+        said = real.hears(status)
+        return [(one.state, one.ocpp_status) for one in said if isinstance(one, m.CpState)]
+
+    assert told(ocpp_status=word) == [("ACTIVATED", word)]
+    assert told(ocpp_status=word) == []
+    assert told() == [("ACTIVATED", "Available")]
+    told(ocpp_status=word)
+    out = real.hears(DESIRED._replace(hosting=OCPP, service="out", revision=2))
+    assert [one.ocpp_status for one in out] == ["Unavailable"]
