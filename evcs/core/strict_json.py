@@ -33,6 +33,16 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
+def _finite(digits: str) -> float:
+    """1e400 is a number to the grammar and Infinity to us."""
+    value = float(digits)
+    if value - value != 0:
+        raise ValueError(digits)
+    return value
+
+
 # json.loads makes a decoder at each call, which costs as much as what it then decodes.
-_ANY = json.JSONDecoder(parse_constant=_no_constant)
-_UNIQUE = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique)
+_ANY = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_UNIQUE = json.JSONDecoder(
+    parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_unique
+)

@@ -1,0 +1,1 @@
+"""OCPP-J as its standards have it: frames, actions, rules."""
