@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evcs.adapters.ocpp_schemas import OcppSchemas
+from evcs.core.ocpp.actions import Sender, actions, knows
+from evcs.core.ocpp.rules import Fault, Version
+
+V16, V201 = Version.V16, Version.V201
+AT = "2026-11-30T07:00:00Z"
+BOOT: dict[Version, dict[str, Any]] = {
+    V16: {"chargePointVendor": "V", "chargePointModel": "M"},
+    V201: {"reason": "PowerUp", "chargingStation": {"vendorName": "V", "model": "M"}},
+}
+START = {"connectorId": 1, "idTag": "T", "meterStart": 0, "timestamp": AT}
+STATUS = {"timestamp": AT, "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
+
+
+@pytest.fixture(scope="module")
+def schemas() -> OcppSchemas:
+    return OcppSchemas()
+
+
+def sampled(unit: str) -> dict[str, Any]:
+    """A reading of 1.6 in that unit."""
+    return {"timestamp": AT, "sampledValue": [{"value": "1", "unit": unit}]}
+
+
+def without(payload: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload", "fault", "where"),
+    [
+        (V16, "StartTransaction", START, None, ""),
+        (V16, "StartTransaction", without(START, "idTag"), Fault.MISSING, "payload: idTag missing"),
+        (V16, "StartTransaction", START | {"x": 1}, Fault.EXTRA, "payload: x not known"),
+        (V16, "StartTransaction", START | {"meterStart": "0"}, Fault.TYPE, "meterStart: type"),
+        (V16, "StartTransaction", START | {"meterStart": 0.5}, Fault.TYPE, "meterStart: type"),
+        (V16, "StartTransaction", START | {"meterStart": True}, Fault.TYPE, "meterStart: type"),
+        (V16, "StartTransaction", START | {"idTag": None}, Fault.TYPE, "idTag: type string"),
+        (V16, "StartTransaction", START | {"idTag": "T" * 21}, Fault.VALUE, "idTag: maxLength 20"),
+        (V16, "StartTransaction", START | {"timestamp": "now"}, Fault.VALUE, "timestamp: format"),
+        (V16, "MeterValues", {"connectorId": 1, "meterValue": []}, Fault.MISSING, "meterValue"),
+        (V16, "MeterValues", {"connectorId": 1, "meterValue": [sampled("J")]}, Fault.VALUE,
+         "meterValue.0.sampledValue.0.unit: enum"),
+        (V201, "StatusNotification", STATUS, None, ""),
+        (V201, "StatusNotification", without(STATUS, "evseId"), Fault.MISSING, "payload: evseId"),
+        (V201, "StatusNotification", STATUS | {"x": 1}, Fault.EXTRA, "payload: x not known"),
+        (V201, "StatusNotification", STATUS | {"evseId": "1"}, Fault.TYPE, "evseId: type integer"),
+        (V201, "StatusNotification", STATUS | {"connectorStatus": "Charging"}, Fault.VALUE,
+         "connectorStatus: enum"),
+        (V201, "MeterValues", {"evseId": 1, "meterValue": []}, Fault.MISSING, "minItems 1"),
+        (V201, "BootNotification", BOOT[V201] | {"chargingStation": {"model": "M"}}, Fault.MISSING,
+         "chargingStation: vendorName missing"),
+        (V201, "BootNotification", BOOT[V201] | {"customData": {"vendorId": "V", "x": {}}}, None,
+         ""),
+    ],
+)  # fmt: skip
+def test_what_a_payload_violates(
+    schemas: OcppSchemas,
+    version: Version,
+    action: str,
+    payload: dict[str, Any],
+    fault: Fault | None,
+    where: str,
+) -> None:
+    found = schemas.violation(version, action, payload)
+    assert (found and found.fault) == fault
+    assert where in (found.description if found else "")
+
+
+@pytest.mark.parametrize("version", Version)
+def test_answers_have_schemas_of_their_own(schemas: OcppSchemas, version: Version) -> None:
+    good = {"status": "Accepted", "currentTime": AT, "interval": 300}
+    assert schemas.violation(version, "BootNotification", good, answer=True) is None
+    bad = schemas.violation(version, "BootNotification", good | {"interval": 0.5}, answer=True)
+    assert bad is not None
+    assert bad.fault is Fault.TYPE
+
+
+def test_what_the_errata_of_v16_have_set_right(schemas: OcppSchemas) -> None:
+    stop = {"transactionId": 1, "meterStop": 1, "timestamp": AT}
+    both = [sampled("Celsius"), sampled("Celcius")]
+    for action, payload in (
+        ("StopTransaction", stop),  # without a reason
+        ("StopTransaction", stop | {"transactionData": both}),
+        ("MeterValues", {"connectorId": 1, "meterValue": both}),
+    ):
+        assert schemas.violation(V16, action, payload) is None
+    entry = {"idTag": "T", "idTagInfo": {"status": "Accepted", "expiryDate": AT}}
+    send = {"listVersion": 1, "updateType": "Full", "localAuthorizationList": [entry]}
+    assert schemas.violation(V16, "SendLocalList", send) is None
+
+
+def test_a_limit_of_a_tenth_is_one(schemas: OcppSchemas) -> None:
+    period = {"startPeriod": 0, "limit": 16.3}
+    profile = {"chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxProfile",
+               "chargingProfileKind": "Relative",
+               "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [period]},
+               }  # fmt: skip
+    payload = {"connectorId": 1, "csChargingProfiles": profile}
+    assert schemas.violation(V16, "SetChargingProfile", payload) is None
+    period["limit"] = 16.35
+    found = schemas.violation(V16, "SetChargingProfile", payload)
+    assert found is not None
+    assert found.fault is Fault.VALUE
+
+
+@pytest.mark.parametrize(("version", "folder"), [(V16, "v16"), (V201, "v201")])
+def test_each_action_has_its_schemas_and_no_other_has(
+    schemas: OcppSchemas, version: Version, folder: str
+) -> None:
+    spec = find_spec("ocpp")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    files = Path(spec.submodule_search_locations[0], folder, "schemas").glob("*Response.json")
+    ours = actions(version, Sender.CHARGER) | actions(version, Sender.CENTRAL_SYSTEM)
+    assert {path.name.removesuffix("Response.json") for path in files} == set(ours)
+    for action in ours:
+        schemas.violation(version, action, {})
+        schemas.violation(version, action, {}, answer=True)
+    both = actions(version, Sender.CHARGER) & actions(version, Sender.CENTRAL_SYSTEM)
+    assert both == {"DataTransfer"}
+    assert knows(version, "Reset")
+    assert not knows(version, "reset")
