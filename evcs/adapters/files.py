@@ -91,6 +91,23 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink()
 
 
+def set_aside(path: Path) -> Path:
+    """Rename what is there so that nobody reads it any more; returns its new place."""
+    goal, number = path.with_name(f"{path.name}.broken"), 1
+    while os.path.lexists(goal):
+        number += 1
+        goal = path.with_name(f"{path.name}.broken.{number}")
+    path.rename(goal)
+    sync_folder(path.parent)
+    return goal
+
+
+def clear_place(path: Path) -> None:
+    """Set aside what is no file and stands in the place of one, such as a folder or a pipe."""
+    if path.exists() and not path.is_file():
+        set_aside(path)
+
+
 def sync_folder(path: Path) -> None:
     """Make renames and removals in a folder last through a power cut."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evcs.adapters.files import write_atomic
+from evcs.adapters.files import clear_place, write_atomic
 
 #: In bytes; an hour of a supply is half a megabyte.
 LONGEST = 4 * 1024 * 1024
@@ -26,6 +26,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_place(path)
         self._fd = self._open()
         self._torn = self._ends_torn()
         self._unsynced = 0

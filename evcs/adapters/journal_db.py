@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from evcs.adapters import files
 from evcs.adapters.files import file_number, sync_folder
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Log
@@ -68,6 +69,8 @@ class JournalDb:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             sync_folder(path.parent)
+        elif not path.is_file():
+            raise Damaged(errno.EIO, "no file", str(path))
         with _errors(path):
             self._db = _connect(path)
             try:
@@ -76,12 +79,15 @@ class JournalDb:
             except BaseException:
                 self._db.close()
                 raise
-        self._number = file_number(path)
+        self._numbers = self._found()
 
     @property
     def in_place(self) -> bool:
-        """Whether it still is the file of that name."""
-        return file_number(self._path) == self._number
+        """Whether it and its log still are the files of these names."""
+        return self._found() == self._numbers
+
+    def _found(self) -> tuple[tuple[int, int] | None, ...]:
+        return file_number(self._path), file_number(_beside(self._path, "wal"))
 
     def rows(self, cps: Collection[str] | None = None) -> dict[str, str]:
         """CP -> its record; of few CPs theirs alone."""
@@ -132,11 +138,7 @@ def opened(path: Path, log: Log) -> JournalDb:
 
 def set_aside(path: Path, damage: OSError, log: Log) -> None:
     """Rename a damaged file, and what SQLite has beside it, out of the way."""
-    goal, number = path.with_name(f"{path.name}.broken"), 1
-    while goal.exists():
-        number += 1
-        goal = path.with_name(f"{path.name}.broken.{number}")
-    path.rename(goal)
+    goal = files.set_aside(path)
     with suppress(FileNotFoundError):
         _beside(path, "wal").rename(_beside(goal, "wal"))
     _beside(path, "shm").unlink(missing_ok=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import stat
 from pathlib import Path
 
-from evcs.adapters.files import make_folder, sync_folder, write_atomic
+from evcs.adapters.files import clear_place, make_folder, sync_folder, write_atomic
 from evcs.core import pools
 from evcs.core.errors import BadValue
 from evcs.core.pools import Members
@@ -14,31 +15,35 @@ _log = logging.getLogger("evcs")
 
 
 class MemberFile:
-    """One pool's, read again where it has changed."""
+    """One pool's, read again where it has changed or could not be read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, ...] = ()
         self._members: Members | None = None
+        self._error = ""
 
     def members(self) -> Members | None:
         """Whom it names; None where there is no file, or none that can be one."""
         try:
             now = self._path.stat()
+            seen = now.st_ino, now.st_mtime_ns, now.st_size
+            if seen != self._seen:
+                self._members, self._error = self._read(now.st_mode), ""
+            self._seen = seen
         except FileNotFoundError:
+            self._seen, self._members, self._error = (), None, ""
+        except (OSError, BadValue) as error:
             self._seen, self._members = (), None
-            return None
-        seen = now.st_ino, now.st_mtime_ns, now.st_size
-        if seen != self._seen:
-            self._seen, self._members = seen, self._read()
+            if str(error) != self._error:
+                self._error = str(error)
+                _log.error("%s can't be read: %s", self._path, error)
         return self._members
 
-    def _read(self) -> Members | None:
-        try:
-            return pools.parse(self._path.read_bytes())
-        except (OSError, BadValue) as error:
-            _log.error("%s can't be read: %s", self._path, error)
-            return None
+    def _read(self, mode: int) -> Members:
+        if not stat.S_ISREG(mode):
+            raise BadValue("no file")  # to read a pipe is to wait
+        return pools.parse(self._path.read_bytes())
 
 
 class PoolFiles:
@@ -57,10 +62,12 @@ class PoolFiles:
     def write(self, pool: str, members: Members) -> None:
         """Put a pool's file in place."""
         make_folder(self._folder)
+        clear_place(self._path(pool))
         write_atomic(self._path(pool), pools.render(members).encode())
 
     def erase(self, pool: str) -> None:
         """Remove it."""
+        clear_place(self._path(pool))
         self._path(pool).unlink(missing_ok=True)
         sync_folder(self._folder)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evcs.adapters import heartbeat
-from evcs.adapters.files import sync_folder, write_atomic
+from evcs.adapters.files import clear_place, set_aside, sync_folder, write_atomic
 from evcs.core import sections
 
 
@@ -42,8 +42,7 @@ class SectionFiles:
     def write(self, unit: str) -> None:
         """Put the unit's section in place."""
         heartbeat.beat()
-        if self._path(unit).is_dir():
-            self.quarantine(self._path(unit))
+        clear_place(self._path(unit))
         write_atomic(self._path(unit), sections.render(unit).encode())
 
     def erase(self, unit: str) -> None:
@@ -53,14 +52,7 @@ class SectionFiles:
 
     def quarantine(self, path: Path) -> Path:
         """Rename a file so that supervisord doesn't read it; returns its new place."""
-        goal = path.with_name(path.name + ".broken")
-        number = 1
-        while goal.exists():
-            number += 1
-            goal = path.with_name(f"{path.name}.broken.{number}")
-        path.rename(goal)
-        sync_folder(self._folder)
-        return goal
+        return set_aside(path)
 
     def _path(self, unit: str) -> Path:
         return self._folder / sections.file_name(sections.check_unit(unit))

@@ -129,3 +129,12 @@ def test_where_it_can_not_begin_anew_it_goes_on(path: Path) -> None:
     (path.parent / f".{path.name}.{os.getpid()}.tmp").mkdir()
     one.append({"seq": 1}, sync=True)
     assert Journal(path).last(bool) == {"seq": 1}
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_set_aside(path: Path, make: Callable[[Path], object]) -> None:
+    path.parent.mkdir()
+    make(path)
+    Journal(path).append({"seq": 1}, sync=True)
+    assert Journal(path).last(bool) == {"seq": 1}
+    assert path.with_name("CP-1.jsonl.broken").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -393,3 +394,30 @@ def test_the_file_stays_small(path: Path) -> None:
     one.journals.close()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     assert path.stat().st_size < 100 * 1_000
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_set_aside(path: Path, make: Callable[[Path], object]) -> None:
+    path.parent.mkdir()
+    make(path)
+    Process(path).of("CP-1").append({"seq": 1}, sync=True)
+    assert seq(path, "CP-1") == 1
+    assert path.with_name("_pool-1.db.broken").exists()
+
+
+def test_what_takes_the_files_place_while_in_use_is_set_aside(path: Path) -> None:
+    one = Process(path)
+    one.of("CP-1").append({"seq": 1}, sync=True)
+    path.rename(path.with_name("gone"))
+    path.mkdir()
+    one.of("CP-2").append({"seq": 1}, sync=True)
+    assert [seq(path, cp) for cp in ("CP-1", "CP-2")] == [1, 1]
+
+
+def test_a_log_that_is_removed_while_in_use_takes_nothing_with_it(path: Path) -> None:
+    one = Process(path)
+    for cp in ("CP-1", "CP-2"):
+        one.of(cp).append({"seq": 1}, sync=True)
+    path.with_name(f"{path.name}-wal").unlink()
+    one.of("CP-2").append({"seq": 2}, sync=True)
+    assert [seq(path, cp) for cp in ("CP-1", "CP-2")] == [1, 2]

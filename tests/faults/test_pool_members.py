@@ -78,6 +78,11 @@ WAYS: dict[str, Callable[[System], object]] = {
     "truncated": lambda s: os.truncate(_members(s, 1), 20),
     "garbage": lambda s: _members(s, 1).write_bytes(bytes(range(256))),
     "gone": lambda s: _members(s, 1).unlink(),
+    "a folder": lambda s: (_members(s, 1).unlink(), _members(s, 1).mkdir()),
+    "a link to itself": lambda s: (
+        _members(s, 1).unlink(),
+        _members(s, 1).symlink_to(_members(s, 1)),
+    ),
     "it lacks one that supplies": lambda s: _members(s, 1).write_text(
         json.dumps({"members": {"CP-2": "x"}})
     ),

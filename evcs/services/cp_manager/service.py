@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Mapping, Set
 from typing import Any, NamedTuple
@@ -110,7 +111,8 @@ class CpManager:
             self._again(now, whole)
         except OSError as error:
             what = error.filename or "sections"
-            _log.error("%s can't be written: %s; make room", what, error.strerror)
+            remedy = "make room" if error.errno == errno.ENOSPC else "see: evcs doctor"
+            _log.error("%s can't be used: %s; %s", what, error.strerror, remedy)
             self._again(now, whole)
         self._passed_at = self._clock()
         self._took_s = self._passed_at - now
