@@ -1,0 +1,254 @@
+"""One charger's connection: its CALLs handled in their order, ours answered, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from evcs.core.ocpp import frames
+from evcs.core.ocpp.actions import Sender, actions, knows
+from evcs.core.ocpp.frames import Call, Error, Malformed, Result
+from evcs.core.ocpp.ports import (
+    CallError,
+    Handler,
+    NoAnswer,
+    NotSendable,
+    Refused,
+    Schemas,
+    StationAccess,
+)
+from evcs.core.ocpp.rules import MAX_WAITING, Fault, Version
+
+_log = logging.getLogger("evcs")
+_GONE = "the connection has ended"
+
+
+class Socket(ServerConnection):
+    """A WebSocket, with what its handshakes have found out."""
+
+    access: StationAccess
+    security_profile: int
+    encrypted = False
+    #: Of the client's certificate, which the TLS handshake has verified; None: it sent none.
+    common_name: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """After TLS, before HTTP."""
+        super().connection_made(transport)
+        self.encrypted = transport.get_extra_info("sslcontext") is not None
+        subject = (transport.get_extra_info("peercert") or {}).get("subject", ())
+        names = [value for group in subject for key, value in group if key == "commonName"]
+        self.common_name = names[0] if names else None
+
+
+class OcppConnection:
+    """What a station's WebSocket is to the gateway (core.ocpp.ports.Connection)."""
+
+    __slots__ = (
+        "_asked", "_calls", "_closing", "_ended", "_handler", "_opened", "_schemas", "_socket",
+        "_turn", "_worker", "security_profile", "station", "version",
+    )  # fmt: skip
+
+    def __init__(self, socket: Socket, handler: Handler, schemas: Schemas) -> None:
+        self.station = socket.access.station
+        self.version = Version(str(socket.subprotocol))
+        self.security_profile = socket.security_profile
+        self._socket = socket
+        self._handler = handler
+        self._schemas = schemas
+        # What waits for its turn, the one that is being handled first.
+        self._calls: deque[Call] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        # Our CALL that waits for its answer.
+        self._asked: tuple[str, asyncio.Future[Result | Error | None]] | None = None
+        self._turn = asyncio.Lock()
+        self._closing: asyncio.Task[None] | None = None
+        self._opened = self._ended = False
+
+    @property
+    def remote(self) -> str:
+        """The address that it comes from."""
+        address = self._socket.remote_address
+        return str(address[0]) if address else ""
+
+    async def run(self) -> None:
+        """Until its end: what comes is read at all times, whatever a handler waits for."""
+        try:
+            if not self._ended:
+                self._worker = asyncio.create_task(self._open())
+            async for data in self._socket:
+                await self._received(data)
+        except ConnectionClosed as error:
+            _log.info("%s: %s", self.station, error)
+        finally:
+            self.end()
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begin to close it, without waiting; Handler.closed is called before this returns."""
+        self.end()
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._socket.close(code, reason))
+
+    def end(self) -> None:
+        """Nothing is handled from here on, and who waits for an answer gets none."""
+        if self._ended:
+            return
+        self._ended = True
+        self._calls.clear()
+        if self._worker is not None:
+            self._worker.cancel()
+        if self._asked is not None and not self._asked[1].done():
+            self._asked[1].set_result(None)
+        if self._opened:
+            self._handler.closed(self)
+
+    # --- what comes in ----------------------------------------------------------------------
+
+    async def _received(self, data: str | bytes) -> None:
+        if self._ended:
+            return
+        if isinstance(data, bytes):
+            self._told(Fault.BINARY)
+            self.close(Fault.BINARY.rule.close or 0, Fault.BINARY.rule.what)
+            return
+        self._handler.frame(self, "in", data)
+        found = frames.read(self.version, data)
+        if isinstance(found, Call):
+            await self._take(found)
+        elif isinstance(found, Malformed):
+            self._told(found.fault)
+            if found.fault is Fault.BAD_ANSWER:
+                self._answered(Error(found.id, "", found.fault.rule.what))
+            elif found.answer is not None:
+                await self._send(found.answer)
+        elif not self._answered(found):
+            self._told(Fault.UNASKED)
+
+    async def _take(self, call: Call) -> None:
+        if any(call.id == waiting.id for waiting in self._calls):
+            # A CALLERROR of that id would be taken for the answer to the first.
+            self._told(Fault.SAME_ID)
+        elif len(self._calls) > MAX_WAITING:
+            await self._refuse(call.id, Fault.TOO_MANY)
+        else:
+            self._calls.append(call)
+            if self._worker is None:
+                self._worker = asyncio.create_task(self._work())
+
+    def _answered(self, answer: Result | Error) -> bool:
+        if self._asked is None or self._asked[0] != answer.id or self._asked[1].done():
+            return False
+        self._asked[1].set_result(answer)
+        return True
+
+    # --- its CALLs --------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        self._opened = True
+        try:
+            await self._handler.opened(self)
+        except Exception:  # noqa: BLE001 - a handler's fault is no other's
+            _log.exception("%s: its connection can't be taken", self.station)
+            self._worker = None
+            self.close(1011, "a fault of the central system")
+            return
+        await self._work()
+
+    async def _work(self) -> None:
+        while self._calls:
+            await self._handle(self._calls[0])
+            self._calls.popleft()
+        self._worker = None
+
+    async def _handle(self, call: Call) -> None:
+        if not knows(self.version, call.action):
+            await self._refuse(call.id, Fault.UNKNOWN_ACTION, call.action)
+        elif call.action not in actions(self.version, Sender.CHARGER) or not self._handler.serves(
+            self.version, call.action
+        ):
+            await self._refuse(call.id, Fault.UNSERVED_ACTION, call.action)
+        elif wrong := self._schemas.violation(self.version, call.action, call.payload):
+            await self._refuse(call.id, wrong.fault, f"{call.action}: {wrong.description}")
+        else:
+            await self._send(*await self._answer(call))
+
+    async def _answer(self, call: Call) -> tuple[Result | Error, str]:
+        """The answer and its text; that there is one is certain, whatever the handler does."""
+        answer: Result | Error
+        try:
+            payload = await self._handler.called(self, call.action, call.payload)
+            if wrong := self._schemas.violation(self.version, call.action, payload, answer=True):
+                raise ValueError(wrong.description)
+            answer = Result(call.id, payload)
+            return answer, frames.write(answer)
+        except CallError as error:
+            answer = Error(call.id, error.code.spelled(self.version), error.description)
+        except Exception:  # noqa: BLE001 - a handler's fault is no other's
+            _log.exception("%s: no answer to its %s", self.station, call.action)
+            answer = Error(call.id, Fault.OUR_ERROR.rule.answer(self.version) or "", "")
+        return answer, frames.write(answer)
+
+    async def _refuse(self, message_id: str, fault: Fault, why: str = "") -> None:
+        self._told(fault, why)
+        error = frames.error(self.version, fault, message_id, why)
+        if error is not None:
+            await self._send(error)
+
+    # --- ours -------------------------------------------------------------------------------
+
+    async def call(
+        self, action: str, payload: dict[str, Any], within_s: float = 30.0
+    ) -> dict[str, Any]:
+        """The charger's answer, valid by its schema. One call at a time, others wait their turn.
+
+        `within_s` counts from when it is sent. Raises Refused, NoAnswer, NotSendable.
+        """
+        if action not in actions(self.version, Sender.CENTRAL_SYSTEM):
+            raise NotSendable(f"{self.version} has no {action} from a central system")
+        if wrong := self._schemas.violation(self.version, action, payload):
+            raise NotSendable(f"{action}: {wrong.description}")
+        async with self._turn:
+            answer = await self._ask(Call(str(uuid4()), action, payload), within_s)
+        if isinstance(answer, Error):
+            raise Refused(answer.code or "no answer of the standard", answer.description)
+        if wrong := self._schemas.violation(self.version, action, answer.payload, answer=True):
+            code = wrong.fault.rule.answer(self.version) or ""
+            raise Refused(code, f"the answer to {action}: {wrong.description}")
+        return answer.payload
+
+    async def _ask(self, call: Call, within_s: float) -> Result | Error:
+        if self._ended:
+            raise NoAnswer(_GONE)
+        text = frames.write(call)
+        waits: asyncio.Future[Result | Error | None] = asyncio.get_running_loop().create_future()
+        self._asked = call.id, waits
+        try:
+            async with asyncio.timeout(within_s):
+                self._handler.frame(self, "out", text)
+                await self._socket.send(text)
+                answer = await waits
+        except TimeoutError:
+            raise NoAnswer(f"no answer to {call.action} within {within_s:g} s") from None
+        except ConnectionClosed:
+            raise NoAnswer(_GONE) from None
+        finally:
+            self._asked = None
+        if answer is None:
+            raise NoAnswer(_GONE)
+        return answer
+
+    async def _send(self, frame: Result | Error, text: str = "") -> None:
+        text = text or frames.write(frame)
+        self._handler.frame(self, "out", text)
+        with suppress(ConnectionClosed):  # that is noticed where it is read
+            await self._socket.send(text)
+
+    def _told(self, fault: Fault, why: str = "") -> None:
+        _log.warning("%s: %s %s", self.station, fault.rule.what, why)
