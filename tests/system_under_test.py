@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -29,6 +30,8 @@ from tests.command_server import command_server
 
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE_S = 60.0
+
+_log = logging.getLogger(__name__)
 
 
 def eventually(
@@ -271,7 +274,7 @@ class System:
             client.connect(str(Home(self.home).broker_socket))
             while len(answered) < 2 and time.monotonic() < deadline:
                 if (code := client.loop(1.0)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                    print(f"the broker sent nothing that it keeps: {code!r}")
+                    _log.warning("the broker sent nothing that it keeps: %r", code)
                     return {}
         except OSError:
             return {}

@@ -12,7 +12,7 @@ from evcs.adapters.pool_files import MemberFile, PoolFiles
 
 ODD: dict[str, Callable[[Path], object]] = {
     "folder": lambda path: path.mkdir(),
-    "folder with a file": lambda path: (path.mkdir(), (path / "x").touch()),
+    "folder with a folder": lambda path: (path / "x").mkdir(parents=True),
     "dangling link": lambda path: path.symlink_to("nowhere"),
     "link to itself": lambda path: path.symlink_to(path.name),
     "link below a file": lambda path: path.symlink_to("/dev/null/x"),

@@ -73,16 +73,19 @@ def _add_section(system: System, cp: str) -> None:
     system.ok("supervisorctl", "update", cp)
 
 
+def _replace(system: System, make: Callable[[Path], object]) -> None:
+    """Something else in the place of the first pool's file."""
+    _members(system, 1).unlink()
+    make(_members(system, 1))
+
+
 #: What is done to the first pool's files.
 WAYS: dict[str, Callable[[System], object]] = {
     "truncated": lambda s: os.truncate(_members(s, 1), 20),
     "garbage": lambda s: _members(s, 1).write_bytes(bytes(range(256))),
     "gone": lambda s: _members(s, 1).unlink(),
-    "a folder": lambda s: (_members(s, 1).unlink(), _members(s, 1).mkdir()),
-    "a link to itself": lambda s: (
-        _members(s, 1).unlink(),
-        _members(s, 1).symlink_to(_members(s, 1)),
-    ),
+    "a folder": lambda s: _replace(s, Path.mkdir),
+    "a link to itself": lambda s: _replace(s, lambda path: path.symlink_to(path)),
     "it lacks one that supplies": lambda s: _members(s, 1).write_text(
         json.dumps({"members": {"CP-2": "x"}})
     ),
