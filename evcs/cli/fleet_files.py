@@ -19,6 +19,7 @@ from evcs.core.desired import FIELDS
 from evcs.core.errors import BY_CODE, BadValue, Conflict, EvcsError, NotFound, PartFailed
 from evcs.core.fleet_file import Changes
 from evcs.core.fleet_size import FleetSize
+from evcs.core.placement import POOL
 
 
 def add_to(program: click.Group) -> None:
@@ -62,11 +63,13 @@ def add_to(program: click.Group) -> None:
 
 
 def _check_room(ctx: CommandContext, changes: Changes) -> None:
-    """Before anything is changed: the Registry would say no only to what is created."""
-    if changes.create:
-        there = FleetSize.of(cp["hosting"] for cp in ctx.registry.cps())
+    """Before anything is changed: the Registry would say no only to a part of it."""
+    leaving = {cp for cp, one in changes.edit.items() if one.get("hosting", (None,))[0] == POOL}
+    if changes.create or leaving:
+        now = ctx.registry.cps()
+        there = FleetSize.of(cp["hosting"] for cp in now if cp["id"] not in leaving)
         new = FleetSize.of(cp.get("hosting") for cp in changes.create)
-        capacity.check_room(ctx.settings.home, there, new)
+        capacity.check_room(ctx.settings.home, there, new.with_more(FleetSize(own=len(leaving))))
 
 
 def _changes(ctx: CommandContext, path: str, prune: bool) -> Changes:

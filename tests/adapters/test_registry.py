@@ -14,6 +14,7 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
+from evcs.core.fleet_size import FleetSize
 from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Connected, Received
 from evcs.home import Home
@@ -63,11 +64,12 @@ class Stage:
         self.home, self.clock, self.bus = home, Clock(), Bus()
         self.store, self.secrets = Store(home.registry_json), SecretFiles(home)
         self.room: list[int] = []
+        self.asked_for: list[tuple[FleetSize, FleetSize]] = []
         outside = RegistryPorts(
             self.bus, self.store, self.secrets,
             PasswordFile(home, lambda: None, self.clock.monotonic),
             Spool.open(home.spool("registry")), self.clock, self.room.append,
-            lambda: "token", lambda _there, _more: None, list,
+            lambda: "token", lambda *sizes: self.asked_for.append(sizes), list,
         )  # fmt: skip
         self.registry = Registry(outside, lambda _: None, "main", BIRTH)
         self.registry.tick(self.clock.now)
@@ -194,3 +196,15 @@ def test_who_floods_is_out_for_a_while(stage: Stage) -> None:
     stage.registry.tick(stage.clock.now + LOOK_EVERY_S)
     assert stage.let_in() == {*SERVICES, engine, monitor}
     assert stage.room == [0, 1], "and the broker has room for so many CPs"
+
+
+def test_room_is_asked_for_where_a_cp_leaves_a_pool(stage: Stage) -> None:
+    for number in range(4):
+        stage.ask(Batch.create, {"id": f"CP-{number}", "hosting": "pool" if number else "process"})
+    for cp, given in (("CP-0", {"hosting": "process"}), ("CP-1", {"location": "x"})):
+        stage.ask(Batch.edit, cp, given)
+    assert stage.asked_for == []
+    for cp in ("CP-1", "CP-2"):
+        stage.ask(Batch.edit, cp, {"hosting": "process"})
+    # The first has not let go of its pool yet, so what it needs is not taken yet.
+    assert stage.asked_for == [(FleetSize(1, 2), FleetSize(1)), (FleetSize(1, 1), FleetSize(2))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+from evcs.adapters import capacity
 from evcs.cli import evcs, evcs_cp, evcs_driver
 from tests.contract.cases import FAILURES, NOT_STARTED, STREAMS, SUCCESS, TICKET_FIELDS, a_cp
 from tests.system_under_test import Done, System
@@ -173,6 +175,32 @@ def test_more_cps_than_the_machine_carries_are_not_begun(fleet: System) -> None:
         status, found = fleet.http("POST", f"{server}/api/v1/cps", many, fleet.token)
         assert (status, "memory for 9000 CPs" in str(found)) == (503, True)
     assert fleet.states() == before
+
+
+def test_pools_are_left_only_as_far_as_the_machine_carries_it(fleet: System) -> None:
+    pid = int((fleet.home / "run" / "supervisord.pid").read_text())
+    names = [f"POOL-{number}" for number in range(4)]
+    fleet.ok("evcs-cp", "create", *names, "--hosting", "pool")
+    file = fleet.home / "files" / "out.toml"
+    file.write_text('[[cp]]\nid = "POOL-{0..3}"\nhosting = "process"\n')
+    own = sum(cp["hosting"] == "process" for cp in fleet.cps())
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    files = capacity.FDS_BASE + (own + 1) * capacity.FDS_A_CP
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (files, before[1]))
+    try:
+        done = fleet.run("evcs-cp", "apply", "-f", str(file))
+        assert (done.code, f"carries {own + 1} CPs" in done.err) == (1, True), done
+        assert fleet.run("evcs-cp", "edit", *names, "--hosting", "process").code == 8
+        moved = [cp["id"] for cp in fleet.cps() if cp["id"] in names and cp["pool"] is None]
+        for server in (fleet.web_url, fleet.registry_url):
+            other = next(name for name in names if name not in moved)
+            url = f"{server}/api/v1/cps/{other}"
+            status, found = fleet.http("PATCH", url, {"hosting": "process"}, fleet.token)
+            assert (status, "processes of their own" in str(found)) == (503, True)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        fleet.ok("evcs-cp", "delete", *names, "--yes")
+    assert len(moved) == 1
 
 
 def test_credentials_that_the_broker_refuses(fleet: System) -> None:

@@ -9,8 +9,13 @@ from typing import Any, NamedTuple
 
 from evcs.core import audit, desired, placement, prices
 from evcs.core.errors import Conflict, Deleting, EvcsError, NotFound
+from evcs.core.fleet_size import FleetSize
 from evcs.core.ids import same
 from evcs.core.messages import DesiredCp, ReconcileReport
+from evcs.core.placement import is_moving
+
+#: (there, more): raises NoRoom where the machine does not carry so many more CPs.
+CheckRoom = Callable[[FleetSize, FleetSize], None]
 
 
 class Ask(NamedTuple):
@@ -32,10 +37,10 @@ class Batch:
 
     def __init__(
         self, cps: Mapping[str, DesiredCp], drivers: frozenset[str], revision: int, host: str,
-        stamp: Stamp,
+        stamp: Stamp, check_room: CheckRoom = lambda _there, _more: None,
     ) -> None:  # fmt: skip
         self.revision = revision
-        self._stamp = stamp
+        self._stamp, self._check_room = stamp, check_room
         self.cps: dict[str, DesiredCp] = {}
         self.created: list[str] = []
         self.rekeyed: dict[str, None] = {}
@@ -90,7 +95,17 @@ class Batch:
         after = desired.edited(before, given)
         if after == before:
             return before
+        if before.hosting == placement.POOL != after.hosting:
+            self._check_leaving(cp)
         return self._put(audit.edit_verb(before, after), before, after)
+
+    def _check_leaving(self, cp: str) -> None:
+        """Whether the machine carries what a CP takes outside its pool. Raises NoRoom."""
+        now = {**self._committed, **self.cps}.values()
+        # Who has not arrived has not taken yet what he needs.
+        coming = {one.id for one in now if one.hosting != placement.POOL and is_moving(one)} | {cp}
+        there = FleetSize.of(one.hosting for one in now if one.id not in coming)
+        self._check_room(there, FleetSize(own=len(coming)))
 
     def revoke(self, cp: str) -> DesiredCp:
         """Shut the CP out: its identities leave the broker, its record stays."""

@@ -16,7 +16,7 @@ from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
 from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
 from evcs.services.registry.accounts import Accounts
-from evcs.services.registry.changes import Ask, Batch, Stamp
+from evcs.services.registry.changes import Ask, Batch, CheckRoom, Stamp
 
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
@@ -55,7 +55,7 @@ class RegistryPorts(NamedTuple):
     clock: Clock
     hold_broker: Callable[[int], object]
     new_token: Callable[[], str]
-    check_room: Callable[[FleetSize, FleetSize], None]
+    check_room: CheckRoom
     floods: Callable[[], Sequence[AuditEntry]]
 
 
@@ -110,7 +110,7 @@ class Registry:
     def handle(self, events: list[Any]) -> float | None:
         """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""
         stamp = Stamp(self._clock.timestamp(), self._new_token)
-        batch = Batch(self.cps, self.drivers, self._revision, self._host, stamp)
+        batch = Batch(self.cps, self.drivers, self._revision, self._host, stamp, self._check_room)
         answers: list[tuple[Future[Any], Any]] = []
         for event in events:
             if isinstance(event, Ask):
