@@ -82,7 +82,7 @@ class OcppConnection:
         """Until its end: what comes is read at all times, whatever a handler waits for."""
         try:
             if not self._ended:
-                self._worker = asyncio.create_task(self._open())
+                self._worker = asyncio.create_task(self._work(is_new=True))
             async for data in self._socket:
                 await self._received(data)
         except ConnectionClosed as error:
@@ -150,22 +150,19 @@ class OcppConnection:
 
     # --- its CALLs --------------------------------------------------------------------------
 
-    async def _open(self) -> None:
-        self._opened = True
+    async def _work(self, is_new: bool = False) -> None:
         try:
-            await self._handler.opened(self)
-        except Exception:  # noqa: BLE001 - a handler's fault is no other's
-            _log.exception("%s: its connection can't be taken", self.station)
+            if is_new:
+                self._opened = True
+                await self._handler.opened(self)
+            while self._calls:
+                await self._handle(self._calls[0])
+                self._calls.popleft()
+            self._worker = None
+        except Exception:  # noqa: BLE001 - a fault of ours at one charger is no other's
+            _log.exception("%s: its connection can't be served", self.station)
             self._worker = None
             self.close(1011, "a fault of the central system")
-            return
-        await self._work()
-
-    async def _work(self) -> None:
-        while self._calls:
-            await self._handle(self._calls[0])
-            self._calls.popleft()
-        self._worker = None
 
     async def _handle(self, call: Call) -> None:
         if not knows(self.version, call.action):

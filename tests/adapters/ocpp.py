@@ -97,7 +97,7 @@ def charger(
     """A connection of S1, unless told otherwise, that speaks that version."""
     options = {"subprotocols": [version], "compression": None, "ping_interval": None} | options
     return connect(
-        f"ws://127.0.0.1:{server.port}{path}",
+        f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{server.port}{path}",
         additional_headers=basic() if headers is None else headers,
         **options,
     )

@@ -1,0 +1,125 @@
+"""Chargers over TLS: with a password, or with a certificate of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.x509.oid import NameOID
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidStatus
+
+from evcs.adapters import pem
+from evcs.adapters.ocpp_server import Server
+from tests.adapters.ocpp import basic, charger, lives, on_a_loop, serving, until
+
+
+def of_client(name: str, ca: bytes) -> bytes:
+    """A key, and a client's certificate of it by that CA."""
+    made = pem.make("model", 1, ca, ["x"])
+    key = serialization.load_pem_private_key(made, None)
+    signer = serialization.load_pem_private_key(ca, None)
+    builder = (
+        x509.CertificateBuilder()
+        .issuer_name(x509.load_pem_x509_certificate(ca).subject)
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .public_key(key.public_key())  # type: ignore[arg-type]
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.ExtendedKeyUsage([x509.OID_CLIENT_AUTH]), critical=False)
+    )
+    signed = builder.sign(signer, hashes.SHA256())  # type: ignore[arg-type]
+    key_pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    return key_pem + signed.public_bytes(serialization.Encoding.PEM)
+
+
+class Tls:
+    """A server's and clients' contexts, by one CA of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.ca = pem.make("CA", 1)
+        self._anchor = pem.certificate(self.ca).decode()
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.load_cert_chain(self._file("server", pem.make("s", 1, self.ca, ["127.0.0.1"])))
+        self.server.load_verify_locations(cadata=self._anchor)
+        self.server.verify_mode = ssl.CERT_OPTIONAL
+
+    def client(self, certificate: bytes | None = None) -> ssl.SSLContext:
+        """A charger's, with that certificate."""
+        context = ssl.create_default_context(cadata=self._anchor)
+        if certificate is not None:
+            context.load_cert_chain(self._file("client", certificate))
+        return context
+
+    def _file(self, name: str, content: bytes) -> Path:
+        path = self._folder / name
+        path.write_bytes(content)
+        return path
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Tls:
+    return Tls(tmp_path)
+
+
+def over_tls(server: Server, context: ssl.SSLContext, headers: dict[str, str]) -> Any:
+    return charger(server, headers=headers, ssl=context)
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "profile"),
+    [(None, basic(), 2), ("S1", {}, 3), ("S1", basic(password="any"), 3)],
+)
+@on_a_loop
+async def test_security_profiles_over_tls(
+    tls: Tls, name: str | None, headers: dict[str, str], profile: int
+) -> None:
+    certificate = of_client(name, tls.ca) if name else None
+    async with (
+        serving(ssl=tls.server) as (server, gateway),
+        over_tls(server, tls.client(certificate), headers) as client,
+    ):
+        await lives(client)
+        assert gateway.connection().security_profile == profile
+
+
+@pytest.mark.parametrize(
+    ("name", "headers"), [(None, {}), (None, basic(password="x")), ("S2", {}), ("S2", basic())]
+)
+@on_a_loop
+async def test_whom_no_profile_lets_in(tls: Tls, name: str | None, headers: dict[str, str]) -> None:
+    certificate = of_client(name, tls.ca) if name else None
+    async with serving(ssl=tls.server) as (server, gateway):
+        with pytest.raises(InvalidStatus) as found:
+            await over_tls(server, tls.client(certificate), headers)
+        assert found.value.response.status_code == 401
+        assert gateway.events() == []
+
+
+@on_a_loop
+async def test_a_certificate_of_another_authority_is_none(tls: Tls) -> None:
+    strange = tls.client(of_client("S1", pem.make("CA", 1)))
+    async with serving(ssl=tls.server) as (server, gateway):
+        # TLS 1.3 tells the client after its own handshake: some error, of one kind or another.
+        found = await asyncio.gather(dial_tls(server, strange), return_exceptions=True)
+        assert isinstance(found[0], Exception)
+        async with over_tls(server, tls.client(), basic()) as client:
+            await lives(client)
+        await until(lambda: gateway.events() == ["opened", "Heartbeat", "closed"])
+
+
+async def dial_tls(server: Server, context: ssl.SSLContext) -> ClientConnection:
+    client: ClientConnection = await over_tls(server, context, {})
+    return client
