@@ -2,5 +2,5 @@
 
 NAMES = (
     "create", "bulk_create", "power_cut", "down", "memory", "cpu", "request", "intake", "sessions",
-    "registry", "pools",
+    "registry", "pools", "supplying",
 )  # fmt: skip

@@ -49,32 +49,32 @@ def run(plan: Plan) -> list[Series]:
             with (
                 Driver(call, "BENCH") as driver,
                 BusProbe(call.settings, engine) as eye,
-                _echo(call) as echo,
+                echoing(call) as echo,
             ):
-                _wait_until_free(eye)
+                wait_until_free(eye)
                 for _ in range(plan.runs(size, large=5)):
                     at, samples = load(), plan.samples(25)
-                    took = [_ms(driver, cps[0], "authorised", eye) for _ in range(samples)]
+                    took = [to_event_ms(driver, cps[0], "authorised", eye) for _ in range(samples)]
                     bare = [echo() for _ in took]
                     half.add(at, statistics.median(took), statistics.median(bare))
                     most.add(at, percentile(took, 0.95), percentile(bare, 0.95))
                     samples = plan.samples(5)
-                    firsts = [_ms(driver, cps[0], "progress", eye) for _ in range(samples)]
+                    firsts = [to_event_ms(driver, cps[0], "progress", eye) for _ in range(samples)]
                     meter.add(at, statistics.median(firsts))
     return found
 
 
-def _ms(driver: Driver, cp: str, event: str, eye: BusProbe) -> float:
+def to_event_ms(driver: Driver, cp: str, event: str, eye: BusProbe) -> float:
     """From a request to that event; then all of it is ended."""
     began = driver.ask("charge", cp)
     there = driver.wait(event)
     driver.ask("stop")
     driver.wait("ticket")
-    _wait_until_free(eye)
+    wait_until_free(eye)
     return (there - began) * 1000
 
 
-def _wait_until_free(eye: BusProbe) -> None:
+def wait_until_free(eye: BusProbe) -> None:
     """The Engine says so once for each session, when it has heard that it is settled."""
     free = eye.wait(
         lambda told: isinstance(told, m.EngineStatus) and told.session_id is None, ours.WITHIN_S
@@ -120,7 +120,8 @@ def _may_echo(call: CommandContext) -> None:
 
 
 @contextmanager
-def _echo(call: CommandContext) -> Iterator[Echo]:
+def echoing(call: CommandContext) -> Iterator[Echo]:
+    """The floor of a request, beside this system, for the length of a `with` block."""
     _may_echo(call)
     process = subprocess.Popen(
         [sys.executable, "-P", ECHO, "inspector", PING, PONG], cwd=call.settings.home.path,

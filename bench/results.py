@@ -27,6 +27,11 @@ def at_most(limit: float, unit: str) -> Aim:
     return Aim(f"at most {limit:g} {unit}", lambda median, _: median <= limit)
 
 
+def at_least(limit: float, unit: str) -> Aim:
+    """The same, where more is better."""
+    return Aim(f"at least {limit:g} {unit}", lambda median, _: median >= limit)
+
+
 def exactly(value: float) -> Aim:
     """An aim that is this number and no other."""
     return Aim(f"{value:g}", lambda median, _: median == value)
