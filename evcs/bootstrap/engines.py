@@ -9,6 +9,7 @@ from evcs.adapters.connection_gate import CONNECT_AT_ONCE, Gate
 from evcs.adapters.log import NamedLog
 from evcs.adapters.pool_files import MemberFile
 from evcs.adapters.pool_journal import PoolJournals
+from evcs.adapters.start_turn import StartTurn
 from evcs.bootstrap import parts
 from evcs.bootstrap.engine import engine
 from evcs.bootstrap.members import member
@@ -36,7 +37,9 @@ def run_engines(settings: Settings, name: str) -> None:
 
         return member(settings, loop, cp, "engine", make)
 
-    pool = Pool(loop, runtime, MemberFile(home.member_file(name)).members)
+    members = MemberFile(home.member_file(name)).members
+    pool = Pool(loop, runtime, lambda: members() if turn.here else None)
+    turn = StartTurn(loop, home, pool.look, lambda: _are_on_the_bus(pool))
 
     def answer() -> dict[str, EngineAnswer]:
         pool.look()
@@ -49,6 +52,11 @@ def run_engines(settings: Settings, name: str) -> None:
     engine_health.listen(loop, home.pool_socket(name, ENGINES), answer, log, pool.end)
     pool.run(tick)
     journals.close()
+
+
+def _are_on_the_bus(pool: Pool[Engine]) -> bool:
+    found = pool.each(Engine.health)
+    return len(found) == len(pool.cps) and all(one.ready for one in found.values())
 
 
 def _release(journals: PoolJournals, cp: str, log: NamedLog) -> None:

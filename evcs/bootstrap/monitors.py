@@ -32,7 +32,9 @@ def run_monitors(settings: Settings, name: str) -> None:
 
         return member(settings, loop, cp, "monitor", make)
 
-    pool = Pool(loop, runtime, MemberFile(home.member_file(name)).members)
+    members = MemberFile(home.member_file(name)).members
+    # Behind their Engines, which begin in turn.
+    pool = Pool(loop, runtime, lambda: members() if watch.has_heard else None)
     probe = Probe(home.pool_socket(name, ENGINES), watches=True)
     watch = Watch(lambda: pool.cps, probe, pool.put, clock.monotonic, log)
 

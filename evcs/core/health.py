@@ -24,6 +24,8 @@ ANSWER_WITHIN_S = 1.0
 MISSES_TO_SILENT = 2
 END_AFTER_S = 15.0
 START_GRACE_S = 6.0
+#: Of a pool's Engines, which wait for their turn.
+FIRST_WORD_WITHIN_S = 25.0
 #: So often an Engine looks whether its Monitor asks, and so many looks in a row end that.
 LOOK_EVERY_S = 5.0
 MISSES_TO_END = 3

@@ -72,6 +72,7 @@ class Watch:
         self._told: dict[str, h.EngineAnswer] = {}
         self._silent_since: float | None = None
         self._rest_until = 0.0
+        self._heard, self._heard_by = False, clock() + h.FIRST_WORD_WITHIN_S
         self.expect()
 
     def expect(self, *cps: str) -> None:
@@ -80,6 +81,11 @@ class Watch:
             self._told.pop(cp, None)
         self._grace_until = self._clock() + h.START_GRACE_S
         self._first_period_s = FIRST_PERIOD_S
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether an Engine has ever answered, or it has taken too long."""
+        return self._heard or self._clock() >= self._heard_by
 
     def tick(self, _now: float) -> float:
         """Ask, and give each Monitor its answer; seconds to the next time."""
@@ -93,12 +99,13 @@ class Watch:
         self._rest_until = now + min(REST * took_s, left_s)
         latency_ms = round(took_s * 1000, 1)
         found, cps = answers or {}, self._cps()
+        self._heard = self._heard or bool(found)
         for cp in self._told.keys() - set(cps):
             del self._told[cp]
         for cp in cps:
             self._tell(cp, h.ProbeResult(found.get(cp), latency_ms, now))
         self._end_if_hung(answers is not None, now)
-        if len(self._told) < len(cps) and now < self._grace_until:
+        if (not cps or len(self._told) < len(cps)) and now < self._grace_until:
             self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
             return self._first_period_s
         return left_s

@@ -100,3 +100,15 @@ def test_a_monitor_tells_again_what_it_found_at_each_connection(watched: Watched
     watched.go_on(1.0)
     watched.put("CP-1", Connected())
     assert watched.told("CP-1") == [h.EngineHealth.OK, h.EngineHealth.OK]
+
+
+def test_its_monitors_begin_behind_the_first_answer_or_when_none_comes(watched: Watched) -> None:
+    watched.probe.answers = {}
+    found = []
+    for _ in range(2):
+        watched.go_on(h.FIRST_WORD_WITHIN_S / 2 + 1.0)
+        found.append(watched.watch.has_heard)
+    assert found == [False, True]
+    other = Watched()
+    other.watch.tick(other.now)
+    assert other.watch.has_heard
