@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -24,7 +23,7 @@ from evcs.core.ocpp.ports import (
     Schemas,
     StationAccess,
 )
-from evcs.core.ocpp.rules import MAX_WAITING, Fault, Version
+from evcs.core.ocpp.rules import MAX_WAITING, NO_ID, Fault, Version
 
 _log = logging.getLogger("evcs")
 _GONE = "the connection has ended"
@@ -64,7 +63,7 @@ class OcppConnection:
         self._handler = handler
         self._schemas = schemas
         # What waits for its turn, the one that is being handled first.
-        self._calls: deque[Call] = deque()
+        self._calls: list[Call] = []
         self._worker: asyncio.Task[None] | None = None
         # Our CALL that waits for its answer.
         self._asked: tuple[str, asyncio.Future[Result | Error | None]] | None = None
@@ -143,7 +142,10 @@ class OcppConnection:
                 self._worker = asyncio.create_task(self._work())
 
     def _answered(self, answer: Result | Error) -> bool:
-        if self._asked is None or self._asked[0] != answer.id or self._asked[1].done():
+        if self._asked is None or self._asked[1].done():
+            return False
+        # A charger that could not read the id has no other: it is of the one CALL that waits.
+        if answer.id != self._asked[0] and not (isinstance(answer, Error) and answer.id == NO_ID):
             return False
         self._asked[1].set_result(answer)
         return True
@@ -157,7 +159,7 @@ class OcppConnection:
                 await self._handler.opened(self)
             while self._calls:
                 await self._handle(self._calls[0])
-                self._calls.popleft()
+                self._calls.pop(0)
             self._worker = None
         except Exception:  # noqa: BLE001 - a fault of ours at one charger is no other's
             _log.exception("%s: its connection can't be served", self.station)

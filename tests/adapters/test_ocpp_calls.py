@@ -35,6 +35,7 @@ async def test_the_answer_is_what_the_charger_says(version: Version) -> None:
     [
         ('[4,"ID","NotSupported","no reset here",{}]', "NotSupported", "no reset here"),
         ('[4,"ID","TheirOwn"]', "TheirOwn", ""),
+        ('[4,"-1","RpcFrameworkError","what?",{}]', "RpcFrameworkError", "what?"),
         ('[3,"ID",{"status":"Maybe"}]', "PropertyConstraintViolation", "status: enum"),
         ('[3,"ID",{}]', "OccurenceConstraintViolation", "status missing"),
         ('[3,"ID",{"status":"Accepted","x":1}]', "FormationViolation", "x not known"),

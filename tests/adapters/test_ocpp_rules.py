@@ -178,7 +178,9 @@ async def test_more_calls_than_may_wait_are_refused(version: Version) -> None:
         await lives(client)
 
 
-@pytest.mark.parametrize("text", ['[3,"a",{}]', '[4,"a","GenericError","",{}]', '[3,"a"]'])
+@pytest.mark.parametrize(
+    "text", ['[3,"a",{}]', '[4,"a","GenericError","",{}]', '[4,"-1","X"]', '[3,"a"]']
+)
 @on_a_loop
 async def test_an_answer_that_nobody_asked_for_is_passed_over(text: str) -> None:
     async with serving() as (server, _), charger(server) as client:
