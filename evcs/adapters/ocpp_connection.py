@@ -106,7 +106,10 @@ class OcppConnection:
         if self._asked is not None and not self._asked[1].done():
             self._asked[1].set_result(None)
         if self._opened:
-            self._handler.closed(self)
+            try:
+                self._handler.closed(self)
+            except Exception:  # noqa: BLE001 - it must not hold up the station's next one
+                _log.exception("%s: its end can't be taken", self.station)
 
     # --- what comes in ----------------------------------------------------------------------
 

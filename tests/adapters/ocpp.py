@@ -41,6 +41,7 @@ class Gateway:
         self.told: list[tuple[str, Connection]] = []
         self.frames: list[tuple[str, str]] = []
         self.on_open: Callable[[Connection], Awaitable[None]] | None = None
+        self.on_close: Callable[[], None] | None = None
 
     def serves(self, version: Version, action: str) -> bool:
         return action in self.actions
@@ -58,6 +59,8 @@ class Gateway:
 
     def closed(self, connection: Connection) -> None:
         self.told.append(("closed", connection))
+        if self.on_close is not None:
+            self.on_close()
 
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         self.frames.append((direction, text))

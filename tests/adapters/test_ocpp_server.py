@@ -229,6 +229,19 @@ async def test_what_the_old_connection_still_says_counts_no_more() -> None:
 
 
 @on_a_loop
+async def test_an_end_that_fails_does_not_hold_up_the_next_connection() -> None:
+    async with serving() as (server, gateway):
+
+        def fail() -> None:
+            raise KeyError("S1")
+
+        gateway.on_close = fail
+        async with charger(server) as old, charger(server) as new:
+            await old.wait_closed()
+            await lives(new)
+
+
+@on_a_loop
 async def test_twenty_at_once_for_one_station_leave_one() -> None:
     async with serving() as (server, gateway):
         clients = await asyncio.gather(*(dial(server) for _ in range(20)))
