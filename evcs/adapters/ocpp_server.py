@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import http
 import logging
@@ -90,9 +91,13 @@ class Server:
 
     async def stop(self) -> None:
         """Close what is open, and end."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        if self._server is None:
+            return
+        self._server.close()
+        # Handshakes that never come to an end are not waited for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._times["close_timeout"] + 1.0):
+                await self._server.wait_closed()
 
     def _judge(self, socket: ws.ServerConnection, request: Request) -> Response | None:
         """Whether a handshake goes on; else what it is answered."""

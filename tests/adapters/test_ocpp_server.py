@@ -321,6 +321,15 @@ async def test_at_its_stop_all_are_told_to_come_again() -> None:
 
 
 @on_a_loop
+async def test_its_stop_waits_for_no_handshake() -> None:
+    async with serving(open_s=60.0, close_s=0.1) as (server, _), charger(server) as client:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await lives(client)
+        await server.stop()
+        writer.close()
+
+
+@on_a_loop
 async def test_who_reads_nothing_holds_up_nobody_but_itself() -> None:
     async with serving() as (server, gateway):
         gateway.actions["Heartbeat"] = beat

@@ -123,3 +123,12 @@ async def test_a_certificate_of_another_authority_is_none(tls: Tls) -> None:
 async def dial_tls(server: Server, context: ssl.SSLContext) -> ClientConnection:
     client: ClientConnection = await over_tls(server, context, {})
     return client
+
+
+@on_a_loop
+async def test_a_tls_handshake_that_does_not_come_to_an_end_is_ended(tls: Tls) -> None:
+    async with serving(ssl=tls.server, open_s=0.1) as (server, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(100_000)
+        writer.close()
