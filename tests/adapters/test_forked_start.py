@@ -221,7 +221,7 @@ def test_a_stop_right_after_the_start_is_heard(
 
 
 def test_why_it_ended_is_in_the_cps_log(home: Home, supervised: Callable[..., Supervisord]) -> None:
-    (home.data / "journals" / "CP-001.jsonl").mkdir(parents=True)
+    home.lock("CP-001.engine").mkdir(parents=True)
     supervised("fork", 1)
     log = home.log / "CP-001.engine.log"
     eventually("it says why", partial(_says, log, "Is a directory"))

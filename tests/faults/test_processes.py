@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from evcs.home import Home
 from tests.faults.invariants import wait_until_consistent
 from tests.system_under_test import ROOT, System, eventually
 
@@ -23,22 +24,20 @@ def fleet(new_system: Callable[..., System]) -> System:
 
 
 def test_engine_that_exits_at_once_is_tried_for_ever(fleet: System) -> None:
-    """Its journal is a folder, so it can't even start."""
+    """Its lock is a folder, so it can't even start."""
     before = fleet.steady()
-    journal = fleet.home / "data" / "journals" / "CP-001.jsonl"
-    saved = journal.read_bytes()
-    journal.unlink()
-    journal.mkdir()
+    lock = Home(fleet.home).lock("CP-001.engine")
+    lock.unlink()
+    lock.mkdir()
     os.kill(before["CP-001:engine"], signal.SIGKILL)
     log = fleet.home / "log" / "supervisord.log"
     tries = log.read_text().count("exited: engine")
     eventually("several tries", lambda: log.read_text().count("exited: engine") - tries >= 4)
     assert fleet.states() == {"CP-001": "BROKEN_DOWN", "CP-002": "ACTIVATED"}
     said = (fleet.home / "log" / "CP-001.engine.log").read_text()
-    assert "CP-001.jsonl: Is a directory" in said
+    assert "CP-001.engine.lock: Is a directory" in said
     assert "Traceback" not in said
-    journal.rmdir()
-    journal.write_bytes(saved)
+    lock.rmdir()
     fleet.wait_for_state("CP-001", "ACTIVATED")
     now = fleet.steady()
     assert {n: now[n] for n in before if n.startswith("CP-002")} == {
