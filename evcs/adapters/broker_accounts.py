@@ -84,18 +84,18 @@ class PasswordFile:
         except OSError as error:
             written = self._failed(error)
         if self._hups and now >= self._due_at:
-            self._due_at = now + AGAIN_S
             try:
                 self._hup()
                 self._hups -= 1
             except (OSError, EvcsError) as error:
                 self._failed(error)
+            self._due_at = self._clock() + AGAIN_S  # not of before it was sent
         if not written:
             return AGAIN_S
         if not self._hups:
             self._failing = False
             return None
-        return max(self._due_at - now, 0.0)
+        return max(self._due_at - self._clock(), 0.0)
 
     def _failed(self, error: Exception) -> bool:
         if not self._failing:
