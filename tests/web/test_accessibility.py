@@ -20,17 +20,16 @@ def cp(page: Page, name: str) -> Any:
 
 
 def serious(page: Page) -> Iterator[tuple[str, list[str]]]:
-    """What axe finds in both schemes; the page's short transitions are over by then."""
+    """What axe finds in both schemes."""
     page.evaluate(AXE)
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        page.emulate_media(color_scheme=scheme)
         for one in page.evaluate("axe.run().then(found => found.violations)"):
             if one["impact"] in ("serious", "critical"):
                 yield f"{scheme}: {one['id']}", [node["html"][:200] for node in one["nodes"][:3]]
 
 
 def test_an_empty_system(stage: Stage, page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce")
     page.goto(stage.url)
     expect(page.get_by_text("No charging point yet")).to_be_visible()
     assert list(serious(page)) == []
@@ -38,7 +37,6 @@ def test_an_empty_system(stage: Stage, page: Page) -> None:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page(fleet: Stage, page: Page, path: str) -> None:
-    page.emulate_media(reduced_motion="reduce")
     page.goto(fleet.login_url(path))
     page.wait_for_selector("main h1, main h2")
     expect(page.locator(".live")).to_have_text("Live")
@@ -46,7 +44,6 @@ def test_every_page(fleet: Stage, page: Page, path: str) -> None:
 
 
 def test_dialogs_and_what_is_being_done(fleet: Stage, page: Page) -> None:
-    page.emulate_media(reduced_motion="reduce")
     page.goto(fleet.login_url("/cp_manager.html"))
     page.get_by_label("Name or range").fill("CP-{001..020}")
     cp(page, "CP-001").get_by_role("button", name="Stop").click()
@@ -64,7 +61,6 @@ def test_dialogs_and_what_is_being_done(fleet: Stage, page: Page) -> None:
 def test_stale_pages(fleet: Stage, page: Page) -> None:
     tabs = [page, *(page.context.new_page() for _ in PAGES[1:])]
     for tab, path in zip(tabs, PAGES, strict=True):
-        tab.emulate_media(reduced_motion="reduce")
         tab.goto(fleet.login_url(path))
         tab.wait_for_selector("main h1, main h2")
         expect(tab.locator(".live")).to_have_text("Live")
@@ -118,6 +114,7 @@ def test_by_keyboard_alone(fleet: Stage, page: Page) -> None:
 
 def test_nothing_moves_for_those_who_want_less_motion(fleet: Stage, page: Page) -> None:
     moving = "document.getAnimations().filter(one => one.playState === 'running').length"
+    page.emulate_media(reduced_motion="no-preference")
     page.goto(fleet.url)
     expect(page.locator(".live")).to_have_text("Live")
     assert page.evaluate(moving) > 0
