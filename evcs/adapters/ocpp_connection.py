@@ -80,8 +80,7 @@ class OcppConnection:
     async def run(self) -> None:
         """Until its end: what comes is read at all times, whatever a handler waits for."""
         try:
-            if not self._ended:
-                self._worker = asyncio.create_task(self._work(is_new=True))
+            self._worker = asyncio.create_task(self._work(is_new=True))
             async for data in self._socket:
                 await self._received(data)
         except ConnectionClosed as error:

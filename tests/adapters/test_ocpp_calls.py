@@ -179,5 +179,7 @@ async def test_the_gateway_closes_with_a_code_and_a_reason() -> None:
         await until(gateway.events)
         gateway.connection().close(1008, "revoked")
         assert gateway.events() == ["opened", "closed"]
+        with pytest.raises(NoAnswer, match="has ended"):
+            await gateway.connection().call("ClearCache", {})
         await client.wait_closed()
         assert (client.close_code, client.close_reason) == (1008, "revoked")

@@ -110,6 +110,15 @@ async def test_who_may_not(path: str, headers: Any, status: int) -> None:
 
 
 @on_a_loop
+async def test_only_what_may_be_an_identity_is_looked_up() -> None:
+    asked: list[str] = []
+    async with serving(stations=asked.append) as (server, _):
+        for path in ("/", "/" + "x" * 49, "/S1%00", "/S1%0A", "/%E2%80%A8", "/%FF", "/a%2Fb"):
+            assert (await refused(server, path, {})).response.status_code == 404
+    assert asked == ["a/b"]
+
+
+@on_a_loop
 async def test_nobody_is_served_while_the_gateway_can_serve_nobody() -> None:
     can = False
     async with serving(available=lambda: can) as (server, _):
@@ -193,6 +202,9 @@ async def test_the_newest_connection_of_a_station_wins() -> None:
         await new.send(f'[3,"{(await heard(new))[1]}",{{"status":"Accepted"}}]')
         await asked
         assert gateway.events().count("closed") == 1
+        async with charger(server) as newer:
+            await new.wait_closed()
+            await lives(newer)
 
 
 @on_a_loop

@@ -107,8 +107,8 @@ class Handler(Protocol):
     ) -> dict[str, Any]:
         """The answer to a CALL that is valid by its schema; one at a time for each connection.
 
-        It may call itself, and is cancelled when the connection ends: whoever closes it here is
-        the last to hear of that CALL. Raises CallError.
+        It may call itself. It is cancelled when the connection ends, so one that closes the
+        connection gives no answer. Raises CallError.
         """
 
     def closed(self, connection: Connection) -> None:
