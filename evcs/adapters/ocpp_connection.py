@@ -169,14 +169,15 @@ class OcppConnection:
             self.close(1011, "a fault of the central system")
 
     async def _handle(self, call: Call) -> None:
-        if not knows(self.version, call.action):
-            await self._refuse(call.id, Fault.UNKNOWN_ACTION, call.action)
-        elif call.action not in actions(self.version, Sender.CHARGER) or not self._handler.serves(
-            self.version, call.action
+        version, action = self.version, call.action
+        if action not in actions(version, Sender.CHARGER) or not self._handler.serves(
+            version, action
         ):
-            await self._refuse(call.id, Fault.UNSERVED_ACTION, call.action)
-        elif wrong := self._schemas.violation(self.version, call.action, call.payload):
-            await self._refuse(call.id, wrong.fault, f"{call.action}: {wrong.description}")
+            known = knows(version, action)
+            fault = Fault.UNSERVED_ACTION if known else Fault.UNKNOWN_ACTION
+            await self._refuse(call.id, fault, action)
+        elif wrong := self._schemas.violation(version, action, call.payload):
+            await self._refuse(call.id, wrong.fault, f"{action}: {wrong.description}")
         else:
             await self._send(*await self._answer(call))
 

@@ -9,6 +9,8 @@ from evcs.core import strict_json
 from evcs.core.ocpp.rules import MAX_DEPTH, MAX_DESCRIPTION, MAX_ID, NO_ID, Fault, Version
 
 _CALL, _RESULT, _ERROR = 2, 3, 4
+# json.dumps would make one at each call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class Call(NamedTuple):
@@ -95,7 +97,7 @@ def write(frame: Frame) -> str:
         content = [_RESULT, *frame]
     else:
         content = [_ERROR, *frame._replace(description=frame.description[:MAX_DESCRIPTION])]
-    return json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(content)
 
 
 def _malformed(version: Version, fault: Fault, message_id: str = "") -> Malformed:
