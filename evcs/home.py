@@ -95,7 +95,7 @@ class Home(NamedTuple):
 
     def secret(self, identity: str) -> Path:
         """The file that holds the password of an identity, and nothing else."""
-        return self.data / "secrets" / _inside(identity, 3)
+        return self.path.joinpath("data", "secrets", _inside(identity, 3))
 
     def journal(self, cp: str) -> Path:
         """An Engine's journal."""

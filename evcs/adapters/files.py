@@ -151,12 +151,15 @@ def hold_lock(path: Path, who: str) -> int:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        pid = os.pread(fd, 20, 0).decode("ascii", "replace").partition("\n")[0] or "unknown"
         os.close(fd)
-        raise Conflict(f"{who} runs already (pid {holder})", f"it holds {path}") from None
+        raise Conflict(f"{who} runs already (pid {pid})", f"it holds {path}") from None
     with suppress(OSError):  # a full disk: the lock is held all the same
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        holder = f"{os.getpid()}\n".encode()
+        os.pwrite(fd, holder, 0)
+        # Mostly it is as long as the last one's, and to cut a file takes longer than all the rest.
+        if os.fstat(fd).st_size != len(holder):
+            os.ftruncate(fd, len(holder))
     return fd
 
 

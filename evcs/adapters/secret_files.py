@@ -93,6 +93,6 @@ class SecretFiles:
 
     def _found(self, identity: str) -> str:
         try:
-            return self._home.secret(identity).read_text(encoding="ascii").strip()
+            return self._home.secret(identity).read_bytes().decode("ascii").strip()
         except (OSError, ValueError):
             return ""

@@ -30,6 +30,7 @@ LOOKED_AT: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
     ),
     "mqtt_client.py": (
         (Client._create_unix_socket_connection, "1acf655db643"),
+        (Client._handle_connack, "39267140212c"),
         (Client._handle_on_message, "8ccc46fdb090"),
         (Client._handle_publish, "1bbaa3ef0e3a"),
         (Client._packet_read, "bbe32d8af1e3"),
