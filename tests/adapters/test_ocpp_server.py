@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from evcs.adapters.ocpp_server import Server
+from evcs.core.ocpp.ports import StationAccess
 from evcs.core.ocpp.rules import Version
 from tests.adapters.ocpp import (
     PASSWORD,
@@ -330,6 +331,29 @@ async def test_at_its_stop_all_are_told_to_come_again() -> None:
         assert gateway.events() == ["opened", "Heartbeat", "closed"]
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
+
+
+@on_a_loop
+async def test_a_fleet_comes_back_at_once_after_a_restart() -> None:
+    names = [f"C{number}" for number in range(300)]
+    fleet = {name: StationAccess(name, PASSWORD) for name in names}
+
+    async def come(server: Server, name: str) -> ClientConnection:
+        client = await charger(server, path=f"/{name}", headers=basic(name))
+        await lives(client)
+        return client
+
+    async with serving(stations=fleet.get) as (server, _):
+        port = server.port
+        before = await asyncio.gather(*(come(server, name) for name in names))
+    for client in before:
+        await client.wait_closed()
+    async with serving(stations=fleet.get, port=port) as (server, gateway):
+        after = await asyncio.gather(*(come(server, name) for name in names))
+        assert sorted(gateway.events()) == ["Heartbeat"] * 300 + ["opened"] * 300
+        # Nothing but the answers went out.
+        assert [direction for direction, _ in gateway.frames].count("out") == 300
+        await asyncio.gather(*(client.close() for client in after))
 
 
 @on_a_loop
