@@ -27,8 +27,11 @@ class BrokerPulse:
     def sign(self) -> int | None:
         """How many answers have come; and ask again. None where the broker can't be asked.
 
-        It does not listen then, or thousands stand in its queue, which says nothing of it.
+        It does not listen then, or thousands stand in its queue, which says nothing of it. Where
+        its socket is gone it gives no sign: no answer to us helps who connects now.
         """
+        if not self._path.is_socket():
+            return self._answers
         try:
             if self._socket is None:
                 self._connect()

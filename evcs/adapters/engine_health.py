@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from evcs.adapters.files import file_number, set_aside
 from evcs.core import health
 from evcs.core.health import EngineAnswer, ProcessFigures
 from evcs.core.ports import Log
@@ -47,13 +48,6 @@ def listen(
 
     `end(cp)`: end that CP's role, as a crash would.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    server.bind(str(path))
-    os.chmod(path, 0o600)
-    server.listen(1024)
-    server.setblocking(False)
     asker, said = _Asker(loop, log), _Said()
 
     def accept() -> None:
@@ -70,7 +64,37 @@ def listen(
                 connection.settimeout(ASK_WITHIN_S)
                 connection.sendall(line)
 
+    server, number = _bound(path), file_number(path)
     loop.add_reader(server.fileno(), accept)
+
+    def look() -> None:
+        """Nobody else could make the socket again: what is not reached counts as silent."""
+        nonlocal server, number
+        if file_number(path) != number:
+            with suppress(OSError):
+                made, number = _bound(path), file_number(path)
+                loop.remove_reader(server.fileno())
+                server.close()
+                server = made
+                loop.add_reader(server.fileno(), accept)
+                log.error("%s was removed; made again", path)
+        loop.call_later(health.LOOK_EVERY_S, look)
+
+    loop.call_later(health.LOOK_EVERY_S, look)
+
+
+def _bound(path: Path) -> socket.socket:
+    """A socket that listens there, whatever is in its place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        set_aside(path)
+    path.unlink(missing_ok=True)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.bind(str(path))
+    os.chmod(path, 0o600)
+    server.listen(1024)
+    server.setblocking(False)
+    return server
 
 
 class _Said:

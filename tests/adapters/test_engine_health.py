@@ -17,6 +17,7 @@ from evcs.adapters.engine_health import Probe
 from evcs.core import health as h
 from evcs.core.health import EngineAnswer
 from evcs.runtime.loop import Loop
+from tests.system_under_test import eventually
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -42,6 +43,7 @@ probe = Probe(Path(sys.argv[1]), watches=sys.argv[2] == "watches")
 for _ in sys.stdin:
     print("answered" if probe.ask(20.0) else "silent", flush=True)
 """
+EVERY = h.LOOK_EVERY_S
 ALL = {"CP-1": EngineAnswer(ready=True), "CP-2": EngineAnswer()}
 
 
@@ -126,6 +128,18 @@ def test_a_new_engine_takes_over_the_socket_of_a_dead_one(path: Path, child: Sta
     assert Probe(path).pid() == second.pid
 
 
+@pytest.mark.parametrize("put", [None, Path.touch, Path.mkdir], ids=["nothing", "file", "folder"])
+def test_a_socket_that_is_taken_away_is_made_again(
+    path: Path, child: Start, put: Callable[[Path], object] | None
+) -> None:
+    engine(child, path)
+    path.unlink()
+    if put:
+        put(path)
+    assert Probe(path).ask() is None
+    assert eventually("it listens again", Probe(path).ask, 2 * EVERY) == ALL
+
+
 def test_callers_that_say_nothing_or_go_away_do_not_hold_an_engine_up(
     path: Path, child: Start
 ) -> None:
@@ -191,9 +205,6 @@ class Watched:
 @pytest.fixture
 def watched(path: Path, child: Start) -> Watched:
     return Watched(path, child)
-
-
-EVERY = h.LOOK_EVERY_S
 
 
 def test_a_monitor_that_asks_no_more_is_ended(watched: Watched) -> None:

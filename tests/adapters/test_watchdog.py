@@ -191,6 +191,23 @@ def test_a_broker_answers_and_one_that_is_stopped_does_not(tmp_path: Path) -> No
     pulse.close()
 
 
+def test_a_broker_whose_socket_is_taken_away_gives_no_sign_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as broker:
+        broker.bind(str(path))
+        broker.listen(1)
+        pulse = BrokerPulse(path, lambda: "x")
+        assert pulse.sign() == 0
+        connection, _ = broker.accept()
+        connection.send(b"x")
+        eventually("it answers", lambda: pulse.sign() == 1, 10)
+        path.unlink()
+        connection.send(b"x")
+        assert [pulse.sign() for _ in range(9)] == [1] * 9
+        connection.close()
+        pulse.close()
+
+
 def test_a_backlog_that_is_full_is_not_waited_for(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "s"))

@@ -85,3 +85,19 @@ def test_merely_busy_ones_are_left_alone(watched: System) -> None:
     assert ended_by_watchdog(watched) == ended
     now = watched.steady()
     assert {name: now[name] for name in before} == before
+
+
+def test_sockets_that_are_taken_away_are_there_again(watched: System) -> None:
+    """The broker's by a new start of it, the others by whoever listens there."""
+    watched.ok("evcs-cp", "create", "POOL-1", "--hosting", "pool")
+    before = watched.steady()
+    sockets = [watched.home / "run" / "mosquitto.sock", *(watched.home / "run" / "cp").iterdir()]
+    for path in sockets:
+        path.unlink()
+    os.kill(before["central"], signal.SIGKILL)
+    eventually("all are there", lambda: all(path.exists() for path in sockets), WITHIN_S)
+    for cp in watched.states():
+        watched.wait_for_state(cp, "ACTIVATED")
+    now = watched.steady()
+    changed = {name for name in before if now[name] != before[name]}
+    assert changed == {"mosquitto", "central"}
