@@ -101,9 +101,14 @@ class Home(NamedTuple):
         """An Engine's journal."""
         return self.data / "journals" / f"{check_id('CP', cp)}.jsonl"
 
-    def pool_journal(self, number: int) -> Path:
-        """The journals of a pool's Engines."""
-        return self.data / "journals" / f"_pool-{number}.db"
+    def pool_journal(self, unit: str) -> Path:
+        """The journals of a pool's Engines, or of the gateway's."""
+        return self.data / "journals" / f"{pools.checked(unit)}.db"
+
+    @property
+    def transaction_number(self) -> Path:
+        """The highest number that a charger's transaction may have been given."""
+        return self.data / "transaction_number"
 
     def spool(self, service: str) -> Path:
         """What a service has for the audit, until Central takes it up."""
@@ -115,7 +120,7 @@ class Home(NamedTuple):
 
     def pool_socket(self, pool: str, role: str) -> Path:
         """Where the process of a pool answers, as an Engine does."""
-        return Path("run") / "cp" / f"{pools.name(pools.number_of(pool))}.{_inside(role)}.sock"
+        return Path("run") / "cp" / f"{pools.checked(pool)}.{_inside(role)}.sock"
 
     def member_file(self, pool: str) -> Path:
         """Whom that pool hosts."""

@@ -65,11 +65,10 @@ def logs_of(home: Home, cp: str, role: str) -> list[CpLog]:
     who = f" {cp} {role} ".encode()
     own = home.log / f"{cp}.{role}.log"
     found: list[tuple[int, Path, bytes | None]] = [(0, own, None)]
-    for path in home.log.glob("_pool-*.log"):
+    for path in home.log.glob("_*.log"):
         unit, _, name = path.stem.partition(".")
-        number = pools.number(unit)
-        if number is not None and name == process(unit, role):
-            found.append((number, path, who))
+        if pools.is_shared(unit) and name == process(unit, role):
+            found.append((pools.number(unit) or pools.MAX_NUMBER + 1, path, who))
     return [
         CpLog(2 * number + older, name, whose)
         for number, path, whose in sorted(found)

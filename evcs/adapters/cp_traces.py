@@ -34,7 +34,7 @@ class CpTraces:
 
     def carry_over(self, places: Mapping[str, str]) -> None:
         """CP -> the unit in which it is to begin: what another place has kept of it goes there."""
-        begins = {cp: pools.number(unit) for cp, unit in places.items()}
+        begins = {cp: unit if pools.is_shared(unit) else None for cp, unit in places.items()}
         journal_places.carry_over(self._home, begins)
 
     def remove(self, cps: Set[str]) -> None:

@@ -21,19 +21,19 @@ from evcs.core import pools, supply
 from evcs.home import Home
 
 #: A pool that no CP is in.
-NOWHERE = 0
+NOWHERE = ""
 
 _log = logging.getLogger("evcs")
 
 
-def carry_over(home: Home, cps: Mapping[str, int | None]) -> None:
+def carry_over(home: Home, cps: Mapping[str, str | None]) -> None:
     """Before CPs are begun: what other places than their own hold of them goes there.
 
     `cps`: CP -> its pool, None for a file of its own. What is elsewhere is the truth: it is
     removed once the new place has it on the disk, and nobody begins there before. Raises
     OSError, and EvcsError for a file of a newer version.
     """
-    arriving: dict[int | None, dict[str, str]] = defaultdict(dict)
+    arriving: dict[str | None, dict[str, str]] = defaultdict(dict)
     elsewhere = dict(_elsewhere(home, cps))
     for held in elsewhere.values():
         for cp, record in held.items():
@@ -52,31 +52,30 @@ def forget(home: Home, cps: Collection[str]) -> None:
         _drop(home, pool, held)
 
 
-def in_pools(home: Home) -> dict[int, Path]:
+def in_pools(home: Home) -> dict[str, Path]:
     """The file of each pool that has one."""
     names = (name.removesuffix(".db") for name in _names(home) if name.endswith(".db"))
-    numbers = sorted(filter(None, map(pools.number, names)))
-    return {number: home.pool_journal(number) for number in numbers}
+    return {unit: home.pool_journal(unit) for unit in sorted(filter(pools.is_shared, names))}
 
 
 def _elsewhere(
-    home: Home, cps: Mapping[str, int | None]
-) -> Iterator[tuple[int | None, dict[str, str | None]]]:
+    home: Home, cps: Mapping[str, str | None]
+) -> Iterator[tuple[str | None, dict[str, str | None]]]:
     """What each place holds of CPs that are not to be there; None where it is no record."""
     names = _names(home)
     moving = [cp for cp, pool in cps.items() if pool is not None]
     if files := [cp for cp in moving if home.journal(cp).name in names]:
         yield None, {cp: _of_file(home, cp) for cp in files}
-    for number, path in in_pools(home).items():
+    for unit, path in in_pools(home).items():
         try:
             records = journal_db.read(path, cps)
         except Damaged as damage:  # its pool sets it aside
             _log.error("%s is damaged (%s): what it held is lost", path, damage.strerror)
             continue
         if not records:
-            _remove_unused(home, number)
-        if held := {cp: _checked(records[cp]) for cp in records if cps.get(cp, number) != number}:
-            yield number, held
+            _remove_unused(home, unit)
+        if held := {cp: _checked(records[cp]) for cp in records if cps.get(cp, unit) != unit}:
+            yield unit, held
 
 
 def _of_file(home: Home, cp: str) -> str | None:
@@ -90,7 +89,7 @@ def _checked(record: str) -> str | None:
     return record if found is not None and supply.is_record(found) else None
 
 
-def _put(home: Home, pool: int | None, records: Mapping[str, str]) -> None:
+def _put(home: Home, pool: str | None, records: Mapping[str, str]) -> None:
     if pool is not None:
         with closing(journal_db.opened(home.pool_journal(pool), _log)) as db:
             db.put(records, sync=True)
@@ -102,7 +101,7 @@ def _put(home: Home, pool: int | None, records: Mapping[str, str]) -> None:
     sync_folder(_folder(home))
 
 
-def _drop(home: Home, pool: int | None, cps: Collection[str]) -> None:
+def _drop(home: Home, pool: str | None, cps: Collection[str]) -> None:
     if pool is not None:
         with closing(journal_db.JournalDb(home.pool_journal(pool))) as db:
             db.delete(cps)
@@ -113,12 +112,10 @@ def _drop(home: Home, pool: int | None, cps: Collection[str]) -> None:
     sync_folder(_folder(home))
 
 
-def _remove_unused(home: Home, pool: int) -> None:
+def _remove_unused(home: Home, pool: str) -> None:
     """Remove the file of a pool that holds nothing, unless its Engines are there."""
-    path = home.pool_journal(pool)
-    if not is_locked(home.lock(f"{pools.name(pool)}.{pools.ENGINES}")) and not journal_db.read(
-        path
-    ):
+    path, engines = home.pool_journal(pool), pools.roles(pool)[0]
+    if not is_locked(home.lock(f"{pool}.{engines}")) and not journal_db.read(path):
         journal_db.remove(path)
 
 

@@ -55,7 +55,7 @@ class PoolFiles:
 
     def members(self) -> dict[str, Members | None]:
         """Pool -> whom its file names, None where it can't be read; of pools that have a file."""
-        there = {path.stem for path in self._folder.glob("*.json") if pools.number(path.stem)}
+        there = {path.stem for path in self._folder.glob("*.json") if pools.is_shared(path.stem)}
         self._files = {pool: self._files.get(pool) or self._file(pool) for pool in there}
         return {pool: file.members() for pool, file in self._files.items()}
 

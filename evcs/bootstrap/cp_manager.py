@@ -38,5 +38,6 @@ def run_cp_manager(settings: Settings) -> None:
 
 def _socket(home: Home, unit: str, role: str) -> Path:
     """Where that process of a unit answers."""
-    own = pools.number(unit) is None
-    return home.engine_socket(unit) if own else home.pool_socket(unit, role)
+    if pools.is_shared(unit):
+        return home.pool_socket(unit, role)
+    return home.engine_socket(unit)

@@ -14,7 +14,6 @@ from evcs.bootstrap import parts
 from evcs.bootstrap.engine import engine
 from evcs.bootstrap.members import member
 from evcs.config import Settings
-from evcs.core import pools
 from evcs.core.health import EngineAnswer
 from evcs.core.pools import ENGINES
 from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put
@@ -28,7 +27,7 @@ def run_engines(settings: Settings, name: str) -> None:
     _lock = parts.hold(settings, f"{name}.{ENGINES}")
     loop, home, log = parts.loop(), settings.home, NamedLog(f"{name} {ENGINES}")
     gate = Gate(loop, CONNECT_AT_ONCE)
-    journals = PoolJournals(home.pool_journal(pools.number_of(name)), loop.call_first, log)
+    journals = PoolJournals(home.pool_journal(name), loop.call_first, log)
 
     def runtime(cp: str) -> CpRuntime[Engine]:
         def make(of_cp: NamedLog, put: Put, held: ExitStack) -> CpParts[Engine]:

@@ -83,6 +83,8 @@ def unit_of(cp: str, hosting: str, pool: int | None) -> str | None:
     """The same, of what there is to know of it."""
     if hosting == POOL:
         return None if pool is None else pools.name(pool)
+    if hosting == OCPP:
+        return pools.OCPP
     return cp if hosting == PROCESS else None
 
 

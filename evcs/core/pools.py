@@ -1,6 +1,7 @@
 """Pools: CPs whose Engines share a process, and whose Monitors share another.
 
-A pool's member file says whom it hosts, each with its placement: at boot it asks nobody else.
+A pool's member file says whom it hosts, each with its placement: at boot it asks nobody else. The
+gateway, which plays both roles of each real charger's CP, is one of them by its files.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ SIZE = 500
 MAX_NUMBER = 10_000
 ENGINES, MONITORS = "engines", "monitors"
 ROLES = (ENGINES, MONITORS)
+#: The unit of all real chargers, and its one process.
+OCPP, GATEWAY = "_ocpp", "gateway"
 #: No id begins so.
 _NAME = re.compile(r"_pool-([1-9][0-9]{0,4})", re.ASCII)
 
@@ -37,17 +40,26 @@ def number(name: str) -> int | None:
     return int(found[1]) if found is not None and int(found[1]) <= MAX_NUMBER else None
 
 
-def number_of(name: str) -> int:
-    """The same of a pool. Raises BadValue for another name."""
-    found = number(name)
-    if found is None:
-        raise BadValue(f"{name[:40]!a} is no pool", "such as _pool-1")
-    return found
+def is_shared(unit: str) -> bool:
+    """Whether the unit of that name hosts many CPs, by a member file."""
+    return unit == OCPP or number(unit) is not None
 
 
-def file_name(pool: str) -> str:
-    """The member file of a pool in conf/pools. Raises BadValue."""
-    return f"{name(number_of(pool))}.json"
+def checked(unit: str) -> str:
+    """Give the name of such a unit back. Raises BadValue for another."""
+    if not is_shared(unit):
+        raise BadValue(f"{unit[:40]!a} is no pool", "such as _pool-1")
+    return unit
+
+
+def roles(unit: str) -> tuple[str, ...]:
+    """The processes of such a unit, by their names in its group."""
+    return (GATEWAY,) if unit == OCPP else ROLES
+
+
+def file_name(unit: str) -> str:
+    """The member file of such a unit in conf/pools. Raises BadValue."""
+    return f"{checked(unit)}.json"
 
 
 def render(members: Members) -> str:

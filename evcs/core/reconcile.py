@@ -49,7 +49,7 @@ class Plan(NamedTuple):
 
     def begins(self, actual: Actual) -> dict[str, str]:
         """CP -> the unit in which it is to begin, of those that are new there."""
-        own = {unit: unit for unit in self.write if pools.number(unit) is None}
+        own = {unit: unit for unit in self.write if not pools.is_shared(unit)}
         return own | {
             cp: unit
             for unit, members in self.members.items()
@@ -104,7 +104,7 @@ def _pools(goal: Mapping[str, str | None], actual: Actual) -> set[str]:
     return found | {
         unit
         for unit in (*actual.files, *actual.groups)
-        if pools.number(unit) is not None and not actual.members.get(unit)
+        if pools.is_shared(unit) and not actual.members.get(unit)
     }
 
 

@@ -37,22 +37,23 @@ stdout_logfile_backups=1
 
 def is_unit(name: str) -> bool:
     """Whether a group of ours may have that name."""
-    return is_cp_id(name) or pools.number(name) is not None
+    return is_cp_id(name) or pools.is_shared(name)
 
 
 def check_unit(name: str) -> str:
     """Give a unit's name back. Raises BadValue."""
-    return name if pools.number(name) is not None else check_id("CP", name)
+    return name if pools.is_shared(name) else check_id("CP", name)
 
 
 def roles(unit: str) -> tuple[str, ...]:
     """The processes of a unit, by their names in its group."""
-    return ROLES if pools.number(unit) is None else pools.ROLES
+    return pools.roles(unit) if pools.is_shared(unit) else ROLES
 
 
 def process(unit: str, role: str) -> str:
     """The process of a unit, by its name in the group, that plays a CP's role of ROLES."""
-    return roles(unit)[ROLES.index(role)]
+    found = roles(unit)
+    return found[ROLES.index(role)] if len(found) > 1 else found[0]
 
 
 def programs(unit: str) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ def file_name(unit: str) -> str:
 
 def render(unit: str) -> str:
     """The whole section file of a unit."""
-    log_size = "1MB" if pools.number(unit) is None else "10MB"
+    log_size = "10MB" if pools.is_shared(unit) else "1MB"
     head = _HEAD.format(unit=unit, programs=",".join(programs(unit)))
     return head + "".join(
         _PROGRAM.format(unit=unit, role=role, log_size=log_size) for role in roles(unit)

@@ -116,7 +116,7 @@ while True:
 def test_a_pools_journals_are_of_one_moment_and_no_older_than_the_backup(
     home: Home, tmp_path: Path, child: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    pool = child(POOL, str(home.pool_journal(1)))
+    pool = child(POOL, str(home.pool_journal("_pool-1")))
     told: list[int] = []
     assert pool.stdout is not None
     lines = pool.stdout
@@ -132,17 +132,20 @@ def test_a_pools_journals_are_of_one_moment_and_no_older_than_the_backup(
     for number in range(BACKUPS):
         found = unpacked(tmp_path / f"{number}.backup", tmp_path / str(number))
         assert [path.name for path in (found.data / "journals").iterdir()] == ["_pool-1.db"]
-        rows = journal_db.read(found.pool_journal(1))
+        rows = journal_db.read(found.pool_journal("_pool-1"))
         (seq,) = {json.loads(record)["seq"] for record in rows.values()}
         assert len(rows) == 200
         assert seq >= least[number]
 
 
 def test_a_pools_journals_that_are_damaged_are_kept_as_they_are(home: Home, tmp_path: Path) -> None:
-    home.pool_journal(1).parent.mkdir()
-    home.pool_journal(1).write_bytes(b"x" * 5_000)
+    home.pool_journal("_pool-1").parent.mkdir()
+    home.pool_journal("_pool-1").write_bytes(b"x" * 5_000)
     backup_file.write(home, tmp_path / "a.backup", {})
-    assert unpacked(tmp_path / "a.backup", tmp_path / "a").pool_journal(1).stat().st_size == 5_000
+    assert (
+        unpacked(tmp_path / "a.backup", tmp_path / "a").pool_journal("_pool-1").stat().st_size
+        == 5_000
+    )
 
 
 @pytest.mark.parametrize("harm", ["gone", "broken"])

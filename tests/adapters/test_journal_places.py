@@ -20,11 +20,14 @@ from evcs.core.supply import Supply
 from evcs.home import Home
 from tests.adapters.conftest import Disk
 
+ONE, TWO, THREE, TWELVE = (f"_pool-{number}" for number in (1, 2, 3, 12))
+WAYS = [(None, ONE), (ONE, None), (ONE, TWO)]
+
 #: A CP -> what is left of it, by place.
-Held = dict[str, dict[int | None, int]]
+Held = dict[str, dict[str | None, int]]
 
 
-def store(home: Home, cp: str, pool: int | None) -> JournalStore:
+def store(home: Home, cp: str, pool: str | None) -> JournalStore:
     """A CP's journal, as its Engine has it there."""
     if pool is None:
         return Journal(home.journal(cp))
@@ -32,7 +35,7 @@ def store(home: Home, cp: str, pool: int | None) -> JournalStore:
     return PoolJournals(home.pool_journal(pool), lambda call: call(), log).of(cp)
 
 
-def put(home: Home, cp: str, pool: int | None, wh: int) -> None:
+def put(home: Home, cp: str, pool: str | None, wh: int) -> None:
     """Have a CP hold a session of so many Wh there."""
     record = supply.to_record(Supply("supplying", "S1", 1, wh, 20_000, 22_000))
     store(home, cp, pool).append(record, sync=True)
@@ -57,10 +60,12 @@ def names(home: Home) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(None, 1), (1, None), (1, 2), (12, 3)], ids=["in", "out", "over", "back"]
+    ("old", "new"),
+    [(None, ONE), (ONE, None), (ONE, TWO), (TWELVE, THREE)],
+    ids=["in", "out", "over", "back"],
 )
 def test_what_a_cp_holds_goes_where_it_is_to_run(
-    home: Home, old: int | None, new: int | None
+    home: Home, old: str | None, new: str | None
 ) -> None:
     for cp in ("CP-1", "CP-2", "CP-3"):
         put(home, cp, old, 700)
@@ -74,7 +79,7 @@ def test_what_a_cp_holds_goes_where_it_is_to_run(
 
 
 def test_a_home_that_has_nothing_gets_nothing(home: Home) -> None:
-    journal_places.carry_over(home, {"CP-1": None, "CP-2": 1})
+    journal_places.carry_over(home, {"CP-1": None, "CP-2": ONE})
     journal_places.forget(home, ["CP-1"])
     assert not (home.data / "journals").exists()
 
@@ -83,16 +88,16 @@ def test_a_fault_and_what_a_newer_version_wrote_go_along_and_what_is_no_record_d
     home: Home,
 ) -> None:
     broken = supply.to_record(Supply(fault="cable"))
-    store(home, "CP-1", 1).append(broken, sync=True)
+    store(home, "CP-1", ONE).append(broken, sync=True)
     newer = {"format": 2, "x": [1]}
     store(home, "CP-2", None).append(newer, sync=True)
     store(home, "CP-3", None).append({"seq": 1}, sync=True)
-    store(home, "CP-4", 1).append({"seq": 1}, sync=True)
+    store(home, "CP-4", ONE).append({"seq": 1}, sync=True)
     put(home, "CP-4", None, 3)
-    journal_places.carry_over(home, {"CP-1": None, "CP-2": 1, "CP-3": 1, "CP-4": None})
+    journal_places.carry_over(home, {"CP-1": None, "CP-2": ONE, "CP-3": ONE, "CP-4": None})
     assert store(home, "CP-1", None).last(bool) == {**broken, "over": []}
-    assert store(home, "CP-2", 1).last(bool) == newer
-    assert store(home, "CP-3", 1).last(bool) is None
+    assert store(home, "CP-2", ONE).last(bool) == newer
+    assert store(home, "CP-3", ONE).last(bool) is None
     assert held(home, "CP-4") == {"CP-4": {None: 3}}
     assert names(home) >= {"CP-1.jsonl", "CP-4.jsonl", "_pool-1.db"}
     assert not names(home) & {"CP-2.jsonl", "CP-3.jsonl"}
@@ -105,7 +110,7 @@ from evcs.adapters import journal_db, journal_places
 from evcs.home import Home
 
 logging.disable()
-home, new = Home(Path(sys.argv[1])), int(sys.argv[2]) or None
+home, new = Home(Path(sys.argv[1])), sys.argv[2] or None
 
 def killed_at(step):
     left = step
@@ -129,11 +134,13 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.parametrize(("old", "new"), [(None, 1), (1, None), (1, 2)], ids=["in", "out", "over"])
+@pytest.mark.parametrize(
+    ("old", "new"), [(None, ONE), (ONE, None), (ONE, TWO)], ids=["in", "out", "over"]
+)
 def test_killed_at_any_step_it_is_simply_done_again(
-    home: Home, child: Callable[..., subprocess.Popen[str]], old: int | None, new: int | None
+    home: Home, child: Callable[..., subprocess.Popen[str]], old: str | None, new: str | None
 ) -> None:
-    process = child(STEPS, str(home.path), str(new or 0))
+    process = child(STEPS, str(home.path), new or "")
     assert process.stdin is not None
     assert process.stdout is not None
     code, step = 9, 0
@@ -152,9 +159,11 @@ def test_killed_at_any_step_it_is_simply_done_again(
     assert step > 60
 
 
-@pytest.mark.parametrize(("old", "new"), [(None, 1), (1, None), (1, 2)], ids=["in", "out", "over"])
+@pytest.mark.parametrize(
+    ("old", "new"), [(None, ONE), (ONE, None), (ONE, TWO)], ids=["in", "out", "over"]
+)
 def test_on_a_full_disk_it_is_done_once_there_is_room(
-    disk: Disk, old: int | None, new: int | None
+    disk: Disk, old: str | None, new: str | None
 ) -> None:
     home = Home(disk.path)
     put(home, "CP-1", old, 700)
@@ -169,11 +178,11 @@ def test_on_a_full_disk_it_is_done_once_there_is_room(
 
 def test_a_pool_that_runs_sees_what_has_come_and_is_not_held_up(home: Home) -> None:
     log = NamedLog("pool")
-    pool = PoolJournals(home.pool_journal(1), lambda call: call(), log)
+    pool = PoolJournals(home.pool_journal("_pool-1"), lambda call: call(), log)
     other = pool.of("CP-8")
     other.append(supply.to_record(Supply()), sync=True)
     put(home, "CP-1", None, 700)
-    journal_places.carry_over(home, {"CP-1": 1})
+    journal_places.carry_over(home, {"CP-1": ONE})
     found = pool.of("CP-1").last(supply.is_record)
     assert found is not None
     assert found["energy_wh"] == 700
@@ -185,13 +194,13 @@ def test_a_pool_that_runs_sees_what_has_come_and_is_not_held_up(home: Home) -> N
 
 
 def test_a_damaged_pool_holds_no_other_up(home: Home, caplog: pytest.LogCaptureFixture) -> None:
-    put(home, "CP-1", 1, 700)
-    home.pool_journal(2).write_bytes(b"x" * 9_000)
+    put(home, "CP-1", ONE, 700)
+    home.pool_journal("_pool-2").write_bytes(b"x" * 9_000)
     journal_places.carry_over(home, {"CP-1": None})
     assert held(home, "CP-1")["CP-1"] == {None: 700}
-    home.pool_journal(2).write_bytes(b"x" * 9_000)
-    journal_places.carry_over(home, {"CP-1": 2})
-    assert held(home, "CP-1")["CP-1"] == {2: 700}
+    home.pool_journal("_pool-2").write_bytes(b"x" * 9_000)
+    journal_places.carry_over(home, {"CP-1": TWO})
+    assert held(home, "CP-1")["CP-1"] == {TWO: 700}
     assert "_pool-2.db.broken" in names(home)
 
 
@@ -201,12 +210,12 @@ def test_the_traces_of_cps_go_and_no_others(home: Home) -> None:
     for name in logs:
         (home.log / name).touch()
     for cp in ("CP-1", "CP-2", "CP-12"):
-        put(home, cp, 1, 1)
+        put(home, cp, ONE, 1)
     put(home, "CP-1", None, 2)
-    put(home, "CP-2", 3, 2)
+    put(home, "CP-2", THREE, 2)
     os.close(hold_lock(home.lock("CP-1.engine"), "CP-1.engine"))
     CpTraces(home).remove({"CP-1", "CP-2", "CP-9"})
-    assert held(home, "CP-1", "CP-2", "CP-12") == {"CP-1": {}, "CP-2": {}, "CP-12": {1: 1}}
+    assert held(home, "CP-1", "CP-2", "CP-12") == {"CP-1": {}, "CP-2": {}, "CP-12": {ONE: 1}}
     assert {path.name for path in home.log.iterdir()} == logs - {
         "CP-1.engine.log", "CP-1.monitor.log.1",
     }  # fmt: skip
@@ -217,23 +226,23 @@ def test_the_traces_of_cps_go_and_no_others(home: Home) -> None:
 
 def test_the_file_of_a_pool_that_is_gone_goes_with_the_last_that_it_holds(home: Home) -> None:
     for cp in ("CP-1", "CP-2", "CP-3"):
-        put(home, cp, 1, 1)
+        put(home, cp, ONE, 1)
     journal_places.forget(home, ["CP-1"])
     journal_places.carry_over(home, {"CP-2": None})
-    assert held(home, "CP-3") == {"CP-3": {1: 1}}
+    assert held(home, "CP-3") == {"CP-3": {ONE: 1}}
     lock = hold_lock(home.lock("_pool-1.engines"), "_pool-1.engines")
     journal_places.carry_over(home, {"CP-3": None})
     assert "_pool-1.db" in names(home)
     os.close(lock)
     journal_places.carry_over(home, {"CP-9": None})
     assert names(home) == {"CP-2.jsonl", "CP-3.jsonl"}
-    put(home, "CP-4", 2, 1)
+    put(home, "CP-4", TWO, 1)
     journal_places.forget(home, ["CP-4"])
     assert names(home) == {"CP-2.jsonl", "CP-3.jsonl"}
 
 
 def test_other_names_are_no_pools(home: Home) -> None:
-    put(home, "CP-1", 1, 1)
+    put(home, "CP-1", ONE, 1)
     for name in ("_pool-0.db", "_pool-01.db", "_pool-1.db.broken", "_pool-x.db", "_pool-2.db-wal"):
         (home.data / "journals" / name).touch()
-    assert set(journal_places.in_pools(home)) == {1}
+    assert set(journal_places.in_pools(home)) == {ONE}

@@ -24,7 +24,7 @@ def test_all_places_and_logs_count(home: Home, capsys: pytest.CaptureFixture[str
     for energy_wh in (1, 7, 5):
         own.append(record("S1", energy_wh), sync=False)
     own.append(supply.to_record(Supply()), sync=False)
-    pool = PoolJournals(home.pool_journal(1), lambda call: call(), NamedLog("pool"))
+    pool = PoolJournals(home.pool_journal("_pool-1"), lambda call: call(), NamedLog("pool"))
     pool.of("CP-2").append(record("S2", 9), sync=True)
     pool.of("CP-3").append(record("S3", 9), sync=True)
     text = "session=%s energy_wh=%d %s %s"

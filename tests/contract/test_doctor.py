@@ -268,7 +268,7 @@ def test_a_journal_of_nobody(stopped: System) -> None:
 
 
 def test_a_pools_journals_of_nobody_damaged_and_set_aside(stopped: System) -> None:
-    pool = Home(stopped.home).pool_journal(1)
+    pool = Home(stopped.home).pool_journal("_pool-1")
     db = JournalDb(pool)
     db.put({"CP-405": "{}"}, sync=True)
     db.close()

@@ -17,7 +17,7 @@ def test_a_name_has_one_number_and_a_number_one_name() -> None:
     for name in ("pool-1", "_pool-0", "_pool-01", "_pool-1 ", "_pool-", "_pool-99999", "CP-1", ""):
         assert pools.number(name) is None
         with pytest.raises(BadValue):
-            pools.number_of(name)
+            pools.checked(name)
 
 
 def test_a_file_gives_back_whom_it_names() -> None:

@@ -165,7 +165,7 @@ class Actuator:
     def _processes(self, command: m.ManagerCommand) -> dict[str, Any]:
         place = unit(self._desired[command.cp])
         rows = [one._asdict() for one in self._supervisord.processes() if one.group == place]
-        if place is not None and pools.number(place) is not None:
+        if place is not None and pools.is_shared(place):
             rows = [{**row, **self._pools.figures(place, row["name"])} for row in rows]
         return {"processes": rows}
 

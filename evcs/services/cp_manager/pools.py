@@ -37,7 +37,7 @@ class Pools:
         }
 
     def _hosted(self, pool: str) -> set[str]:
-        said = (self._probes(pool, role).ask(HOSTED_WITHIN_S) for role in pools.ROLES)
+        said = (self._probes(pool, role).ask(HOSTED_WITHIN_S) for role in pools.roles(pool))
         return {cp for answers in said for cp in answers or ()}
 
     def write(self, changes: Mapping[str, pools.Members]) -> None:
@@ -49,7 +49,7 @@ class Pools:
                 self._files.erase(pool)
             crash_point("manager.members_written")
         for pool in changes:
-            for role in pools.ROLES:
+            for role in pools.roles(pool):
                 self._probes(pool, role).ask(ANSWER_WITHIN_S)
 
     def engines(self, unit: str) -> Mapping[str, EngineAnswer]:

@@ -82,7 +82,7 @@ class Reconciler:
         self, desired: Mapping[str, DesiredCp], goal: Mapping[str, str | None],
         groups: frozenset[str],
     ) -> reconcile.Actual:  # fmt: skip
-        pools = {unit for unit in (*goal.values(), *groups) if unit and p.number(unit) is not None}
+        pools = {unit for unit in (*goal.values(), *groups) if unit and p.is_shared(unit)}
         members = self._pools.members(pools)
         files = self._files.texts({*desired, *members})
         busy = self._busy(desired, goal, members, groups)
@@ -146,7 +146,7 @@ class Reconciler:
         found = self._supervisord.reload()
         meant = {*steps.start, *steps.erase, *desired}
         for word, names in found._asdict().items():
-            odd = sorted(name for name in names - meant if p.number(name) is None)
+            odd = sorted(name for name in names - meant if not p.is_shared(name))
             if odd:
                 _log.error("supervisord sees %s=%s, which nothing here asked for", word, odd)
         crash_point("manager.reloaded")
@@ -196,7 +196,7 @@ class Reconciler:
     def _tell_unexplained(self, desired: Mapping[str, DesiredCp], groups: frozenset[str]) -> None:
         if not desired:
             return
-        found = frozenset(group for group in groups if p.number(group) is None)
+        found = frozenset(group for group in groups if not p.is_shared(group))
         new, self._unexplained = found - self._unexplained, found
         if new:
             _log.warning("groups=%s run, and no record explains them; left alone", sorted(new))
