@@ -67,6 +67,22 @@ class Loop:
         """Now, in monotonic seconds."""
         return self._clock()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it is to end."""
+        return self._stopped
+
+    def fileno(self) -> int:
+        """For another loop, which calls `turn(0.0)` when it can be read, or after `wait_s`."""
+        # gevent's has none, and is not within another.
+        assert isinstance(self._selector, selectors.EpollSelector)
+        return self._selector.fileno()
+
+    def wait_s(self, longest_s: float) -> float:
+        """Seconds for which another loop may wait; what is put in meanwhile is seen at once."""
+        self._waiting = True
+        return self._wait_s(longest_s)
+
     def add_reader(self, fd: int, call: Callable[[], object]) -> None:
         """Call whenever there is something to read."""
         self._watch(fd, selectors.EVENT_READ, call)

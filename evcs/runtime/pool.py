@@ -225,6 +225,11 @@ class Pool(Generic[R]):
         if cp in self._cps:
             self._cps[cp].end()
 
+    def do(self, cp: str, act: Callable[[R], T]) -> T | None:
+        """Do something with one of them; None where it is not there, or fails at that."""
+        one = self._cps.get(cp)
+        return None if one is None else one.do(act)
+
     def each(self, act: Callable[[R], T]) -> dict[str, T]:
         """Do something with each that runs; its result by CP."""
         found = {cp: one.do(act) for cp, one in self._cps.items()}
@@ -233,18 +238,22 @@ class Pool(Generic[R]):
     def run(self, tick: Callable[[float], float] = lambda _: NEVER_S) -> None:
         """Until the loop is stopped; then leave. Raises SystemExit where its only CP fails."""
         self.look()
-        self._loop.run(self._on_changed, tick)
+        self._loop.run(self.on_changed, tick)
+        self.leave()
+        if self._ended:
+            raise SystemExit(1)
+
+    def leave(self) -> None:
+        """Have all leave the bus, their wills told."""
         for one in self._cps.values():
             one.stop()
         self._loop.until(lambda: all(one.left for one in self._cps.values()), LEAVE_WITHIN_S)
-        if self._ended:
-            raise SystemExit(1)
 
     @property
     def _ended(self) -> bool:
         return self._alone and all(one.failed for one in self._cps.values())
 
-    def _on_changed(self, _which: list[Any]) -> float:
+    def on_changed(self, _which: list[Any]) -> float:
         """One has come, or failed: the process's own tick is for that, too."""
         if self._ended:
             self._loop.stop()

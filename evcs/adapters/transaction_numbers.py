@@ -1,0 +1,34 @@
+"""Numbers of OCPP 1.6's transactions: positive, of 32 bits, and never used twice."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from evcs.adapters.files import write_atomic
+
+#: So many are written down at once, so that most cost no disk.
+BLOCK = 1_000
+#: 2025: where nothing is written down any more, the seconds since then are above all that were
+#: given, at less than one a second.
+BEGIN_S = 1_735_689_600
+
+
+class TransactionNumbers:
+    """From one file, which says what was given at most."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._last = int(path.read_text())
+        except (OSError, ValueError):
+            self._last = max(int(time.time()) - BEGIN_S, 0)
+        self._reserved = self._last
+
+    def next(self) -> int:
+        """The next one. Raises OSError where it can't be written down."""
+        if self._last >= self._reserved:
+            write_atomic(self._path, str(self._last + BLOCK).encode(), 0o600)
+            self._reserved = self._last + BLOCK
+        self._last += 1
+        return self._last

@@ -1,0 +1,1 @@
+"""The OCPP gateway: chargers that dial in are CPs like all others."""

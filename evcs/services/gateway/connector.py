@@ -1,0 +1,302 @@
+"""One connector of a charger as a CP: its Engine and its Monitor, played for the charger.
+
+What a charger is answered is in the journal before. Central says whose a card is and to whom a
+charge belongs; while it is away the charger waits, and what it has to tell is told again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.end_reasons import EndReason
+from evcs.core.health import EngineAnswer
+from evcs.core.ocpp import times
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.readings import Reading
+from evcs.core.ports import Connected, Disconnected, JournalStore, Log, Received
+from evcs.core.session import CardStatus
+from evcs.runtime.crash_points import crash_point
+from evcs.services.gateway.holdings import Holdings
+from evcs.services.gateway.orders import Charger, OrderParts, Orders
+from evcs.services.gateway.questions import CentralAway, Questions
+from evcs.services.gateway.voice import Seen, Voice
+
+TICK_S = 5.0
+#: For Central's word, before a charger is told that there is none.
+ANSWER_WITHIN_S = 50.0
+#: Beyond a charger's own connection timeout.
+START_GRACE_S = 15.0
+#: A reading that is older says nothing of now.
+RECENT_S = 60.0
+
+
+class Place(NamedTuple):
+    """Which connector of which station a CP is."""
+
+    cp: str
+    station: str
+    number: int
+    max_power_w: int
+
+
+class Outside(NamedTuple):
+    """What a connector works with. `number()`: of the next transaction; `now()`: UTC."""
+
+    voice: Voice
+    journal: JournalStore
+    number: Callable[[], int]
+    now: Callable[[], datetime]
+    log: Log
+    answer_within_s: float = ANSWER_WITHIN_S
+
+
+class FromMonitor(NamedTuple):
+    """What the Monitor's connection has to say."""
+
+    event: Any
+
+
+class Connector:
+    """All its state is here and in its journal."""
+
+    def __init__(self, place: Place, outside: Outside) -> None:
+        self.place = place
+        self._voice, self._now, self._log = outside.voice, outside.now, outside.log
+        self._number, self._journal = outside.number, outside.journal
+        self._holdings = Holdings(outside.journal, outside.log)
+        self._seen, self._ready = Seen(), False
+        self._questions = Questions(outside.voice.ask, outside.answer_within_s)
+        self._cards: dict[str, str] = {}
+        parts = OrderParts(
+            outside.number, outside.now,
+            lambda one, reason: self.end(one, None, reason, None), self._tell_status, outside.log,
+        )  # fmt: skip
+        self._orders = Orders(place.number, self._holdings, outside.voice, parts)
+
+    @property
+    def _held(self) -> t.Held:
+        return self._holdings.held
+
+    # What its charger tells.
+
+    def connected(self, charger: Charger) -> None:
+        """The charger is there."""
+        self._orders.charger = charger
+        self._seen = self._seen._replace(online=True)
+        self._tell_all()
+
+    def left(self, charger: Charger) -> None:
+        """That connection of it is gone; it goes on charging, as far as is known."""
+        if self._orders.charger is charger:
+            self._orders.charger = None
+            self._seen = self._seen._replace(online=False)
+            self._tell_all()
+
+    def told(self, status: str, fault: str | None) -> None:
+        """Its own word for the state of the connector."""
+        seen = self._seen._replace(status=status, fault=fault)
+        if seen != self._seen:
+            self._seen = seen
+            self._tell_all()
+
+    async def authorise(self, tag: str) -> str:
+        """What becomes of a card. Raises CentralAway where it was never seen before, either."""
+        at = times.written(self._now())
+        request = t.request_id(self.place.station, self.place.number, t.Begun(tag, at, -1))
+        return await self._status_of(m.StationRequest(self.place.cp, request, "authorise", tag, at))
+
+    async def begin(self, begun: t.Begun) -> tuple[int, str]:
+        """A charge began: its number, and what becomes of the card.
+
+        Raises CentralAway, and OSError where it can't be kept; the charger tells it again.
+        """
+        crash_point("gateway.begin_received")
+        request = t.request_id(self.place.station, self.place.number, begun)
+        known = self._held.requested(request)
+        if known is None:
+            known = t.begin(self._held, request, self._number, begun, self._now().timestamp())
+            self._holdings.put(known)
+            crash_point("gateway.begin_kept")
+            self._log.info("transaction=%d begun tag=%a", known.id, begun.tag)
+        if isinstance(known, t.Over):
+            return known.id, known.status or CardStatus.ACCEPTED
+        return known.id, known.status or await self._status_of(self._start_of(known))
+
+    def meter(self, one: t.Transaction, reading: Reading, at: datetime | None) -> None:
+        """A reading of a transaction."""
+        now, one = self._now(), self._holdings.current(one)
+        if one.phase == t.Phase.ENDED:
+            return
+        told = at if at is not None and times.is_set(at) else now
+        one = one._replace(live=one.live or (now - told).total_seconds() < RECENT_S)
+        if reading.register_wh is not None:
+            energy_wh = self._energy(one, reading.register_wh, at)
+            if energy_wh is None:
+                self._log.warning("register_wh=%d of %d can't be", reading.register_wh, one.id)
+            else:
+                one = t.metered(one, energy_wh)
+        self._holdings.put(one, sync=False)
+        crash_point("gateway.reading_kept")
+        self._voice.reading(one, reading)
+        if one.target_wh is not None and one.energy_wh >= one.target_wh:
+            self._orders.stop(one, EndReason.COMPLETED)
+
+    def end(
+        self, one: t.Transaction, meter_wh: int | None, reason: str, at: datetime | None
+    ) -> None:
+        """A transaction ended, by its charger's word. Raises OSError where it can't be kept."""
+        one = self._holdings.current(one)
+        if one.phase == t.Phase.ENDED:
+            return
+        energy_wh = None if meter_wh is None else self._energy(one, meter_wh, at)
+        if reason == EndReason.STOPPED and one.reason is not None:
+            reason = one.reason  # it was told to stop for that
+        ended = t.ended(one, energy_wh, reason)
+        crash_point("gateway.end_received")
+        self._holdings.put(ended)
+        crash_point("gateway.end_kept")
+        self._log.info("transaction=%d ended energy_wh=%d %s", one.id, ended.energy_wh, reason)
+        self._tell_ended(ended)
+        self._tell_status()
+
+    def find(self, number: int | None = None, key: str = "") -> t.Transaction | t.Over | None:
+        """A transaction by its number, or by the charger's name for it; else the one under way."""
+        if key:
+            return self._held.keyed(key)
+        return self._held.live if number is None else self._held.numbered(number)
+
+    @property
+    def open(self) -> list[t.Transaction]:
+        """Those whose end has not been told."""
+        return [one for one in self._held.transactions if one.is_open]
+
+    def health(self) -> EngineAnswer:
+        """What the CP Manager wants to know."""
+        shown = self._held.shown
+        session = shown and (shown.session_id or shown.request_id)
+        return EngineAnswer(self._seen.fault, self._ready, session, self._held.live is not None)
+
+    # What the bus tells.
+
+    def handle(self, events: list[Any]) -> float | None:
+        """One batch of events of both connections."""
+        for event in events:
+            if isinstance(event, FromMonitor):
+                if isinstance(event.event, Connected):
+                    self._voice.monitor(self._seen)
+            elif isinstance(event, Received):
+                self._on_message(event.message)
+            elif isinstance(event, Connected):
+                self._ready = True
+                self._tell_all()
+            elif isinstance(event, Disconnected):
+                self._seen = self._seen._replace(central=None)
+                self._log.warning("bus: %s", event.reason)
+        return None
+
+    def tick(self, _now: float) -> float:
+        """Tell again what Central has not answered; end what never began."""
+        self._questions.again()
+        for one in self._held.transactions:
+            if one.phase == t.Phase.ENDED:
+                self._tell_ended(one)
+            elif one.phase == t.Phase.ASKED and one.request_id not in self._questions:
+                self._voice.ask(self._start_of(one))
+            elif one.phase == t.Phase.REMOTE and self._is_too_late(one):
+                self.end(one, None, EndReason.NOT_STARTED, None)
+        self._holdings.again()
+        return TICK_S
+
+    def close(self) -> None:
+        """Nothing more is done."""
+        self._orders.close()
+        self._journal.close()
+
+    def _on_message(self, message: m.Message | m.Cleared) -> None:
+        if isinstance(message, m.Command):
+            self._orders.take(message, self._seen)
+        elif isinstance(message, m.StationAnswer):
+            self._on_answer(message)
+        elif isinstance(message, m.ServiceStatus) and message.online != self._seen.central:
+            self._seen = self._seen._replace(central=message.online)
+            self._tell_status()
+
+    def _on_answer(self, answer: m.StationAnswer) -> None:
+        known = self._held.requested(answer.id)
+        if isinstance(known, t.Transaction) and answer.session_id is not None:
+            one = t.answered(known, answer.session_id, answer.status)
+            if one != known:
+                self._holdings.put(one)
+                crash_point("gateway.begin_answered")
+                if one.phase == t.Phase.ENDED:
+                    self._tell_ended(one)
+                self._voice.begun(one)
+                self._tell_status()
+        self._questions.answered(answer)
+
+    # What it rests on.
+
+    async def _status_of(self, asked: m.StationRequest) -> str:
+        """What becomes of a card by Central's word, or else by its last one. Raises CentralAway."""
+        try:
+            answer = await self._questions.ask(asked)
+        except CentralAway:
+            if asked.tag not in self._cards:
+                raise
+            return self._cards[asked.tag]
+        self._cards[asked.tag] = answer.status
+        return answer.status
+
+    def _start_of(self, one: t.Transaction) -> m.StationRequest:
+        begun = times.parse(one.at)
+        at = times.written(begun if begun is not None else self._now())
+        return m.StationRequest(
+            self.place.cp, one.request_id, "start", one.tag, at, one.meter_wh, one.offline
+        )
+
+    def _energy(self, one: t.Transaction, register_wh: int, at: datetime | None) -> int | None:
+        """Bounded by the time for which it has gone on, by our clock or, told late, by its own."""
+        elapsed_s = self._now().timestamp() - one.since
+        begun = times.parse(one.at)
+        if one.offline and at is not None and begun is not None:
+            elapsed_s = max(elapsed_s, (at - begun).total_seconds())
+        return t.energy(one, register_wh, t.most_wh(self.place.max_power_w, elapsed_s))
+
+    def _is_too_late(self, one: t.Transaction) -> bool:
+        charger = self._orders.charger
+        waits_s = START_GRACE_S + (charger.connection_timeout_s if charger is not None else 0.0)
+        return self._now().timestamp() - one.since > waits_s
+
+    # What is told.
+
+    def _tell_all(self) -> None:
+        self._voice.monitor(self._seen)
+        for one in self._held.transactions:
+            if one.phase == t.Phase.ENDED:
+                self._tell_ended(one)
+        if self._held.live is not None and self._seen.online:
+            self._voice.begun(self._held.live)
+        self._tell_status()
+
+    def _tell_ended(self, one: t.Transaction) -> None:
+        """To whom it belongs, Central has to say first."""
+        if one.session_id is not None:
+            self._voice.ended(one)
+        elif one.request_id not in self._questions:
+            self._voice.ask(self._start_of(one))
+
+    def _tell_status(self) -> None:
+        self._voice.engine(self._seen, self._held.shown)
+
+
+def subscriptions(cp: str) -> list[topics.Subscription]:
+    """What the Engine's connection listens to."""
+    return [
+        topics.filter_for(m.Command, cp=cp),
+        topics.filter_for(m.StationAnswer, cp=cp),
+        topics.central_status(),
+    ]

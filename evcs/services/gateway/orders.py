@@ -1,0 +1,158 @@
+"""What Central commands, put to a charger; and the charger's own word as the reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from evcs.core import messages as m
+from evcs.core.end_reasons import EndReason
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.ports import NoAnswer, Refused
+from evcs.core.ports import Log
+from evcs.core.supply import Refusal
+from evcs.runtime.crash_points import crash_point
+from evcs.services.gateway.holdings import Holdings
+from evcs.services.gateway.voice import Seen, Voice
+
+#: A charger that was told to stop is not told again before.
+STOP_AGAIN_S = 20.0
+ACCEPTED = "Accepted"
+
+
+class Charger(Protocol):
+    """The station at the other end of a connection. Raises Refused, NoAnswer."""
+
+    @property
+    def connection_timeout_s(self) -> float:
+        """How long it waits for a car after a start from afar."""
+
+    async def start(self, connector: int, session_id: str) -> str:
+        """Have it begin a charge; its word, "Accepted" or another."""
+
+    async def stop(self, one: t.Transaction) -> str:
+        """Have it end one; its word."""
+
+
+class OrderParts(NamedTuple):
+    """What orders work with. `end(one, reason)`: one that never began is over."""
+
+    number: Callable[[], int]
+    now: Callable[[], datetime]
+    end: Callable[[t.Transaction, str], None]
+    tell: Callable[[], None]
+    log: Log
+
+
+class Orders:
+    """Of one connector. `charger` is None while it is away."""
+
+    def __init__(self, connector: int, holdings: Holdings, voice: Voice, parts: OrderParts) -> None:
+        self._connector, self._holdings, self._voice = connector, holdings, voice
+        self._parts = parts
+        self.charger: Charger | None = None
+        self._stop_asked: dict[int, datetime] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, cmd: m.Command, seen: Seen) -> None:
+        """Carry a command out, and reply."""
+        one = self._holdings.held.of_session(cmd.session_id) if cmd.session_id else None
+        if cmd.verb == "start" and cmd.session_id and cmd.energy_wh:
+            self._start(cmd, cmd.energy_wh, one, seen)
+        elif cmd.verb == "settled" and cmd.session_id:
+            if isinstance(one, t.Transaction) and one.phase == t.Phase.ENDED:
+                self._holdings.keep(self._holdings.held.settle(one))
+                crash_point("gateway.settled")
+            self._voice.reply(cmd, None)
+        elif cmd.verb in ("stop", "resume") and cmd.session_id:
+            there = isinstance(one, t.Transaction)
+            self._voice.reply(cmd, None if there else Refusal.NO_SESSION)
+            if isinstance(one, t.Transaction) and cmd.verb == "stop":
+                self._stop(one, cmd.reason or EndReason.STOPPED)
+        else:
+            self._voice.reply(cmd, Refusal.BAD_COMMAND)
+        self._parts.tell()
+
+    def stop(self, one: t.Transaction, reason: str) -> None:
+        """Have the charger end a charge, for that reason."""
+        now, asked = self._parts.now(), self._stop_asked.get(one.id)
+        if self.charger is None or (asked and (now - asked).total_seconds() < STOP_AGAIN_S):
+            return
+        self._stop_asked[one.id] = now
+        self._holdings.put(self._holdings.current(one)._replace(reason=reason))
+        self._do(self._remote_stop(self.charger, one))
+
+    def close(self) -> None:
+        """Nothing more is done."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _start(
+        self, cmd: m.Command, energy_wh: int, one: t.Transaction | t.Over | None, seen: Seen
+    ) -> None:
+        refusal = (
+            Refusal.BUSY
+            if self._holdings.held.live is not None
+            else Refusal.FAULTED
+            if seen.fault is not None
+            else "the charger is away"
+        )
+        if one is not None:
+            self._voice.reply(cmd, None)
+        elif self._holdings.held.live is not None or seen.fault or self.charger is None:
+            self._voice.reply(cmd, refusal)
+        else:
+            session = str(cmd.session_id)
+            since = self._parts.now().timestamp()
+            remote = t.Transaction(
+                self._parts.number(), f"remote-{session}", t.Phase.REMOTE, session, session,
+                target_wh=energy_wh, since=since,
+            )  # fmt: skip
+            self._holdings.put(remote)
+            crash_point("gateway.remote_kept")
+            self._do(self._remote_start(self.charger, cmd, remote))
+
+    def _stop(self, one: t.Transaction, reason: str) -> None:
+        if one.phase == t.Phase.ENDED:
+            self._voice.ended(one)
+        elif one.phase == t.Phase.REMOTE:
+            self._parts.end(one, reason)
+        else:
+            self.stop(one, reason)
+
+    async def _remote_start(self, charger: Charger, cmd: m.Command, one: t.Transaction) -> None:
+        word = await _word(charger.start(self._connector, str(one.session_id)))
+        if word != ACCEPTED and self._holdings.current(one).phase == t.Phase.REMOTE:
+            self._holdings.keep(self._holdings.held.drop(one))
+            self._voice.reply(cmd, f"the charger answered {word}"[:200])
+        else:
+            self._voice.reply(cmd, None)
+        self._parts.tell()
+
+    async def _remote_stop(self, charger: Charger, one: t.Transaction) -> None:
+        word = await _word(charger.stop(one))
+        if word != ACCEPTED:
+            text = "transaction=%d told to stop; the charger answered %s"
+            self._parts.log.error(text, one.id, word)
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._parts.log.error("a command failed: %r", error)
+
+
+async def _word(answer: Coroutine[Any, Any, str]) -> str:
+    """What the charger said, or that it said nothing."""
+    try:
+        return await answer
+    except Refused as refusal:
+        return str(refusal)
+    except NoAnswer:
+        return "nothing"

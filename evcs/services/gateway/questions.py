@@ -1,0 +1,49 @@
+"""What a connector asks Central, and told again until it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from evcs.core import messages as m
+from evcs.core.errors import EvcsError
+
+
+class CentralAway(EvcsError):
+    """Central has not answered in time: nothing is known of the card."""
+
+
+class Questions:
+    """Each question is asked once, whoever waits for its answer."""
+
+    def __init__(self, publish: Callable[[m.StationRequest], object], within_s: float) -> None:
+        self._publish, self._within_s = publish, within_s
+        self._open: dict[str, tuple[m.StationRequest, asyncio.Future[m.StationAnswer]]] = {}
+
+    def __contains__(self, request_id: str) -> bool:
+        return request_id in self._open
+
+    async def ask(self, asked: m.StationRequest) -> m.StationAnswer:
+        """Central's answer. Raises CentralAway."""
+        if asked.id not in self._open:
+            self._open[asked.id] = (asked, asyncio.get_running_loop().create_future())
+            self._publish(asked)
+        future = self._open[asked.id][1]
+        try:
+            async with asyncio.timeout(self._within_s):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            raise CentralAway("Central does not answer", "try again in a moment") from None
+        finally:
+            self._open.pop(asked.id, None)
+
+    def answered(self, answer: m.StationAnswer) -> None:
+        """Central has answered."""
+        found = self._open.get(answer.id)
+        if found is not None and not found[1].done():
+            found[1].set_result(answer)
+
+    def again(self) -> None:
+        """Ask what is open again."""
+        for asked, _ in tuple(self._open.values()):
+            self._publish(asked)

@@ -1,0 +1,275 @@
+"""A charging station that is connected: its connectors, and what all versions share."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple
+
+from evcs.core import messages as m
+from evcs.core.errors import EvcsError
+from evcs.core.ids import MAX_WORD, short
+from evcs.core.ocpp import times
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.ports import CallError, Connection, NoAnswer, NotSendable, Refused
+from evcs.core.ocpp.rules import Code
+from evcs.core.ports import Log
+from evcs.core.session import CardStatus
+from evcs.services.gateway.connector import Connector
+
+HEARTBEAT_S = 300
+#: A charger tells the state of its connectors by itself after a boot; else it is asked.
+STATUS_WITHIN_S = 5.0
+DEFAULT_CONNECTION_TIMEOUT_S = 60.0
+#: What was told a little before the connection was made may be of now.
+CLOCK_TOLERANCE_S = 10.0
+
+#: Both versions have these words for what becomes of a card.
+CARD_WORDS = {
+    CardStatus.ACCEPTED: "Accepted",
+    CardStatus.INVALID: "Invalid",
+    CardStatus.BLOCKED: "Blocked",
+    CardStatus.EXPIRED: "Expired",
+    CardStatus.CONCURRENT: "ConcurrentTx",
+}
+
+Answer = dict[str, Any]
+Meanings = Mapping[str, Callable[[Any, Answer], Awaitable[Answer]]]
+
+
+class StationParts(NamedTuple):
+    """What a station works with.
+
+    `connectors()`: its connectors that are CPs, by number. `number()`: of a transaction of none.
+    `tell`: publishes what is known of it. `now()`: UTC. `audit(what, outcome, detail)`.
+    """
+
+    connectors: Callable[[], Mapping[int, Connector]]
+    number: Callable[[], int]
+    tell: Callable[[m.StationStatus], object]
+    now: Callable[[], datetime]
+    audit: Callable[[str, str, str], object]
+    host: str
+    log: Log
+
+
+class Station(ABC):
+    """One connection of it. A Charger for its connectors."""
+
+    #: A charger's CALLs that have a meaning here.
+    meanings: ClassVar[Meanings]
+    #: Those that are only acknowledged, with what.
+    plain: ClassVar[Mapping[str, Answer]]
+    #: What it is told without being asked for by hand, and what for.
+    sends: ClassVar[Mapping[str, str]]
+
+    def __init__(self, connection: Connection, parts: StationParts) -> None:
+        self.connection, self._parts = connection, parts
+        self.opened_at = parts.now()
+        self.connection_timeout_s = DEFAULT_CONNECTION_TIMEOUT_S
+        self.status = m.StationStatus(
+            parts.host, connection.station, True, connection.version.value.removeprefix("ocpp"),
+            security_profile=connection.security_profile,
+            connected_at=times.written(self.opened_at),
+        )  # fmt: skip
+        self._told: set[int] = set()
+        self._availability: dict[int, bool] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def serves(cls, action: str) -> bool:
+        """Whether a charger may say that."""
+        return action in cls.meanings or action in cls.plain
+
+    def open(self) -> None:
+        """It is there."""
+        self._parts.tell(self.status)
+        for connector in self._parts.connectors().values():
+            connector.connected(self)
+        self._do(self._greet())
+
+    def close(self) -> None:
+        """It has gone."""
+        for task in self._tasks:
+            task.cancel()
+        for connector in self._parts.connectors().values():
+            connector.left(self)
+        self._parts.tell(self.status._replace(online=False))
+
+    def joined(self, number: int) -> None:
+        """One of its connectors has become a CP, or its CP has begun anew."""
+        connector = self._parts.connectors().get(number)
+        if connector is not None:
+            connector.connected(self)
+            self._told.discard(number)
+            self._do(self._ask_status())
+
+    def available(self, number: int, operative: bool) -> None:
+        """Whether a connector is to serve: the charger is told where that is new."""
+        if self._availability.get(number) != operative:
+            self._availability[number] = operative
+            self._do(self._change_availability(number, operative))
+
+    async def called(self, action: str, payload: Answer) -> Answer:
+        """The answer to a charger's CALL. Raises CallError."""
+        if action in self.plain:
+            self._parts.log.info("%s told", action)
+            return dict(self.plain[action])
+        try:
+            return await self.meanings[action](self, payload)
+        except (EvcsError, OSError) as error:
+            raise CallError(Code.INTERNAL, f"{error}; try again later") from None
+
+    async def call(self, action: str, payload: Answer, within_s: float = 30.0) -> Answer:
+        """The charger's answer. Raises Refused, NoAnswer, NotSendable."""
+        return await self.connection.call(action, payload, within_s)
+
+    # A Charger, by its version's words.
+
+    @abstractmethod
+    async def start(self, connector: int, session_id: str) -> str:
+        """Have it begin a charge; its word."""
+
+    @abstractmethod
+    async def stop(self, one: t.Transaction) -> str:
+        """Have it end one; its word."""
+
+    @abstractmethod
+    async def set_available(self, connector: int, operative: bool) -> str:
+        """Have a connector serve, or not; its word."""
+
+    @abstractmethod
+    async def ask_status(self, connector: int) -> None:
+        """Have it tell the state of a connector."""
+
+    @abstractmethod
+    async def ask_connection_timeout(self) -> float | None:
+        """How long it waits for a car."""
+
+    @abstractmethod
+    def order(self, name: str, connector: int, given: Mapping[str, Any]) -> tuple[str, Answer]:
+        """The action, with its fields, of an order of the operator's. Raises BadValue.
+
+        reset (hard), unlock, trigger (message), get (keys), set (key, value).
+        """
+
+    # What versions share.
+
+    def booted(self, info: Mapping[str, Any], serial: object) -> Answer:
+        """It says who it is."""
+        self.status = self.status._replace(
+            vendor=_text(info.get("chargePointVendor", info.get("vendorName"))),
+            model=_text(info.get("chargePointModel", info.get("model"))),
+            firmware=_text(info.get("firmwareVersion")),
+            serial=_text(serial),
+        )
+        self._parts.tell(self.status)
+        return {
+            "currentTime": self.clock()["currentTime"],
+            "interval": HEARTBEAT_S,
+            "status": "Accepted",
+        }
+
+    def clock(self) -> Answer:
+        """The time, for its clock."""
+        return {"currentTime": times.written(self._parts.now())}
+
+    def told(self, number: int, status: str, fault: str | None) -> None:
+        """The state of a connector, by its own word; of 0 it is the whole station's."""
+        connectors = self._parts.connectors()
+        for one, connector in connectors.items():
+            if number in (0, one) and (number or fault is not None):
+                self._told.add(one)
+                connector.told(status, fault)
+
+    async def authorise(self, tag: str) -> str:
+        """What becomes of a card that is held to it."""
+        tag = _tag(tag)
+        connectors = self._parts.connectors()
+        if not connectors:
+            return CARD_WORDS[CardStatus.INVALID]
+        # Cards end charges, too; and Central's own session stands for one.
+        mine = (
+            one
+            for one in connectors.values()
+            if any(tag in (x.session_id, x.tag) for x in one.open)
+        )
+        free = (one for one in connectors.values() if not one.open)
+        connector = next(mine, None) or next(free, None) or next(iter(connectors.values()))
+        return CARD_WORDS[CardStatus(await connector.authorise(tag))]
+
+    async def begin(self, number: int, begun: t.Begun) -> tuple[int, str]:
+        """A charge began: its number, and what becomes of the card."""
+        connector = self._parts.connectors().get(number)
+        if connector is None:
+            self._parts.log.warning("connector=%d is no CP; its charge is nobody's", number)
+            return self._parts.number(), CARD_WORDS[CardStatus.INVALID]
+        transaction, status = await connector.begin(begun._replace(tag=_tag(begun.tag)))
+        return transaction, CARD_WORDS[CardStatus(status)]
+
+    def find(self, number: int | None, key: str = "") -> tuple[Connector, t.Transaction] | None:
+        """Whose transaction it is, if it is not over."""
+        for connector in self._parts.connectors().values():
+            one = connector.find(number, key)
+            if isinstance(one, t.Transaction):
+                return connector, one
+        return None
+
+    def security_event(self, kind: str, info: str) -> None:
+        """Something that it noticed."""
+        self._parts.audit("security", "told", short(f"{kind} {info}".strip()))
+
+    def unknown(self, what: str) -> None:
+        """It told of a transaction that is none of it."""
+        self._parts.audit("transaction", "refused", what)
+
+    def is_offline(self, at: datetime | None) -> bool:
+        """Whether that was before this connection, by a clock that was ever set."""
+        if at is None or not times.is_set(at):
+            return False
+        return (self.opened_at - at).total_seconds() > CLOCK_TOLERANCE_S
+
+    async def _greet(self) -> None:
+        with suppress(Refused, NoAnswer, NotSendable):
+            found = await self.ask_connection_timeout()
+            if found is not None:
+                self.connection_timeout_s = found
+        await self._ask_status()
+
+    async def _ask_status(self) -> None:
+        """One at a time, and only what it has not told by itself."""
+        await asyncio.sleep(STATUS_WITHIN_S)
+        for number in sorted(self._parts.connectors().keys() - self._told):
+            if number not in self._told:
+                with suppress(Refused, NoAnswer, NotSendable):
+                    await self.ask_status(number)
+
+    async def _change_availability(self, number: int, operative: bool) -> None:
+        word = ""
+        try:
+            word = await self.set_available(number, operative)
+        except (Refused, NoAnswer, NotSendable) as error:
+            word = str(error) or "nothing"
+        if word not in ("Accepted", "Scheduled"):
+            self._parts.log.error(
+                "connector=%d told to be %s; the charger answered %s",
+                number, "operative" if operative else "inoperative", word,
+            )  # fmt: skip
+
+    def _do(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _tag(text: str) -> str:
+    """What a charger read off a card; what is not printed can be no driver's."""
+    return "".join(one if one.isprintable() else "?" for one in text)[:MAX_WORD]
+
+
+def _text(value: object) -> str | None:
+    """What a charger says of itself, for people to read."""
+    return short(value)[:50] if isinstance(value, str) and value else None

@@ -1,0 +1,195 @@
+"""OCPP 1.6: a charger's words as events of its connectors, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from evcs.core.end_reasons import EndReason
+from evcs.core.errors import BadValue
+from evcs.core.ocpp import times
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.readings import reading
+from evcs.core.session import CardStatus
+from evcs.services.gateway.station import CARD_WORDS, Answer, Meanings, Station
+
+#: A StopTransaction of a start that was never answered.
+UNANSWERED = -1
+
+REASONS = {
+    "EVDisconnected": EndReason.UNPLUGGED,
+    "EmergencyStop": EndReason.FAULT,
+    "PowerLoss": EndReason.POWER_LOSS,
+    "DeAuthorized": EndReason.UNAUTHORISED,
+}
+
+
+async def _boot(station: Station16, payload: Answer) -> Answer:
+    """Who it is; accepted always."""
+    serial = payload.get("chargePointSerialNumber", payload.get("chargeBoxSerialNumber"))
+    return station.booted(payload, serial)
+
+
+async def _heartbeat(station: Station16, _: Answer) -> Answer:
+    """The time."""
+    return station.clock()
+
+
+async def _status(station: Station16, payload: Answer) -> Answer:
+    """The connector's `ocpp_status`; Faulted is a fault."""
+    fault = None
+    if payload["status"] == "Faulted":
+        parts = (payload["errorCode"], payload.get("vendorErrorCode"), payload.get("info"))
+        fault = " ".join(str(part) for part in parts if part)
+    station.told(payload["connectorId"], payload["status"], fault)
+    return {}
+
+
+async def _authorize(station: Station16, payload: Answer) -> Answer:
+    """Whether its driver may charge."""
+    return {"idTagInfo": {"status": await station.authorise(payload["idTag"])}}
+
+
+async def _start(station: Station16, payload: Answer) -> Answer:
+    """A session begins."""
+    at = times.parse(payload["timestamp"])
+    begun = t.Begun(
+        payload["idTag"], payload["timestamp"], max(payload["meterStart"], 0),
+        offline=station.is_offline(at),
+    )  # fmt: skip
+    number, status = await station.begin(payload["connectorId"], begun)
+    return {"transactionId": number, "idTagInfo": {"status": status}}
+
+
+async def _meter(station: Station16, payload: Answer) -> Answer:
+    """The session's readings."""
+    found = station.transaction(payload.get("transactionId"), payload["connectorId"])
+    if found is not None:
+        connector, one = found
+        for value in payload["meterValue"]:
+            sample = reading(value["sampledValue"])
+            connector.meter(one, sample, times.parse(value["timestamp"]))
+    return {}
+
+
+async def _stop(station: Station16, payload: Answer) -> Answer:
+    """The session ends. It is acknowledged whatever it is of: else it is told for ever."""
+    number = payload["transactionId"]
+    found = station.unanswered() if number == UNANSWERED else station.find(number)
+    if found is not None:
+        connector, one = found
+        reason = REASONS.get(payload.get("reason", "Local"), EndReason.STOPPED)
+        connector.end(one, payload["meterStop"], reason, times.parse(payload["timestamp"]))
+    elif not station.is_over(number):
+        station.unknown(f"end of {number} at {payload['meterStop']} Wh")
+    return {"idTagInfo": {"status": CARD_WORDS[CardStatus.ACCEPTED]}} if "idTag" in payload else {}
+
+
+async def _security(station: Station16, payload: Answer) -> Answer:
+    """Into the audit."""
+    station.security_event(payload["type"], payload.get("techInfo", ""))
+    return {}
+
+
+class Station16(Station):
+    """A station that speaks OCPP 1.6."""
+
+    meanings: ClassVar[Meanings] = {
+        "Authorize": _authorize,
+        "BootNotification": _boot,
+        "Heartbeat": _heartbeat,
+        "MeterValues": _meter,
+        "StartTransaction": _start,
+        "SecurityEventNotification": _security,
+        "StatusNotification": _status,
+        "StopTransaction": _stop,
+    }
+    sends: ClassVar[Mapping[str, str]] = {
+        "ChangeAvailability": "stop and resume of the CP",
+        "GetConfiguration": "for its connection timeout",
+        "RemoteStartTransaction": "a driver's request",
+        "RemoteStopTransaction": "the end of a session",
+        "TriggerMessage": "for what it does not tell by itself",
+    }
+    plain: ClassVar[Mapping[str, Answer]] = {
+        "DataTransfer": {"status": "UnknownVendorId"},
+        "DiagnosticsStatusNotification": {},
+        "FirmwareStatusNotification": {},
+        "LogStatusNotification": {},
+        "SignCertificate": {"status": "Rejected"},
+        "SignedFirmwareStatusNotification": {},
+    }
+
+    async def start(self, connector: int, session_id: str) -> str:
+        """Have it begin a charge; its word."""
+        return await self._word(
+            "RemoteStartTransaction", {"connectorId": connector, "idTag": session_id}
+        )
+
+    async def stop(self, one: t.Transaction) -> str:
+        """Have it end one; its word."""
+        return await self._word("RemoteStopTransaction", {"transactionId": one.id})
+
+    async def set_available(self, connector: int, operative: bool) -> str:
+        """Have a connector serve, or not; its word."""
+        kind = "Operative" if operative else "Inoperative"
+        return await self._word("ChangeAvailability", {"connectorId": connector, "type": kind})
+
+    async def ask_status(self, connector: int) -> None:
+        """Have it tell the state of a connector."""
+        await self.call(
+            "TriggerMessage",
+            {"requestedMessage": "StatusNotification", "connectorId": connector},
+        )
+
+    async def ask_connection_timeout(self) -> float | None:
+        """How long it waits for a car."""
+        found = await self.call("GetConfiguration", {"key": ["ConnectionTimeOut"]})
+        values = [one.get("value", "") for one in found.get("configurationKey", ())]
+        return float(values[0]) if values and str(values[0]).isdecimal() else None
+
+    def order(self, name: str, connector: int, given: Mapping[str, Any]) -> tuple[str, Answer]:
+        """The action, with its fields, of an order of the operator's. Raises BadValue."""
+        match name:
+            case "reset":
+                return "Reset", {"type": "Hard" if given.get("hard") else "Soft"}
+            case "unlock":
+                return "UnlockConnector", {"connectorId": connector}
+            case "trigger":
+                return "TriggerMessage", {
+                    "requestedMessage": given.get("message"), "connectorId": connector,
+                }  # fmt: skip
+            case "get":
+                keys = given.get("keys")
+                return "GetConfiguration", {"key": keys} if keys else {}
+            case "set":
+                value = {"key": given.get("key"), "value": given.get("value")}
+                return "ChangeConfiguration", value
+        raise BadValue(f"no such order: {name[:40]!a}", "see: evcs-cp ocpp --help")
+
+    def transaction(self, number: int | None, connector: int) -> tuple[Any, t.Transaction] | None:
+        """The one that readings are of: some chargers name none."""
+        if number is not None:
+            return self.find(number)
+        found = self._parts.connectors().get(connector)
+        live = None if found is None else found.find()
+        return (found, live) if isinstance(live, t.Transaction) else None
+
+    def is_over(self, number: int) -> bool:
+        """Whether one of that number was here."""
+        return any(one.find(number) for one in self._parts.connectors().values())
+
+    def unanswered(self) -> tuple[Any, t.Transaction] | None:
+        """The station's one start that the charger was not answered; None where there are more."""
+        open_ = [
+            (connector, one)
+            for connector in self._parts.connectors().values()
+            for one in connector.open
+            if one.phase != t.Phase.REMOTE
+        ]
+        if len(open_) != 1:
+            return None
+        return open_[0]
+
+    async def _word(self, action: str, payload: Answer) -> str:
+        return str((await self.call(action, payload))["status"])

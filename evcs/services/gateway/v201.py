@@ -1,0 +1,227 @@
+"""OCPP 2.0.1: a charger's words as events of its EVSEs, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from evcs.core.end_reasons import EndReason
+from evcs.core.errors import BadValue
+from evcs.core.ocpp import times
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.readings import Reading, reading
+from evcs.services.gateway.station import Answer, Meanings, Station
+
+REASONS = {
+    "EVDisconnected": EndReason.UNPLUGGED,
+    "EmergencyStop": EndReason.FAULT,
+    "GroundFault": EndReason.FAULT,
+    "OvercurrentFault": EndReason.FAULT,
+    "PowerLoss": EndReason.POWER_LOSS,
+    "PowerQuality": EndReason.POWER_LOSS,
+    "DeAuthorized": EndReason.UNAUTHORISED,
+    "SOCLimitReached": EndReason.COMPLETED,
+    "EnergyLimitReached": EndReason.COMPLETED,
+}
+
+
+async def _boot(station: Station201, payload: Answer) -> Answer:
+    """Who it is; accepted always."""
+    info = payload["chargingStation"]
+    return station.booted(info, info.get("serialNumber"))
+
+
+async def _heartbeat(station: Station201, _: Answer) -> Answer:
+    """The time."""
+    return station.clock()
+
+
+async def _status(station: Station201, payload: Answer) -> Answer:
+    """The EVSE's `ocpp_status`; Faulted is a fault."""
+    status = payload["connectorStatus"]
+    fault = "Faulted" if status == "Faulted" else None
+    station.told(payload["evseId"], status, fault)
+    return {}
+
+
+async def _authorize(station: Station201, payload: Answer) -> Answer:
+    """Whether its driver may charge."""
+    return {"idTokenInfo": {"status": await station.authorise(payload["idToken"]["idToken"])}}
+
+
+async def _meter(_station: Station201, _payload: Answer) -> Answer:
+    """Nothing: a session's readings come with its TransactionEvents."""
+    return {}
+
+
+async def _transaction(station: Station201, payload: Answer) -> Answer:
+    """A session begins, is metered, ends."""
+    return await station.transaction_event(payload)
+
+
+async def _security(station: Station201, payload: Answer) -> Answer:
+    """Into the audit."""
+    station.security_event(payload["type"], payload.get("techInfo", ""))
+    return {}
+
+
+class Station201(Station):
+    """A station that speaks OCPP 2.0.1."""
+
+    meanings: ClassVar[Meanings] = {
+        "Authorize": _authorize,
+        "BootNotification": _boot,
+        "Heartbeat": _heartbeat,
+        "MeterValues": _meter,
+        "SecurityEventNotification": _security,
+        "StatusNotification": _status,
+        "TransactionEvent": _transaction,
+    }
+    sends: ClassVar[Mapping[str, str]] = {
+        "ChangeAvailability": "stop and resume of the CP",
+        "GetVariables": "for its connection timeout",
+        "RequestStartTransaction": "a driver's request",
+        "RequestStopTransaction": "the end of a session",
+        "TriggerMessage": "for what it does not tell by itself",
+    }
+    plain: ClassVar[Mapping[str, Answer]] = {
+        "ClearedChargingLimit": {},
+        "DataTransfer": {"status": "UnknownVendorId"},
+        "FirmwareStatusNotification": {},
+        "Get15118EVCertificate": {"status": "Failed", "exiResponse": ""},
+        "GetCertificateStatus": {"status": "Failed"},
+        "LogStatusNotification": {},
+        "NotifyChargingLimit": {},
+        "NotifyCustomerInformation": {},
+        "NotifyDisplayMessages": {},
+        "NotifyEVChargingNeeds": {"status": "Rejected"},
+        "NotifyEVChargingSchedule": {"status": "Rejected"},
+        "NotifyEvent": {},
+        "NotifyMonitoringReport": {},
+        "NotifyReport": {},
+        "PublishFirmwareStatusNotification": {},
+        "ReportChargingProfiles": {},
+        "ReservationStatusUpdate": {},
+        "SignCertificate": {"status": "Rejected"},
+    }
+
+    async def start(self, connector: int, session_id: str) -> str:
+        """Have it begin a charge; its word."""
+        token = {"idToken": session_id, "type": "Central"}
+        number = self._parts.number()
+        payload = {"evseId": connector, "remoteStartId": number, "idToken": token}
+        return await self._word("RequestStartTransaction", payload)
+
+    async def stop(self, one: t.Transaction) -> str:
+        """Have it end one; its word."""
+        return await self._word("RequestStopTransaction", {"transactionId": one.key})
+
+    async def set_available(self, connector: int, operative: bool) -> str:
+        """Have an EVSE serve, or not; its word."""
+        status = "Operative" if operative else "Inoperative"
+        payload = {"operationalStatus": status, "evse": {"id": connector}}
+        return await self._word("ChangeAvailability", payload)
+
+    async def ask_status(self, connector: int) -> None:
+        """Have it tell the state of an EVSE's first connector."""
+        evse = {"id": connector, "connectorId": 1}
+        await self.call("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": evse})
+
+    async def ask_connection_timeout(self) -> float | None:
+        """How long it waits for a car."""
+        wanted = {"component": {"name": "TxCtrlr"}, "variable": {"name": "EVConnectionTimeOut"}}
+        found = await self.call("GetVariables", {"getVariableData": [wanted]})
+        values = [one.get("attributeValue", "") for one in found["getVariableResult"]]
+        return float(values[0]) if values and str(values[0]).isdecimal() else None
+
+    def order(self, name: str, connector: int, given: Mapping[str, Any]) -> tuple[str, Answer]:
+        """The action, with its fields, of an order of the operator's. Raises BadValue."""
+        match name:
+            case "reset":
+                return "Reset", {"type": "Immediate" if given.get("hard") else "OnIdle"}
+            case "unlock":
+                return "UnlockConnector", {"evseId": connector, "connectorId": 1}
+            case "trigger":
+                return "TriggerMessage", {
+                    "requestedMessage": given.get("message"), "evse": {"id": connector},
+                }  # fmt: skip
+            case "get":
+                return "GetVariables", {"getVariableData": [
+                    _variable(key) for key in given.get("keys") or ()
+                ]}  # fmt: skip
+            case "set":
+                value = {"attributeValue": given.get("value")}
+                return "SetVariables", {"setVariableData": [
+                    {**value, **_variable(given.get("key"))}
+                ]}  # fmt: skip
+        raise BadValue(f"no such order: {name[:40]!a}", "see: evcs-cp ocpp --help")
+
+    async def transaction_event(self, payload: Answer) -> Answer:
+        """A charge begins, goes on or ends; events of one that were lost are no matter."""
+        key = payload["transactionInfo"]["transactionId"]
+        token = payload.get("idToken", {}).get("idToken")
+        at = times.parse(payload["timestamp"])
+        sample = _reading(payload)
+        ends = payload["eventType"] == "Ended"
+        status = None
+        if token is not None or (ends and not self._is_known(key)):
+            begun = self._begun(key, payload, token or "", sample)
+            _, status = await self.begin(self._evse(key, payload), begun)
+        else:
+            self._remember(key, payload, sample)
+        found = self.find(None, key)
+        if found is not None:
+            connector, one = found
+            if sample.register_wh is not None and not ends:
+                connector.meter(one, sample, at)
+            if ends:
+                told = payload["transactionInfo"].get("stoppedReason", "Local")
+                reason = REASONS.get(told, EndReason.STOPPED)
+                connector.end(one, sample.register_wh, reason, at)
+                self._uncarded.pop(key, None)
+        return {} if status is None or token is None else {"idTokenInfo": {"status": status}}
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        #: What began before anybody showed a card: the EVSE, the time and the register.
+        self._uncarded: dict[str, tuple[int, str, int]] = {}
+
+    def _is_known(self, key: str) -> bool:
+        return any(one.find(None, key) for one in self._parts.connectors().values())
+
+    def _remember(self, key: str, payload: Mapping[str, Any], sample: Reading) -> None:
+        if not self._is_known(key) and key not in self._uncarded:
+            begin = (self._evse(key, payload), payload["timestamp"], sample.register_wh or 0)
+            self._uncarded[key] = begin
+
+    def _evse(self, key: str, payload: Mapping[str, Any]) -> int:
+        if "evse" in payload:
+            return int(payload["evse"]["id"])
+        found = self.find(None, key)
+        if found is not None:
+            return found[0].place.number
+        return self._uncarded.get(key, (1, "", 0))[0]
+
+    def _begun(self, key: str, payload: Mapping[str, Any], tag: str, sample: Reading) -> t.Begun:
+        began = self._uncarded.get(key, (0, payload["timestamp"], sample.register_wh or 0))
+        offline = payload.get("offline", False) or self.is_offline(times.parse(began[1]))
+        return t.Begun(tag, began[1], began[2], key, bool(offline))
+
+    async def _word(self, action: str, payload: Answer) -> str:
+        return str((await self.call(action, payload))["status"])
+
+
+def _variable(key: object) -> Answer:
+    """By its name as it is written: Component.Variable. Raises BadValue."""
+    component, dot, variable = str(key).partition(".")
+    if not dot:
+        raise BadValue(
+            f"{str(key)[:60]!a} names no variable", "such as TxCtrlr.EVConnectionTimeOut"
+        )
+    return {"component": {"name": component}, "variable": {"name": variable}}
+
+
+def _reading(payload: Mapping[str, Any]) -> Reading:
+    """The last reading of an event."""
+    values = payload.get("meterValue", ())
+    return reading(values[-1]["sampledValue"]) if values else Reading()

@@ -1,0 +1,294 @@
+"""A charger's connector as a CP: what it tells the bus, the charger and its journal, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from evcs.core import messages as m
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.ports import NoAnswer
+from evcs.core.ocpp.readings import Reading
+from evcs.core.ports import Connected, Received
+from evcs.services.gateway.connector import Connector, Outside, Place
+from evcs.services.gateway.questions import CentralAway
+from evcs.services.gateway.voice import Voice
+from tests.unit.fakes import FakeBus
+
+SESSION = "261130-0123456789ab"
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+class Journal:
+    """Keeps the last record, or none where the disk is full."""
+
+    def __init__(self) -> None:
+        self.record: dict[str, Any] | None = None
+        self.full = False
+
+    def last(self, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        return self.record if self.record is not None and is_record(self.record) else None
+
+    def append(self, record: dict[str, Any], sync: bool) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.record = record
+
+    def close(self) -> None:
+        pass
+
+
+class Charger:
+    """Says what a test wants."""
+
+    connection_timeout_s = 60.0
+
+    def __init__(self) -> None:
+        self.word: str | None = "Accepted"
+        self.started: list[str] = []
+        self.stopped: list[int] = []
+
+    async def start(self, connector: int, session_id: str) -> str:
+        self.started.append(session_id)
+        return self._word()
+
+    async def stop(self, one: t.Transaction) -> str:
+        self.stopped.append(one.id)
+        return self._word()
+
+    def _word(self) -> str:
+        if self.word is None:
+            raise NoAnswer
+        return self.word
+
+
+class Scene:
+    """A connector with all that is around it."""
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.journal = journal or Journal()
+        self.engine, self.monitor, self.charger = FakeBus(), FakeBus(), Charger()
+        self.time, numbers = NOON, itertools.count(1)
+        outside = Outside(
+            Voice("CP-1", "boot", self.engine, self.monitor), self.journal,
+            lambda: next(numbers), lambda: self.time, logging.getLogger("test"), 0.2,
+        )  # fmt: skip
+        self.connector = Connector(Place("CP-1", "S", 1, 22_000), outside)
+        self.connector.handle([Connected()])
+        self.connector.connected(self.charger)
+        self.heard()
+
+    def heard(self) -> list[Any]:
+        """What the bus was told since the last call."""
+        return self.engine.taken() + self.monitor.taken()
+
+    def hear(self, message: Any) -> None:
+        self.connector.handle([Received(message, False)])
+
+    def command(self, verb: str, **more: Any) -> None:
+        self.hear(m.Command("CP-1", verb, f"{SESSION}.{verb}", SESSION, **more))
+
+    async def begun(self, tag: str = "CARD", meter_wh: int = 100) -> t.Transaction:
+        """A charge that Central has taken."""
+        self.heard()
+        told = t.Begun(tag, "2026-11-30T12:00:00Z", meter_wh)
+        beginning = asyncio.ensure_future(self.connector.begin(told))
+        await asyncio.sleep(0)
+        asked = next(one for one in self.heard() if isinstance(one, m.StationRequest))
+        self.hear(m.StationAnswer("CP-1", asked.id, True, "accepted", "ALICE", SESSION))
+        number, status = await beginning
+        assert status == "accepted"
+        found = self.connector.find(number)
+        assert isinstance(found, t.Transaction)
+        return found
+
+    def told(self, kind: type) -> list[Any]:
+        return [one for one in self.heard() if isinstance(one, kind)]
+
+
+def play(act: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
+    """Within asyncio's loop."""
+
+    async def run() -> None:
+        await act(Scene())
+
+    asyncio.run(run())
+
+
+def test_a_charge_by_card() -> None:
+    async def act(scene: Scene) -> None:
+        one = await scene.begun()
+        status = scene.told(m.EngineStatus)[-1]
+        assert (status.phase, status.session_id) == ("supplying", SESSION)
+        scene.time += timedelta(minutes=10)
+        scene.connector.meter(one, Reading(600, 7_400), None)
+        (meter,) = scene.told(m.Meter)
+        assert (meter.session_id, meter.energy_wh, meter.power_w) == (SESSION, 500, 7_400)
+        scene.connector.end(one, 800, "stopped", None)
+        (ended,) = scene.told(m.SessionEvent)
+        assert (ended.event, ended.energy_wh) == ("ended", 700)
+        scene.connector.tick(0.0)
+        assert scene.told(m.SessionEvent) == [ended], "it is told until it is settled"
+        scene.command("settled")
+        scene.heard()
+        scene.connector.tick(0.0)
+        assert scene.heard() == []
+
+    play(act)
+
+
+def test_the_journal_is_before_the_answer_and_outlives_the_process() -> None:
+    async def act(scene: Scene) -> None:
+        one = await scene.begun()
+        again = Scene(scene.journal)
+        found = again.connector.find(one.id)
+        assert isinstance(found, t.Transaction)
+        assert (found.session_id, found.meter_wh) == (SESSION, 100)
+        again.connector.end(found, 300, "stopped", None)
+        assert again.told(m.SessionEvent)[-1].energy_wh == 200
+
+    play(act)
+
+
+def test_what_can_t_be_kept_is_not_answered() -> None:
+    async def act(scene: Scene) -> None:
+        scene.journal.full = True
+        with pytest.raises(OSError, match="space"):
+            await scene.connector.begin(t.Begun("CARD", "2026-11-30T12:00:00Z", 0))
+        scene.journal.full = False
+        one = await scene.begun()
+        scene.journal.full = True
+        with pytest.raises(OSError, match="space"):
+            scene.connector.end(one, 300, "stopped", None)
+        scene.connector.meter(one, Reading(200), None)  # a reading is no reason to stop
+        scene.journal.full = False
+        scene.connector.tick(0.0)
+        assert Scene(scene.journal).connector.find(one.id).energy_wh == 100  # type: ignore[union-attr]
+
+    play(act)
+
+
+def test_while_central_is_away_a_card_that_was_seen_is_taken_and_no_other() -> None:
+    async def act(scene: Scene) -> None:
+        with pytest.raises(CentralAway):
+            await scene.connector.authorise("CARD")
+        one = await scene.begun()
+        scene.connector.end(one, 300, "stopped", None)
+        assert await scene.connector.authorise("CARD") == "accepted"
+        with pytest.raises(CentralAway):
+            await scene.connector.authorise("OTHER")
+        number, status = await scene.connector.begin(t.Begun("CARD", "2026-11-30T13:00:00Z", 300))
+        assert status == "accepted"
+        scene.heard()
+        scene.connector.tick(0.0)
+        (asked,) = scene.told(m.StationRequest)
+        assert (asked.verb, asked.meter_wh) == ("start", 300), "it is told again"
+        assert number == one.id + 1
+
+    play(act)
+
+
+@pytest.mark.parametrize(("word", "said"), [("Rejected", "Rejected"), (None, "nothing")])
+def test_a_charger_that_does_not_start(word: str | None, said: str) -> None:
+    async def act(scene: Scene) -> None:
+        scene.charger.word = word
+        scene.command("start", energy_wh=500, max_power_w=22_000)
+        await asyncio.sleep(0.05)
+        (reply,) = scene.told(m.Reply)
+        assert not reply.ok
+        assert reply.error.endswith(f"answered {said}")
+        assert scene.connector.open == []
+
+    play(act)
+
+
+def test_a_start_from_afar_and_a_stop_at_what_was_asked_for() -> None:
+    async def act(scene: Scene) -> None:
+        for _ in range(2):  # told twice, asked once
+            scene.command("start", energy_wh=500, max_power_w=22_000)
+            await asyncio.sleep(0.05)
+        assert scene.charger.started == [SESSION]
+        assert [one.ok for one in scene.told(m.Reply)] == [True, True]
+        one = await scene.begun(SESSION)
+        scene.time += timedelta(hours=1)
+        for register in (400, 601, 620):
+            scene.connector.meter(one, Reading(register), None)
+            await asyncio.sleep(0.05)
+        assert scene.charger.stopped == [one.id], "and not again at each reading"
+        scene.connector.end(one, 630, "stopped", None)
+        ended = scene.told(m.SessionEvent)[-1]
+        assert (ended.energy_wh, ended.reason) == (530, "completed")
+
+    play(act)
+
+
+def test_a_car_that_does_not_come() -> None:
+    async def act(scene: Scene) -> None:
+        scene.command("start", energy_wh=500, max_power_w=22_000)
+        await asyncio.sleep(0.05)
+        scene.connector.tick(0.0)
+        assert scene.told(m.SessionEvent) == []
+        scene.time += timedelta(seconds=80)
+        scene.connector.tick(0.0)
+        (ended,) = scene.told(m.SessionEvent)
+        assert (ended.event, ended.energy_wh, ended.reason) == ("ended", 0, "not_started")
+
+    play(act)
+
+
+def test_a_charger_that_is_away_goes_on_charging() -> None:
+    async def act(scene: Scene) -> None:
+        one = await scene.begun()
+        scene.heard()
+        scene.connector.left(Charger())  # another connection's end is not this one's
+        assert scene.heard() == []
+        scene.connector.left(scene.charger)
+        heard = scene.heard()
+        assert {type(one) for one in heard if not one.online} == {m.EngineStatus, m.MonitorStatus}
+        scene.command("start", energy_wh=500, max_power_w=22_000)
+        assert scene.told(m.Reply)[0].ok, "it has that session"
+        scene.connector.connected(scene.charger)
+        (goes_on,) = scene.told(m.SessionEvent)
+        assert (goes_on.event, goes_on.session_id) == ("started", one.session_id)
+
+    play(act)
+
+
+def test_a_charge_of_an_hour_ago_is_no_live_one_until_it_is_read() -> None:
+    async def act(scene: Scene) -> None:
+        told = t.Begun("CARD", "2026-11-30T11:00:00Z", 0, offline=True)
+        beginning = asyncio.ensure_future(scene.connector.begin(told))
+        await asyncio.sleep(0)
+        asked = scene.told(m.StationRequest)[0]
+        assert asked.offline
+        scene.hear(m.StationAnswer("CP-1", asked.id, True, "accepted", "ALICE", SESSION))
+        number, _ = await beginning
+        heard = scene.heard()
+        assert [one.session_id for one in heard if isinstance(one, m.EngineStatus)] == [None]
+        assert not [one for one in heard if isinstance(one, m.SessionEvent)]
+        one = scene.connector.find(number)
+        assert isinstance(one, t.Transaction)
+        scene.connector.meter(one, Reading(9_000), NOON - timedelta(minutes=30))
+        assert scene.told(m.Meter) == []
+        scene.connector.meter(one, Reading(9_500), NOON)
+        assert scene.told(m.Meter)[0].energy_wh == 9_500
+
+    play(act)
+
+
+def test_commands_of_an_emulated_charger_are_none() -> None:
+    async def act(scene: Scene) -> None:
+        for verb in ("plug", "unplug", "fault", "clear", "start"):
+            scene.hear(m.Command("CP-1", verb, "x", None))
+        assert [one.error for one in scene.told(m.Reply)] == ["bad_command"] * 5
+        scene.command("stop")
+        assert scene.told(m.Reply)[0].error == "no_session"
+
+    play(act)

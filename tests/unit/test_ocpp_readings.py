@@ -1,0 +1,56 @@
+"""Sampled values, as chargers of all kinds tell them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evcs.core.ocpp.readings import ENERGY, Reading, reading
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([{"value": "1500"}], Reading(1_500)),
+        ([{"value": "1.5", "unit": "kWh", "measurand": ENERGY}], Reading(1_500)),
+        ([{"value": 1.5, "unitOfMeasure": {"unit": "Wh", "multiplier": 3}}], Reading(1_500)),
+        ([{"value": 2, "unitOfMeasure": {}}], Reading(2)),
+        ([{"value": "7.4", "unit": "kW", "measurand": "Power.Active.Import"}],
+         Reading(None, 7_400)),
+        ([{"value": str(one), "phase": f"L{one}", "measurand": "Power.Active.Import"}
+          for one in (1, 2, 3)], Reading(None, 6)),
+        ([{"value": "10", "phase": "L1"}, {"value": "25"}], Reading(25)),
+        ([{"value": "231", "measurand": "Voltage", "phase": "L1-N"},
+          {"value": "16", "measurand": "Current.Import", "phase": "L1"},
+          {"value": "15", "measurand": "Current.Import", "phase": "L2"}],
+         Reading(None, None, 231.0, 16.0)),
+        ([{"value": "55", "measurand": "SoC", "unit": "Percent"}], Reading()),
+        ([{"value": "9", "location": "Inlet"}], Reading()),
+        ([{"value": "abc"}], Reading(refused=1)),
+        ([{"value": "-5"}], Reading(refused=1)),
+        ([{"value": "NaN"}], Reading(refused=1)),
+        ([{"value": "1e400"}], Reading(refused=1)),
+        ([{"value": "0A12", "format": "SignedData"}], Reading(refused=1)),
+        ([{"value": "5", "unit": "varh"}], Reading(refused=1)),
+        ([{"value": 5, "unitOfMeasure": {"unit": "Wh", "multiplier": 400}}], Reading(refused=1)),
+    ],
+)  # fmt: skip
+def test_reading(samples: list[dict[str, Any]], expected: Reading) -> None:
+    assert reading(samples) == expected
+
+
+_TEXTS = st.none() | st.text()
+_UNITS = st.dictionaries(st.sampled_from(["unit", "multiplier"]), _TEXTS | st.integers())
+
+
+@given(st.lists(st.fixed_dictionaries(
+    {"value": _TEXTS | st.floats() | st.integers()},
+    optional={"unitOfMeasure": _UNITS,
+              **dict.fromkeys(("unit", "format", "phase", "location", "measurand"), _TEXTS)},
+)))  # fmt: skip
+def test_no_value_breaks_it(samples: list[dict[str, Any]]) -> None:
+    found = reading(samples)
+    assert found.register_wh is None or found.register_wh >= 0

@@ -1,0 +1,36 @@
+"""Times, as chargers tell them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evcs.core.ocpp import times
+
+
+@pytest.mark.parametrize(
+    ("told", "written"),
+    [
+        ("2026-11-30T10:00:00Z", "2026-11-30T10:00:00.000Z"),
+        ("2026-11-30T10:00:00.1234Z", "2026-11-30T10:00:00.123Z"),
+        ("2026-11-30T11:00:00+01:00", "2026-11-30T10:00:00.000Z"),
+        ("2026-11-30T10:00:00", "2026-11-30T10:00:00.000Z"),
+        ("1970-01-01T00:00:05Z", "1970-01-01T00:00:05.000Z"),
+    ],
+)
+def test_times(told: str, written: str) -> None:
+    found = times.parse(told)
+    assert found is not None
+    assert times.written(found) == written
+    assert times.is_set(found) == (not told.startswith("1970"))
+
+
+@given(st.text() | st.none() | st.integers())
+def test_nothing_else_breaks_it(told: object) -> None:
+    times.parse(told)
+
+
+def test_the_ends_of_time() -> None:
+    assert times.parse("0001-01-01T00:00:00+10:00") is None
+    assert times.parse("yesterday") is None
