@@ -131,7 +131,7 @@ def on_a_loop(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 await test(*args, **kwargs)
 
         asyncio.run(bounded())

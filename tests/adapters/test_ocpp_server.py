@@ -215,7 +215,7 @@ async def test_the_newest_wins_beside_one_that_is_dead() -> None:
         reader, writer = await handshake(server)
         await until(gateway.events)
         for _ in range(3):
-            async with asyncio.timeout(5), charger(server) as new:
+            async with asyncio.timeout(20), charger(server) as new:
                 await lives(new)
         events = ["opened", "closed", *["opened", "Heartbeat", "closed"] * 3]
         await until(lambda: gateway.events() == events)
@@ -276,7 +276,7 @@ async def test_five_hundred_half_open_keep_nobody_out() -> None:
         half = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(500)]
         for _, writer in half[:250]:
             writer.write(b"GET /S1 HTTP/1.1\r\nHost: x\r\n")
-        async with asyncio.timeout(5), charger(server) as client:
+        async with asyncio.timeout(20), charger(server) as client:
             await lives(client)
         for _, writer in half:
             writer.transport.abort()
