@@ -211,7 +211,7 @@ async def test_the_newest_connection_of_a_station_wins() -> None:
 @on_a_loop
 async def test_the_newest_wins_beside_one_that_is_dead() -> None:
     """Behind a cable that was cut nobody answers the closing: the new one doesn't wait for it."""
-    async with serving(close_s=20.0) as (server, gateway):
+    async with serving(close_s=60.0) as (server, gateway):
         reader, writer = await handshake(server)
         await until(gateway.events)
         for _ in range(3):
