@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Self
@@ -199,13 +200,18 @@ def of_cps(kinds: Iterable[type], cps: Collection[str]) -> list[topics.Subscript
 def states(settings: Settings, cps: set[str], timeout_s: float = 3.0) -> dict[str, m.CpState]:
     """The judged states of these CPs, as far as Central has told them."""
     found: dict[str, m.CpState] = {}
+    all_there = threading.Event()
 
-    def take(message: m.Message | m.Cleared) -> bool:
+    def note(topic: str, payload: bytes) -> m.Message | m.Cleared:
+        """In the connection's thread: to wake the other at each of thousands takes longer."""
+        message = topics.decode(topic, payload)
         if isinstance(message, m.CpState):
             found[message.cp] = message
-        return cps <= found.keys()
+            if cps <= found.keys():
+                all_there.set()
+        return message
 
     if cps:
-        with BusProbe(settings, of_cps((m.CpState,), cps)) as observer:
-            observer.wait(take, timeout_s, needs_central=False)
+        with BusProbe(settings, of_cps((m.CpState,), cps), decode=note):
+            all_there.wait(timeout_s)
     return found
