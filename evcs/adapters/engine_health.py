@@ -199,9 +199,9 @@ class Probe:
             return ProcessFigures(memory, late)
         return None
 
-    def end_one(self, cp: str) -> None:
-        """Have that CP's role there end as a crash would."""
-        self._ask(ASK_WITHIN_S, ENDS + cp.encode() + b" ")
+    def end_one(self, cp: str) -> bool:
+        """Have that CP's role there end as a crash would; whether it answered."""
+        return bool(self._ask(ASK_WITHIN_S, ENDS + cp.encode() + b" "))
 
     def _ask(self, within_s: float, address: bytes) -> bytes:
         """The line that is answered; empty where none came in time."""

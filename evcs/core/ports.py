@@ -169,8 +169,8 @@ class HealthProbe(Protocol):
     def figures(self, within_s: float) -> ProcessFigures | None:
         """What the process says of itself; None where no answer came in time."""
 
-    def end_one(self, cp: str) -> None:
-        """Have that CP's role there end as a crash would; it comes back."""
+    def end_one(self, cp: str) -> bool:
+        """Have that CP's role there end as a crash would; it comes back. False: no answer came."""
 
     def end(self) -> int | None:
         """Kill it, since a hung process can't be asked to end; its pid, if it was there."""

@@ -98,9 +98,10 @@ class FakeProbe:
         """Of one that takes a MiB."""
         return None if self.hangs else ProcessFigures(2**20, 1.5)
 
-    def end_one(self, cp: str) -> None:
+    def end_one(self, cp: str) -> bool:
         """Note it."""
         self.ended_ones.append(cp)
+        return not self.hangs
 
     def end(self) -> int | None:
         """Count it; it is gone then, as a killed process is."""

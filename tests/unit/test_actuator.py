@@ -238,3 +238,15 @@ def test_the_cp_manager_answers_and_goes_on_by_itself() -> None:
     now = {one.pid for one in stage.host.processes()}
     assert len(now) == 2
     assert not now & before
+
+
+def test_a_pool_that_hangs_is_waited_for_once_by_all_that_are_to_be_restarted() -> None:
+    stage = Stage()
+    names = [f"POOL-{number}" for number in range(9)]
+    for cp in names:
+        stage.desired[cp] = WANTED._replace(cp=cp, id=cp, hosting="pool", pool=1)
+    commands = [m.ManagerCommand("main", "restart", cp, cp) for cp in names]
+    stage.probes["_pool-1", "engines"].hangs = True
+    assert all(reply.ok for reply in stage.actuator.carry_out(commands))
+    assert len(stage.probes["_pool-1", "engines"].ended_ones) == 1
+    assert sorted(stage.probes["_pool-1", "monitors"].ended_ones) == names

@@ -81,9 +81,8 @@ class Actuator:
         except EvcsError as error:
             return error
         self._ending.update(dict.fromkeys(own, self._clock() + ENDED_WITHIN_S))
-        for cp, pool in units.items():
-            if pool not in (cp, None):
-                self._pools.end(str(pool), cp)
+        for pool in {str(place) for cp, place in units.items() if place not in (cp, None)}:
+            self._pools.end(pool, [cp for cp, place in units.items() if place == pool])
         return None
 
     def _answer(self, command: m.ManagerCommand) -> m.ManagerReply:
@@ -157,7 +156,7 @@ class Actuator:
                 if place == cp:
                     self._supervisord.kill(f"{place}:{name}")
                 else:
-                    self._pools.end(place, cp, [name])
+                    self._pools.end(place, [cp], [name])
                 _log.info("cp=%s role=%s pid=%d ended", cp, role, one.pid)
                 return {"pid": one.pid}
         raise Conflict(f"{place}:{name} does not run now", f"see: evcs-cp show {cp}")

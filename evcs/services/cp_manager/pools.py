@@ -61,7 +61,11 @@ class Pools:
         found = self._probes(pool, role).figures(ANSWER_WITHIN_S)
         return found._asdict() if found is not None else {}
 
-    def end(self, pool: str, cp: str, roles: Iterable[str] = pools.ROLES) -> None:
-        """Have a member's roles end as a crash would; they come back."""
+    def end(self, pool: str, cps: Iterable[str], roles: Iterable[str] = pools.ROLES) -> None:
+        """Have members' roles end as a crash would; they come back.
+
+        A process that hangs is waited for once: it is ended as a whole, and all come back by that.
+        """
         for role in roles:
-            self._probes(pool, role).end_one(cp)
+            probe = self._probes(pool, role)
+            all(probe.end_one(cp) for cp in cps)
