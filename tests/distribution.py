@@ -1,8 +1,9 @@
-"""Which tests go to one worker, and in which order: a run is as long as its longest part."""
+"""Which tests go to which worker, and in which order: no processor is idle, none has too much."""
 
 from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 #: Files whose tests share nothing that takes long to make: each may run anywhere.
 APART = frozenset({
@@ -10,25 +11,34 @@ APART = frozenset({
 })  # fmt: skip
 #: Folders whose files share what takes long to make.
 TOGETHER = ("tests/install/",)
+#: Where tests work: two workers take these first, and the others what waits more than it works.
+WORK = ("tests/install/", "tests/web/", "tests/docs/", "tests/unit/", "tests/bench/")
+WORKERS = 2
 #: What takes longest, the longest first; all else follows.
 FIRST = (
-    "tests/faults/test_sessions.py", "tests/faults/test_pool_moves.py", "tests/install/",
-    "tests/faults/test_pools.py", "tests/faults/test_pool_members.py",
-    "tests/docs/test_commands.py",
-    "tests/security/test_tls.py", "tests/security/test_revoke_crashes.py",
-    "tests/system/test_one_actuator.py", "tests/web/test_clicks.py",
-    "tests/web/test_whole_system.py", "tests/faults/test_crash_points.py",
-    "tests/bench/test_quick.py", "tests/system/test_demo.py", "tests/contract/test_doctor.py",
-    "tests/contract/test_commands.py", "tests/faults/test_processes.py",
-    "tests/security/test_revoke.py", "tests/web/test_sessions.py", "tests/web/test_pages.py",
-    "tests/security/test_audit.py", "tests/faults/test_crashtest.py", "tests/system/test_backup.py",
-    "tests/contract/test_openapi.py", "tests/web/test_accessibility.py",
-    "tests/contract/test_terminal.py", "tests/faults/test_section_files.py",
-    "tests/faults/test_full_disk.py", "tests/contract/test_streams.py",
-    "tests/system/test_fleet.py", "tests/faults/test_hung_cps.py", "tests/web/test_login_auth.py",
-    "tests/system/test_restart.py", "tests/faults/test_registry_file.py",
-    "tests/security/test_no_secret_leaks.py", "tests/faults/test_clock.py",
-    "tests/faults/test_ledger_file.py",
+    "tests/faults/test_sessions.py", "tests/install/", "tests/faults/test_pool_moves.py",
+    "tests/web/test_whole_system.py", "tests/faults/test_pool_members.py",
+    "tests/web/test_clicks.py", "tests/faults/test_pools.py",
+    "tests/adapters/test_journal_places.py", "tests/faults/test_crash_points.py",
+    "tests/adapters/test_forked_start.py", "tests/docs/test_commands.py",
+    "tests/security/test_tls.py", "tests/faults/test_processes.py",
+    "tests/faults/test_executed_start.py", "tests/system/test_one_actuator.py",
+    "tests/web/test_sessions.py", "tests/web/test_pages.py", "tests/faults/test_full_disk.py",
+    "tests/security/test_revoke_crashes.py", "tests/system/test_demo.py",
+    "tests/web/test_accessibility.py", "tests/web/test_login_auth.py",
+    "tests/bench/test_quick.py", "tests/contract/test_doctor.py",
+    "tests/faults/test_section_files.py", "tests/faults/test_bad_input.py",
+    "tests/faults/test_crashtest.py", "tests/contract/test_commands.py",
+    "tests/faults/test_registry_file.py", "tests/security/test_revoke.py",
+    "tests/security/test_audit.py", "tests/faults/test_hung_cps.py",
+    "tests/adapters/test_ledger.py", "tests/faults/test_clock.py",
+    "tests/adapters/test_host_contracts.py", "tests/faults/test_ledger_file.py",
+    "tests/system/test_backup.py", "tests/faults/test_stores.py",
+    "tests/contract/test_openapi.py", "tests/contract/test_terminal.py",
+    "tests/contract/test_streams.py", "tests/faults/test_random_kills.py",
+    "tests/system/test_fleet.py", "tests/adapters/test_files.py",
+    "tests/system/test_restart.py", "tests/faults/test_random_sequences.py",
+    "tests/security/test_no_secret_leaks.py",
 )  # fmt: skip
 
 
@@ -50,3 +60,10 @@ class BySharing(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return unit(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        works = self.nodes.index(node) < WORKERS
+        mine = (name for name in self.workqueue if name.startswith(WORK) == works)
+        if name := next(mine, None):
+            self.workqueue.move_to_end(name, last=False)
+        super()._assign_work_unit(node)

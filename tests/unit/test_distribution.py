@@ -7,7 +7,12 @@ from tests.system_under_test import ROOT
 
 
 def test_each_is_there() -> None:
-    for name in (*distribution.APART, *distribution.TOGETHER, *distribution.FIRST):
+    for name in (
+        *distribution.APART,
+        *distribution.TOGETHER,
+        *distribution.WORK,
+        *distribution.FIRST,
+    ):
         assert (ROOT / name).exists(), name
 
 
