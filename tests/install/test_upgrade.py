@@ -85,8 +85,9 @@ def test_data_and_sessions_outlive_an_upgrade_and_its_restart(
     assert "another version" not in installed.ok("evcs", "status").err
     assert kept(installed) == before
     assert installed.states() == {"CP-001": "SUPPLYING", "CP-002": "OUT_OF_ORDER"}
-    assert session(installed, under_way)["state"] == "active"
-    eventually("it goes on", lambda: metered(installed, "CP-001")[under_way] > before_restart)
+    # The CP counts as supplying once its Engine is there; the Engine then has to be told to go on.
+    eventually("its Engine goes on", lambda: session(installed, under_way)["state"] == "active")
+    eventually("it meters", lambda: metered(installed, "CP-001")[under_way] > before_restart)
     installed.ok("evcs-driver", "stop", "--driver", "ALICE")
     assert ticket(installed, under_way)["price_eur_kwh"] == "0.41"
     assert len(installed.ok("evcs", "sessions", "--json").json) == 2

@@ -36,7 +36,6 @@ from tests.web.floods import (
     bodies_have_room,
     bodies_wait,
     hold_half_open,
-    kept_connections_make_way,
     not_reading,
     peak_mb,
     pour,
@@ -240,9 +239,6 @@ class TestFloods:
 
     def test_all_bodies_together_have_so_much_room(self, stage: Stage) -> None:
         bodies_have_room(stage.web_port, stage.web_pid, stage.token)
-
-    def test_kept_connections_make_way(self, stage: Stage) -> None:
-        kept_connections_make_way(stage.web_port)
 
     def test_half_open_connections_hold_nobody_up(self, stage: Stage) -> None:
         with hold_half_open(stage.web_port, 500):

@@ -21,7 +21,6 @@ from tests.web.floods import (
     bodies_have_room,
     bodies_wait,
     hold_half_open,
-    kept_connections_make_way,
     peak_mb,
     pour,
     status_of,
@@ -147,10 +146,6 @@ def test_odd_headers_are_refused_for_what_they_are(registry: Stage, headers: byt
 def test_half_open_connections_hold_nobody_up(registry: Stage) -> None:
     with hold_half_open(registry.registry_port, 500):
         quick(registry)
-
-
-def test_kept_connections_make_way(registry: Stage) -> None:
-    kept_connections_make_way(registry.registry_port)
 
 
 def test_a_thousand_wrong_tokens_are_slowed_down_and_the_operator_is_not(registry: Stage) -> None:

@@ -6,8 +6,6 @@ import contextlib
 import csv
 import io
 import re
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from evcs.core.messages import ServiceStatus
 from evcs.core.session import Correction, Phase, Session
 from evcs.core.session_csv import COLUMNS
 from tests.web.floods import not_reading, peak_mb
-from tests.web.stage import AT_ONCE_S, Stage, wait_for
+from tests.web.stage import Stage
 
 
 def session(number: int, day: int, reason: str = "") -> Session:
@@ -180,27 +178,3 @@ def test_who_reads_slowly_has_little_held_for_it(stage: Stage) -> None:
             stack.enter_context(not_reading(stage.web_port, path.format(kind)))
         assert len(stage.get(path.format("")).json) == 40_000  # by then theirs are under way
         assert peak_mb(stage.web_pid) - before < 40
-
-
-def test_who_asks_for_sums_without_end_holds_no_operator_up(stage: Stage) -> None:
-    one = session(1, 1)._replace(driver="EVA", energy_wh=1_000, cost_eur="0.30")
-    ledger = Ledger(stage.home.ledger_db)
-    ledger.commit([one._replace(session_id=f"e{n}") for n in range(60_000)], [], [])
-    ledger.close()
-    with ThreadPoolExecutor(200) as many:
-        # Each other ones: the same are made once for all who ask.
-        paths = [
-            f"/api/v1/sessions/sums?until=20{n // 12:02d}-{n % 12 + 1:02d}-01"
-            for n in range(300, 1_200)
-        ]
-        asked = [many.submit(stage.get, path) for path in paths]
-        wait_for(lambda: any(one.done() for one in asked), "they are being answered")
-        for _ in range(5):
-            began = time.monotonic()
-            assert stage.get("/api/v1/sessions?limit=1", **stage.bearer()).status == 200
-            # Whether there is a Registry or not: what matters is when that is known.
-            stage.get("/api/v1/cps/CP-1", "PATCH", {"service": "in"}, **stage.bearer())
-            assert time.monotonic() - began < AT_ONCE_S
-        answered = [one for one in asked if not one.cancel()]
-        assert {one.result().status for one in answered} == {200, 503}
-    assert stage.get("/api/v1/sessions/sums").status == 200
