@@ -24,6 +24,7 @@ CHROMIUM = "/usr/bin/chromium-headless-shell"
 ARGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--renderer-process-limit=1",  # else each page has a second one, which it never uses
 ]  # fmt: skip
 
 
