@@ -31,7 +31,7 @@ def first_use(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> FirstU
     commands = [
         subprocess.Popen(
             [tree / "bin" / "supervisorctl", "--help"],
-            env=environment(),
+            env=environment(PIP_NO_COMPILE="1"),  # to compile is work for nobody here
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
