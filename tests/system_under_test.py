@@ -37,14 +37,18 @@ _log = logging.getLogger(__name__)
 def eventually(
     what: str, probe: Callable[[], Any], deadline_s: float = DEADLINE_S, every_s: float = 0.05
 ) -> Any:
-    """The first true answer of `probe`; fails with its last answer at the deadline."""
-    deadline = time.monotonic() + deadline_s
+    """The first true answer of `probe`; fails with its last answer at the deadline.
+
+    Who waits for long looks less often in the end: a look is work for several processes.
+    """
+    deadline, longest_s = time.monotonic() + deadline_s, max(every_s, 0.25)
     found: Any = None
     while time.monotonic() < deadline:
         found = probe()
         if found:
             return found
         time.sleep(every_s)
+        every_s = min(every_s * 1.1, longest_s)
     raise AssertionError(f"not within {deadline_s:g} s: {what}; last seen: {found!r}")
 
 
