@@ -25,8 +25,6 @@ parent = os.getppid()
 while os.getppid() == parent: pass
 """
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module")
 def watched(new_system: Callable[..., System]) -> Iterator[System]:
@@ -69,6 +67,7 @@ def test_all_five_stopped_at_once(watched: System) -> None:
     assert sorted(ended_by_watchdog(watched)) == sorted(SERVICES), "each of them once"
 
 
+@pytest.mark.alone
 def test_merely_busy_ones_are_left_alone(watched: System) -> None:
     """Twenty processes that turn beside it, and a bulk create."""
     before = watched.steady()
