@@ -57,6 +57,10 @@ class Settings(NamedTuple):
     keep_sessions_days: int = 0
     keep_audit_days: int = 0
     cp_start: str = FORK
+    ocpp_port: int = 8887
+    ocpp_listen: str = LOOPBACK
+    ocpp_plain: bool = False
+    ocpp_keep_interrupted_h: int = 24
 
     @property
     def mqtt_is_open(self) -> bool:
@@ -71,7 +75,22 @@ class Settings(NamedTuple):
     @property
     def needs_certificate(self) -> bool:
         """Whether anything serves TLS."""
-        return self.mqtt_is_open or self.http_is_open or ALWAYS in (self.mqtt_tls, self.http_tls)
+        is_open = self.mqtt_is_open or self.http_is_open or self.ocpp_tls
+        return is_open or ALWAYS in (self.mqtt_tls, self.http_tls)
+
+    @property
+    def ocpp_tls(self) -> bool:
+        """Whether real chargers dial in over TLS: from elsewhere, unless that is turned off."""
+        return self.ocpp_listen != LOOPBACK and not self.ocpp_plain
+
+    @property
+    def ocpp_url(self) -> str:
+        """Where a charger dials in, without its identity."""
+        host = _WILDCARDS.get(self.ocpp_listen, self.ocpp_listen)
+        if self.ocpp_listen != LOOPBACK:
+            host = self.http_name or host
+        url = Endpoint(host, self.ocpp_port, self.home.ca if self.ocpp_tls else None).url
+        return url.replace("http", "ws", 1)
 
     @property
     def web(self) -> Endpoint:
@@ -108,11 +127,17 @@ _ENVIRONMENT = {
     "keep_sessions_days": "EVCS_KEEP_SESSIONS_DAYS",
     "keep_audit_days": "EVCS_KEEP_AUDIT_DAYS",
     "cp_start": "EVCS_CP_START",
+    "ocpp_port": "EVCS_OCPP_PORT",
+    "ocpp_listen": "EVCS_OCPP_LISTEN",
+    "ocpp_plain": "EVCS_OCPP_PLAIN",
+    "ocpp_keep_interrupted_h": "EVCS_OCPP_KEEP_INTERRUPTED_H",
 }
-# In conf/evcs.toml: [mqtt] listen, tls_port, tls; [http] listen, tls, name.
+# In conf/evcs.toml: [mqtt] listen, tls_port, tls; [http] listen, tls, name; [ocpp] listen, plain,
+# keep_interrupted_h.
 _TABLES = {
     "mqtt": ("listen", "tls_port", "tls"),
     "http": ("listen", "tls", "name"),
+    "ocpp": ("listen", "plain", "keep_interrupted_h"),
 }
 _IN_TABLES = frozenset(f"{table}_{name}" for table, names in _TABLES.items() for name in names)
 
@@ -176,7 +201,8 @@ def _flat(path: Path, found: dict[str, Any]) -> dict[str, Any]:
             flat[name] = value
         elif name not in _TABLES or not isinstance(value, dict):
             raise BadValue(
-                f"{path}: unknown setting {name!r}", f"known: {', '.join(known)}, [mqtt], [http]"
+                f"{path}: unknown setting {name!r}",
+                f"known: {', '.join(known)}, [mqtt], [http], [ocpp]",
             )
         else:
             for key in value:

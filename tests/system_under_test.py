@@ -82,7 +82,8 @@ class System:
 
     def __init__(self, home: Path, time_scale: float = 60.0, commands: Path = ROOT / "bin") -> None:
         self.home, self.commands = home, commands
-        self.mqtt_port, self.web_port, self.registry_port = tcp_ports.free(3)
+        ports = tcp_ports.free(4)
+        self.mqtt_port, self.web_port, self.registry_port, self.ocpp_port = ports
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.env = {
             **kept,
@@ -92,6 +93,7 @@ class System:
             "EVCS_MQTT_PORT": str(self.mqtt_port),
             "EVCS_WEB_PORT": str(self.web_port),
             "EVCS_REGISTRY_PORT": str(self.registry_port),
+            "EVCS_OCPP_PORT": str(self.ocpp_port),
             "EVCS_TIME_SCALE": str(time_scale),
         }
         self.supervisord_pid: int | None = None

@@ -61,7 +61,7 @@ class Line(NamedTuple):
 
 
 def logs_of(home: Home, cp: str, role: str) -> list[CpLog]:
-    """The logs that there are: its process's, and all pools'."""
+    """The logs that there are: its process's, and those of all units with members."""
     who = f" {cp} {role} ".encode()
     own = home.log / f"{cp}.{role}.log"
     found: list[tuple[int, Path, bytes | None]] = [(0, own, None)]

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from evcs.adapters.ledger_schema import AUDIT_FROM, SESSIONS_FROM
-from evcs.core.audit import DRIVER_ADDED, DRIVER_REMOVED
+from evcs.core.audit import OF_DRIVERS
 
 WAIT_MS = 200
 
@@ -27,7 +27,7 @@ DELETE FROM correction WHERE corrects IN (
 """
 _DROP_AUDIT = "DELETE FROM audit WHERE rowid IN (SELECT rowid FROM audit WHERE at < ? LIMIT ?)"
 #: An entry that names a driver in its detail; see core.audit.
-_DONE_TO = f"who = 'operator' AND what IN ('{DRIVER_ADDED}', '{DRIVER_REMOVED}')"
+_DONE_TO = f"who = 'operator' AND what IN {OF_DRIVERS}"
 _KNOWS = f"""
 SELECT EXISTS (SELECT 1 FROM session WHERE driver = ?)
   OR EXISTS (SELECT 1 FROM audit WHERE who = ? OR ({_DONE_TO} AND detail = ?))

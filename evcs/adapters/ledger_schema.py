@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from evcs.core.audit import DRIVER_ADDED, DRIVER_REMOVED
+from evcs.core.audit import OF_DRIVERS
 from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.ids import FORGOTTEN
 from evcs.core.session import Session
@@ -107,7 +107,7 @@ CREATE TRIGGER audit_kept BEFORE UPDATE ON audit
     AND OLD.who GLOB 'driver/*' AND OLD.who NOT GLOB 'driver/{FORGOTTEN}*'
     AND NEW.who GLOB 'driver/{FORGOTTEN}*')
   OR ({_same(("at", "who", "what", "cp", "outcome"))}
-    AND OLD.who = 'operator' AND OLD.what IN ('{DRIVER_ADDED}', '{DRIVER_REMOVED}')
+    AND OLD.who = 'operator' AND OLD.what IN {OF_DRIVERS}
     AND OLD.detail NOT GLOB '{FORGOTTEN}*' AND NEW.detail GLOB '{FORGOTTEN}*'))
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 DROP TRIGGER IF EXISTS audit_replaced;

@@ -23,7 +23,7 @@ from evcs.adapters.files import write_atomic, write_each
 from evcs.adapters.secret_files import SecretFiles
 from evcs.core import stored
 from evcs.core.errors import RESTORE, BadValue, EvcsError
-from evcs.core.messages import DesiredCp
+from evcs.core.messages import DesiredCp, DesiredDriver
 from evcs.core.stored import FORMAT, Stored
 from evcs.home import Home
 
@@ -110,7 +110,7 @@ class _Found(NamedTuple):
 
 
 def _load(path: Path) -> _Found:
-    none = _Found({}, Stored({}, [], 0))
+    none = _Found({}, Stored({}, {}, 0))
     try:
         raw = path.read_bytes()
         found = json.loads(raw)
@@ -191,9 +191,9 @@ class RegistryDb:
         """All CPs by id, those being deleted too."""
         return {doc["id"]: stored.cp_of(doc) for doc in self._db.table("cps").all()}
 
-    def drivers(self) -> list[str]:
-        """All drivers' ids."""
-        return [doc["id"] for doc in self._db.table("drivers").all()]
+    def drivers(self) -> dict[str, DesiredDriver]:
+        """All drivers by id."""
+        return {doc["id"]: stored.driver_of(doc) for doc in self._db.table("drivers").all()}
 
     def revision(self) -> int:
         """The last revision given to any change, of CPs that are gone too."""
@@ -204,12 +204,12 @@ class RegistryDb:
         revision: int,
         cps: Iterable[DesiredCp] = (),
         gone: Iterable[str] = (),
-        drivers: Iterable[str] = (),
+        drivers: Iterable[DesiredDriver] = (),
         drivers_gone: Iterable[str] = (),
     ) -> None:
         """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
         # TinyDB's own verbs go through the whole table, each of them.
-        names = ({"id": driver} for driver in drivers)
+        names = ({"id": one.id, "tags": list(one.tags)} for one in drivers)
         tables: _Tables = self._storage.read() or {}
         changed = {
             "cps": _changed(tables.get("cps", {}), map(_record, cps), gone),

@@ -73,6 +73,10 @@ class RegistryClient:
         """Add a driver and its secret."""
         return self._call("POST", "/api/v1/drivers", {"id": driver})
 
+    def tag_driver(self, driver: str, **change: list[str]) -> dict[str, Any]:
+        """Change a driver's tags: `add_tags`, `remove_tags`."""
+        return self._call("PATCH", f"/api/v1/drivers/{quote(driver, safe='')}", change)
+
     def remove_driver(self, driver: str) -> dict[str, Any]:
         """Remove a driver and its secret."""
         return self._call("DELETE", f"/api/v1/drivers/{quote(driver, safe='')}")

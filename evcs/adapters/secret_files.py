@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evcs.adapters.files import make_folder, sync_folder, write_each
 from evcs.core.errors import Unreachable
+from evcs.core.identities import of_station
 from evcs.core.ids import is_id
 from evcs.home import Home
 
@@ -21,14 +22,15 @@ class SecretFiles:
         self._home = home
 
     def create(self, identity: str) -> str:
-        """A new 256-bit password for the identity, on disk before it is returned."""
+        """A new password for the identity, of 256 bits or, where people type it, of 20 characters.
+
+        It is on disk before it is returned.
+        """
         return self.create_all((identity,))[identity]
 
     def create_all(self, identities: Iterable[str]) -> dict[str, str]:
         """The same for each of them, by identity; many wait for the disk once."""
-        import secrets
-
-        made = {identity: secrets.token_urlsafe(32) for identity in identities}
+        made = {identity: _new(identity) for identity in identities}
         self._write(made)
         return made
 
@@ -96,3 +98,12 @@ class SecretFiles:
             return self._home.secret(identity).read_bytes().decode("ascii").strip()
         except (OSError, ValueError):
             return ""
+
+
+def _new(identity: str) -> str:
+    import secrets
+    import string
+
+    if identity.startswith(of_station("")):
+        return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(20))
+    return secrets.token_urlsafe(32)

@@ -30,7 +30,8 @@ def run_central(settings: Settings) -> None:
         lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor),
         {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web")},
     )
-    central = service.Central(bus, ledger, clocks, birth, sources, share.begin_charge)
+    away_s = settings.ocpp_keep_interrupted_h * 3_600.0
+    central = service.Central(bus, ledger, clocks, birth, sources, share.begin_charge, away_s)
     retention = Retention(ledger, settings.keep_sessions_days, settings.keep_audit_days, clocks)
 
     def tick(now: float) -> float:

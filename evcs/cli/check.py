@@ -10,9 +10,10 @@ from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli.common import typed
-from evcs.core import sections
+from evcs.core import pools, sections
+from evcs.core.charge_point import State
 from evcs.core.ids import RESERVED
-from evcs.core.placement import unit_of
+from evcs.core.placement import OCPP, unit_of
 from evcs.core.service_ports import Process
 from evcs.home import Home
 
@@ -93,10 +94,10 @@ def _of_unit(
 
 
 def _of_members(home: Home, cps: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
-    """Pools whose member file names others than those that are wanted there."""
+    """Units whose member file names others than those that are wanted there."""
     wanted: dict[str, set[str]] = {}
     for cp in cps:
-        if cp["pool"] is not None and not cp["revoked"]:
+        if pools.is_shared(unit(cp)) and not cp["revoked"]:
             wanted.setdefault(unit(cp), set()).add(cp["id"])
     named = PoolFiles(home.pools).members()
     return [
@@ -114,7 +115,9 @@ def _of_cp(home: Home, cp: dict[str, Any], may_speak: set[str]) -> list[dict[str
         identity = f"cp/{name}/{role}"
         if (identity in may_speak and home.secret(identity).exists()) != wanted:
             found.append(_entry(name, f"identity of its {role} is missing", "evcs logs registry"))
-    if wanted and cp["state"] not in WANTED_STATES[cp["service"]]:
+    # A charger that is not there is what is the case, not what we have failed to do.
+    away = cp["hosting"] == OCPP and cp["state"] == State.DISCONNECTED
+    if wanted and not away and cp["state"] not in WANTED_STATES[cp["service"]]:
         what = f"is {cp['state']} ({cp['reason']})"
         found.append(_entry(name, what, f"evcs-cp show {name}"))
     return found

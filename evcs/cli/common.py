@@ -143,19 +143,29 @@ class CommandContext:
         )
 
 
+_Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+_JSON: _Option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on stdout."
+)
 _FLAGS = (
-    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout."),
     click.option("--quiet", "-q", is_flag=True, help="No messages, only data and errors."),
     click.option("--no-color", is_flag=True, help="No colours."),
 )
 
 
-def with_call(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command's function a CommandContext first, and the shared flags."""
+def with_call(function: Callable[..., Any], json_flag: _Option = _JSON) -> Callable[..., Any]:
+    """Give a command's function a CommandContext first, and the shared flags.
+
+    A `json_flag` that may have a value gives it, or "", as the argument `text`.
+    """
 
     @functools.wraps(function)
-    def run(*args: Any, as_json: bool, quiet: bool, no_color: bool, **rest: Any) -> Any:
-        out = Out(as_json, quiet, False if no_color else None)
+    def run(
+        *args: Any, as_json: bool | tuple[str, ...], quiet: bool, no_color: bool, **rest: Any
+    ) -> Any:
+        out = Out(bool(as_json), quiet, False if no_color else None)
+        if isinstance(as_json, tuple):
+            rest["text"] = "".join(as_json)
         try:
             return function(
                 CommandContext(load(), out, rest.get("timeout", math.inf)), *args, **rest
@@ -167,9 +177,10 @@ def with_call(function: Callable[..., Any]) -> Callable[..., Any]:
         except OSError as error:
             stop(out, _of_machine(error))
 
-    for flag in _FLAGS:
-        run = flag(run)
-    return run
+    wrapped: Callable[..., Any] = run
+    for flag in (json_flag, *_FLAGS):
+        wrapped = flag(wrapped)
+    return wrapped
 
 
 def _of_machine(error: OSError) -> EvcsError:
@@ -196,10 +207,10 @@ def confirm_deletion(count: int, otherwise: str) -> None:
 
 
 def command(
-    group: click.Group, name: str | None = None, **kwargs: Any
+    group: click.Group, name: str | None = None, json_flag: _Option = _JSON, **kwargs: Any
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """A command of `group` with the shared flags, whose function takes a CommandContext first."""
-    return lambda function: group.command(name, **kwargs)(with_call(function))
+    return lambda function: group.command(name, **kwargs)(with_call(function, json_flag))
 
 
 def stop(out: Out, error: EvcsError) -> NoReturn:

@@ -21,6 +21,7 @@ from evcs.core.errors import (
     TimedOut,
     Unreachable,
 )
+from evcs.core.placement import OCPP
 
 AT_ONCE = 8
 Expect = Callable[[m.CpState], bool]
@@ -71,8 +72,11 @@ def read(ctx: CommandContext, ids: Iterable[str] | None = None) -> list[dict[str
 
 
 def settled(cp: dict[str, Any]) -> Goal:
-    """What Central should judge of a CP that is desired like this; a fault is final too."""
-    if cp["revoked"]:
+    """What Central should judge of a CP that is desired like this; a fault is final too.
+
+    A real charger comes when it comes: nobody waits for it.
+    """
+    if cp["revoked"] or cp["hosting"] == OCPP:
         return taken_note(cp)
     revision = cp["revision"]
     if cp["service"] == "out":

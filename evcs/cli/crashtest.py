@@ -22,8 +22,8 @@ from evcs.cli.common import CommandContext, kwh, table
 from evcs.cli.temporary_system import pid_of, temporary_system
 from evcs.cli.trial_load import Drivers, StateRecorder
 from evcs.core import sections
-from evcs.core.desired import HOSTINGS
 from evcs.core.errors import EvcsError, TimedOut
+from evcs.core.placement import EMULATED
 from evcs.home import Home
 
 TIME_SCALE = 60.0
@@ -126,7 +126,7 @@ class _Trial:
     def __init__(self, ctx: CommandContext, seed: int, count: int, hosting: str) -> None:
         self._ctx, self._seed = ctx, seed
         self.cps = [f"CP-{number:03d}" for number in range(1, count + 1)]
-        every = itertools.cycle(HOSTINGS if hosting == MIXED else [hosting])
+        every = itertools.cycle(EMULATED if hosting == MIXED else [hosting])
         self._hostings = dict(zip(self.cps, every, strict=False))
         #: Of those in pools, what the group of its processes is.
         self._units: dict[str, str] = {}

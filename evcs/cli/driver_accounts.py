@@ -10,7 +10,7 @@ from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
 from evcs.cli.operator import ask_operator
-from evcs.core.errors import Conflict, NotFound
+from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.ids import check_id
 
 
@@ -48,6 +48,25 @@ def add_to(program: click.Group) -> None:
         ctx.out.data(found, [one["id"] for one in found])
         if not found:
             ctx.out.say("no driver yet; add one: evcs driver add ALICE")
+
+    @command(driver, "tag")
+    @click.argument("name")
+    @click.argument("what", type=click.Choice(["add", "remove", "list"]))
+    @click.argument("tags", nargs=-1, metavar="[TAG...]")
+    def driver_tag(ctx: CommandContext, name: str, what: str, tags: tuple[str, ...]) -> None:
+        """A driver's RFID cards and other tokens, compared whatever their case."""
+        name = check_id("driver", name)
+        if (what == "list") != (not tags):
+            raise BadValue("list has no tag, add and remove need one", "see: evcs driver tag -h")
+        if what == "list":
+            found = next((one for one in ctx.registry.drivers() if one["id"] == name), None)
+            if found is None:
+                raise NotFound(f"no driver {name}", "list them with: evcs driver list")
+        else:
+            found = ctx.registry.tag_driver(name, **{f"{what}_tags": list(tags)})
+        ctx.out.data(found, found["tags"] if what == "list" else [])
+        if what != "list":
+            ctx.out.say(f"{name}: {', '.join(tags)} {what.removesuffix('e')}ed")
 
 
 def _forget(ctx: CommandContext, name: str) -> None:

@@ -9,17 +9,18 @@ from typing import Any
 import click
 
 from evcs.adapters.registry_http import error_from
-from evcs.cli import cp_changes, fleet_files, identities, simulate, versions
+from evcs.cli import chargers, cp_changes, fleet_files, identities, simulate, versions
 from evcs.cli.common import CommandContext, command, confirm_deletion, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_of_each, ask_operator
-from evcs.cli.options import fields, named, named_or_all, waiting
+from evcs.cli.options import fields, named, named_or_all, of_charger, waiting
 from evcs.cli.watch_list import watch_list
 from evcs.core import units
 from evcs.core.charge_point import State
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound, Unreachable
 from evcs.core.ids import check_id, expand
+from evcs.core.placement import OCPP
 
 program = group("evcs-cp", "Charging points (CPs): create, see, change, stop, delete.")
 
@@ -52,14 +53,21 @@ def _select(ctx: CommandContext, names: tuple[str, ...], everyone: bool) -> list
 @command(program)
 @click.argument("patterns", nargs=-1, required=True, metavar="NAME|PATTERN...")
 @fields
+@of_charger
 @click.option("--if-not-exists", is_flag=True, help="An existing CP is well, and left as it is.")
 @waiting
 def create(
     ctx: CommandContext, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
-    max_power_kw: str | None, hosting: str | None, if_not_exists: bool, wait: bool, timeout: float,
+    max_power_kw: str | None, hosting: str | None, station: str | None, connector: int | None,
+    ocpp_id: str | None, if_not_exists: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """Create CPs: CP-001, or a range CP-{001..100}."""
+    """Create CPs: CP-001, or a range CP-{001..100}.
+
+    With --hosting ocpp a CP is a real charger, which dials in: see evcs-cp connect.
+    """
     given = _fields(location, price_eur_kwh, max_power_kw, hosting)
+    of_station = {"station": station, "connector": connector, "ocpp_id": ocpp_id}
+    given |= {name: value for name, value in of_station.items() if value is not None}
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")
@@ -211,13 +219,15 @@ def resume(
 @named
 @waiting
 def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
-    """Restart the two processes of CPs; a supply goes on afterwards."""
+    """Restart the two processes of CPs; a supply goes on afterwards. A real charger is reset."""
     found = cp_changes.read(ctx, pick(ctx, names))
     before = {one["id"]: one["since"] for one in found}
     results = cp_changes.outcome(ask_of_each(ctx, "restart", list(before)))
 
     def anew(cp: dict[str, Any]) -> cp_changes.Goal:
         goal = cp_changes.settled(cp)
+        if cp["hosting"] == OCPP:
+            return goal
         return goal._replace(done=lambda s: goal.done(s) and s.since != before[cp["id"]])
 
     made = [ctx.registry.cp(cp) for cp in results.made]
@@ -228,6 +238,7 @@ def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: fl
 simulate.add_to(program)
 fleet_files.add_to(program)
 identities.add_to(program)
+chargers.add_to(program)
 
 
 def main() -> None:

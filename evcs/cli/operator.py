@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evcs.cli.bus_probe import BusProbe
@@ -12,6 +12,7 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import BY_CODE, BadValue, EvcsError, Unreachable
 from evcs.core.ids import MAX_TEXT
+from evcs.core.messages import NOTHING
 
 ANSWER_WITHIN_S = 10.0
 #: The broker hands on so many before the first is acknowledged: a CP Manager has them as one batch.
@@ -20,13 +21,14 @@ AT_ONCE = 20
 
 def ask_operator(
     ctx: CommandContext, verb: str, cp: str | None = None, session_id: str | None = None,
-    driver: str | None = None, role: str | None = None,
+    driver: str | None = None, role: str | None = None, body: Mapping[str, Any] = NOTHING,
+    within_s: float = ANSWER_WITHIN_S,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask Central for something and return its answer's body. Raises what it refuses with."""
     asked = m.OperatorRequest(
-        "operator", verb, _new_id(), cp, session_id, driver=driver, role=role
+        "operator", verb, _new_id(), cp, session_id, driver=driver, role=role, body=body
     )  # fmt: skip
-    (answer,) = _ask(ctx, [asked])
+    (answer,) = _ask(ctx, [asked], within_s)
     if isinstance(answer, EvcsError):
         raise answer
     return answer
@@ -47,7 +49,7 @@ def _new_id() -> str:
 
 
 def _ask(
-    ctx: CommandContext, requests: Sequence[m.OperatorRequest]
+    ctx: CommandContext, requests: Sequence[m.OperatorRequest], within_s: float = ANSWER_WITHIN_S
 ) -> list[dict[str, Any] | EvcsError]:
     answers: dict[str, m.OperatorEvent] = {}
     wanted: set[str] = set()
@@ -65,7 +67,7 @@ def _ask(
             some = requests[first : first + AT_ONCE]
             wanted = {one.id for one in some}
             try:
-                observer.ask(some, take, min(ANSWER_WITHIN_S, ctx.left_s))
+                observer.ask(some, take, min(within_s, ctx.left_s))
             except Unreachable as error:
                 missing = error
             if not wanted & answers.keys():

@@ -68,11 +68,25 @@ def fields(function: Callable[..., Any]) -> Callable[..., Any]:
     for flag, kwargs in (
         (
             "--hosting",
-            {"type": click.Choice(HOSTINGS), "help": "Processes of its own, or a pool's."},
+            {
+                "type": click.Choice(HOSTINGS),
+                "help": "Processes of its own, a pool's, or a real charger.",
+            },
         ),
         ("--location", {"help": "Where it stands; any text."}),
         ("--price-eur-kwh", {"metavar": "D", "help": "Price, such as 0.30."}),
         ("--max-power-kw", {"metavar": "D", "help": "Highest power, such as 22."}),
+    ):
+        function = click.option(flag, **kwargs)(function)
+    return function
+
+
+def of_charger(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What can be given of a real charger."""
+    for flag, kwargs in (
+        ("--ocpp-id", {"metavar": "ID", "help": "What it calls itself; else its station's name."}),
+        ("--connector", {"type": int, "help": "Of its station; else 1.", "metavar": "N"}),
+        ("--station", {"metavar": "NAME", "help": "Of a real charger; else the CP's name."}),
     ):
         function = click.option(flag, **kwargs)(function)
     return function

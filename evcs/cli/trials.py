@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from evcs.cli.common import CommandContext, command
-from evcs.core.desired import HOSTINGS
-from evcs.core.placement import PROCESS
+from evcs.core.placement import EMULATED, PROCESS
 
 
 def add_to(program: click.Group) -> None:
@@ -21,7 +20,7 @@ def add_to(program: click.Group) -> None:
 
     @command(program, "verify-restart")
     @click.option("--count", type=click.IntRange(1, 5000), default=10, show_default=True)
-    @click.option("--hosting", type=click.Choice(HOSTINGS), default=PROCESS, show_default=True)
+    @click.option("--hosting", type=click.Choice(EMULATED), default=PROCESS, show_default=True)
     def verify_restart(ctx: CommandContext, count: int, hosting: str) -> None:
         """Have N CPs up, kill everything at once, and see every one of them back."""
         from evcs.cli import verify_restart as trial
@@ -36,7 +35,7 @@ def add_to(program: click.Group) -> None:
     @click.option("--cps", type=click.IntRange(1, 300), default=4, show_default=True)
     @click.option(
         "--hosting",
-        type=click.Choice([*HOSTINGS, "mixed"]),
+        type=click.Choice([*EMULATED, "mixed"]),
         default=PROCESS,
         show_default=True,
         help="How they run; mixed: every second one in a pool.",

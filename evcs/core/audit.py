@@ -11,7 +11,8 @@ from evcs.core.messages import DesiredCp
 MAX_VALUE = 80
 
 #: What is done to a driver; the entry's detail is the name alone, so that it can be forgotten.
-DRIVER_ADDED, DRIVER_REMOVED = "driver add", "driver remove"
+DRIVER_ADDED, DRIVER_REMOVED, DRIVER_TAGGED = "driver add", "driver remove", "driver tag"
+OF_DRIVERS = (DRIVER_ADDED, DRIVER_REMOVED, DRIVER_TAGGED)
 
 
 class AuditEntry(NamedTuple):
@@ -84,7 +85,7 @@ def refused_logins(entry: AuditEntry) -> int:
 
 def names(entry: AuditEntry, driver: str) -> bool:
     """Whether the entry names the driver: as who did it, or as whom it was done to."""
-    done_to = entry.who == "operator" and entry.what in (DRIVER_ADDED, DRIVER_REMOVED)
+    done_to = entry.who == "operator" and entry.what in OF_DRIVERS
     return entry.who == f"driver/{driver}" or (done_to and entry.detail == driver)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from evcs.core import charge_point as states
 from evcs.core.health import EngineHealth
 from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
-from evcs.core.placement import Deadlines, deadlines
+from evcs.core.placement import CHARGER_AWAY_S, Deadlines, deadlines
 from evcs.core.session import Phase, Session
 
 
@@ -29,6 +29,7 @@ class CpRecord(NamedTuple):
     `late`: a session that it told of afterwards and that may be over; it is not the CP's state.
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
     was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
+    `charger_away_s`: how long a session waits for a real charger that is away.
     """
 
     cp: str
@@ -45,6 +46,7 @@ class CpRecord(NamedTuple):
     unheld: int = 0
     last_command: SentCommand = SentCommand()
     orphans: int = 0
+    charger_away_s: float = CHARGER_AWAY_S
 
     def session_by_id(self, session_id: str) -> Session | None:
         """One of its sessions that are not settled."""
@@ -56,7 +58,7 @@ class CpRecord(NamedTuple):
     @property
     def deadlines(self) -> Deadlines:
         """How long what is away may be away."""
-        return deadlines(self.desired)
+        return deadlines(self.desired, self.charger_away_s)
 
     def absent_for(self, lost_at: float, connected_at: float, now: float) -> float:
         """Seconds for which a process of it has been away, on Central's monotonic clock.

@@ -6,17 +6,18 @@ is allowed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from evcs.core import units
+from evcs.core import stations, units
 from evcs.core.errors import BadValue
-from evcs.core.ids import FORGOTTEN, MAX_TEXT, check_id, same
+from evcs.core.ids import FORGOTTEN, MAX_LISTED, MAX_TEXT, check_id, same
 from evcs.core.messages import DesiredCp
-from evcs.core.placement import MAIN, POOL, PROCESS, is_moving
+from evcs.core.placement import MAIN, OCPP, POOL, PROCESS, is_moving
 
 SERVICE = ("in", "out")
-HOSTINGS = (PROCESS, POOL)
+HOSTINGS = (PROCESS, POOL, OCPP)
 
 
 def _location(value: object) -> str:
@@ -70,6 +71,9 @@ FIELDS: dict[str, Callable[[object], Any]] = {
     "service": _service,
     "host": _host,
     "hosting": _hosting,
+    "station": stations.station,
+    "connector": stations.connector,
+    "ocpp_id": stations.ocpp_id,
 }
 
 
@@ -91,6 +95,7 @@ def new_cp(given: object, host: str = MAIN) -> DesiredCp:
     if "id" not in given:
         raise BadValue("id is missing", 'a CP needs an id, such as "CP-001"')
     cp = check_id("CP", given["id"])
+    hosting = fields.get("hosting", PROCESS)
     return DesiredCp(
         cp=cp,
         id=cp,
@@ -102,13 +107,16 @@ def new_cp(given: object, host: str = MAIN) -> DesiredCp:
         revoked=False,
         deleted=False,
         revision=0,
-        hosting=fields.get("hosting", PROCESS),
+        hosting=hosting,
+        **stations.placed(cp, hosting, fields),
     )
 
 
 def edited(cp: DesiredCp, given: object) -> DesiredCp:
     """The CP after a change of some fields; the same value where nothing changes."""
-    return cp._replace(**checked(given, "a change"))
+    after = cp._replace(**checked(given, "a change"))
+    stations.check_edit(cp, after)
+    return after
 
 
 def driver_id(given: object) -> str:
@@ -126,6 +134,46 @@ def driver_name(value: object) -> str:
             f"driver id {driver} is reserved", f"choose one without {FORGOTTEN} in front"
         )
     return driver
+
+
+_TAG = re.compile(r"[!-~]([ -~]{0,34}[!-~])?")
+
+
+def tag(value: object) -> str:
+    """What a charger reads off a card. Raises BadValue."""
+    if not isinstance(value, str) or not _TAG.fullmatch(value):
+        raise BadValue(
+            f"tag {ascii(value)[:60]} is not allowed",
+            "allowed: 1 to 36 printed ASCII characters, no space at either end",
+        )
+    return value
+
+
+def tags(value: object) -> tuple[str, ...]:
+    """A driver's cards. Raises BadValue."""
+    if not isinstance(value, list | tuple) or len(value) > MAX_LISTED:
+        raise BadValue("tags: a list is needed", f"allowed: at most {MAX_LISTED} tags")
+    return tuple(map(tag, value))
+
+
+class TagChange(NamedTuple):
+    """Tags that a driver is to have, and those that he is not to have any more."""
+
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+
+    def applied(self, before: tuple[str, ...]) -> tuple[str, ...]:
+        """The tags after it. Raises BadValue where they are too many."""
+        gone = set(map(same, self.remove))
+        found = {same(one): one for one in (*self.add, *before) if same(one) not in gone}
+        return tags(sorted(found.values()))
+
+
+def tag_change(given: object) -> TagChange:
+    """What is asked for of a driver's tags. Raises BadValue."""
+    if not isinstance(given, Mapping) or not given or not set(given) <= {"add_tags", "remove_tags"}:
+        raise BadValue("a JSON object is needed", 'such as {"add_tags": ["04A224D2"]}')
+    return TagChange(tags(given.get("add_tags", ())), tags(given.get("remove_tags", ())))
 
 
 #: Of a record; what is between Registry and places is nobody else's.

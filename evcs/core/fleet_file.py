@@ -208,8 +208,8 @@ def render(cps: Iterable[Mapping[str, Any]], host: str) -> str:
     for cp in cps:
         rows = [f"id = {_string(cp['id'])}"]
         for key in FIELDS:
-            if key not in usual or cp[key] != usual[key]:
-                value = cp[key]
+            value = cp.get(key)
+            if value is not None and (key not in usual or value != usual[key]):
                 rows.append(f"{key} = {value if isinstance(value, int) else _string(value)}")
         parts.append("\n[[cp]]\n" + "\n".join(rows) + "\n")
     return "".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from evcs.core.placement import POOL
+from evcs.core.placement import OCPP, POOL
 
 
 class FleetSize(NamedTuple):
@@ -17,7 +17,7 @@ class FleetSize(NamedTuple):
     @classmethod
     def of(cls, hostings: Iterable[object]) -> FleetSize:
         """Of CPs of these hostings; what is none counts as what costs most."""
-        found = [hosting == POOL for hosting in hostings]
+        found = [hosting in (POOL, OCPP) for hosting in hostings]
         return cls(len(found) - sum(found), sum(found))
 
     @property

@@ -22,6 +22,11 @@ def of_driver(driver: str) -> str:
     return f"driver/{driver}"
 
 
+def of_station(station: str) -> str:
+    """A station's, which a charger gives to its gateway: it is nobody on the bus."""
+    return f"station/{station}"
+
+
 def of_all(cps: Iterable[DesiredCp], drivers: Iterable[str]) -> list[str]:
     """Those of services, drivers, and CPs that are not revoked."""
     names = [*SERVICES, *map(of_driver, drivers)]

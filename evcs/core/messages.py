@@ -41,7 +41,8 @@ class DesiredCp(NamedTuple):
     """Registry: what a CP is to be. `revision` counts the changes of the whole Registry.
 
     `prices`: (since, EUR/kWh) from old to new, by the Registry's clock; the last is the price now.
-    `hosting`, `pool`, `placement` and, while it moves, `previous_*`: see core.placement.
+    `hosting`, `pool`, `placement` and, while it moves, `previous_*`: see core.placement. `station`,
+    `connector`, `ocpp_id`: of a real charger, see core.stations.
     """
 
     cp: str
@@ -60,6 +61,9 @@ class DesiredCp(NamedTuple):
     placement: str = ""
     previous_host: str | None = None
     previous_placement: str | None = None
+    station: str | None = None
+    connector: int | None = None
+    ocpp_id: str | None = None
 
 
 class DesiredDriver(NamedTuple):

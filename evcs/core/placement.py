@@ -21,6 +21,7 @@ from evcs.core.messages import DesiredCp, ReconcileReport
 PROCESS = "process"
 POOL = "pool"
 OCPP = "ocpp"
+EMULATED = (PROCESS, POOL)
 MAIN = "main"
 #: Of DesiredCp; a change of any of them is a new placement.
 PLACE = ("host", "hosting", "pool")
@@ -50,10 +51,16 @@ class Deadlines(NamedTuple):
 ON_MAIN = Deadlines()
 #: Another host's cable may be cut while its cars charge on.
 ELSEWHERE = Deadlines(resume_within_s=3_600.0, monitor_gone_s=3_600.0)
+#: A charger that is away charges on, and says when it has ended. Of a start that it takes its
+#: gateway knows for how long it waits for the car.
+CHARGER_AWAY_S = 86_400.0
+CHARGER_STARTS_WITHIN_S = 600.0
 
 
-def deadlines(cp: DesiredCp | None) -> Deadlines:
+def deadlines(cp: DesiredCp | None, charger_away_s: float = CHARGER_AWAY_S) -> Deadlines:
     """Those of a CP's place."""
+    if cp is not None and cp.hosting == OCPP:
+        return Deadlines(CHARGER_STARTS_WITHIN_S, charger_away_s, charger_away_s)
     return ON_MAIN if cp is None or cp.host == MAIN else ELSEWHERE
 
 

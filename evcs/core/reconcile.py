@@ -1,7 +1,7 @@
 """Desired, actual -> actions: what makes supervisord run exactly the wanted units of a host.
 
-A unit is what supervisord runs as one group: the two processes of a CP, or those of a pool, which
-has a member file beside its section.
+A unit is what supervisord runs as one group: the two processes of a CP, or those of a pool or the
+gateway, which has a member file beside its section.
 
 Everything is planned before anything runs. Nothing is ever removed because it is absent:
 only a record that says so (a tombstone, a revocation, another place) takes a CP away.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.audit import AuditEntry
-from evcs.core.messages import DesiredCp
+from evcs.core.messages import DesiredCp, DesiredDriver
 from evcs.core.pools import Members
 
 
@@ -138,7 +138,7 @@ class SecretStore(Protocol):
     """Identities' passwords (adapters.secret_files). May raise OSError."""
 
     def create_all(self, identities: Iterable[str]) -> dict[str, str]:
-        """New 256-bit passwords by identity, on disk before they are returned."""
+        """New passwords by identity, on disk before they are returned; see core.identities."""
 
     def ensure(self, identity: str) -> str:
         """The identity's password, made where it is missing or empty."""
@@ -175,15 +175,15 @@ class DesiredStore(Protocol):
     def cps(self) -> dict[str, DesiredCp]:
         """All CPs by id, those being deleted too."""
 
-    def drivers(self) -> list[str]:
-        """All drivers' ids."""
+    def drivers(self) -> dict[str, DesiredDriver]:
+        """All drivers by id."""
 
     def revision(self) -> int:
         """The last revision given to any change, of CPs that are gone too."""
 
     def commit(
         self, revision: int, cps: Iterable[DesiredCp] = (), gone: Iterable[str] = (),
-        drivers: Iterable[str] = (), drivers_gone: Iterable[str] = (),
+        drivers: Iterable[DesiredDriver] = (), drivers_gone: Iterable[str] = (),
     ) -> None:  # fmt: skip
         """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
 

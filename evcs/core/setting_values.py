@@ -89,6 +89,13 @@ def _days(name: str, value: object) -> int:
     return int(_number(name, value, int, 0, 36_500))
 
 
+def _yes_or_no(name: str, value: object) -> bool:
+    found = {"true": True, "false": False}.get(str(value).lower())
+    if found is None:
+        raise BadValue(f"setting {name}: {value!a} is not allowed", "allowed: true or false")
+    return found
+
+
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "mqtt_port": _port,
     "web_port": _port,
@@ -99,6 +106,10 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "time_scale": lambda name, value: _number(name, value, float, 0.001, 100_000),
     "host": check_id,
     "cp_start": _start,
+    "ocpp_port": _port,
+    "ocpp_listen": _address,
+    "ocpp_plain": _yes_or_no,
+    "ocpp_keep_interrupted_h": lambda name, value: int(_number(name, value, int, 0, 8_760)),
     "mqtt_listen": _address,
     "http_listen": _address,
     "mqtt_tls": _when,

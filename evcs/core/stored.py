@@ -1,7 +1,7 @@
 """What the Registry's store may hold: each record by the rules of core.desired, before its use.
 
-Format 2 has a CP's placement and the history of its price; `migrated` gives them to what format 1
-holds, which is one host's.
+Format 2 has a CP's placement and the history of its price, format 3 its charger's station and the
+drivers' tags; `migrated` gives them to what older formats hold, which is one host's.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from evcs.core import desired, pools, prices
+from evcs.core import desired, pools, prices, stations
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id, is_word, same
-from evcs.core.messages import DesiredCp
-from evcs.core.placement import POOL, PROCESS
+from evcs.core.messages import DesiredCp, DesiredDriver
+from evcs.core.placement import OCPP, POOL, PROCESS
 from evcs.core.units import whole
 
-FORMAT = 2
+FORMAT = 3
 MAX_REVISION = 2**53
 TABLES = ("cps", "drivers", "meta")
 
@@ -25,7 +25,7 @@ class Stored(NamedTuple):
     """A store's content. `revision`: the last that was given to any change."""
 
     cps: dict[str, DesiredCp]
-    drivers: list[str]
+    drivers: dict[str, DesiredDriver]
     revision: int
 
 
@@ -55,6 +55,7 @@ def _or_none(rule: Callable[[object], Any]) -> Callable[[object], Any]:
 #: A record is kept with its host, be it one that this system does not have: doctor names it.
 _CP: dict[str, Callable[[object], Any]] = {
     **desired.FIELDS,
+    **{field: _or_none(desired.FIELDS[field]) for field in stations.FIELDS},
     "prices": prices.check,
     "pool": _or_none(lambda value: whole("pool", value, 1, pools.MAX_NUMBER)),
     "placement": _token,
@@ -68,19 +69,31 @@ _CP: dict[str, Callable[[object], Any]] = {
 }
 
 
+_DRIVER: dict[str, Callable[[object], Any]] = {
+    "id": desired.driver_name,
+    "tags": desired.tags,
+}
+
+
 def read(tables: object) -> Stored:
     """The content of a store's tables: name -> number -> record. Raises BadValue, naming it."""
     if not isinstance(tables, Mapping) or any(name not in TABLES for name in tables):
         raise BadValue("it does not hold a Registry's tables", f"allowed: {', '.join(TABLES)}")
     cps = [cp_of(one) for one in _records(tables, "cps", _CP)]
-    drivers = [one["id"] for one in _records(tables, "drivers", {"id": desired.driver_name})]
+    drivers = [driver_of(one) for one in _records(tables, "drivers", _DRIVER)]
     meta = _records(tables, "meta", {"revision": _revision})
     _once("cps", [cp.id for cp in cps])
-    _once("drivers", drivers)
+    _once("drivers", [driver.id for driver in drivers])
+    _once("tags", [tag for driver in drivers for tag in driver.tags])
     revision = max((one["revision"] for one in meta), default=0)
     if any(cp.revision > revision for cp in cps):
         raise BadValue("a CP's revision is above the store's own")
-    return Stored({cp.id: cp for cp in cps}, drivers, revision)
+    return Stored({cp.id: cp for cp in cps}, {driver.id: driver for driver in drivers}, revision)
+
+
+def driver_of(record: Mapping[str, Any]) -> DesiredDriver:
+    """The driver that a record is of."""
+    return DesiredDriver(record["id"], record["id"], tuple(record["tags"]))
 
 
 def cp_of(record: Mapping[str, Any]) -> DesiredCp:
@@ -92,6 +105,9 @@ def cp_of(record: Mapping[str, Any]) -> DesiredCp:
         raise BadValue(f"CP {cp.id}: it moves from a place that is half named")
     if (cp.hosting == POOL) != (cp.pool is not None):
         raise BadValue(f"CP {cp.id}: its pool does not fit its hosting")
+    for field in stations.FIELDS:
+        if (cp.hosting == OCPP) != (getattr(cp, field) is not None):
+            raise BadValue(f"CP {cp.id}: its {field} does not fit its hosting")
     return cp
 
 
@@ -100,9 +116,16 @@ def migrated(tables: Any, kept_format: int) -> Any:
 
     The tokens are the same however often it is read before it is written.
     """
-    if kept_format == FORMAT:
-        return tables
-    return {**tables, "cps": {key: _placed(one) for key, one in tables.get("cps", {}).items()}}
+    if kept_format < 2:
+        tables = _each(tables, "cps", _placed)
+    if kept_format < 3:
+        tables = _each(tables, "cps", lambda one: {**one, **dict.fromkeys(stations.FIELDS)})
+        tables = _each(tables, "drivers", lambda one: {**one, "tags": []})
+    return tables
+
+
+def _each(tables: Any, table: str, change: Callable[[Any], Any]) -> Any:
+    return {**tables, table: {key: change(one) for key, one in tables.get(table, {}).items()}}
 
 
 def _placed(record: Any) -> Any:

@@ -13,7 +13,7 @@ from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core import messages as m
-from evcs.core.errors import EvcsError
+from evcs.core.errors import Conflict, EvcsError, NotFound
 from evcs.core.fleet_size import FleetSize
 from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Connected, Received
@@ -208,3 +208,72 @@ def test_room_is_asked_for_where_a_cp_leaves_a_pool(stage: Stage) -> None:
         stage.ask(Batch.edit, cp, {"hosting": "process"})
     # The first has not let go of its pool yet, so what it needs is not taken yet.
     assert stage.asked_for == [(FleetSize(1, 2), FleetSize(1)), (FleetSize(1, 1), FleetSize(2))]
+
+
+def test_a_real_chargers_station_is_there_as_long_as_a_cp_names_it(stage: Stage) -> None:
+    one = stage.ask(Batch.create, {"id": "CP-1", "hosting": "ocpp", "ocpp_id": "DE*7.x"})
+    assert (one.station, one.connector, one.ocpp_id) == ("CP-1", 1, "DE*7.x")
+    station = m.DesiredStation("CP-1", "CP-1", "DE*7.x")
+    assert stage.bus.taken() == [station, one]
+    key = stage.secrets.read("station/CP-1")
+    assert len(key) == 20
+    assert key.isalnum()
+    two = stage.ask(
+        Batch.create, {"id": "CP-2", "hosting": "ocpp", "station": "CP-1", "connector": 2}
+    )
+    assert two.ocpp_id == "DE*7.x"
+    assert stage.bus.taken() == [two]
+    assert stage.let_in() == {*SERVICES, *of_cp("CP-1"), *of_cp("CP-2")}, "a station is nobody"
+    stage.home.secret("station/CP-1").unlink()
+    stage.clock.now += LOOK_EVERY_S
+    stage.registry.tick(stage.clock.now)
+    stage.registry.tick(stage.clock.now + LOOK_EVERY_S)
+    assert stage.secrets.read("station/CP-1") == key
+    stage.registry.handle([Connected()])
+    assert stage.bus.taken() == [station, one, two, BIRTH]
+    for cp, revision in (("CP-1", 3), ("CP-2", 4)):
+        assert stage.secrets.names("station") == ["CP-1"]
+        stage.ask(Batch.delete, cp)
+        stage.bus.taken()
+        report = m.ReconcileReport("main", cp, True, revision, released="token")
+        stage.registry.handle([Received(report, False)])
+    assert m.Cleared(m.DesiredStation, {"station": "CP-1"}) in stage.bus.taken()
+    assert stage.secrets.names("station") == []
+    status = m.StationStatus("main", "CP-1", True)
+    stage.registry.handle([Received(status, True)])
+    cleared = {"host": "main", "station": "CP-1"}
+    assert stage.bus.taken() == [m.Cleared(m.StationStatus, cleared)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"station": "S"},
+        {"station": "s", "connector": 2},
+        {"station": "S", "connector": 2, "ocpp_id": "other"},
+        {"ocpp_id": "ROW-7"},
+    ],
+)
+def test_a_connector_and_an_ocpp_id_are_of_one_charger(stage: Stage, given: dict[str, Any]) -> None:
+    stage.ask(Batch.create, {"id": "CP-1", "hosting": "ocpp", "station": "S", "ocpp_id": "row-7"})
+    with pytest.raises(Conflict):
+        stage.ask(Batch.create, {"id": "CP-2", "hosting": "ocpp", **given})
+    assert stage.secrets.names("station") == ["S"]
+
+
+def test_a_drivers_tags_are_his_alone(stage: Stage) -> None:
+    for driver in ("ALICE", "BOB"):
+        stage.ask(Batch.add_driver, {"id": driver})
+    stage.bus.taken()
+    tagged = stage.ask(Batch.tag_driver, "ALICE", {"add_tags": ["04a2", "x y"]})
+    assert tagged == m.DesiredDriver("ALICE", "ALICE", ("04a2", "x y"))
+    assert stage.bus.taken() == [tagged]
+    with pytest.raises(Conflict):
+        stage.ask(Batch.tag_driver, "BOB", {"add_tags": ["04A2"]})
+    with pytest.raises(NotFound):
+        stage.ask(Batch.tag_driver, "BOB", {"remove_tags": ["04A2"]})
+    stage.ask(Batch.tag_driver, "ALICE", {"remove_tags": ["04A2"]})
+    assert stage.ask(Batch.tag_driver, "BOB", {"add_tags": ["04A2"]}).tags == ("04A2",)
+    assert stage.registry.drivers == stage.store.drivers()
+    assert stage.registry.drivers["ALICE"].tags == ("x y",)
+    assert stage.audited().count("driver tag") == 3

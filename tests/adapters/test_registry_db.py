@@ -8,7 +8,7 @@ import pytest
 
 from evcs.adapters.registry_db import RegistryDb, peek
 from evcs.core.errors import EvcsError
-from evcs.core.messages import DesiredCp
+from evcs.core.messages import DesiredCp, DesiredDriver
 from tests.adapters.conftest import Disk
 from tests.records import kept
 
@@ -17,14 +17,21 @@ def cp(name: str, location: str = "", revision: int = 1) -> DesiredCp:
     return kept(name, location=location, revision=revision)
 
 
+def driver(name: str, *tags: str) -> DesiredDriver:
+    return DesiredDriver(name, name, tags)
+
+
+ALICE, BOB = driver("ALICE"), driver("BOB", "04A2", "7")
+
+
 def filled(path: Path) -> RegistryDb:
     db = RegistryDb(path)
-    db.commit(1, [cp("CP-1", "old")], drivers=["ALICE"])
-    db.commit(2, [cp("CP-1", "now é 🔌"), cp("CP-2")], drivers=["BOB"])
+    db.commit(1, [cp("CP-1", "old")], drivers=[driver("ALICE")])
+    db.commit(2, [cp("CP-1", "now é 🔌"), cp("CP-2")], drivers=[driver("BOB", "04A2", "7")])
     return db
 
 
-def content(path: Path) -> tuple[dict[str, DesiredCp], list[str], int]:
+def content(path: Path) -> tuple[dict[str, DesiredCp], dict[str, DesiredDriver], int]:
     """What a new process finds."""
     db = RegistryDb(path)
     return db.cps(), db.drivers(), db.revision()
@@ -33,7 +40,7 @@ def content(path: Path) -> tuple[dict[str, DesiredCp], list[str], int]:
 def test_an_empty_store_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "registry.json"
     assert not RegistryDb.exists(path)
-    assert content(path) == ({}, [], 0)
+    assert content(path) == ({}, {}, 0)
 
 
 def test_what_is_committed_is_there_for_the_next_process(tmp_path: Path) -> None:
@@ -42,14 +49,14 @@ def test_what_is_committed_is_there_for_the_next_process(tmp_path: Path) -> None
     cps, drivers, revision = content(path)
     assert set(cps) == {"CP-1", "CP-2"}
     assert cps["CP-1"].location == "now é 🔌"
-    assert (sorted(drivers), revision) == (["ALICE", "BOB"], 2)
+    assert (drivers, revision) == ({"ALICE": ALICE, "BOB": BOB}, 2)
 
 
 def test_a_commit_takes_away_what_is_gone_and_keeps_counting(tmp_path: Path) -> None:
     path = tmp_path / "registry.json"
     db = filled(path)
     db.commit(3, gone=["CP-1", "CP-2", "CP-9"], drivers_gone=["ALICE"])
-    assert content(path) == ({}, ["BOB"], 3)
+    assert content(path) == ({}, {"BOB": BOB}, 3)
 
 
 def test_the_revision_outlives_the_cps_it_was_given_to(tmp_path: Path) -> None:
@@ -167,7 +174,7 @@ def test_a_store_of_a_newer_format_is_left_alone_with_its_name(tmp_path: Path) -
     path = tmp_path / "registry.json"
     filled(path)
     for one in path.parent.glob("registry*.json"):
-        one.write_text(one.read_text().replace('{"format":2,', '{"format":3,', 1))
+        one.write_text(one.read_text().replace('{"format":3,', '{"format":4,', 1))
     before = path.read_bytes()
     for look in (RegistryDb(path).cps, lambda: peek(path)):
         with pytest.raises(EvcsError, match="newer format") as error:
@@ -187,9 +194,32 @@ FORMAT_1 = (
 )
 
 
-def of_format_1(text: str = FORMAT_1) -> bytes:
+#: What version 2 added, to the byte.
+PLACED = (
+    '"prices":[["1970-01-01T00:00:00.000Z","0.41"]],"hosting":"pool","pool":3,"placement":"token",'
+    '"previous_host":null,"previous_placement":null,'
+)
+FORMAT_2 = (
+    '{"cps":{"1":{"id":"CP-1","service":"in","price_eur_kwh":"0.41","max_power_w":11000,'
+    f'"location":"yard",{PLACED}"host":"main","revoked":false,"deleted":false,"revision":5}}}},'
+    '"drivers":{"1":{"id":"ALICE"}},"meta":{"1":{"revision":7}}}'
+)
+
+
+def test_a_store_of_format_2_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    path.write_bytes(of_format_1(FORMAT_2, 2))
+    cps, drivers, revision = content(path)
+    (cp,) = cps.values()
+    assert (cp.hosting, cp.pool, cp.placement, cp.prices[-1][1]) == ("pool", 3, "token", "0.41")
+    assert (cp.station, cp.connector, cp.ocpp_id) == (None, None, None)
+    assert (drivers, revision) == ({"ALICE": ALICE}, 7)
+    assert path.read_text().startswith('{"format":3,')
+
+
+def of_format_1(text: str = FORMAT_1, number: int = 1) -> bytes:
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return f'{{"format":1,"sha256":"{digest}","tables":{text}}}\n'.encode()
+    return f'{{"format":{number},"sha256":"{digest}","tables":{text}}}\n'.encode()
 
 
 @pytest.mark.parametrize("killed_after", ["nothing", "its copy", "all"])
@@ -212,9 +242,10 @@ def test_a_store_of_format_1_is_migrated(tmp_path: Path, which: str, killed_afte
     assert first.prices == (("1970-01-01T00:00:00.000Z", "0.41"),)
     assert (first.hosting, first.pool, first.placement) == ("process", None, "first-5")
     assert (second.deleted, second.revoked, second.placement) == (True, True, "first-7")
-    assert (drivers, revision) == (["ALICE"], 7)
+    assert (drivers, revision) == ({"ALICE": ALICE}, 7)
+    assert (first.station, first.connector, first.ocpp_id) == (None, None, None)
     for one in (path, copy):
-        assert one.read_text().startswith('{"format":2,')
+        assert one.read_text().startswith('{"format":3,')
 
 
 @pytest.mark.parametrize("harm", ['"id":"CP-1"', '"price_eur_kwh":"0.41",', '"service":"in"'])

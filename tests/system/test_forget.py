@@ -37,7 +37,7 @@ def test_a_driver_who_charges_stays(charged: System) -> None:
     ).json
     done = charged.run("evcs", "driver", "remove", NAME, "--forget", "--json")
     assert (done.code, done.json["error"]["code"]) == (5, "conflict")
-    assert {"id": NAME} in charged.ok("evcs", "driver", "list", "--json").json
+    assert {"id": NAME, "tags": []} in charged.ok("evcs", "driver", "list", "--json").json
     charged.ok("evcs-driver", "stop", "--driver", NAME)
     eventually(
         "settled",

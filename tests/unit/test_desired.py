@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evcs.core import desired
-from evcs.core.errors import BadValue
+from evcs.core.errors import BadValue, Conflict
 
 NAN = float("nan")
 BAD_FIELDS: list[tuple[str, Any]] = [
@@ -48,7 +48,8 @@ def test_a_new_cp_has_the_contracts_defaults() -> None:
     assert made == {
         "id": "CP-001", "service": "in", "price_eur_kwh": "0.30", "max_power_w": 22_000,
         "location": "", "host": "main", "revoked": False, "deleted": False, "revision": 0,
-        "hosting": "process", "pool": None, "moving": False,
+        "hosting": "process", "pool": None, "moving": False, "station": None, "connector": None,
+        "ocpp_id": None,
     }  # fmt: skip
 
 
@@ -91,3 +92,38 @@ def test_a_driver_is_an_id_and_nothing_else(given_: dict[str, object]) -> None:
     with pytest.raises(BadValue):
         desired.driver_id(given_)
     assert desired.driver_id({"id": "ALICE"}) == "ALICE"
+
+
+BAD_STATIONS: list[tuple[str, Any]] = [
+    *(("station", bad) for bad in ("", "a/b", "x" * 33, 1, None)),
+    *(("connector", bad) for bad in (0, 100, True, "1", None)),
+    *(("ocpp_id", bad) for bad in ("", "..", ".", "a b", "a/b", "x" * 49, "\u00e9", None)),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD_STATIONS, ids=ascii)
+def test_a_station_that_is_none_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(BadValue, match=field):
+        desired.new_cp({"id": "CP-001", "hosting": "ocpp", field: value})
+
+
+@pytest.mark.parametrize(("field", "value"), [("station", "S"), ("connector", 1), ("ocpp_id", "S")])
+def test_only_a_real_charger_has_a_station(field: str, value: object) -> None:
+    with pytest.raises(BadValue, match=field):
+        desired.new_cp({"id": "CP-001", field: value})
+
+
+@pytest.mark.parametrize("change", [{"hosting": "pool"}, {"station": "S"}, {"connector": 2}])
+def test_another_charger_is_another_cp(change: dict[str, object]) -> None:
+    cp = desired.new_cp({"id": "CP-001", "hosting": "ocpp"})
+    with pytest.raises(Conflict):
+        desired.edited(cp, change)
+    with pytest.raises(Conflict):
+        desired.edited(desired.new_cp({"id": "CP-001"}), {"hosting": "ocpp"})
+    assert desired.edited(cp, {"station": "CP-001", "location": "x"}).location == "x"
+
+
+@pytest.mark.parametrize("tag", ["", " a", "a ", "x" * 37, "a\n", 7, None, ["a"]])
+def test_a_tag_is_so_many_printed_characters(tag: object) -> None:
+    with pytest.raises(BadValue, match="tag"):
+        desired.tag_change({"add_tags": [tag]})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from evcs.core import pools, sections
+from evcs.core import pools, reconcile, sections
 from evcs.core.errors import BadValue
 from evcs.core.fleet_size import FleetSize
-from evcs.core.placement import POOL, PROCESS, Rooms, pooled
+from evcs.core.placement import OCPP, POOL, PROCESS, Rooms, pooled, unit_of
 from tests.unit.test_placement import record
 
 
@@ -54,6 +54,36 @@ def test_a_section_is_a_pools_by_its_name() -> None:
     assert sections.programs("_pool-3") == ("_pool-3.engines", "_pool-3.monitors")
     assert sections.is_unit("_pool-3")
     assert not sections.is_unit("_pool-x")
+
+
+def test_the_gateway_is_a_unit_of_one_process_that_plays_both_roles() -> None:
+    assert unit_of("WALL-1", OCPP, None) == pools.OCPP
+    assert sections.is_unit(pools.OCPP)
+    assert sections.programs(pools.OCPP) == ("_ocpp.gateway",)
+    assert {sections.process(pools.OCPP, role) for role in sections.ROLES} == {"gateway"}
+    assert "-m evcs gateway _ocpp\n" in sections.render(pools.OCPP)
+    assert pools.file_name(pools.OCPP) == "_ocpp.json"
+    assert pools.number(pools.OCPP) is None
+
+
+def test_the_gateway_is_there_while_it_has_members() -> None:
+    cp = record("main", "t", hosting=OCPP)
+    nothing = reconcile.Actual({}, {}, frozenset(), frozenset(), frozenset())
+    goal = reconcile.wanted({cp.id: cp}, cp.host)
+    plan = reconcile.plan({cp.id: cp}, goal, nothing)
+    assert (plan.members, plan.write, plan.start) == (
+        {"_ocpp": {cp.id: "t"}},
+        ("_ocpp",),
+        ("_ocpp",),
+    )
+    assert plan.begins(nothing) == {cp.id: "_ocpp"}
+    there = reconcile.Actual(
+        {"_ocpp": sections.render("_ocpp")}, {"_ocpp": {cp.id: "t"}}, {"_ocpp"}, frozenset(),
+        frozenset(),
+    )  # fmt: skip
+    gone = {cp.id: cp._replace(deleted=True)}
+    plan = reconcile.plan(gone, reconcile.wanted(gone, cp.host), there)
+    assert (plan.members, plan.erase, plan.stop) == ({"_ocpp": {}}, ("_ocpp",), ("_ocpp",))
 
 
 def test_a_fleets_size_counts_the_unknown_as_what_costs_most() -> None:

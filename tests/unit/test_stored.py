@@ -6,14 +6,17 @@ import pytest
 
 from evcs.core import stored
 from evcs.core.errors import BadValue
+from evcs.core.messages import DesiredDriver
 from tests.records import kept
+
+ALICE: dict[str, Any] = {"id": "ALICE", "tags": []}
 
 
 def tables(**changes: Any) -> dict[str, Any]:
     """A small store, with some of its tables as given."""
     cp = kept("CP-1", revision=3)._asdict()
     del cp["cp"]
-    whole = {"cps": {"1": cp}, "drivers": {"1": {"id": "ALICE"}}, "meta": {"7": {"revision": 3}}}
+    whole = {"cps": {"1": cp}, "drivers": {"1": ALICE}, "meta": {"7": {"revision": 3}}}
     return {**whole, **changes}
 
 
@@ -30,8 +33,8 @@ def without(field: str) -> dict[str, Any]:
 def test_a_good_store_is_read() -> None:
     found = stored.read(tables())
     assert found.cps["CP-1"].price_eur_kwh == "0.30"
-    assert (found.drivers, found.revision) == (["ALICE"], 3)
-    assert stored.read({}) == ({}, [], 0)
+    assert (found.drivers, found.revision) == ({"ALICE": DesiredDriver("ALICE", "ALICE")}, 3)
+    assert stored.read({}) == ({}, {}, 0)
 
 
 def test_a_host_that_this_system_does_not_have_is_kept_for_doctor_to_name() -> None:
@@ -42,7 +45,7 @@ BAD: dict[str, Any] = {
     "no tables": [],
     "an unknown table": tables(more={}),
     "a table that is none": tables(cps=[]),
-    "a number that is none": tables(drivers={"x": {"id": "ALICE"}}),
+    "a number that is none": tables(drivers={"x": ALICE}),
     "a record that is none": tables(drivers={"1": "ALICE"}),
     "a missing field": without("location"),
     "an unknown field": with_cp(more=1),
@@ -67,11 +70,19 @@ BAD: dict[str, Any] = {
     "a revision that is a flag": with_cp(revision=True),
     "a revision above the store's": with_cp(revision=4),
     "a service that is none": with_cp(service=["in"]),
-    "a driver with a line of its own": tables(drivers={"1": {"id": "EVE\ndriver/X:$7$1$a$b"}}),
-    "a driver that is a filter": tables(drivers={"1": {"id": "#"}}),
-    "a driver with more": tables(drivers={"1": {"id": "ALICE", "password": "x"}}),
-    "a driver twice": tables(drivers={"1": {"id": "ALICE"}, "2": {"id": "alice"}}),
-    "a driver with a pseudonym": tables(drivers={"1": {"id": "removed-abc"}}),
+    "a driver with a line of its own": tables(
+        drivers={"1": {**ALICE, "id": "EVE\ndriver/X:$7$1$a$b"}}
+    ),
+    "a driver that is a filter": tables(drivers={"1": {**ALICE, "id": "#"}}),
+    "a driver with more": tables(drivers={"1": {**ALICE, "password": "x"}}),
+    "a driver twice": tables(drivers={"1": ALICE, "2": {**ALICE, "id": "alice"}}),
+    "a driver with a pseudonym": tables(drivers={"1": {**ALICE, "id": "removed-abc"}}),
+    "a tag that is none": tables(drivers={"1": {**ALICE, "tags": [" x"]}}),
+    "a card of two drivers": tables(
+        drivers={"1": {**ALICE, "tags": ["Ab"]}, "2": {"id": "BOB", "tags": ["aB"]}}
+    ),
+    "a station of a CP that is no charger": with_cp(station="S"),
+    "a charger without a station": with_cp(hosting="ocpp", connector=1, ocpp_id="S"),
     "a CP twice": tables(cps={n: tables()["cps"]["1"] for n in ("1", "2")}),
     "a revision of the store that is none": tables(meta={"1": {"revision": "3"}}),
 }

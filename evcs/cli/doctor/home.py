@@ -15,8 +15,9 @@ from evcs.cli.bounds import FAIL, OK, WARN, Finding, some
 from evcs.cli.check import accounts
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.tls import make, wanted_names
+from evcs.core import stations
 from evcs.core.errors import RESTORE, EvcsError
-from evcs.core.identities import SERVICES, of_all, of_cp, of_driver
+from evcs.core.identities import SERVICES, of_all, of_cp, of_driver, of_station
 
 
 def store(ctx: DoctorContext) -> Finding:
@@ -124,12 +125,14 @@ def identities(ctx: DoctorContext) -> Finding:
     known = set(of_all(ctx.cps.values(), ctx.stored[0].drivers))
     there = {who for cp in secrets.names("cp") for who in of_cp(cp) if home.secret(who).exists()}
     there |= {of_driver(driver) for driver in secrets.names("driver")}
+    there |= {of_station(station) for station in secrets.names("station")}
     there |= {name for name in SERVICES if home.secret(name).exists()}
+    keys = set(map(of_station, stations.of(ctx.cps.values())))
     revoked = {who for one in ctx.cps.values() if one.revoked for who in of_cp(one.id)}
     may_speak = accounts(home)
     wrong = {
-        "without a secret": known - there,
-        "with a secret and no record": there - known - revoked,
+        "without a secret": (known | keys) - there,
+        "with a secret and no record": there - known - keys - revoked,
         "without an account": known - may_speak,
         "with an account and no record": may_speak - known,
     }

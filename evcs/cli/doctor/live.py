@@ -112,7 +112,7 @@ def _role(words: list[str]) -> str | None:
         return None
     if tail[1] == "supervisord":
         return tail[1]
-    if tail[1] in (*ROLES, *pools.ROLES) and len(tail) == 3:
+    if tail[1] in (*ROLES, *pools.ROLES, pools.GATEWAY) and len(tail) == 3:
         return f"{tail[2]}:{tail[1]}"
     return tail[1] if tail[1] in RESERVED else None
 
@@ -165,7 +165,7 @@ def _of_nobody(ctx: DoctorContext, topic: str) -> bool:
     try:
         if "driver" in key:
             driver, drivers = key["driver"], ctx.command.registry.drivers
-            return driver not in ctx.drivers and {"id": driver} not in drivers()
+            return driver not in ctx.drivers and driver not in {one["id"] for one in drivers()}
         return "cp" in key and key["cp"] not in ctx.cps and not ctx.command.registry.cp(key["cp"])
     except NotFound:
         return True

@@ -11,6 +11,7 @@ from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import Decision, decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
+from evcs.core.placement import CHARGER_AWAY_S
 from evcs.core.session import HALTED, Phase, Session
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
@@ -28,9 +29,10 @@ class Fleet:
     """Records by CP, and the sessions that are not settled, by id."""
 
     def __init__(
-        self, sessions: Iterable[Session], writer: LedgerWriter, outbox: Outbox, clock: float
-    ) -> None:
-        self._writer, self._outbox = writer, outbox
+        self, sessions: Iterable[Session], writer: LedgerWriter, outbox: Outbox, clock: float,
+        charger_away_s: float = CHARGER_AWAY_S,
+    ) -> None:  # fmt: skip
+        self._writer, self._outbox, self._charger_away_s = writer, outbox, charger_away_s
         self.records: dict[str, CpRecord] = {}
         self.open: dict[str, Session] = {}
         #: Driver -> the ids of all open sessions that name him, the latest last.
@@ -38,7 +40,7 @@ class Fleet:
         self._changed: set[str] = set()
         for session in sessions:
             self._note(session)
-            record = self.records.get(session.cp) or _unseen(session.cp, clock)
+            record = self.records.get(session.cp) or self._unseen(session.cp, clock)
             if session.phase == Phase.LATE:
                 record = record._replace(late=session)
             else:
@@ -52,7 +54,7 @@ class Fleet:
         """Decide on an event of a CP; what has to be done goes to the outbox."""
         if isinstance(event, m.SessionEvent) and self._writer.removes(event.session_id):
             return  # its Engine has just turned it down; what it says again is heard then
-        before = self.records.get(cp) or _unseen(cp, at.clock)
+        before = self.records.get(cp) or self._unseen(cp, at.clock)
         decision = decide(before, event, at, self._named(before, event))
         self._take_over(cp, decision)
         self._outbox.carry_out(decision.effects)
@@ -167,7 +169,8 @@ class Fleet:
             if not self._of_driver[driver]:
                 del self._of_driver[driver]
 
-
-def _unseen(cp: str, clock: float) -> CpRecord:
-    """A CP of which nobody has spoken."""
-    return CpRecord(cp, engine_lost_at=clock, monitor_lost_at=clock)
+    def _unseen(self, cp: str, clock: float) -> CpRecord:
+        """A CP of which nobody has spoken."""
+        return CpRecord(
+            cp, engine_lost_at=clock, monitor_lost_at=clock, charger_away_s=self._charger_away_s
+        )

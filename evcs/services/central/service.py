@@ -14,6 +14,7 @@ from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, command_of
+from evcs.core.placement import CHARGER_AWAY_S
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
 from evcs.core.retained_view import RetainedView
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
@@ -42,6 +43,7 @@ class Central:
     def __init__(
         self, bus: Bus, ledger: Ledger, clock: Clock, birth: m.ServiceStatus,
         sources: Sources = NO_SOURCES, on_start: Callable[[str], object] = lambda _: None,
+        charger_away_s: float = CHARGER_AWAY_S,
     ) -> None:  # fmt: skip
         self._bus, self._clock, self._birth = bus, clock, birth
         self._connected_at = clock.monotonic()
@@ -49,7 +51,9 @@ class Central:
         self._writer = writer = LedgerWriter(ledger)
         self._entries = entries = Entries(writer.add_entry, clock)
         self._outbox = outbox = Outbox(writer, entries, bus, on_start)
-        self.fleet = Fleet(ledger.open_sessions(), writer, outbox, self._connected_at)
+        self.fleet = Fleet(
+            ledger.open_sessions(), writer, outbox, self._connected_at, charger_away_s
+        )
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._relay = Relay(self.fleet, outbox)

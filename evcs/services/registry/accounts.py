@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
-from evcs.core.identities import of_all, of_cp, of_driver
+from evcs.core import stations
+from evcs.core.identities import of_all, of_cp, of_driver, of_station
 from evcs.core.messages import DesiredCp
 from evcs.core.service_ports import BrokerAccounts, SecretStore
 from evcs.services.registry.changes import Batch
@@ -25,7 +26,7 @@ class Accounts:
 
     def __init__(
         self, secrets: SecretStore, broker: BrokerAccounts, monotonic: Callable[[], float],
-        cps: Iterable[DesiredCp], drivers: Set[str],
+        cps: Iterable[DesiredCp], drivers: Iterable[str],
     ) -> None:  # fmt: skip
         self.due_in_s: float | None = None
         self._secrets, self._broker, self._monotonic = secrets, broker, monotonic
@@ -37,16 +38,20 @@ class Accounts:
         # A kill between a secret and its commit leaves a secret of nobody.
         secrets.remove(*map(_of, set(secrets.names("cp")) - {cp.id for cp in known}))
         self._passwords = {who: secrets.ensure(who) for who in of_all(known, drivers)}
+        #: Of stations, which are nobody on the bus.
+        self._keys = {who: secrets.ensure(who) for who in map(of_station, stations.of(known))}
 
     def create(self, batch: Batch) -> dict[str, str]:
         """New secrets for what a batch makes or rekeys, identity -> password. Raises OSError."""
         cps = {**dict.fromkeys(batch.created), **batch.rekeyed}
-        made = [*(who for cp in cps for who in of_cp(cp)), *map(of_driver, batch.drivers)]
+        made = [who for cp in cps for who in of_cp(cp)]
+        made += [*map(of_driver, batch.drivers_made), *map(of_station, batch.stations)]
         return self._secrets.create_all(made)
 
     def undo(self, batch: Batch) -> None:
         """The batch was not committed."""
-        self._secrets.remove(*map(_of, batch.created), *map(of_driver, batch.drivers))
+        made = [*map(of_driver, batch.drivers_made), *map(of_station, batch.stations)]
+        self._secrets.remove(*map(_of, batch.created), *made)
         # On a disk that takes nothing the new ones stay; the next look puts the old ones back.
         with suppress(OSError):
             for identity in (who for cp in batch.rekeyed for who in of_cp(cp)):
@@ -55,6 +60,8 @@ class Accounts:
 
     def take_over(self, batch: Batch, fresh: dict[str, str]) -> None:
         """The batch is committed, with these new secrets."""
+        for station in map(of_station, batch.stations):
+            self._keys[station] = fresh.pop(station)
         self._passwords.update(fresh)
         for cp in {*batch.gone, *(one.id for one in batch.cps.values() if one.revoked)}:
             for identity in of_cp(cp):
@@ -64,21 +71,28 @@ class Accounts:
             self._passwords.pop(of_driver(driver), None)
         self.keep()
 
-    def remove_drivers(self, drivers: Set[str], told: Callable[[str], bool]) -> None:
+    def remove_drivers(self, drivers: Collection[str], told: Callable[[str], bool]) -> None:
         """Remove the secrets of all but these drivers, once it is told that they are gone.
 
         So a kill in between leaves a secret of nobody, and it is told at the next connection.
         """
-        for driver in set(self._secrets.names("driver")) - drivers:
+        for driver in set(self._secrets.names("driver")).difference(drivers):
             if told(driver):
                 self._secrets.remove(of_driver(driver))
 
+    def remove_stations(self, there: Collection[str], told: Callable[[str], bool]) -> None:
+        """The same of stations."""
+        for station in set(self._secrets.names("station")).difference(there):
+            self._keys.pop(of_station(station), None)
+            if told(station):
+                self._secrets.remove(of_station(station))
+
     def look(self) -> None:
         """Put right what was lost or changed by other hands; of many some at a time."""
-        self._unseen = self._unseen or list(self._passwords)
+        self._unseen = self._unseen or [*self._passwords, *self._keys]
         seen, self._unseen = self._unseen[:LOOK_AT_ONCE], self._unseen[LOOK_AT_ONCE:]
         for identity in seen:
-            password = self._passwords.get(identity)
+            password = self._passwords.get(identity) or self._keys.get(identity)
             if password is not None and self._secrets.restore(identity, password):
                 _log.error("identity=%s had lost its secret; put back", identity)
         self.keep()

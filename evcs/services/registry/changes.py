@@ -7,11 +7,11 @@ from concurrent.futures import Future
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from evcs.core import audit, desired, placement, prices
+from evcs.core import audit, desired, placement, prices, stations
 from evcs.core.errors import Conflict, Deleting, EvcsError, NotFound
 from evcs.core.fleet_size import FleetSize
 from evcs.core.ids import same
-from evcs.core.messages import DesiredCp, ReconcileReport
+from evcs.core.messages import DesiredCp, DesiredDriver, ReconcileReport
 from evcs.core.placement import is_moving
 
 #: (there, more): raises NoRoom where the machine does not carry so many more CPs.
@@ -36,8 +36,8 @@ class Batch:
     """Changes on top of what is committed. Each method takes one up, or raises EvcsError."""
 
     def __init__(
-        self, cps: Mapping[str, DesiredCp], drivers: frozenset[str], revision: int, host: str,
-        stamp: Stamp, check_room: CheckRoom = lambda _there, _more: None,
+        self, cps: Mapping[str, DesiredCp], drivers: Mapping[str, DesiredDriver], revision: int,
+        host: str, stamp: Stamp, check_room: CheckRoom = lambda _there, _more: None,
     ) -> None:  # fmt: skip
         self.revision = revision
         self._stamp, self._check_room = stamp, check_room
@@ -45,7 +45,10 @@ class Batch:
         self.created: list[str] = []
         self.rekeyed: dict[str, None] = {}
         self.gone: list[str] = []
-        self.drivers: list[str] = []
+        #: Stations that no CP named before.
+        self.stations: list[str] = []
+        self.drivers: dict[str, DesiredDriver] = {}
+        self.drivers_made: list[str] = []
         self.drivers_gone: list[str] = []
         #: Each change as it was made, for the audit.
         self.made: list[audit.Change] = []
@@ -62,6 +65,10 @@ class Batch:
     def _rooms(self) -> placement.Rooms:
         return placement.Rooms({**self._committed, **self.cps}.values())
 
+    @cached_property
+    def _connectors(self) -> stations.Connectors:
+        return stations.Connectors({**self._committed, **self.cps}.values())
+
     @property
     def changes(self) -> bool:
         """Whether there is anything to commit."""
@@ -75,9 +82,18 @@ class Batch:
             if taken in self.gone or self._current(taken).deleted:
                 raise Deleting(f"CP {taken} is being deleted", "try again in a moment")
             raise Conflict(f"CP {taken} exists already", f"see it with: evcs-cp show {taken}")
+        if cp.station is not None:
+            cp = self._on_station(cp, cp.station)
         self._ids[same(cp.id)] = cp.id
         self.created.append(cp.id)
         return self._put("create", None, cp)
+
+    def _on_station(self, cp: DesiredCp, station: str) -> DesiredCp:
+        known = self._connectors.knows(station)
+        cp = self._connectors.take(cp)
+        if not known:
+            self.stations.append(station)
+        return cp
 
     def create_many(self, given: list[Any]) -> list[DesiredCp | EvcsError]:
         """Each for itself: those that can be are made."""
@@ -154,22 +170,52 @@ class Batch:
         self.gone.append(cp)
         self._tell(audit.Change("registry", "deleted", cp))
 
-    def add_driver(self, given: object) -> dict[str, str]:
+    def add_driver(self, given: object) -> DesiredDriver:
         """A driver's account."""
         driver = desired.driver_id(given)
         taken = {same(name): name for name in (*self._committed_drivers, *self.drivers)}
         if same(driver) in taken:
             raise Conflict(f"driver {taken[same(driver)]} exists already", "choose another id")
-        self.drivers.append(driver)
+        self.drivers[driver] = made = DesiredDriver(driver, driver)
+        self.drivers_made.append(driver)
         self._tell(audit.Change("operator", audit.DRIVER_ADDED, None, driver))
-        return {"id": driver}
+        return made
+
+    def tag_driver(self, driver: str, given: object) -> DesiredDriver:
+        """Cards of a driver, more or fewer; the audit has none of them."""
+        before = self._driver(driver)
+        change = desired.tag_change(given)
+        owners = {
+            same(tag): one.id
+            for one in {**self._committed_drivers, **self.drivers}.values()
+            if one.id not in self.drivers_gone
+            for tag in one.tags
+        }
+        if any(owners.get(same(tag), driver) != driver for tag in change.add):
+            raise Conflict("that tag is another driver's", "remove it there first")
+        if any(owners.get(same(tag)) != driver for tag in change.remove):
+            raise NotFound(
+                f"driver {driver} has no such tag", f"see: evcs driver tag {driver} list"
+            )
+        after = before._replace(tags=change.applied(before.tags))
+        if after != before:
+            self.drivers[driver] = after
+            self._tell(audit.Change("operator", audit.DRIVER_TAGGED, None, driver))
+        return after
 
     def remove_driver(self, driver: str) -> None:
         """The account alone; what the driver charged stays."""
-        if driver not in self._committed_drivers or driver in self.drivers_gone:
-            raise NotFound(f"no driver {driver}", "list them with: evcs driver list")
+        self._driver(driver)
+        self.drivers.pop(driver, None)
         self.drivers_gone.append(driver)
         self._tell(audit.Change("operator", audit.DRIVER_REMOVED, None, driver))
+
+    def _driver(self, driver: str) -> DesiredDriver:
+        """One that is committed: what is made in this batch is nobody's to change yet."""
+        found = self._committed_drivers.get(driver)
+        if found is None or driver in self.drivers_gone:
+            raise NotFound(f"no driver {driver}", "list them with: evcs driver list")
+        return self.drivers.get(driver, found)
 
     def _current(self, cp: str) -> DesiredCp:
         found = self.cps.get(cp) or self._committed.get(cp)

@@ -10,7 +10,7 @@ from bottle import Bottle, HTTPResponse, request
 
 from evcs.core import desired
 from evcs.core.errors import BadValue, EvcsError, NotFound
-from evcs.core.messages import DesiredCp
+from evcs.core.messages import DesiredCp, DesiredDriver
 from evcs.services import http
 from evcs.services.http import body_json, json_bytes, json_response, list_response
 from evcs.services.registry.changes import Batch
@@ -95,7 +95,7 @@ def _add_identities(app: Bottle, registry: Registry) -> None:
 def _add_drivers(app: Bottle, registry: Registry) -> None:
     listed = made_once(
         lambda: registry.drivers,
-        lambda drivers: {driver: json_bytes({"id": driver}) for driver in sorted(drivers)},
+        lambda drivers: {name: json_bytes(_driver(one)) for name, one in sorted(drivers.items())},
     )
 
     @app.get("/api/v1/drivers")
@@ -104,12 +104,20 @@ def _add_drivers(app: Bottle, registry: Registry) -> None:
 
     @app.post("/api/v1/drivers")
     def add_driver() -> HTTPResponse:
-        return json_response(registry.ask(Batch.add_driver, body_json()), 201)
+        return json_response(_driver(registry.ask(Batch.add_driver, body_json())), 201)
+
+    @app.route("/api/v1/drivers/<driver>", method="PATCH")
+    def tag_driver(driver: str) -> HTTPResponse:
+        return json_response(_driver(registry.ask(Batch.tag_driver, driver, body_json())))
 
     @app.delete("/api/v1/drivers/<driver>")
     def remove_driver(driver: str) -> HTTPResponse:
         registry.ask(Batch.remove_driver, driver)
         return json_response({"id": driver})
+
+
+def _driver(driver: DesiredDriver) -> dict[str, Any]:
+    return {"id": driver.id, "tags": list(driver.tags)}
 
 
 def _all(cps: Mapping[str, DesiredCp]) -> dict[str, bytes]:

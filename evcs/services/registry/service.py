@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import stations, topics
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.fleet_size import FleetSize
@@ -35,6 +35,7 @@ def subscriptions() -> list[topics.Subscription]:
         *(topics.filter_for(kind) for kind in STATUS_KINDS),
         topics.filter_for(m.ReconcileReport),
         topics.status_of("manager"),
+        topics.filter_for(m.StationStatus),
         topics.filter_for(m.Flood),
     ]
 
@@ -72,7 +73,8 @@ class Registry:
             outside.bus, outside.store, outside.spool, outside.clock
         )  # fmt: skip
         self.cps = self._store.cps()
-        self.drivers = frozenset(self._store.drivers())
+        self.drivers = self._store.drivers()
+        self.stations = stations.of(self.cps.values())
         self._put, self._host, self._birth = put, host, birth
         self._hold_broker, self._new_token = outside.hold_broker, outside.new_token
         self._check_room, self._floods = outside.check_room, outside.floods
@@ -158,7 +160,11 @@ class Registry:
             spooled = self._spool.prepare((one.entry(at) for one in batch.made), batch.revision)
             crash_point("registry.audit_prepared")
             self._store.commit(
-                batch.revision, batch.cps.values(), batch.gone, batch.drivers, batch.drivers_gone
+                batch.revision,
+                batch.cps.values(),
+                batch.gone,
+                batch.drivers.values(),
+                batch.drivers_gone,
             )
         except (OSError, EvcsError) as error:
             if spooled is not None:
@@ -181,7 +187,11 @@ class Registry:
         """What is committed is now the truth."""
         gone = set(batch.gone)
         self.cps = {cp: d for cp, d in {**self.cps, **batch.cps}.items() if cp not in gone}
-        self.drivers = (self.drivers | set(batch.drivers)) - set(batch.drivers_gone)
+        left = set(batch.drivers_gone)
+        self.drivers = {
+            name: one for name, one in {**self.drivers, **batch.drivers}.items() if name not in left
+        }
+        self.stations = stations.of(self.cps.values())
         self._revision = batch.revision
         for cp in batch.created:
             _log.info("cp=%s created", cp)
@@ -191,6 +201,8 @@ class Registry:
             _log.info("cp=%s gone", cp)
 
     def _tell(self, batch: Batch) -> None:
+        for station in batch.stations:
+            self.bus.publish(self.stations[station])
         for cp in batch.cps.values():
             self.bus.publish(cp)
             if cp.revoked:
@@ -201,8 +213,10 @@ class Registry:
             self._unexplained.add(gone)
             for kind in (m.DesiredCp, *STATUS_KINDS):
                 self.bus.publish(topics.clear(kind, cp=gone))
-        for driver in batch.drivers:
-            self.bus.publish(m.DesiredDriver(driver, driver))
+        for driver in batch.drivers.values():
+            self.bus.publish(driver)
+        if batch.gone:
+            self._accounts.remove_stations(self.stations, self._tell_station_gone)
         if batch.drivers_gone:
             self._accounts.remove_drivers(self.drivers, self._tell_gone)
 
@@ -210,21 +224,28 @@ class Registry:
         """At each connection: the accounts as the store has them, then all that is desired."""
         self._accounts.broker_is_there()
         self._hold_broker(len(self.cps))
-        for cp in self.cps.values():
-            self.bus.publish(cp)
-        for driver in self.drivers:
-            self.bus.publish(m.DesiredDriver(driver, driver))
+        for told in (self.stations, self.cps, self.drivers):
+            for one in told.values():
+                self.bus.publish(one)
         self._accounts.remove_drivers(self.drivers, self._tell_gone)
+        self._accounts.remove_stations(self.stations, self._tell_station_gone)
         self.bus.publish(self._birth)
 
     def _tell_gone(self, driver: str) -> bool:
         return self.bus.publish(topics.clear(m.DesiredDriver, driver=driver))
+
+    def _tell_station_gone(self, station: str) -> bool:
+        return self.bus.publish(topics.clear(m.DesiredStation, station=station))
 
     def _on_message(self, batch: Batch, message: m.Message | m.Cleared) -> None:
         if isinstance(message, STATUS_KINDS):
             known = self.cps.get(message.cp)
             if known is None or known.revoked:
                 self.bus.publish(topics.clear(type(message), cp=message.cp))
+        elif isinstance(message, m.StationStatus):
+            if message.station not in self.stations:
+                levels = {"host": message.host, "station": message.station}
+                self.bus.publish(topics.clear(m.StationStatus, **levels))
         elif isinstance(message, m.Flood):
             self._accounts.shut_out(message.identity)
         elif isinstance(message, m.ReconcileReport):

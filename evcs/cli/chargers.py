@@ -1,0 +1,94 @@
+"""`evcs-cp connect, ocpp`: real chargers, how they dial in and what they are told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from evcs.adapters.secret_files import SecretFiles
+from evcs.cli.common import CommandContext, command
+from evcs.cli.cp_names import pick
+from evcs.cli.operator import ask_operator
+from evcs.core.errors import BadValue, Conflict
+from evcs.core.identities import of_station
+from evcs.core.placement import OCPP
+
+#: A gateway that is there has answered by then, or Central has for it.
+ANSWER_WITHIN_S = 45.0
+
+_PAYLOAD = click.option(
+    "--json", "as_json", is_flag=False, flag_value="", metavar="[JSON]", multiple=True,
+    help="The whole payload; without a value, as everywhere, one JSON document on stdout.",
+)  # fmt: skip
+
+
+def add_to(program: click.Group) -> None:
+    """Add these commands to `evcs-cp`."""
+
+    @command(program)
+    @click.argument("name")
+    def connect(ctx: CommandContext, name: str) -> None:
+        """Show what to type into a charger, so that it dials in as this CP."""
+        cp = _charger(ctx, name)
+        password = SecretFiles(ctx.settings.home).read(of_station(cp["station"]))
+        url = f"{ctx.settings.ocpp_url}/{quote(cp['ocpp_id'], safe='*+=:@')}"
+        found = {"url": url, "user": cp["ocpp_id"], "password": password}
+        rows = (
+            ("URL", url),
+            ("user", f"{cp['ocpp_id']} (the charger's identity)"),
+            ("password", password),
+            ("protocol", "OCPP-J 2.0.1 or 1.6, with Basic Auth"),
+            ("connector", str(cp["connector"])),
+        )
+        ctx.out.data(found, [f"{what + ':':11}{value}" for what, value in rows])
+        ctx.out.say("a charger that asks for the URL without its identity gets it without the end")
+
+    @command(program, json_flag=_PAYLOAD)
+    @click.argument("name")
+    @click.argument("action")
+    @click.argument("values", nargs=-1, metavar="[KEY=VALUE...]")
+    def ocpp(
+        ctx: CommandContext, name: str, action: str, values: tuple[str, ...], text: str
+    ) -> None:
+        """Send a charger any action of its OCPP version, and print what it answers."""
+        payload = _payload(values, text)
+        cp = _charger(ctx, name)["id"]
+        body = {"action": action, "payload": payload}
+        answer = ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)
+        ctx.out.data(answer, [json.dumps(answer, indent=1, ensure_ascii=False)])
+
+
+def _charger(ctx: CommandContext, name: str) -> dict[str, Any]:
+    (name,) = pick(ctx, [name])
+    cp = ctx.registry.cp(name)
+    if cp["hosting"] != OCPP:
+        raise Conflict(f"CP {name} is no real charger", "one is created with: --hosting ocpp")
+    return cp
+
+
+def _payload(values: tuple[str, ...], text: str) -> dict[str, Any]:
+    """What is sent: JSON, or values, each as JSON where it is some, else as text."""
+    if text and values:
+        raise BadValue("KEY=VALUE and --json at once", "give one of the two")
+    if not text:
+        pairs = [value.partition("=") for value in values]
+        if bad := [key + found for key, found, _ in pairs if not (key and found)]:
+            raise BadValue(f"{bad[0][:40]!a} is no KEY=VALUE", "such as type=Soft")
+        return {key: _value(value) for key, _, value in pairs}
+    try:
+        payload = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadValue("--json: that is no JSON", """such as '{"type": "Soft"}'""") from None
+    if not isinstance(payload, dict):
+        raise BadValue("--json: a JSON object is needed", """such as '{"type": "Soft"}'""")
+    return payload
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
