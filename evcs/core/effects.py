@@ -131,15 +131,17 @@ def command_of(reply: Reply) -> tuple[str, str]:
 
 def command(session: Session, pending: Pending) -> Command:
     """The command to a session's Engine."""
-    starting = pending.verb == "start"
+    starting, resuming = pending.verb == "start", pending.verb == "resume"
+    heard = session.energy_wh if resuming else None
     return Command(
         cp=session.cp,
         verb=pending.verb,
         id=command_id(session.session_id, pending.verb),
         session_id=session.session_id,
-        energy_wh=session.requested_wh if starting else None,
+        energy_wh=session.requested_wh if starting else heard,
         max_power_w=session.max_power_w if starting else None,
         reason=pending.reason,
+        seq=session.seq if resuming else None,
     )
 
 

@@ -154,7 +154,10 @@ class Reply(NamedTuple):
 
 
 class Command(NamedTuple):
-    """Central to an Engine: start, resume, stop, settled, plug, unplug, fault, clear."""
+    """Central to an Engine: start, resume, stop, settled, plug, unplug, fault, clear.
+
+    `energy_wh`: of a start what is asked for; of a resume, with `seq`, what Central has heard.
+    """
 
     cp: str
     verb: str
@@ -163,6 +166,7 @@ class Command(NamedTuple):
     energy_wh: int | None = None
     max_power_w: int | None = None
     reason: str | None = None
+    seq: int | None = None
 
 
 class CpState(NamedTuple):

@@ -79,16 +79,21 @@ def command(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
             return Outcome(_over(supply, cmd.session_id), Refusal.NO_SESSION)
         return Outcome(supply, None if cmd.verb == "settled" else Refusal.NO_SESSION)
     if cmd.verb == "resume" and supply.phase == SupplyPhase.WAITING:
-        return (
-            Outcome(supply, Refusal.FAULTED)
-            if fault
-            else Outcome(supply._replace(phase=SupplyPhase.SUPPLYING))
-        )
+        return Outcome(supply, Refusal.FAULTED) if fault else Outcome(_resumed(supply, cmd))
     if cmd.verb == "stop":
         return Outcome(end(supply, cmd.reason or EndReason.STOPPED))
     if cmd.verb == "settled":
         return Outcome(_over(Supply(over=supply.over, fault=supply.fault), cmd.session_id))
     return Outcome(supply)
+
+
+def _resumed(supply: Supply, cmd: Command) -> Supply:
+    """It goes on from what it told, where a full disk kept that from its journal."""
+    return supply._replace(
+        phase=SupplyPhase.SUPPLYING,
+        seq=max(supply.seq, cmd.seq or 0),
+        energy_wh=max(supply.energy_wh, cmd.energy_wh or 0),
+    )
 
 
 def _start(supply: Supply, cmd: Command, fault: str | None) -> Outcome:

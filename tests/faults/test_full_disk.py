@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -127,4 +128,22 @@ def test_a_pool_whose_journals_find_no_room(fleet: System) -> None:
     for session_id, reason in ((first, "completed"), (second, "driver")):
         assert ticket(fleet, session_id)["reason"] == reason
     fleet.ok("evcs-driver", "charge", "POOL-3", "--driver", "CARA", "--kwh", "0.3")
+    fleet.ok("evcs", "status", "--check")
+
+
+def test_an_engine_that_is_killed_meanwhile_goes_on_from_what_it_told(fleet: System) -> None:
+    fleet.ok("evcs-cp", "create", "POOL-9", "--hosting", "pool")
+    session_id = begin(fleet, "POOL-9", "ALICE", "50")
+    with fleet.listening("evcs/v1/cp/POOL-9/engine/meter") as heard:
+        _fill(fleet.home / "data")
+        eventually("some readings", lambda: len(heard) > 5, 30)
+        told = heard[-1][1]["energy_wh"]
+        os.kill(fleet.processes()["_pool-1:engines"], signal.SIGKILL)
+        eventually("more of them", lambda: heard[-1][1]["energy_wh"] > told + 1_000, 30)
+        os.truncate(fleet.home / "data" / "ballast", 0)
+        fleet.ok("evcs-driver", "stop", "--driver", "ALICE")
+        assert ticket(fleet, session_id)["energy_wh"] >= heard[-1][1]["energy_wh"]
+    for name in ("energy_wh", "seq"):
+        figures = [payload[name] for _, payload in heard]
+        assert figures == sorted(figures), name
     fleet.ok("evcs", "status", "--check")

@@ -172,3 +172,12 @@ def test_what_no_engine_can_hold_is_no_record(record: dict[str, Any]) -> None:
 def test_what_an_engine_writes_is_a_record_and_a_newer_one_is_not_passed_over() -> None:
     assert all(s.is_record(json.loads(json.dumps(one))) for one in (GOOD, s.to_record(s.Supply())))
     assert s.is_record({"format": 2})
+
+
+def test_what_central_has_heard_and_the_journal_has_not_is_gone_on_from() -> None:
+    """Killed while its disk was full, an Engine has told more than it has written."""
+    told = s.command(WAITING, cmd("resume", energy_wh=700, seq=9), None).supply
+    assert (told.phase, told.energy_wh, told.seq) == ("supplying", 700, 9)
+    written = s.metered(s.metered(WAITING, 900), 950)
+    after = s.command(written, cmd("resume", energy_wh=700, seq=1), None).supply
+    assert (after.energy_wh, after.seq) == (950, written.seq)
