@@ -245,6 +245,7 @@ def main(program: click.Group) -> NoReturn:
 
 
 def _run(program: click.Group) -> NoReturn:
+    _open_what_is_closed()
     _escape_what_cannot_be_shown()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
@@ -273,6 +274,17 @@ def _run(program: click.Group) -> NoReturn:
         sys.exit(0)
     except OSError as error:
         stop(Out(False, False, None), _of_machine(error))
+
+
+def _open_what_is_closed() -> None:
+    """Else what is opened first, such as a socket, would have a stream's number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def _escape_what_cannot_be_shown() -> None:

@@ -167,6 +167,17 @@ def test_a_stdout_that_is_full(fleet: System) -> None:
         assert done.stderr == "error: No space left on device; make room, then try again\n"
 
 
+def test_a_command_without_one_of_its_streams(fleet: System) -> None:
+    for line, code in (
+        ("evcs-cp list >&-", 0), ("evcs-cp show CP-404 >&-", 4), ("evcs-cp apply -f - <&-", 0),
+    ):  # fmt: skip
+        done = subprocess.run(
+            ["sh", "-c", f"exec {ROOT}/bin/{line}"], env=fleet.env, text=True,
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), (line, done)
+
+
 def test_while_supervisord_ends_it_is_said(fleet: System) -> None:
     pids = fleet.steady()
     engine = pids["CP-001:engine"]
