@@ -14,7 +14,7 @@ Usage: install.sh [--dev] [--system] [--dry-run] [--quiet]
 Installs Debian's mosquitto (and Python's venv where it is missing) and, in .venv beside
 this file, the Python packages of requirements.txt. Run again, it does only what is missing.
 
-  --dev        also what bin/check needs: requirements-dev.txt, git, shellcheck,
+  --dev        also what bin/check needs: requirements-dev.txt, git, npm, shellcheck,
                chromium-headless-shell, systemd-analyze, fish, zsh
   --system     for the whole machine, as root: the program in /opt/evcs, its data in
                /var/lib/evcs, the user evcs, evcs.service, the commands in /usr/local/bin.
@@ -115,6 +115,7 @@ find_packages() {
         command -v faketime >/dev/null || packages+=(faketime)
         command -v fish >/dev/null || packages+=(fish)
         command -v git >/dev/null || packages+=(git)
+        command -v npm >/dev/null || packages+=(nodejs npm)
         command -v openssl >/dev/null || packages+=(openssl)
         command -v shellcheck >/dev/null || packages+=(shellcheck)
         command -v systemd-analyze >/dev/null || packages+=(systemd)
@@ -212,6 +213,21 @@ install_venv() {
     [[ -w $place ]] || fail 6 "packages are missing in $venv, and $place is not yours to write to" \
         "Ask its owner to run $root/install.sh, or take a checkout of your own."
     act "install the Python packages into $venv (takes a minute)" make_venv
+}
+
+install_peer() {
+    local peer=$root/tests/ocpp/rpc
+    if cmp -s "$peer/package-lock.json" "$peer/node_modules/package-lock.json"; then
+        note "$peer/node_modules: already there"
+    else
+        act "fetch the charger of other authors into $peer/node_modules" make_peer "$peer"
+    fi
+}
+
+make_peer() {
+    silently npm ci --prefix "$1" --no-audit --no-fund --ignore-scripts
+    # Its place says that all of it is there.
+    cp "$1/package-lock.json" "$1/node_modules/"
 }
 
 # --- the whole machine ------------------------------------------------------------------
@@ -452,6 +468,7 @@ install_here() {
     install_packages
     warn_of_port
     install_venv
+    ((!dev)) || install_peer
     if ((!changed)); then
         note 'Nothing to do.'
     elif ((!dry_run)); then

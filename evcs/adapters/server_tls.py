@@ -15,9 +15,9 @@ _log = logging.getLogger("evcs")
 class ServerTls:
     """A server's side: one PEM file with its key and certificate, read again when it changes."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises EvcsError where the file can't be used."""
-        self._path = path
+    def __init__(self, path: Path, clients: Path | None = None) -> None:
+        """`clients`: who signs those of clients, which may show one. Raises EvcsError."""
+        self._path, self._clients = path, clients
         self._read = self._stamp()
         try:
             self._context, self.names = self._load()
@@ -49,4 +49,7 @@ class ServerTls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._path)
+        if self._clients is not None:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.load_verify_locations(self._clients)
         return context, certificates.read(self._path).names

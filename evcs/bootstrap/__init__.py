@@ -40,6 +40,12 @@ def _monitors(settings: Settings, pool: str) -> None:
     run_monitors(settings, pool)
 
 
+def _gateway(settings: Settings, unit: str) -> None:
+    from evcs.bootstrap.gateway import run_gateway
+
+    run_gateway(settings, unit)
+
+
 def _central(settings: Settings) -> None:
     from evcs.bootstrap.central import run_central
 
@@ -87,6 +93,7 @@ _CP_PROCESSES: dict[str, Callable[[Settings, str], None]] = {
     "monitor": _monitor,
     "engines": _engines,
     "monitors": _monitors,
+    "gateway": _gateway,
 }
 
 

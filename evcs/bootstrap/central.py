@@ -28,7 +28,7 @@ def run_central(settings: Settings) -> None:
     log = settings.home.log / "mosquitto.log"
     sources = auditor.Sources(
         lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor),
-        {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web")},
+        {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web", "gateway")},
     )
     away_s = settings.ocpp_keep_interrupted_h * 3_600.0
     central = service.Central(bus, ledger, clocks, birth, sources, share.begin_charge, away_s)

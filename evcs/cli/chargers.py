@@ -1,4 +1,4 @@
-"""`evcs-cp connect, ocpp`: real chargers, how they dial in and what they are told."""
+"""`evcs-cp connect, ocpp, reset, …`: real chargers, how they dial in and what they are told."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from evcs.core.placement import OCPP
 
 #: A gateway that is there has answered by then, or Central has for it.
 ANSWER_WITHIN_S = 45.0
+#: A charger's words for what it does, now or later.
+TAKEN = frozenset({"Accepted", "Scheduled", "RebootRequired", "Unlocked"})
 
 _PAYLOAD = click.option(
     "--json", "as_json", is_flag=False, flag_value="", metavar="[JSON]", multiple=True,
@@ -59,6 +61,56 @@ def add_to(program: click.Group) -> None:
         body = {"action": action, "payload": payload}
         answer = ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)
         ctx.out.data(answer, [json.dumps(answer, indent=1, ensure_ascii=False)])
+
+    @command(program)
+    @click.argument("name")
+    @click.option("--hard", is_flag=True, help="At once, whatever it does.")
+    def reset(ctx: CommandContext, name: str, hard: bool) -> None:
+        """Have a charger start anew."""
+        _do(ctx, name, order="reset", hard=hard)
+
+    @command(program)
+    @click.argument("name")
+    def unlock(ctx: CommandContext, name: str) -> None:
+        """Have a charger unlock the cable."""
+        _do(ctx, name, order="unlock")
+
+    @command(program)
+    @click.argument("name")
+    @click.argument("message")
+    def trigger(ctx: CommandContext, name: str, message: str) -> None:
+        """Have a charger send a message, such as StatusNotification."""
+        _do(ctx, name, order="trigger", message=message)
+
+    @command(program)
+    @click.argument("name")
+    @click.argument("verb", type=click.Choice(["get", "set"]), default="get")
+    @click.argument("words", nargs=-1, metavar="[KEY...|KEY VALUE]")
+    def configuration(ctx: CommandContext, name: str, verb: str, words: tuple[str, ...]) -> None:
+        """Read a charger's configuration, or set a key of it."""
+        if verb == "get":
+            found = _ask(ctx, name, order="get", keys=[*words])
+            ctx.out.data(found, [json.dumps(found, indent=1, ensure_ascii=False)])
+        elif len(words) != 2:
+            raise BadValue("a key and a value are needed", "such as: set HeartbeatInterval 300")
+        else:
+            _do(ctx, name, order="set", key=words[0], value=words[1])
+
+
+def _ask(ctx: CommandContext, name: str, **body: Any) -> dict[str, Any]:
+    """The charger's answer to an order, which its gateway puts in the words of its version."""
+    cp = _charger(ctx, name)["id"]
+    return ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)
+
+
+def _do(ctx: CommandContext, name: str, **body: Any) -> None:
+    """An order that a charger takes or refuses. Raises Conflict with its own word."""
+    found = _ask(ctx, name, **body)
+    words = [one.get("attributeStatus") for one in found.get("setVariableResult", ())]
+    word = str(words[0] if words else found.get("status"))
+    if word not in TAKEN:
+        raise Conflict(f"the charger answered {word}", f"see: evcs watch --ocpp {name}")
+    ctx.out.data(found, [word])
 
 
 def _charger(ctx: CommandContext, name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
@@ -12,7 +12,9 @@ from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext, command
 from evcs.cli.terminal import join, style
 from evcs.core import bus_line, topics
+from evcs.core import messages as m
 from evcs.core.ids import check_id
+from evcs.core.ocpp.frame_line import frame_line
 from evcs.core.ports import Received
 
 WHO_WIDTH, WHAT_WIDTH = 16, 16
@@ -33,8 +35,14 @@ def add_to(program: click.Group) -> None:
     @click.option("--cp", "cps", multiple=True, metavar="NAME", help="Only of this CP; repeatable.")
     @click.option("--raw", is_flag=True, help="Topic and payload as they are.")
     @click.option("--new", is_flag=True, help="Not what the broker kept from before.")
-    def watch(ctx: CommandContext, cps: tuple[str, ...], raw: bool, new: bool) -> None:
+    @click.option("--ocpp", is_flag=False, flag_value="", metavar="[NAME]",
+                  help="OCPP frames alone, of this CP's charger or of all.")  # fmt: skip
+    def watch(
+        ctx: CommandContext, cps: tuple[str, ...], raw: bool, new: bool, ocpp: str | None
+    ) -> None:
         """Show the bus, a line a message: time, who, of what, what changed."""
+        if ocpp is not None:
+            _watch_frames(ctx, check_id("CP", ocpp) if ocpp else None, raw)
         wanted = [check_id("CP", cp) for cp in cps]
         before: dict[str, dict[str, str]] = {}
         with BusProbe(ctx.settings, [topics.subtree()], decode=_decode) as observer:
@@ -47,6 +55,26 @@ def add_to(program: click.Group) -> None:
                     bus_line.concerns(message.topic, message.payload, cp) for cp in wanted
                 ):
                     _print(ctx, event, raw, before)
+
+
+def _watch_frames(ctx: CommandContext, cp: str | None, raw: bool) -> NoReturn:
+    """Show what chargers say and are told, passwords masked."""
+    filters = [topics.filter_for(m.StationFrame)]
+    if cp is not None:
+        filters.append(topics.filter_for(m.DesiredCp, cp=cp))
+    station: str | None = None
+    with BusProbe(ctx.settings, filters) as observer:
+        while True:
+            event = observer.receive(time.monotonic() + 3600)
+            message: Any = event and event.message
+            if isinstance(message, m.DesiredCp):
+                station = message.station
+            elif isinstance(message, m.StationFrame) and (cp is None or message.station == station):
+                at = timestamp()
+                line = message.frame if raw else frame_line(message.frame)
+                shown = join(at[11:23], f"{message.station:<{WHO_WIDTH}}",
+                             f"{message.dir:<3}", line, by="  ")  # fmt: skip
+                ctx.out.data({"at": at, **message._asdict()}, shown)
 
 
 def _decode(topic: str, raw: bytes) -> RawMessage:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from evcs.core.health import EngineHealth
 from evcs.core.ids import short
 from evcs.core.messages import DesiredCp, EngineStatus, MonitorStatus
+from evcs.core.placement import OCPP
 
 
 class State(StrEnum):
@@ -78,7 +79,7 @@ RULES = (
         State.DISCONNECTED,
         "monitor gone",
         lambda v: v.monitor is not None and not v.monitor.online,
-        _word("monitor gone"),
+        lambda v: "charger away" if v.desired.hosting == OCPP else "monitor gone",
     ),
     Rule(State.BROKEN_DOWN, "engine gone", _engine_gone, _word("engine gone")),
     Rule(

@@ -24,6 +24,10 @@ BEFORE = {"topics.md": [], "security.md": [("evcs-cp", "create", "CP-002")]}
 #: Commands of the pages that are not run as they stand, by how they begin.
 NOT_RUN = {
     "bin/check": "these tests",
+    "bin/evcs-cp create WALLBOX": "tests/ocpp",
+    "bin/evcs-cp connect WALLBOX": "tests/ocpp",
+    "bin/evcs driver tag": "tests/ocpp",
+    "bin/evcs watch --ocpp": "tests/ocpp",
     "bin/evcs demo": "tests/system/test_demo.py",
     "export EVCS_HOME=": "each test has a home and ports of its own",
     'rm -r "$EVCS_HOME"': "that home",

@@ -43,7 +43,7 @@ def test_diagrams_are_what_the_tables_say():
 
 def test_ocpps_rules_are_what_the_table_says():
     done = subprocess.run(
-        [sys.executable, "-P", str(ROOT / "docs" / "make_ocpp_rules.py"), "--check"],
+        [sys.executable, "-P", str(ROOT / "docs" / "make_ocpp_tables.py"), "--check"],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

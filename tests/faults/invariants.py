@@ -99,7 +99,7 @@ def wait_until_consistent(system: System, deadline_s: float = 30.0) -> set[str]:
     try:
         eventually("all parts agree", probe, deadline_s, every_s=0.3)
     except AssertionError:
-        logs = {one.name: one.read_text()[-2000:] for one in (system.home / "logs").glob("*.log")}
+        logs = {one.name: one.read_text()[-2000:] for one in (system.home / "log").glob("*.log")}
         raise AssertionError(f"not consistent after {deadline_s:g} s: {last} {logs}") from None
     return views(system)["registry"]
 

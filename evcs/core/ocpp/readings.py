@@ -84,5 +84,10 @@ def _total(measurand: str, of: Mapping[str, float]) -> float | None:
     return sum(phases) if measurand in _SUMMED else max(phases)
 
 
+def register_wh(value: float) -> int:
+    """A register that is told by itself: whole, and no other number than one can have."""
+    return min(max(int(value), 0), MOST)
+
+
 def _whole(value: float | None) -> int | None:
     return None if value is None else round(value)

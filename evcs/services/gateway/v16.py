@@ -9,7 +9,7 @@ from evcs.core.end_reasons import EndReason
 from evcs.core.errors import BadValue
 from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.readings import reading
+from evcs.core.ocpp.readings import reading, register_wh
 from evcs.core.session import CardStatus
 from evcs.services.gateway.station import CARD_WORDS, Answer, Meanings, Station
 
@@ -54,7 +54,7 @@ async def _start(station: Station16, payload: Answer) -> Answer:
     """A session begins."""
     at = times.parse(payload["timestamp"])
     begun = t.Begun(
-        payload["idTag"], payload["timestamp"], max(payload["meterStart"], 0),
+        payload["idTag"], payload["timestamp"], register_wh(payload["meterStart"]),
         offline=station.is_offline(at),
     )  # fmt: skip
     number, status = await station.begin(payload["connectorId"], begun)
@@ -79,9 +79,10 @@ async def _stop(station: Station16, payload: Answer) -> Answer:
     if found is not None:
         connector, one = found
         reason = REASONS.get(payload.get("reason", "Local"), EndReason.STOPPED)
-        connector.end(one, payload["meterStop"], reason, times.parse(payload["timestamp"]))
+        at = times.parse(payload["timestamp"])
+        connector.end(one, register_wh(payload["meterStop"]), reason, at)
     elif not station.is_over(number):
-        station.unknown(f"end of {number} at {payload['meterStop']} Wh")
+        station.unknown(f"end of {number} at {register_wh(payload['meterStop'])} Wh"[:200])
     return {"idTagInfo": {"status": CARD_WORDS[CardStatus.ACCEPTED]}} if "idTag" in payload else {}
 
 

@@ -1,0 +1,260 @@
+"""The gateway: which stations may dial in, whose connectors are which CPs, and what is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+from evcs.core import messages as m
+from evcs.core import topics
+from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
+from evcs.core.ocpp.masking import masked
+from evcs.core.ocpp.ports import (
+    CallError,
+    Connection,
+    NoAnswer,
+    NotSendable,
+    Refused,
+    StationAccess,
+)
+from evcs.core.ocpp.rules import Code, Version
+from evcs.core.placement import OCPP
+from evcs.core.ports import Bus, Connected, Disconnected, Received
+from evcs.services.gateway.connector import Connector, Place
+from evcs.services.gateway.station import Answer, Station, StationParts
+from evcs.services.gateway.v16 import Station16
+from evcs.services.gateway.v201 import Station201
+
+STATIONS: Mapping[Version, type[Station]] = {
+    Version.V16: Station16,
+    Version.V201: Station201,
+}
+#: For what a station without a CP still has under way.
+LEAVE_WITHIN_S = 10.0
+#: A frame on the bus, at most; the rest of a longer one is left out.
+MAX_FRAME = 16_000
+HEARTBEAT_S = 3_600.0
+
+_log = logging.getLogger("evcs")
+
+
+def subscriptions(host: str) -> list[topics.Subscription]:
+    """What the gateway listens to."""
+    return [
+        topics.filter_for(m.DesiredCp),
+        topics.filter_for(m.DesiredStation),
+        topics.filter_for(m.GatewayCommand, host=host),
+    ]
+
+
+class GatewayParts(NamedTuple):
+    """What the gateway works with.
+
+    `connector(cp)`: the CP's role, None while it is not there. `password(station)` may raise
+    EvcsError. `look`: members may be others. `number()`, `now()`: see Outside. `audit(who, what,
+    outcome, detail)`.
+    """
+
+    bus: Bus
+    connector: Callable[[str], Connector | None]
+    password: Callable[[str], str]
+    look: Callable[[], object]
+    number: Callable[[], int]
+    now: Callable[[], datetime]
+    audit: Callable[[str, str, str, str], object]
+
+
+class Gateway:
+    """Desired state in memory; a Station for each connection (core.ocpp.ports.Handler)."""
+
+    def __init__(self, host: str, birth: m.ServiceStatus, parts: GatewayParts) -> None:
+        self._host, self._birth, self._parts = host, birth, parts
+        self._cps: dict[str, m.DesiredCp] = {}
+        self._known: dict[str, m.DesiredStation] = {}
+        self._stations: dict[str, Station] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def available(self) -> bool:
+        """Whether chargers can be served."""
+        return self._parts.bus.connected
+
+    def access(self, ocpp_id: str) -> StationAccess | None:
+        """Who calls itself so, and its password; None where nobody does."""
+        for one in self._known.values():
+            if one.ocpp_id.casefold() == ocpp_id.casefold():
+                try:
+                    return StationAccess(one.station, self._parts.password(one.station))
+                except (EvcsError, OSError) as error:
+                    _log.error("station=%s has no password: %s", one.station, error)
+        return None
+
+    def place(self, cp: str) -> Place | None:
+        """Which connector of which station the CP is; None where it is not known to be one."""
+        found = self._cps.get(cp)
+        if found is None or found.hosting != OCPP or found.station is None:
+            return None
+        return Place(cp, found.station, found.connector or 1, found.max_power_w)
+
+    def joined(self, cp: str) -> None:
+        """The CP's role has begun: its charger may be there already."""
+        place = self.place(cp)
+        if place is not None and place.station in self._stations:
+            station = self._stations[place.station]
+            station.joined(place.number)
+            self._tell_availability(station)
+
+    # What the bus tells.
+
+    def handle(self, events: list[Any]) -> float | None:
+        """One batch of events."""
+        for event in events:
+            if isinstance(event, Received):
+                self._on_message(event.message)
+            elif isinstance(event, Connected):
+                self._parts.bus.publish(self._birth)
+                for station in self._stations.values():
+                    self._parts.bus.publish(station.status)
+            elif isinstance(event, Disconnected):
+                _log.warning("bus: %s", event.reason)
+        return None
+
+    def _on_message(self, message: m.Message | m.Cleared) -> None:
+        if isinstance(message, m.DesiredCp):
+            self._on_cp(message)
+        elif isinstance(message, m.DesiredStation):
+            self._known[message.station] = message
+        elif isinstance(message, m.GatewayCommand):
+            self._do(self._carry_out(message))
+        elif isinstance(message, m.Cleared) and message.kind is m.DesiredCp:
+            self._cps.pop(message.key["cp"], None)
+            self._parts.look()
+        elif isinstance(message, m.Cleared) and message.kind is m.DesiredStation:
+            self._known.pop(message.key["station"], None)
+            self._do(self._let_go(message.key["station"]))
+
+    def _on_cp(self, desired: m.DesiredCp) -> None:
+        if desired.hosting != OCPP:
+            self._cps.pop(desired.cp, None)
+            return
+        self._cps[desired.cp] = desired
+        self._parts.look()
+        connector, place = self._parts.connector(desired.cp), self.place(desired.cp)
+        if connector is not None and place is not None:
+            connector.place = place
+            if place.station in self._stations:
+                self._tell_availability(self._stations[place.station])
+
+    def _tell_availability(self, station: Station) -> None:
+        for one in self._cps.values():
+            if one.station == station.connection.station:
+                operative = one.service == "in" and not (one.revoked or one.deleted)
+                station.available(one.connector or 1, operative)
+
+    # What chargers do.
+
+    def serves(self, version: Version, action: str) -> bool:
+        """Whether a charger may say that."""
+        return STATIONS[version].serves(action)
+
+    async def opened(self, connection: Connection) -> None:
+        """A station is there."""
+        name = connection.station
+        parts = StationParts(
+            lambda: self._connectors(name), self._parts.number, self._parts.bus.publish,
+            self._parts.now, partial(self._parts.audit, f"station/{name}"), self._host, _log,
+        )  # fmt: skip
+        self._stations[name] = station = STATIONS[connection.version](connection, parts)
+        _log.info("station=%s %s from %s", name, connection.version, connection.remote)
+        station.open()
+        self._tell_availability(station)
+
+    def closed(self, connection: Connection) -> None:
+        """A connection is gone; there may be a newer one."""
+        station = self._stations.get(connection.station)
+        if station is not None and station.connection is connection:
+            del self._stations[connection.station]
+            station.close()
+            _log.info("station=%s left", connection.station)
+
+    async def called(self, connection: Connection, action: str, payload: Answer) -> Answer:
+        """The answer to a CALL. Raises CallError."""
+        station = self._stations.get(connection.station)
+        if station is None or station.connection is not connection:
+            raise CallError(Code.INTERNAL, "the connection is being replaced")
+        return await station.called(action, payload)
+
+    def frame(self, connection: Connection, direction: str, text: str) -> None:
+        """A frame, for those who watch."""
+        version = connection.version.value.removeprefix("ocpp")
+        shown = masked(text)[:MAX_FRAME]
+        self._parts.bus.publish(
+            m.StationFrame(self._host, connection.station, direction, version, shown)
+        )
+
+    def _connectors(self, station: str) -> dict[int, Connector]:
+        found = {
+            one.connector or 1: self._parts.connector(one.cp)
+            for one in self._cps.values()
+            if one.station == station
+        }
+        return {number: one for number, one in found.items() if one is not None}
+
+    async def _let_go(self, name: str) -> None:
+        """The station has no CP any more: it has a moment to end what it does."""
+        deadline = asyncio.get_running_loop().time() + LEAVE_WITHIN_S
+        while name in self._stations and any(
+            connector.open for connector in self._connectors(name).values()
+        ):
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(0.2)
+        if name in self._stations and name not in self._known:
+            self._stations[name].connection.close(1008, "no CP is of this station")
+
+    # What the operator asks.
+
+    async def _carry_out(self, cmd: m.GatewayCommand) -> None:
+        try:
+            body = await self._call(cmd)
+        except EvcsError as error:
+            said = {"message": error.message, "hint": error.hint}
+            reply = m.GatewayReply(self._host, cmd.id, False, error.code, said)
+        else:
+            reply = m.GatewayReply(self._host, cmd.id, True, None, body)
+        self._parts.bus.publish(reply)
+
+    async def _call(self, cmd: m.GatewayCommand) -> Answer:
+        """The charger's answer to an action of its version. Raises EvcsError."""
+        place = self.place(cmd.cp)
+        station = self._stations.get(place.station) if place is not None else None
+        if station is None:
+            raise Conflict(f"the charger of {cmd.cp} is away", f"see: evcs-cp connect {cmd.cp}")
+        assert place is not None
+        action: Any
+        payload: Any
+        if cmd.verb == "restart":
+            action, payload = station.order("reset", place.number, {})
+        elif isinstance(order := cmd.body.get("order"), str):
+            action, payload = station.order(order, place.number, cmd.body)
+        else:
+            action, payload = cmd.body.get("action"), cmd.body.get("payload", {})
+        if not isinstance(action, str) or not isinstance(payload, dict):
+            raise BadValue("an action and its fields are needed", "such as Reset type=Soft")
+        try:
+            return await station.call(action, payload)
+        except NotSendable as error:
+            raise BadValue(str(error), "see the standard's schema of that action") from None
+        except Refused as error:
+            raise Conflict(f"the charger answered {error}", "") from None
+        except NoAnswer:
+            raise Unreachable("the charger does not answer", "try again in a moment") from None
+
+    def _do(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,1 @@
+"""Chargers of other authors against a real system."""
