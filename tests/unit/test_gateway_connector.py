@@ -278,7 +278,9 @@ def test_a_charge_of_an_hour_ago_is_no_live_one_until_it_is_read() -> None:
         scene.connector.meter(one, Reading(9_000), NOON - timedelta(minutes=30))
         assert scene.told(m.Meter) == []
         scene.connector.meter(one, Reading(9_500), NOON)
-        assert scene.told(m.Meter)[0].energy_wh == 9_500
+        heard = scene.heard()
+        assert [one.energy_wh for one in heard if isinstance(one, m.Meter)] == [9_500]
+        assert [one.session_id for one in heard if isinstance(one, m.EngineStatus)] == [SESSION]
 
     play(act)
 
@@ -290,5 +292,24 @@ def test_commands_of_an_emulated_charger_are_none() -> None:
         assert [one.error for one in scene.told(m.Reply)] == ["bad_command"] * 5
         scene.command("stop")
         assert scene.told(m.Reply)[0].error == "no_session"
+
+    play(act)
+
+
+def test_a_stop_that_overtakes_the_answer_is_not_of_nobody() -> None:
+    async def act(scene: Scene) -> None:
+        begun = t.Begun("CARD", "2026-11-30T12:00:00Z", 0)
+        beginning = asyncio.ensure_future(scene.connector.begin(begun))
+        await asyncio.sleep(0)
+        (asked,) = scene.told(m.StationRequest)
+        scene.command("stop", reason="unauthorised")
+        assert scene.told(m.Reply) == []
+        scene.hear(m.StationAnswer("CP-1", asked.id, False, "invalid", None, SESSION))
+        number, status = await beginning
+        assert status == "invalid"
+        scene.command("stop", reason="unauthorised")
+        await asyncio.sleep(0.05)
+        assert [one.ok for one in scene.told(m.Reply)] == [True]
+        assert scene.charger.stopped == [number]
 
     play(act)

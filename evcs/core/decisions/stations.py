@@ -88,11 +88,12 @@ def _begin(draft: Draft, event: AskedByStation, desired: DesiredCp) -> None:
     draft.supersede(draft.record.late)
     draft.know(late=session)
     draft.do(Save(session))
-    if not asked.offline:
-        draft.take_up(session)
     who = f"driver/{session.driver}" if session.driver else f"cp/{session.cp}/engine"
     draft.do(Audit(who, "charge", session.cp, status, session.session_id, who))
+    # First the answer: until it has that, its charger knows of no session that is to stop.
     _keep_answer(draft, event, session.session_id, status)
+    if not asked.offline:
+        draft.take_up(session)
 
 
 def _keep_answer(draft: Draft, event: AskedByStation, session_id: str, status: CardStatus) -> None:

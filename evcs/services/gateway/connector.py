@@ -132,6 +132,7 @@ class Connector:
         if one.phase == t.Phase.ENDED:
             return
         told = at if at is not None and times.is_set(at) else now
+        before = one
         one = one._replace(live=one.live or (now - told).total_seconds() < RECENT_S)
         if reading.register_wh is not None:
             energy_wh = self._energy(one, reading.register_wh, at)
@@ -141,6 +142,8 @@ class Connector:
                 one = t.metered(one, energy_wh)
         self._holdings.put(one, sync=False)
         crash_point("gateway.reading_kept")
+        if one.live != before.live:
+            self._tell_status()
         self._voice.reading(one, reading)
         if one.target_wh is not None and one.energy_wh >= one.target_wh:
             self._orders.stop(one, EndReason.COMPLETED)
@@ -162,6 +165,11 @@ class Connector:
         self._log.info("transaction=%d ended energy_wh=%d %s", one.id, ended.energy_wh, reason)
         self._tell_ended(ended)
         self._tell_status()
+
+    def revoke(self) -> None:
+        """Its CP is shut out: what is under way is to end, which is told once that is over."""
+        if self._held.live is not None:
+            self._orders.stop(self._held.live, EndReason.REVOKED)
 
     def find(self, number: int | None = None, key: str = "") -> t.Transaction | t.Over | None:
         """A transaction by its number, or by the charger's name for it; else the one under way."""

@@ -68,7 +68,9 @@ class Orders:
             self._voice.reply(cmd, None)
         elif cmd.verb in ("stop", "resume") and cmd.session_id:
             there = isinstance(one, t.Transaction)
-            self._voice.reply(cmd, None if there else Refusal.NO_SESSION)
+            asked = any(known.phase == t.Phase.ASKED for known in self._holdings.held.transactions)
+            if there or not asked:  # else it may be the one of which the answer is still to come
+                self._voice.reply(cmd, None if there else Refusal.NO_SESSION)
             if isinstance(one, t.Transaction) and cmd.verb == "stop":
                 self._stop(one, cmd.reason or EndReason.STOPPED)
         else:

@@ -142,12 +142,14 @@ class Gateway:
             self._cps.pop(desired.cp, None)
             return
         self._cps[desired.cp] = desired
-        self._parts.look()
         connector, place = self._parts.connector(desired.cp), self.place(desired.cp)
         if connector is not None and place is not None:
             connector.place = place
+            if desired.revoked:
+                connector.revoke()
             if place.station in self._stations:
                 self._tell_availability(self._stations[place.station])
+        self._parts.look()
 
     def _tell_availability(self, station: Station) -> None:
         for one in self._cps.values():

@@ -1,0 +1,158 @@
+"""Chargers that tell late, twice, wrongly, or of what nobody knows."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.ocpp.conftest import CARD, Site
+from tests.ocpp.peers import now
+from tests.system_under_test import eventually
+
+
+def test_an_hour_offline_with_three_charges(site: Site) -> None:
+    with site.peer16() as charger:
+        for number, (tag, ago) in enumerate(((CARD, 3_600), ("NOBODY", 2_400), (CARD, 1_200))):
+            at, register = now(ago), 10_000 + 1_000 * number
+            begun = charger.begin(tag, register, at=at)
+            charger.end(begun.transaction_id, register + 400, at=now(ago - 600))
+        tickets = site.tickets(3)
+    assert [row["energy_wh"] for row in tickets] == [400] * 3
+    assert [row["driver"] for row in tickets] == ["ALICE", None, "ALICE"]
+    assert {row["state"] for row in tickets} == {"settled"}
+    # By the charger's times, not by those of the connection.
+    assert str(tickets[-1]["started_at"])[:16] <= now(3_500)[:16]
+    assert tickets == sorted(tickets, key=lambda row: str(row["started_at"]), reverse=True)
+
+
+def test_an_hour_offline_with_201_whose_updates_are_lost(site: Site) -> None:
+    with site.peer201() as charger:
+        charger.event("Started", "late", "Authorized", 500, CARD, at=now(3_000), offline=True)
+        charger.event("Ended", "late", "EVDeparted", 900, at=now(2_000), offline=True)
+        (ticket,) = site.tickets()
+    assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 400)
+
+
+def test_a_charge_that_began_offline_and_goes_on_is_the_live_one(site: Site) -> None:
+    with site.peer16() as charger:
+        begun = charger.begin(CARD, 0, at=now(1_800))
+        charger.meter(begun.transaction_id, 2_000, 7_400)
+        site.until("SUPPLYING")
+        charger.end(begun.transaction_id, 2_500)
+        (ticket,) = site.tickets()
+    assert ticket["energy_wh"] == 2_500
+
+
+@pytest.mark.parametrize("at", ["1970-01-01T00:01:00Z", "2001-01-01T00:00:00+05:00"])
+def test_a_clock_that_was_never_set_harms_no_energy(site: Site, at: str) -> None:
+    with site.peer16() as charger:
+        begun = charger.begin(CARD, 700, at=at)
+        charger.end(begun.transaction_id, 900, at=at)
+        (ticket,) = site.tickets()
+    assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 200)
+    assert str(ticket["started_at"])[:13] == now()[:13]
+
+
+def test_registers_that_jump_and_fall(site: Site) -> None:
+    with site.peer16() as charger:
+        begun = charger.begin(CARD, 4_076_000)
+        for register in (4_076_300, 900_000_000, 12, 4_076_200):
+            charger.meter(begun.transaction_id, register, 7_400)
+        charger.end(begun.transaction_id, 900_000_000)
+        (ticket,) = site.tickets()
+    assert ticket["energy_wh"] == 300, "the last reading that could be"
+
+
+def test_an_end_of_a_start_that_was_never_answered(site: Site) -> None:
+    with site.peer16() as charger:
+        charger.begin(CARD, 0)
+        charger.end(-1, 150)
+        (ticket,) = site.tickets()
+        assert ticket["energy_wh"] == 150
+        charger.end(-1, 150)
+        charger.end(2**31 - 1, 9_000)
+        assert len(site.tickets()) == 1
+    eventually("it is audited", lambda: any(
+        row["what"] == "transaction" and row["who"] == f"station/{site.cp}"
+        for row in site.system.ok("evcs", "audit", "--json").json
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "tag", ["a/b", "#", "+", "evcs/v1/#", "<b>x</b>", "../../x", "ü" * 20, " ", "x\ty"]
+)
+def test_a_card_is_no_topic_no_path_and_no_markup(site: Site, tag: str) -> None:
+    with site.peer16() as charger:
+        assert charger.authorize(tag) == "Invalid"
+        begun = charger.begin(tag, 0)
+        assert begun.id_tag_info["status"] == "Invalid"
+        charger.end(begun.transaction_id, 30, "DeAuthorized")
+        (ticket,) = site.tickets()
+    assert (ticket["driver"], ticket["energy_wh"], ticket["reason"]) == (None, 30, "unauthorised")
+
+
+def test_a_driver_who_charges_elsewhere_is_told_so(site: Site) -> None:
+    system = site.system
+    system.ok("evcs-cp", "create", f"{site.cp}-B", "--hosting", "ocpp", "--station", site.cp,
+              "--connector", "2")  # fmt: skip
+    with site.peer16() as charger:
+        first = charger.begin(CARD, 0)
+        assert first.id_tag_info["status"] == "Accepted"
+        second = charger.begin(CARD, 0, connector=2)
+        assert second.id_tag_info["status"] == "ConcurrentTx"
+        charger.end(first.transaction_id, 10)
+        charger.end(second.transaction_id, 0, "DeAuthorized")
+        site.tickets()
+
+
+def test_a_connector_that_is_no_cp_charges_nobody(site: Site) -> None:
+    with site.peer16() as charger:
+        begun = charger.begin(CARD, 0, connector=7)
+        assert begun.id_tag_info["status"] == "Invalid"
+        charger.end(begun.transaction_id, 10)
+        charger.status("Available", connector=7)
+    assert site.system.ok("evcs", "sessions", "--cp", site.cp, "--json").json == []
+
+
+def test_revoked_while_it_charges(site: Site) -> None:
+    with site.peer16() as charger:
+        begun = charger.begin(CARD, 0)
+        charger.meter(begun.transaction_id, 100, 7_400)
+        site.until("SUPPLYING")
+        site.system.ok("evcs-cp", "revoke", site.cp)
+        (told,) = eventually("it is told", lambda: charger.told("RemoteStopTransaction"))
+        assert told["transaction_id"] == begun.transaction_id
+        charger.end(begun.transaction_id, 200, "Remote")
+        site.system.ok("evcs-cp", "rekey", site.cp)
+        (ticket,) = site.tickets()
+    assert (ticket["energy_wh"], ticket["reason"]) == (200, "revoked")
+
+
+def test_the_newest_connection_is_the_charger(site: Site) -> None:
+    with site.peer16() as old:
+        old.status("Available")
+        site.until("ACTIVATED")
+        with site.peer16() as new:
+            new.status("Available")
+            assert new.authorize(CARD) == "Accepted"
+            site.until("ACTIVATED")
+        site.until("DISCONNECTED")
+
+
+def test_central_away_for_a_while(site: Site) -> None:
+    system = site.system
+    with site.peer16() as charger:
+        assert charger.authorize(CARD) == "Accepted"
+        pid = system.processes()["central"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            beginning = charger.later(lambda: charger.begin(CARD, 0))
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        begun = beginning.result(60)
+        assert begun.id_tag_info["status"] == "Accepted"
+        charger.end(begun.transaction_id, 220)
+        (ticket,) = site.tickets()
+    assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 220)
