@@ -225,7 +225,9 @@ install_peer() {
 }
 
 make_peer() {
-    silently npm ci --prefix "$1" --no-audit --no-fund --ignore-scripts
+    # Debian's certificates, as apt and pip use them: Node.js has others of its own.
+    silently env NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS-/etc/ssl/certs/ca-certificates.crt}" \
+        npm ci --prefix "$1" --no-audit --no-fund --ignore-scripts
     # Its place says that all of it is there.
     cp "$1/package-lock.json" "$1/node_modules/"
 }

@@ -23,8 +23,10 @@ from evcs.home import Home, check_home
 def temporary_system(time_scale: float) -> Iterator[Settings]:
     """Settings of a home that isn't started yet; whatever runs there at the end is ended."""
     folder = Path(tempfile.mkdtemp(prefix="evcs-"))
-    mqtt, web, registry = tcp_ports.free(3)
-    settings = Settings(Home(check_home(folder / "home")), mqtt, web, registry, time_scale)
+    mqtt, web, registry, ocpp = tcp_ports.free(4)
+    settings = Settings(
+        Home(check_home(folder / "home")), mqtt, web, registry, time_scale, ocpp_port=ocpp
+    )
     # SIGTERM too must leave nothing running behind.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

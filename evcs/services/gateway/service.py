@@ -74,6 +74,8 @@ class Gateway:
     def __init__(self, host: str, birth: m.ServiceStatus, parts: GatewayParts) -> None:
         self._host, self._birth, self._parts = host, birth, parts
         self._cps: dict[str, m.DesiredCp] = {}
+        #: Station -> number -> CP.
+        self._places: dict[str, dict[int, str]] = {}
         self._known: dict[str, m.DesiredStation] = {}
         self._stations: dict[str, Station] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -131,17 +133,18 @@ class Gateway:
         elif isinstance(message, m.GatewayCommand):
             self._do(self._carry_out(message))
         elif isinstance(message, m.Cleared) and message.kind is m.DesiredCp:
-            self._cps.pop(message.key["cp"], None)
+            self._forget(message.key["cp"])
             self._parts.look()
         elif isinstance(message, m.Cleared) and message.kind is m.DesiredStation:
             self._known.pop(message.key["station"], None)
             self._do(self._let_go(message.key["station"]))
 
     def _on_cp(self, desired: m.DesiredCp) -> None:
-        if desired.hosting != OCPP:
-            self._cps.pop(desired.cp, None)
+        self._forget(desired.cp)
+        if desired.hosting != OCPP or desired.station is None:
             return
         self._cps[desired.cp] = desired
+        self._places.setdefault(desired.station, {})[desired.connector or 1] = desired.cp
         connector, place = self._parts.connector(desired.cp), self.place(desired.cp)
         if connector is not None and place is not None:
             connector.place = place
@@ -151,11 +154,16 @@ class Gateway:
                 self._tell_availability(self._stations[place.station])
         self._parts.look()
 
+    def _forget(self, cp: str) -> None:
+        before = self._cps.pop(cp, None)
+        if before is not None and before.station is not None:
+            self._places[before.station].pop(before.connector or 1, None)
+
     def _tell_availability(self, station: Station) -> None:
-        for one in self._cps.values():
-            if one.station == station.connection.station:
-                operative = one.service == "in" and not (one.revoked or one.deleted)
-                station.available(one.connector or 1, operative)
+        for number, cp in self._places.get(station.connection.station, {}).items():
+            one = self._cps[cp]
+            operative = one.service == "in" and not (one.revoked or one.deleted)
+            station.available(number, operative)
 
     # What chargers do.
 
@@ -199,11 +207,8 @@ class Gateway:
         )
 
     def _connectors(self, station: str) -> dict[int, Connector]:
-        found = {
-            one.connector or 1: self._parts.connector(one.cp)
-            for one in self._cps.values()
-            if one.station == station
-        }
+        places = self._places.get(station, {})
+        found = {number: self._parts.connector(cp) for number, cp in places.items()}
         return {number: one for number, one in found.items() if one is not None}
 
     async def _let_go(self, name: str) -> None:
