@@ -74,6 +74,9 @@ def charger(system: System) -> Site:
     cp = f"WALLBOX-{next(_numbers)}"
     system.ok("evcs-cp", "create", cp, "--hosting", "ocpp")
     eventually("the gateway listens", lambda: _listens(system.ocpp_port))
+    # What the Registry told before, the driver's card, Central knows then, too.
+    state = f"evcs/v1/central/cp/{cp}/state"
+    eventually("Central knows it", lambda: system.retained(state))
     return Site(system, cp)
 
 

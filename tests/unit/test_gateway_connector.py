@@ -7,6 +7,7 @@ import errno
 import itertools
 import logging
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -119,7 +120,9 @@ def play(act: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
         await act(Scene())
 
-    asyncio.run(run())
+    # In a thread of its own: a browser's loop may run in this one, of another test.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, run()).result()
 
 
 def test_a_charge_by_card() -> None:
