@@ -7,6 +7,7 @@ import base64
 import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec
 
@@ -134,6 +135,8 @@ def on_a_loop(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
             async with asyncio.timeout(90):
                 await test(*args, **kwargs)
 
-        asyncio.run(bounded())
+        # In a thread of its own: a browser's loop may run in this one, of another test.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, bounded()).result()
 
     return run
