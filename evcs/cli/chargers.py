@@ -56,11 +56,13 @@ def add_to(program: click.Group) -> None:
         ctx: CommandContext, name: str, action: str, values: tuple[str, ...], text: str
     ) -> None:
         """Send a charger any action of its OCPP version, and print what it answers."""
-        payload = _payload(values, text)
-        cp = _charger(ctx, name)["id"]
-        body = {"action": action, "payload": payload}
-        answer = ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)
-        ctx.out.data(answer, [json.dumps(answer, indent=1, ensure_ascii=False)])
+        _print(ctx, _ask(ctx, name, action=action, payload=_payload(values, text)))
+
+    _add_orders(program)
+
+
+def _add_orders(program: click.Group) -> None:
+    """What is asked of a charger in words that are the same for each version."""
 
     @command(program)
     @click.argument("name")
@@ -89,8 +91,7 @@ def add_to(program: click.Group) -> None:
     def configuration(ctx: CommandContext, name: str, verb: str, words: tuple[str, ...]) -> None:
         """Read a charger's configuration, or set a key of it."""
         if verb == "get":
-            found = _ask(ctx, name, order="get", keys=[*words])
-            ctx.out.data(found, [json.dumps(found, indent=1, ensure_ascii=False)])
+            _print(ctx, _ask(ctx, name, order="get", keys=[*words]))
         elif len(words) != 2:
             raise BadValue("a key and a value are needed", "such as: set HeartbeatInterval 300")
         else:
@@ -98,9 +99,13 @@ def add_to(program: click.Group) -> None:
 
 
 def _ask(ctx: CommandContext, name: str, **body: Any) -> dict[str, Any]:
-    """The charger's answer to an order, which its gateway puts in the words of its version."""
+    """The charger's answer to an action, or to an order, of which its gateway makes one."""
     cp = _charger(ctx, name)["id"]
     return ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)
+
+
+def _print(ctx: CommandContext, answer: dict[str, Any]) -> None:
+    ctx.out.data(answer, [json.dumps(answer, indent=1, ensure_ascii=False)])
 
 
 def _do(ctx: CommandContext, name: str, **body: Any) -> None:

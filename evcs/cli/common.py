@@ -22,9 +22,10 @@ from evcs.adapters import processes
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
+from evcs.cli import streams
 from evcs.cli.terminal import Trusted, as_json, join, shown, style
 from evcs.config import Settings, load, to_environment, typed_folder
-from evcs.core.errors import BadValue, Denied, EvcsError, Unreachable
+from evcs.core.errors import Denied, EvcsError, Unreachable
 
 #: Objects until garbage is looked for: a list of 5,000 CPs makes none.
 GARBAGE_AFTER = 50_000
@@ -193,19 +194,6 @@ def _of_machine(error: OSError) -> EvcsError:
     return EvcsError(text, "see: evcs doctor")
 
 
-def confirm_deletion(count: int, otherwise: str) -> None:
-    """Ask; without a yes the command ends, and `otherwise` says what has not been done."""
-    if not sys.stdin.isatty():
-        raise BadValue(f"{count} CPs would be deleted; {otherwise}", "say --yes")
-    try:
-        sure = click.confirm(f"Delete {count} CPs?", err=True)
-    except click.Abort:
-        click.echo("\n" + shown(otherwise), err=True)
-        sys.exit(130)
-    if not sure:
-        raise EvcsError(otherwise, "answer y, or say --yes")
-
-
 def command(
     group: click.Group, name: str | None = None, json_flag: _Option = _JSON, **kwargs: Any
 ) -> Callable[[Callable[..., Any]], click.Command]:
@@ -245,7 +233,7 @@ def main(program: click.Group) -> NoReturn:
 
 
 def _run(program: click.Group) -> NoReturn:
-    _open_what_is_closed()
+    streams.open_what_is_closed()
     _escape_what_cannot_be_shown()
     gc.freeze()
     gc.set_threshold(GARBAGE_AFTER)
@@ -274,17 +262,6 @@ def _run(program: click.Group) -> NoReturn:
         sys.exit(0)
     except OSError as error:
         stop(Out(False, False, None), _of_machine(error))
-
-
-def _open_what_is_closed() -> None:
-    """Else what is opened first, such as a socket, would have a stream's number."""
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        if getattr(sys, name) is None:
-            null = os.open(os.devnull, os.O_RDWR)
-            if null != number:
-                os.dup2(null, number)
-                os.close(null)
-            setattr(sys, name, os.fdopen(number, mode))
 
 
 def _escape_what_cannot_be_shown() -> None:

@@ -49,6 +49,12 @@ def add_to(program: click.Group) -> None:
         if not found:
             ctx.out.say("no driver yet; add one: evcs driver add ALICE")
 
+    _add_tag(driver)
+
+
+def _add_tag(driver: click.Group) -> None:
+    """Add `driver tag`."""
+
     @command(driver, "tag")
     @click.argument("name")
     @click.argument("what", type=click.Choice(["add", "remove", "list"]))

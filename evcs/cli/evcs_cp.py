@@ -10,11 +10,11 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.cli import chargers, cp_changes, fleet_files, identities, simulate, versions
-from evcs.cli.common import CommandContext, command, confirm_deletion, group, kw, kwh, table
+from evcs.cli.common import CommandContext, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_of_each, ask_operator
-from evcs.cli.options import fields, named, named_or_all, of_charger, waiting
+from evcs.cli.options import confirm_deletion, fields, named, named_or_all, of_charger, waiting
 from evcs.cli.watch_list import watch_list
 from evcs.core import units
 from evcs.core.charge_point import State

@@ -11,8 +11,8 @@ import click
 from evcs.adapters import capacity
 from evcs.adapters.registry_http import error_from
 from evcs.cli import cp_changes
-from evcs.cli.common import CommandContext, command, confirm_deletion
-from evcs.cli.options import waiting
+from evcs.cli.common import CommandContext, command
+from evcs.cli.options import confirm_deletion, waiting
 from evcs.cli.terminal import join, style
 from evcs.core import fleet_file
 from evcs.core.desired import FIELDS

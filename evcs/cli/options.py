@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from evcs.adapters import registry_db
+from evcs.cli.terminal import shown
 from evcs.config import load
 from evcs.core.desired import HOSTINGS
 from evcs.core.errors import BadValue, EvcsError
@@ -112,3 +114,16 @@ def since_time(text: str | None) -> str | None:
         ) from None
     at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def confirm_deletion(count: int, otherwise: str) -> None:
+    """Ask; without a yes the command ends, and `otherwise` says what has not been done."""
+    if not sys.stdin.isatty():
+        raise BadValue(f"{count} CPs would be deleted; {otherwise}", "say --yes")
+    try:
+        sure = click.confirm(f"Delete {count} CPs?", err=True)
+    except click.Abort:
+        click.echo("\n" + shown(otherwise), err=True)
+        sys.exit(130)
+    if not sure:
+        raise EvcsError(otherwise, "answer y, or say --yes")

@@ -173,6 +173,12 @@ def test_what_is_told_to_a_charger_goes_to_its_gateway_and_back_unread(real: Sta
     assert [entry[2:] for entry in real.entries()] == [(CP, "asked", "Reset"), (CP, "ok", "Reset")]
 
 
+def test_of_an_order_the_audit_has_the_word_and_no_value(real: Stage) -> None:
+    real.hears(asked({"order": "set", "key": "AuthorizationKey", "value": "secret"}))
+    real.hears(m.GatewayReply("main", "r1", True, None, {}))
+    assert [entry[2:] for entry in real.entries()] == [(CP, "asked", "set"), (CP, "ok", "set")]
+
+
 def test_a_charger_has_longer_to_answer(real: Stage) -> None:
     real.hears(asked(RESET))
     assert real.after(PARTIES[GATEWAY].within_s - 1.0) == []

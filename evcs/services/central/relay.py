@@ -129,9 +129,9 @@ class Relay:
         self._audit(asked, "ok" if ok else f"refused: {body.get('message') or error}")
 
     def _audit(self, asked: m.OperatorRequest, outcome: str) -> None:
-        """Of what is told to a charger the action alone: the rest may hold its keys."""
+        """Of what is told to a charger the action or order alone: the rest may hold its keys."""
         if asked.verb in ACTS:
-            action = asked.body.get("action") if asked.verb in OF_CHARGERS else None
+            action = asked.body.get("action", asked.body.get("order"))
             detail = asked.role or (short(action) if isinstance(action, str) else "")
             one = Audit(asked.asker, asked.verb, asked.cp, outcome[:200], detail)
             self._outbox.carry_out([one])
