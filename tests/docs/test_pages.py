@@ -33,17 +33,10 @@ A_PATH = re.compile(r"(?:evcs|docs|tests|conf|bin|\.ci)/[\w./-]*|[\w-]+\.(?:sh|c
 by_name = pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
 
 
-def test_diagrams_are_what_the_tables_say():
+@pytest.mark.parametrize("script", ["make_diagrams.py", "make_ocpp_tables.py"])
+def test_what_is_drawn_from_the_code_is_what_that_says(script: str):
     done = subprocess.run(
-        [sys.executable, "-P", str(ROOT / "docs" / "make_diagrams.py"), "--check"],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
-def test_ocpps_rules_are_what_the_table_says():
-    done = subprocess.run(
-        [sys.executable, "-P", str(ROOT / "docs" / "make_ocpp_tables.py"), "--check"],
+        [sys.executable, "-P", str(ROOT / "docs" / script), "--check"],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

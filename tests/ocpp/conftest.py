@@ -45,6 +45,12 @@ class Site(NamedTuple):
         """Until the CP is so."""
         eventually(f"{self.cp} is {state}", lambda: self.state() == state)
 
+    def ready(self, charger: Peer16 | Peer201) -> None:
+        """Until its charger has said that it is free."""
+        charger.boot()
+        charger.status("Available")
+        self.until("ACTIVATED")
+
     def charge(self, kwh: str = "5") -> None:
         """ALICE charges from afar."""
         self.system.ok("evcs-driver", "charge", self.cp, "--driver", "ALICE", "--kwh", kwh,
