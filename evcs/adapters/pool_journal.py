@@ -74,6 +74,13 @@ class PoolJournals:
             self._waiting.discard(cp)
             self._records.pop(cp, None)
 
+    def give_back(self, cp: str, log: Log) -> None:
+        """The same, of a CP that is gone from here: that it failed is told."""
+        try:
+            self.release(cp)
+        except OSError as error:
+            log.error("its last readings can't be written (%s); make room", error.strerror)
+
     def close(self) -> None:
         """Write what waits, if there is room, and give the file back."""
         with suppress(OSError):

@@ -31,7 +31,7 @@ def run_engines(settings: Settings, name: str) -> None:
 
     def runtime(cp: str) -> CpRuntime[Engine]:
         def make(of_cp: NamedLog, put: Put, held: ExitStack) -> CpParts[Engine]:
-            held.callback(_release, journals, cp, of_cp)
+            held.callback(journals.give_back, cp, of_cp)
             return engine(settings, loop, cp, journals.of(cp), of_cp, put, gate)
 
         return member(settings, loop, cp, "engine", make)
@@ -56,10 +56,3 @@ def run_engines(settings: Settings, name: str) -> None:
 def _are_on_the_bus(pool: Pool[Engine]) -> bool:
     found = pool.each(Engine.health)
     return len(found) == len(pool.cps) and all(one.ready for one in found.values())
-
-
-def _release(journals: PoolJournals, cp: str, log: NamedLog) -> None:
-    try:
-        journals.release(cp)
-    except OSError as error:
-        log.error("its last readings can't be written (%s); make room", error.strerror)

@@ -25,6 +25,7 @@ from evcs.bootstrap.members import member
 from evcs.config import Settings
 from evcs.core import topics
 from evcs.core.health import EngineAnswer
+from evcs.core.identities import of_station
 from evcs.core.placement import MAIN
 from evcs.core.ports import Connected, Disconnected, Received
 from evcs.runtime import asyncio_host
@@ -32,10 +33,10 @@ from evcs.runtime.loop import Loop
 from evcs.runtime.pool import Connection, CpParts, CpRuntime, Pool, Put
 from evcs.services import engine as engine_role
 from evcs.services import monitor as monitor_role
-from evcs.services.gateway.connector import Connector, FromMonitor, Outside, subscriptions
+from evcs.services.gateway.connector import Connector, FromMonitor, Outside
 from evcs.services.gateway.service import Gateway, GatewayParts
 from evcs.services.gateway.service import subscriptions as of_gateway
-from evcs.services.gateway.voice import Voice
+from evcs.services.gateway.voice import Voice, subscriptions
 
 LOOK_EVERY_S = 1.0
 
@@ -82,7 +83,7 @@ class _Process:
         secrets = SecretFiles(home)
         self._gateway = Gateway(MAIN, birth, GatewayParts(
             self._bus, lambda cp: self._pool.do(cp, lambda role: role),
-            lambda station: secrets.read(f"station/{station}"), self._pool.look,
+            lambda station: secrets.read(of_station(station)), self._pool.look,
             self._numbers.next, _now, Spool.open(home.spool("gateway")).tell,
         ))  # fmt: skip
         engine_health.listen(
@@ -106,7 +107,7 @@ class _Process:
         self._journals.close()
 
     def _heard(self, event: Connected | Disconnected | Received) -> None:
-        self._gateway.handle([event])
+        self._gateway.hear(event)
 
     def _members(self) -> list[str] | None:
         """Whom the file names, once the bus has told which connectors they are."""
@@ -117,7 +118,7 @@ class _Process:
 
     def _runtime(self, cp: str) -> CpRuntime[Connector]:
         def make(log: NamedLog, put: Put, held: ExitStack) -> CpParts[Connector]:
-            held.callback(self._release, cp, log)
+            held.callback(self._journals.give_back, cp, log)
             return self._connector(cp, log, put)
 
         return member(self._settings, self._loop, cp, "engine", make, "monitor")
@@ -139,12 +140,6 @@ class _Process:
         made = Connector(place, outside)
         self._loop.call_soon(self._gateway.joined, cp)
         return CpParts(made, _Both(engine, monitor), made.tick, made.close)
-
-    def _release(self, cp: str, log: NamedLog) -> None:
-        try:
-            self._journals.release(cp)
-        except OSError as error:
-            log.error("its last readings can't be written (%s); make room", error.strerror)
 
     def _answer(self) -> dict[str, EngineAnswer]:
         self._pool.look()

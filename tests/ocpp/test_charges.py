@@ -52,9 +52,7 @@ def test_a_card_charges_with_ocpp_201(site: Site) -> None:
 
 def test_a_driver_starts_and_stops_from_afar_with_ocpp_16(site: Site) -> None:
     with site.peer16() as charger:
-        charger.boot()
-        charger.status("Available")
-        site.until("ACTIVATED")
+        site.ready(charger)
         site.charge("5")
         (told,) = eventually("told", lambda: charger.told("RemoteStartTransaction"))
         begun = charger.begin(told["id_tag"], 500)
@@ -73,9 +71,7 @@ def test_a_driver_starts_and_stops_from_afar_with_ocpp_16(site: Site) -> None:
 
 def test_a_driver_starts_from_afar_with_ocpp_201_and_it_ends_at_what_was_asked(site: Site) -> None:
     with site.peer201() as charger:
-        charger.boot()
-        charger.status("Available")
-        site.until("ACTIVATED")
+        site.ready(charger)
         site.charge("0.5")
         (told,) = eventually("told", lambda: charger.told("RequestStartTransaction"))
         tag = told["id_token"]["id_token"]
@@ -90,9 +86,7 @@ def test_a_driver_starts_from_afar_with_ocpp_201_and_it_ends_at_what_was_asked(s
 
 def test_a_power_cut_in_a_charge_loses_nothing(site: Site) -> None:
     with site.peer16() as charger:
-        charger.boot()
-        charger.status("Available")
-        site.until("ACTIVATED")
+        site.ready(charger)
         begun = charger.begin(CARD, 0)
         charger.meter(begun.transaction_id, 250, 7_400)
         site.until("SUPPLYING")
@@ -125,9 +119,7 @@ def test_what_is_told_again_makes_one_session(site: Site) -> None:
 def test_a_charger_that_says_no(site: Site) -> None:
     with site.peer16() as charger:
         charger.says["RemoteStartTransaction"] = "Rejected"
-        charger.boot()
-        charger.status("Available")
-        site.until("ACTIVATED")
+        site.ready(charger)
         told = site.system.run("evcs-driver", "charge", site.cp, "--driver", "ALICE")
         assert told.code == 5
         assert "the charger answered Rejected" in told.out + told.err
@@ -136,9 +128,7 @@ def test_a_charger_that_says_no(site: Site) -> None:
 
 def test_a_car_that_does_not_come_ends_the_request(site: Site) -> None:
     with site.peer16() as charger:
-        charger.boot()
-        charger.status("Available")
-        site.until("ACTIVATED")
+        site.ready(charger)
         site.charge()
         (ticket,) = site.tickets()
         assert (ticket["energy_wh"], ticket["reason"]) == (0, "not_started")
@@ -146,9 +136,7 @@ def test_a_car_that_does_not_come_ends_the_request(site: Site) -> None:
 
 def test_stop_and_resume_reach_the_charger(site: Site) -> None:
     with site.peer16() as charger:
-        charger.boot()
-        charger.status("Available")
-        site.until("ACTIVATED")
+        site.ready(charger)
         site.system.ok("evcs-cp", "stop", site.cp)
         eventually("it is told", lambda: [
             one["type"] for one in charger.told("ChangeAvailability")
@@ -159,6 +147,18 @@ def test_stop_and_resume_reach_the_charger(site: Site) -> None:
         eventually("it is told", lambda: [
             one["type"] for one in charger.told("ChangeAvailability")
         ][-1:] == ["Operative"])  # fmt: skip
+        site.until("ACTIVATED")
+
+
+def test_a_fault_of_the_whole_station_goes_when_that_says_so(site: Site) -> None:
+    with site.peer16() as charger:
+        charger.boot()
+        charger.status("Faulted", connector=0, error="InternalError")
+        site.until("BROKEN_DOWN")
+        charger.status("Available", connector=0)
+        asked = eventually("its connectors are asked", lambda: charger.told("TriggerMessage"))
+        assert asked[0]["connector_id"] == 1
+        charger.status("Available")
         site.until("ACTIVATED")
 
 

@@ -18,7 +18,7 @@ from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.ports import NoAnswer
 from evcs.core.ocpp.readings import Reading
 from evcs.core.ports import Connected, Received
-from evcs.services.gateway.connector import Connector, Outside, Place
+from evcs.services.gateway.connector import MOST_HELD, MOST_OPEN, Connector, Outside, Place
 from evcs.services.gateway.questions import CentralAway
 from evcs.services.gateway.voice import Voice
 from tests.unit.fakes import FakeBus
@@ -314,5 +314,35 @@ def test_a_stop_that_overtakes_the_answer_is_not_of_nobody() -> None:
         await asyncio.sleep(0.05)
         assert [one.ok for one in scene.told(m.Reply)] == [True]
         assert scene.charger.stopped == [number]
+
+    play(act)
+
+
+def test_a_charger_that_ends_nothing_and_shows_ever_new_cards_fills_nothing() -> None:
+    async def act(scene: Scene) -> None:
+        for number in range(MOST_OPEN + 20):
+            told = t.Begun(f"CARD-{number}", "2026-11-30T12:00:00Z", number)
+            beginning = asyncio.ensure_future(scene.connector.begin(told))
+            await asyncio.sleep(0)
+            asked = scene.told(m.StationRequest)[-1]
+            session = f"261130-{number:012x}"
+            scene.hear(m.StationAnswer("CP-1", asked.id, True, "accepted", "ALICE", session))
+            await beginning
+        assert len(scene.connector.open) == MOST_OPEN
+        scene.connector.tick(0.0)
+        ended = {one.session_id for one in scene.told(m.SessionEvent) if one.event == "ended"}
+        assert len(ended) == 20, "what it gave up is told, and Central settles it"
+
+    play(act)
+
+
+def test_a_charger_keeps_what_can_t_be_told() -> None:
+    async def act(scene: Scene) -> None:
+        one = await scene.begun()
+        held = t.Held(tuple(one._replace(id=n, request_id=str(n)) for n in range(MOST_HELD)))
+        scene.journal.record = t.to_record(held)
+        again = Scene(scene.journal)
+        with pytest.raises(CentralAway, match="too many"):
+            await again.connector.begin(t.Begun("CARD", "2026-11-30T13:00:00Z", 0))
 
     play(act)

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import topics
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineAnswer
 from evcs.core.ocpp import times
@@ -32,6 +31,10 @@ ANSWER_WITHIN_S = 50.0
 START_GRACE_S = 15.0
 #: A reading that is older says nothing of now.
 RECENT_S = 60.0
+#: Charges that a charger may have begun and not ended: those before were given up by it.
+MOST_OPEN = 50
+#: And those that Central has not settled; a charger keeps what it can't tell.
+MOST_HELD = 500
 
 
 class Place(NamedTuple):
@@ -70,7 +73,6 @@ class Connector:
         self._holdings = Holdings(outside.journal, outside.log)
         self._seen, self._ready = Seen(), False
         self._questions = Questions(outside.voice.ask, outside.answer_within_s)
-        self._cards: dict[str, str] = {}
         parts = OrderParts(
             outside.number, outside.now,
             lambda one, reason: self.end(one, None, reason, None), self._tell_status, outside.log,
@@ -107,7 +109,9 @@ class Connector:
         """What becomes of a card. Raises CentralAway where it was never seen before, either."""
         at = times.written(self._now())
         request = t.request_id(self.place.station, self.place.number, t.Begun(tag, at, -1))
-        return await self._status_of(m.StationRequest(self.place.cp, request, "authorise", tag, at))
+        return await self._questions.status_of(
+            m.StationRequest(self.place.cp, request, "authorise", tag, at)
+        )
 
     async def begin(self, begun: t.Begun) -> tuple[int, str]:
         """A charge began: its number, and what becomes of the card.
@@ -118,13 +122,14 @@ class Connector:
         request = t.request_id(self.place.station, self.place.number, begun)
         known = self._held.requested(request)
         if known is None:
+            self._make_room()
             known = t.begin(self._held, request, self._number, begun, self._now().timestamp())
             self._holdings.put(known)
             crash_point("gateway.begin_kept")
             self._log.info("transaction=%d begun tag=%a", known.id, begun.tag)
         if isinstance(known, t.Over):
             return known.id, known.status or CardStatus.ACCEPTED
-        return known.id, known.status or await self._status_of(self._start_of(known))
+        return known.id, known.status or await self._questions.status_of(self._start_of(known))
 
     def meter(self, one: t.Transaction, reading: Reading, at: datetime | None) -> None:
         """A reading of a transaction."""
@@ -132,8 +137,8 @@ class Connector:
         if one.phase == t.Phase.ENDED:
             return
         told = at if at is not None and times.is_set(at) else now
-        before = one
-        one = one._replace(live=one.live or (now - told).total_seconds() < RECENT_S)
+        was_live = one.live
+        one = one._replace(live=was_live or (now - told).total_seconds() < RECENT_S)
         if reading.register_wh is not None:
             energy_wh = self._energy(one, reading.register_wh, at)
             if energy_wh is None:
@@ -142,7 +147,7 @@ class Connector:
                 one = t.metered(one, energy_wh)
         self._holdings.put(one, sync=False)
         crash_point("gateway.reading_kept")
-        if one.live != before.live:
+        if not was_live and one.live:
             self._tell_status()
         self._voice.reading(one, reading)
         if one.target_wh is not None and one.energy_wh >= one.target_wh:
@@ -246,18 +251,12 @@ class Connector:
                 self._tell_status()
         self._questions.answered(answer)
 
-    # What it rests on.
-
-    async def _status_of(self, asked: m.StationRequest) -> str:
-        """What becomes of a card by Central's word, or else by its last one. Raises CentralAway."""
-        try:
-            answer = await self._questions.ask(asked)
-        except CentralAway:
-            if asked.tag not in self._cards:
-                raise
-            return self._cards[asked.tag]
-        self._cards[asked.tag] = answer.status
-        return answer.status
+    def _make_room(self) -> None:
+        """For one more charge. Raises CentralAway, OSError."""
+        if len(self._held.transactions) >= MOST_HELD:
+            raise CentralAway("too many charges wait for Central", "try again later")
+        if len(self.open) >= MOST_OPEN:
+            self.end(self.open[0], None, EndReason.SUPERSEDED, None)
 
     def _start_of(self, one: t.Transaction) -> m.StationRequest:
         begun = times.parse(one.at)
@@ -279,8 +278,6 @@ class Connector:
         waits_s = START_GRACE_S + (charger.connection_timeout_s if charger is not None else 0.0)
         return self._now().timestamp() - one.since > waits_s
 
-    # What is told.
-
     def _tell_all(self) -> None:
         self._voice.monitor(self._seen)
         for one in self._held.transactions:
@@ -299,12 +296,3 @@ class Connector:
 
     def _tell_status(self) -> None:
         self._voice.engine(self._seen, self._held.shown)
-
-
-def subscriptions(cp: str) -> list[topics.Subscription]:
-    """What the Engine's connection listens to."""
-    return [
-        topics.filter_for(m.Command, cp=cp),
-        topics.filter_for(m.StationAnswer, cp=cp),
-        topics.central_status(),
-    ]

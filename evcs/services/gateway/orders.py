@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from evcs.core import messages as m
 from evcs.core.end_reasons import EndReason
 from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.ports import NoAnswer, Refused
+from evcs.core.ocpp.ports import NoAnswer, NotSendable, Refused
 from evcs.core.ports import Log
 from evcs.core.supply import Refusal
 from evcs.runtime.crash_points import crash_point
 from evcs.services.gateway.holdings import Holdings
+from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.voice import Seen, Voice
 
 #: A charger that was told to stop is not told again before.
@@ -54,7 +54,7 @@ class Orders:
         self._parts = parts
         self.charger: Charger | None = None
         self._stop_asked: dict[int, datetime] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(parts.log)
 
     def take(self, cmd: m.Command, seen: Seen) -> None:
         """Carry a command out, and reply."""
@@ -82,29 +82,27 @@ class Orders:
         now, asked = self._parts.now(), self._stop_asked.get(one.id)
         if self.charger is None or (asked and (now - asked).total_seconds() < STOP_AGAIN_S):
             return
+        there = {known.id for known in self._holdings.held.transactions}
+        self._stop_asked = {id_: at for id_, at in self._stop_asked.items() if id_ in there}
         self._stop_asked[one.id] = now
         self._holdings.put(self._holdings.current(one)._replace(reason=reason))
-        self._do(self._remote_stop(self.charger, one))
+        self._tasks.do(self._remote_stop(self.charger, one))
 
     def close(self) -> None:
         """Nothing more is done."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.close()
 
     def _start(
         self, cmd: m.Command, energy_wh: int, one: t.Transaction | t.Over | None, seen: Seen
     ) -> None:
-        refusal = (
-            Refusal.BUSY
-            if self._holdings.held.live is not None
-            else Refusal.FAULTED
-            if seen.fault is not None
-            else "the charger is away"
-        )
         if one is not None:
             self._voice.reply(cmd, None)
-        elif self._holdings.held.live is not None or seen.fault or self.charger is None:
-            self._voice.reply(cmd, refusal)
+        elif self._holdings.held.live is not None:
+            self._voice.reply(cmd, Refusal.BUSY)
+        elif seen.fault is not None:
+            self._voice.reply(cmd, Refusal.FAULTED)
+        elif self.charger is None:
+            self._voice.reply(cmd, "the charger is away")
         else:
             session = str(cmd.session_id)
             since = self._parts.now().timestamp()
@@ -114,7 +112,7 @@ class Orders:
             )  # fmt: skip
             self._holdings.put(remote)
             crash_point("gateway.remote_kept")
-            self._do(self._remote_start(self.charger, cmd, remote))
+            self._tasks.do(self._remote_start(self.charger, cmd, remote))
 
     def _stop(self, one: t.Transaction, reason: str) -> None:
         if one.phase == t.Phase.ENDED:
@@ -125,7 +123,7 @@ class Orders:
             self.stop(one, reason)
 
     async def _remote_start(self, charger: Charger, cmd: m.Command, one: t.Transaction) -> None:
-        word = await _word(charger.start(self._connector, str(one.session_id)))
+        word = await word_of(charger.start(self._connector, str(one.session_id)))
         if word != ACCEPTED and self._holdings.current(one).phase == t.Phase.REMOTE:
             self._holdings.keep(self._holdings.held.drop(one))
             self._voice.reply(cmd, f"the charger answered {word}"[:200])
@@ -134,27 +132,17 @@ class Orders:
         self._parts.tell()
 
     async def _remote_stop(self, charger: Charger, one: t.Transaction) -> None:
-        word = await _word(charger.stop(one))
+        word = await word_of(charger.stop(one))
         if word != ACCEPTED:
             text = "transaction=%d told to stop; the charger answered %s"
             self._parts.log.error(text, one.id, word)
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._parts.log.error("a command failed: %r", error)
-
-
-async def _word(answer: Coroutine[Any, Any, str]) -> str:
-    """What the charger said, or that it said nothing."""
+async def word_of(answer: Awaitable[str]) -> str:
+    """What the charger said to a CALL of ours, or why it said nothing."""
     try:
         return await answer
-    except Refused as refusal:
+    except (Refused, NotSendable) as refusal:
         return str(refusal)
     except NoAnswer:
         return "nothing"

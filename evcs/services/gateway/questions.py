@@ -8,6 +8,9 @@ from collections.abc import Callable
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
 
+#: Cards whose last answer is remembered; the oldest give way.
+MOST_CARDS = 100
+
 
 class CentralAway(EvcsError):
     """Central has not answered in time: nothing is known of the card."""
@@ -18,10 +21,26 @@ class Questions:
 
     def __init__(self, publish: Callable[[m.StationRequest], object], within_s: float) -> None:
         self._publish, self._within_s = publish, within_s
+        #: Card -> what became of it last.
+        self._cards: dict[str, str] = {}
         self._open: dict[str, tuple[m.StationRequest, asyncio.Future[m.StationAnswer]]] = {}
 
     def __contains__(self, request_id: str) -> bool:
         return request_id in self._open
+
+    async def status_of(self, asked: m.StationRequest) -> str:
+        """What becomes of a card, by Central's word or else by its last one. Raises CentralAway."""
+        try:
+            answer = await self.ask(asked)
+        except CentralAway:
+            if asked.tag not in self._cards:
+                raise
+            return self._cards[asked.tag]
+        self._cards.pop(asked.tag, None)
+        while len(self._cards) >= MOST_CARDS:
+            del self._cards[next(iter(self._cards))]
+        self._cards[asked.tag] = answer.status
+        return answer.status
 
     async def ask(self, asked: m.StationRequest) -> m.StationAnswer:
         """Central's answer. Raises CentralAway."""

@@ -26,6 +26,7 @@ from evcs.core.placement import OCPP
 from evcs.core.ports import Bus, Connected, Disconnected, Received
 from evcs.services.gateway.connector import Connector, Place
 from evcs.services.gateway.station import Answer, Station, StationParts
+from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.v16 import Station16
 from evcs.services.gateway.v201 import Station201
 
@@ -37,7 +38,6 @@ STATIONS: Mapping[Version, type[Station]] = {
 LEAVE_WITHIN_S = 10.0
 #: A frame on the bus, at most; the rest of a longer one is left out.
 MAX_FRAME = 16_000
-HEARTBEAT_S = 3_600.0
 
 _log = logging.getLogger("evcs")
 
@@ -78,7 +78,7 @@ class Gateway:
         self._places: dict[str, dict[int, str]] = {}
         self._known: dict[str, m.DesiredStation] = {}
         self._stations: dict[str, Station] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(_log)
 
     @property
     def available(self) -> bool:
@@ -112,18 +112,16 @@ class Gateway:
 
     # What the bus tells.
 
-    def handle(self, events: list[Any]) -> float | None:
-        """One batch of events."""
-        for event in events:
-            if isinstance(event, Received):
-                self._on_message(event.message)
-            elif isinstance(event, Connected):
-                self._parts.bus.publish(self._birth)
-                for station in self._stations.values():
-                    self._parts.bus.publish(station.status)
-            elif isinstance(event, Disconnected):
-                _log.warning("bus: %s", event.reason)
-        return None
+    def hear(self, event: Any) -> None:
+        """An event of its own connection."""
+        if isinstance(event, Received):
+            self._on_message(event.message)
+        elif isinstance(event, Connected):
+            self._parts.bus.publish(self._birth)
+            for station in self._stations.values():
+                self._parts.bus.publish(station.status)
+        elif isinstance(event, Disconnected):
+            _log.warning("bus: %s", event.reason)
 
     def _on_message(self, message: m.Message | m.Cleared) -> None:
         if isinstance(message, m.DesiredCp):
@@ -131,13 +129,13 @@ class Gateway:
         elif isinstance(message, m.DesiredStation):
             self._known[message.station] = message
         elif isinstance(message, m.GatewayCommand):
-            self._do(self._carry_out(message))
+            self._tasks.do(self._carry_out(message))
         elif isinstance(message, m.Cleared) and message.kind is m.DesiredCp:
             self._forget(message.key["cp"])
             self._parts.look()
         elif isinstance(message, m.Cleared) and message.kind is m.DesiredStation:
             self._known.pop(message.key["station"], None)
-            self._do(self._let_go(message.key["station"]))
+            self._tasks.do(self._let_go(message.key["station"]))
 
     def _on_cp(self, desired: m.DesiredCp) -> None:
         self._forget(desired.cp)
@@ -260,8 +258,3 @@ class Gateway:
             raise Conflict(f"the charger answered {error}", "") from None
         except NoAnswer:
             raise Unreachable("the charger does not answer", "try again in a moment") from None
-
-    def _do(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

@@ -19,6 +19,8 @@ from evcs.core.ocpp.rules import Code
 from evcs.core.ports import Log
 from evcs.core.session import CardStatus
 from evcs.services.gateway.connector import Connector
+from evcs.services.gateway.orders import word_of
+from evcs.services.gateway.tasks import Tasks
 
 HEARTBEAT_S = 300
 #: A charger tells the state of its connectors by itself after a boot; else it is asked.
@@ -77,7 +79,8 @@ class Station(ABC):
         )  # fmt: skip
         self._told: set[int] = set()
         self._availability: dict[int, bool] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(parts.log)
+        self._is_faulted = False
 
     @classmethod
     def serves(cls, action: str) -> bool:
@@ -89,12 +92,11 @@ class Station(ABC):
         self._parts.tell(self.status)
         for connector in self._parts.connectors().values():
             connector.connected(self)
-        self._do(self._greet())
+        self._tasks.do(self._greet())
 
     def close(self) -> None:
         """It has gone."""
-        for task in self._tasks:
-            task.cancel()
+        self._tasks.close()
         for connector in self._parts.connectors().values():
             connector.left(self)
         self._parts.tell(self.status._replace(online=False))
@@ -105,13 +107,13 @@ class Station(ABC):
         if connector is not None:
             connector.connected(self)
             self._told.discard(number)
-            self._do(self._ask_status())
+            self._tasks.do(self._ask_status())
 
     def available(self, number: int, operative: bool) -> None:
         """Whether a connector is to serve: the charger is told where that is new."""
         if self._availability.get(number) != operative:
             self._availability[number] = operative
-            self._do(self._change_availability(number, operative))
+            self._tasks.do(self._change_availability(number, operative))
 
     async def called(self, action: str, payload: Answer) -> Answer:
         """The answer to a charger's CALL. Raises CallError."""
@@ -123,9 +125,13 @@ class Station(ABC):
         except (EvcsError, OSError) as error:
             raise CallError(Code.INTERNAL, f"{error}; try again later") from None
 
-    async def call(self, action: str, payload: Answer, within_s: float = 30.0) -> Answer:
+    async def call(self, action: str, payload: Answer) -> Answer:
         """The charger's answer. Raises Refused, NoAnswer, NotSendable."""
-        return await self.connection.call(action, payload, within_s)
+        return await self.connection.call(action, payload)
+
+    async def word(self, action: str, payload: Answer) -> str:
+        """The status in it."""
+        return str((await self.call(action, payload))["status"])
 
     # A Charger, by its version's words.
 
@@ -167,23 +173,23 @@ class Station(ABC):
             serial=_text(serial),
         )
         self._parts.tell(self.status)
-        return {
-            "currentTime": self.clock()["currentTime"],
-            "interval": HEARTBEAT_S,
-            "status": "Accepted",
-        }
+        return {**self.clock(), "interval": HEARTBEAT_S, "status": "Accepted"}
 
     def clock(self) -> Answer:
         """The time, for its clock."""
         return {"currentTime": times.written(self._parts.now())}
 
     def told(self, number: int, status: str, fault: str | None) -> None:
-        """The state of a connector, by its own word; of 0 it is the whole station's."""
-        connectors = self._parts.connectors()
-        for one, connector in connectors.items():
-            if number in (0, one) and (number or fault is not None):
+        """The state of a connector, by its own word; a fault of 0 is all connectors'."""
+        for one, connector in self._parts.connectors().items():
+            if number == one or (number == 0 and fault is not None):
                 self._told.add(one)
                 connector.told(status, fault)
+        if number == 0:
+            was, self._is_faulted = self._is_faulted, fault is not None
+            if was and not self._is_faulted:
+                self._told.clear()
+                self._tasks.do(self._ask_status())
 
     async def authorise(self, tag: str) -> str:
         """What becomes of a card that is held to it."""
@@ -218,6 +224,11 @@ class Station(ABC):
                 return connector, one
         return None
 
+    def knows(self, number: int | None, key: str = "") -> bool:
+        """Whether a transaction is one of its own, be it over."""
+        connectors = self._parts.connectors().values()
+        return any(one.find(number, key) is not None for one in connectors)
+
     def security_event(self, kind: str, info: str) -> None:
         """Something that it noticed."""
         self._parts.audit("security", "told", short(f"{kind} {info}".strip()))
@@ -248,21 +259,12 @@ class Station(ABC):
                     await self.ask_status(number)
 
     async def _change_availability(self, number: int, operative: bool) -> None:
-        word = ""
-        try:
-            word = await self.set_available(number, operative)
-        except (Refused, NoAnswer, NotSendable) as error:
-            word = str(error) or "nothing"
+        word = await word_of(self.set_available(number, operative))
         if word not in ("Accepted", "Scheduled"):
             self._parts.log.error(
                 "connector=%d told to be %s; the charger answered %s",
                 number, "operative" if operative else "inoperative", word,
             )  # fmt: skip
-
-    def _do(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _tag(text: str) -> str:

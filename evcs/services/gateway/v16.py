@@ -81,7 +81,7 @@ async def _stop(station: Station16, payload: Answer) -> Answer:
         reason = REASONS.get(payload.get("reason", "Local"), EndReason.STOPPED)
         at = times.parse(payload["timestamp"])
         connector.end(one, register_wh(payload["meterStop"]), reason, at)
-    elif not station.is_over(number):
+    elif not station.knows(number):
         station.unknown(f"end of {number} at {register_wh(payload['meterStop'])} Wh"[:200])
     return {"idTagInfo": {"status": CARD_WORDS[CardStatus.ACCEPTED]}} if "idTag" in payload else {}
 
@@ -123,18 +123,18 @@ class Station16(Station):
 
     async def start(self, connector: int, session_id: str) -> str:
         """Have it begin a charge; its word."""
-        return await self._word(
+        return await self.word(
             "RemoteStartTransaction", {"connectorId": connector, "idTag": session_id}
         )
 
     async def stop(self, one: t.Transaction) -> str:
         """Have it end one; its word."""
-        return await self._word("RemoteStopTransaction", {"transactionId": one.id})
+        return await self.word("RemoteStopTransaction", {"transactionId": one.id})
 
     async def set_available(self, connector: int, operative: bool) -> str:
         """Have a connector serve, or not; its word."""
         kind = "Operative" if operative else "Inoperative"
-        return await self._word("ChangeAvailability", {"connectorId": connector, "type": kind})
+        return await self.word("ChangeAvailability", {"connectorId": connector, "type": kind})
 
     async def ask_status(self, connector: int) -> None:
         """Have it tell the state of a connector."""
@@ -176,10 +176,6 @@ class Station16(Station):
         live = None if found is None else found.find()
         return (found, live) if isinstance(live, t.Transaction) else None
 
-    def is_over(self, number: int) -> bool:
-        """Whether one of that number was here."""
-        return any(one.find(number) for one in self._parts.connectors().values())
-
     def unanswered(self) -> tuple[Any, t.Transaction] | None:
         """The station's one start that the charger was not answered; None where there are more."""
         open_ = [
@@ -188,9 +184,4 @@ class Station16(Station):
             for one in connector.open
             if one.phase != t.Phase.REMOTE
         ]
-        if len(open_) != 1:
-            return None
-        return open_[0]
-
-    async def _word(self, action: str, payload: Answer) -> str:
-        return str((await self.call(action, payload))["status"])
+        return open_[0] if len(open_) == 1 else None

@@ -12,6 +12,9 @@ from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.readings import Reading, reading
 from evcs.services.gateway.station import Answer, Meanings, Station
 
+#: Charges for which nobody has shown a card yet; the oldest give way.
+MOST_UNCARDED = 100
+
 REASONS = {
     "EVDisconnected": EndReason.UNPLUGGED,
     "EmergencyStop": EndReason.FAULT,
@@ -105,22 +108,27 @@ class Station201(Station):
         "SignCertificate": {"status": "Rejected"},
     }
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        #: What began before anybody showed a card: the EVSE, the time and the register.
+        self._uncarded: dict[str, tuple[int, str, int]] = {}
+
     async def start(self, connector: int, session_id: str) -> str:
         """Have it begin a charge; its word."""
         token = {"idToken": session_id, "type": "Central"}
         number = self._parts.number()
         payload = {"evseId": connector, "remoteStartId": number, "idToken": token}
-        return await self._word("RequestStartTransaction", payload)
+        return await self.word("RequestStartTransaction", payload)
 
     async def stop(self, one: t.Transaction) -> str:
         """Have it end one; its word."""
-        return await self._word("RequestStopTransaction", {"transactionId": one.key})
+        return await self.word("RequestStopTransaction", {"transactionId": one.key})
 
     async def set_available(self, connector: int, operative: bool) -> str:
         """Have an EVSE serve, or not; its word."""
         status = "Operative" if operative else "Inoperative"
         payload = {"operationalStatus": status, "evse": {"id": connector}}
-        return await self._word("ChangeAvailability", payload)
+        return await self.word("ChangeAvailability", payload)
 
     async def ask_status(self, connector: int) -> None:
         """Have it tell the state of an EVSE's first connector."""
@@ -164,7 +172,7 @@ class Station201(Station):
         sample = _reading(payload)
         ends = payload["eventType"] == "Ended"
         status = None
-        if token is not None or (ends and not self._is_known(key)):
+        if token is not None or (ends and not self.knows(None, key)):
             begun = self._begun(key, payload, token or "", sample)
             _, status = await self.begin(self._evse(key, payload), begun)
         else:
@@ -181,16 +189,10 @@ class Station201(Station):
                 self._uncarded.pop(key, None)
         return {} if status is None or token is None else {"idTokenInfo": {"status": status}}
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        #: What began before anybody showed a card: the EVSE, the time and the register.
-        self._uncarded: dict[str, tuple[int, str, int]] = {}
-
-    def _is_known(self, key: str) -> bool:
-        return any(one.find(None, key) for one in self._parts.connectors().values())
-
     def _remember(self, key: str, payload: Mapping[str, Any], sample: Reading) -> None:
-        if not self._is_known(key) and key not in self._uncarded:
+        if not self.knows(None, key) and key not in self._uncarded:
+            while len(self._uncarded) >= MOST_UNCARDED:
+                del self._uncarded[next(iter(self._uncarded))]
             begin = (self._evse(key, payload), payload["timestamp"], sample.register_wh or 0)
             self._uncarded[key] = begin
 
@@ -206,9 +208,6 @@ class Station201(Station):
         began = self._uncarded.get(key, (0, payload["timestamp"], sample.register_wh or 0))
         offline = payload.get("offline", False) or self.is_offline(times.parse(began[1]))
         return t.Begun(tag, began[1], began[2], key, bool(offline))
-
-    async def _word(self, action: str, payload: Answer) -> str:
-        return str((await self.call(action, payload))["status"])
 
 
 def _variable(key: object) -> Answer:

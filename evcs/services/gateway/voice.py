@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evcs.core import messages as m
+from evcs.core import topics
 from evcs.core.health import EngineHealth
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.readings import Reading
@@ -88,3 +89,12 @@ class Voice:
                 self._cp, seen.online, self._boot, engine, None, seen.fault, seen.status
             )
         )
+
+
+def subscriptions(cp: str) -> list[topics.Subscription]:
+    """What the Engine's connection listens to."""
+    return [
+        topics.filter_for(m.Command, cp=cp),
+        topics.filter_for(m.StationAnswer, cp=cp),
+        topics.central_status(),
+    ]
