@@ -132,6 +132,17 @@ def test_into_a_pool_and_out_again(system: System, operator: Page) -> None:
     expect(operator.get_by_text("own processes")).to_be_visible()
 
 
+def test_a_real_charger_is_shown_as_one_and_stays_it(system: System, operator: Page) -> None:
+    system.ok("evcs-cp", "create", "WALLBOX", "--hosting", "ocpp")
+    cp(operator, "WALLBOX").get_by_role("button", name="Edit").click()
+    dialog = operator.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Save")).to_be_visible()
+    expect(dialog.get_by_label("Hosting")).to_have_count(0)
+    operator.goto(f"{system.web_url}/cp/WALLBOX")
+    expect(operator.get_by_text("a real charger")).to_be_visible()
+    system.ok("evcs-cp", "delete", "WALLBOX", "--yes")
+
+
 def test_stop_and_resume(system: System, operator: Page) -> None:
     row = cp(operator, "CP-002")
     row.get_by_role("button", name="Stop").click()
