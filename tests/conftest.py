@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -38,6 +39,23 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for name, text in getattr(report, "user_properties", []):
             if name == "print":
                 terminalreporter.write_line(text)
+
+
+#: What a module's tests may leave open. paho's clients wait by `select`, which ends at 1,024.
+MAY_STAY_OPEN = 64
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def descriptors_are_given_back() -> Iterator[None]:
+    """Else a worker comes to where no client hears anything, and others' tests fail for it."""
+    before = _descriptors()
+    yield
+    gc.collect()
+    assert _descriptors() < before + MAY_STAY_OPEN, "what was opened is to be closed"
 
 
 @pytest.fixture(scope="session")

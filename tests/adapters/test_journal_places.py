@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -35,10 +37,22 @@ def store(home: Home, cp: str, pool: str | None) -> JournalStore:
     return PoolJournals(home.pool_journal(pool), lambda call: call(), log).of(cp)
 
 
+def last(home: Home, cp: str, pool: str | None, is_record: Callable[..., bool] = bool) -> Any:
+    """A CP's last record there."""
+    with closing(store(home, cp, pool)) as journal:
+        return journal.last(is_record)
+
+
+def append(home: Home, cp: str, pool: str | None, record: dict[str, Any]) -> None:
+    """Have a CP's journal there hold a record."""
+    with closing(store(home, cp, pool)) as journal:
+        journal.append(record, sync=True)
+
+
 def put(home: Home, cp: str, pool: str | None, wh: int) -> None:
     """Have a CP hold a session of so many Wh there."""
     record = supply.to_record(Supply("supplying", "S1", 1, wh, 20_000, 22_000))
-    store(home, cp, pool).append(record, sync=True)
+    append(home, cp, pool, record)
 
 
 def held(home: Home, *cps: str) -> Held:
@@ -48,9 +62,9 @@ def held(home: Home, *cps: str) -> Held:
     for cp in cps:
         for pool in places:
             if pool is not None or home.journal(cp).exists():
-                last = store(home, cp, pool).last(supply.is_record)
-                if last is not None:
-                    found[cp][pool] = last["energy_wh"]
+                record = last(home, cp, pool, supply.is_record)
+                if record is not None:
+                    found[cp][pool] = record["energy_wh"]
     return found
 
 
@@ -88,16 +102,16 @@ def test_a_fault_and_what_a_newer_version_wrote_go_along_and_what_is_no_record_d
     home: Home,
 ) -> None:
     broken = supply.to_record(Supply(fault="cable"))
-    store(home, "CP-1", ONE).append(broken, sync=True)
+    append(home, "CP-1", ONE, broken)
     newer = {"format": 2, "x": [1]}
-    store(home, "CP-2", None).append(newer, sync=True)
-    store(home, "CP-3", None).append({"seq": 1}, sync=True)
-    store(home, "CP-4", ONE).append({"seq": 1}, sync=True)
+    append(home, "CP-2", None, newer)
+    append(home, "CP-3", None, {"seq": 1})
+    append(home, "CP-4", ONE, {"seq": 1})
     put(home, "CP-4", None, 3)
     journal_places.carry_over(home, {"CP-1": None, "CP-2": ONE, "CP-3": ONE, "CP-4": None})
-    assert store(home, "CP-1", None).last(bool) == {**broken, "over": []}
-    assert store(home, "CP-2", ONE).last(bool) == newer
-    assert store(home, "CP-3", ONE).last(bool) is None
+    assert last(home, "CP-1", None) == {**broken, "over": []}
+    assert last(home, "CP-2", ONE) == newer
+    assert last(home, "CP-3", ONE) is None
     assert held(home, "CP-4") == {"CP-4": {None: 3}}
     assert names(home) >= {"CP-1.jsonl", "CP-4.jsonl", "_pool-1.db"}
     assert not names(home) & {"CP-2.jsonl", "CP-3.jsonl"}

@@ -39,6 +39,7 @@ class Sessions(LedgerMachine):
     def __init__(self) -> None:
         super().__init__(FakeClock(1_000.0))
         self.journal, self.boots = self.folder / "journal.jsonl", 0
+        self.opened: list[Journal] = []
         self.to_central: list[Any] = []
         self.to_engine: list[Any] = []
         self.retained: m.EngineStatus | None = None
@@ -71,10 +72,24 @@ class Sessions(LedgerMachine):
         self.boots += 1
         self.boot = f"engine-{self.boots}"
         charger = EmulatedCharger(SPEED)
+        self.give_back_journal()
         journal = Journal(self.journal)
+        self.opened = [journal]
         log = logging.getLogger("evcs")
         self.engine = Engine(CP, self.boot, self.engine_bus, journal, charger, log)
         self.greet_engine()
+
+    def give_back_journal(self) -> None:
+        """As the end of the Engine's process does."""
+        for journal in self.opened:
+            journal.close()
+        self.opened = []
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            self.give_back_journal()
 
     def greet_engine(self) -> None:
         self.to_engine.clear()
