@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from evcs.adapters.files import write_atomic
+from evcs.core.ocpp.transactions import MAX_ID
 
 #: So many are written down at once, so that most cost no disk.
 BLOCK = 1_000
-#: 2025: where nothing is written down any more, the seconds since then are above all that were
-#: given, at less than one a second.
+#: 2025: the seconds since then are above all that were given, at less than one a second.
 BEGIN_S = 1_735_689_600
 
 
 class TransactionNumbers:
-    """From one file, which says what was given at most."""
+    """From one file, which says what was given at most.
 
-    def __init__(self, path: Path) -> None:
+    It may be lost, or be that of an old backup, so that it is the time where that says more.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
         self._path = path
         try:
-            self._last = int(path.read_text())
+            kept = int(path.read_text())
         except (OSError, ValueError):
-            self._last = max(int(time.time()) - BEGIN_S, 0)
+            kept = 0
+        since = int(now()) - BEGIN_S
+        self._last = max(kept, since) if 0 < since < MAX_ID // 2 else kept
         self._reserved = self._last
 
     def next(self) -> int:
