@@ -1,8 +1,9 @@
-"""The certificates of a home: its CA's, and its server's.
+"""The certificates of a home: its CA's, its server's, and those that it makes for chargers.
 
-    data/secrets/tls/ca.pem       the CA's key and certificate, 0600
-    data/secrets/tls/server.pem   the server's key and certificate, 0600
-    data/tls/ca.crt               the CA's certificate alone, to be handed out
+    data/secrets/tls/ca.pem           the CA's key and certificate, 0600
+    data/secrets/tls/server.pem       the server's key and certificate, 0600
+    data/secrets/tls/server-rsa.pem   the same with an RSA key, for chargers that know no other
+    data/tls/ca.crt                   the CA's certificate alone, to be handed out
 
 A key and its certificate are one file, so that no kill leaves a pair that doesn't match.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -22,6 +24,8 @@ from evcs.home import Home
 CA_DAYS = 3650
 # What browsers take at most from a CA that a user has added: 825 days (Apple HT210176).
 SERVER_DAYS = 397
+#: A charger's is changed by hand.
+CHARGER_DAYS = 1_095
 RENEW_WITHIN = timedelta(days=30)
 
 T = TypeVar("T")
@@ -48,6 +52,11 @@ def server(home: Home) -> Path:
     return home.secret("tls/server.pem")
 
 
+def server_rsa(home: Home) -> Path:
+    """Where the server's other key and certificate are."""
+    return home.secret("tls/server-rsa.pem")
+
+
 def make_authority(home: Home) -> None:
     """A CA of this home, where there is none yet; its certificate is put to be handed out."""
     from evcs.adapters import pem
@@ -62,12 +71,24 @@ def make_authority(home: Home) -> None:
 
 
 def make_server(home: Home, names: Iterable[str]) -> Certificate:
-    """A new key and certificate of the server for these names, signed by the home's CA."""
+    """New keys and certificates of the server for these names, signed by the home's CA."""
     from evcs.adapters import pem
 
-    made = _of(authority(home), lambda ca: pem.make("evcs", SERVER_DAYS, ca, names))
-    _keep(home, server(home), made)
+    make = partial(pem.make, "evcs", SERVER_DAYS, names=frozenset(names))
+    _keep(home, server_rsa(home), _of(authority(home), lambda ca: make(ca=ca, rsa=True)))
+    _keep(home, server(home), _of(authority(home), lambda ca: make(ca=ca)))
     return read(server(home))
+
+
+def make_charger(home: Home, name: str, number: str, rsa: bool) -> bytes:
+    """A new key and certificate of a charger, which are kept nowhere. Raises EvcsError.
+
+    `name`: its common name; `number`: its subject's serial number.
+    """
+    from evcs.adapters import pem
+
+    make = partial(pem.make_client, name, number, CHARGER_DAYS, rsa=rsa)
+    return _of(authority(home), lambda ca: make(ca=ca))
 
 
 def read_server(home: Home) -> Certificate:
@@ -88,12 +109,22 @@ def read(path: Path) -> Certificate:
     return Certificate(*_of(path, pem.read))
 
 
-def is_of_authority(home: Home) -> bool:
-    """Whether the server's certificate is of the CA that clients verify by, its end apart."""
+def ends_at(pem_file: bytes) -> datetime:
+    """When the first certificate ends (UTC). Raises ValueError."""
+    from evcs.adapters import pem
+
+    return pem.read(pem_file)[1]
+
+
+def is_of_authority(home: Home, path: Path | None = None) -> bool:
+    """Whether the server's certificate, or that one, is of the CA that clients verify by.
+
+    Its end is another matter.
+    """
     from evcs.adapters import pem
 
     try:
-        return pem.is_issued_by(server(home).read_bytes(), home.ca.read_bytes())
+        return pem.is_issued_by((path or server(home)).read_bytes(), home.ca.read_bytes())
     except (OSError, ValueError):
         return False
 

@@ -34,17 +34,20 @@ class Socket(ServerConnection):
 
     access: StationAccess
     security_profile: int
+    #: See core.ocpp.ports.Connection.
+    key: str
     encrypted = False
-    #: Of the client's certificate, which the TLS handshake has verified; None: it sent none.
-    common_name: str | None = None
+    #: Of the client's certificate, which the TLS handshake has verified: the subject's common name
+    #: and serial number. None: it sent none.
+    subject: tuple[str, str] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """After TLS, before HTTP."""
         super().connection_made(transport)
         self.encrypted = transport.get_extra_info("sslcontext") is not None
-        subject = (transport.get_extra_info("peercert") or {}).get("subject", ())
-        names = [value for group in subject for key, value in group if key == "commonName"]
-        self.common_name = names[0] if names else None
+        if found := transport.get_extra_info("peercert"):
+            parts = {key: value for group in found.get("subject", ()) for key, value in group}
+            self.subject = parts.get("commonName", ""), parts.get("serialNumber", "")
 
 
 class OcppConnection:
@@ -52,13 +55,13 @@ class OcppConnection:
 
     __slots__ = (
         "_asked", "_calls", "_closing", "_ended", "_handler", "_opened", "_schemas", "_socket",
-        "_turn", "_worker", "security_profile", "station", "version",
+        "_turn", "_worker", "key", "security_profile", "station", "version",
     )  # fmt: skip
 
     def __init__(self, socket: Socket, handler: Handler, schemas: Schemas) -> None:
         self.station = socket.access.station
         self.version = Version(str(socket.subprotocol))
-        self.security_profile = socket.security_profile
+        self.security_profile, self.key = socket.security_profile, socket.key
         self._socket = socket
         self._handler = handler
         self._schemas = schemas

@@ -20,7 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from evcs.adapters.ocpp_connection import OcppConnection, Socket
-from evcs.core.ocpp.ports import Handler, Schemas, StationAccess
+from evcs.core.ocpp.ports import Handler, Schemas, StationAccess, key_id
 from evcs.core.ocpp.rules import MAX_FRAME_BYTES, Version
 
 _log = logging.getLogger("evcs")
@@ -109,13 +109,13 @@ class Server:
         if identity is None or access is None:
             _log.warning("unknown station: %s", identity)
             return socket.respond(http.HTTPStatus.NOT_FOUND, "No such charging station.\n")
-        profile = _profile(socket, request.headers, identity, access.password)
-        if profile is None:
+        found = _shown(socket, request.headers, identity, access.keys)
+        if found is None:
             _log.warning("%s: wrong credentials", access.station)
             refusal = socket.respond(http.HTTPStatus.UNAUTHORIZED, "Wrong credentials.\n")
             refusal.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
             return refusal
-        socket.access, socket.security_profile = access, profile
+        socket.access, (socket.security_profile, socket.key) = access, found
         if _fitting(_offered(request.headers)) != Version.V201:
             # 1.6 has no compression: without the offer there is none.
             with suppress(KeyError):
@@ -149,17 +149,22 @@ def _identity(path: str) -> str | None:
     return found if 0 < len(found) <= MAX_IDENTITY and found.isprintable() else None
 
 
-def _profile(socket: Socket, headers: Headers, identity: str, password: str) -> int | None:
-    """The security profile by which it has shown who it is; None: it has not."""
-    if socket.common_name is not None:
-        return 3 if socket.common_name == identity else None
+def _shown(
+    socket: Socket, headers: Headers, identity: str, keys: tuple[str, ...]
+) -> tuple[int, str] | None:
+    """The security profile by which it has shown who it is, and by which key; None: it has not."""
+    if socket.subject is not None:
+        names = (key_id(key) for key in keys if key)
+        return next(((3, name) for name in names if socket.subject == (identity, name)), None)
     given = _given(headers, identity)
-    secret = password.encode()
-    # A key may come as its bytes or as their hex.
-    is_it = hmac.compare_digest(given, secret) | hmac.compare_digest(
-        given.lower(), secret.hex().encode()
-    )
-    return (2 if socket.encrypted else 1) if is_it and secret else None
+    for key in filter(None, keys):
+        secret = key.encode()
+        # It may come as its bytes or as their hex.
+        if hmac.compare_digest(given, secret) | hmac.compare_digest(
+            given.lower(), secret.hex().encode()
+        ):
+            return (2 if socket.encrypted else 1), key_id(key)
+    return None
 
 
 def _given(headers: Headers, identity: str) -> bytes:

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -42,28 +43,54 @@ def _load_key(pem: bytes) -> CertificateIssuerPrivateKeyTypes:
     return cast(CertificateIssuerPrivateKeyTypes, found)
 
 
-def make(name: str, days: int, ca: bytes | None = None, names: Iterable[str] = ()) -> bytes:
+def make(
+    name: str, days: int, ca: bytes | None = None, names: Iterable[str] = (), rsa: bool = False
+) -> bytes:
     """A new key and a certificate of it, by this CA for a server of these names, or a CA itself.
 
-    `ca`: the CA's key and certificate. Raises ValueError.
+    `ca`: the CA's key and certificate. The key is ECDSA's (P-256), or `rsa` (2048). Raises
+    ValueError.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
-    signer: CertificateIssuerPrivateKeyTypes = key
-    issuer = subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    if ca is not None:
-        issuer, signer = _load(ca).subject, _load_key(ca)
-    now, ours = datetime.now(UTC), key.public_key()
-    builder = (
-        x509.CertificateBuilder(issuer, subject, ours, x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days))
-    )
-    by_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
-    extensions = [x509.SubjectKeyIdentifier.from_public_key(ours), by_key, *_use(is_ca=ca is None)]
+    extensions: list[x509.ExtensionType] = [*_use(ca is None, rsa)]
     if ca is not None:
         extensions.append(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
         extensions.append(x509.SubjectAlternativeName(map(_general_name, sorted(names))))
-    for one in extensions:
+    return _sign([x509.NameAttribute(NameOID.COMMON_NAME, name)], days, ca, extensions, rsa)
+
+
+def make_client(name: str, number: str, days: int, ca: bytes, rsa: bool = False) -> bytes:
+    """A new key and a client's certificate of it. `number`: its subject's serial number.
+
+    Raises ValueError.
+    """
+    subject = [
+        x509.NameAttribute(NameOID.COMMON_NAME, name),
+        x509.NameAttribute(NameOID.SERIAL_NUMBER, number),
+    ]
+    use = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    return _sign(subject, days, ca, [*_use(is_ca=False, rsa=rsa), use], rsa)
+
+
+def _sign(
+    subject: list[x509.NameAttribute[str]], days: int, ca: bytes | None,
+    extensions: list[x509.ExtensionType], rsa: bool,
+) -> bytes:  # fmt: skip
+    key = _new_key(rsa)
+    signer: CertificateIssuerPrivateKeyTypes = key
+    issuer = name = x509.Name(subject)
+    now, ours = datetime.now(UTC), key.public_key()
+    ends_at = now + timedelta(days)
+    if ca is not None:
+        of_ca = _load(ca)
+        issuer, signer = of_ca.subject, _load_key(ca)
+        ends_at = min(ends_at, of_ca.not_valid_after_utc)
+    builder = (
+        x509.CertificateBuilder(issuer, name, ours, x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(ends_at)
+    )
+    by_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    for one in (x509.SubjectKeyIdentifier.from_public_key(ours), by_key, *extensions):
         critical = isinstance(one, (x509.BasicConstraints, x509.KeyUsage))
         builder = builder.add_extension(one, critical)
     made = builder.sign(signer, hashes.SHA256())
@@ -71,16 +98,23 @@ def make(name: str, days: int, ca: bytes | None = None, names: Iterable[str] = (
     return key.private_bytes(_PEM, *form) + made.public_bytes(_PEM)
 
 
-def _use(is_ca: bool) -> tuple[x509.ExtensionType, ...]:
-    """What the key may do: sign certificates, or be a server's."""
+def _new_key(rsa: bool) -> ec.EllipticCurvePrivateKey | RSAPrivateKey:
+    return generate_private_key(65_537, 2_048) if rsa else ec.generate_private_key(ec.SECP256R1())
+
+
+def _use(is_ca: bool, rsa: bool = False) -> tuple[x509.ExtensionType, ...]:
+    """What the key may do: sign certificates, or be a server's or a client's."""
     none = dict.fromkeys(
-        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-         "encipher_only", "decipher_only"), False,
+        ("content_commitment", "data_encipherment", "key_agreement", "encipher_only",
+         "decipher_only"), False,
     )  # fmt: skip
     return (
         x509.BasicConstraints(ca=is_ca, path_length=0 if is_ca else None),
-        x509.KeyUsage(digital_signature=not is_ca, key_cert_sign=is_ca, crl_sign=is_ca, **none),
-    )
+        x509.KeyUsage(
+            digital_signature=not is_ca, key_encipherment=rsa, key_cert_sign=is_ca, crl_sign=is_ca,
+            **none,
+        ),
+    )  # fmt: skip
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -8,16 +8,24 @@ from pathlib import Path
 
 from evcs.adapters import certificates
 from evcs.core.errors import EvcsError
+from evcs.home import Home
 
 _log = logging.getLogger("evcs")
+
+
+#: What OCPP wants of a server, besides what Python takes by itself: chargers without ECDHE.
+_FOR_CHARGERS = (
+    "@SECLEVEL=2:ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:AES128-GCM-SHA256:AES256-GCM-SHA384:"
+    "!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+)
 
 
 class ServerTls:
     """A server's side: one PEM file with its key and certificate, read again when it changes."""
 
-    def __init__(self, path: Path, clients: Path | None = None) -> None:
-        """`clients`: who signs those of clients, which may show one. Raises EvcsError."""
-        self._path, self._clients = path, clients
+    def __init__(self, path: Path) -> None:
+        """Raises EvcsError where it can't be used."""
+        self._path = path
         self._read = self._stamp()
         try:
             self._context, self.names = self._load()
@@ -49,7 +57,32 @@ class ServerTls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._path)
-        if self._clients is not None:
-            context.verify_mode = ssl.CERT_OPTIONAL
-            context.load_verify_locations(self._clients)
         return context, certificates.read(self._path).names
+
+
+class ChargersTls(ServerTls):
+    """The gateway's side: chargers may show a certificate of the home's CA, and know RSA alone."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        super().__init__(certificates.server(home))
+
+    def listener(self) -> ssl.SSLContext:
+        """One context for all connections: each has the certificate of its time."""
+        context = self.context()
+
+        def renew(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+            connection.context = self.context()
+
+        context.sni_callback = renew
+        return context
+
+    def _load(self) -> tuple[ssl.SSLContext, frozenset[str]]:
+        context, names = super()._load()
+        context.set_ciphers(_FOR_CHARGERS)
+        # Beside a certificate of somebody else's CA it would be taken for that one's.
+        if certificates.is_of_authority(self._home, certificates.server_rsa(self._home)):
+            context.load_cert_chain(certificates.server_rsa(self._home))
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(self._home.ca)
+        return context, names

@@ -6,9 +6,8 @@ import asyncio
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
-from ssl import SSLContext, SSLObject
 
-from evcs.adapters import certificates, engine_health
+from evcs.adapters import engine_health
 from evcs.adapters.connection_gate import CONNECT_AT_ONCE, Gate
 from evcs.adapters.log import NamedLog
 from evcs.adapters.mqtt import CP_KEEPALIVE_S
@@ -17,7 +16,7 @@ from evcs.adapters.ocpp_server import Server
 from evcs.adapters.pool_files import MemberFile
 from evcs.adapters.pool_journal import PoolJournals
 from evcs.adapters.secret_files import SecretFiles
-from evcs.adapters.server_tls import ServerTls
+from evcs.adapters.server_tls import ChargersTls
 from evcs.adapters.spool import Spool
 from evcs.adapters.transaction_numbers import TransactionNumbers
 from evcs.bootstrap import parts
@@ -83,7 +82,7 @@ class _Process:
         secrets = SecretFiles(home)
         self._gateway = Gateway(MAIN, birth, GatewayParts(
             self._bus, lambda cp: self._pool.do(cp, lambda role: role),
-            lambda station: secrets.read(of_station(station)), self._pool.look,
+            lambda station: (secrets.read(of_station(station)),), self._pool.look,
             self._numbers.next, _now, Spool.open(home.spool("gateway")).tell,
         ))  # fmt: skip
         engine_health.listen(
@@ -92,10 +91,11 @@ class _Process:
 
     async def run(self) -> None:
         """Until told to stop."""
+        home = self._settings.home
         server = Server(
             self._gateway.access, self._gateway, lambda: self._gateway.available, OcppSchemas(),
             host=self._settings.ocpp_listen, port=self._settings.ocpp_port,
-            ssl=_tls(self._settings),
+            ssl=ChargersTls(home).listener() if self._settings.ocpp_tls else None,
         )  # fmt: skip
         self._bus.start()
         self._pool.look()
@@ -155,20 +155,6 @@ def run_gateway(settings: Settings, name: str) -> None:
     _lock = parts.hold(settings, f"{name}.gateway")
     process = _Process(settings, name)
     asyncio.run(process.run())
-
-
-def _tls(settings: Settings) -> SSLContext | None:
-    """What chargers from elsewhere dial in with; renewed without a restart."""
-    if not settings.ocpp_tls:
-        return None
-    tls = ServerTls(certificates.server(settings.home), settings.home.ca)
-    context = tls.context()
-
-    def renew(connection: SSLObject, _name: str | None, _context: SSLContext) -> None:
-        connection.context = tls.context()
-
-    context.sni_callback = renew
-    return context
 
 
 def _now() -> datetime:

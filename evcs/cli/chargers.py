@@ -34,8 +34,8 @@ def add_to(program: click.Group) -> None:
     @click.argument("name")
     def connect(ctx: CommandContext, name: str) -> None:
         """Show what to type into a charger, so that it dials in as this CP."""
-        cp = _charger(ctx, name)
-        password = SecretFiles(ctx.settings.home).read(of_station(cp["station"]))
+        cp = charger(ctx, name)
+        password = newest_key(SecretFiles(ctx.settings.home), cp["station"])
         url = f"{ctx.settings.ocpp_url}/{quote(cp['ocpp_id'], safe='*+=:@')}"
         found = {"url": url, "user": cp["ocpp_id"], "password": password}
         rows = (
@@ -100,7 +100,7 @@ def _add_orders(program: click.Group) -> None:
 
 def _ask(ctx: CommandContext, name: str, **body: Any) -> dict[str, Any]:
     """The charger's answer to an action, or to an order, of which its gateway makes one."""
-    cp = _charger(ctx, name)["id"]
+    cp = charger(ctx, name)["id"]
     return ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)
 
 
@@ -118,7 +118,13 @@ def _do(ctx: CommandContext, name: str, **body: Any) -> None:
     ctx.out.data(found, [word])
 
 
-def _charger(ctx: CommandContext, name: str) -> dict[str, Any]:
+def newest_key(secrets: SecretFiles, station: str) -> str:
+    """What a charger is to dial in with."""
+    return secrets.read(of_station(station))
+
+
+def charger(ctx: CommandContext, name: str) -> dict[str, Any]:
+    """A CP that is a real charger. Raises NotFound, Conflict."""
     (name,) = pick(ctx, [name])
     cp = ctx.registry.cp(name)
     if cp["hosting"] != OCPP:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from evcs.adapters.registry_http import error_from
-from evcs.cli import chargers, cp_changes, fleet_files, identities, simulate, versions
+from evcs.cli import certificate, chargers, cp_changes, fleet_files, identities, simulate, versions
 from evcs.cli.common import CommandContext, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.cp_names import pick
@@ -239,6 +239,7 @@ simulate.add_to(program)
 fleet_files.add_to(program)
 identities.add_to(program)
 chargers.add_to(program)
+certificate.add_to(program)
 
 
 def main() -> None:

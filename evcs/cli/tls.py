@@ -50,7 +50,8 @@ def add_to(program: click.Group) -> None:
 
 def wanted_names(settings: Settings) -> set[str]:
     """What the server is asked for as, by the settings."""
-    listens = {settings.mqtt_listen, settings.http_listen} - {"0.0.0.0", "::"}  # noqa: S104
+    listens = {settings.mqtt_listen, settings.http_listen, settings.ocpp_listen}
+    listens -= {"0.0.0.0", "::"}  # noqa: S104
     return {*ALWAYS_OURS, *listens, *filter(None, [settings.http_name])}
 
 
@@ -73,7 +74,9 @@ def make(settings: Settings, names: set[str], renew: bool) -> tuple[Certificate,
     now = datetime.now(UTC)
     if before is not None and not renew:
         lasts = not before.ends_within(certificates.RENEW_WITHIN, now)
-        if lasts and names <= before.names and certificates.is_of_authority(home):
+        both = (certificates.server(home), certificates.server_rsa(home))
+        is_ours = all(certificates.is_of_authority(home, path) for path in both)
+        if lasts and names <= before.names and is_ours:
             return before, False
     certificates.make_authority(home)
     found = certificates.make_server(home, names | (before.names if before else set()))

@@ -67,6 +67,12 @@ def of(cps: Iterable[DesiredCp]) -> dict[str, DesiredStation]:
     }
 
 
+def is_shut_out(cps: Iterable[DesiredCp]) -> bool:
+    """Whether a station that these CPs are of may not dial in: all are revoked."""
+    revoked = [cp.revoked for cp in cps]
+    return bool(revoked) and all(revoked)
+
+
 class Connectors:
     """Which CP has which connector, those too that are being deleted."""
 

@@ -20,10 +20,10 @@ from evcs.core.ocpp.rules import Version
 
 AT = "2026-11-30T07:00:00Z"
 PASSWORD = "aB3dE6gH9jK2mN5pQ8sT"
-STATIONS = {name: StationAccess(name, PASSWORD) for name in ("S1", "S2")} | {
-    "DE*ABC.1": StationAccess("S3", PASSWORD),
-    "x" * 48: StationAccess("S4", PASSWORD),
-    "EMPTY": StationAccess("EMPTY", ""),
+STATIONS = {name: StationAccess(name, (PASSWORD,)) for name in ("S1", "S2")} | {
+    "DE*ABC.1": StationAccess("S3", (PASSWORD,)),
+    "x" * 48: StationAccess("S4", (PASSWORD,)),
+    "EMPTY": StationAccess("EMPTY", ("",)),
 }
 SCHEMAS = OcppSchemas()
 P = ParamSpec("P")

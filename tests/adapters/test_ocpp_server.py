@@ -336,7 +336,7 @@ async def test_at_its_stop_all_are_told_to_come_again() -> None:
 @on_a_loop
 async def test_a_fleet_comes_back_at_once_after_a_restart() -> None:
     names = [f"C{number}" for number in range(300)]
-    fleet = {name: StationAccess(name, PASSWORD) for name in names}
+    fleet = {name: StationAccess(name, (PASSWORD,)) for name in names}
 
     async def come(server: Server, name: str) -> ClientConnection:
         client = await charger(server, path=f"/{name}", headers=basic(name))

@@ -17,11 +17,17 @@ from websockets.exceptions import InvalidStatus
 
 from evcs.adapters import pem
 from evcs.adapters.ocpp_server import Server
-from tests.adapters.ocpp import basic, charger, lives, on_a_loop, serving, until
+from evcs.core.ocpp.ports import key_id
+from tests.adapters.ocpp import PASSWORD, basic, charger, lives, on_a_loop, serving, until
 
 
-def of_client(name: str, ca: bytes) -> bytes:
-    """A key, and a client's certificate of it by that CA."""
+def of_client(name: str, ca: bytes, key: str = PASSWORD, rsa: bool = False) -> bytes:
+    """A key, and a client's certificate of it by that CA, bound to that password of a station."""
+    return pem.make_client(name, key_id(key), 1, ca, rsa)
+
+
+def of_company(name: str, ca: bytes) -> bytes:
+    """One as another program makes it with the CA's key."""
     made = pem.make("model", 1, ca, ["x"])
     key = serialization.load_pem_private_key(made, None)
     signer = serialization.load_pem_private_key(ca, None)
@@ -78,21 +84,23 @@ def over_tls(server: Server, context: ssl.SSLContext, headers: dict[str, str]) -
     return charger(server, headers=headers, ssl=context)
 
 
+@pytest.mark.parametrize("rsa", [False, True])
 @pytest.mark.parametrize(
     ("name", "headers", "profile"),
     [(None, basic(), 2), ("S1", {}, 3), ("S1", basic(password="any"), 3)],
 )
 @on_a_loop
 async def test_security_profiles_over_tls(
-    tls: Tls, name: str | None, headers: dict[str, str], profile: int
+    tls: Tls, name: str | None, headers: dict[str, str], profile: int, rsa: bool
 ) -> None:
-    certificate = of_client(name, tls.ca) if name else None
+    certificate = of_client(name, tls.ca, rsa=rsa) if name else None
     async with (
         serving(ssl=tls.server) as (server, gateway),
         over_tls(server, tls.client(certificate), headers) as client,
     ):
         await lives(client)
         assert gateway.connection().security_profile == profile
+        assert gateway.connection().key == key_id(PASSWORD)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +113,27 @@ async def test_whom_no_profile_lets_in(tls: Tls, name: str | None, headers: dict
         with pytest.raises(InvalidStatus) as found:
             await over_tls(server, tls.client(certificate), headers)
         assert found.value.response.status_code == 401
+        assert gateway.events() == []
+
+
+@pytest.mark.parametrize("key", ["another", ""])
+@on_a_loop
+async def test_a_certificate_ends_with_the_password_that_it_is_bound_to(tls: Tls, key: str) -> None:
+    made = [of_client("S1", tls.ca, key), of_client("EMPTY", tls.ca, ""), of_company("S1", tls.ca)]
+    async with serving(ssl=tls.server) as (server, gateway):
+        for certificate, path in zip(made, ("/S1", "/EMPTY", "/S1"), strict=True):
+            with pytest.raises(InvalidStatus) as found:
+                await charger(server, path=path, headers={}, ssl=tls.client(certificate))
+            assert found.value.response.status_code == 401
+        assert gateway.events() == []
+
+
+@on_a_loop
+async def test_a_server_is_no_charger(tls: Tls) -> None:
+    strange = tls.client(pem.make("S1", 1, tls.ca, ["S1"]))
+    async with serving(ssl=tls.server) as (server, gateway):
+        found = await asyncio.gather(dial_tls(server, strange), return_exceptions=True)
+        assert isinstance(found[0], Exception)
         assert gateway.events() == []
 
 

@@ -75,20 +75,20 @@ def made(system: System) -> System:
     return system
 
 
-def charger(system: System) -> Site:
+def charger(system: System, host: str = "127.0.0.1") -> Site:
     """One more CP, which its charger can dial in for."""
     cp = f"WALLBOX-{next(_numbers)}"
     system.ok("evcs-cp", "create", cp, "--hosting", "ocpp")
-    eventually("the gateway listens", lambda: _listens(system.ocpp_port))
+    eventually("the gateway listens", lambda: _listens(host, system.ocpp_port))
     # What the Registry told before, the driver's card, Central knows then, too.
     state = f"evcs/v1/central/cp/{cp}/state"
     eventually("Central knows it", lambda: system.retained(state))
     return Site(system, cp)
 
 
-def _listens(port: int) -> bool:
+def _listens(host: str, port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 @pytest.fixture(scope="module")

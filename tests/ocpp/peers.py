@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,8 +34,8 @@ class Peer:
 
     protocol = ""
 
-    def __init__(self, url: str, user: str, password: str) -> None:
-        self._url, self._user, self._password = url, user, password
+    def __init__(self, url: str, user: str, password: str, tls: SSLContext | None = None) -> None:
+        self._url, self._user, self._password, self._tls = url, user, password, tls
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.says: dict[str, str] = {}
         self._loop = asyncio.new_event_loop()
@@ -76,6 +77,11 @@ class Peer:
         """The fields of what it was told of that kind."""
         return [fields for name, fields in self.asked if name == action]
 
+    @property
+    def closed(self) -> bool:
+        """Whether the central system has ended the connection."""
+        return self._reader is not None and self._reader.done()
+
     def calls(self) -> Any:
         """The package's requests of this version."""
         raise NotImplementedError
@@ -87,8 +93,10 @@ class Peer:
     async def _open(self) -> None:
         # In the URL, as most chargers have it.
         before, _, rest = self._url.partition("://")
-        url = f"{before}://{self._user}:{self._password}@{rest}"
-        self._connection = await connect(url, subprotocols=[self.protocol])  # type: ignore[list-item]
+        account = f"{self._user}:{self._password}@" if self._password else ""
+        self._connection = await connect(
+            f"{before}://{account}{rest}", subprotocols=[self.protocol], ssl=self._tls,  # type: ignore[list-item]
+        )  # fmt: skip
         self.charger = self.make(self._connection)
         self._reader = asyncio.ensure_future(self._read())
 
@@ -197,8 +205,8 @@ class Peer201(Peer):
 
     protocol = "ocpp2.0.1"
 
-    def __init__(self, url: str, user: str, password: str) -> None:
-        super().__init__(url, user, password)
+    def __init__(self, url: str, user: str, password: str, tls: SSLContext | None = None) -> None:
+        super().__init__(url, user, password, tls)
         self._seq = 0
 
     def calls(self) -> Any:

@@ -5,16 +5,25 @@ As in core.ports: adapters implement these (adapters.ocpp_server), tests have fa
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.ocpp.rules import Code, Fault, Version
 
 
 class StationAccess(NamedTuple):
-    """Who may connect: the station's own name, whatever it calls itself, and its password."""
+    """Who may connect: the station's own name, whatever it calls itself, and its passwords.
+
+    Each is good; none lets nobody in.
+    """
 
     station: str
-    password: str
+    keys: tuple[str, ...]
+
+
+def key_id(key: str) -> str:
+    """A password's name, which tells nothing of it: in certificates, and on the bus."""
+    return hashlib.sha256(f"evcs station {key}".encode()).hexdigest()[:32]
 
 
 class CallError(Exception):
@@ -76,6 +85,10 @@ class Connection(Protocol):
     @property
     def security_profile(self) -> int:
         """1: a password in plain text; 2: a password over TLS; 3: a client certificate."""
+
+    @property
+    def key(self) -> str:
+        """By which of its passwords it was let in, or by a certificate of which: its `key_id`."""
 
     @property
     def remote(self) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import stations, topics
 from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
 from evcs.core.ocpp.masking import masked
 from evcs.core.ocpp.ports import (
@@ -54,14 +54,14 @@ def subscriptions(host: str) -> list[topics.Subscription]:
 class GatewayParts(NamedTuple):
     """What the gateway works with.
 
-    `connector(cp)`: the CP's role, None while it is not there. `password(station)` may raise
-    EvcsError. `look`: members may be others. `number()`, `now()`: see Outside. `audit(who, what,
-    outcome, detail)`.
+    `connector(cp)`: the CP's role, None while it is not there. `keys(station)`: its passwords,
+    which may raise EvcsError. `look`: members may be others. `number()`, `now()`: see Outside.
+    `audit(who, what, outcome, detail)`.
     """
 
     bus: Bus
     connector: Callable[[str], Connector | None]
-    password: Callable[[str], str]
+    keys: Callable[[str], tuple[str, ...]]
     look: Callable[[], object]
     number: Callable[[], int]
     now: Callable[[], datetime]
@@ -86,14 +86,24 @@ class Gateway:
         return self._parts.bus.connected
 
     def access(self, ocpp_id: str) -> StationAccess | None:
-        """Who calls itself so, and its password; None where nobody does."""
+        """Who calls itself so, and its passwords; None where nobody does."""
         for one in self._known.values():
             if one.ocpp_id.casefold() == ocpp_id.casefold():
-                try:
-                    return StationAccess(one.station, self._parts.password(one.station))
-                except (EvcsError, OSError) as error:
-                    _log.error("station=%s has no password: %s", one.station, error)
+                return StationAccess(one.station, self._keys(one.station))
         return None
+
+    def _keys(self, station: str) -> tuple[str, ...]:
+        if self._is_shut_out(station):
+            return ()
+        try:
+            return self._parts.keys(station)
+        except (EvcsError, OSError) as error:
+            _log.error("station=%s has no password: %s", station, error)
+            return ()
+
+    def _is_shut_out(self, station: str) -> bool:
+        cps = self._places.get(station, {}).values()
+        return stations.is_shut_out(self._cps[cp] for cp in cps)
 
     def place(self, cp: str) -> Place | None:
         """Which connector of which station the CP is; None where it is not known to be one."""
@@ -150,6 +160,7 @@ class Gateway:
                 connector.revoke()
             if place.station in self._stations:
                 self._tell_availability(self._stations[place.station])
+        self._let_go_if_shut_out(desired.station)
         self._parts.look()
 
     def _forget(self, cp: str) -> None:
@@ -180,6 +191,7 @@ class Gateway:
         _log.info("station=%s %s from %s", name, connection.version, connection.remote)
         station.open()
         self._tell_availability(station)
+        self._let_go_if_shut_out(name)
 
     def closed(self, connection: Connection) -> None:
         """A connection is gone; there may be a newer one."""
@@ -209,8 +221,12 @@ class Gateway:
         found = {number: self._parts.connector(cp) for number, cp in places.items()}
         return {number: one for number, one in found.items() if one is not None}
 
+    def _let_go_if_shut_out(self, station: str) -> None:
+        if station in self._stations and self._is_shut_out(station):
+            self._tasks.do(self._let_go(station))
+
     async def _let_go(self, name: str) -> None:
-        """The station has no CP any more: it has a moment to end what it does."""
+        """The station has no CP any more that may be: it has a moment to end what it does."""
         deadline = asyncio.get_running_loop().time() + LEAVE_WITHIN_S
         while name in self._stations and any(
             connector.open for connector in self._connectors(name).values()
@@ -218,7 +234,7 @@ class Gateway:
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(0.2)
-        if name in self._stations and name not in self._known:
+        if name in self._stations and (name not in self._known or self._is_shut_out(name)):
             self._stations[name].connection.close(1008, "no CP is of this station")
 
     # What the operator asks.

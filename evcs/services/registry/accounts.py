@@ -45,7 +45,8 @@ class Accounts:
         """New secrets for what a batch makes or rekeys, identity -> password. Raises OSError."""
         cps = {**dict.fromkeys(batch.created), **batch.rekeyed}
         made = [who for cp in cps for who in of_cp(cp)]
-        made += [*map(of_driver, batch.drivers_made), *map(of_station, batch.stations)]
+        made += map(of_driver, batch.drivers_made)
+        made += map(of_station, [*batch.stations, *batch.keys])
         return self._secrets.create_all(made)
 
     def undo(self, batch: Batch) -> None:
@@ -54,13 +55,15 @@ class Accounts:
         self._secrets.remove(*map(_of, batch.created), *made)
         # On a disk that takes nothing the new ones stay; the next look puts the old ones back.
         with suppress(OSError):
-            for identity in (who for cp in batch.rekeyed for who in of_cp(cp)):
-                if identity in self._passwords:
-                    self._secrets.restore(identity, self._passwords[identity])
+            known = self._passwords | self._keys
+            rekeyed = [who for cp in batch.rekeyed for who in of_cp(cp)]
+            for identity in (*rekeyed, *map(of_station, batch.keys)):
+                if identity in known:
+                    self._secrets.restore(identity, known[identity])
 
     def take_over(self, batch: Batch, fresh: dict[str, str]) -> None:
         """The batch is committed, with these new secrets."""
-        for station in map(of_station, batch.stations):
+        for station in map(of_station, {*batch.stations, *batch.keys}):
             self._keys[station] = fresh.pop(station)
         self._passwords.update(fresh)
         for cp in {*batch.gone, *(one.id for one in batch.cps.values() if one.revoked)}:

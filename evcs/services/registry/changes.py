@@ -47,6 +47,8 @@ class Batch:
         self.gone: list[str] = []
         #: Stations that no CP named before.
         self.stations: list[str] = []
+        #: Stations whose password is over at once.
+        self.keys: list[str] = []
         self.drivers: dict[str, DesiredDriver] = {}
         self.drivers_made: list[str] = []
         self.drivers_gone: list[str] = []
@@ -87,6 +89,10 @@ class Batch:
         self._ids[same(cp.id)] = cp.id
         self.created.append(cp.id)
         return self._put("create", None, cp)
+
+    def _of(self, station: str) -> list[DesiredCp]:
+        """The CPs of a station, as they are now."""
+        return [cp for cp in {**self._committed, **self.cps}.values() if cp.station == station]
 
     def _on_station(self, cp: DesiredCp, station: str) -> DesiredCp:
         known = self._connectors.knows(station)
@@ -134,6 +140,8 @@ class Batch:
         """New secrets; a revocation is over with that."""
         before = self._alive(cp)
         self.rekeyed[cp] = None
+        if before.station is not None and stations.is_shut_out(self._of(before.station)):
+            self.keys.append(before.station)
         return self._put("rekey", before, before._replace(revoked=False))
 
     def delete(self, cp: str) -> DesiredCp:
