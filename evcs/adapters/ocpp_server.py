@@ -20,8 +20,9 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from evcs.adapters.ocpp_connection import OcppConnection, Socket
-from evcs.core.ocpp.ports import Handler, Schemas, StationAccess, key_id
+from evcs.core.ocpp.ports import Handler, Schemas, StationAccess
 from evcs.core.ocpp.rules import MAX_FRAME_BYTES, Version
+from evcs.core.stations import key_id
 
 _log = logging.getLogger("evcs")
 

@@ -46,7 +46,7 @@ class SecretFiles:
 
     def read(self, identity: str) -> str:
         """The identity's password. Raises Unreachable where it has none, or an empty one."""
-        found = self._found(identity)
+        found = self.find(identity)
         if not found:
             raise Unreachable(
                 f"no readable secret of {identity} in {self._home.secret(identity).parent}",
@@ -54,9 +54,16 @@ class SecretFiles:
             )
         return found
 
+    def find(self, identity: str) -> str:
+        """The identity's password, "" where it has none that can be read."""
+        try:
+            return self._home.secret(identity).read_bytes().decode("ascii").strip()
+        except (OSError, ValueError):
+            return ""
+
     def ensure(self, identity: str) -> str:
         """The identity's password, made where it is missing or empty."""
-        return self._found(identity) or self.create(identity)
+        return self.find(identity) or self.create(identity)
 
     def remove(self, *identities: str) -> None:
         """Remove secrets of CPs or drivers, files or folders; absent is well."""
@@ -92,12 +99,6 @@ class SecretFiles:
         for path in contents:
             make(path.parent)
         write_each(contents, 0o600)
-
-    def _found(self, identity: str) -> str:
-        try:
-            return self._home.secret(identity).read_bytes().decode("ascii").strip()
-        except (OSError, ValueError):
-            return ""
 
 
 def _new(identity: str) -> str:

@@ -24,7 +24,7 @@ from evcs.bootstrap.members import member
 from evcs.config import Settings
 from evcs.core import topics
 from evcs.core.health import EngineAnswer
-from evcs.core.identities import of_station
+from evcs.core.identities import of_next, of_station
 from evcs.core.placement import MAIN
 from evcs.core.ports import Connected, Disconnected, Received
 from evcs.runtime import asyncio_host
@@ -82,7 +82,7 @@ class _Process:
         secrets = SecretFiles(home)
         self._gateway = Gateway(MAIN, birth, GatewayParts(
             self._bus, lambda cp: self._pool.do(cp, lambda role: role),
-            lambda station: (secrets.read(of_station(station)),), self._pool.look,
+            lambda station: _keys(secrets, station), self._pool.look,
             self._numbers.next, _now, Spool.open(home.spool("gateway")).tell,
         ))  # fmt: skip
         engine_health.listen(
@@ -155,6 +155,12 @@ def run_gateway(settings: Settings, name: str) -> None:
     _lock = parts.hold(settings, f"{name}.gateway")
     process = _Process(settings, name)
     asyncio.run(process.run())
+
+
+def _keys(secrets: SecretFiles, station: str) -> tuple[str, ...]:
+    """The station's passwords, the next one last. Raises EvcsError."""
+    following = secrets.find(of_next(station))
+    return (secrets.read(of_station(station)), *filter(None, [following]))
 
 
 def _now() -> datetime:

@@ -13,7 +13,7 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.cli.chargers import charger, newest_key
 from evcs.cli.common import CommandContext, command
 from evcs.core.errors import Conflict
-from evcs.core.ocpp.ports import key_id
+from evcs.core.stations import key_id
 
 _BEGIN = "-----BEGIN CERTIFICATE"
 

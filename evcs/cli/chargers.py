@@ -12,14 +12,26 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_operator
-from evcs.core.errors import BadValue, Conflict
-from evcs.core.identities import of_station
+from evcs.core.errors import BadValue, Conflict, Unreachable
+from evcs.core.identities import of_next, of_station
 from evcs.core.placement import OCPP
 
 #: A gateway that is there has answered by then, or Central has for it.
 ANSWER_WITHIN_S = 45.0
 #: A charger's words for what it does, now or later.
 TAKEN = frozenset({"Accepted", "Scheduled", "RebootRequired", "Unlocked"})
+
+#: What has become of a charger's new password, by the gateway's word or the charger's.
+SAID = {
+    "taken": "its charger has its new password",
+    "waits": "its charger is away, and is told its new password when it next dials in; until then "
+    "the one before is good, too",
+    "certificate": "its charger dials in by its certificate, which counts until it has another: "
+    "evcs-cp certificate",
+    "new": "its new password is to be typed into its charger: evcs-cp connect",
+    "RebootRequired": "its charger has its new password after a restart: evcs-cp reset; until then "
+    "the one before is good, too",
+}
 
 _PAYLOAD = click.option(
     "--json", "as_json", is_flag=False, flag_value="", metavar="[JSON]", multiple=True,
@@ -35,7 +47,8 @@ def add_to(program: click.Group) -> None:
     def connect(ctx: CommandContext, name: str) -> None:
         """Show what to type into a charger, so that it dials in as this CP."""
         cp = charger(ctx, name)
-        password = newest_key(SecretFiles(ctx.settings.home), cp["station"])
+        secrets = SecretFiles(ctx.settings.home)
+        password = newest_key(secrets, cp["station"])
         url = f"{ctx.settings.ocpp_url}/{quote(cp['ocpp_id'], safe='*+=:@')}"
         found = {"url": url, "user": cp["ocpp_id"], "password": password}
         rows = (
@@ -46,6 +59,10 @@ def add_to(program: click.Group) -> None:
             ("connector", str(cp["connector"])),
         )
         ctx.out.data(found, [f"{what + ':':11}{value}" for what, value in rows])
+        if password == secrets.find(of_next(cp["station"])):
+            ctx.out.say(
+                "no charger has dialled in with it yet: until then the one before is good, too"
+            )
         ctx.out.say("a charger that asks for the URL without its identity gets it without the end")
 
     @command(program, json_flag=_PAYLOAD)
@@ -120,7 +137,16 @@ def _do(ctx: CommandContext, name: str, **body: Any) -> None:
 
 def newest_key(secrets: SecretFiles, station: str) -> str:
     """What a charger is to dial in with."""
-    return secrets.read(of_station(station))
+    return secrets.find(of_next(station)) or secrets.read(of_station(station))
+
+
+def new_key(ctx: CommandContext, cp: str) -> str:
+    """What has become of the new password of a CP's charger. Raises Conflict where it says no."""
+    body = {"order": "rekey"}
+    try:
+        return str(ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)["key"])
+    except Unreachable:  # it is told once all are there again
+        return "waits"
 
 
 def charger(ctx: CommandContext, name: str) -> dict[str, Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
 from evcs.cli import cp_changes
+from evcs.cli.chargers import SAID, new_key
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.options import named, waiting
 from evcs.core import charge_point as cp_states
+from evcs.core.placement import OCPP
 
 
 def add_to(program: click.Group) -> None:
@@ -29,10 +32,20 @@ def add_to(program: click.Group) -> None:
     @named
     @waiting
     def rekey(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
-        """Give CPs new secrets, and lift a revocation; a supply under way goes on."""
+        """Give CPs new secrets, and lift a revocation; a supply under way goes on.
+
+        A real charger is told its new password, too. Until it has that the one before is good, but
+        for a station that was revoked: its new one is typed in, see evcs-cp connect.
+        """
         results = cp_changes.each(pick(ctx, names), ctx.registry.rekey)
-        made = list(results.made.values())
-        cp_changes.wait_and_finish(ctx, made, results.errors, cp_changes.settled, wait, timeout)
+        real = [cp for cp, made in results.made.items() if made["hosting"] == OCPP]
+        keys = cp_changes.each(real, partial(new_key, ctx)) if wait else cp_changes.outcome({})
+        for cp, word in keys.made.items():
+            ctx.out.say(f"{cp}: {SAID.get(word, word)}")
+        made = [{**made, "key": keys.made[cp]} if cp in keys.made else made
+                for cp, made in results.made.items() if cp not in keys.errors]  # fmt: skip
+        errors = {**results.errors, **keys.errors}
+        cp_changes.wait_and_finish(ctx, made, errors, cp_changes.settled, wait, timeout)
 
 
 def _revoked(cp: dict[str, Any]) -> cp_changes.Goal:

@@ -67,7 +67,8 @@ class GatewayReply(NamedTuple):
 class StationStatus(NamedTuple):
     """Gateway: whether a station is connected, and what it said of itself when it last was.
 
-    It counts while the gateway is there. `version`: of OCPP. `connected_at`: RFC 3339 UTC.
+    It counts while the gateway is there. `version`: of OCPP. `connected_at`: RFC 3339 UTC. `key`:
+    which of its passwords the charger has, as far as is known (core.stations.key_id).
     """
 
     host: str
@@ -80,6 +81,7 @@ class StationStatus(NamedTuple):
     serial: str | None = None
     security_profile: int | None = None
     connected_at: str | None = None
+    key: str | None = None
 
 
 class StationFrame(NamedTuple):

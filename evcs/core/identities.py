@@ -27,6 +27,11 @@ def of_station(station: str) -> str:
     return f"station/{station}"
 
 
+def of_next(station: str) -> str:
+    """A station's next one, until its charger has taken that: both are good. No id has a dot."""
+    return f"station/{station}.next"
+
+
 def of_all(cps: Iterable[DesiredCp], drivers: Iterable[str]) -> list[str]:
     """Those of services, drivers, and CPs that are not revoked."""
     names = [*SERVICES, *map(of_driver, drivers)]

@@ -140,6 +140,9 @@ class SecretStore(Protocol):
     def create_all(self, identities: Iterable[str]) -> dict[str, str]:
         """New passwords by identity, on disk before they are returned; see core.identities."""
 
+    def find(self, identity: str) -> str:
+        """The identity's password, "" where it has none that can be read."""
+
     def ensure(self, identity: str) -> str:
         """The identity's password, made where it is missing or empty."""
 

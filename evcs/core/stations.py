@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -65,6 +66,11 @@ def of(cps: Iterable[DesiredCp]) -> dict[str, DesiredStation]:
         for cp in cps
         if cp.station is not None
     }
+
+
+def key_id(key: str) -> str:
+    """A password's name, which tells nothing of it: in certificates, and on the bus."""
+    return hashlib.sha256(f"evcs station {key}".encode()).hexdigest()[:32]
 
 
 def is_shut_out(cps: Iterable[DesiredCp]) -> bool:

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from evcs.adapters import pem
 from evcs.adapters.ocpp_server import Server
-from evcs.core.ocpp.ports import key_id
+from evcs.core.stations import key_id
 from tests.adapters.ocpp import PASSWORD, basic, charger, lives, on_a_loop, serving, until
 
 

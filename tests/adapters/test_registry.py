@@ -17,6 +17,7 @@ from evcs.core.errors import Conflict, EvcsError, NotFound
 from evcs.core.fleet_size import FleetSize
 from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Connected, Received
+from evcs.core.stations import key_id
 from evcs.home import Home
 from evcs.services.registry.accounts import LOOK_AT_ONCE, SHUT_OUT_S
 from evcs.services.registry.changes import Ask, Batch
@@ -277,3 +278,44 @@ def test_a_drivers_tags_are_his_alone(stage: Stage) -> None:
     assert stage.registry.drivers == stage.store.drivers()
     assert stage.registry.drivers["ALICE"].tags == ("x y",)
     assert stage.audited().count("driver tag") == 3
+
+
+def test_a_stations_next_key_waits_until_its_charger_has_it(stage: Stage) -> None:
+    stage.ask(Batch.create, {"id": "CP-1", "hosting": "ocpp"})
+    before = stage.secrets.read("station/CP-1")
+    stage.store.full = True
+    with pytest.raises(EvcsError):
+        stage.ask(Batch.rekey, "CP-1")
+    assert stage.secrets.find("station/CP-1.next") == ""
+    stage.store.full = False
+    stage.ask(Batch.rekey, "CP-1")
+    following = stage.secrets.read("station/CP-1.next")
+    stage.ask(Batch.rekey, "CP-1")
+    assert stage.secrets.read("station/CP-1.next") == following
+    stage = Stage(stage.home)
+    for key in (before, "another", following):
+        assert stage.secrets.read("station/CP-1") == before
+        status = m.StationStatus("main", "CP-1", True, key=key_id(key))
+        stage.registry.handle([Received(status, True)])
+    assert stage.secrets.read("station/CP-1") == following
+    assert stage.secrets.find("station/CP-1.next") == ""
+    stage.registry.tick(stage.clock.now + LOOK_EVERY_S)
+    assert stage.secrets.read("station/CP-1") == following
+
+
+def test_the_key_of_who_is_shut_out_is_over_at_once(stage: Stage) -> None:
+    for number in (1, 2):
+        given = {"hosting": "ocpp", "station": "S", "connector": number}
+        stage.ask(Batch.create, {"id": f"CP-{number}", **given})
+    stage.ask(Batch.rekey, "CP-1")
+    before = [stage.secrets.read(f"station/{name}") for name in ("S", "S.next")]
+    for cp in ("CP-1", "CP-2"):
+        stage.ask(Batch.revoke, cp)
+    stage.store.full = True
+    with pytest.raises(EvcsError):
+        stage.ask(Batch.rekey, "CP-1")
+    assert [stage.secrets.read(f"station/{name}") for name in ("S", "S.next")] == before
+    stage.store.full = False
+    stage.ask(Batch.rekey, "CP-1")
+    assert stage.secrets.read("station/S") not in before
+    assert stage.secrets.find("station/S.next") == ""

@@ -17,6 +17,8 @@ from ocpp.routing import on
 from websockets.asyncio.client import ClientConnection, connect
 
 WITHIN_S = 40.0
+#: The word of a charger that loses its connection instead of an answer.
+DROPPED = "-"
 
 
 def now(ago_s: float = 0.0) -> str:
@@ -147,6 +149,10 @@ class Peer16(Peer):
             def _reset(self, **fields: Any) -> Any:
                 return peer._answer("Reset", fields, v16)
 
+            @on("ChangeConfiguration")
+            def _change(self, **fields: Any) -> Any:
+                return peer._answer("ChangeConfiguration", fields, v16)
+
             @on("GetConfiguration")
             def _configuration(self, **fields: Any) -> Any:
                 peer.asked.append(("GetConfiguration", fields))
@@ -157,6 +163,9 @@ class Peer16(Peer):
 
     def _answer(self, action: str, fields: dict[str, Any], version: Any) -> Any:
         self.asked.append((action, fields))
+        if self.says.get(action) == DROPPED:
+            assert self._connection is not None
+            self._connection.transport.abort()
         return getattr(version.call_result, action)(status=self.says.get(action, "Accepted"))
 
     def boot(self) -> Any:
@@ -233,6 +242,17 @@ class Peer201(Peer):
             @on("TriggerMessage")
             def _trigger(self, **fields: Any) -> Any:
                 return peer._answer("TriggerMessage", fields)
+
+            @on("SetVariables")
+            def _set(self, **fields: Any) -> Any:
+                peer.asked.append(("SetVariables", fields))
+                word = peer.says.get("SetVariables", "Accepted")
+                found = [
+                    {"attribute_status": word, "component": one["component"],
+                     "variable": one["variable"]}
+                    for one in fields["set_variable_data"]
+                ]  # fmt: skip
+                return v201.call_result.SetVariables(set_variable_result=found)
 
             @on("GetVariables")
             def _variables(self, **fields: Any) -> Any:

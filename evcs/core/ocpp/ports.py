@@ -5,7 +5,6 @@ As in core.ports: adapters implement these (adapters.ocpp_server), tests have fa
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.ocpp.rules import Code, Fault, Version
@@ -19,11 +18,6 @@ class StationAccess(NamedTuple):
 
     station: str
     keys: tuple[str, ...]
-
-
-def key_id(key: str) -> str:
-    """A password's name, which tells nothing of it: in certificates, and on the bus."""
-    return hashlib.sha256(f"evcs station {key}".encode()).hexdigest()[:32]
 
 
 class CallError(Exception):
@@ -88,7 +82,7 @@ class Connection(Protocol):
 
     @property
     def key(self) -> str:
-        """By which of its passwords it was let in, or by a certificate of which: its `key_id`."""
+        """Of which of its passwords it has shown that it has it: core.stations.key_id."""
 
     @property
     def remote(self) -> str:

@@ -11,21 +11,20 @@ from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core import stations, topics
-from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
+from evcs.core.errors import EvcsError
 from evcs.core.ocpp.masking import masked
 from evcs.core.ocpp.ports import (
     CallError,
     Connection,
-    NoAnswer,
-    NotSendable,
-    Refused,
     StationAccess,
 )
 from evcs.core.ocpp.rules import Code, Version
 from evcs.core.placement import OCPP
 from evcs.core.ports import Bus, Connected, Disconnected, Received
+from evcs.services.gateway.asked import Asked
 from evcs.services.gateway.connector import Connector, Place
-from evcs.services.gateway.station import Answer, Station, StationParts
+from evcs.services.gateway.keys import Keys
+from evcs.services.gateway.station import STATUS_WITHIN_S, Answer, Station, StationParts
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.v16 import Station16
 from evcs.services.gateway.v201 import Station201
@@ -79,6 +78,7 @@ class Gateway:
         self._known: dict[str, m.DesiredStation] = {}
         self._stations: dict[str, Station] = {}
         self._tasks = Tasks(_log)
+        self._given = Keys(self._keys)
 
     @property
     def available(self) -> bool:
@@ -160,6 +160,8 @@ class Gateway:
                 connector.revoke()
             if place.station in self._stations:
                 self._tell_availability(self._stations[place.station])
+        if desired.station in self._stations:
+            self._tasks.do(self._given.give(self._stations[desired.station], again=False))
         self._let_go_if_shut_out(desired.station)
         self._parts.look()
 
@@ -191,6 +193,7 @@ class Gateway:
         _log.info("station=%s %s from %s", name, connection.version, connection.remote)
         station.open()
         self._tell_availability(station)
+        self._tasks.do(self._given.give_soon(station, STATUS_WITHIN_S))
         self._let_go_if_shut_out(name)
 
     def closed(self, connection: Connection) -> None:
@@ -206,7 +209,10 @@ class Gateway:
         station = self._stations.get(connection.station)
         if station is None or station.connection is not connection:
             raise CallError(Code.INTERNAL, "the connection is being replaced")
-        return await station.called(action, payload)
+        answer = await station.called(action, payload)
+        if action == "BootNotification":
+            self._tasks.do(self._given.give(station, again=False))
+        return answer
 
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         """A frame, for those who watch."""
@@ -237,40 +243,8 @@ class Gateway:
         if name in self._stations and (name not in self._known or self._is_shut_out(name)):
             self._stations[name].connection.close(1008, "no CP is of this station")
 
-    # What the operator asks.
-
     async def _carry_out(self, cmd: m.GatewayCommand) -> None:
-        try:
-            body = await self._call(cmd)
-        except EvcsError as error:
-            said = {"message": error.message, "hint": error.hint}
-            reply = m.GatewayReply(self._host, cmd.id, False, error.code, said)
-        else:
-            reply = m.GatewayReply(self._host, cmd.id, True, None, body)
-        self._parts.bus.publish(reply)
-
-    async def _call(self, cmd: m.GatewayCommand) -> Answer:
-        """The charger's answer to an action of its version. Raises EvcsError."""
         place = self.place(cmd.cp)
-        station = self._stations.get(place.station) if place is not None else None
-        if station is None:
-            raise Conflict(f"the charger of {cmd.cp} is away", f"see: evcs-cp connect {cmd.cp}")
-        assert place is not None
-        action: Any
-        payload: Any
-        if cmd.verb == "restart":
-            action, payload = station.order("reset", place.number, {})
-        elif isinstance(order := cmd.body.get("order"), str):
-            action, payload = station.order(order, place.number, cmd.body)
-        else:
-            action, payload = cmd.body.get("action"), cmd.body.get("payload", {})
-        if not isinstance(action, str) or not isinstance(payload, dict):
-            raise BadValue("an action and its fields are needed", "such as Reset type=Soft")
-        try:
-            return await station.call(action, payload)
-        except NotSendable as error:
-            raise BadValue(str(error), "see the standard's schema of that action") from None
-        except Refused as error:
-            raise Conflict(f"the charger answered {error}", "") from None
-        except NoAnswer:
-            raise Unreachable("the charger does not answer", "try again in a moment") from None
+        name = place.station if place is not None else ""
+        asked = Asked(cmd, place, self._stations.get(name), self._given, self._keys(name))
+        self._parts.bus.publish(await asked.reply(self._host))

@@ -75,8 +75,10 @@ class Station(ABC):
         self.status = m.StationStatus(
             parts.host, connection.station, True, connection.version.value.removeprefix("ocpp"),
             security_profile=connection.security_profile,
-            connected_at=times.written(self.opened_at),
+            connected_at=times.written(self.opened_at), key=connection.key,
         )  # fmt: skip
+        #: Which new key it was asked to take, one at a time, and its word.
+        self.key_turn, self.key_asked = asyncio.Lock(), ("", "")
         self._told: set[int] = set()
         self._availability: dict[int, bool] = {}
         self._tasks = Tasks(parts.log)
@@ -156,6 +158,10 @@ class Station(ABC):
         """How long it waits for a car."""
 
     @abstractmethod
+    async def set_key(self, key: str) -> str:
+        """Have it dial in with another password from now on; its word."""
+
+    @abstractmethod
     def order(self, name: str, connector: int, given: Mapping[str, Any]) -> tuple[str, Answer]:
         """The action, with its fields, of an order of the operator's. Raises BadValue.
 
@@ -232,6 +238,13 @@ class Station(ABC):
     def security_event(self, kind: str, info: str) -> None:
         """Something that it noticed."""
         self._parts.audit("security", "told", short(f"{kind} {info}".strip()))
+
+    def key_answered(self, taken: str | None, word: str) -> None:
+        """It was asked to take a new key: which it has now, None where it did not say so."""
+        self._parts.audit("key", "ok" if taken else "refused", short(word))
+        if taken is not None:
+            self.status = self.status._replace(key=taken)
+            self._parts.tell(self.status)
 
     def unknown(self, what: str) -> None:
         """It told of a transaction that is none of it."""

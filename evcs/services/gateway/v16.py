@@ -107,6 +107,7 @@ class Station16(Station):
     }
     sends: ClassVar[Mapping[str, str]] = {
         "ChangeAvailability": "stop and resume of the CP",
+        "ChangeConfiguration": "its new key, after a rekey",
         "GetConfiguration": "for its connection timeout",
         "RemoteStartTransaction": "a driver's request",
         "RemoteStopTransaction": "the end of a session",
@@ -148,6 +149,11 @@ class Station16(Station):
         found = await self.call("GetConfiguration", {"key": ["ConnectionTimeOut"]})
         values = [one.get("value", "") for one in found.get("configurationKey", ())]
         return float(values[0]) if values and str(values[0]).isdecimal() else None
+
+    async def set_key(self, key: str) -> str:
+        """Have it dial in with another password from now on, given as hex; its word."""
+        value = {"key": "AuthorizationKey", "value": key.encode().hex()}
+        return await self.word("ChangeConfiguration", value)
 
     def order(self, name: str, connector: int, given: Mapping[str, Any]) -> tuple[str, Answer]:
         """The action, with its fields, of an order of the operator's. Raises BadValue."""

@@ -85,6 +85,7 @@ class Station201(Station):
         "GetVariables": "for its connection timeout",
         "RequestStartTransaction": "a driver's request",
         "RequestStopTransaction": "the end of a session",
+        "SetVariables": "its new key, after a rekey",
         "TriggerMessage": "for what it does not tell by itself",
     }
     plain: ClassVar[Mapping[str, Answer]] = {
@@ -141,6 +142,12 @@ class Station201(Station):
         found = await self.call("GetVariables", {"getVariableData": [wanted]})
         values = [one.get("attributeValue", "") for one in found["getVariableResult"]]
         return float(values[0]) if values and str(values[0]).isdecimal() else None
+
+    async def set_key(self, key: str) -> str:
+        """Have it dial in with another password from now on; its word."""
+        value = {**_variable("SecurityCtrlr.BasicAuthPassword"), "attributeValue": key}
+        found = await self.call("SetVariables", {"setVariableData": [value]})
+        return str(found["setVariableResult"][0]["attributeStatus"])
 
     def order(self, name: str, connector: int, given: Mapping[str, Any]) -> tuple[str, Answer]:
         """The action, with its fields, of an order of the operator's. Raises BadValue."""

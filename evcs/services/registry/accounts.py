@@ -7,9 +7,11 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from evcs.core import stations
-from evcs.core.identities import of_all, of_cp, of_driver, of_station
+from evcs.core.identities import of_all, of_cp, of_driver, of_next, of_station
 from evcs.core.messages import DesiredCp
 from evcs.core.service_ports import BrokerAccounts, SecretStore
+from evcs.core.stations import key_id
+from evcs.runtime.crash_points import crash_point
 from evcs.services.registry.changes import Batch
 
 SHUT_OUT_S = 30.0
@@ -38,8 +40,12 @@ class Accounts:
         # A kill between a secret and its commit leaves a secret of nobody.
         secrets.remove(*map(_of, set(secrets.names("cp")) - {cp.id for cp in known}))
         self._passwords = {who: secrets.ensure(who) for who in of_all(known, drivers)}
-        #: Of stations, which are nobody on the bus.
+        #: Of stations, which are nobody on the bus, and the next ones of those that wait for one.
         self._keys = {who: secrets.ensure(who) for who in map(of_station, stations.of(known))}
+        following = {who: secrets.find(who) for who in map(of_next, stations.of(known))}
+        self._keys |= {who: key for who, key in following.items() if key}
+        #: Station -> the key that its charger has, by its `key_id`.
+        self._taken: dict[str, str] = {}
 
     def create(self, batch: Batch) -> dict[str, str]:
         """New secrets for what a batch makes or rekeys, identity -> password. Raises OSError."""
@@ -47,24 +53,32 @@ class Accounts:
         made = [who for cp in cps for who in of_cp(cp)]
         made += map(of_driver, batch.drivers_made)
         made += map(of_station, [*batch.stations, *batch.keys])
+        # One that waits may be the charger's already: it is not replaced before that is known.
+        made += {who for who in map(of_next, batch.next_keys) if who not in self._keys}
+        # Who is shut out may have been told the next one.
+        self._secrets.remove(*map(of_next, batch.keys))
         return self._secrets.create_all(made)
 
     def undo(self, batch: Batch) -> None:
         """The batch was not committed."""
         made = [*map(of_driver, batch.drivers_made), *map(of_station, batch.stations)]
+        made += (who for who in map(of_next, batch.next_keys) if who not in self._keys)
         self._secrets.remove(*map(_of, batch.created), *made)
         # On a disk that takes nothing the new ones stay; the next look puts the old ones back.
         with suppress(OSError):
             known = self._passwords | self._keys
             rekeyed = [who for cp in batch.rekeyed for who in of_cp(cp)]
-            for identity in (*rekeyed, *map(of_station, batch.keys)):
+            keys = (who for one in batch.keys for who in (of_station(one), of_next(one)))
+            for identity in (*rekeyed, *keys):
                 if identity in known:
                     self._secrets.restore(identity, known[identity])
 
     def take_over(self, batch: Batch, fresh: dict[str, str]) -> None:
         """The batch is committed, with these new secrets."""
-        for station in map(of_station, {*batch.stations, *batch.keys}):
-            self._keys[station] = fresh.pop(station)
+        for who in [who for who in fresh if who.startswith(of_station(""))]:
+            self._keys[who] = fresh.pop(who)
+        for station in batch.keys:
+            self._keys.pop(of_next(station), None)
         self._passwords.update(fresh)
         for cp in {*batch.gone, *(one.id for one in batch.cps.values() if one.revoked)}:
             for identity in of_cp(cp):
@@ -86,12 +100,36 @@ class Accounts:
     def remove_stations(self, there: Collection[str], told: Callable[[str], bool]) -> None:
         """The same of stations."""
         for station in set(self._secrets.names("station")).difference(there):
-            self._keys.pop(of_station(station), None)
+            both = (of_station(station), of_next(station))
+            self._taken.pop(station, None)
+            for who in both:
+                self._keys.pop(who, None)
             if told(station):
-                self._secrets.remove(of_station(station))
+                self._secrets.remove(*both)
+
+    def taken(self, station: str, key: str) -> None:
+        """A station's charger has this key: where that is the next one, the one before is over."""
+        self._taken[station] = key
+        self._settle(station, key)
+
+    def _settle(self, station: str, key: str) -> None:
+        following = self._keys.get(of_next(station), "")
+        if not following or key_id(following) != key:
+            return
+        try:
+            self._secrets.restore(of_station(station), following)
+            crash_point("registry.key_taken")
+            self._secrets.remove(of_next(station))
+        except OSError as error:  # both are good until the next look
+            _log.error("station=%s: its new key can't be written: %s", station, error.strerror)
+        else:
+            self._keys[of_station(station)] = self._keys.pop(of_next(station))
+            _log.info("station=%s has its new key", station)
 
     def look(self) -> None:
         """Put right what was lost or changed by other hands; of many some at a time."""
+        for station, key in self._taken.items():
+            self._settle(station, key)
         self._unseen = self._unseen or [*self._passwords, *self._keys]
         seen, self._unseen = self._unseen[:LOOK_AT_ONCE], self._unseen[LOOK_AT_ONCE:]
         for identity in seen:

@@ -47,8 +47,9 @@ class Batch:
         self.gone: list[str] = []
         #: Stations that no CP named before.
         self.stations: list[str] = []
-        #: Stations whose password is over at once.
+        #: Stations whose password is over at once, and those that are to have another in its place.
         self.keys: list[str] = []
+        self.next_keys: list[str] = []
         self.drivers: dict[str, DesiredDriver] = {}
         self.drivers_made: list[str] = []
         self.drivers_gone: list[str] = []
@@ -140,8 +141,9 @@ class Batch:
         """New secrets; a revocation is over with that."""
         before = self._alive(cp)
         self.rekeyed[cp] = None
-        if before.station is not None and stations.is_shut_out(self._of(before.station)):
-            self.keys.append(before.station)
+        if before.station is not None and before.station not in self.keys:
+            is_shut_out = stations.is_shut_out(self._of(before.station))
+            (self.keys if is_shut_out else self.next_keys).append(before.station)
         return self._put("rekey", before, before._replace(revoked=False))
 
     def delete(self, cp: str) -> DesiredCp:

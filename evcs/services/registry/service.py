@@ -246,6 +246,8 @@ class Registry:
             if message.station not in self.stations:
                 levels = {"host": message.host, "station": message.station}
                 self.bus.publish(topics.clear(m.StationStatus, **levels))
+            elif message.key is not None:
+                self._accounts.taken(message.station, message.key)
         elif isinstance(message, m.Flood):
             self._accounts.shut_out(message.identity)
         elif isinstance(message, m.ReconcileReport):

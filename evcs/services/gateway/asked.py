@@ -1,0 +1,68 @@
+"""What the operator asks of a charger: its answer, or why there is none."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from evcs.core import messages as m
+from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
+from evcs.core.ocpp.ports import NoAnswer, NotSendable, Refused
+from evcs.services.gateway.connector import Place
+from evcs.services.gateway.keys import LATER, OUTCOMES, TO_BE_TYPED, WAITS, Keys
+from evcs.services.gateway.station import Answer, Station
+
+
+class Asked(NamedTuple):
+    """A command. `station`: None while its charger is away; `passwords`: the station's."""
+
+    cmd: m.GatewayCommand
+    place: Place | None
+    station: Station | None
+    keys: Keys
+    passwords: tuple[str, ...]
+
+    async def reply(self, host: str) -> m.GatewayReply:
+        """The answer to it."""
+        try:
+            body = await self._do()
+        except EvcsError as error:
+            said = {"message": error.message, "hint": error.hint}
+            return m.GatewayReply(host, self.cmd.id, False, error.code, said)
+        return m.GatewayReply(host, self.cmd.id, True, None, body)
+
+    async def _do(self) -> Answer:
+        if self.place is not None and self.cmd.body.get("order") == "rekey":
+            return await self._rekey()
+        if self.place is None or self.station is None:
+            cp = self.cmd.cp
+            raise Conflict(f"the charger of {cp} is away", f"see: evcs-cp connect {cp}")
+        action, payload = self._action(self.station, self.place.number)
+        if not isinstance(action, str) or not isinstance(payload, dict):
+            raise BadValue("an action and its fields are needed", "such as Reset type=Soft")
+        try:
+            return await self.station.call(action, payload)
+        except NotSendable as error:
+            raise BadValue(str(error), "see the standard's schema of that action") from None
+        except Refused as error:
+            raise Conflict(f"the charger answered {error}", "") from None
+        except NoAnswer:
+            raise Unreachable("the charger does not answer", "try again in a moment") from None
+
+    def _action(self, station: Station, number: int) -> tuple[Any, Any]:
+        """An action of its version, with its fields. Raises BadValue."""
+        body = self.cmd.body
+        if self.cmd.verb == "restart":
+            return station.order("reset", number, {})
+        if isinstance(order := body.get("order"), str):
+            return station.order(order, number, body)
+        return body.get("action"), body.get("payload", {})
+
+    async def _rekey(self) -> Answer:
+        """What has become of the station's new key. Raises Conflict with its charger's word."""
+        if self.station is None:
+            return {"key": WAITS if len(self.passwords) > 1 else TO_BE_TYPED}
+        word = await self.keys.give(self.station)
+        if word in OUTCOMES or word in LATER:
+            return {"key": word}
+        text = f"the charger of {self.cmd.cp} answered {word}; its key before is good, too"
+        raise Conflict(text, f"type the new one in: evcs-cp connect {self.cmd.cp}")
