@@ -32,12 +32,15 @@ IDENTITIES = {
     "Engine": "cp/CP-001/engine",
     "Monitor": "cp/CP-001/monitor",
     "driver": "driver/ALICE",
+    "meter": "meter/garage",
     "operator": "operator",
     "inspector": "inspector",
 }
 #: Levels of a topic: the column's own, another's.
-OWN = {"cp": "CP-001", "driver": "ALICE", "host": "main", "station": "CP-001"}
-OTHER = {"cp": "CP-002", "driver": "BOB", "host": "other", "station": "CP-002"}
+OWN = {"cp": "CP-001", "driver": "ALICE", "host": "main", "station": "CP-001",
+       "name": "garage"}  # fmt: skip
+OTHER = {"cp": "CP-002", "driver": "BOB", "host": "other", "station": "CP-002",
+         "name": "house"}  # fmt: skip
 ACCESS = ("read", "write", "deny")
 #: What is spelled out, in this order.
 FIXED = {
@@ -45,7 +48,7 @@ FIXED = {
     "{service}/{host}": ("manager/{host}", "gateway/{host}"),
     "{service}": ("central", "registry", "web"),
 }
-SHOWN = {"cp": "<CP>", "driver": "<D>", "host": "<host>", "station": "<S>"}
+SHOWN = {"cp": "<CP>", "driver": "<D>", "host": "<host>", "station": "<S>", "name": "<C>"}
 
 
 class Rule(NamedTuple):

@@ -23,7 +23,7 @@ from evcs.adapters.files import write_atomic, write_each
 from evcs.adapters.secret_files import SecretFiles
 from evcs.core import stored
 from evcs.core.errors import RESTORE, BadValue, EvcsError
-from evcs.core.messages import DesiredCp, DesiredDriver
+from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.stored import FORMAT, Stored
 from evcs.home import Home
 
@@ -110,7 +110,7 @@ class _Found(NamedTuple):
 
 
 def _load(path: Path) -> _Found:
-    none = _Found({}, Stored({}, {}, 0))
+    none = _Found({}, Stored({}, {}, {}, 0))
     try:
         raw = path.read_bytes()
         found = json.loads(raw)
@@ -170,7 +170,7 @@ def content(path: Path) -> bytes:
 
 
 class RegistryDb:
-    """CPs (with tombstones) and drivers. A transaction is on disk whole, or refused whole."""
+    """CPs (with tombstones), drivers, circuits. A transaction is whole on disk, or refused."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -195,6 +195,10 @@ class RegistryDb:
         """All drivers by id."""
         return {doc["id"]: stored.driver_of(doc) for doc in self._db.table("drivers").all()}
 
+    def circuits(self) -> dict[str, Circuit]:
+        """All circuits by name."""
+        return {doc["id"]: stored.circuit_of(doc) for doc in self._db.table("circuits").all()}
+
     def revision(self) -> int:
         """The last revision given to any change, of CPs that are gone too."""
         return max((doc["revision"] for doc in self._db.table("meta").all()), default=0)
@@ -206,6 +210,8 @@ class RegistryDb:
         gone: Iterable[str] = (),
         drivers: Iterable[DesiredDriver] = (),
         drivers_gone: Iterable[str] = (),
+        circuits: Iterable[Circuit] = (),
+        circuits_gone: Iterable[str] = (),
     ) -> None:
         """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
         # TinyDB's own verbs go through the whole table, each of them.
@@ -214,6 +220,9 @@ class RegistryDb:
         changed = {
             "cps": _changed(tables.get("cps", {}), map(_record, cps), gone),
             "drivers": _changed(tables.get("drivers", {}), names, drivers_gone),
+            "circuits": _changed(
+                tables.get("circuits", {}), map(_circuit_record, circuits), circuits_gone
+            ),
             "meta": {"1": {"revision": revision}},
         }
         try:
@@ -256,6 +265,11 @@ def _changed(
     for one in gone:
         table.pop(numbers.get(one, ""), None)
     return table
+
+
+def _circuit_record(circuit: Circuit) -> dict[str, Any]:
+    record = circuit._asdict()
+    return {"id": record.pop("name"), **record}
 
 
 def _record(cp: DesiredCp) -> dict[str, Any]:

@@ -54,11 +54,12 @@ def prepare(settings: Settings, say: Say, room_for: FleetSize = NO_CPS) -> int:
     _folders(home)
     _leftovers(home)
     _static_files(home, say)
-    cps, drivers = _desired(home)
+    db = open_store(home)
+    cps = db.cps()
     _sections(home, settings.host, cps, say)
     secrets = SecretFiles(home)
     secrets.ensure("operator.token")
-    names = of_all(cps.values(), drivers)
+    names = of_all(cps.values(), db.drivers(), db.circuits())
     broker_accounts.write(home, {name: secrets.ensure(name) for name in names})
     fleet = FleetSize.of(cp.hosting for cp in cps.values())
     fds = descriptors(max(fleet.own, room_for.own))
@@ -102,11 +103,6 @@ def _static_files(home: Home, say: Say) -> None:
             path.replace(path.with_name(path.name + ".old"))
             say(f"{path} differed from this version's; kept as {path.name}.old")
         write_atomic(path, wanted)
-
-
-def _desired(home: Home) -> tuple[dict[str, m.DesiredCp], frozenset[str]]:
-    db = open_store(home)
-    return db.cps(), frozenset(db.drivers())
 
 
 def _sections(home: Home, host: str, cps: dict[str, m.DesiredCp], say: Say) -> None:

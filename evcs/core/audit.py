@@ -6,7 +6,9 @@ import re
 from typing import Any, NamedTuple
 
 from evcs.core import strict_json
-from evcs.core.messages import DesiredCp
+from evcs.core.messages import Circuit, DesiredCp
+
+Record = DesiredCp | Circuit
 
 MAX_VALUE = 80
 
@@ -35,7 +37,7 @@ _MORE = re.compile(r"(?:[a-z]+: )?and ([1-9][0-9]{0,17}) more")
 
 
 class Change(NamedTuple):
-    """What the Registry made: of a CP, or of a driver, whom the detail names."""
+    """What the Registry made: of a CP, or of a driver or circuit, which the detail names."""
 
     who: str
     what: str
@@ -49,17 +51,24 @@ class Change(NamedTuple):
 
 def changed(verb: str, before: DesiredCp | None, after: DesiredCp) -> Change:
     """What the operator did to a CP: each field that differs, old -> new, and the revision."""
-    parts = [] if before is None else [_part(name, before, after) for name in fields(before, after)]
+    parts = [] if before is None else differences(before, after)
     return Change("operator", verb, after.id, ", ".join([*parts, f"revision {after.revision}"]))
 
 
 #: What follows from a change, or from its time.
-DERIVED = frozenset({"revision", "prices", "placement", "previous_host", "previous_placement"})
+DERIVED = frozenset(
+    {"revision", "prices", "placement", "previous_host", "previous_placement", "fallback_w"}
+)
 
 
-def fields(before: DesiredCp, after: DesiredCp) -> list[str]:
-    """The fields in which two records of a CP differ, but for what follows from others."""
-    pairs = zip(DesiredCp._fields, before, after, strict=True)
+def differences(before: Record, after: Record) -> list[str]:
+    """Each field that differs, old -> new."""
+    return [_part(name, before, after) for name in fields(before, after)]
+
+
+def fields(before: Record, after: Record) -> list[str]:
+    """The fields in which two records of one kind differ, but for what follows from others."""
+    pairs = zip(before._fields, before, after, strict=True)
     return [name for name, old, new in pairs if old != new and name not in DERIVED]
 
 
@@ -101,7 +110,7 @@ def from_json(line: str) -> AuditEntry:
     return entry
 
 
-def _part(name: str, before: DesiredCp, after: DesiredCp) -> str:
+def _part(name: str, before: Record, after: Record) -> str:
     return f"{name} {_short(getattr(before, name))} -> {_short(getattr(after, name))}"
 
 

@@ -25,11 +25,11 @@ def speaker(topic: str) -> tuple[str, str]:
     levels = topic.removeprefix(PREFIX).split("/")
     if levels[0] == "cp" and len(levels) > 2:
         return " ".join(levels[1:3]), " ".join(levels[3:])
-    if levels[0] == "driver" and len(levels) > 1:
+    if levels[0] in ("driver", "meter") and len(levels) > 1:
         return " ".join(levels[:2]), " ".join(levels[2:])
     own = 2 if levels[0] in ("manager", "gateway") else 1
     rest = levels[own:]
-    if len(rest) > 1 and rest[0] in ("cp", "driver", "station"):
+    if len(rest) > 1 and rest[0] in ("cp", "driver", "station", "circuit"):
         rest = rest[1:]
     return "/".join(levels[:own]), " ".join(rest)
 

@@ -1,4 +1,4 @@
-"""The Registry's rules: what may be wanted of a CP or driver, checked once for every edge.
+"""The Registry's rules: what may be wanted of a CP, driver or circuit, checked for every edge.
 
 CLI, HTTP, page and files all end here. An error names the field, what was given and what
 is allowed.
@@ -10,11 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from evcs.core import stations, units
+from evcs.core import circuits, stations, units
 from evcs.core.errors import BadValue
 from evcs.core.ids import FORGOTTEN, MAX_LISTED, MAX_TEXT, check_id, same
-from evcs.core.messages import DesiredCp
+from evcs.core.messages import Circuit, DesiredCp
 from evcs.core.placement import MAIN, OCPP, POOL, PROCESS, is_moving
+
+Rules = Mapping[str, Callable[[object], Any]]
 
 SERVICE = ("in", "out")
 HOSTINGS = (PROCESS, POOL, OCPP)
@@ -64,7 +66,7 @@ def _hosting(value: object) -> str:
 
 
 #: The fields that may be given, each with its rule.
-FIELDS: dict[str, Callable[[object], Any]] = {
+FIELDS: Rules = {
     "location": _location,
     "price_eur_kwh": _price,
     "max_power_w": _power,
@@ -74,18 +76,21 @@ FIELDS: dict[str, Callable[[object], Any]] = {
     "station": stations.station,
     "connector": stations.connector,
     "ocpp_id": stations.ocpp_id,
+    "circuit": circuits.name_or_none("circuit"),
 }
 
 
-def checked(given: object, what: str, extra: tuple[str, ...] = ()) -> dict[str, Any]:
+def checked(
+    given: object, what: str, extra: tuple[str, ...] = (), fields: Rules = FIELDS
+) -> dict[str, Any]:
     """The fields of a JSON object, each by its rule; others than `extra` are refused."""
     if not isinstance(given, Mapping):
-        raise BadValue(f"{what}: a JSON object is needed", f"allowed: {', '.join(FIELDS)}")
-    unknown = [key for key in given if key not in FIELDS and key not in extra]
+        raise BadValue(f"{what}: a JSON object is needed", f"allowed: {', '.join(fields)}")
+    unknown = [key for key in given if key not in fields and key not in extra]
     if unknown:
-        allowed = ", ".join((*extra, *FIELDS))
+        allowed = ", ".join((*extra, *fields))
         raise BadValue(f"unknown field {ascii(unknown[0])[:60]}", f"allowed: {allowed}")
-    return {name: rule(given[name]) for name, rule in FIELDS.items() if name in given}
+    return {name: rule(given[name]) for name, rule in fields.items() if name in given}
 
 
 def new_cp(given: object, host: str = MAIN) -> DesiredCp:
@@ -108,6 +113,7 @@ def new_cp(given: object, host: str = MAIN) -> DesiredCp:
         deleted=False,
         revision=0,
         hosting=hosting,
+        circuit=fields.get("circuit"),
         **stations.placed(cp, hosting, fields),
     )
 
@@ -117,6 +123,21 @@ def edited(cp: DesiredCp, given: object) -> DesiredCp:
     after = cp._replace(**checked(given, "a change"))
     stations.check_edit(cp, after)
     return after
+
+
+def new_circuit(given: object) -> Circuit:
+    """The circuit that a creation asks for. Raises BadValue."""
+    fields = checked(given, "a circuit", ("name",), circuits.FIELDS)
+    assert isinstance(given, Mapping)
+    for field in ("name", "max_power_w"):
+        if field not in given:
+            raise BadValue(f"{field} is missing", "a circuit needs a name and its max_power_w")
+    return Circuit(check_id("circuit", given["name"]), **fields)
+
+
+def edited_circuit(circuit: Circuit, given: object) -> Circuit:
+    """The circuit after a change of some fields."""
+    return circuit._replace(**checked(given, "a change", fields=circuits.FIELDS))
 
 
 def driver_id(given: object) -> str:

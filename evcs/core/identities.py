@@ -32,7 +32,14 @@ def of_next(station: str) -> str:
     return f"station/{station}.next"
 
 
-def of_all(cps: Iterable[DesiredCp], drivers: Iterable[str]) -> list[str]:
-    """Those of services, drivers, and CPs that are not revoked."""
-    names = [*SERVICES, *map(of_driver, drivers)]
+def of_meter(circuit: str) -> str:
+    """That of a circuit's meter."""
+    return f"meter/{circuit}"
+
+
+def of_all(
+    cps: Iterable[DesiredCp], drivers: Iterable[str], circuits: Iterable[str] = ()
+) -> list[str]:
+    """Those of services, drivers, circuits' meters, and CPs that are not revoked."""
+    names = [*SERVICES, *map(of_driver, drivers), *map(of_meter, circuits)]
     return names + [who for cp in cps if not cp.revoked for who in of_cp(cp.id)]

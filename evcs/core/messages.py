@@ -20,10 +20,11 @@ from evcs.core.gateway_messages import (
     StationRequest,
     StationStatus,
 )
+from evcs.core.power_messages import Circuit, MeterPower
 
 __all__ = [
-    "NOTHING", "DesiredStation", "GatewayCommand", "GatewayReply", "StationAnswer", "StationFrame",
-    "StationRequest", "StationStatus",
+    "NOTHING", "Circuit", "DesiredStation", "GatewayCommand", "GatewayReply", "MeterPower",
+    "StationAnswer", "StationFrame", "StationRequest", "StationStatus",
 ]  # fmt: skip
 
 
@@ -42,7 +43,8 @@ class DesiredCp(NamedTuple):
 
     `prices`: (since, EUR/kWh) from old to new, by the Registry's clock; the last is the price now.
     `hosting`, `pool`, `placement` and, while it moves, `previous_*`: see core.placement. `station`,
-    `connector`, `ocpp_id`: of a real charger, see core.stations.
+    `connector`, `ocpp_id`: of a real charger, see core.stations. `circuit`, and what it may take
+    there (W) without being told: see core.circuits.
     """
 
     cp: str
@@ -64,6 +66,8 @@ class DesiredCp(NamedTuple):
     station: str | None = None
     connector: int | None = None
     ocpp_id: str | None = None
+    circuit: str | None = None
+    fallback_w: int | None = None
 
 
 class DesiredDriver(NamedTuple):
@@ -295,6 +299,8 @@ Message = (
     DesiredCp
     | DesiredDriver
     | DesiredStation
+    | Circuit
+    | MeterPower
     | ReconcileReport
     | EngineStatus
     | MonitorStatus

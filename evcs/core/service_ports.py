@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.audit import AuditEntry
-from evcs.core.messages import DesiredCp, DesiredDriver
+from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.pools import Members
 
 
@@ -181,12 +181,16 @@ class DesiredStore(Protocol):
     def drivers(self) -> dict[str, DesiredDriver]:
         """All drivers by id."""
 
+    def circuits(self) -> dict[str, Circuit]:
+        """All circuits by name."""
+
     def revision(self) -> int:
         """The last revision given to any change, of CPs that are gone too."""
 
     def commit(
         self, revision: int, cps: Iterable[DesiredCp] = (), gone: Iterable[str] = (),
         drivers: Iterable[DesiredDriver] = (), drivers_gone: Iterable[str] = (),
+        circuits: Iterable[Circuit] = (), circuits_gone: Iterable[str] = (),
     ) -> None:  # fmt: skip
         """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
 

@@ -1,7 +1,8 @@
 """What the Registry's store may hold: each record by the rules of core.desired, before its use.
 
 Format 2 has a CP's placement and the history of its price, format 3 its charger's station and the
-drivers' tags; `migrated` gives them to what older formats hold, which is one host's.
+drivers' tags, format 4 circuits; `migrated` gives them to what older formats hold, which is one
+host's.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from evcs.core import desired, pools, prices, stations
-from evcs.core.errors import BadValue
+from evcs.core import circuits, desired, pools, prices, stations
+from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import check_id, is_word, same
-from evcs.core.messages import DesiredCp, DesiredDriver
+from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.placement import OCPP, POOL, PROCESS
-from evcs.core.units import whole
+from evcs.core.units import MAX_POWER_W, whole
 
-FORMAT = 3
+FORMAT = 4
 MAX_REVISION = 2**53
-TABLES = ("cps", "drivers", "meta")
+TABLES = ("cps", "drivers", "circuits", "meta")
 
 
 class Stored(NamedTuple):
@@ -26,6 +27,7 @@ class Stored(NamedTuple):
 
     cps: dict[str, DesiredCp]
     drivers: dict[str, DesiredDriver]
+    circuits: dict[str, Circuit]
     revision: int
 
 
@@ -56,6 +58,7 @@ def _or_none(rule: Callable[[object], Any]) -> Callable[[object], Any]:
 _CP: dict[str, Callable[[object], Any]] = {
     **desired.FIELDS,
     **{field: _or_none(desired.FIELDS[field]) for field in stations.FIELDS},
+    "fallback_w": _or_none(lambda value: whole("fallback_w", value, 0, MAX_POWER_W)),
     "prices": prices.check,
     "pool": _or_none(lambda value: whole("pool", value, 1, pools.MAX_NUMBER)),
     "placement": _token,
@@ -74,6 +77,11 @@ _DRIVER: dict[str, Callable[[object], Any]] = {
     "tags": desired.tags,
 }
 
+_CIRCUIT: dict[str, Callable[[object], Any]] = {
+    "id": lambda value: check_id("circuit", value),
+    **circuits.FIELDS,
+}
+
 
 def read(tables: object) -> Stored:
     """The content of a store's tables: name -> number -> record. Raises BadValue, naming it."""
@@ -81,19 +89,37 @@ def read(tables: object) -> Stored:
         raise BadValue("it does not hold a Registry's tables", f"allowed: {', '.join(TABLES)}")
     cps = [cp_of(one) for one in _records(tables, "cps", _CP)]
     drivers = [driver_of(one) for one in _records(tables, "drivers", _DRIVER)]
+    cables = [circuit_of(one) for one in _records(tables, "circuits", _CIRCUIT)]
+    there = {one.name: one for one in cables}
     meta = _records(tables, "meta", {"revision": _revision})
     _once("cps", [cp.id for cp in cps])
+    _once("circuits", [one.name for one in cables])
     _once("drivers", [driver.id for driver in drivers])
     _once("tags", [tag for driver in drivers for tag in driver.tags])
     revision = max((one["revision"] for one in meta), default=0)
     if any(cp.revision > revision for cp in cps):
         raise BadValue("a CP's revision is above the store's own")
-    return Stored({cp.id: cp for cp in cps}, {driver.id: driver for driver in drivers}, revision)
+    try:
+        circuits.check(there, cps)
+    except EvcsError as error:
+        raise BadValue(error.message, error.hint) from None
+    fallbacks = circuits.fallbacks(there, cps)
+    for cp in cps:
+        if cp.fallback_w != fallbacks.get(cp.id):
+            raise BadValue(f"CP {cp.id}: its fallback does not fit its circuit")
+    return Stored(
+        {cp.id: cp for cp in cps}, {driver.id: driver for driver in drivers}, there, revision
+    )
 
 
 def driver_of(record: Mapping[str, Any]) -> DesiredDriver:
     """The driver that a record is of."""
     return DesiredDriver(record["id"], record["id"], tuple(record["tags"]))
+
+
+def circuit_of(record: Mapping[str, Any]) -> Circuit:
+    """The circuit that a record is of."""
+    return Circuit(name=record["id"], **{field: record[field] for field in circuits.FIELDS})
 
 
 def cp_of(record: Mapping[str, Any]) -> DesiredCp:
@@ -121,6 +147,8 @@ def migrated(tables: Any, kept_format: int) -> Any:
     if kept_format < 3:
         tables = _each(tables, "cps", lambda one: {**one, **dict.fromkeys(stations.FIELDS)})
         tables = _each(tables, "drivers", lambda one: {**one, "tags": []})
+    if kept_format < 4:
+        tables = _each(tables, "cps", lambda one: {**one, "circuit": None, "fallback_w": None})
     return tables
 
 

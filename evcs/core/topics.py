@@ -50,6 +50,8 @@ ROUTES = (
     Route("registry/cp/{cp}", m.DesiredCp, retain=True),
     Route("registry/driver/{driver}", m.DesiredDriver, retain=True),
     Route("registry/station/{station}", m.DesiredStation, retain=True),
+    Route("registry/circuit/{name}", m.Circuit, retain=True),
+    Route("meter/{name}/power", m.MeterPower),
     Route("manager/{host}/cp/{cp}", m.ReconcileReport, retain=True),
     Route("cp/{cp}/engine/status", m.EngineStatus, retain=True),
     Route("cp/{cp}/monitor/status", m.MonitorStatus, retain=True),

@@ -19,6 +19,7 @@ from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Connected, Received
 from evcs.core.stations import key_id
 from evcs.home import Home
+from evcs.services.registry import circuits
 from evcs.services.registry.accounts import LOOK_AT_ONCE, SHUT_OUT_S
 from evcs.services.registry.changes import Ask, Batch
 from evcs.services.registry.service import LOOK_EVERY_S, Registry, RegistryPorts
@@ -114,13 +115,15 @@ def test_a_change_that_the_disk_refuses_leaves_no_secret_and_no_entry(stage: Sta
     before = [stage.secrets.read(who) for who in of_cp("CP-1")]
     stage.store.full = True
     changes: list[tuple[Callable[..., Any], Any]] = [
-        (Batch.create, {"id": "CP-2"}), (Batch.rekey, "CP-1"), (Batch.add_driver, {"id": "A"})
+        (Batch.create, {"id": "CP-2"}), (Batch.rekey, "CP-1"), (Batch.add_driver, {"id": "A"}),
+        (circuits.add, {"name": "C", "max_power_w": 1}),
     ]  # fmt: skip
     for change, given in changes:
         with pytest.raises(EvcsError, match="can't be written"):
             stage.ask(change, given)
     assert [stage.secrets.read(who) for who in of_cp("CP-1")] == before
-    assert (stage.secrets.names("cp"), stage.secrets.names("driver")) == (["CP-1"], [])
+    names = [stage.secrets.names(kind) for kind in ("cp", "driver", "meter")]
+    assert names == [["CP-1"], [], []]
     assert stage.let_in() == {*SERVICES, *of_cp("CP-1")}
     assert stage.audited() == ["create"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from evcs.adapters.registry_db import RegistryDb, peek
 from evcs.core.errors import EvcsError
-from evcs.core.messages import DesiredCp, DesiredDriver
+from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from tests.adapters.conftest import Disk
 from tests.records import kept
 
@@ -174,7 +174,7 @@ def test_a_store_of_a_newer_format_is_left_alone_with_its_name(tmp_path: Path) -
     path = tmp_path / "registry.json"
     filled(path)
     for one in path.parent.glob("registry*.json"):
-        one.write_text(one.read_text().replace('{"format":3,', '{"format":4,', 1))
+        one.write_text(one.read_text().replace('{"format":4,', '{"format":5,', 1))
     before = path.read_bytes()
     for look in (RegistryDb(path).cps, lambda: peek(path)):
         with pytest.raises(EvcsError, match="newer format") as error:
@@ -214,7 +214,39 @@ def test_a_store_of_format_2_is_migrated(tmp_path: Path) -> None:
     assert (cp.hosting, cp.pool, cp.placement, cp.prices[-1][1]) == ("pool", 3, "token", "0.41")
     assert (cp.station, cp.connector, cp.ocpp_id) == (None, None, None)
     assert (drivers, revision) == ({"ALICE": ALICE}, 7)
-    assert path.read_text().startswith('{"format":3,')
+    assert path.read_text().startswith('{"format":4,')
+
+
+#: What version 3 added, to the byte.
+CHARGER = '"station":"S","connector":1,"ocpp_id":"S",'
+FORMAT_3 = (
+    FORMAT_2.replace('"location"', f'{CHARGER}"location"')
+    .replace('"hosting":"pool","pool":3', '"hosting":"ocpp","pool":null')
+    .replace('"id":"ALICE"', '"id":"ALICE","tags":["x"]')
+)
+
+
+def test_a_store_of_format_3_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    path.write_bytes(of_format_1(FORMAT_3, 3))
+    cps, drivers, revision = content(path)
+    (cp,) = cps.values()
+    assert (cp.station, cp.circuit, cp.fallback_w) == ("S", None, None)
+    assert (drivers, revision) == ({"ALICE": driver("ALICE", "x")}, 7)
+    assert RegistryDb(path).circuits() == {}
+    assert path.read_text().startswith('{"format":4,')
+
+
+def test_circuits_are_kept_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    roof, garage = Circuit("roof", 44_000, None, 10_000), Circuit("garage", 22_000, "roof")
+    db = RegistryDb(path)
+    db.commit(1, [kept("CP-1", revision=1, circuit="garage", fallback_w=4_140)],
+              circuits=[roof, garage, Circuit("old", 1)])  # fmt: skip
+    db.commit(2, circuits=[garage._replace(max_power_w=11_000)], circuits_gone=["old"])
+    found = RegistryDb(path)
+    assert found.circuits() == {"roof": roof, "garage": garage._replace(max_power_w=11_000)}
+    assert found.cps()["CP-1"].circuit == "garage"
 
 
 def of_format_1(text: str = FORMAT_1, number: int = 1) -> bytes:
@@ -236,7 +268,7 @@ def test_a_store_of_format_1_is_migrated(tmp_path: Path, which: str, killed_afte
     if killed_after == "its copy":
         path.write_bytes(of_format_1())
     cps, drivers, revision = content(path)
-    assert (cps, drivers, revision) == seen
+    assert (cps, drivers, {}, revision) == seen
     first, second = cps["CP-1"], cps["CP-2"]
     assert (first.location, first.price_eur_kwh, first.max_power_w) == ("yard é", "0.41", 11_000)
     assert first.prices == (("1970-01-01T00:00:00.000Z", "0.41"),)
@@ -245,7 +277,7 @@ def test_a_store_of_format_1_is_migrated(tmp_path: Path, which: str, killed_afte
     assert (drivers, revision) == ({"ALICE": ALICE}, 7)
     assert (first.station, first.connector, first.ocpp_id) == (None, None, None)
     for one in (path, copy):
-        assert one.read_text().startswith('{"format":3,')
+        assert one.read_text().startswith('{"format":4,')
 
 
 @pytest.mark.parametrize("harm", ['"id":"CP-1"', '"price_eur_kwh":"0.41",', '"service":"in"'])

@@ -19,7 +19,7 @@ from tests.system_under_test import ROOT, eventually
 IDENTITIES = (
     "registry", "central", "web", "manager/main", "gateway/main", "operator", "inspector",
     "cp/CP-001/engine", "cp/CP-001/monitor", "cp/CP-002/engine", "cp/CP-002/monitor",
-    "driver/ALICE", "driver/BOB",
+    "driver/ALICE", "driver/BOB", "meter/garage", "meter/house",
 )  # fmt: skip
 NOBODYS = (
     "evcs/v1", "evcs/v1/x", "evcs/v2/central/status", "evcs", "x", "evcs/v1/cp/CP-001",
@@ -27,17 +27,18 @@ NOBODYS = (
     "evcs/v1/driver/request", "evcs/v1/driver/ALICE/BOB/request", "evcs/v1/central",
     "evcs/v1/registry", "evcs/v1/central/central/status", "evcs/v1/manager/cp/CP-001",
     *(f"evcs/v1/{who}/{leaf}" for who in IDENTITIES for leaf in
-      ("status", "request", "meter", "session", "reply", "event", "x", "x/y", "cp/CP-001")),
+      ("status", "request", "meter", "session", "reply", "event", "power", "x", "x/y",
+       "cp/CP-001")),
 )  # fmt: skip
 #: Where nothing is retained, as long as Central clears it.
 STRAYS = (
-    r"cp/[^/]*/engine/(meter|session|reply|request)|driver/[^/]*/request|(operator|web)/request"
+    r"cp/[^/]*/engine/(meter|session|reply|request)|driver/[^/]*/request|(operator|web)/request|meter/[^/]*/power"
     r"|(manager|gateway)/[^/]+/reply"
 )
 #: What CPs and stations that are gone have left, for the Registry to clear.
 LEFT = r"cp/[^/]*/(engine|monitor)/status|gateway/[^/]+/station/[^/]+/status"
 SAYS = {
-    "registry": r"status|(cp|driver|station)/[^/]+",
+    "registry": r"status|(cp|driver|station|circuit)/[^/]+",
     "central": r"status|summary|cp/[^/]+/(state|engine/(cmd|answer))|(manager|gateway)/[^/]+/cmd"
     r"|(driver/[^/]+|operator|web)/event|registry/flood",
     "web": "status|request",
@@ -48,6 +49,7 @@ SAYS = {
     "cp/engine": "status|meter|session|reply|request",
     "cp/monitor": "status",
     "driver": "request",
+    "meter": "power",
 }
 MARK = "evcs/v1/central/status"
 
@@ -78,7 +80,7 @@ def may_write(identity: str, topic: str) -> bool:
         return True
     if identity == "central" and re.fullmatch(STRAYS, topic):
         return True
-    kind = re.sub(r"^(cp/)[^/]+/|^(driver)/.*", r"\1\2", identity)
+    kind = re.sub(r"^(cp/)[^/]+/|^(driver|meter)/.*", r"\1\2", identity)
     rest = topic.removeprefix(identity + "/")
     return rest != topic and re.fullmatch(SAYS[kind], rest) is not None
 

@@ -16,7 +16,7 @@ STAMP = Stamp("2026-11-22T09:00:00.000Z", lambda: "token")
 
 def made(*asked: tuple[Any, ...], cp: DesiredCp = CP) -> list[Change]:
     """What a batch tells."""
-    batch = Batch({cp.id: cp}, {"BERT": DesiredDriver("BERT", "BERT")}, 1, "main", STAMP)
+    batch = Batch({cp.id: cp}, {"BERT": DesiredDriver("BERT", "BERT")}, {}, 1, "main", STAMP)
     for change, *args in asked:
         change(batch, *args)
     assert (batch.revision == 1) == (not batch.made), "each commit has a number of its own"

@@ -49,7 +49,7 @@ def test_a_new_cp_has_the_contracts_defaults() -> None:
         "id": "CP-001", "service": "in", "price_eur_kwh": "0.30", "max_power_w": 22_000,
         "location": "", "host": "main", "revoked": False, "deleted": False, "revision": 0,
         "hosting": "process", "pool": None, "moving": False, "station": None, "connector": None,
-        "ocpp_id": None,
+        "ocpp_id": None, "circuit": None, "fallback_w": None,
     }  # fmt: skip
 
 

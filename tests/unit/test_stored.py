@@ -6,7 +6,7 @@ import pytest
 
 from evcs.core import stored
 from evcs.core.errors import BadValue
-from evcs.core.messages import DesiredDriver
+from evcs.core.messages import Circuit, DesiredDriver
 from tests.records import kept
 
 ALICE: dict[str, Any] = {"id": "ALICE", "tags": []}
@@ -24,6 +24,13 @@ def with_cp(**fields: Any) -> dict[str, Any]:
     return tables(cps={"1": {**tables()["cps"]["1"], **fields}})
 
 
+def in_circuit(cable: dict[str, Any] | None = None, /, **fields: Any) -> dict[str, Any]:
+    """A CP in a circuit that carries it, but for what is given."""
+    one = {"id": "C", "max_power_w": 9000, "parent": None, "other_load_w": 0, **(cable or {})}
+    fields = {"circuit": "C", "fallback_w": 4140, **fields}
+    return {**with_cp(**fields), "circuits": {"1": one}}
+
+
 def without(field: str) -> dict[str, Any]:
     cp = tables()["cps"]["1"]
     del cp[field]
@@ -34,14 +41,35 @@ def test_a_good_store_is_read() -> None:
     found = stored.read(tables())
     assert found.cps["CP-1"].price_eur_kwh == "0.30"
     assert (found.drivers, found.revision) == ({"ALICE": DesiredDriver("ALICE", "ALICE")}, 3)
-    assert stored.read({}) == ({}, {}, 0)
+    assert stored.read({}) == ({}, {}, {}, 0)
 
 
 def test_a_host_that_this_system_does_not_have_is_kept_for_doctor_to_name() -> None:
     assert stored.read(with_cp(host="h2", deleted=True)).cps["CP-1"].host == "h2"
 
 
+def test_a_cp_in_a_circuit_is_read() -> None:
+    found = stored.read(in_circuit())
+    assert found.circuits == {"C": Circuit("C", 9000)}
+    assert (found.cps["CP-1"].circuit, found.cps["CP-1"].fallback_w) == ("C", 4140)
+
+
 BAD: dict[str, Any] = {
+    "a circuit that is not there": in_circuit(circuit="D"),
+    "a circuit that feeds itself": in_circuit({"parent": "C"}),
+    "a circuit fed by none that is there": in_circuit({"parent": "D"}),
+    "a circuit too small for its CP": in_circuit({"other_load_w": 5000}),
+    "a circuit of a negative power": in_circuit({"max_power_w": -1}),
+    "a circuit of a power beyond all bounds": in_circuit({"max_power_w": 10**12}),
+    "a circuit with more": in_circuit({"secret": "x"}),
+    "a fallback that is not what fits": in_circuit(fallback_w=0),
+    "a fallback without a circuit": with_cp(fallback_w=0),
+    "a circuit twice": {
+        **in_circuit(),
+        "circuits": {
+            n: in_circuit({"id": i})["circuits"]["1"] for n, i in (("1", "C"), ("2", "c"))
+        },
+    },
     "no tables": [],
     "an unknown table": tables(more={}),
     "a table that is none": tables(cps=[]),

@@ -21,7 +21,7 @@ BY_HINT: dict[str, st.SearchStrategy[Any]] = {
     "dict[str, int]": st.dictionaries(TEXTS, INTS, max_size=3), "Mapping[str, Any]": BODIES,
 }  # fmt: skip
 BY_NAME = {
-    "cp": IDS, "host": IDS, "driver": IDS, "station": IDS,
+    "cp": IDS, "host": IDS, "driver": IDS, "station": IDS, "name": IDS,
     "asker": st.sampled_from(["operator", "web"]),
     "service": st.sampled_from(["central", "registry", "web", "manager/main", "gateway/main"]),
 }  # fmt: skip
@@ -249,7 +249,7 @@ def test_a_mutated_message_is_read_or_unreadable_and_what_is_read_can_be_told_on
 @given(st.binary(max_size=200), st.sampled_from([r.template for r in topics.ROUTES]))
 def test_random_bytes_are_never_more_than_unreadable(payload: bytes, template: str) -> None:
     levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web", "service": "manager",
-              "station": "S"}  # fmt: skip
+              "station": "S", "name": "C"}  # fmt: skip
     topic = topics.PREFIX + topics._spell(template, levels)
     try:
         topics.decode(topic, payload)
@@ -272,10 +272,11 @@ def test_each_identity_writes_only_below_its_own_name() -> None:
         m.GatewayCommand: "central", m.GatewayReply: "gateway/main",
         m.DesiredStation: "registry", m.StationStatus: "gateway/main",
         m.StationFrame: "gateway/main",
+        m.Circuit: "registry", m.MeterPower: "meter/C",
         m.ServiceStatus: "manager/main",
     }  # fmt: skip
     levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web", "station": "S",
-              "service": "manager/main"}  # fmt: skip
+              "name": "C", "service": "manager/main"}  # fmt: skip
     assert speaks.keys() == set(KINDS)
     for kind, identity in speaks.items():
         template = topics._BY_KIND[kind].template

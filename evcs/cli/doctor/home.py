@@ -17,7 +17,7 @@ from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.tls import make, wanted_names
 from evcs.core import stations
 from evcs.core.errors import RESTORE, EvcsError
-from evcs.core.identities import SERVICES, of_all, of_cp, of_driver, of_station
+from evcs.core.identities import SERVICES, of_all, of_cp, of_driver, of_meter, of_station
 
 
 def store(ctx: DoctorContext) -> Finding:
@@ -122,9 +122,11 @@ def identities(ctx: DoctorContext) -> Finding:
     if ctx.stored[0] is None:
         return Finding("identities", OK, "none yet")
     secrets = SecretFiles(home)
-    known = set(of_all(ctx.cps.values(), ctx.stored[0].drivers))
+    stored = ctx.stored[0]
+    known = set(of_all(stored.cps.values(), stored.drivers, stored.circuits))
     there = {who for cp in secrets.names("cp") for who in of_cp(cp) if home.secret(who).exists()}
     there |= {of_driver(driver) for driver in secrets.names("driver")}
+    there |= {of_meter(circuit) for circuit in secrets.names("meter")}
     there |= {of_station(station) for station in secrets.names("station")}
     there |= {name for name in SERVICES if home.secret(name).exists()}
     keys = set(map(of_station, stations.of(ctx.cps.values())))

@@ -179,7 +179,7 @@ def _clear(ctx: DoctorContext, topic: str) -> None:
     who = levels[0]
     if who == "cp" and levels[-1] == "status" and len(levels) == 4:
         who = "registry"  # which may do so where a CP's own identity is gone
-    elif who in ("cp", "driver", "manager"):
+    elif who in ("cp", "driver", "manager", "meter"):
         who = "/".join(levels[: 3 if who == "cp" else 2])
     with BusProbe(ctx.settings, [], who) as speaker:
         speaker.deliver(topics.Publication(topic, b"", 1, True))

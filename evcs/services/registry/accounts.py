@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from evcs.core import stations
-from evcs.core.identities import of_all, of_cp, of_driver, of_next, of_station
+from evcs.core.identities import of_all, of_cp, of_driver, of_meter, of_next, of_station
 from evcs.core.messages import DesiredCp
 from evcs.core.service_ports import BrokerAccounts, SecretStore
 from evcs.core.stations import key_id
@@ -28,7 +28,7 @@ class Accounts:
 
     def __init__(
         self, secrets: SecretStore, broker: BrokerAccounts, monotonic: Callable[[], float],
-        cps: Iterable[DesiredCp], drivers: Iterable[str],
+        cps: Iterable[DesiredCp], drivers: Iterable[str], circuits: Iterable[str],
     ) -> None:  # fmt: skip
         self.due_in_s: float | None = None
         self._secrets, self._broker, self._monotonic = secrets, broker, monotonic
@@ -39,7 +39,7 @@ class Accounts:
         known = list(cps)
         # A kill between a secret and its commit leaves a secret of nobody.
         secrets.remove(*map(_of, set(secrets.names("cp")) - {cp.id for cp in known}))
-        self._passwords = {who: secrets.ensure(who) for who in of_all(known, drivers)}
+        self._passwords = {who: secrets.ensure(who) for who in of_all(known, drivers, circuits)}
         #: Of stations, which are nobody on the bus, and the next ones of those that wait for one.
         self._keys = {who: secrets.ensure(who) for who in map(of_station, stations.of(known))}
         following = {who: secrets.find(who) for who in map(of_next, stations.of(known))}
@@ -52,6 +52,7 @@ class Accounts:
         cps = {**dict.fromkeys(batch.created), **batch.rekeyed}
         made = [who for cp in cps for who in of_cp(cp)]
         made += map(of_driver, batch.drivers_made)
+        made += map(of_meter, batch.circuits_made)
         made += map(of_station, [*batch.stations, *batch.keys])
         # One that waits may be the charger's already: it is not replaced before that is known.
         made += {who for who in map(of_next, batch.next_keys) if who not in self._keys}
@@ -62,6 +63,7 @@ class Accounts:
     def undo(self, batch: Batch) -> None:
         """The batch was not committed."""
         made = [*map(of_driver, batch.drivers_made), *map(of_station, batch.stations)]
+        made += map(of_meter, batch.circuits_made)
         made += (who for who in map(of_next, batch.next_keys) if who not in self._keys)
         self._secrets.remove(*map(_of, batch.created), *made)
         # On a disk that takes nothing the new ones stay; the next look puts the old ones back.
@@ -84,18 +86,18 @@ class Accounts:
             for identity in of_cp(cp):
                 self._passwords.pop(identity, None)
         self._secrets.remove(*map(_of, batch.gone))
-        for driver in batch.drivers_gone:
-            self._passwords.pop(of_driver(driver), None)
+        for gone in (*map(of_driver, batch.drivers_gone), *map(of_meter, batch.circuits_gone)):
+            self._passwords.pop(gone, None)
         self.keep()
 
-    def remove_drivers(self, drivers: Collection[str], told: Callable[[str], bool]) -> None:
-        """Remove the secrets of all but these drivers, once it is told that they are gone.
+    def remove_others(self, kind: str, there: Collection[str], told: Callable[[str], bool]) -> None:
+        """Remove the secrets of all of a kind but these, once it is told that they are gone.
 
         So a kill in between leaves a secret of nobody, and it is told at the next connection.
         """
-        for driver in set(self._secrets.names("driver")).difference(drivers):
-            if told(driver):
-                self._secrets.remove(of_driver(driver))
+        for name in set(self._secrets.names(kind)).difference(there):
+            if told(name):
+                self._secrets.remove(f"{kind}/{name}")
 
     def remove_stations(self, there: Collection[str], told: Callable[[str], bool]) -> None:
         """The same of stations."""

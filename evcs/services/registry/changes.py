@@ -7,11 +7,11 @@ from concurrent.futures import Future
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from evcs.core import audit, desired, placement, prices, stations
+from evcs.core import audit, circuits, desired, placement, prices, stations
 from evcs.core.errors import Conflict, Deleting, EvcsError, NotFound
 from evcs.core.fleet_size import FleetSize
 from evcs.core.ids import same
-from evcs.core.messages import DesiredCp, DesiredDriver, ReconcileReport
+from evcs.core.messages import Circuit, DesiredCp, DesiredDriver, ReconcileReport
 from evcs.core.placement import is_moving
 
 #: (there, more): raises NoRoom where the machine does not carry so many more CPs.
@@ -36,7 +36,8 @@ class Batch:
     """Changes on top of what is committed. Each method takes one up, or raises EvcsError."""
 
     def __init__(
-        self, cps: Mapping[str, DesiredCp], drivers: Mapping[str, DesiredDriver], revision: int,
+        self, cps: Mapping[str, DesiredCp], drivers: Mapping[str, DesiredDriver],
+        cables: Mapping[str, Circuit], revision: int,
         host: str, stamp: Stamp, check_room: CheckRoom = lambda _there, _more: None,
     ) -> None:  # fmt: skip
         self.revision = revision
@@ -53,10 +54,13 @@ class Batch:
         self.drivers: dict[str, DesiredDriver] = {}
         self.drivers_made: list[str] = []
         self.drivers_gone: list[str] = []
+        #: All of them, as the batch leaves them.
+        self.circuits = cables
         #: Each change as it was made, for the audit.
         self.made: list[audit.Change] = []
         self._committed = cps
         self._committed_drivers = drivers
+        self._committed_circuits = cables
         self._host = host
 
     @cached_property
@@ -75,7 +79,42 @@ class Batch:
     @property
     def changes(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.cps or self.gone or self.drivers or self.drivers_gone)
+        circuits_too = self.circuits is not self._committed_circuits
+        return bool(self.cps or self.gone or self.drivers or self.drivers_gone or circuits_too)
+
+    @property
+    def circuits_changed(self) -> list[Circuit]:
+        """Those that are new or another."""
+        before = self._committed_circuits
+        return [one for name, one in self.circuits.items() if before.get(name) != one]
+
+    @property
+    def circuits_made(self) -> list[str]:
+        """Those that are new."""
+        return [name for name in self.circuits if name not in self._committed_circuits]
+
+    @property
+    def circuits_gone(self) -> list[str]:
+        """Those that were there."""
+        return [name for name in self._committed_circuits if name not in self.circuits]
+
+    def now(self) -> dict[str, DesiredCp]:
+        """All CPs, as the batch has them."""
+        found = {**self._committed, **self.cps}
+        for gone in self.gone:
+            found.pop(gone, None)
+        return found
+
+    @cached_property
+    def _carried_w(self) -> dict[str, int]:
+        return circuits.rooms(self.circuits)
+
+    def put_circuits(self, after: Mapping[str, Circuit], change: audit.Change) -> None:
+        """Have these circuits. Raises EvcsError where they are no forest, or a CP does not fit."""
+        circuits.check(after, self.now().values())
+        self.circuits = after
+        self.__dict__.pop("_carried_w", None)
+        self._tell(change)
 
     def create(self, given: object) -> DesiredCp:
         """A CP, of the fields that are given."""
@@ -85,6 +124,7 @@ class Batch:
             if taken in self.gone or self._current(taken).deleted:
                 raise Deleting(f"CP {taken} is being deleted", "try again in a moment")
             raise Conflict(f"CP {taken} exists already", f"see it with: evcs-cp show {taken}")
+        circuits.check_cp(self.circuits, self._carried_w, cp)
         if cp.station is not None:
             cp = self._on_station(cp, cp.station)
         self._ids[same(cp.id)] = cp.id
@@ -118,6 +158,7 @@ class Batch:
         after = desired.edited(before, given)
         if after == before:
             return before
+        circuits.check_cp(self.circuits, self._carried_w, after)
         if before.hosting == placement.POOL != after.hosting:
             self._check_leaving(cp)
         return self._put(audit.edit_verb(before, after), before, after)
@@ -171,7 +212,7 @@ class Batch:
         if found.deleted:
             self._finish_delete(found.id)
         else:
-            arrived = self._keep(placement.arrived(found))
+            arrived = self.keep(placement.arrived(found))
             self.made.append(audit.Change("registry", "placed", found.id, arrived.host))
 
     def _finish_delete(self, cp: str) -> None:
@@ -236,11 +277,12 @@ class Batch:
     def _put(self, verb: str, before: DesiredCp | None, after: DesiredCp) -> DesiredCp:
         after = prices.priced(before, after, self._stamp.at)
         after = placement.pooled(before, after, lambda host: self._rooms.take(host))
-        after = self._keep(placement.placed(before, after, self._stamp.new_token))
+        after = self.keep(placement.placed(before, after, self._stamp.new_token))
         self.made.append(audit.changed(verb, before, after))
         return after
 
-    def _keep(self, cp: DesiredCp) -> DesiredCp:
+    def keep(self, cp: DesiredCp) -> DesiredCp:
+        """Have a CP be so, with a revision of its own."""
         self.revision += 1
         self.cps[cp.id] = found = cp._replace(revision=self.revision)
         return found

@@ -15,6 +15,7 @@ from evcs.core.fleet_size import FleetSize
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
 from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
+from evcs.services.registry import circuits
 from evcs.services.registry.accounts import Accounts
 from evcs.services.registry.changes import Ask, Batch, CheckRoom, Stamp
 
@@ -74,6 +75,7 @@ class Registry:
         )  # fmt: skip
         self.cps = self._store.cps()
         self.drivers = self._store.drivers()
+        self.circuits = self._store.circuits()
         self.stations = stations.of(self.cps.values())
         self._put, self._host, self._birth = put, host, birth
         self._hold_broker, self._new_token = outside.hold_broker, outside.new_token
@@ -86,7 +88,7 @@ class Registry:
         self._unexplained: set[str] = set()
         self._accounts = Accounts(
             outside.secrets, outside.broker, self._clock.monotonic,
-            self.cps.values(), self.drivers,
+            self.cps.values(), self.drivers, self.circuits,
         )  # fmt: skip
 
     def ask(self, change: Callable[Concatenate[Batch, P], T], *args: P.args, **more: P.kwargs) -> T:
@@ -112,7 +114,10 @@ class Registry:
     def handle(self, events: list[Any]) -> float | None:
         """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""
         stamp = Stamp(self._clock.timestamp(), self._new_token)
-        batch = Batch(self.cps, self.drivers, self._revision, self._host, stamp, self._check_room)
+        batch = Batch(
+            self.cps, self.drivers, self.circuits, self._revision, self._host, stamp,
+            self._check_room,
+        )  # fmt: skip
         answers: list[tuple[Future[Any], Any]] = []
         for event in events:
             if isinstance(event, Ask):
@@ -124,9 +129,12 @@ class Registry:
                 batch.finish_elsewhere()
             elif isinstance(event, Disconnected):
                 self._accounts.broker_left()
-        failure = self._commit(batch) if batch.changes else None
+        failure = None
+        if batch.changes:
+            circuits.settle(batch)
+            failure = self._commit(batch)
         for answer, result in answers:
-            outcome = failure or result
+            outcome = failure or _settled(batch, result)
             if isinstance(outcome, EvcsError):
                 answer.set_exception(outcome)
             else:
@@ -165,6 +173,8 @@ class Registry:
                 batch.gone,
                 batch.drivers.values(),
                 batch.drivers_gone,
+                batch.circuits_changed,
+                batch.circuits_gone,
             )
         except (OSError, EvcsError) as error:
             if spooled is not None:
@@ -191,6 +201,7 @@ class Registry:
         self.drivers = {
             name: one for name, one in {**self.drivers, **batch.drivers}.items() if name not in left
         }
+        self.circuits = dict(batch.circuits)
         self.stations = stations.of(self.cps.values())
         self._revision = batch.revision
         for cp in batch.created:
@@ -203,6 +214,8 @@ class Registry:
     def _tell(self, batch: Batch) -> None:
         for station in batch.stations:
             self.bus.publish(self.stations[station])
+        for circuit in batch.circuits_changed:
+            self.bus.publish(circuit)
         for cp in batch.cps.values():
             self.bus.publish(cp)
             if cp.revoked:
@@ -215,27 +228,28 @@ class Registry:
                 self.bus.publish(topics.clear(kind, cp=gone))
         for driver in batch.drivers.values():
             self.bus.publish(driver)
-        if batch.gone:
-            self._accounts.remove_stations(self.stations, self._tell_station_gone)
-        if batch.drivers_gone:
-            self._accounts.remove_drivers(self.drivers, self._tell_gone)
+        if batch.gone or batch.drivers_gone or batch.circuits_gone:
+            self._remove_secrets()
 
     def _announce(self) -> None:
         """At each connection: the accounts as the store has them, then all that is desired."""
         self._accounts.broker_is_there()
         self._hold_broker(len(self.cps))
-        for told in (self.stations, self.cps, self.drivers):
+        for told in (self.stations, self.circuits, self.cps, self.drivers):
             for one in told.values():
                 self.bus.publish(one)
-        self._accounts.remove_drivers(self.drivers, self._tell_gone)
-        self._accounts.remove_stations(self.stations, self._tell_station_gone)
+        self._remove_secrets()
         self.bus.publish(self._birth)
 
-    def _tell_gone(self, driver: str) -> bool:
-        return self.bus.publish(topics.clear(m.DesiredDriver, driver=driver))
+    def _remove_secrets(self) -> None:
+        """Of drivers, circuits and stations that are gone, once the bus has it."""
 
-    def _tell_station_gone(self, station: str) -> bool:
-        return self.bus.publish(topics.clear(m.DesiredStation, station=station))
+        def told(message: type, level: str) -> Callable[[str], bool]:
+            return lambda name: self.bus.publish(topics.clear(message, **{level: name}))
+
+        self._accounts.remove_others("driver", self.drivers, told(m.DesiredDriver, "driver"))
+        self._accounts.remove_others("meter", self.circuits, told(m.Circuit, "name"))
+        self._accounts.remove_stations(self.stations, told(m.DesiredStation, "station"))
 
     def _on_message(self, batch: Batch, message: m.Message | m.Cleared) -> None:
         if isinstance(message, STATUS_KINDS):
@@ -264,3 +278,10 @@ class Registry:
         else:
             self._unexplained.add(report.cp)
             self.bus.publish(topics.clear(m.DesiredCp, cp=report.cp))
+
+
+def _settled(batch: Batch, result: Any) -> Any:
+    """What a change gave, as the whole batch has it."""
+    if isinstance(result, list):
+        return [_settled(batch, one) for one in result]
+    return batch.cps.get(result.id, result) if isinstance(result, m.DesiredCp) else result

@@ -1,0 +1,121 @@
+"""Circuits: which trees of them there may be, and what fits below each.
+
+A circuit of 0 W is off: nothing below it charges. Of any other each CP below can have at least its
+minimum, beside all other loads, when no other CP has more. What a CP takes when nobody tells it
+more is its fallback: its minimum, or 0 where the fallbacks and other loads below a circuit would be
+more than it carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from evcs.core import units
+from evcs.core.charger import ONE_PHASE_UP_TO_W
+from evcs.core.errors import Conflict, NotFound
+from evcs.core.ids import check_id
+from evcs.core.messages import Circuit as Circuit
+from evcs.core.messages import DesiredCp
+
+#: The least that a car takes is 6 A (IEC 61851-1) at 230 V on each phase.
+MIN_PHASE_W = 1_380
+LIST = "list them with: evcs circuit list"
+
+Circuits = Mapping[str, Circuit]
+
+
+def name_or_none(field: str) -> Callable[[object], str | None]:
+    """The rule of a field that names a circuit, or none."""
+    return lambda value: None if value is None else check_id(field, value)
+
+
+def _power(field: str) -> Callable[[object], int]:
+    return lambda value: units.whole(field, value, 0, units.MAX_POWER_W)
+
+
+#: What may be given of a circuit besides its name, each with its rule.
+FIELDS: dict[str, Callable[[object], Any]] = {
+    "max_power_w": _power("max_power_w"),
+    "parent": name_or_none("parent"),
+    "other_load_w": _power("other_load_w"),
+}
+
+
+def minimum_power_w(cp: DesiredCp) -> int:
+    """Less than this the CP can't give: 1,380 or 4,140 W, or all that it has.
+
+    Its record has no number of phases: more than 32 A at 230 V (7.4 kW) has three.
+    """
+    phases = 1 if cp.max_power_w <= ONE_PHASE_UP_TO_W else 3
+    return min(MIN_PHASE_W * phases, cp.max_power_w)
+
+
+def path(circuits: Circuits, name: str | None) -> Iterator[Circuit]:
+    """A circuit and all that feed it, from it to the root; nothing of none."""
+    while name is not None:
+        yield circuits[name]
+        name = circuits[name].parent
+
+
+def rooms(circuits: Circuits) -> dict[str, int]:
+    """What each circuit carries beside all other loads below it, in W; may be negative."""
+    found = {name: one.max_power_w for name, one in circuits.items()}
+    for one in circuits.values():
+        for above in path(circuits, one.name):
+            found[above.name] -= one.other_load_w
+    return found
+
+
+def check(circuits: Circuits, cps: Iterable[DesiredCp]) -> None:
+    """Whether that is a forest, and each CP fits into its circuits. Raises NotFound, Conflict."""
+    for one in circuits.values():
+        _check_parents(circuits, one)
+    room = rooms(circuits)
+    for cp in cps:
+        check_cp(circuits, room, cp)
+
+
+def _check_parents(circuits: Circuits, circuit: Circuit) -> None:
+    seen, above = {circuit.name}, circuit.parent
+    while above is not None:
+        if above not in circuits:
+            raise NotFound(f"parent: there is no circuit {above}", LIST)
+        if above in seen:
+            raise Conflict(f"parent: circuit {circuit.name} would feed itself", LIST)
+        seen.add(above)
+        above = circuits[above].parent
+
+
+def check_cp(circuits: Circuits, room: Mapping[str, int], cp: DesiredCp) -> None:
+    """Whether each of its circuits carries the CP at its minimum. Raises NotFound, Conflict."""
+    if cp.circuit is not None and cp.circuit not in circuits:
+        raise NotFound(f"circuit: there is no circuit {cp.circuit}", LIST)
+    least = minimum_power_w(cp)
+    for one in path(circuits, cp.circuit):
+        if one.max_power_w and room[one.name] < least:
+            other = one.max_power_w - room[one.name]
+            beside = f" less {other} W of other loads" if other else ""
+            raise Conflict(
+                f"circuit {one.name} is too small: {one.max_power_w} W{beside} does not carry "
+                f"CP {cp.id} at its minimum of {least} W",
+                "give the circuit more, or the CP another one",
+            )
+
+
+def fallbacks(circuits: Circuits, cps: Iterable[DesiredCp]) -> dict[str, int]:
+    """The fallback of each CP in a circuit, in W: first of those that have one, then by id.
+
+    So who comes takes none away; it is always the same of the same records.
+    """
+    room = rooms(circuits)
+    found: dict[str, int] = {}
+    members = [cp for cp in cps if cp.circuit is not None]
+    for cp in sorted(members, key=lambda cp: (not cp.fallback_w, cp.id)):
+        least = minimum_power_w(cp)
+        above = [one.name for one in path(circuits, cp.circuit)]
+        fits = all(room[name] >= least for name in above)
+        for name in above if fits else ():
+            room[name] -= least
+        found[cp.id] = least if fits else 0
+    return found
