@@ -479,3 +479,61 @@ def test_what_is_flushed_is_out_before_the_turn_ends(known: Broker, listeners: L
     bus.stop()
     loop.until(lambda: bus.left, 20)
     loop.close()
+
+
+def test_who_has_nothing_to_say_stays_connected(known: Broker) -> None:
+    """The broker drops who says nothing for one and a half keepalives."""
+    loop, heard, told = Loop(), Events(), Events()
+    silent = mqtt.Bus(loop, Account(known.socket, CP1, lambda: "e1"), told.put, [], keepalive_s=1)
+    eye = mqtt.Bus(
+        loop, Account(known.socket, "inspector", lambda: "look"), heard.put, ALL, keepalive_s=1
+    )
+    for bus in (silent, eye):
+        bus.start()
+    loop.until(lambda: silent.connected and eye.connected, 20)
+    loop.until(lambda: False, 4.0)
+    assert silent.publish(status("CP-1"))
+    loop.until(lambda: bool(heard.of(ports.Received)), 20)
+    assert heard.messages() == [status("CP-1")]
+    assert told.of(ports.Disconnected) == heard.of(ports.Disconnected) == []
+    for bus in (silent, eye):
+        bus.stop()
+    loop.until(lambda: silent.left and eye.left, 20)
+    loop.close()
+
+
+def test_a_broker_that_stays_silent_is_given_up(known: Broker) -> None:
+    loop, told = Loop(), Events()
+    bus = mqtt.Bus(loop, Account(known.socket, CP1, lambda: "e1"), told.put, [], keepalive_s=1)
+    bus.start()
+    loop.until(lambda: bus.connected, 20)
+    os.kill(known.pid, signal.SIGSTOP)
+    try:
+        loop.until(lambda: bool(told.of(ports.Disconnected)), 20)
+    finally:
+        os.kill(known.pid, signal.SIGCONT)
+    assert [one.refused for one in told.of(ports.Disconnected)] == [False]
+    loop.until(lambda: bus.connected, 20)
+    bus.stop()
+    loop.until(lambda: bus.left, 20)
+    loop.close()
+
+
+def test_what_is_said_behind_a_subscription_is_heard_behind_what_it_brings(
+    known: Broker, listeners: Listeners
+) -> None:
+    cp, _ = listeners.add(CP1, "e1")
+    cp.deliver(topics.encode(status("CP-1"), "2026-01-01T00:00:00Z"), 10)
+    loop, heard = Loop(), Events()
+    wanted = [topics.central_status()]
+    bus = mqtt.Bus(loop, Account(known.socket, "central", lambda: "c"), heard.put, wanted)
+    bus.start()
+    loop.until(lambda: bus.connected, 20)
+    bus.subscribe([topics.filter_for(m.EngineStatus)])
+    birth = m.ServiceStatus("central", True, "b1", "1")
+    assert bus.publish(birth)
+    loop.until(lambda: len(heard.of(ports.Received)) == 2, 20)
+    assert heard.messages() == [status("CP-1"), birth]
+    bus.stop()
+    loop.until(lambda: bus.left, 20)
+    loop.close()
