@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import click
 
 from evcs.adapters.secret_files import SecretFiles
+from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_operator
@@ -140,13 +142,32 @@ def newest_key(secrets: SecretFiles, station: str) -> str:
     return secrets.find(of_next(station)) or secrets.read(of_station(station))
 
 
-def new_key(ctx: CommandContext, cp: str) -> str:
+def new_key(ctx: CommandContext, cp: dict[str, Any]) -> str:
     """What has become of the new password of a CP's charger. Raises Conflict where it says no."""
-    body = {"order": "rekey"}
+    return str(_confirm(ctx, cp, {}).get("key", "waits"))
+
+
+def serves(ctx: CommandContext, cp: dict[str, Any]) -> str:
+    """Whether a CP's charger has confirmed a stop or resume. Raises Conflict where it says no."""
+    return str(_confirm(ctx, cp, {"revision": cp["revision"]}).get("charger", "away"))
+
+
+def made_of_it(
+    results: cp_changes.Results, ask: Callable[[dict[str, Any]], str], field: str, wait: bool
+) -> cp_changes.Results:
+    """With what the chargers among them have made of a change, in that field, or why not."""
+    real = [cp for cp, one in results.made.items() if wait and one["hosting"] == OCPP]
+    words = cp_changes.each(real, lambda cp: ask(results.made[cp]))
+    made = {cp: {**one, field: words.made[cp]} if cp in words.made else one
+            for cp, one in results.made.items() if cp not in words.errors}  # fmt: skip
+    return cp_changes.Results(made, {**results.errors, **words.errors})
+
+
+def _confirm(ctx: CommandContext, cp: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     try:
-        return str(ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)["key"])
+        return ask_operator(ctx, "confirm", cp["id"], body=body, within_s=ANSWER_WITHIN_S)
     except Unreachable:  # it is told once all are there again
-        return "waits"
+        return {}
 
 
 def charger(ctx: CommandContext, name: str) -> dict[str, Any]:

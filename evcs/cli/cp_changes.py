@@ -77,7 +77,7 @@ def settled(cp: dict[str, Any]) -> Goal:
     A real charger comes when it comes: nobody waits for it.
     """
     if cp["revoked"] or cp["hosting"] == OCPP:
-        return taken_note(cp)
+        return _confirmed(cp) if cp.get("charger") == "confirmed" else taken_note(cp)
     revision = cp["revision"]
     if cp["service"] == "out":
         done = {cp_states.State.OUT_OF_ORDER, cp_states.State.BROKEN_DOWN}
@@ -89,6 +89,15 @@ def settled(cp: dict[str, Any]) -> Goal:
         return state.revision >= revision and final
 
     return Goal(holds, revision, {"service": cp["service"], "revoked": False})
+
+
+def _confirmed(cp: dict[str, Any]) -> Goal:
+    """Central knows that the charger has taken a stop or resume."""
+    known = taken_note(cp)
+    return known._replace(
+        done=lambda state: known.done(state) and state.reason != cp_states.NOT_CONFIRMED,
+        wanted={"service": cp["service"]},
+    )
 
 
 def arrived(cp: dict[str, Any]) -> Goal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import click
@@ -170,6 +171,8 @@ def _change(
     goal: Callable[[dict[str, Any]], cp_changes.Goal], wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     results = cp_changes.each(ids, lambda cp: ctx.registry.edit(cp, given))
+    if "service" in given:
+        results = chargers.made_of_it(results, partial(chargers.serves, ctx), "charger", wait)
     made = list(results.made.values())
     cp_changes.wait_and_finish(ctx, made, results.errors, goal, wait, timeout)
 

@@ -8,12 +8,11 @@ from typing import Any
 import click
 
 from evcs.cli import cp_changes
-from evcs.cli.chargers import SAID, new_key
+from evcs.cli.chargers import SAID, made_of_it, new_key
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.options import named, waiting
 from evcs.core import charge_point as cp_states
-from evcs.core.placement import OCPP
 
 
 def add_to(program: click.Group) -> None:
@@ -38,14 +37,12 @@ def add_to(program: click.Group) -> None:
         for a station that was revoked: its new one is typed in, see evcs-cp connect.
         """
         results = cp_changes.each(pick(ctx, names), ctx.registry.rekey)
-        real = [cp for cp, made in results.made.items() if made["hosting"] == OCPP]
-        keys = cp_changes.each(real, partial(new_key, ctx)) if wait else cp_changes.outcome({})
-        for cp, word in keys.made.items():
-            ctx.out.say(f"{cp}: {SAID.get(word, word)}")
-        made = [{**made, "key": keys.made[cp]} if cp in keys.made else made
-                for cp, made in results.made.items() if cp not in keys.errors]  # fmt: skip
-        errors = {**results.errors, **keys.errors}
-        cp_changes.wait_and_finish(ctx, made, errors, cp_changes.settled, wait, timeout)
+        results = made_of_it(results, partial(new_key, ctx), "key", wait)
+        for cp, one in results.made.items():
+            if "key" in one:
+                ctx.out.say(f"{cp}: {SAID.get(one['key'], one['key'])}")
+        made = list(results.made.values())
+        cp_changes.wait_and_finish(ctx, made, results.errors, cp_changes.settled, wait, timeout)
 
 
 def _revoked(cp: dict[str, Any]) -> cp_changes.Goal:

@@ -72,6 +72,18 @@ def _fault(view: View) -> str:
     return short(f"fault: {fault}") if fault else "fault"
 
 
+#: Why a real charger may not be as the operator has it.
+NOT_CONFIRMED = "not confirmed by the charger"
+
+
+def _unless_confirmed(text: str) -> Callable[[View], str]:
+    def reason(view: View) -> str:
+        confirmed = view.monitor and view.monitor.service == view.desired.service
+        return text if confirmed or view.desired.hosting != OCPP else NOT_CONFIRMED
+
+    return reason
+
+
 RULES = (
     Rule(State.DISCONNECTED, "revoked", lambda v: v.desired.revoked, _word("revoked")),
     Rule(State.DISCONNECTED, "not seen yet", lambda v: v.monitor is None, _word("not seen yet")),
@@ -101,10 +113,10 @@ RULES = (
         State.OUT_OF_ORDER,
         "stopped by the operator",
         lambda v: v.desired.service == "out",
-        _word("stopped by the operator"),
+        _unless_confirmed("stopped by the operator"),
     ),
     Rule(State.SUPPLYING, "session under way", lambda v: v.supplying, _word("")),
-    Rule(State.ACTIVATED, "otherwise", lambda _: True, _word("")),
+    Rule(State.ACTIVATED, "otherwise", lambda _: True, _unless_confirmed("")),
 )
 
 

@@ -113,7 +113,8 @@ class EngineStatus(NamedTuple):
 class MonitorStatus(NamedTuple):
     """Monitor: its Engine's health. engine: "ok" | "ko" | "silent".
 
-    `ocpp_status`: a real charger's own word, such as "Preparing".
+    Of a real charger: `ocpp_status`, its own word, such as "Preparing"; `service`, "in" or "out" as
+    it has confirmed it, None where it has not in this connection.
     """
 
     cp: str
@@ -123,6 +124,7 @@ class MonitorStatus(NamedTuple):
     latency_ms: float | None = None
     fault: str | None = None
     ocpp_status: str | None = None
+    service: str | None = None
 
 
 class Meter(NamedTuple):

@@ -16,10 +16,10 @@ from evcs.core.placement import OCPP, holder
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
 
-#: What only a charger can do.
-OF_CHARGERS = frozenset({"ocpp"})
-ACTS = OF_CHARGERS | {"restart", "kill"}
-VERBS = ACTS | {"processes", "log"}
+#: What only a charger can do, or its gateway say: whether it has taken what the Registry wants.
+OF_CHARGERS = frozenset({"ocpp", "confirm"})
+ACTS = frozenset({"ocpp", "restart", "kill"})
+VERBS = ACTS | {"confirm", "processes", "log"}
 #: Requests that are known, answered or not; the oldest give way.
 MOST_KNOWN = 1_000
 

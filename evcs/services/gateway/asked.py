@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
@@ -9,17 +11,27 @@ from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
 from evcs.core.ocpp.ports import NoAnswer, NotSendable, Refused
 from evcs.services.gateway.connector import Place
 from evcs.services.gateway.keys import LATER, OUTCOMES, TO_BE_TYPED, WAITS, Keys
+from evcs.services.gateway.orders import ACCEPTED
 from evcs.services.gateway.station import Answer, Station
+
+#: What the Registry has told before who asks was answered.
+HEARD_WITHIN_S = 5.0
+#: What a charger has made of a stop or resume.
+CONFIRMED, AWAY = "confirmed", "away"
 
 
 class Asked(NamedTuple):
-    """A command. `station`: None while its charger is away; `passwords`: the station's."""
+    """A command. `station`: None while its charger is away; `passwords`: the station's.
+
+    `wanted()`: the CP, as it is to be now.
+    """
 
     cmd: m.GatewayCommand
     place: Place | None
     station: Station | None
     keys: Keys
     passwords: tuple[str, ...]
+    wanted: Callable[[], m.DesiredCp | None]
 
     async def reply(self, host: str) -> m.GatewayReply:
         """The answer to it."""
@@ -31,8 +43,10 @@ class Asked(NamedTuple):
         return m.GatewayReply(host, self.cmd.id, True, None, body)
 
     async def _do(self) -> Answer:
-        if self.place is not None and self.cmd.body.get("order") == "rekey":
-            return await self._rekey()
+        if self.place is not None and self.cmd.verb == "confirm":
+            return await (
+                self._serves(self.place) if "revision" in self.cmd.body else self._rekey()
+            )
         if self.place is None or self.station is None:
             cp = self.cmd.cp
             raise Conflict(f"the charger of {cp} is away", f"see: evcs-cp connect {cp}")
@@ -56,6 +70,20 @@ class Asked(NamedTuple):
         if isinstance(order := body.get("order"), str):
             return station.order(order, number, body)
         return body.get("action"), body.get("payload", {})
+
+    async def _serves(self, place: Place) -> Answer:
+        """Whether the charger has confirmed a stop or resume. Raises Conflict with its word."""
+        revision = self.cmd.body["revision"]
+        async with asyncio.timeout(HEARD_WITHIN_S):
+            while (cp := self.wanted()) is not None and cp.revision < revision:
+                await asyncio.sleep(0.05)
+        if self.station is None:
+            return {"charger": AWAY}
+        word = await self.station.service.word(place.number)
+        if word != ACCEPTED:
+            text = f"the charger of {self.cmd.cp} answered {word}"
+            raise Conflict(text, "it is told again when it next dials in, or: evcs-cp reset")
+        return {"charger": CONFIRMED}
 
     async def _rekey(self) -> Answer:
         """What has become of the station's new key. Raises Conflict with its charger's word."""

@@ -85,11 +85,17 @@ class Connector:
 
     # What its charger tells.
 
-    def connected(self, charger: Charger) -> None:
-        """The charger is there."""
+    def connected(self, charger: Charger, service: str | None = None) -> None:
+        """The charger is there; `service`: what it has confirmed before."""
         self._orders.charger = charger
-        self._seen = self._seen._replace(online=True)
+        self._seen = self._seen._replace(online=True, service=service)
         self._tell_all()
+
+    def confirmed(self, service: str) -> None:
+        """It is in or out of service, by the charger's word."""
+        if service != self._seen.service:
+            self._seen = self._seen._replace(service=service)
+            self._voice.monitor(self._seen)
 
     def left(self, charger: Charger) -> None:
         """That connection of it is gone; it goes on charging, as far as is known."""

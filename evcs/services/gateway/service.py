@@ -118,7 +118,7 @@ class Gateway:
         if place is not None and place.station in self._stations:
             station = self._stations[place.station]
             station.joined(place.number)
-            self._tell_availability(station)
+            self._tell_service(station)
 
     # What the bus tells.
 
@@ -159,7 +159,7 @@ class Gateway:
             if desired.revoked:
                 connector.revoke()
             if place.station in self._stations:
-                self._tell_availability(self._stations[place.station])
+                self._tell_service(self._stations[place.station])
         if desired.station in self._stations:
             self._tasks.do(self._given.give(self._stations[desired.station], again=False))
         self._let_go_if_shut_out(desired.station)
@@ -170,11 +170,10 @@ class Gateway:
         if before is not None and before.station is not None:
             self._places[before.station].pop(before.connector or 1, None)
 
-    def _tell_availability(self, station: Station) -> None:
+    def _tell_service(self, station: Station) -> None:
         for number, cp in self._places.get(station.connection.station, {}).items():
             one = self._cps[cp]
-            operative = one.service == "in" and not (one.revoked or one.deleted)
-            station.available(number, operative)
+            station.service.want(number, "out" if one.revoked or one.deleted else one.service)
 
     # What chargers do.
 
@@ -192,7 +191,7 @@ class Gateway:
         self._stations[name] = station = STATIONS[connection.version](connection, parts)
         _log.info("station=%s %s from %s", name, connection.version, connection.remote)
         station.open()
-        self._tell_availability(station)
+        self._tell_service(station)
         self._tasks.do(self._given.give_soon(station, STATUS_WITHIN_S))
         self._let_go_if_shut_out(name)
 
@@ -211,6 +210,7 @@ class Gateway:
             raise CallError(Code.INTERNAL, "the connection is being replaced")
         answer = await station.called(action, payload)
         if action == "BootNotification":
+            station.service.again()
             self._tasks.do(self._given.give(station, again=False))
         return answer
 
@@ -246,5 +246,6 @@ class Gateway:
     async def _carry_out(self, cmd: m.GatewayCommand) -> None:
         place = self.place(cmd.cp)
         name = place.station if place is not None else ""
-        asked = Asked(cmd, place, self._stations.get(name), self._given, self._keys(name))
+        wanted = partial(self._cps.get, cmd.cp)
+        asked = Asked(cmd, place, self._stations.get(name), self._given, self._keys(name), wanted)
         self._parts.bus.publish(await asked.reply(self._host))

@@ -18,8 +18,8 @@ from evcs.core.ocpp.ports import CallError, Connection, NoAnswer, NotSendable, R
 from evcs.core.ocpp.rules import Code
 from evcs.core.ports import Log
 from evcs.core.session import CardStatus
+from evcs.services.gateway.availability import Availability
 from evcs.services.gateway.connector import Connector
-from evcs.services.gateway.orders import word_of
 from evcs.services.gateway.tasks import Tasks
 
 HEARTBEAT_S = 300
@@ -80,7 +80,7 @@ class Station(ABC):
         #: Which new key it was asked to take, one at a time, and its word.
         self.key_turn, self.key_asked = asyncio.Lock(), ("", "")
         self._told: set[int] = set()
-        self._availability: dict[int, bool] = {}
+        self.service = Availability(self.set_available, self._confirmed, parts.log)
         self._tasks = Tasks(parts.log)
         self._is_faulted = False
 
@@ -99,6 +99,7 @@ class Station(ABC):
     def close(self) -> None:
         """It has gone."""
         self._tasks.close()
+        self.service.close()
         for connector in self._parts.connectors().values():
             connector.left(self)
         self._parts.tell(self.status._replace(online=False))
@@ -107,15 +108,9 @@ class Station(ABC):
         """One of its connectors has become a CP, or its CP has begun anew."""
         connector = self._parts.connectors().get(number)
         if connector is not None:
-            connector.connected(self)
+            connector.connected(self, self.service.confirmed(number))
             self._told.discard(number)
             self._tasks.do(self._ask_status())
-
-    def available(self, number: int, operative: bool) -> None:
-        """Whether a connector is to serve: the charger is told where that is new."""
-        if self._availability.get(number) != operative:
-            self._availability[number] = operative
-            self._tasks.do(self._change_availability(number, operative))
 
     async def called(self, action: str, payload: Answer) -> Answer:
         """The answer to a charger's CALL. Raises CallError."""
@@ -271,13 +266,10 @@ class Station(ABC):
                 with suppress(Refused, NoAnswer, NotSendable):
                     await self.ask_status(number)
 
-    async def _change_availability(self, number: int, operative: bool) -> None:
-        word = await word_of(self.set_available(number, operative))
-        if word not in ("Accepted", "Scheduled"):
-            self._parts.log.error(
-                "connector=%d told to be %s; the charger answered %s",
-                number, "operative" if operative else "inoperative", word,
-            )  # fmt: skip
+    def _confirmed(self, number: int, service: str) -> None:
+        connector = self._parts.connectors().get(number)
+        if connector is not None:
+            connector.confirmed(service)
 
 
 def _tag(text: str) -> str:

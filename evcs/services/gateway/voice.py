@@ -25,12 +25,16 @@ _PHASES = {
 
 
 class Seen(NamedTuple):
-    """What is known of a connector. `online`: its charger is there; `status`: its own word."""
+    """What is known of a connector. `online`: its charger is there; `status`: its own word.
+
+    `service`: "in" or "out", as it has confirmed it in this connection.
+    """
 
     online: bool = False
     status: str | None = None
     fault: str | None = None
     central: bool | None = None
+    service: str | None = None
 
 
 class Voice:
@@ -86,7 +90,14 @@ class Voice:
         engine = EngineHealth.KO if seen.fault is not None else EngineHealth.OK
         self._monitor.publish(
             m.MonitorStatus(
-                self._cp, seen.online, self._boot, engine, None, seen.fault, seen.status
+                self._cp,
+                seen.online,
+                self._boot,
+                engine,
+                None,
+                seen.fault,
+                seen.status,
+                seen.service,
             )
         )
 
