@@ -81,6 +81,22 @@ class RegistryClient:
         """Remove a driver and its secret."""
         return self._call("DELETE", f"/api/v1/drivers/{quote(driver, safe='')}")
 
+    def circuits(self) -> list[dict[str, Any]]:
+        """All circuits."""
+        return self._call("GET", "/api/v1/circuits")
+
+    def add_circuit(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Add a circuit, with its meter's secret."""
+        return self._call("POST", "/api/v1/circuits", fields)
+
+    def edit_circuit(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Change fields of a circuit."""
+        return self._call("PATCH", f"/api/v1/circuits/{quote(name, safe='')}", fields)
+
+    def remove_circuit(self, name: str) -> dict[str, Any]:
+        """Remove a circuit that feeds nothing."""
+        return self._call("DELETE", f"/api/v1/circuits/{quote(name, safe='')}")
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         # Also where nothing is changed: who shows it waits for nobody.
         headers = {"Authorization": f"Bearer {self._token()}"}

@@ -13,6 +13,7 @@ from evcs.adapters.supervisord import LOOK_TIMEOUT_S, Supervisord
 from evcs.cli import (
     audit,
     backups,
+    circuits,
     cp_changes,
     driver_accounts,
     pools,
@@ -231,6 +232,7 @@ def _web(ctx: CommandContext) -> str:
 
 audit.add_to(program)
 backups.add_to(program)
+circuits.add_to(program)
 doctor.add_to(program)
 driver_accounts.add_to(program)
 sessions.add_to(program)

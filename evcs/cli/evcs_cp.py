@@ -27,9 +27,12 @@ program = group("evcs-cp", "Charging points (CPs): create, see, change, stop, de
 
 
 def _fields(
-    location: str | None, price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None
-) -> dict[str, Any]:
+    location: str | None, price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None,
+    circuit: str | None,
+) -> dict[str, Any]:  # fmt: skip
     found: dict[str, Any] = {}
+    if circuit is not None:
+        found["circuit"] = check_id("circuit", circuit)
     if hosting is not None:
         found["hosting"] = hosting
     if location is not None:
@@ -59,14 +62,14 @@ def _select(ctx: CommandContext, names: tuple[str, ...], everyone: bool) -> list
 @waiting
 def create(
     ctx: CommandContext, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
-    max_power_kw: str | None, hosting: str | None, station: str | None, connector: int | None,
-    ocpp_id: str | None, if_not_exists: bool, wait: bool, timeout: float,
+    max_power_kw: str | None, hosting: str | None, circuit: str | None, station: str | None,
+    connector: int | None, ocpp_id: str | None, if_not_exists: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Create CPs: CP-001, or a range CP-{001..100}.
 
     With --hosting ocpp a CP is a real charger, which dials in: see evcs-cp connect.
     """
-    given = _fields(location, price_eur_kwh, max_power_kw, hosting)
+    given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
     of_station = {"station": station, "connector": connector, "ocpp_id": ocpp_id}
     given |= {name: value for name, value in of_station.items() if value is not None}
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
@@ -151,16 +154,22 @@ def show(ctx: CommandContext, name: str) -> None:
 @command(program)
 @named
 @fields
+@click.option("--no-circuit", is_flag=True, help="It shares no cable.")
 @waiting
 def edit(
     ctx: CommandContext, names: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
-    max_power_kw: str | None, hosting: str | None, wait: bool, timeout: float,
+    max_power_kw: str | None, hosting: str | None, circuit: str | None, no_circuit: bool,
+    wait: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """Change price, power, place or hosting.
+    """Change price, power, place, hosting or circuit.
 
     A session under way keeps its price; a CP that supplies changes its hosting after that.
     """
-    given = _fields(location, price_eur_kwh, max_power_kw, hosting)
+    given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
+    if circuit is not None and no_circuit:
+        raise BadValue("--circuit and --no-circuit at once", "give one of the two")
+    if no_circuit:
+        given["circuit"] = None
     if not given:
         raise BadValue("nothing to change", "see: evcs-cp edit -h")
     _change(ctx, pick(ctx, names), given, cp_changes.arrived, wait, timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from evcs.cli.terminal import shown
 from evcs.config import load
 from evcs.core.desired import HOSTINGS
 from evcs.core.errors import BadValue, EvcsError
+from evcs.core.stored import Stored
 
 
 class Seconds(click.FloatRange):
@@ -31,12 +32,21 @@ class Seconds(click.FloatRange):
         return found
 
 
-def _known_cps(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+def _known(of: Callable[[Stored], Iterable[str]], begun: str) -> list[str]:
     """For a shell's completion: straight from the store, so that it is quick and needs nothing."""
     with suppress(EvcsError):
         stored, _ = registry_db.peek(load().home.registry_json)
-        return [cp for cp in stored.cps if cp.startswith(begun)] if stored else []
+        return [name for name in of(stored) if name.startswith(begun)] if stored else []
     return []
+
+
+def _known_cps(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    return _known(lambda stored: stored.cps, begun)
+
+
+def known_circuits(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """The circuits whose names begin so."""
+    return _known(lambda stored: stored.circuits, begun)
 
 
 def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,6 +83,14 @@ def fields(function: Callable[..., Any]) -> Callable[..., Any]:
             {
                 "type": click.Choice(HOSTINGS),
                 "help": "Processes of its own, a pool's, or a real charger.",
+            },
+        ),
+        (
+            "--circuit",
+            {
+                "metavar": "NAME",
+                "help": "The cable that it shares: see evcs circuit.",
+                "shell_complete": known_circuits,
             },
         ),
         ("--location", {"help": "Where it stands; any text."}),

@@ -48,14 +48,14 @@ def difference_eur(cost: str, before: str) -> str:
     return str(Decimal(cost) - Decimal(before))
 
 
-def thousands(field: str, value: object, highest: int) -> int:
+def thousands(field: str, value: object, highest: int, lowest: int = 1) -> int:
     """An integer of W or Wh from a decimal of kW or kWh ("7.4" gives 7400). Raises BadValue."""
     text = str(value)
-    number = int(Decimal(text) * 1000) if _DECIMAL.fullmatch(text) else 0
-    if not 1 <= number <= highest:
+    number = int(Decimal(text) * 1000) if _DECIMAL.fullmatch(text) else -1
+    if not lowest <= number <= highest:
         raise BadValue(
             f"{field}: {text[:40]!a} is not allowed",
-            f"allowed: a decimal from 0.001 to {highest // 1000}",
+            f"allowed: a decimal from {lowest / 1000:g} to {highest // 1000}",
         )
     return number
 

@@ -83,6 +83,12 @@ def test_other_kilowatts_are_refused(value: object) -> None:
         units.thousands("max_power_kw", value, units.MAX_POWER_W)
 
 
+def test_what_may_be_nothing_is_0_at_least() -> None:
+    assert units.thousands("other_load_kw", "0", units.MAX_POWER_W, lowest=0) == 0
+    with pytest.raises(BadValue, match="other_load_kw"):
+        units.thousands("other_load_kw", "-1", units.MAX_POWER_W, lowest=0)
+
+
 @pytest.mark.parametrize("value", [0, 11, -1, 10**400, True, False, "5", 5.5, 1e400, None, [5]])
 def test_a_whole_number_is_an_int_within_bounds_and_nothing_else(value: object) -> None:
     with pytest.raises(BadValue, match="max_power_w"):

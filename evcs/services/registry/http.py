@@ -1,4 +1,4 @@
-"""The Registry over HTTP: CPs and drivers, as openapi.yaml describes them."""
+"""The Registry over HTTP: CPs, drivers and circuits, as openapi.yaml describes them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from evcs.core.errors import BadValue, EvcsError, NotFound
 from evcs.core.messages import DesiredCp, DesiredDriver
 from evcs.services import http
 from evcs.services.http import body_json, json_bytes, json_response, list_response
+from evcs.services.registry import circuits
 from evcs.services.registry.changes import Batch
 from evcs.services.registry.service import Registry
 from evcs.services.turns import made_once
@@ -44,6 +45,7 @@ def build_app(
     _add_cps(app, registry)
     _add_identities(app, registry)
     _add_drivers(app, registry)
+    _add_circuits(app, registry)
     return app
 
 
@@ -114,6 +116,26 @@ def _add_drivers(app: Bottle, registry: Registry) -> None:
     def remove_driver(driver: str) -> HTTPResponse:
         registry.ask(Batch.remove_driver, driver)
         return json_response({"id": driver})
+
+
+def _add_circuits(app: Bottle, registry: Registry) -> None:
+    @app.get("/api/v1/circuits")
+    def list_circuits() -> HTTPResponse:
+        there = sorted(registry.circuits.items())
+        return list_response({name: json_bytes(one._asdict()) for name, one in there})
+
+    @app.post("/api/v1/circuits")
+    def add_circuit() -> HTTPResponse:
+        return json_response(registry.ask(circuits.add, body_json())._asdict(), 201)
+
+    @app.route("/api/v1/circuits/<name>", method="PATCH")
+    def edit_circuit(name: str) -> HTTPResponse:
+        return json_response(registry.ask(circuits.edit, name, body_json())._asdict())
+
+    @app.delete("/api/v1/circuits/<name>")
+    def remove_circuit(name: str) -> HTTPResponse:
+        registry.ask(circuits.remove, name)
+        return json_response({"name": name})
 
 
 def _driver(driver: DesiredDriver) -> dict[str, Any]:

@@ -1,0 +1,135 @@
+"""`evcs circuit`: the cables that CPs share, what they carry, who is on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import click
+
+from evcs.cli.common import CommandContext, command, kw, table
+from evcs.cli.options import known_circuits
+from evcs.core import units
+from evcs.core.errors import BadValue, NotFound
+from evcs.core.identities import of_meter
+from evcs.core.ids import check_id
+
+_NAME = click.argument("name", shell_complete=known_circuits)
+_PARENT = click.option(
+    "--parent", metavar="NAME", help="The circuit that feeds it.", shell_complete=known_circuits
+)
+_OTHER_LOAD = click.option(
+    "--other-load-kw", metavar="D", help="The most that a house behind it takes; else 0."
+)
+_MAX_POWER_HELP = "What it carries, such as 44; 0 turns it off."
+
+
+def add_to(program: click.Group) -> None:
+    """Add `circuit` to `evcs`."""
+
+    @program.group()
+    def circuit() -> None:
+        """Circuits: cables that CPs share."""
+
+    _add_changes(circuit)
+    _add_looks(circuit)
+
+
+def _add_changes(circuit: click.Group) -> None:
+    @command(circuit, "add")
+    @click.argument("name")
+    @click.option("--max-power-kw", metavar="D", required=True, help=_MAX_POWER_HELP)
+    @_PARENT
+    @_OTHER_LOAD
+    def add(
+        ctx: CommandContext, name: str, max_power_kw: str, parent: str | None,
+        other_load_kw: str | None,
+    ) -> None:  # fmt: skip
+        """Add a circuit; CPs are put there with: evcs-cp create|edit --circuit."""
+        given = _fields(max_power_kw, parent, other_load_kw)
+        found = ctx.registry.add_circuit({"name": check_id("circuit", name), **given})
+        ctx.out.data(found, f"{name} added")
+        ctx.out.say(f"its meter may speak as {of_meter(name)}, by {_secret(ctx, name)}")
+
+    @command(circuit, "edit")
+    @_NAME
+    @click.option("--max-power-kw", metavar="D", help=_MAX_POWER_HELP)
+    @_PARENT
+    @click.option("--no-parent", is_flag=True, help="None feeds it.")
+    @_OTHER_LOAD
+    def edit(
+        ctx: CommandContext, name: str, max_power_kw: str | None, parent: str | None,
+        no_parent: bool, other_load_kw: str | None,
+    ) -> None:  # fmt: skip
+        """Change what a circuit carries, or where it hangs."""
+        if parent is not None and no_parent:
+            raise BadValue("--parent and --no-parent at once", "give one of the two")
+        given = _fields(max_power_kw, parent, other_load_kw)
+        if no_parent:
+            given["parent"] = None
+        if not given:
+            raise BadValue("nothing to change", "see: evcs circuit edit -h")
+        found = ctx.registry.edit_circuit(check_id("circuit", name), given)
+        ctx.out.data(found, f"{name} changed")
+
+    @command(circuit, "remove")
+    @_NAME
+    def remove(ctx: CommandContext, name: str) -> None:
+        """Remove a circuit that feeds nothing any more."""
+        ctx.registry.remove_circuit(check_id("circuit", name))
+        ctx.out.data({"name": name, "done": "removed"}, f"{name} removed")
+
+
+def _add_looks(circuit: click.Group) -> None:
+    @command(circuit, "list")
+    def list_circuits(ctx: CommandContext) -> None:
+        """List circuits."""
+        found = ctx.registry.circuits()
+        cps = Counter(cp["circuit"] for cp in ctx.registry.cps()) if found else Counter[str]()
+        rows = [
+            (one["name"], kw(one["max_power_w"]), kw(one["other_load_w"]), one["parent"] or "",
+             str(cps[one["name"]]))
+            for one in found
+        ]  # fmt: skip
+        head = ("CIRCUIT", "MAX", "OTHER LOAD", "FED BY", "CPS")
+        ctx.out.data(found, table(head, rows) if rows else None)
+        if not found:
+            ctx.out.say("no circuit yet; add one: evcs circuit add GARAGE --max-power-kw 44")
+
+    @command(circuit, "show")
+    @_NAME
+    def show(ctx: CommandContext, name: str) -> None:
+        """Show one circuit: what it carries, what it feeds."""
+        all_ = ctx.registry.circuits()
+        found = next((one for one in all_ if one["name"] == check_id("circuit", name)), None)
+        if found is None:
+            raise NotFound(f"no circuit {name}", "list them with: evcs circuit list")
+        cps = [
+            {"id": cp["id"], "fallback_w": cp["fallback_w"]}
+            for cp in ctx.registry.cps()
+            if cp["circuit"] == name
+        ]
+        below = [one["name"] for one in all_ if one["parent"] == name]
+        lines = [f"{key}: {value}" for key, value in found.items()]
+        lines += [f"meter: {of_meter(name)}", f"circuits: {', '.join(below) or 'none'}"]
+        lines += [f"CP {cp['id']}: {cp['fallback_w']} W when nobody tells it more" for cp in cps]
+        ctx.out.data({**found, "meter": of_meter(name), "circuits": below, "cps": cps}, lines)
+
+
+def _fields(
+    max_power_kw: str | None, parent: str | None, other_load_kw: str | None
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for flag, field, value in (
+        ("--max-power-kw", "max_power_w", max_power_kw),
+        ("--other-load-kw", "other_load_w", other_load_kw),
+    ):
+        if value is not None:
+            found[field] = units.thousands(flag, value, units.MAX_POWER_W, lowest=0)
+    if parent is not None:
+        found["parent"] = check_id("circuit", parent)
+    return found
+
+
+def _secret(ctx: CommandContext, name: str) -> str:
+    return str(ctx.settings.home.secret(of_meter(name)))
