@@ -132,7 +132,7 @@ class Home(NamedTuple):
 
     def lock(self, role: str) -> Path:
         """Held by the one process that plays the role."""
-        return self.run / "lock" / f"{_inside(role)}.lock"
+        return self.path.joinpath("run", "lock", f"{_inside(role)}.lock")
 
 
 def check_home(path: Path) -> Path:

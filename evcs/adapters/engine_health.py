@@ -108,7 +108,10 @@ class _Said:
         """The answers of all."""
         if answers != self._answers:
             self._answers = answers
-            self._line = _line({cp: one._asdict() for cp, one in answers.items()})
+            cps: dict[EngineAnswer, list[str]] = {}
+            for cp, one in answers.items():
+                cps.setdefault(one, []).append(cp)
+            self._line = _line([(one._asdict(), those) for one, those in cps.items()])
         return self._line
 
 
@@ -184,17 +187,19 @@ class Probe:
         """What each Engine there says of itself, by CP; None where no answer came in time."""
         line = self._ask(within_s, WATCHES if self._watches else b"")
         if not line or line != self._line:
-            found = _parsed(line)
+            found = _answers(line)
             if found is None:
                 return None
-            self._answers = {cp: _answer(one) for cp, one in found.items()}
-            self._line = line
+            self._answers, self._line = found, line
         return self._answers
 
     def figures(self, within_s: float = ASK_WITHIN_S) -> ProcessFigures | None:
         """What the process says of itself; None where no answer came in time."""
-        found = (_parsed(self._ask(within_s, MEASURES)) or {}).get("", {})
-        memory, late = found.get("memory_bytes"), found.get("late_p99_ms")
+        found = _parsed(self._ask(within_s, MEASURES))
+        said = found.get("") if isinstance(found, dict) else None
+        if not isinstance(said, dict):
+            return None
+        memory, late = said.get("memory_bytes"), said.get("late_p99_ms")
         if isinstance(memory, int) and isinstance(late, float):
             return ProcessFigures(memory, late)
         return None
@@ -234,13 +239,27 @@ class Probe:
         return pid
 
 
-def _parsed(line: bytes) -> dict[str, dict[str, Any]] | None:
+def _parsed(line: bytes) -> Any:
     try:
-        found = json.loads(line)
+        return json.loads(line)
     except (ValueError, RecursionError):
         return None
-    whole = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
-    return found if whole else None
+
+
+def _answers(line: bytes) -> Answers | None:
+    """What a line says: each answer with the CPs that give it. None where it is no such line.
+
+    An Engine of an earlier version, which runs until `evcs restart`, says it CP by CP.
+    """
+    found: dict[str, EngineAnswer] = {}
+    said = _parsed(line)
+    try:
+        pairs = [(one, [cp]) for cp, one in said.items()] if isinstance(said, dict) else said
+        for one, cps in pairs:
+            found |= dict.fromkeys(map(str, cps), _answer(one))
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return found
 
 
 def _answer(said: Mapping[str, Any]) -> EngineAnswer:

@@ -38,7 +38,7 @@ def run_engines(settings: Settings, name: str) -> None:
 
     members = MemberFile(home.member_file(name)).members
     pool = Pool(loop, runtime, lambda: members() if turn.here else None)
-    turn = StartTurn(loop, home, pool.look, lambda: _are_on_the_bus(pool))
+    turn = StartTurn(loop, home, pool.look, lambda: pool.all(lambda one: one.is_ready))
 
     def answer() -> dict[str, EngineAnswer]:
         pool.look()
@@ -51,8 +51,3 @@ def run_engines(settings: Settings, name: str) -> None:
     engine_health.listen(loop, home.pool_socket(name, ENGINES), answer, log, pool.end)
     pool.run(tick)
     journals.close()
-
-
-def _are_on_the_bus(pool: Pool[Engine]) -> bool:
-    found = pool.each(Engine.health)
-    return len(found) == len(pool.cps) and all(one.ready for one in found.values())

@@ -47,6 +47,8 @@ class Loop:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._selector = selectors.DefaultSelector()
+        #: What is called by descriptor and event; the selector's own map is slow.
+        self._watched: dict[int, dict[int, Callable[[], object]]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._soon: deque[Timer] = deque()
@@ -100,17 +102,17 @@ class Loop:
         self._watch(fd, selectors.EVENT_WRITE, None)
 
     def _watch(self, fd: int, event: int, call: Callable[[], object] | None) -> None:
-        key = self._selector.get_map().get(fd)
-        calls: dict[int, Callable[[], object]] = dict(key.data) if key else {}
-        calls.pop(event, None)
+        before = self._watched.get(fd, {})
+        calls = {one: then for one, then in before.items() if one != event}
         if call is not None:
             calls[event] = call
-        if not calls and key:
+        if calls:
+            self._watched[fd] = calls
+            watch = self._selector.modify if before else self._selector.register
+            watch(fd, sum(calls), calls)
+        elif before:
+            del self._watched[fd]
             self._selector.unregister(fd)
-        elif key:
-            self._selector.modify(fd, sum(calls), calls)
-        elif calls:
-            self._selector.register(fd, sum(calls), calls)
 
     def call_soon(self, call: Callable[..., object], *args: object) -> Timer:
         """Call in this turn, if it is still under way, else in the next."""

@@ -235,6 +235,10 @@ class Pool(Generic[R]):
         found = {cp: one.do(act) for cp, one in self._cps.items()}
         return {cp: result for cp, result in found.items() if result is not None}
 
+    def all(self, is_so: Callable[[R], bool]) -> bool:
+        """Whether it is so of each that is a member: who came last, and is ready last, first."""
+        return all(one.do(is_so) for one in reversed(self._cps.values()))
+
     def run(self, tick: Callable[[float], float] = lambda _: NEVER_S) -> None:
         """Until the loop is stopped; then leave. Raises SystemExit where its only CP fails."""
         self.look()

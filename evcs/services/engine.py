@@ -55,6 +55,7 @@ class Engine:
         if self._supply.session_id is not None:
             charger.plug()
             self._log.info("session=%s found in the journal", self._supply.session_id)
+        self._answer = self._health()
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch of events; how soon to tick, where that is sooner than it was asked for."""
@@ -70,6 +71,7 @@ class Engine:
                 self._on_disconnected(event)
         if self._status_due:
             self._tell_status()
+        self._answer = self._health()
         return 0.0 if idle and not self._is_idle else None
 
     def tick(self, now: float) -> float:
@@ -85,6 +87,7 @@ class Engine:
             self._tell_session()
         elif self._supply.phase == s.SupplyPhase.ENDED and self._ticks % TELL_AGAIN_EVERY == 0:
             self._tell_session()
+        self._answer = self._health()
         if self._is_idle:
             self._stepped_at = None
             return IDLE_S
@@ -218,5 +221,13 @@ class Engine:
     def health(self) -> EngineAnswer:
         """What its Monitor and the CP Manager want to know."""
         fail_point("engine.health", self._cp)
+        return self._answer
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has told its state on the bus."""
+        return self._ready
+
+    def _health(self) -> EngineAnswer:
         supplying = self._supply.phase == s.SupplyPhase.SUPPLYING
         return EngineAnswer(self._charger.fault, self._ready, self._supply.session_id, supplying)

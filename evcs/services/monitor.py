@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from evcs.core import health as h
@@ -15,6 +15,8 @@ FIRST_PERIOD_S = 0.02
 LATER_BY = 1.5
 #: A question costs a pool of hundreds some ms on both sides: it takes a tenth of the time at most.
 REST = 10
+#: An answer that settles nothing is given once a second, however often it is asked for.
+AGAIN_AFTER_S = 0.9 * h.PERIOD_S
 
 
 def will(cp: str, boot: str) -> topics.Publication:
@@ -68,8 +70,12 @@ class Watch:
     ) -> None:
         self._cps, self._probe, self._put = cps, probe, put
         self._clock, self._log = clock, log
-        #: What each Monitor was given last; one that was given nothing, or None, is not here.
-        self._told: dict[str, h.EngineAnswer] = {}
+        #: What each Monitor was given last, None where there was no answer, and how many of them
+        #: are to be told again: only who has heard of an Engine that is ready has heard it all.
+        self._told: dict[str, h.EngineAnswer | None] = {}
+        self._unsettled = 0
+        self._answers: Mapping[str, h.EngineAnswer] | None = None
+        self._again_at = 0.0
         self._silent_since: float | None = None
         self._rest_until = 0.0
         self._heard, self._heard_by = False, clock() + h.FIRST_WORD_WITHIN_S
@@ -98,27 +104,37 @@ class Watch:
         left_s = max(h.PERIOD_S - took_s, 0.0)
         self._rest_until = now + min(REST * took_s, left_s)
         latency_ms = round(took_s * 1000, 1)
-        found, cps = answers or {}, self._cps()
-        self._heard = self._heard or bool(found)
+        cps = self._cps()
+        self._heard = self._heard or bool(answers)
         for cp in self._told.keys() - set(cps):
             del self._told[cp]
-        for cp in cps:
-            self._tell(cp, h.ProbeResult(found.get(cp), latency_ms, now))
+        again = asked_at >= self._again_at
+        if again:
+            self._again_at = asked_at + AGAIN_AFTER_S
+        is_news = answers is not self._answers or len(self._told) < len(cps)
+        if is_news or (again and self._unsettled):
+            self._answers = answers
+            self._tell(cps, answers or {}, latency_ms, now, again)
         self._end_if_hung(answers is not None, now)
-        if (not cps or len(self._told) < len(cps)) and now < self._grace_until:
+        if (not cps or self._unsettled) and now < self._grace_until:
             self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
             return self._first_period_s
         return left_s
 
-    def _tell(self, cp: str, result: h.ProbeResult) -> None:
-        """Give a Monitor its answer, unless it is the one that it has."""
-        answer = result.answer
-        if answer is None or answer != self._told.get(cp):
-            self._put(cp, result)
-        if answer is not None and answer.ready:
-            self._told[cp] = answer
-        else:
-            self._told.pop(cp, None)
+    def _tell(
+        self, cps: Collection[str], answers: Mapping[str, h.EngineAnswer], latency_ms: float,
+        now: float, again: bool,
+    ) -> None:  # fmt: skip
+        """Give each Monitor its answer, unless it is the one that it has."""
+        self._unsettled = 0
+        for cp in cps:
+            answer = answers.get(cp)
+            is_settled = answer is not None and answer.ready
+            self._unsettled += not is_settled
+            is_old = cp in self._told and answer == self._told[cp]
+            if not is_old or (again and not is_settled):
+                self._told[cp] = answer
+                self._put(cp, h.ProbeResult(answer, latency_ms, now))
 
     def _end_if_hung(self, answered: bool, now: float) -> None:
         """supervisord starts it anew. One of many that is silent is not the process's fault."""

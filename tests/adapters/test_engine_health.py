@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -150,25 +151,36 @@ def test_callers_that_say_nothing_or_go_away_do_not_hold_an_engine_up(
     assert Probe(path).ask(5.0) == ALL
 
 
-@pytest.mark.parametrize("said", [b"\xff\n", b"[]\n", b"7\n", b"{", b"", b"x" * 200_000])
-def test_an_answer_that_is_no_object_is_no_answer(path: Path, said: bytes) -> None:
+def answered(path: Path, said: bytes) -> Mapping[str, EngineAnswer] | None:
+    """What a Probe makes of a line, from whoever is there."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     server.listen(1)
 
     def answer() -> None:
         caller, _ = server.accept()
-        with caller:
-            try:
-                caller.sendall(said)
-            except OSError:
-                return
+        with caller, suppress(OSError):
+            caller.sendall(said)
 
     thread = threading.Thread(target=answer)
     thread.start()
-    assert Probe(path).ask() is None
+    found = Probe(path).ask()
     thread.join()
     server.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"\xff\n", b"[7]\n", b"[[{}, 7]]\n", b'[[7, ["CP-1"]]]\n', b"7\n", b"{", b"", b"x" * 200_000],
+)
+def test_what_is_no_answer_is_none(path: Path, said: bytes) -> None:
+    assert answered(path, said) is None
+
+
+def test_engines_of_an_earlier_version_are_understood(path: Path) -> None:
+    said = b'{"CP-1": {"ready": true}, "CP-2": {"fault": null, "ready": false}}\n'
+    assert answered(path, said) == ALL
 
 
 class Watched:

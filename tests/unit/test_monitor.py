@@ -112,3 +112,24 @@ def test_its_monitors_begin_behind_the_first_answer_or_when_none_comes(watched: 
     other = Watched()
     other.watch.tick(other.now)
     assert other.watch.has_heard
+
+
+def test_one_that_is_being_started_is_asked_for_often_and_told_of_once_a_second(
+    watched: Watched,
+) -> None:
+    given: list[h.ProbeResult] = []
+    watch = Watch(
+        lambda: CPS, watched.probe, lambda _, one: given.append(one), lambda: watched.now, LOG
+    )
+    watched.probe.answers = {"CP-1": h.EngineAnswer()}
+    for _ in range(5):
+        watched.now += watch.tick(watched.now)
+    assert watched.now < 101.0
+    assert [one.answer for one in given] == [h.EngineAnswer(), None]
+    watched.now = 101.0
+    watch.tick(watched.now)
+    assert [one.answer for one in given[2:]] == [h.EngineAnswer(), None]
+    watched.probe.answers = dict.fromkeys(CPS, WELL)
+    watched.now += 0.1
+    watch.tick(watched.now)
+    assert [one.answer for one in given[4:]] == [WELL, WELL]
