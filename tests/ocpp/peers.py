@@ -49,7 +49,11 @@ class Peer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.do(self._open())
+        try:
+            self.do(self._open())
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def __exit__(
@@ -57,6 +61,9 @@ class Peer:
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
         self.do(self._close())
+        self._stop()
+
+    def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -98,7 +98,8 @@ def may_read(identity: str, topic: str) -> bool:
         status = re.fullmatch(rf"{LEFT}|cp/[^/]*/[^/]+/status", topic)
         return status is not None or _below(topic, "manager")
     if identity == "gateway/main":
-        return _below(topic, "registry/cp") or _below(topic, "registry/station")
+        known = topic in ("registry/status", "gateway/main/status")
+        return known or _below(topic, "registry/cp") or _below(topic, "registry/station")
     return identity == "manager/main" and _below(topic, "registry/cp")
 
 

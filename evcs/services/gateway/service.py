@@ -21,6 +21,7 @@ from evcs.core.ocpp.ports import (
 from evcs.core.ocpp.rules import Code, Version
 from evcs.core.placement import OCPP
 from evcs.core.ports import Bus, Connected, Disconnected, Received
+from evcs.core.retained_view import RetainedView
 from evcs.services.gateway.asked import Asked
 from evcs.services.gateway.connector import Connector, Place
 from evcs.services.gateway.keys import Keys
@@ -47,6 +48,8 @@ def subscriptions(host: str) -> list[topics.Subscription]:
         topics.filter_for(m.DesiredCp),
         topics.filter_for(m.DesiredStation),
         topics.filter_for(m.GatewayCommand, host=host),
+        topics.filter_for(m.ServiceStatus, service="registry"),
+        topics.filter_for(m.ServiceStatus, service=f"gateway/{host}"),
     ]
 
 
@@ -77,13 +80,14 @@ class Gateway:
         self._places: dict[str, dict[int, str]] = {}
         self._known: dict[str, m.DesiredStation] = {}
         self._stations: dict[str, Station] = {}
+        self._view, self._knows_all = RetainedView(birth.boot), False
         self._tasks = Tasks(_log)
         self._given = Keys(self._keys)
 
     @property
     def available(self) -> bool:
-        """Whether chargers can be served."""
-        return self._parts.bus.connected
+        """Whether chargers can be served: who is whose must have been told once."""
+        return self._knows_all and self._parts.bus.connected
 
     def access(self, ocpp_id: str) -> StationAccess | None:
         """Who calls itself so, and its passwords; None where nobody does."""
@@ -125,12 +129,15 @@ class Gateway:
     def hear(self, event: Any) -> None:
         """An event of its own connection."""
         if isinstance(event, Received):
+            self._view.take(event.message, event.retained)
             self._on_message(event.message)
         elif isinstance(event, Connected):
+            self._view.connected()
             self._parts.bus.publish(self._birth)
             for station in self._stations.values():
                 self._parts.bus.publish(station.status)
         elif isinstance(event, Disconnected):
+            self._view.disconnected()
             _log.warning("bus: %s", event.reason)
 
     def _on_message(self, message: m.Message | m.Cleared) -> None:
@@ -138,6 +145,11 @@ class Gateway:
             self._on_cp(message)
         elif isinstance(message, m.DesiredStation):
             self._known[message.station] = message
+        elif isinstance(message, m.ServiceStatus) and self._view.listed:
+            self._knows_all = True
+            for cp in self._view.stale(m.DesiredCp):  # deleted while this could not hear it
+                self._view.forget(m.DesiredCp, cp)
+                self._forget(cp)
         elif isinstance(message, m.GatewayCommand):
             self._tasks.do(self._carry_out(message))
         elif isinstance(message, m.Cleared) and message.kind is m.DesiredCp:
@@ -185,8 +197,9 @@ class Gateway:
         """A station is there."""
         name = connection.station
         parts = StationParts(
-            lambda: self._connectors(name), self._parts.number, self._parts.bus.publish,
-            self._parts.now, partial(self._parts.audit, f"station/{name}"), self._host, _log,
+            lambda: self._connectors(name), lambda: self._absent(name), self._parts.number,
+            self._parts.bus.publish, self._parts.now,
+            partial(self._parts.audit, f"station/{name}"), self._host, _log,
         )  # fmt: skip
         self._stations[name] = station = STATIONS[connection.version](connection, parts)
         _log.info("station=%s %s from %s", name, connection.version, connection.remote)
@@ -226,6 +239,11 @@ class Gateway:
         places = self._places.get(station, {})
         found = {number: self._parts.connector(cp) for number, cp in places.items()}
         return {number: one for number, one in found.items() if one is not None}
+
+    def _absent(self, station: str) -> dict[int, bool]:
+        there, places = self._connectors(station), self._places.get(station, {})
+        away = {number: self._cps[cp] for number, cp in places.items() if number not in there}
+        return {number: not (cp.revoked or cp.deleted) for number, cp in away.items()}
 
     def _let_go_if_shut_out(self, station: str) -> None:
         if station in self._stations and self._is_shut_out(station):

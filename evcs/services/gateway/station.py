@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
@@ -21,6 +21,7 @@ from evcs.core.session import CardStatus
 from evcs.services.gateway.availability import Availability
 from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.tasks import Tasks
+from evcs.services.gateway.whose import whose
 
 HEARTBEAT_S = 300
 #: A charger tells the state of its connectors by itself after a boot; else it is asked.
@@ -38,6 +39,8 @@ CARD_WORDS = {
     CardStatus.CONCURRENT: "ConcurrentTx",
 }
 
+F = TypeVar("F")
+Found = tuple[Connector, t.Transaction | t.Over]
 Answer = dict[str, Any]
 Meanings = Mapping[str, Callable[[Any, Answer], Awaitable[Answer]]]
 
@@ -45,11 +48,13 @@ Meanings = Mapping[str, Callable[[Any, Answer], Awaitable[Answer]]]
 class StationParts(NamedTuple):
     """What a station works with.
 
-    `connectors()`: its connectors that are CPs, by number. `number()`: of a transaction of none.
+    `connectors()`: its connectors that are CPs, by number. `absent()`: those whose CP's role is not
+    there, and whether it is to come. `number()`: of a transaction of none.
     `tell`: publishes what is known of it. `now()`: UTC. `audit(what, outcome, detail)`.
     """
 
     connectors: Callable[[], Mapping[int, Connector]]
+    absent: Callable[[], Mapping[int, bool]]
     number: Callable[[], int]
     tell: Callable[[m.StationStatus], object]
     now: Callable[[], datetime]
@@ -195,8 +200,8 @@ class Station(ABC):
     async def authorise(self, tag: str) -> str:
         """What becomes of a card that is held to it."""
         tag = _tag(tag)
-        connectors = self._parts.connectors()
-        if not connectors:
+        connectors = await self.whose(lambda: self._parts.connectors() or None)
+        if connectors is None:
             return CARD_WORDS[CardStatus.INVALID]
         # Cards end charges, too; and Central's own session stands for one.
         mine = (
@@ -210,25 +215,26 @@ class Station(ABC):
 
     async def begin(self, number: int, begun: t.Begun) -> tuple[int, str]:
         """A charge began: its number, and what becomes of the card."""
-        connector = self._parts.connectors().get(number)
+        connector = await self.whose(lambda: self._parts.connectors().get(number), number)
         if connector is None:
             self._parts.log.warning("connector=%d is no CP; its charge is nobody's", number)
             return self._parts.number(), CARD_WORDS[CardStatus.INVALID]
         transaction, status = await connector.begin(begun._replace(tag=_tag(begun.tag)))
         return transaction, CARD_WORDS[CardStatus(status)]
 
-    def find(self, number: int | None, key: str = "") -> tuple[Connector, t.Transaction] | None:
-        """Whose transaction it is, if it is not over."""
+    async def whose(self, look: Callable[[], F | None], number: int | None = None) -> F | None:
+        """What `look` finds, of that connector or of any. Raises CallError."""
+        return await whose(
+            look, lambda: [to for one, to in self._parts.absent().items() if number in (None, one)]
+        )
+
+    def find(self, number: int | None, key: str = "") -> Found | None:
+        """Whose transaction it is, be it over."""
         for connector in self._parts.connectors().values():
             one = connector.find(number, key)
-            if isinstance(one, t.Transaction):
+            if one is not None:
                 return connector, one
         return None
-
-    def knows(self, number: int | None, key: str = "") -> bool:
-        """Whether a transaction is one of its own, be it over."""
-        connectors = self._parts.connectors().values()
-        return any(one.find(number, key) is not None for one in connectors)
 
     def security_event(self, kind: str, info: str) -> None:
         """Something that it noticed."""

@@ -15,6 +15,8 @@ from evcs.services.gateway.station import CARD_WORDS, Answer, Meanings, Station
 
 #: A StopTransaction of a start that was never answered.
 UNANSWERED = -1
+#: No connector's, and no transaction.
+NONE: tuple[Any, Any] = (None, None)
 
 REASONS = {
     "EVDisconnected": EndReason.UNPLUGGED,
@@ -63,9 +65,9 @@ async def _start(station: Station16, payload: Answer) -> Answer:
 
 async def _meter(station: Station16, payload: Answer) -> Answer:
     """The session's readings."""
-    found = station.transaction(payload.get("transactionId"), payload["connectorId"])
-    if found is not None:
-        connector, one = found
+    number, place = payload.get("transactionId"), payload["connectorId"]
+    connector, one = await station.whose(lambda: station.transaction(number, place), place) or NONE
+    if isinstance(one, t.Transaction):
         for value in payload["meterValue"]:
             sample = reading(value["sampledValue"])
             connector.meter(one, sample, times.parse(value["timestamp"]))
@@ -75,13 +77,12 @@ async def _meter(station: Station16, payload: Answer) -> Answer:
 async def _stop(station: Station16, payload: Answer) -> Answer:
     """The session ends. It is acknowledged whatever it is of: else it is told for ever."""
     number = payload["transactionId"]
-    found = station.unanswered() if number == UNANSWERED else station.find(number)
-    if found is not None:
-        connector, one = found
+    connector, one = await station.whose(lambda: station.transaction(number)) or NONE
+    if isinstance(one, t.Transaction):
         reason = REASONS.get(payload.get("reason", "Local"), EndReason.STOPPED)
         at = times.parse(payload["timestamp"])
         connector.end(one, register_wh(payload["meterStop"]), reason, at)
-    elif not station.knows(number):
+    elif one is None:
         station.unknown(f"end of {number} at {register_wh(payload['meterStop'])} Wh"[:200])
     return {"idTagInfo": {"status": CARD_WORDS[CardStatus.ACCEPTED]}} if "idTag" in payload else {}
 
@@ -174,15 +175,17 @@ class Station16(Station):
                 return "ChangeConfiguration", value
         raise BadValue(f"no such order: {name[:40]!a}", "see: evcs-cp ocpp --help")
 
-    def transaction(self, number: int | None, connector: int) -> tuple[Any, t.Transaction] | None:
-        """The one that readings are of: some chargers name none."""
+    def transaction(self, number: int | None, connector: int = 0) -> tuple[Any, Any] | None:
+        """The one that is meant: some chargers name none with their readings."""
+        if number == UNANSWERED:
+            return self._unanswered()
         if number is not None:
             return self.find(number)
         found = self._parts.connectors().get(connector)
         live = None if found is None else found.find()
-        return (found, live) if isinstance(live, t.Transaction) else None
+        return None if live is None else (found, live)
 
-    def unanswered(self) -> tuple[Any, t.Transaction] | None:
+    def _unanswered(self) -> tuple[Any, t.Transaction] | None:
         """The station's one start that the charger was not answered; None where there are more."""
         open_ = [
             (connector, one)

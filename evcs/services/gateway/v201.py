@@ -177,16 +177,16 @@ class Station201(Station):
         token = payload.get("idToken", {}).get("idToken")
         at = times.parse(payload["timestamp"])
         sample = _reading(payload)
+        known = await self.whose(lambda: self.find(None, key), payload.get("evse", {}).get("id"))
         ends = payload["eventType"] == "Ended"
         status = None
-        if token is not None or (ends and not self.knows(None, key)):
+        if token is not None or (ends and known is None):
             begun = self._begun(key, payload, token or "", sample)
             _, status = await self.begin(self._evse(key, payload), begun)
         else:
             self._remember(key, payload, sample)
-        found = self.find(None, key)
-        if found is not None:
-            connector, one = found
+        connector, one = self.find(None, key) or (None, None)
+        if connector is not None and isinstance(one, t.Transaction):
             if sample.register_wh is not None and not ends:
                 connector.meter(one, sample, at)
             if ends:
@@ -197,7 +197,7 @@ class Station201(Station):
         return {} if status is None or token is None else {"idTokenInfo": {"status": status}}
 
     def _remember(self, key: str, payload: Mapping[str, Any], sample: Reading) -> None:
-        if not self.knows(None, key) and key not in self._uncarded:
+        if self.find(None, key) is None and key not in self._uncarded:
             while len(self._uncarded) >= MOST_UNCARDED:
                 del self._uncarded[next(iter(self._uncarded))]
             begin = (self._evse(key, payload), payload["timestamp"], sample.register_wh or 0)
