@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -17,9 +19,16 @@ from evcs.cli.terminal import join, style
 from evcs.core import fleet_file
 from evcs.core.desired import FIELDS
 from evcs.core.errors import BY_CODE, BadValue, Conflict, EvcsError, NotFound, PartFailed
-from evcs.core.fleet_file import Changes
+from evcs.core.fleet_file import CIRCUIT, CP, Changes
 from evcs.core.fleet_size import FleetSize
 from evcs.core.placement import POOL
+
+
+class Plan(NamedTuple):
+    """What leads to the file's fleet."""
+
+    cps: Changes
+    circuits: Changes
 
 
 def add_to(program: click.Group) -> None:
@@ -41,25 +50,27 @@ def add_to(program: click.Group) -> None:
         timeout: float,
     ) -> None:
         """Make the fleet what a file says: create, edit and, with --prune, delete CPs."""
-        changes = _changes(ctx, path, prune)
+        plan = _plan(ctx, path, prune)
         if not ctx.out.json:
-            ctx.out.data(None, _lines(changes))
-        if dry_run or not (changes.create or changes.edit or changes.remove):
-            ctx.out.data({**_to_json(changes), "applied": False})
+            lines = [*_lines(plan.circuits, CIRCUIT), *_lines(plan.cps, CP)]
+            ctx.out.data(None, lines)
+        if dry_run or not (plan.cps or plan.circuits):
+            ctx.out.data({**_to_json(plan), "applied": False})
             if not ctx.out.json and not dry_run:
-                ctx.out.say(f"nothing to change: {changes.same} CPs are as the file says")
+                ctx.out.say(f"nothing to change: {plan.cps.same} CPs are as the file says")
             return
-        if changes.remove and not yes:
-            confirm_deletion(len(changes.remove), "nothing was applied")
-        _check_room(ctx, changes)
-        _finish(ctx, changes, _apply(ctx, changes, wait, timeout), wait)
+        if plan.cps.remove and not yes:
+            confirm_deletion(len(plan.cps.remove), "nothing was applied")
+        _check_room(ctx, plan.cps)
+        _finish(ctx, plan, _apply(ctx, plan, wait, timeout), wait)
 
     @command(program)
     def export(ctx: CommandContext) -> None:
         """Print the fleet as a file that `apply` takes."""
         rows = [{key: cp[key] for key in ("id", *FIELDS)} for cp in ctx.registry.cps()]
-        text = fleet_file.render(rows, ctx.settings.host).rstrip("\n")
-        ctx.out.data({"cp": rows}, text.split("\n"))
+        circuits = ctx.registry.circuits()
+        text = fleet_file.render(rows, ctx.settings.host, circuits).rstrip("\n")
+        ctx.out.data({"cp": rows, "circuit": circuits}, text.split("\n"))
 
 
 def _check_room(ctx: CommandContext, changes: Changes) -> None:
@@ -72,15 +83,25 @@ def _check_room(ctx: CommandContext, changes: Changes) -> None:
         capacity.check_room(ctx.settings.home, there, new.with_more(FleetSize(own=len(leaving))))
 
 
-def _changes(ctx: CommandContext, path: str, prune: bool) -> Changes:
+def _plan(ctx: CommandContext, path: str, prune: bool) -> Plan:
     shown = "stdin" if path == "-" else path
     try:
         wanted = fleet_file.parse(_read(path))
-        if prune and not wanted:
+        cps, circuits = wanted["cp"], wanted["circuit"]
+        if prune and not cps:
             raise BadValue("it names no CP, so --prune would delete all", "evcs-cp delete 'CP-*'")
-        return fleet_file.diff(wanted, ctx.registry.cps(), prune)
-    except (BadValue, Conflict) as error:
+        now, cables = ctx.registry.cps(), ctx.registry.circuits()
+        plan = Plan(
+            fleet_file.diff(cps, now, prune),
+            # A file without circuits says nothing of them.
+            fleet_file.diff(circuits, cables, prune and bool(circuits), CIRCUIT.key),
+        )
+        fleet_file.check_fit(
+            plan.cps.applied(now, CP.key), plan.circuits.applied(cables, CIRCUIT.key)
+        )
+    except (BadValue, Conflict, NotFound) as error:
         raise type(error)(f"{shown}: {error.message}", error.hint) from None
+    return plan
 
 
 def _read(path: str) -> bytes:
@@ -96,28 +117,33 @@ def _read(path: str) -> bytes:
         raise BadValue(f"can't be read: {error.strerror}", "give a TOML file") from None
 
 
-def _lines(changes: Changes) -> list[str]:
+def _lines(changes: Changes, kind: fleet_file.Kind) -> list[str]:
     plus, minus, tilde = (
         style(sign, fg=colour)
         for sign, colour in zip("+-~", ("green", "red", "yellow"), strict=True)
     )
+    what = "" if kind is CP else f"{kind.what} "
     lines: list[str] = []
-    for cp in changes.create:
-        given = "  ".join(f"{k}={_value(v)}" for k, v in cp.items() if k != "id")
-        lines.append(join(plus, f"{cp['id']}  {given}".rstrip()))
+    for one in changes.create:
+        given = "  ".join(f"{k}={_value(v)}" for k, v in one.items() if k != kind.key)
+        lines.append(join(plus, f"{what}{one[kind.key]}  {given}".rstrip()))
     for name, fields in changes.edit.items():
         changed = "  ".join(f"{k}: {_value(a)} -> {_value(b)}" for k, (a, b) in fields.items())
-        lines.append(join(tilde, f"{name}  {changed}"))
-    return lines + [join(minus, name) for name in changes.remove]
+        lines.append(join(tilde, f"{what}{name}  {changed}"))
+    return lines + [join(minus, f"{what}{name}") for name in changes.remove]
 
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) and value.isprintable() and value else repr(value)
 
 
-def _to_json(changes: Changes) -> dict[str, Any]:
+def _to_json(plan: Plan) -> dict[str, Any]:
+    return {**_changes_json(plan.cps, CP), "circuits": _changes_json(plan.circuits, CIRCUIT)}
+
+
+def _changes_json(changes: Changes, kind: fleet_file.Kind) -> dict[str, Any]:
     edit = [
-        {"id": name, "changes": {k: {"from": a, "to": b} for k, (a, b) in fields.items()}}
+        {kind.key: name, "changes": {k: {"from": a, "to": b} for k, (a, b) in fields.items()}}
         for name, fields in changes.edit.items()
     ]
     return {
@@ -126,10 +152,45 @@ def _to_json(changes: Changes) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _apply(
+def _apply(ctx: CommandContext, plan: Plan, wait: bool, timeout: float) -> dict[str, EvcsError]:
+    """Do it: circuits that can be, CPs, what is left of the circuits; the errors by id."""
+    later = _each_as_it_can_be(_circuit_changes(ctx, plan.circuits))
+    errors = _apply_to_cps(ctx, plan.cps, wait, timeout)
+    for name in plan.circuits.remove:
+        later[f"circuit {name}"] = partial(ctx.registry.remove_circuit, name)
+    for what, do in _each_as_it_can_be(later).items():
+        try:
+            do()
+        except EvcsError as error:
+            errors[what] = error
+    return errors
+
+
+def _circuit_changes(ctx: CommandContext, changes: Changes) -> dict[str, Callable[[], Any]]:
+    doing: dict[str, Callable[[], Any]] = {}
+    for one in changes.create:
+        doing[f"circuit {one['name']}"] = partial(ctx.registry.add_circuit, one)
+    for name, fields in changes.edit.items():
+        given = {field: then for field, (_, then) in fields.items()}
+        doing[f"circuit {name}"] = partial(ctx.registry.edit_circuit, name, given)
+    return doing
+
+
+def _each_as_it_can_be(doing: dict[str, Callable[[], Any]]) -> dict[str, Callable[[], Any]]:
+    """Do what is not refused, until all that is left is: one may need another before it."""
+    left: dict[str, Callable[[], Any]] = {}
+    for what, do in doing.items():
+        try:
+            do()
+        except (Conflict, NotFound):
+            left[what] = do
+    return _each_as_it_can_be(left) if len(left) < len(doing) else left
+
+
+def _apply_to_cps(
     ctx: CommandContext, changes: Changes, wait: bool, timeout: float
 ) -> dict[str, EvcsError]:
-    """Do it: creations in one commit, then edits, then deletions; the errors by id."""
+    """Creations in one commit, then edits, then deletions; the errors by id."""
     errors: dict[str, EvcsError] = {}
     expected: dict[str, cp_changes.Goal] = {}
     if changes.create:
@@ -153,17 +214,16 @@ def _apply(
     return errors
 
 
-def _finish(
-    ctx: CommandContext, changes: Changes, errors: dict[str, EvcsError], wait: bool
-) -> None:
+def _finish(ctx: CommandContext, plan: Plan, errors: dict[str, EvcsError], wait: bool) -> None:
     failed = {name: cp_changes.error_json(error) for name, error in sorted(errors.items())}
-    ctx.out.data({**_to_json(changes), "applied": True, "errors": failed})
+    ctx.out.data({**_to_json(plan), "applied": True, "errors": failed})
     for error in list(errors.values())[:20]:
         ctx.out.fail(error)
-    count = len(changes.create) + len(changes.edit) + len(changes.remove)
+    cps, circuits = (len(c.create) + len(c.edit) + len(c.remove) for c in plan)
     if not errors:
-        ctx.out.say(f"{'applied' if wait else 'being applied'}: {count} CPs changed")
+        more = f", {circuits} circuits" if circuits else ""
+        ctx.out.say(f"{'applied' if wait else 'being applied'}: {cps} CPs changed{more}")
         return
     codes = {error.code for error in errors.values()}
-    alike = len(errors) == count and len(codes) == 1
+    alike = len(errors) == cps + circuits and len(codes) == 1
     raise SystemExit(BY_CODE[codes.pop()].exit_code if alike else PartFailed.exit_code)

@@ -80,9 +80,9 @@ def _check_parents(circuits: Circuits, circuit: Circuit) -> None:
     seen, above = {circuit.name}, circuit.parent
     while above is not None:
         if above not in circuits:
-            raise NotFound(f"parent: there is no circuit {above}", LIST)
+            raise NotFound(f"circuit {circuit.name}: there is no circuit {above}", LIST)
         if above in seen:
-            raise Conflict(f"parent: circuit {circuit.name} would feed itself", LIST)
+            raise Conflict(f"circuit {circuit.name} would feed itself", LIST)
         seen.add(above)
         above = circuits[above].parent
 
@@ -90,7 +90,7 @@ def _check_parents(circuits: Circuits, circuit: Circuit) -> None:
 def check_cp(circuits: Circuits, room: Mapping[str, int], cp: DesiredCp) -> None:
     """Whether each of its circuits carries the CP at its minimum. Raises NotFound, Conflict."""
     if cp.circuit is not None and cp.circuit not in circuits:
-        raise NotFound(f"circuit: there is no circuit {cp.circuit}", LIST)
+        raise NotFound(f"CP {cp.id}: there is no circuit {cp.circuit}", LIST)
     least = minimum_power_w(cp)
     for one in path(circuits, cp.circuit):
         if one.max_power_w and room[one.name] < least:

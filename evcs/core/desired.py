@@ -129,10 +129,12 @@ def new_circuit(given: object) -> Circuit:
     """The circuit that a creation asks for. Raises BadValue."""
     fields = checked(given, "a circuit", ("name",), circuits.FIELDS)
     assert isinstance(given, Mapping)
-    for field in ("name", "max_power_w"):
-        if field not in given:
-            raise BadValue(f"{field} is missing", "a circuit needs a name and its max_power_w")
-    return Circuit(check_id("circuit", given["name"]), **fields)
+    if "name" not in given:
+        raise BadValue("name is missing", 'a circuit needs one, such as "GARAGE"')
+    name = check_id("circuit", given["name"])
+    if "max_power_w" not in fields:
+        raise BadValue(f"circuit {name}: max_power_w is missing", "say what it carries")
+    return Circuit(name, **fields)
 
 
 def edited_circuit(circuit: Circuit, given: object) -> Circuit:

@@ -1,4 +1,4 @@
-"""fleet.toml: text to CPs and back, what to change to get there, and the line of each error.
+"""fleet.toml: text to a fleet and back, what to change to get there, and the line of each error.
 
     [[cp]]
     id = "CP-001"            # or a range: CP-{001..010}
@@ -6,8 +6,15 @@
     price_eur_kwh = "0.35"
     max_power_w = 11000
     service = "in"
+    circuit = "GARAGE"       # "" takes it out
 
-What isn't given of a CP that exists stays as it is.
+    [[circuit]]
+    name = "GARAGE"
+    max_power_w = 44000
+    other_load_w = 20000
+    parent = "MAINS"
+
+What isn't given of what exists stays as it is.
 """
 
 from __future__ import annotations
@@ -15,16 +22,16 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from evcs.core import circuits, desired
 from evcs.core.desired import FIELDS
 from evcs.core.errors import BadValue, Conflict
 from evcs.core.ids import check_id, expand, same
 from evcs.core.placement import PROCESS
 
 MAX_BYTES = 4 * 1024 * 1024
-_HEADER = re.compile(r"^[ \t]*\[\[[ \t]*cp[ \t]*\]\]")
 # tomllib's time grows with the square of a key's parts, and no key of ours has two. Texts and
 # comments are passed over whole.
 _STRING = r"""(?:"(?:\\.|[^"\\\n])*+"|'[^'\n]*+')"""
@@ -39,8 +46,22 @@ _LONG_KEY = re.compile(
 _TABLE = re.compile(r"^[ \t]*\[")
 
 
+class Kind(NamedTuple):
+    """What a table of the file is of: its name for people, the key of its id, its other keys."""
+
+    what: str
+    key: str
+    rules: desired.Rules
+
+
+CP, CIRCUIT = Kind("CP", "id", FIELDS), Kind("circuit", "name", circuits.FIELDS)
+TABLES = {"cp": CP, "circuit": CIRCUIT}
+#: Where "" is none: TOML has no other word for it.
+_MAY_BE_NONE = ("circuit", "parent")
+
+
 class Wanted(NamedTuple):
-    """A CP as the file has it: the fields that are given, and the line of its id."""
+    """A CP or circuit as the file has it: the fields that are given, and the line of its id."""
 
     id: str
     fields: dict[str, Any]
@@ -48,20 +69,32 @@ class Wanted(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What leads from the present fleet to the file's. `edit`: id -> field -> (now, then)."""
+    """What leads from what is there to the file's. `edit`: id -> field -> (now, then)."""
 
     create: list[dict[str, Any]]
     edit: dict[str, dict[str, tuple[Any, Any]]]
     remove: list[str]
     same: int
 
+    def __bool__(self) -> bool:
+        return bool(self.create or self.edit or self.remove)
+
+    def applied(self, current: Iterable[Mapping[str, Any]], key: str) -> Iterator[dict[str, Any]]:
+        """What is there afterwards."""
+        for row in current:
+            if row[key] not in self.remove:
+                edit = self.edit.get(row[key], {})
+                yield {**row, **{field: then for field, (_, then) in edit.items()}}
+        yield from self.create
+
 
 class _Lines:
-    """Where things stand: tomllib doesn't tell, so `[[cp]]` heads are counted."""
+    """Where things stand: tomllib doesn't tell, so heads such as `[[cp]]` are counted."""
 
-    def __init__(self, text: str, items: int) -> None:
-        self._lines = text.splitlines()
-        heads = [n for n, line in enumerate(self._lines) if _HEADER.match(line)]
+    def __init__(self, text: str, table: str, items: int) -> None:
+        self._table, self._lines = table, text.splitlines()
+        header = re.compile(rf"^[ \t]*\[\[[ \t]*{re.escape(table)}[ \t]*\]\]")
+        heads = [n for n, line in enumerate(self._lines) if header.match(line)]
         # Another way to write tables, or a head within a text: then only the number is known.
         self._heads = heads if len(heads) == items else []
 
@@ -80,17 +113,17 @@ class _Lines:
         number = self.of_key(key) or next(hits, None)
         return f"line {number}" if number else "somewhere"
 
-    def item(self, index: int, key: str = "id") -> str:
-        """Where a key of the n-th CP stands, or the CP's head."""
+    def item(self, index: int, key: str) -> str:
+        """Where a key of the n-th table stands, or its head."""
         if not self._heads:
-            return f"cp number {index + 1}"
+            return f"{self._table} number {index + 1}"
         head = self._heads[index]
         tables = (n for n in range(head + 1, len(self._lines)) if _TABLE.match(self._lines[n]))
         return f"line {self.of_key(key, head, next(tables, None)) or head + 1}"
 
 
-def parse(raw: bytes) -> list[Wanted]:
-    """The CPs that a file asks for. Raises BadValue with line and key."""
+def parse(raw: bytes) -> dict[str, list[Wanted]]:
+    """What a file asks for, by the name of its table. Raises BadValue with line and key."""
     text = _text(raw)
     _refuse_long_keys(text)
     try:
@@ -99,20 +132,25 @@ def parse(raw: bytes) -> list[Wanted]:
         raise BadValue(f"not TOML: {error}", "nothing was applied") from None
     except (ValueError, RecursionError) as error:
         raise BadValue(f"not TOML that we take: {type(error).__name__}") from None
-    items = found.get("cp", [])
-    lines = _Lines(text, len(items) if isinstance(items, list) else 0)
     for key in found:
-        if key != "cp":
-            raise BadValue(f"{lines.top(key)}: unknown key {_show(key)}", "allowed: [[cp]] tables")
+        if key not in TABLES:
+            allowed = "allowed: [[cp]] and [[circuit]] tables"
+            raise BadValue(f"{_Lines(text, key, 0).top(key)}: unknown key {_show(key)}", allowed)
+    return {table: _wanted(text, table, found.get(table, [])) for table in TABLES}
+
+
+def _wanted(text: str, table: str, items: object) -> list[Wanted]:
+    lines = _Lines(text, table, len(items) if isinstance(items, list) else 0)
     if not isinstance(items, list) or not all(isinstance(one, dict) for one in items):
-        raise BadValue(f"{lines.top('cp')}: cp is not a list of tables", "write [[cp]] for each CP")
-    wanted = [one for n, item in enumerate(items) for one in _item(item, n, lines)]
+        hint = f"write [[{table}]] for each {TABLES[table].what}"
+        raise BadValue(f"{lines.top(table)}: {table} is not a list of tables", hint)
+    wanted = [one for n, item in enumerate(items) for one in _item(TABLES[table], item, n, lines)]
     seen: dict[str, str] = {}
     for one in wanted:
         before = seen.setdefault(same(one.id), one.where)
         if before is not one.where:
             raise BadValue(
-                f"{one.where}: id {one.id} stands twice, first in {before}",
+                f"{one.where}: {TABLES[table].key} {one.id} stands twice, first in {before}",
                 "ids are unique whatever their case",
             )
     return wanted
@@ -142,29 +180,30 @@ def _text(raw: bytes) -> str:
         raise BadValue(f"line {line}: not UTF-8", "save the file as UTF-8") from None
 
 
-def _item(item: dict[str, Any], index: int, lines: _Lines) -> list[Wanted]:
-    where = lines.item(index)
-    if "id" not in item:
-        raise BadValue(f"{where}: id is missing", 'a CP needs an id, such as "CP-001"')
-    given = item["id"]
+def _item(kind: Kind, item: dict[str, Any], index: int, lines: _Lines) -> list[Wanted]:
+    where = lines.item(index, kind.key)
+    if kind.key not in item:
+        hint = f'a {kind.what} needs one, such as "{kind.what.upper()}-001"'
+        raise BadValue(f"{where}: {kind.key} is missing", hint)
+    given = item[kind.key]
     try:
         pattern = given if isinstance(given, str) else ""
-        names = [check_id("CP", name) for name in expand(pattern)] if pattern else []
+        names = [check_id(kind.what, name) for name in expand(pattern)] if pattern else []
         if not names:
-            check_id("CP", given)
+            check_id(kind.what, given)
     except BadValue as error:
-        raise BadValue(f"{where}: id: {error.message}", error.hint) from None
+        raise BadValue(f"{where}: {kind.key}: {error.message}", error.hint) from None
     fields = {}
     for key, value in item.items():
-        if key == "id":
+        if key == kind.key:
             continue
-        rule = FIELDS.get(key)
+        rule = kind.rules.get(key)
         at = f"{lines.item(index, key)}: {_show(str(given))}"
         if rule is None:
-            allowed = ", ".join(("id", *FIELDS))
+            allowed = ", ".join((kind.key, *kind.rules))
             raise BadValue(f"{at}: unknown key {_show(key)}", f"allowed: {allowed}")
         try:
-            fields[key] = rule(value)
+            fields[key] = rule(None if key in _MAY_BE_NONE and value == "" else value)
         except BadValue as error:
             raise BadValue(f"{at}: {error.message}", error.hint) from None
     # One text for all of a range, so that its members don't count as doubled by each other.
@@ -175,9 +214,11 @@ def _show(text: str) -> str:
     return ascii(text[:60])
 
 
-def diff(wanted: Iterable[Wanted], current: Iterable[Mapping[str, Any]], prune: bool) -> Changes:
+def diff(
+    wanted: Iterable[Wanted], current: Iterable[Mapping[str, Any]], prune: bool, key: str = "id"
+) -> Changes:
     """What to create, edit and, with `prune`, remove. Raises Conflict."""
-    there = {cp["id"]: cp for cp in current}
+    there = {one[key]: one for one in current}
     by_case = {same(cp): cp for cp in there}
     create: list[dict[str, Any]] = []
     edit: dict[str, dict[str, tuple[Any, Any]]] = {}
@@ -190,7 +231,7 @@ def diff(wanted: Iterable[Wanted], current: Iterable[Mapping[str, Any]], prune: 
             other = by_case.get(same(one.id))
             if other is not None:
                 raise Conflict(f"{one.where}: {one.id} exists as {other}", "write it like that")
-            create.append({"id": one.id, **one.fields})
+            create.append({key: one.id, **one.fields})
             continue
         changed = {k: (now[k], v) for k, v in one.fields.items() if now[k] != v}
         if changed:
@@ -201,17 +242,33 @@ def diff(wanted: Iterable[Wanted], current: Iterable[Mapping[str, Any]], prune: 
     return Changes(create, edit, remove, unchanged)
 
 
-def render(cps: Iterable[Mapping[str, Any]], host: str) -> str:
-    """The file that asks for these CPs; a place is named where it isn't a process on `host`."""
-    usual = {"host": host, "hosting": PROCESS}
+def check_fit(cps: Iterable[Mapping[str, Any]], cables: Iterable[Mapping[str, Any]]) -> None:
+    """Whether these circuits are some, and these CPs fit into them. Raises EvcsError."""
+    made = [desired.new_circuit(one) for one in cables]
+    fields = ("id", "max_power_w", "circuit")
+    members = [
+        desired.new_cp({field: cp[field] for field in fields if field in cp})
+        for cp in cps
+        if cp.get("circuit") is not None
+    ]
+    circuits.check({one.name: one for one in made}, members)
+
+
+def render(
+    cps: Iterable[Mapping[str, Any]], host: str, cables: Iterable[Mapping[str, Any]] = ()
+) -> str:
+    """The file that asks for these; a place is named where it isn't a process on `host`."""
+    usual = {"host": host, "hosting": PROCESS, "other_load_w": 0}
     parts = ["# A fleet of evcs: evcs-cp apply -f THIS_FILE makes it so.\n"]
-    for cp in cps:
-        rows = [f"id = {_string(cp['id'])}"]
-        for key in FIELDS:
-            value = cp.get(key)
-            if value is not None and (key not in usual or value != usual[key]):
-                rows.append(f"{key} = {value if isinstance(value, int) else _string(value)}")
-        parts.append("\n[[cp]]\n" + "\n".join(rows) + "\n")
+    for table, items in (("circuit", cables), ("cp", cps)):
+        kind = TABLES[table]
+        for item in items:
+            rows = [f"{kind.key} = {_string(item[kind.key])}"]
+            for key in kind.rules:
+                value = item.get(key)
+                if value is not None and (key not in usual or value != usual[key]):
+                    rows.append(f"{key} = {value if isinstance(value, int) else _string(value)}")
+            parts.append(f"\n[[{table}]]\n" + "\n".join(rows) + "\n")
     return "".join(parts)
 
 

@@ -150,7 +150,7 @@ def test_repo_names_no_cp_as_data() -> None:
 def test_clear_errors_write_nothing(system: System) -> None:
     system.ok("evcs-cp", "create", "CP-091")
     system.ok("evcs", "driver", "add", "FAYE")
-    before = _tree(system.home)
+    before = tree(system.home)
     for code, words, command in (
         (4, "CP-090", ("evcs-cp", "show", "CP-090")),
         (4, "did you mean CP-091", ("evcs-cp", "edit", "CP-09l", "--location", "x")),
@@ -172,10 +172,11 @@ def test_clear_errors_write_nothing(system: System) -> None:
         machine = system.run(*command, "--json")
         assert machine.code == code
         assert "error" in machine.json, machine
-    assert _tree(system.home) == before
+    assert tree(system.home) == before
 
 
-def _tree(home: Path) -> dict[str, bytes]:
+def tree(home: Path) -> dict[str, bytes]:
+    """What is wanted, as a home's files have it."""
     roots = [home / "conf", home / "data" / "secrets"]
     files = [path for root in roots for path in root.rglob("*") if path.is_file()]
     files += [home / "data" / "registry.json", home / "data" / "mosquitto.passwd"]

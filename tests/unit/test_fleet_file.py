@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcs.core import fleet_file
+from evcs.core import circuits, fleet_file
 from evcs.core.desired import FIELDS
 from evcs.core.errors import BadValue, Conflict
 
@@ -28,7 +28,7 @@ service = "out"
 
 
 def test_good() -> None:
-    found = fleet_file.parse(GOOD)
+    found = fleet_file.parse(GOOD)["cp"]
     assert [one.id for one in found] == ["CP-001", "CP-010", "CP-011", "CP-012"]
     assert found[0].fields == {"location": "Car park", "price_eur_kwh": "0.35"}
     assert found[3].fields == {"max_power_w": 11000, "service": "out"}
@@ -63,6 +63,12 @@ BAD: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "cp as one table": (b'[cp]\nid="A"\n', ("line 1", "list of tables")),
     "cp as numbers": (b"cp = [1]\n", ("line 1", "list of tables")),
     "inline": (b'cp = [{id="A"}, {id="B", x=1}]\n', ("cp number 2", "'B'", "'x'")),
+    "a circuit without a name": (b"[[circuit]]\nmax_power_w = 1\n", ("line 1", "name is missing")),
+    "a circuit's key": (b'[[circuit]]\nname="A"\nid="B"\n', ("line 3", "'A'", "key 'id'")),
+    "a circuit's power": (b'[[circuit]]\nname="A"\nmax_power_w=1e9\n', ("line 3", "max_power_w")),
+    "a circuit twice": (b'[[circuit]]\nname="A"\n[[circuit]]\nname="a"\n', ("line 4", "name a")),
+    "circuit as one table": (b'[circuit]\nname="A"\n', ("line 1", "list of tables")),
+    "a circuit that is none": (b'[[cp]]\nid="A"\ncircuit="a/b"\n', ("line 3", "circuit id")),
     "not TOML": (b"[[cp]]\nid = \n", ("line 2",)),
     "not UTF-8": (b'[[cp]]\nid = "\xff"\n', ("line 2", "UTF-8")),
     "NUL": (b'[[cp]]\nid = "A\0"\n', ("line 2",)),
@@ -100,18 +106,18 @@ def cp(name: str, **fields: Any) -> dict[str, Any]:
 
 def test_diff() -> None:
     now = [cp("CP-001"), cp("CP-010", max_power_w=11000, service="out"), cp("CP-099")]
-    changes = fleet_file.diff(fleet_file.parse(GOOD), now, prune=False)
+    changes = fleet_file.diff(fleet_file.parse(GOOD)["cp"], now, prune=False)
     assert [one["id"] for one in changes.create] == ["CP-011", "CP-012"]
     assert changes.edit == {
         "CP-001": {"location": ("", "Car park"), "price_eur_kwh": ("0.30", "0.35")}
     }
     assert (changes.remove, changes.same) == ([], 1)
-    assert fleet_file.diff(fleet_file.parse(GOOD), now, prune=True).remove == ["CP-099"]
+    assert fleet_file.diff(fleet_file.parse(GOOD)["cp"], now, prune=True).remove == ["CP-099"]
 
 
 def test_an_id_in_another_case_is_a_conflict() -> None:
     with pytest.raises(Conflict, match="line 3: CP-001 exists as cp-001"):
-        fleet_file.diff(fleet_file.parse(GOOD), [cp("cp-001")], prune=False)
+        fleet_file.diff(fleet_file.parse(GOOD)["cp"], [cp("cp-001")], prune=False)
 
 
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=40)
@@ -122,7 +128,7 @@ def test_an_export_is_the_fleet_itself(locations: list[str]) -> None:
     cps = [cp(f"CP-{n}", location=text) for n, text in enumerate(locations)]
     text = fleet_file.render(cps, "main")
     assert text.replace("\n", "").isprintable(), "it may go to a terminal"
-    found = fleet_file.parse(text.encode())
+    found = fleet_file.parse(text.encode())["cp"]
     usual = {"host": "main", "hosting": "process"}
     assert [{**usual, **one.fields, "id": one.id} for one in found] == cps
     changes = fleet_file.diff(found, cps, prune=True)
@@ -134,3 +140,28 @@ def test_every_field_is_exported() -> None:
     text = fleet_file.render([cp("A", hosting="another", **station)], "another")
     assert all(f"\n{key} = " in text for key in FIELDS)
     assert "station" not in fleet_file.render([cp("A", **dict.fromkeys(station))], "main")
+
+
+def test_circuits_are_exported_with_every_field() -> None:
+    there = [
+        {"name": "A", "max_power_w": 9_000, "parent": "B", "other_load_w": 1},
+        {"name": "B", "max_power_w": 0, "parent": None, "other_load_w": 0},
+    ]
+    text = fleet_file.render([cp("CP-1", circuit="A")], "main", there)
+    assert all(f"\n{key} = " in text for key in circuits.FIELDS)
+    found = fleet_file.parse(text.encode())
+    assert [one.id for one in found["circuit"]] == ["A", "B"]
+    changes = fleet_file.diff(found["circuit"], there, prune=True, key="name")
+    assert (bool(changes), changes.same) == (False, 2)
+    assert found["cp"][0].fields["circuit"] == "A"
+
+
+def test_a_word_that_is_empty_takes_a_cp_out_of_its_circuit() -> None:
+    found = fleet_file.parse(b'[[cp]]\nid = "A"\ncircuit = ""\n')["cp"]
+    changes = fleet_file.diff(found, [cp("A", circuit="C"), cp("B", circuit="C")], prune=False)
+    assert changes.edit == {"A": {"circuit": ("C", None)}}
+    after = list(changes.applied([cp("A", circuit="C"), cp("B", circuit="C")], "id"))
+    assert after == [cp("A", circuit=None), cp("B", circuit="C")]
+    fleet_file.check_fit(after, [{"name": "C", "max_power_w": 4_140}])
+    with pytest.raises(Conflict, match="CP B at its minimum of 4140 W"):
+        fleet_file.check_fit(after, [{"name": "C", "max_power_w": 4_139}])
