@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -40,6 +42,9 @@ class Socket(ServerConnection):
     #: Of the client's certificate, which the TLS handshake has verified: the subject's common name
     #: and serial number. None: it sent none.
     subject: tuple[str, str] | None = None
+    certificate_ends_at: datetime | None = None
+    #: As it named them.
+    offered = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """After TLS, before HTTP."""
@@ -47,6 +52,8 @@ class Socket(ServerConnection):
         self.encrypted = transport.get_extra_info("sslcontext") is not None
         if found := transport.get_extra_info("peercert"):
             parts = {key: value for group in found.get("subject", ()) for key, value in group}
+            ends_at = ssl.cert_time_to_seconds(found["notAfter"])
+            self.certificate_ends_at = datetime.fromtimestamp(ends_at, UTC)
             self.subject = parts.get("commonName", ""), parts.get("serialNumber", "")
 
 
@@ -55,13 +62,14 @@ class OcppConnection:
 
     __slots__ = (
         "_asked", "_calls", "_closing", "_ended", "_handler", "_opened", "_schemas", "_socket",
-        "_turn", "_worker", "key", "security_profile", "station", "version",
+        "_turn", "_worker", "certificate_ends_at", "key", "security_profile", "station", "version",
     )  # fmt: skip
 
     def __init__(self, socket: Socket, handler: Handler, schemas: Schemas) -> None:
         self.station = socket.access.station
         self.version = Version(str(socket.subprotocol))
         self.security_profile, self.key = socket.security_profile, socket.key
+        self.certificate_ends_at = socket.certificate_ends_at
         self._socket = socket
         self._handler = handler
         self._schemas = schemas

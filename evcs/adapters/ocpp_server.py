@@ -20,6 +20,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from evcs.adapters.ocpp_connection import OcppConnection, Socket
+from evcs.core.errors import EvcsError
 from evcs.core.ocpp.ports import Handler, Schemas, StationAccess
 from evcs.core.ocpp.rules import MAX_FRAME_BYTES, Version
 from evcs.core.stations import key_id
@@ -74,7 +75,14 @@ class Server:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def start(self) -> None:
-        """Listen. Raises OSError where the port can't be had."""
+        """Listen. Raises EvcsError where the port can't be had."""
+        try:
+            await self._start()
+        except OSError as error:
+            where = f"{self._address['host']} port {self._address['port']}"
+            raise EvcsError(f"{where} can't be had: {error.strerror}", "see: evcs doctor") from None
+
+    async def _start(self) -> None:
         self._server = await ws.serve(
             self._serve,
             **self._address,
@@ -117,6 +125,7 @@ class Server:
             refusal.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
             return refusal
         socket.access, (socket.security_profile, socket.key) = access, found
+        socket.offered = ", ".join(_offered(request.headers))
         if _fitting(_offered(request.headers)) != Version.V201:
             # 1.6 has no compression: without the offer there is none.
             with suppress(KeyError):
@@ -124,10 +133,11 @@ class Server:
         return None
 
     async def _serve(self, socket: ws.ServerConnection) -> None:
+        assert isinstance(socket, Socket)
         if socket.subprotocol is None:
+            self._handler.turned_away(socket.access.station, socket.offered)
             await socket.close(1002, "none of the offered versions of OCPP is spoken here")
             return
-        assert isinstance(socket, Socket)
         connection = OcppConnection(socket, self._handler, self._schemas)
         earlier = self._newest.get(connection.station)
         self._newest[connection.station] = connection

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from evcs.config import LOOPBACK, Settings
 from evcs.core.errors import Conflict, EvcsError
+from evcs.core.pools import OCPP
+from evcs.core.sections import file_name
 
 LOWEST, HIGHEST = 10_000, 32_768
 _OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
@@ -68,6 +70,8 @@ def listeners(settings: Settings) -> list[tuple[str, str, int]]:
     ]
     if settings.mqtt_is_open:
         found.append(("mqtt_tls_port", settings.mqtt_listen, settings.mqtt_tls_port))
+    if (settings.home.sections / file_name(OCPP)).exists():  # only while there is a real charger
+        found.append(("ocpp_port", settings.ocpp_listen, settings.ocpp_port))
     return found
 
 
@@ -86,7 +90,7 @@ def check_ports(settings: Settings) -> None:
                 if error.errno == errno.EADDRNOTAVAIL:
                     raise Conflict(
                         f"this machine has no address {address}",
-                        "correct mqtt.listen or http.listen: evcs config show",
+                        "correct listen in [mqtt], [http] or [ocpp]: evcs config show",
                     ) from None
                 variable = f"EVCS_{name.upper()}"
                 raise Conflict(

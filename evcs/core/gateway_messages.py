@@ -69,6 +69,8 @@ class StationStatus(NamedTuple):
 
     It counts while the gateway is there. `version`: of OCPP. `connected_at`: RFC 3339 UTC. `key`:
     which of its passwords the charger has, as far as is known (core.stations.key_id).
+    `clock_off_s`: how far its clock is ahead. `offered`: the versions of one that was turned away
+    for them.
     """
 
     host: str
@@ -82,6 +84,9 @@ class StationStatus(NamedTuple):
     security_profile: int | None = None
     connected_at: str | None = None
     key: str | None = None
+    certificate_ends_at: str | None = None
+    clock_off_s: int | None = None
+    offered: str | None = None
 
 
 class StationFrame(NamedTuple):

@@ -41,6 +41,7 @@ class Gateway:
         self.actions: dict[str, Called] = {"Heartbeat": beat}
         self.told: list[tuple[str, Connection]] = []
         self.frames: list[tuple[str, str]] = []
+        self.away: list[tuple[str, str]] = []
         self.on_open: Callable[[Connection], Awaitable[None]] | None = None
         self.on_close: Callable[[], None] | None = None
 
@@ -62,6 +63,9 @@ class Gateway:
         self.told.append(("closed", connection))
         if self.on_close is not None:
             self.on_close()
+
+    def turned_away(self, station: str, offered: str) -> None:
+        self.away.append((station, offered))
 
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         self.frames.append((direction, text))

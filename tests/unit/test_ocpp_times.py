@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,3 +36,17 @@ def test_nothing_else_breaks_it(told: object) -> None:
 def test_the_ends_of_time() -> None:
     assert times.parse("0001-01-01T00:00:00+10:00") is None
     assert times.parse("yesterday") is None
+
+
+def test_a_clock_is_judged_by_what_is_latest() -> None:
+    now = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    offset = times.Offset()
+    kept, live = now - timedelta(hours=1), now - timedelta(seconds=3)
+    assert offset.heard(kept, now) == -3_600
+    assert offset.heard(live, now) == offset.heard(kept, now) == 0
+    assert offset.heard(now + timedelta(hours=2), now) == 7_200
+    assert offset.heard(live, now) == 7_200, "until it has been told the time"
+    offset.set()
+    assert offset.heard(live, now) == 0
+    assert offset.heard(datetime(1970, 1, 1, tzinfo=UTC), now) < -1_000_000_000
+    assert offset.heard(live, now) == 0

@@ -8,14 +8,14 @@ import click
 
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.common import CommandContext, command, table, typed
-from evcs.cli.doctor import broker, home, live, machine, sessions
+from evcs.cli.doctor import broker, chargers, home, live, machine, sessions
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.terminal import style
 from evcs.core.errors import EvcsError, NotFound
 
 CHECKS: tuple[Callable[[DoctorContext], Finding], ...] = (
     *machine.CHECKS, *home.CHECKS, *live.CHECKS, *sessions.CHECKS,
-    *broker.CHECKS,
+    *broker.CHECKS, *chargers.CHECKS,
 )  # fmt: skip
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 

@@ -60,7 +60,7 @@ def ports(ctx: DoctorContext) -> Finding:
         elif who is None and ctx.pid is not None:
             missing.append(str(port))
     if wrong:
-        remedy = "end what holds it, or choose another: EVCS_MQTT_PORT, _WEB_PORT, _REGISTRY_PORT"
+        remedy = "end what holds it, or choose another: EVCS_MQTT_PORT, _WEB_PORT, ..."
         return Finding("ports", FAIL, "; ".join(wrong), remedy)
     if missing:
         text = f"nobody listens on {', '.join(missing)}"

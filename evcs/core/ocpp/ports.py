@@ -5,6 +5,7 @@ As in core.ports: adapters implement these (adapters.ocpp_server), tests have fa
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.ocpp.rules import Code, Fault, Version
@@ -85,6 +86,10 @@ class Connection(Protocol):
         """Of which of its passwords it has shown that it has it: core.stations.key_id."""
 
     @property
+    def certificate_ends_at(self) -> datetime | None:
+        """Of the certificate that it has shown (UTC)."""
+
+    @property
     def remote(self) -> str:
         """The address that it comes from."""
 
@@ -120,6 +125,9 @@ class Handler(Protocol):
 
     def closed(self, connection: Connection) -> None:
         """Once for each that was opened; before its successor, if any, is opened."""
+
+    def turned_away(self, station: str, offered: str) -> None:
+        """A station that may connect offers only versions that are not spoken; its own words."""
 
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         """Each text message, "in" or "out", as it is on the wire: with passwords and keys."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+#: For the way, and for who tells in whole seconds.
+TOLERANCE_S = 10.0
 #: A clock that was never set begins in 1970 or 2000.
 NEVER_SET = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -22,6 +24,28 @@ def parse(text: object) -> datetime | None:
 def written(moment: datetime) -> str:
     """As the contract writes it, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Offset:
+    """How far a charger's clock is off, by the times in what it says. Positive: it is ahead.
+
+    What it has kept for us is older than now, so what is latest counts, but for a clock that was
+    never set; and it sets its clock by what it is told, so that begins anew there.
+    """
+
+    def __init__(self) -> None:
+        self._latest_s: float | None = None
+
+    def set(self) -> None:
+        """It has been told the time."""
+        self._latest_s = None
+
+    def heard(self, told: datetime, now: datetime) -> int:
+        """In whole seconds, 0 within TOLERANCE_S."""
+        off_s = (told - now).total_seconds()
+        if self._latest_s is None or off_s > self._latest_s or not is_set(told):
+            self._latest_s = off_s
+        return round(self._latest_s) if abs(self._latest_s) > TOLERANCE_S else 0
 
 
 def is_set(moment: datetime) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from evcs.core import messages as m
 from evcs.core import stations, topics
 from evcs.core.errors import EvcsError
+from evcs.core.ids import short
 from evcs.core.ocpp.masking import masked
 from evcs.core.ocpp.ports import (
     CallError,
@@ -226,6 +227,13 @@ class Gateway:
             station.service.again()
             self._tasks.do(self._given.give(station, again=False))
         return answer
+
+    def turned_away(self, station: str, offered: str) -> None:
+        """It speaks no version of ours; one that is here at the same time says more."""
+        _log.warning("station=%s offers %a, none of which is spoken here", station, offered)
+        if station not in self._stations:
+            found = short(offered) or "no version"
+            self._parts.bus.publish(m.StationStatus(self._host, station, False, offered=found))
 
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         """A frame, for those who watch."""

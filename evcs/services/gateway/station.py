@@ -77,11 +77,14 @@ class Station(ABC):
         self.connection, self._parts = connection, parts
         self.opened_at = parts.now()
         self.connection_timeout_s = DEFAULT_CONNECTION_TIMEOUT_S
+        ends_at = connection.certificate_ends_at
         self.status = m.StationStatus(
             parts.host, connection.station, True, connection.version.value.removeprefix("ocpp"),
             security_profile=connection.security_profile,
             connected_at=times.written(self.opened_at), key=connection.key,
+            certificate_ends_at=None if ends_at is None else times.written(ends_at),
         )  # fmt: skip
+        self._offset = times.Offset()
         #: Which new key it was asked to take, one at a time, and its word.
         self.key_turn, self.key_asked = asyncio.Lock(), ("", "")
         self._told: set[int] = set()
@@ -119,6 +122,7 @@ class Station(ABC):
 
     async def called(self, action: str, payload: Answer) -> Answer:
         """The answer to a charger's CALL. Raises CallError."""
+        self._look_at_clock(payload)
         if action in self.plain:
             self._parts.log.info("%s told", action)
             return dict(self.plain[action])
@@ -183,6 +187,7 @@ class Station(ABC):
 
     def clock(self) -> Answer:
         """The time, for its clock."""
+        self._offset.set()
         return {"currentTime": times.written(self._parts.now())}
 
     def told(self, number: int, status: str, fault: str | None) -> None:
@@ -271,6 +276,18 @@ class Station(ABC):
             if number not in self._told:
                 with suppress(Refused, NoAnswer, NotSendable):
                     await self.ask_status(number)
+
+    def _look_at_clock(self, payload: Answer) -> None:
+        said = [payload, *payload.get("meterValue", ())]
+        told = [at for one in said if (at := times.parse(one.get("timestamp"))) is not None]
+        if not told or payload.get("offline"):
+            return
+        off_s = self._offset.heard(max(told), self._parts.now())
+        if abs(off_s - (self.status.clock_off_s or 0)) > times.TOLERANCE_S:
+            self.status = self.status._replace(clock_off_s=off_s)
+            self._parts.tell(self.status)
+            text = "station=%s: its clock is %d s ahead"
+            self._parts.log.warning(text, self.connection.station, off_s)
 
     def _confirmed(self, number: int, service: str) -> None:
         connector = self._parts.connectors().get(number)
