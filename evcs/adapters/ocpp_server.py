@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 
 from evcs.adapters.ocpp_connection import OcppConnection, Socket
 from evcs.core.errors import EvcsError
-from evcs.core.ocpp.ports import Handler, Schemas, StationAccess
+from evcs.core.ocpp.ports import Handler, Refusal, Schemas, StationAccess
 from evcs.core.ocpp.rules import MAX_FRAME_BYTES, Version
 from evcs.core.stations import key_id
 
@@ -116,11 +116,14 @@ class Server:
         identity = _identity(request.path)
         access = self._stations(identity) if identity else None
         if identity is None or access is None:
-            _log.warning("unknown station: %s", identity)
+            _log.warning("unknown station: %a", identity)
+            self._handler.refused(_address(socket), Refusal.UNKNOWN)
             return socket.respond(http.HTTPStatus.NOT_FOUND, "No such charging station.\n")
         found = _shown(socket, request.headers, identity, access.keys)
         if found is None:
-            _log.warning("%s: wrong credentials", access.station)
+            why = Refusal.CREDENTIALS if socket.subject is None else Refusal.CERTIFICATE
+            _log.warning("%s: %s", access.station, why)
+            self._handler.refused(_address(socket), why)
             refusal = socket.respond(http.HTTPStatus.UNAUTHORIZED, "Wrong credentials.\n")
             refusal.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
             return refusal
@@ -148,6 +151,11 @@ class Server:
         finally:
             if self._newest.get(connection.station) is connection:
                 del self._newest[connection.station]
+
+
+def _address(socket: ws.ServerConnection) -> str:
+    found = socket.remote_address
+    return f"{found[0]}:{found[1]}" if found else "unknown"
 
 
 def _identity(path: str) -> str | None:

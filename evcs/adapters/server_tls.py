@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from evcs.adapters import certificates
@@ -67,9 +68,25 @@ class ChargersTls(ServerTls):
         self._home = home
         super().__init__(certificates.server(home))
 
-    def listener(self) -> ssl.SSLContext:
-        """One context for all connections: each has the certificate of its time."""
+    def listener(self, refused: Callable[[], object]) -> ssl.SSLContext:
+        """One context for all connections: each has the certificate of its time.
+
+        `refused`: a client has shown a certificate that is of another CA, or has ended.
+        """
         context = self.context()
+
+        class Watched(ssl.SSLObject):
+            """One whose failure nobody else would hear of."""
+
+            def do_handshake(self) -> None:
+                try:
+                    super().do_handshake()
+                except ssl.SSLCertVerificationError as error:
+                    _log.warning("a client's certificate is refused: %s", error.verify_message)
+                    refused()
+                    raise
+
+        context.sslobject_class = Watched
 
         def renew(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             connection.context = self.context()

@@ -25,6 +25,7 @@ from evcs.config import Settings
 from evcs.core import topics
 from evcs.core.health import EngineAnswer
 from evcs.core.identities import of_next, of_station
+from evcs.core.ocpp.ports import Refusal
 from evcs.core.placement import MAIN
 from evcs.core.ports import Connected, Disconnected, Received
 from evcs.runtime import asyncio_host
@@ -95,7 +96,7 @@ class _Process:
         server = Server(
             self._gateway.access, self._gateway, lambda: self._gateway.available, OcppSchemas(),
             host=self._settings.ocpp_listen, port=self._settings.ocpp_port,
-            ssl=ChargersTls(home).listener() if self._settings.ocpp_tls else None,
+            ssl=ChargersTls(home).listener(self._refused) if self._settings.ocpp_tls else None,
         )  # fmt: skip
         self._bus.start()
         self._pool.look()
@@ -147,7 +148,12 @@ class _Process:
 
     def _tick(self, _now: float) -> float:
         self._pool.look()
+        self._gateway.look()
         return LOOK_EVERY_S
+
+    def _refused(self) -> None:
+        """In a TLS handshake, which does not know whose."""
+        self._gateway.refused("unknown", Refusal.CERTIFICATE)
 
 
 def run_gateway(settings: Settings, name: str) -> None:

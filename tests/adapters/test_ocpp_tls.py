@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from evcs.adapters import pem
 from evcs.adapters.ocpp_server import Server
+from evcs.core.ocpp.ports import Refusal
 from evcs.core.stations import key_id
 from tests.adapters.ocpp import PASSWORD, basic, charger, lives, on_a_loop, serving, until
 
@@ -114,6 +115,8 @@ async def test_whom_no_profile_lets_in(tls: Tls, name: str | None, headers: dict
             await over_tls(server, tls.client(certificate), headers)
         assert found.value.response.status_code == 401
         assert gateway.events() == []
+        ((_, why),) = gateway.refusals
+        assert why == (Refusal.CERTIFICATE if name else Refusal.CREDENTIALS)
 
 
 @pytest.mark.parametrize("key", ["another", ""])

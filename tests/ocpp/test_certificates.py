@@ -168,5 +168,18 @@ def test_with_ocpp_201_and_hostile_certificates(box: Box, tmp_path: Path) -> Non
         assert peer.boot().status == "Accepted"
     # Its server's own certificate is no charger's.
     server = box.system.home / "data/secrets/tls/server.pem"
+    before = refused_certificates(box)
     with pytest.raises((InvalidHandshake, OSError, EOFError)), box.peer(server):
         pass
+    eventually("it is audited", lambda: len(refused_certificates(box)) == len(before) + 1)
+    assert refused_certificates(box)[0]["who"] == "unknown", "TLS has not come to that"
+    # One of ours, and of another station.
+    assert box.refused(Box(box.system, tmp_path).certificate()) == 401
+    eventually("it is audited", lambda: len(refused_certificates(box)) == len(before) + 2)
+    assert refused_certificates(box)[0]["who"].startswith("127.0.0.")
+
+
+def refused_certificates(box: Box) -> list[dict[str, str]]:
+    """As the audit has them, the latest first."""
+    rows = box.system.ok("evcs", "audit", "--json").json
+    return [row for row in rows if row["detail"] == "gateway: wrong certificate"]

@@ -6,6 +6,7 @@ As in core.ports: adapters implement these (adapters.ocpp_server), tests have fa
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.ocpp.rules import Code, Fault, Version
@@ -19,6 +20,14 @@ class StationAccess(NamedTuple):
 
     station: str
     keys: tuple[str, ...]
+
+
+class Refusal(StrEnum):
+    """Why somebody may not connect."""
+
+    UNKNOWN = "unknown station"
+    CREDENTIALS = "wrong credentials"
+    CERTIFICATE = "wrong certificate"
 
 
 class CallError(Exception):
@@ -125,6 +134,9 @@ class Handler(Protocol):
 
     def closed(self, connection: Connection) -> None:
         """Once for each that was opened; before its successor, if any, is opened."""
+
+    def refused(self, who: str, why: Refusal) -> None:
+        """Somebody may not connect; `who`: the address, "unknown" where that is not known."""
 
     def turned_away(self, station: str, offered: str) -> None:
         """A station that may connect offers only versions that are not spoken; its own words."""

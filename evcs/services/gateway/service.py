@@ -14,11 +14,7 @@ from evcs.core import stations, topics
 from evcs.core.errors import EvcsError
 from evcs.core.ids import short
 from evcs.core.ocpp.masking import masked
-from evcs.core.ocpp.ports import (
-    CallError,
-    Connection,
-    StationAccess,
-)
+from evcs.core.ocpp.ports import CallError, Connection, Refusal, StationAccess
 from evcs.core.ocpp.rules import Code, Version
 from evcs.core.placement import OCPP
 from evcs.core.ports import Bus, Connected, Disconnected, Received
@@ -26,6 +22,7 @@ from evcs.core.retained_view import RetainedView
 from evcs.services.gateway.asked import Asked
 from evcs.services.gateway.connector import Connector, Place
 from evcs.services.gateway.keys import Keys
+from evcs.services.gateway.refusals import Refusals
 from evcs.services.gateway.station import STATUS_WITHIN_S, Answer, Station, StationParts
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.v16 import Station16
@@ -84,6 +81,9 @@ class Gateway:
         self._view, self._knows_all = RetainedView(birth.boot), False
         self._tasks = Tasks(_log)
         self._given = Keys(self._keys)
+        self._refusals = Refusals(parts.audit)
+        #: To be called now and then.
+        self.look = self._refusals.look
 
     @property
     def available(self) -> bool:
@@ -227,6 +227,10 @@ class Gateway:
             station.service.again()
             self._tasks.do(self._given.give(station, again=False))
         return answer
+
+    def refused(self, who: str, why: Refusal) -> None:
+        """Somebody may not connect."""
+        self._refusals.refused(who, why)
 
     def turned_away(self, station: str, offered: str) -> None:
         """It speaks no version of ours; one that is here at the same time says more."""
