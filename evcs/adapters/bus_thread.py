@@ -5,14 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, Self
 
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
 from evcs.adapters.mqtt import Bus
-from evcs.adapters.mqtt_packets import REFUSED_FROM
 from evcs.core import topics
 from evcs.core.errors import Denied, Unreachable
 from evcs.runtime.loop import Loop
@@ -26,7 +23,6 @@ class BusThread(Bus):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._own, self._there = Loop(), threading.Event()
-        self._acknowledged: Callable[[tuple[int, int]], object] = lambda _: None
         super().__init__(self._own, *args, **kwargs)
         self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
 
@@ -48,21 +44,21 @@ class BusThread(Bus):
 
         Raises Denied where it may not be, Unreachable where it is not known to have come.
         """
-        told: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
-        self._acknowledged = told.put
-        sent = self._hand_over(what)
-        if sent is None:
+        told: queue.SimpleQueue[tuple[int, ReasonCode]] = queue.SimpleQueue()
+        if (client := self._client) is not None:
+            client.on_publish = lambda _client, _data, mid, code, _props: told.put((mid, code))
+        info = self._hand_over(what)
+        if info is None:
             raise Unreachable("the connection to the broker is lost")
         deadline = time.monotonic() + within_s
-        mid = code = 0
-        while mid != sent:  # what was said before is acknowledged before
+        mid, code = 0, None
+        while mid != info.mid:  # what was said before is acknowledged before
             try:
                 mid, code = told.get(timeout=max(deadline - time.monotonic(), 0.0))
             except queue.Empty:
                 raise Unreachable(f"the broker has not taken {what.topic}") from None
-        if code >= REFUSED_FROM:
-            why = ReasonCode(PacketTypes.PUBACK, identifier=code)
-            raise Denied(f"the broker does not take {what.topic}: {why}")
+        if code is not None and code.is_failure:
+            raise Denied(f"the broker does not take {what.topic}: {code}")
 
     def __enter__(self) -> Self:
         self.start()
@@ -73,9 +69,6 @@ class BusThread(Bus):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _on_acknowledged(self, mid: int, code: int) -> None:
-        self._acknowledged((mid, code))
 
     def _become_ready(self) -> None:
         super()._become_ready()

@@ -14,25 +14,23 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from paho.mqtt.client import Client
-from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
 from evcs.adapters.account import Account
 from evcs.adapters.clock import timestamp
 from evcs.adapters.connection_gate import Gate, jitter
 from evcs.adapters.mqtt_client import (
-    LOOKS_A_KEEPALIVE,
     Cancellable,
     EventLoop,
-    Heard,
     LoopDriver,
+    expiry,
     leave,
     new_client,
     options,
     packet_size,
 )
-from evcs.adapters.mqtt_packets import REFUSED_FROM, Delivered
 from evcs.core import topics
 from evcs.core.counts import is_reported
 from evcs.core.errors import EvcsError
@@ -41,6 +39,7 @@ from evcs.core.ports import Connected, Disconnected, Log, Received, Stray
 
 #: A service's, and a CP's: pings are most of what an idle pool takes, and the kernel tells losses.
 KEEPALIVE_S, CP_KEEPALIVE_S = 15, 60
+LOOKS_A_KEEPALIVE = 3
 FULL_RETRY_S = 0.05
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
@@ -77,7 +76,6 @@ class Bus:
         self._asked: list[topics.Subscription] = []
         self._will = will
         self._client: Client | None = None
-        self._driver: LoopDriver | None = None
         # A renewed secret is in its file a moment before the broker knows it.
         self._used = self._accepted = ""
         self._tries = 0
@@ -101,23 +99,26 @@ class Bus:
 
         False where there is no connection, or where the broker would drop us for its size.
         """
-        return self._hand_over(what) is not None
+        info = self._hand_over(what)
+        return info is not None and info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def _hand_over(self, what: Message | topics.Publication) -> int | None:
-        """The id that the broker will acknowledge; None where it is not sent."""
-        client, driver = self._client, self._driver
-        if client is None or driver is None or not self._ready:
+    def _hand_over(self, what: Message | topics.Publication) -> MQTTMessageInfo | None:
+        client = self._client
+        if client is None or not self._ready:
             return None
         publication = (
             what if isinstance(what, topics.Publication) else topics.encode(what, timestamp())
         )
         if not self._fits(publication):
             return None
-        if driver.is_full:
+        properties = None if publication.expiry_s is None else expiry(publication.expiry_s)
+        info = client.publish(
+            publication.topic, publication.payload, publication.qos, publication.retain, properties
+        )
+        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             self._log.warning("the broker takes nothing more; connecting anew")
             leave(client)
-            return None
-        return driver.publish(publication)
+        return info
 
     def _fits(self, publication: topics.Publication) -> bool:
         size = packet_size(publication)
@@ -133,8 +134,8 @@ class Bus:
 
     def flush(self) -> None:
         """Write what was handed over, which else is done at the end of the turn."""
-        if self._driver is not None and self._ready:
-            self._driver.flush()
+        if self._client is not None and self._ready:
+            self._client.loop_write()
 
     def subscribe(self, more: Sequence[topics.Subscription]) -> None:
         """Listen to more from now on, over connections that come too."""
@@ -195,9 +196,9 @@ class Bus:
 
     def _look(self) -> None:
         """Pings, and their absence."""
-        if self._driver is not None:
+        if self._client is not None:
             self._timer = self._loop.call_later(self._look_every_s, self._look)
-            self._driver.look(self._ready)
+            self._client.loop_misc()
 
     def _end(self, reason: str) -> None:
         """The connection is gone, or could not be had: tell, and try again."""
@@ -215,23 +216,22 @@ class Bus:
     def _new_client(self) -> Client:
         self._used = self._account.secret()
         client = new_client(self._account.identity, self._used, self._will)
+        client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        heard = Heard(
-            partial(self._on_connected, client), self._on_message,
-            partial(self._on_subscribed, client), self._on_acknowledged,
-            partial(self._on_closed, client),
-        )  # fmt: skip
-        self._driver = LoopDriver(self._loop, client, heard, self._log)
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        LoopDriver(self._loop, client, partial(self._on_closed, client), self._log)
         return client
 
     def _on_closed(self, client: Client) -> None:
         if client is self._client:
             self._end("connection closed")
 
-    def _on_connected(self, client: Client, code: int) -> None:
-        if code >= REFUSED_FROM:
-            why = ReasonCode(PacketTypes.CONNACK, identifier=code)
-            self._tell_gone(f"refused: {why}", code in REFUSED and not self._renewed())
+    def _on_connect(
+        self, client: Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any
+    ) -> None:
+        if code.is_failure:
+            self._tell_gone(f"refused: {code}", code.value in REFUSED and not self._renewed())
             client.disconnect()
             return
         self._leave_gate()
@@ -261,10 +261,9 @@ class Bus:
             self._ready = False
             self._tell_gone(str(code), False)
 
-    def _on_acknowledged(self, mid: int, code: int) -> None:
-        """The broker has taken, or refused, a message."""
-
-    def _on_subscribed(self, client: Client) -> None:
+    def _on_subscribe(
+        self, client: Client, _data: Any, _mid: int, _codes: Any, _props: Any
+    ) -> None:
         if self._ready:
             return
         self._become_ready()
@@ -284,18 +283,18 @@ class Bus:
         self._loss_told = "refused" if refused else "gone"
         self._inbox(Disconnected(reason, refused))
 
-    def _on_message(self, said: Delivered) -> None:
-        stray = said.retain and topics.is_stray(said.topic)
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        stray = message.retain and topics.is_stray(message.topic)
         try:
-            found = self._decode(said.topic, said.payload)
+            found = self._decode(message.topic, bytes(message.payload))
         except topics.Unreadable as error:
             self.dropped += 1
             if is_reported(self.dropped):
                 self._log.warning(
                     "dropped=%d unreadable message on %r: %s",
-                    self.dropped, said.topic[:120], error,
+                    self.dropped, message.topic[:120], error,
                 )  # fmt: skip
             if stray:
-                self._inbox(Stray(said.topic))
+                self._inbox(Stray(message.topic))
             return
-        self._inbox(Stray(said.topic) if stray else Received(found, said.retain))
+        self._inbox(Stray(message.topic) if stray else Received(found, message.retain))

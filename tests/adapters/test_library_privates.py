@@ -28,7 +28,16 @@ LOOKED_AT: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
         (events.notify_and_call_entry_points, "32bb7797128b"),
         (_util._notify_patch, "830b2bc1ca3c"),
     ),
-    "mqtt_client.py": ((Client._create_unix_socket_connection, "1acf655db643"),),
+    "mqtt_client.py": (
+        (Client._create_unix_socket_connection, "1acf655db643"),
+        (Client._handle_connack, "39267140212c"),
+        (Client._handle_on_message, "8ccc46fdb090"),
+        (Client._handle_publish, "1bbaa3ef0e3a"),
+        (Client._packet_read, "bbe32d8af1e3"),
+        (Client._send_puback, "bb015cefb632"),
+        (Client._sock_recv, "c3b9043a46dd"),
+        (Client.loop_read, "4fa11ca2d451"),
+    ),
     "supervisord_server.py": (
         (UnhosedConfigParser.read, "42cce94d03ff"),
         (UnhosedConfigParser.expand_here, "dde3d9335e98"),
