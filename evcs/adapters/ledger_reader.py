@@ -171,8 +171,7 @@ class LedgerReader:
             ledger_schema.naming_errors(self._path),
             closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as db,
         ):
-            if 0 < ledger_schema.version(db, self._path) < ledger_schema.VERSION:
-                db.executescript(ledger_schema.AS_VERSION_4)
+            if ledger_schema.read_as_current(db, self._path):
                 queries = [query.replace(_OPEN, "") for query in queries]
             db.execute("BEGIN")
             return [db.execute(query, values).fetchall() for query in queries]

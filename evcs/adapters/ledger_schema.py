@@ -21,7 +21,7 @@ from evcs.core.session import Session
 #: What of a session is a column; its correction is a row of its own.
 COLUMNS = Session._fields[:-1]
 
-VERSION = 4
+VERSION = 5
 
 #: What reading or writing it may raise; of a damaged file even the error's text can be unreadable.
 ERRORS = (sqlite3.Error, UnicodeError)
@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS session (
   started_at TEXT NOT NULL, phase TEXT NOT NULL, energy_wh INTEGER NOT NULL,
   seq INTEGER NOT NULL, power_w INTEGER NOT NULL, reason TEXT, ended_at TEXT, cost_eur TEXT,
   request_id TEXT, origin TEXT NOT NULL DEFAULT 'driver', connector INTEGER NOT NULL DEFAULT 1,
-  meter_start_wh INTEGER, tag TEXT, end_known INTEGER NOT NULL DEFAULT 1
+  meter_start_wh INTEGER, tag TEXT, end_known INTEGER NOT NULL DEFAULT 1,
+  limit_w INTEGER, waiting_since TEXT, turn_since TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS session_open ON session (cp) WHERE phase <> 'settled';
 CREATE INDEX IF NOT EXISTS session_started ON session (started_at);
@@ -121,14 +122,18 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 """  # noqa: S608
 
-#: Versions 1 to 3, to be read as version 4: "" was nobody's name, and an end that came after a
-#: session was settled was nothing.
-AS_VERSION_4 = """
+#: An earlier version, to be read as this one. Of versions 1 to 3: "" was nobody's name, and an end
+#: that came after a session was settled was nothing.
+_AS_OF_VERSION_4 = """
+CREATE TEMP VIEW session AS
+  SELECT *, NULL AS limit_w, NULL AS waiting_since, NULL AS turn_since FROM main.session;
+"""
+_AS_OF_VERSION_3 = """
 CREATE TEMP VIEW session AS
   SELECT session_id, cp, NULLIF(driver, '') AS driver, price_eur_kwh, requested_wh, max_power_w,
     started_at, phase, energy_wh, seq, power_w, reason, ended_at, cost_eur, request_id,
     'driver' AS origin, 1 AS connector, NULL AS meter_start_wh, NULL AS tag,
-    phase = 'settled' AS end_known
+    phase = 'settled' AS end_known, NULL AS limit_w, NULL AS waiting_since, NULL AS turn_since
   FROM main.session;
 CREATE TEMP TABLE correction (
   corrects TEXT, at TEXT, energy_wh INTEGER, cost_eur TEXT, reason TEXT);
@@ -150,6 +155,11 @@ PRAGMA writable_schema = RESET;
 UPDATE session SET end_known = 0 WHERE phase <> 'settled';
 UPDATE session SET driver = NULL WHERE driver = '';
 """
+_TO_VERSION_5 = """
+ALTER TABLE session ADD COLUMN limit_w INTEGER;
+ALTER TABLE session ADD COLUMN waiting_since TEXT;
+ALTER TABLE session ADD COLUMN turn_since TEXT;
+"""
 
 #: What a Central before version 3 noted: CPs' records, and how far it had read logs of ours.
 _LEFT_BEHIND = "key GLOB 'cp/*' OR key IN ('web_log', 'registry_log')"
@@ -163,6 +173,15 @@ def version(db: sqlite3.Connection, path: Path) -> int:
             f"{path} is of a newer version ({found}; this evcs knows {VERSION})", "upgrade evcs"
         )
     return found
+
+
+def read_as_current(db: sqlite3.Connection, path: Path) -> bool:
+    """Have a ledger of an earlier version read as one of this; whether it is. Raises EvcsError."""
+    found = version(db, path)
+    if not 0 < found < VERSION:
+        return False
+    db.executescript(_AS_OF_VERSION_3 if found < 4 else _AS_OF_VERSION_4)
+    return True
 
 
 def _shape(db: sqlite3.Connection) -> dict[str, object]:
@@ -196,7 +215,8 @@ def make_current(db: sqlite3.Connection, path: Path) -> None:
         raise EvcsError(f"{path} has {', '.join(foreign)[:80]!a}, which no ledger has", RESTORE)
     if found == VERSION and there == ours:
         return
-    migration = _TO_VERSION_4 if 0 < found < VERSION else ""
+    migration = _TO_VERSION_4 if 0 < found < 4 else ""
+    migration += _TO_VERSION_5 if 0 < found < VERSION else ""
     try:
         db.executescript(
             f"BEGIN IMMEDIATE; {migration} {_TABLES} {_TRIGGERS} "  # noqa: S608

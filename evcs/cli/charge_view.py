@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Self
+from collections.abc import Mapping
+from math import ceil
+from typing import Any, Self
 
 from evcs.cli.common import CommandContext, kw, kwh
 from evcs.cli.terminal import shown
 from evcs.core import messages as m
+from evcs.core.session import WAITING_FOR_POWER
 
 
 def show(ctx: CommandContext, event: m.DriverEvent) -> None:
@@ -22,13 +25,21 @@ def line(event: m.DriverEvent) -> str:
     if event.event == "authorised":
         return f"authorised at {where}: {kwh(b['requested_wh'])} at {b['price_eur_kwh']} EUR/kWh"
     if event.event == "progress":
-        return f"{kw(b['power_w'])}  {kwh(b['energy_wh'])}  {b['cost_eur']} EUR"
+        return f"{kw(b['power_w'])}  {kwh(b['energy_wh'])}  {b['cost_eur']} EUR{waiting(b)}"
     if event.event == "ticket":
         return (
             f"ticket {event.session_id}: {b['cp']}, {kwh(b['energy_wh'])}, "
             f"{b['cost_eur']} EUR, {b['reason']}"
         )
     return f"{event.event} at {where}"
+
+
+def waiting(body: Mapping[str, Any]) -> str:
+    """Why nothing flows, and for about how long."""
+    if body.get("reason") != WAITING_FOR_POWER:
+        return ""
+    wait_s = body.get("wait_s")
+    return f"  {WAITING_FOR_POWER}" + (f", about {ceil(wait_s / 60)} min" if wait_s else "")
 
 
 LINE_EVERY_S = 5.0
@@ -49,7 +60,8 @@ class Lines:
     def show(self, event: m.DriverEvent) -> None:
         """Show an event."""
         now = time.monotonic()
-        soon = now - self._shown_at < LINE_EVERY_S or not event.body.get("power_w")
+        flows = event.body.get("power_w") or waiting(event.body)
+        soon = now - self._shown_at < LINE_EVERY_S or not flows
         if event.event == "progress" and not self._ctx.out.json and soon:
             return
         self._shown_at = now

@@ -42,12 +42,16 @@ TOLD_BY_CHARGER = frozenset({State.ACTIVATED, State.SUPPLYING, State.BROKEN_DOWN
 
 
 class View(NamedTuple):
-    """All that a judgement rests on. `supplying`: the ledger has a session under way here."""
+    """All that a judgement rests on. `supplying`: the ledger has a session under way here.
+
+    `power`: why that takes none, or takes what it is not to take; "" where nothing is wrong.
+    """
 
     desired: DesiredCp
     engine: EngineStatus | None
     monitor: MonitorStatus | None
     supplying: bool
+    power: str = ""
 
 
 class Rule(NamedTuple):
@@ -115,7 +119,7 @@ RULES = (
         lambda v: v.desired.service == "out",
         _unless_confirmed("stopped by the operator"),
     ),
-    Rule(State.SUPPLYING, "session under way", lambda v: v.supplying, _word("")),
+    Rule(State.SUPPLYING, "session under way", lambda v: v.supplying, lambda v: v.power),
     Rule(State.ACTIVATED, "otherwise", lambda _: True, _unless_confirmed("")),
 )
 

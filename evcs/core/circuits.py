@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from evcs.core import units
-from evcs.core.charger import ONE_PHASE_UP_TO_W
 from evcs.core.errors import Conflict, NotFound
 from evcs.core.ids import check_id
+from evcs.core.limits import minimum_power_w
 from evcs.core.messages import Circuit as Circuit
 from evcs.core.messages import DesiredCp
 
@@ -40,15 +40,6 @@ FIELDS: dict[str, Callable[[object], Any]] = {
     "parent": name_or_none("parent"),
     "other_load_w": _power("other_load_w"),
 }
-
-
-def minimum_power_w(cp: DesiredCp) -> int:
-    """Less than this the CP can't give: 1,380 or 4,140 W, or all that it has.
-
-    Its record has no number of phases: more than 32 A at 230 V (7.4 kW) has three.
-    """
-    phases = 1 if cp.max_power_w <= ONE_PHASE_UP_TO_W else 3
-    return min(MIN_PHASE_W * phases, cp.max_power_w)
 
 
 def path(circuits: Circuits, name: str | None) -> Iterator[Circuit]:
@@ -91,7 +82,7 @@ def check_cp(circuits: Circuits, room: Mapping[str, int], cp: DesiredCp) -> None
     """Whether each of its circuits carries the CP at its minimum. Raises NotFound, Conflict."""
     if cp.circuit is not None and cp.circuit not in circuits:
         raise NotFound(f"CP {cp.id}: there is no circuit {cp.circuit}", LIST)
-    least = minimum_power_w(cp)
+    least = minimum_power_w(cp.max_power_w)
     for one in path(circuits, cp.circuit):
         if one.max_power_w and room[one.name] < least:
             other = one.max_power_w - room[one.name]
@@ -112,7 +103,7 @@ def fallbacks(circuits: Circuits, cps: Iterable[DesiredCp]) -> dict[str, int]:
     found: dict[str, int] = {}
     members = [cp for cp in cps if cp.circuit is not None]
     for cp in sorted(members, key=lambda cp: (not cp.fallback_w, cp.id)):
-        least = minimum_power_w(cp)
+        least = minimum_power_w(cp.max_power_w)
         above = [one.name for one in path(circuits, cp.circuit)]
         fits = all(room[name] >= least for name in above)
         for name in above if fits else ():

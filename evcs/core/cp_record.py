@@ -8,6 +8,7 @@ from evcs.core import charge_point as states
 from evcs.core.health import EngineHealth
 from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
 from evcs.core.placement import CHARGER_AWAY_S, Deadlines, deadlines
+from evcs.core.power import Power
 from evcs.core.session import Phase, Session
 
 
@@ -29,7 +30,8 @@ class CpRecord(NamedTuple):
     `late`: a session that it told of afterwards and that may be over; it is not the CP's state.
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
     was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
-    `charger_away_s`: how long a session waits for a real charger that is away.
+    `charger_away_s`: how long a session waits for a real charger that is away. `power`: what the
+    session of a CP in a circuit was told that it may take, None before that.
     """
 
     cp: str
@@ -47,6 +49,7 @@ class CpRecord(NamedTuple):
     last_command: SentCommand = SentCommand()
     orphans: int = 0
     charger_away_s: float = CHARGER_AWAY_S
+    power: Power | None = None
 
     def session_by_id(self, session_id: str) -> Session | None:
         """One of its sessions that are not settled."""
@@ -94,8 +97,11 @@ class CpRecord(NamedTuple):
 
 def judge(record: CpRecord, desired: DesiredCp) -> tuple[states.State, str]:
     """The CP's state and its reason."""
-    supplying = record.under_way is not None
-    return states.judge(states.View(desired, record.engine, record.monitor, supplying))
+    session = record.under_way
+    fault = record.power.fault if record.power is not None else None
+    power = fault or (session and session.waits_for) or ""
+    view = states.View(desired, record.engine, record.monitor, session is not None, power)
+    return states.judge(view)
 
 
 def state_of(record: CpRecord, desired: DesiredCp, before: CpState | None, at: str) -> CpState:
@@ -128,6 +134,7 @@ def view(session: Session) -> SessionView:
         session.energy_wh,
         session.power_w,
         session.cost_so_far,
+        session.limit_w,
     )
 
 

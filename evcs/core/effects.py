@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evcs.core.cp_record import CpRecord
 from evcs.core.end_reasons import EndReason
+from evcs.core.limits import FOR_S
 from evcs.core.messages import NOTHING, Command, DriverEvent, DriverRequest, Message, Reply
 from evcs.core.session import AnsweredStart, Session, to_json
 from evcs.core.session_life import Pending
@@ -142,6 +144,20 @@ def command(session: Session, pending: Pending) -> Command:
         max_power_w=session.max_power_w if starting else None,
         reason=pending.reason,
         seq=session.seq if resuming else None,
+    )
+
+
+def limit(record: CpRecord) -> Command:
+    """What a CP may take: its session's share, else its fallback; none in no circuit."""
+    desired = record.desired
+    if desired is None or desired.circuit is None:
+        return Command(record.cp, "limit", "limit")
+    fallback_w = desired.fallback_w or 0
+    most_w = record.power.told_w if record.power is not None else 0
+    if record.session is None:
+        most_w = fallback_w
+    return Command(
+        record.cp, "limit", "limit", max_power_w=most_w, for_s=FOR_S, fallback_w=fallback_w
     )
 
 

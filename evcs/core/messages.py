@@ -20,22 +20,26 @@ from evcs.core.gateway_messages import (
     StationRequest,
     StationStatus,
 )
-from evcs.core.power_messages import Circuit, MeterPower
+from evcs.core.power_messages import Circuit, CircuitState, MeterPower
 
 __all__ = [
-    "NOTHING", "Circuit", "DesiredStation", "GatewayCommand", "GatewayReply", "MeterPower",
-    "StationAnswer", "StationFrame", "StationRequest", "StationStatus",
+    "NOTHING", "Circuit", "CircuitState", "DesiredStation", "GatewayCommand", "GatewayReply",
+    "MeterPower", "StationAnswer", "StationFrame", "StationRequest", "StationStatus",
 ]  # fmt: skip
 
 
 class SessionView(NamedTuple):
-    """A session as the judged state shows it; energy in Wh, power in W, cost in EUR."""
+    """A session as the judged state shows it; energy in Wh, power in W, cost in EUR.
+
+    `limit_w`: what it may take of its circuit; None without one.
+    """
 
     session_id: str
     driver: str | None
     energy_wh: int
     power_w: int
     cost_eur: str
+    limit_w: int | None = None
 
 
 class DesiredCp(NamedTuple):
@@ -97,7 +101,8 @@ class EngineStatus(NamedTuple):
     """Engine: whether it is there, and what it holds. A will has no more than online and boot.
 
     phase: "idle" | "supplying" | "waiting" (its journal holds an open session that
-    Central has not resumed yet) | "ended" (not settled yet).
+    Central has not resumed yet) | "ended" (not settled yet). `limit_w`: the most that it takes now,
+    `fallback_w`: the most without a word of Central's; None of a CP in no circuit.
     """
 
     cp: str
@@ -108,6 +113,8 @@ class EngineStatus(NamedTuple):
     session_id: str | None = None
     fault: str | None = None
     central: bool | None = None
+    limit_w: int | None = None
+    fallback_w: int | None = None
 
 
 class MonitorStatus(NamedTuple):
@@ -128,7 +135,10 @@ class MonitorStatus(NamedTuple):
 
 
 class Meter(NamedTuple):
-    """Engine: the energy register and the present supply, each second."""
+    """Engine: the energy register and the present supply, each second.
+
+    `limit_w`: the most that it takes now; None of a CP in no circuit.
+    """
 
     cp: str
     session_id: str
@@ -137,6 +147,7 @@ class Meter(NamedTuple):
     power_w: int
     voltage_v: float
     current_a: float
+    limit_w: int | None = None
 
 
 class SessionEvent(NamedTuple):
@@ -160,9 +171,10 @@ class Reply(NamedTuple):
 
 
 class Command(NamedTuple):
-    """Central to an Engine: start, resume, stop, settled, plug, unplug, fault, clear.
+    """Central to an Engine: start, resume, stop, settled, limit, plug, unplug, fault, clear.
 
     `energy_wh`: of a start what is asked for; of a resume, with `seq`, what Central has heard.
+    `max_power_w`, `for_s`, `fallback_w`: of a limit, see core.limits; a null takes it away.
     """
 
     cp: str
@@ -173,6 +185,8 @@ class Command(NamedTuple):
     max_power_w: int | None = None
     reason: str | None = None
     seq: int | None = None
+    for_s: int | None = None
+    fallback_w: int | None = None
 
 
 class CpState(NamedTuple):
@@ -303,6 +317,7 @@ Message = (
     | DesiredStation
     | Circuit
     | MeterPower
+    | CircuitState
     | ReconcileReport
     | EngineStatus
     | MonitorStatus

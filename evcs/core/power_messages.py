@@ -23,3 +23,18 @@ class MeterPower(NamedTuple):
 
     name: str
     power_w: float
+
+
+class CircuitState(NamedTuple):
+    """Central: what a circuit carries. W, but for how many sessions there are, and how many wait.
+
+    `other_load_w`: of all houses behind it. `power_w`: what its CPs take; `limit_w`: what they may.
+    """
+
+    name: str
+    max_power_w: int
+    other_load_w: int
+    power_w: int
+    limit_w: int
+    sessions: int
+    waiting: int

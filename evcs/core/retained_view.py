@@ -16,6 +16,7 @@ answers to three questions:
 from __future__ import annotations
 
 from evcs.core.messages import (
+    Circuit,
     Cleared,
     CpState,
     DesiredCp,
@@ -26,7 +27,7 @@ from evcs.core.messages import (
     ServiceStatus,
 )
 
-KINDS = (DesiredCp, CpState, EngineStatus, MonitorStatus, ReconcileReport)
+KINDS = (DesiredCp, Circuit, CpState, EngineStatus, MonitorStatus, ReconcileReport)
 
 
 class RetainedView:
@@ -67,6 +68,8 @@ class RetainedView:
             self._mark_fresh(type(message), message.cp)
         elif isinstance(message, (DesiredCp, CpState, ReconcileReport)):
             self._mark_fresh(type(message), message.cp)
+        elif isinstance(message, Circuit):
+            self._mark_fresh(Circuit, message.name)
         elif isinstance(message, Cleared):
             self._clear(message)
         elif isinstance(message, ServiceStatus):
@@ -81,7 +84,7 @@ class RetainedView:
         return cp in self._fresh[kind]
 
     def stale(self, kind: type) -> set[str]:
-        """CPs of which a message of that kind came over an earlier connection only."""
+        """CPs (circuits) of which a message of that kind came over an earlier connection only."""
         known, fresh = self._known[kind], self._fresh[kind]
         # What is fresh is known: mostly it is all.
         return known - fresh if len(fresh) < len(known) else set()
@@ -92,14 +95,14 @@ class RetainedView:
         self._fresh[kind].discard(cp)
         self._boots.pop((kind, cp), None)
 
-    def _mark_fresh(self, kind: type, cp: str) -> None:
-        self._fresh[kind].add(cp)
-        self._known[kind].add(cp)
+    def _mark_fresh(self, kind: type, who: str) -> None:
+        self._fresh[kind].add(who)
+        self._known[kind].add(who)
 
     def _clear(self, cleared: Cleared) -> None:
-        cp = cleared.key.get("cp")
-        if cleared.kind in KINDS and cp is not None:
-            self.forget(cleared.kind, cp)
+        who = cleared.key.get("cp", cleared.key.get("name"))
+        if cleared.kind in KINDS and who is not None:
+            self.forget(cleared.kind, who)
 
     def _is_news(
         self, kind: type, who: str, status: EngineStatus | MonitorStatus | ServiceStatus
@@ -120,5 +123,6 @@ class RetainedView:
             self._registry_listed = retained or status.online
             if not self._registry_listed:  # when it is back it tells its whole list anew
                 self._fresh[DesiredCp].clear()
+                self._fresh[Circuit].clear()
         elif status.online and status.boot == self._boot:
             self._echoed = True

@@ -44,6 +44,7 @@ class CardStatus(StrEnum):
 
 
 MAX_KEPT = 2**53
+WAITING_FOR_POWER = "waiting for power"
 
 
 class AnsweredStart(NamedTuple):
@@ -72,6 +73,8 @@ class Session(NamedTuple):
     `request_id`: the driver's request, so that one that is sent twice makes one session.
     `meter_start_wh`: a charger's register as it began. `tag`: the card that began it. `end_known`:
     whether it was settled by its CP's own word; else an end that comes later is a correction.
+    `limit_w`: what it may take of its circuit, None without one. `waiting_since`: while there is no
+    power for it; `turn_since`: else, since when it has its turn, None of a guest.
     """
 
     session_id: str
@@ -94,6 +97,9 @@ class Session(NamedTuple):
     meter_start_wh: int | None = None
     tag: str | None = None
     end_known: bool = False
+    limit_w: int | None = None
+    waiting_since: str | None = None
+    turn_since: str | None = None
     correction: Correction | None = None
 
     @property
@@ -111,6 +117,11 @@ class Session(NamedTuple):
     def cost_so_far(self) -> str:
         """What the energy so far costs."""
         return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh)
+
+    @property
+    def waits_for(self) -> str | None:
+        """What keeps it from charging, if that is its circuit."""
+        return WAITING_FOR_POWER if self.waiting_since is not None else None
 
     def takes(self, energy_wh: int) -> bool:
         """Whether it may have come to so much: not to more than was asked for.
@@ -134,7 +145,8 @@ def to_json(session: Session) -> dict[str, Any]:
         "cost_eur": session.cost_so_far,
         "price_eur_kwh": session.price_eur_kwh,
         # A ticket of old may hold more than would be taken now, and is never changed.
-        "reason": short(session.reason) if session.reason else session.reason,
+        "reason": short(session.reason) if session.reason else session.waits_for,
+        "limit_w": session.limit_w,
     }
 
 
@@ -171,7 +183,7 @@ def check(session: Session) -> Session:
         price("price_eur_kwh", session.price_eur_kwh)
         for field in ("max_power_w", "energy_wh", "seq", "power_w", "connector"):
             whole(field, getattr(session, field), 0, MAX_KEPT)
-        for field in ("requested_wh", "meter_start_wh"):
+        for field in ("requested_wh", "meter_start_wh", "limit_w"):
             if getattr(session, field) is not None:
                 whole(field, getattr(session, field), 0, MAX_KEPT)
         if session.origin not in frozenset(Origin):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.errors import EvcsError
+from evcs.core.limits import FOR_S, MOST_FOR_S, Limit
 from evcs.core.messages import Command
 
 
@@ -42,13 +43,14 @@ REMEMBERED = 8
 #: Of a journal's lines.
 FORMAT = 1
 #: Fields that lines of an earlier version don't have.
-LATER = frozenset({"over", "fault"})
+LATER = frozenset({"over", "fault", "limit_w", "fallback_w"})
 
 
 class Supply(NamedTuple):
     """What an Engine holds; energy in Wh, `seq` counts what it told of this session;
     `over`: sessions that are over here, lately: a start of one that comes late is void;
-    `fault`: set by hand, and kept until it is cleared by hand."""
+    `fault`: set by hand, and kept until it is cleared by hand; `limit_w`: the most it may take,
+    `fallback_w`: the most without a word of Central's (core.limits), None of a CP in no circuit."""
 
     phase: str = SupplyPhase.IDLE
     session_id: str | None = None
@@ -59,6 +61,8 @@ class Supply(NamedTuple):
     reason: str | None = None
     over: tuple[str, ...] = ()
     fault: str | None = None
+    limit_w: int | None = None
+    fallback_w: int | None = None
 
 
 class Outcome(NamedTuple):
@@ -83,8 +87,14 @@ def command(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
     if cmd.verb == "stop":
         return Outcome(end(supply, cmd.reason or EndReason.STOPPED))
     if cmd.verb == "settled":
-        return Outcome(_over(Supply(over=supply.over, fault=supply.fault), cmd.session_id))
+        return Outcome(_over(_idle(supply), cmd.session_id))
     return Outcome(supply)
+
+
+def _idle(supply: Supply) -> Supply:
+    """What is kept of a supply that is over."""
+    kept = supply.over, supply.fault, supply.limit_w, supply.fallback_w
+    return Supply(SupplyPhase.IDLE, None, 0, 0, 0, 0, None, *kept)
 
 
 def _resumed(supply: Supply, cmd: Command) -> Supply:
@@ -105,23 +115,38 @@ def _start(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
         return Outcome(supply, Refusal.FAULTED)
     if not cmd.energy_wh or not cmd.max_power_w or cmd.energy_wh < 0 or cmd.max_power_w < 0:
         return Outcome(supply, Refusal.BAD_COMMAND)
-    return Outcome(
-        Supply(
-            SupplyPhase.SUPPLYING,
-            cmd.session_id,
-            1,
-            0,
-            cmd.energy_wh,
-            cmd.max_power_w,
-            over=supply.over,
-        )
+    begun = supply._replace(
+        phase=SupplyPhase.SUPPLYING,
+        session_id=cmd.session_id,
+        seq=1,
+        target_wh=cmd.energy_wh,
+        max_power_w=cmd.max_power_w,
     )
+    return Outcome(begun)
 
 
 def _over(supply: Supply, session_id: str | None) -> Supply:
     if session_id is None or session_id in supply.over:
         return supply
     return supply._replace(over=(*supply.over, session_id)[-REMEMBERED:])
+
+
+def limit_of(cmd: Command) -> Limit | None:
+    """The limit that a command sets; None where it lifts it. Raises ValueError where it is none."""
+    if cmd.max_power_w is None:
+        return None
+    for_s = FOR_S if cmd.for_s is None else cmd.for_s
+    limit = Limit(cmd.max_power_w, cmd.fallback_w or 0, for_s=for_s)
+    if min(limit.max_power_w, limit.fallback_w) < 0 or not 0 < limit.for_s <= MOST_FOR_S:
+        raise ValueError("no limit is like that")
+    return limit
+
+
+def limited(supply: Supply, limit: Limit | None) -> Supply:
+    """The supply under a limit."""
+    if limit is None:
+        return supply._replace(limit_w=None, fallback_w=None)
+    return supply._replace(limit_w=limit.max_power_w, fallback_w=limit.fallback_w)
 
 
 def metered(supply: Supply, energy_wh: int) -> Supply:
@@ -153,11 +178,12 @@ def is_record(record: dict[str, Any]) -> bool:
         return True
     counts = [record.get(name) for name in ("seq", "energy_wh", "target_wh", "max_power_w")]
     texts = [record.get(name, 0) for name in ("session_id", "reason")]
+    limits = [record.get(name) or 0 for name in ("limit_w", "fallback_w")]
     over = record.get("over", ())
     return (
         version == FORMAT
         and record.get("phase") in frozenset(SupplyPhase)
-        and all(type(count) is int and count >= 0 for count in counts)
+        and all(type(count) is int and count >= 0 for count in (*counts, *limits))
         and all(isinstance(text, str | None) for text in (*texts, record.get("fault")))
         and (record["session_id"] is None) == (record["phase"] == SupplyPhase.IDLE)
         and isinstance(over, list | tuple)
@@ -175,7 +201,11 @@ def from_record(record: dict[str, Any] | None) -> Supply:
     if record.get("format", 1) != FORMAT:
         raise EvcsError(f"the journal is of another format than {FORMAT}", "upgrade evcs")
     supply = Supply(**{name: record[name] for name in Supply._fields if name not in LATER})
-    supply = supply._replace(over=tuple(record.get("over", ())), fault=record.get("fault"))
+    fallback_w = record.get("fallback_w")
+    supply = supply._replace(
+        over=tuple(record.get("over", ())), fault=record.get("fault"),
+        limit_w=fallback_w, fallback_w=fallback_w,
+    )  # fmt: skip
     return (
         supply._replace(phase=SupplyPhase.WAITING)
         if supply.phase == SupplyPhase.SUPPLYING

@@ -60,6 +60,7 @@ ROUTES = (
     Route("cp/{cp}/engine/reply", m.Reply),
     Route("cp/{cp}/engine/request", m.StationRequest),
     Route("central/cp/{cp}/state", m.CpState, retain=True),
+    Route("central/circuit/{name}/state", m.CircuitState, retain=True),
     Route("central/cp/{cp}/engine/cmd", m.Command, expiry_s=30),
     Route("central/manager/{host}/cmd", m.ManagerCommand, expiry_s=5),
     Route("manager/{host}/reply", m.ManagerReply),

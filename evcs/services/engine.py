@@ -15,6 +15,7 @@ from evcs.core import topics
 from evcs.core.charger import Charger, Reading
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineAnswer
+from evcs.core.limits import Limit
 from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
 from evcs.runtime.crash_points import fail_point
 
@@ -49,6 +50,9 @@ class Engine:
         self._central: bool | None = None
         self._stepped_at: float | None = None
         self._ticks = 0
+        self._limit: Limit | None = None
+        if self._supply.fallback_w is not None:
+            self._take_limit(Limit(self._supply.fallback_w, self._supply.fallback_w))
         if self._supply.fault is not None:
             charger.set_fault(self._supply.fault)
             self._log.warning("fault=%s found in the journal", self._supply.fault)
@@ -59,7 +63,7 @@ class Engine:
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch of events; how soon to tick, where that is sooner than it was asked for."""
-        idle, self._status_due = self._is_idle, False
+        idle, limit, self._status_due = self._is_idle, self._limit, False
         for event in events:
             if isinstance(event, Received):
                 self._on_message(event.message)
@@ -72,13 +76,16 @@ class Engine:
         if self._status_due:
             self._tell_status()
         self._answer = self._health()
-        return 0.0 if idle and not self._is_idle else None
+        if idle and (not self._is_idle or self._limit is not limit):
+            return 0.0
+        return None
 
     def tick(self, now: float) -> float:
         """Once a second: let the charger run, meter, tell what is not settled again."""
         fail_point("engine.tick", self._cp)
         before, self._stepped_at = self._stepped_at, now
         self._ticks += 1
+        self._look_at_limit(now)
         if self._supply.phase == s.SupplyPhase.SUPPLYING:
             if before is not None:
                 self._meter(self._charger.step(now - before))
@@ -88,10 +95,11 @@ class Engine:
         elif self._supply.phase == s.SupplyPhase.ENDED and self._ticks % TELL_AGAIN_EVERY == 0:
             self._tell_session()
         self._answer = self._health()
-        if self._is_idle:
-            self._stepped_at = None
-            return IDLE_S
-        return TICK_S
+        if not self._is_idle:
+            return TICK_S
+        self._stepped_at = None
+        runs_out = self._limit and self._limit.runs_out
+        return IDLE_S if runs_out is None else max(runs_out - now, TICK_S)
 
     @property
     def _is_idle(self) -> bool:
@@ -113,12 +121,43 @@ class Engine:
             error = outcome.error
             if outcome.supply != self._supply and not self._change(outcome.supply):
                 error = s.Refusal.DISK_FULL
+        elif cmd.verb == "limit":
+            error = self._on_limit(cmd)
         else:
             error = s.Refusal.BAD_COMMAND
         self._bus.publish(m.Reply(self._cp, cmd.id, error is None, error))
         if error is None and cmd.verb in ("start", "stop"):
             self._tell_session()
-        self._status_due = True
+        self._status_due |= cmd.verb != "limit"
+
+    def _on_limit(self, cmd: m.Command) -> str | None:
+        """What it may take from now on; the fallback is on disk before that is told."""
+        try:
+            limit = s.limit_of(cmd)
+        except ValueError:
+            return s.Refusal.BAD_COMMAND
+        before = self._supply
+        self._take_limit(limit)
+        after = self._supply
+        self._status_due |= after != before
+        if after.fallback_w != before.fallback_w and not self._keep(after, sync=True):
+            return s.Refusal.DISK_FULL
+        return None
+
+    def _take_limit(self, limit: Limit | None) -> None:
+        self._limit, self._supply = limit, s.limited(self._supply, limit)
+        self._charger.set_limit(self._supply.limit_w)
+
+    def _look_at_limit(self, now: float) -> None:
+        """One that is not told again runs out; its time counts from the first look at the clock."""
+        if self._limit is None:
+            return
+        limit = self._limit if self._limit.at is not None else self._limit._replace(at=now)
+        before = self._supply.limit_w
+        self._take_limit(limit.now(now))
+        if self._supply.limit_w != before:
+            self._log.warning("limit_w=%s, not told again for long", self._supply.limit_w)
+            self._tell_status()
 
     def _simulate(self, cmd: m.Command) -> str | None:
         if cmd.verb == "plug":
@@ -154,6 +193,8 @@ class Engine:
             self._charger.close_contactor(after.target_wh, after.max_power_w, after.energy_wh)
         elif before.phase == s.SupplyPhase.SUPPLYING:
             self._charger.open_contactor()
+            if after.fallback_w is not None:  # the next supply begins with a limit of its own
+                self._take_limit(Limit(after.fallback_w, after.fallback_w))
         if after.phase == s.SupplyPhase.IDLE != before.phase:
             self._charger.unplug()
         if before.phase != after.phase:
@@ -170,7 +211,7 @@ class Engine:
         self._bus.publish(
             m.Meter(
                 self._cp, str(metered.session_id), metered.seq, metered.energy_wh,
-                reading.power_w, reading.voltage_v, reading.current_a,
+                reading.power_w, reading.voltage_v, reading.current_a, metered.limit_w,
             )
         )  # fmt: skip
         if reading.full:
@@ -215,6 +256,7 @@ class Engine:
             m.EngineStatus(
                 self._cp, True, self._boot, self._supply.phase, self._charger.plugged,
                 self._supply.session_id, self._charger.fault, self._central,
+                self._supply.limit_w, self._supply.fallback_w,
             )
         )  # fmt: skip
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evcs.core import circuits
-from evcs.core.circuits import Circuit, check, fallbacks, minimum_power_w, path
+from evcs.core.circuits import Circuit, check, fallbacks, path
 from evcs.core.errors import EvcsError
+from evcs.core.limits import minimum_power_w
 from evcs.core.messages import DesiredCp
 from tests.records import kept
 
@@ -27,7 +28,7 @@ def cp(name: str, circuit: str | None = "C", kw: float = 22, **fields: Any) -> D
      (1_000, 1_000)],
 )  # fmt: skip
 def test_the_minimum_is_6_a_on_each_phase(max_power_w: int, least_w: int) -> None:
-    assert minimum_power_w(kept("CP-1", max_power_w=max_power_w)) == least_w
+    assert minimum_power_w(max_power_w) == least_w
 
 
 def test_a_tree_into_which_all_fit_is_well() -> None:
@@ -110,14 +111,14 @@ def test_fallbacks_and_other_loads_are_within_each_circuit(site: Any, random: An
     after = with_fallbacks(found, fleet)
     carried = dict.fromkeys(found, 0)
     for one in after:
-        assert one.fallback_w in (0, minimum_power_w(one))
+        assert one.fallback_w in (0, minimum_power_w(one.max_power_w))
         for circuit in path(found, one.circuit):
             carried[circuit.name] += one.fallback_w
     room = circuits.rooms(found)
     assert not [name for name, power in carried.items() if power and power > room[name]]
     for one in after:  # and who has none would not fit
         if not one.fallback_w:
-            least = minimum_power_w(one)
+            least = minimum_power_w(one.max_power_w)
             assert any(
                 carried[above.name] + least > room[above.name] for above in path(found, one.circuit)
             )

@@ -272,7 +272,7 @@ def test_each_identity_writes_only_below_its_own_name() -> None:
         m.GatewayCommand: "central", m.GatewayReply: "gateway/main",
         m.DesiredStation: "registry", m.StationStatus: "gateway/main",
         m.StationFrame: "gateway/main",
-        m.Circuit: "registry", m.MeterPower: "meter/C",
+        m.Circuit: "registry", m.MeterPower: "meter/C", m.CircuitState: "central",
         m.ServiceStatus: "manager/main",
     }  # fmt: skip
     levels = {"cp": "CP-1", "driver": "A", "host": "main", "asker": "web", "station": "S",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
-from evcs.core.decisions import presence, requests, stations, supply
+from evcs.core.decisions import power, presence, requests, stations, supply
 from evcs.core.decisions.draft import Draft
 from evcs.core.effects import Effect
 from evcs.core.session import Session
@@ -52,5 +52,7 @@ HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     d.MonitorStale: presence.on_monitor_stale,
     d.MonitorAbsent: presence.on_monitor_absent,
     d.Repeat: presence.on_repeat,
+    d.Granted: power.on_granted,
+    d.PowerLooked: power.on_looked,
     d.Unwritten: requests.on_unwritten,
 }

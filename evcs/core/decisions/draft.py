@@ -19,6 +19,7 @@ from evcs.core.effects import (
     Unexpected,
     command,
     driver_events,
+    limit,
 )
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING
@@ -78,6 +79,8 @@ class Draft:
     def take_up(self, late: Session) -> None:
         """What a charger told of is under way there: it is the CP's session."""
         self.supersede(self.record.session)
+        if self.record.desired is not None and self.record.desired.circuit is not None:
+            late = late._replace(waiting_since=self.at.wall)
         self.know(session=late, late=None, requested_at=self.at.clock, accepted=True)
         begun = self.advance(late, life.Started(late.seq, late.energy_wh))
         if begun.reason == EndReason.UNAUTHORISED:
@@ -131,7 +134,7 @@ class Draft:
 
     def drop(self) -> None:
         """The CP has no session any more."""
-        self.know(session=None, accepted=False, halted_at=None, unheld=0)
+        self.know(session=None, accepted=False, halted_at=None, unheld=0, power=None)
 
     def stop(self, reason: str) -> None:
         """The session, if there is one, shall end; told to its Engine now or when that is back."""
@@ -158,7 +161,17 @@ class Draft:
         last, now = self.record.last_command, SentCommand(cmd.id, engine.boot, self.at.clock)
         if (last.id, last.boot) != (now.id, now.boot) or now.at - last.at >= TELL_AGAIN_S:
             self.know(last_command=now)
+            if cmd.verb in ("start", "resume"):
+                self.tell_limit()
             self.do(Send(cmd))
+
+    def tell_limit(self) -> None:
+        """Have its Engine know the CP's limit, where that may not be so."""
+        desired, engine = self.record.desired, self.record.engine
+        if desired is None or engine is None or not engine.online:
+            return
+        if desired.circuit is not None or engine.fallback_w is not None:
+            self.do(Send(limit(self.record)))
 
     def refuse(self, what: str, outcome: str, detail: str) -> None:
         """Something of the CP can't be."""

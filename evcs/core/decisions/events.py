@@ -78,6 +78,21 @@ class Repeat(NamedTuple):
     """Time has passed: what is due is told again."""
 
 
+class Granted(NamedTuple):
+    """The session may take so much of its circuit, in W; 0: it waits, for about `wait_s` seconds.
+
+    `guest`: it has power without a turn.
+    """
+
+    limit_w: int
+    guest: bool = False
+    wait_s: int | None = None
+
+
+class PowerLooked(NamedTuple):
+    """Time has passed: whether the session shows the limit that it was told."""
+
+
 class Unwritten(NamedTuple):
     """The request could not be written: as if it had not been made."""
 
@@ -85,5 +100,5 @@ class Unwritten(NamedTuple):
 Event = (
     m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent | m.Reply
     | Charge | ChargeAgain | AskedByStation | StopCharge | Leave | Close | Delete
-    | EngineStale | MonitorStale | MonitorAbsent | Repeat | Unwritten
+    | EngineStale | MonitorStale | MonitorAbsent | Repeat | Granted | PowerLooked | Unwritten
 )  # fmt: skip

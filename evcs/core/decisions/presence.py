@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evcs.core import messages as m
 from evcs.core import session_life as life
+from evcs.core.decisions import power
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Delete, EngineStale, MonitorAbsent, MonitorStale, Repeat
 from evcs.core.effects import Send, command, stop_orphan
@@ -15,6 +16,7 @@ from evcs.core.supply import SupplyPhase
 
 def on_desired(draft: Draft, desired: m.DesiredCp) -> None:
     draft.know(desired=desired)
+    power.on_desired(draft)
     if desired.deleted:
         draft.stop(EndReason.DELETED)
     elif desired.revoked:
@@ -36,6 +38,7 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
     draft.know(engine=status, engine_lost_at=since)
     if status.online:
         _reconcile(draft, status, lost_at)
+        power.on_engine(draft, status)
     else:
         draft.lost()
 

@@ -34,6 +34,7 @@ def on_charge(draft: Draft, event: Charge) -> None:
         desired.max_power_w,
         draft.at.wall,
         request_id=asked.id,
+        waiting_since=draft.at.wall if desired.circuit is not None else None,
     )
     draft.know(session=session, requested_at=draft.at.clock, accepted=False)
     draft.do(Save(session))

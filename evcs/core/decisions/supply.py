@@ -5,6 +5,7 @@ from __future__ import annotations
 from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core import units
+from evcs.core.decisions import power
 from evcs.core.decisions.draft import Draft
 from evcs.core.effects import (
     Progress,
@@ -32,6 +33,7 @@ def on_meter(draft: Draft, meter: m.Meter) -> None:
     if session.phase == Phase.INTERRUPTED and draft.record.engine_away:
         return
     draft.advance(session, life.Metered(meter.seq, meter.energy_wh, meter.power_w))
+    power.on_meter(draft, meter)
     draft.do(Progress(session.session_id))
 
 

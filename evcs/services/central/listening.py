@@ -16,7 +16,7 @@ from evcs.core.ports import Bus
 STATES = (m.EngineStatus, m.MonitorStatus)
 NEVER_KEPT = (
     m.Meter, m.SessionEvent, m.Reply, m.StationRequest, m.ManagerReply, m.GatewayReply,
-    m.DriverRequest, m.OperatorRequest,
+    m.DriverRequest, m.OperatorRequest, m.MeterPower,
 )  # fmt: skip
 
 _log = logging.getLogger("evcs")
@@ -27,6 +27,7 @@ def subscriptions() -> list[topics.Subscription]:
     return [
         topics.subtree("registry"),
         topics.filter_for(m.CpState, own=False),
+        topics.filter_for(m.CircuitState, own=False),
         *(topics.filter_for(kind) for kind in STATES),
         *(topics.never_kept(kind) for kind in NEVER_KEPT),
         topics.central_status(),

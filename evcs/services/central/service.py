@@ -22,6 +22,7 @@ from evcs.services.central.entries import Entries
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.listening import Strays
+from evcs.services.central.load_manager import LoadManager
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.relay import VERBS as RELAYED
 from evcs.services.central.relay import Relay
@@ -58,6 +59,7 @@ class Central:
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._relay = Relay(self.fleet, outbox)
         self._stations = Stations(self.fleet, writer, clock)
+        self._load = LoadManager(self.fleet, outbox, self._connected_at)
         self._states = StatePublisher(self.fleet, outbox, self._auditor)
         self._strays = Strays()
         self._repeated_at = 0.0
@@ -69,6 +71,9 @@ class Central:
             m.Meter: self._on_cp,
             m.SessionEvent: self._on_cp,
             m.Reply: self._on_reply,
+            m.Circuit: self._load.on_circuit,
+            m.CircuitState: self._load.found,
+            m.MeterPower: lambda measured: self._load.on_meter(measured, self._at),
             m.DesiredDriver: self._stations.on_driver,
             m.StationRequest: self._on_station,
             m.CpState: self._states.found,
@@ -111,6 +116,7 @@ class Central:
         self._writer.save_figures(now)
         self._requests.expire(now)
         self._relay.expire(now)
+        self._load.watch(self._at)
         self._strays.clear(self._bus)
         self._entries.look()
         self._auditor.look()
@@ -128,6 +134,8 @@ class Central:
         self._auditor.take_up_expected()
         self._states.publish_progress(self._at)
         self._requests.answer_pages()
+        if self._view.whole and self._bus.connected:
+            self._load.look(self._at)
         if self._view.whole:
             self._states.publish_states(self._at)
         self.fleet.take_back(self._outbox.flush(), self._at)
@@ -138,6 +146,7 @@ class Central:
         self._view.connected()
         self._states.connected()
         self._relay.connected()
+        self._load.connected()
         self._stations.connected()
         self._outbox.publish(self._birth)
 
@@ -148,6 +157,7 @@ class Central:
             self._forget_stale()
         if status.boot == self._birth.boot and status.online:
             self._states.judge_all()
+            self._load.clear_states()
             self._repeat()
 
     def _forget_stale(self) -> None:
@@ -155,9 +165,14 @@ class Central:
         for cp in self._view.stale(m.DesiredCp):
             self._view.forget(m.DesiredCp, cp)
             self.fleet.forget_desired(cp)
+            self._load.forget_cp(cp)
             self._states.clear(cp)
+        for name in self._view.stale(m.Circuit):
+            self._view.forget(m.Circuit, name)
+            self._load.forget(name)
 
     def _on_desired(self, desired: m.DesiredCp) -> None:
+        self._load.on_desired(desired)
         self._on_cp(desired)
         self._auditor.expect()
 
@@ -195,6 +210,8 @@ class Central:
         cp = cleared.key.get("cp", "")
         if cleared.kind is m.DesiredDriver:
             self._stations.forget(cleared.key["driver"])
+        elif cleared.kind is m.Circuit:
+            self._load.forget(cleared.key["name"])
         if cleared.kind is m.DesiredCp:
             self._auditor.expect()
         record = self.fleet.records.get(cp)
@@ -203,6 +220,7 @@ class Central:
         if cleared.kind is m.DesiredCp:
             self.fleet.apply(cp, d.Delete(), self._at)
             self.fleet.forget(cp)
+            self._load.forget_cp(cp)
             self._states.clear(cp)
         elif record.desired is None and record.session is None and record.late is None:
             self.fleet.forget(cp)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evcs.core import charge_point as states
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.cp_record import CpRecord, changed, state_of
 from evcs.core.decisions.events import At
-from evcs.core.effects import driver_events
+from evcs.core.effects import driver_events, figures
 from evcs.core.ports import Bus
-from evcs.core.session import Phase
+from evcs.core.session import Phase, Session
 from evcs.services.central.auditor import Auditor
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
@@ -103,10 +103,18 @@ class StatePublisher:
             if session is None:
                 self._progress.discard(session_id)
             elif at.clock - self._progress_at.get(session.cp, 0.0) >= PROGRESS_EVERY_S:
-                for event in driver_events(session, "progress"):
+                for event in driver_events(session, "progress", self._waits(session)):
                     self._outbox.publish(event)
                 self._progress_at[session.cp] = at.clock
                 self._progress.discard(session_id)
+
+    def _waits(self, session: Session) -> dict[str, Any]:
+        """A session's figures; of one that waits for power, for about how long."""
+        found = figures(session)
+        power = self._fleet.records[session.cp].power
+        if session.waiting_since is not None and power is not None:
+            found["wait_s"] = power.wait_s
+        return found
 
     def publish_summary(self, bus: Bus, now: float) -> None:
         """The summary, if it changed and is due."""

@@ -1,0 +1,93 @@
+"""Decisions about a CP's share of its circuit: what it is told, whether it shows."""
+
+from __future__ import annotations
+
+from evcs.core import messages as m
+from evcs.core import power as p
+from evcs.core.cp_record import SentCommand
+from evcs.core.decisions.draft import Draft
+from evcs.core.decisions.events import Granted, PowerLooked
+from evcs.core.effects import Audit, SaveFigures, Send, limit
+from evcs.core.limits import RENEW_S
+from evcs.core.power_demand import most_now_w
+from evcs.core.session import Session
+
+
+def on_desired(draft: Draft) -> None:
+    """It may have another fallback, or no circuit any more."""
+    desired, session, engine = draft.record.desired, draft.record.session, draft.record.engine
+    if desired is not None and desired.circuit is None and draft.record.power is not None:
+        draft.know(power=None)
+        if session is not None:
+            after = session._replace(limit_w=None, waiting_since=None, turn_since=None)
+            draft.know(session=after)
+            draft.do(SaveFigures(after))
+    if engine is not None:
+        on_engine(draft, engine)
+
+
+def on_engine(draft: Draft, status: m.EngineStatus) -> None:
+    """Its Engine is to know the CP's fallback; of a session in a circuit, with its share."""
+    desired, session = draft.record.desired, draft.record.session
+    if desired is None or not status.online:
+        return
+    fallback_w = None if desired.circuit is None else desired.fallback_w or 0
+    if status.fallback_w == fallback_w or (session is not None and fallback_w is not None):
+        return
+    last, now = (
+        draft.record.last_command,
+        SentCommand(f"limit {fallback_w}", status.boot, draft.at.clock),
+    )
+    again = (last.id, last.boot) == (now.id, now.boot) and now.at - last.at < RENEW_S
+    if not again:
+        draft.know(last_command=now)
+        draft.tell_limit()
+
+
+def on_meter(draft: Draft, meter: m.Meter) -> None:
+    """What it takes, under which limit."""
+    power = draft.record.power
+    if power is not None:
+        draft.know(power=p.heard(power, meter.limit_w, meter.power_w, draft.at.clock))
+
+
+def on_granted(draft: Draft, event: Granted) -> None:
+    """Another limit, or the same once more."""
+    session = draft.record.session
+    if session is None:
+        return
+    now = draft.at.clock
+    power = p.told(draft.record.power, event.limit_w, most_now_w(draft.record, now), now)
+    draft.know(power=power._replace(wait_s=event.wait_s))
+    draft.do(Send(limit(draft.record)))
+    after = _granted(session, event, draft.at.wall)
+    if after != session:
+        draft.know(session=after)
+        draft.do(SaveFigures(after))
+        if after.waiting_since != session.waiting_since:
+            draft.tell(after, "progress")
+
+
+def _granted(session: Session, event: Granted, wall: str) -> Session:
+    session = session._replace(limit_w=event.limit_w)
+    if event.limit_w == 0:
+        return session._replace(waiting_since=session.waiting_since or wall, turn_since=None)
+    if session.waiting_since is None and (session.turn_since is not None or event.guest):
+        return session
+    return session._replace(waiting_since=None, turn_since=None if event.guest else wall)
+
+
+def on_looked(draft: Draft, _: PowerLooked) -> None:
+    """Who does not obey, or says nothing, counts with its most; once it does, no more."""
+    power, session, desired = draft.record.power, draft.record.session, draft.record.desired
+    if draft.record.engine is not None:
+        on_engine(draft, draft.record.engine)
+    if power is None or session is None or desired is None:
+        return
+    fault = p.fault_of(power, desired.hosting, draft.at.clock)
+    if fault == power.fault:
+        return
+    draft.know(power=power._replace(fault=fault))
+    outcome = fault or "obeys again"
+    detail = f"{session.session_id} {session.power_w} W, limit {power.told_w} W"
+    draft.do(Audit("central", "limit", session.cp, outcome, detail, f"cp/{session.cp}"))

@@ -1,0 +1,203 @@
+"""Shares out the power of circuits: looks at who takes and who waits, and grants limits.
+
+Lowered limits are told at once; one is raised by no more than is free for certain: what others may
+still take (core.power_demand) counts, whatever they were told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from evcs.core import messages as m
+from evcs.core.cp_record import CpRecord
+from evcs.core.decisions import events as d
+from evcs.core.grants import Held, grants
+from evcs.core.limits import RENEW_S
+from evcs.core.load_management import Asker, Division, Site, divide, turns_from, waits_s
+from evcs.core.placement import OCPP
+from evcs.core.power import Power
+from evcs.core.power_demand import asker, most_now_w
+from evcs.core.session import Session
+from evcs.services.central.circuit_states import CircuitStates
+from evcs.services.central.fleet import Fleet
+from evcs.services.central.outbox import Outbox
+
+#: So often there is a look at most, and one at who does not obey.
+LOOK_EVERY_S, WATCH_EVERY_S = 0.25, 2.0
+#: A meter that says nothing for so long counts with the declared most.
+METER_SILENT_S = 10.0
+#: An Engine that does not show its limit is told again.
+TELL_AGAIN_S = 2.0
+#: After Central has begun nothing is raised for so long: a limit of an earlier run may come first.
+SETTLE_S = 5.0
+
+
+class Measured(NamedTuple):
+    """What a circuit's meter said, and when (monotonic seconds)."""
+
+    power_w: int
+    at: float
+
+
+class Taking(NamedTuple):
+    """Who asks, what each may take now, and what the rest leaves of each circuit.
+
+    `faulty`: who has a session, and counts with its most.
+    """
+
+    askers: tuple[Asker, ...]
+    most_w: Mapping[str, int]
+    rooms: Mapping[str, int]
+    faulty: tuple[str, ...]
+
+
+class LoadManager:
+    """Looks each tick, where there are circuits."""
+
+    def __init__(self, fleet: Fleet, outbox: Outbox, began: float) -> None:
+        self._fleet, self._outbox, self._began = fleet, outbox, began
+        self._circuits: dict[str, m.Circuit] = {}
+        self._site = Site()
+        self._measured: dict[str, Measured] = {}
+        self._members: set[str] = set()
+        self._found: set[str] = set()
+        self._look_at = self._watch_at = 0.0
+        self._states = CircuitStates(outbox)
+        self._taking: Taking | None = None
+        self._division = Division({}, frozenset())
+
+    def connected(self) -> None:
+        """A new connection: the broker may have lost what it kept."""
+        self._states.connected()
+
+    def on_circuit(self, circuit: m.Circuit) -> None:
+        """The Registry has it so."""
+        self._circuits[circuit.name] = circuit
+        self._look_at = 0.0
+        self._changed()
+
+    def forget(self, name: str) -> None:
+        """The Registry has it no more."""
+        self._circuits.pop(name, None)
+        self._measured.pop(name, None)
+        self._states.clear(name)
+        self._changed()
+
+    def found(self, state: m.CircuitState) -> None:
+        """The broker keeps what an earlier run published."""
+        self._found.add(state.name)
+
+    def clear_states(self) -> None:
+        """Take away what it keeps of circuits that are gone."""
+        for name in self._found - self._circuits.keys():
+            self._states.clear(name)
+        self._found.clear()
+
+    def on_meter(self, measured: m.MeterPower, at: d.At) -> None:
+        """What a house takes now; what it gives is nothing to rely on."""
+        self._measured[measured.name] = Measured(max(int(measured.power_w), 0), at.clock)
+
+    def on_desired(self, desired: m.DesiredCp) -> None:
+        """Who is in a circuit."""
+        members = self._members
+        (members.add if desired.circuit is not None else members.discard)(desired.cp)
+
+    def forget_cp(self, cp: str) -> None:
+        """It is gone."""
+        self._members.discard(cp)
+
+    def look(self, at: d.At) -> None:
+        """Divide what there is, if anything is other than at the last look; tell who is due."""
+        if not self._circuits or at.clock < self._look_at:
+            return
+        self._look_at = at.clock + LOOK_EVERY_S
+        taking = self._take_stock(at)
+        if taking != self._taking:
+            self._taking = taking
+            self._division = divide(self._site, taking.rooms, taking.askers)
+        self._grant(taking, at)
+        self._states.look(self._site, self._others(at), self._sessions(), at.clock)
+
+    def watch(self, at: d.At) -> None:
+        """Who does not show what it was told, or does not know its fallback."""
+        if at.clock < self._watch_at:
+            return
+        self._watch_at = at.clock + WATCH_EVERY_S
+        for cp in self._members:
+            if cp in self._fleet.records:
+                self._fleet.apply(cp, d.PowerLooked(), at)
+
+    def _grant(self, taking: Taking, at: d.At) -> None:
+        """Have told what is to be told anew, and again what is not shown or would run out."""
+        held = {one.cp: self._held(one.cp, taking) for one in taking.askers}
+        may_raise = at.clock - self._began >= SETTLE_S
+        limits = self._division.limits
+        due = grants(self._site, taking.rooms, taking.askers, limits, held, may_raise)
+        for cp in (*held, *taking.faulty):
+            power = self._fleet.records[cp].power
+            if power is not None and cp not in due and _is_due(power, at.clock):
+                due[cp] = power.told_w
+        if not due:
+            return
+        waits = waits_s(self._site, taking.askers, {**_told(held), **due}, at.wall)
+        for cp, limit_w in due.items():
+            granted = d.Granted(limit_w, cp in self._division.guests, waits.get(cp))
+            self._fleet.apply(cp, granted, at)
+
+    def _held(self, cp: str, taking: Taking) -> Held:
+        power = self._fleet.records[cp].power
+        return Held(None if power is None else power.told_w, taking.most_w[cp])
+
+    def _changed(self) -> None:
+        self._site, self._taking = Site(self._circuits.values()), None
+
+    def _take_stock(self, at: d.At) -> Taking:
+        askers, faulty = list[Asker](), list[str]()
+        most_w: dict[str, int] = {}
+        loads = [(name, power_w) for name, power_w in self._others(at).items()]
+        first = turns_from(at.wall)
+        for record, circuit in self._in_circuits():
+            most = most_now_w(record, at.clock)
+            one = asker(record, circuit, at.clock, first, at.wall)
+            if one is not None:
+                askers.append(one)
+                most_w[record.cp] = most
+                continue
+            if most:
+                loads.append((circuit, most))
+            if record.power is not None and record.power.fault is not None:
+                faulty.append(record.cp)
+        return Taking(tuple(askers), most_w, self._site.rooms(loads), tuple(faulty))
+
+    def _in_circuits(self) -> Iterable[tuple[CpRecord, str]]:
+        """Those that may take power."""
+        for cp in self._members:
+            record = self._fleet.records.get(cp)
+            if record is None or record.desired is None or record.desired.circuit is None:
+                continue
+            if record.session is not None or record.desired.hosting == OCPP:
+                yield record, record.desired.circuit
+
+    def _sessions(self) -> Iterable[tuple[str, Session]]:
+        for record, circuit in self._in_circuits():
+            if record.session is not None:
+                yield circuit, record.session
+
+    def _others(self, at: d.At) -> dict[str, int]:
+        """What houses take: what their meters say, or the declared most."""
+        found = {}
+        for name, circuit in self._circuits.items():
+            measured = self._measured.get(name)
+            heard = measured is not None and at.clock - measured.at <= METER_SILENT_S
+            found[name] = measured.power_w if measured and heard else circuit.other_load_w
+        return found
+
+
+def _is_due(power: Power, now: float) -> bool:
+    every = RENEW_S if power.unshown_since is None else TELL_AGAIN_S
+    return now - power.told_at >= every
+
+
+def _told(held: Mapping[str, Held]) -> dict[str, int]:
+    return {cp: one.told_w or 0 for cp, one in held.items()}

@@ -1,0 +1,217 @@
+"""Power of circuits, by the real Central and real Engines on a clock that is given."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evcs.core import messages as m
+from evcs.core.circuits import fallbacks
+from evcs.core.limits import FOR_S
+from tests.unit.power_site import PowerSite
+
+KW = 1_000
+GARAGE = m.Circuit("GARAGE", 44 * KW)
+
+
+def cps(count: int, circuit: str | None = "GARAGE", power_w: int = 22 * KW) -> list[m.DesiredCp]:
+    """CPs of a circuit, as the Registry has them but for their fallbacks."""
+    return [
+        m.DesiredCp(
+            cp, cp, "in", "0.30", power_w, "", "main", False, False, 1, circuit=circuit,
+            fallback_w=None if circuit is None else 0,
+        )
+        for cp in (f"{circuit or 'FREE'}-{number}" for number in range(1, count + 1))
+    ]  # fmt: skip
+
+
+def with_fallbacks(circuits: list[m.Circuit], wanted: list[m.DesiredCp]) -> list[m.DesiredCp]:
+    """The same with the fallbacks that the Registry chooses."""
+    found = fallbacks({one.name: one for one in circuits}, wanted)
+    return [cp._replace(fallback_w=found.get(cp.cp)) for cp in wanted]
+
+
+def build(folder: Path, circuits: list[m.Circuit], wanted: list[m.DesiredCp]) -> PowerSite:
+    """A site that has settled."""
+    site = PowerSite(folder, circuits, with_fallbacks(circuits, wanted))
+    site.run(8)
+    return site
+
+
+@pytest.fixture
+def garage(tmp_path: Path) -> Iterator[PowerSite]:
+    """44 kW for six CPs of 22 kW."""
+    site = build(tmp_path, [GARAGE], cps(6))
+    yield site
+    site.ledger.close()
+
+
+def test_one_that_is_alone_has_all_that_it_can_take(garage: PowerSite) -> None:
+    garage.charge("A", "GARAGE-1")
+    garage.run(10)
+    assert garage.places["GARAGE-1"].power_w > 21 * KW
+    assert garage.over() == []
+
+
+def test_shares_are_equal_and_the_sum_is_within_the_circuit(garage: PowerSite) -> None:
+    for number, driver in enumerate("ABCD", 1):
+        garage.charge(driver, f"GARAGE-{number}")
+        garage.run(7)
+    garage.run(10)
+    shares = [garage.places[f"GARAGE-{number}"].power_w for number in range(1, 5)]
+    assert min(shares) > 10 * KW
+    assert max(shares) <= 11 * KW
+    assert garage.over() == []
+
+
+def test_who_is_in_no_circuit_is_told_no_limit(tmp_path: Path) -> None:
+    site = build(tmp_path, [GARAGE], [*cps(1), *cps(1, None)])
+    site.charge("A", "FREE-1")
+    site.run(10)
+    place = site.places["FREE-1"]
+    assert place.power_w > 21 * KW
+    assert place.status is not None
+    assert place.status.limit_w is place.status.fallback_w is None
+    assert place.meter is not None
+    assert place.meter.limit_w is None
+    site.ledger.close()
+
+
+def test_a_lowered_limit_holds_within_two_seconds(garage: PowerSite) -> None:
+    for number, driver in enumerate("ABCDEF", 1):
+        garage.charge(driver, f"GARAGE-{number}")
+    garage.run(30)
+    for power_w in (22 * KW, 0, 9 * KW):
+        garage.tell(GARAGE._replace(max_power_w=power_w))
+        at = garage.clock.now
+        garage.run(15)
+        assert garage.over(at + 2.1) == []
+        assert (sum(garage.powers().values()) > 0) == (power_w > 0)
+
+
+def test_a_house_that_takes_more_leaves_less(garage: PowerSite) -> None:
+    for number, driver in enumerate("ABCD", 1):
+        garage.charge(driver, f"GARAGE-{number}")
+    garage.run(30)
+    garage.house["GARAGE"] = 30 * KW
+    at = garage.clock.now
+    garage.run(20)
+    assert garage.over(at + 3.1) == []
+    assert sum(garage.powers().values()) > 12 * KW
+    del garage.house["GARAGE"]  # its meter is silent: the declared most counts
+    garage.run(30)
+    assert sum(garage.powers().values()) > 42 * KW
+
+
+def test_below_the_minimum_they_wait_in_turn_and_are_told(tmp_path: Path) -> None:
+    circuit = m.Circuit("GARAGE", 9 * KW)
+    site = build(tmp_path, [circuit], cps(4))
+    for number, driver in enumerate("ABCD", 1):
+        site.charge(driver, f"GARAGE-{number}")
+    site.run(20)
+    powers = site.powers()
+    assert sorted(power_w > 0 for power_w in powers.values()) == [False, False, True, True]
+    waiting = next(cp for cp, power_w in powers.items() if not power_w)
+    state = site.states[waiting]
+    assert (state.state, state.reason) == ("SUPPLYING", "waiting for power")
+    assert state.session is not None
+    assert (state.session.limit_w, state.session.power_w) == (0, 0)
+    told = [one for one in site.events if one.body.get("reason") == "waiting for power"]
+    assert told
+    assert 0 < told[-1].body["wait_s"] <= 600
+    served = {cp for cp, power_w in powers.items() if power_w}
+    site.run(620)
+    assert {cp for cp, power_w in site.powers().items() if power_w}.isdisjoint(served)
+    assert site.over() == []
+    site.ledger.close()
+
+
+@pytest.mark.parametrize("gone", ["central", "broker"])
+def test_the_sum_holds_while_central_or_broker_is_away(tmp_path: Path, gone: str) -> None:
+    circuit = m.Circuit("GARAGE", 9 * KW)
+    site = build(tmp_path, [circuit], cps(6))
+    for number, driver in enumerate("ABCD", 1):
+        site.charge(driver, f"GARAGE-{number}")
+        site.run(5)
+    site.run(30)
+    before = {cp for cp, power_w in site.powers().items() if power_w}
+    if gone == "central":
+        site.end_central()
+    else:
+        site.cut()
+    site.run(3 * FOR_S)
+    assert sum(site.powers().values()) > 0
+    assert site.over() == []
+    if gone == "central":
+        site.begin_central()
+    else:
+        site.heal()
+    site.run(60)
+    assert site.over() == []
+    assert {cp for cp, power_w in site.powers().items() if power_w} == before
+    site.ledger.close()
+
+
+def test_who_does_not_obey_counts_with_its_most(garage: PowerSite) -> None:
+    garage.charge("A", "GARAGE-1")
+    garage.charge("B", "GARAGE-2")
+    garage.run(20)
+    garage.places["GARAGE-1"].deaf = True
+    garage.charge("C", "GARAGE-3")
+    garage.charge("D", "GARAGE-4")
+    garage.run(20)
+    assert garage.places["GARAGE-1"].power_w > 21 * KW
+    assert garage.states["GARAGE-1"].reason == "does not obey its limit"
+    assert garage.over() == []
+    others = [garage.places[f"GARAGE-{number}"].power_w for number in (2, 3, 4)]
+    assert min(others) > 6 * KW
+    audited = [one for one in garage.ledger_entries() if one.what == "limit"]
+    assert [(one.cp, one.outcome) for one in audited] == [("GARAGE-1", "does not obey its limit")]
+
+
+def test_one_that_is_moved_to_another_circuit_counts_there_at_once(tmp_path: Path) -> None:
+    circuits = [m.Circuit("ROOT", 60 * KW), m.Circuit("A", 44 * KW, "ROOT"),
+                m.Circuit("B", 30 * KW, "ROOT")]  # fmt: skip
+    site = build(tmp_path, circuits, [*cps(2, "A"), *cps(2, "B")])
+    for driver, cp in (("A", "A-1"), ("B", "A-2"), ("C", "B-1")):
+        site.charge(driver, cp)
+    site.run(30)
+    site.tell(site.desired["A-1"]._replace(circuit="B", revision=2))
+    at = site.clock.now
+    site.run(20)
+    assert site.over(at + 3.1) == []
+    assert site.powers()["A-1"] <= 15 * KW
+    site.tell(site.desired["A-1"]._replace(circuit=None, fallback_w=None, revision=3))
+    site.run(20)
+    assert site.powers()["A-1"] > 21 * KW
+    site.ledger.close()
+
+
+def test_drivers_come_and_go_for_an_hour_on_two_levels(tmp_path: Path) -> None:
+    circuits = [m.Circuit("SITE", 60 * KW, None, 8 * KW), m.Circuit("NORTH", 32 * KW, "SITE"),
+                m.Circuit("SOUTH", 44 * KW, "SITE")]  # fmt: skip
+    wanted = [*cps(6, "NORTH"), *cps(6, "SOUTH", 7_400), *cps(3, "SITE", 11 * KW)]
+    site = build(tmp_path, circuits, wanted)
+    dice, free, drivers = random.Random(7), sorted(site.places), [f"D{n}" for n in range(30)]
+    driving: dict[str, str] = {}
+    for _ in range(360):
+        site.run(10)
+        for driver, cp in list(driving.items()):
+            status = site.places[cp].status
+            if status is not None and status.phase == "idle":
+                del driving[driver]
+                free.append(cp)
+        if free and dice.random() < 0.3:
+            driver = dice.choice([one for one in drivers if one not in driving])
+            driving[driver] = free.pop(dice.randrange(len(free)))
+            site.charge(driver, driving[driver], dice.choice([500, 2_000, 10_000]))
+        elif driving and dice.random() < 0.1:
+            site.stop(dice.choice(sorted(driving)))
+        if dice.random() < 0.05:
+            site.kill(dice.choice(sorted(site.places)))
+    assert site.over() == []
+    assert len(site.flows) > 3 * 3_600
+    site.ledger.close()
