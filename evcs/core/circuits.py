@@ -18,8 +18,6 @@ from evcs.core.limits import minimum_power_w
 from evcs.core.messages import Circuit as Circuit
 from evcs.core.messages import DesiredCp
 
-#: The least that a car takes is 6 A (IEC 61851-1) at 230 V on each phase.
-MIN_PHASE_W = 1_380
 LIST = "list them with: evcs circuit list"
 
 Circuits = Mapping[str, Circuit]
@@ -100,11 +98,13 @@ def fallbacks(circuits: Circuits, cps: Iterable[DesiredCp]) -> dict[str, int]:
     So who comes takes none away; it is always the same of the same records.
     """
     room = rooms(circuits)
+    paths = {name: [one.name for one in path(circuits, name)] for name in circuits}
     found: dict[str, int] = {}
     members = [cp for cp in cps if cp.circuit is not None]
     for cp in sorted(members, key=lambda cp: (not cp.fallback_w, cp.id)):
         least = minimum_power_w(cp.max_power_w)
-        above = [one.name for one in path(circuits, cp.circuit)]
+        assert cp.circuit is not None
+        above = paths[cp.circuit]
         fits = all(room[name] >= least for name in above)
         for name in above if fits else ():
             room[name] -= least

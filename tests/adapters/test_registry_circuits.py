@@ -87,6 +87,8 @@ def test_a_cp_has_a_fallback_as_far_as_its_circuits_carry_it(stage: Stage) -> No
     stage.ask(circuits.edit, "garage", {"max_power_w": 0})
     assert stage.registry.cps["CP-2"].fallback_w == 0, "a circuit of 0 W is off"
     assert RegistryDb(stage.home.registry_json).cps() == stage.registry.cps
+    assert stage.audited().count("fallback") == 4
+    assert len(stage.audited()) == stage.store.revision(), "each change is audited"
 
 
 REFUSED: dict[str, tuple[Callable[..., Any], list[Any], str]] = {

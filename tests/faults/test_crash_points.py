@@ -1,8 +1,9 @@
-"""A1, A2: CP Manager and Registry end themselves at each step of a create, an edit, a delete."""
+"""A1, A2, F5: CP Manager and Registry end themselves at each step of a change."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,47 @@ def test_delete(armed: System, point: str) -> None:
     wait_until_audited(armed)
     assert _bystander(armed) == before
     assert not list((armed.home / "data" / "journals").glob(f"{cp}.*"))
+
+
+CIRCUIT = (*UNDONE, *MADE, "registry.audited")
+
+
+@pytest.mark.parametrize("point", CIRCUIT)
+@pytest.mark.parametrize("verb", ["add", "edit", "remove"])
+def test_circuit(armed: System, verb: str, point: str) -> None:
+    """Its record, its meter's secret and account, and what is retained go together."""
+    name, before = f"C{CIRCUIT.index(point)}{verb}", _circuits(armed)
+    if verb != "add":
+        armed.ok("evcs", "circuit", "add", name, "--max-power-kw", "1")
+        before[name] = 1000
+    power = [] if verb == "remove" else ["--max-power-kw", "2"]
+    _arm(armed, point)
+    done = armed.run("evcs", "circuit", verb, name, *power)
+    assert done.code in (0, 6), done
+    _went_off(armed)
+    wait_until_consistent(armed)
+    wait_until_audited(armed)
+    after = dict(before)
+    if point not in UNDONE:
+        after[name] = 2000
+        if verb == "remove":
+            del after[name]
+    eventually("all have the same circuits", lambda: _circuits(armed) == after)
+
+
+def _circuits(system: System) -> dict[str, int]:
+    """Name -> power where all who know of circuits have the same."""
+    found = system.ok("evcs", "circuit", "list", "--json").json
+    powers = {one["name"]: one["max_power_w"] for one in found}
+    told = system.retained("evcs/v1/registry/circuit/+")
+    passwords = (system.home / "data" / "mosquitto.passwd").read_text()
+    secrets = {path.name for path in (system.home / "data" / "secrets").glob("meter/*")}
+    same = {
+        topic.rpartition("/")[2]: one["max_power_w"] for topic, one in told.items()
+    } == powers and set(
+        re.findall(r"^meter/([^:]+):", passwords, re.MULTILINE)
+    ) == powers.keys() == secrets
+    return powers if same else {}
 
 
 def test_the_manager_ends_as_it_looks_for_outdated_sections(armed: System) -> None:

@@ -51,8 +51,16 @@ def settle(batch: Batch) -> None:
     now = batch.now()
     fallbacks = core.fallbacks(batch.circuits, now.values())
     for cp in now.values():
-        if cp.fallback_w != fallbacks.get(cp.id):
-            batch.keep(cp._replace(fallback_w=fallbacks.get(cp.id)))
+        fallback_w = fallbacks.get(cp.id)
+        if cp.fallback_w == fallback_w:
+            continue
+        after = cp._replace(fallback_w=fallback_w)
+        if cp.id in batch.cps:  # its change is this one's too
+            batch.cps[cp.id] = after
+        else:
+            batch.keep(after)
+            detail = f"{cp.fallback_w} -> {fallback_w} W"
+            batch.made.append(audit.Change("registry", "fallback", cp.id, detail))
 
 
 def _there(batch: Batch, name: str) -> Circuit:
