@@ -38,7 +38,7 @@ class Stations:
         answered = self._writer.answered(asked.id) if starts else None
         if starts and answered is None and self._starts.left(asked.cp) < 1.0:
             return
-        driver = self._driver(asked.tag)
+        driver = self._driver(asked.cp, asked.tag)
         mine = self._fleet.of_driver(driver) if driver else None
         bound = self._fleet.where_bound(mine, at)
         event = d.AskedByStation(asked, new_session_id(at), driver, bound, answered)
@@ -48,10 +48,11 @@ class Stations:
             if mine is not None and mine.cp != asked.cp and bound is None:
                 self._fleet.leave(mine, at)
 
-    def _driver(self, tag: str) -> str | None:
-        """Whose card it is; where a driver began from afar his session's id stands for one."""
-        session = self._fleet.find(tag)
-        if session is not None:
+    def _driver(self, cp: str, tag: str) -> str | None:
+        """Whose card it is; the id of a session that is open at that CP stands for one."""
+        record = self._fleet.records.get(cp)
+        session = record.session if record is not None else None
+        if session is not None and session.session_id == tag:
             return session.driver
         tag = tag.casefold()
         return next((who for who, tags in self._tags.items() if tag in tags), None)
