@@ -18,6 +18,7 @@ from evcs.core.ocpp.ports import CallError, Connection, NoAnswer, NotSendable, R
 from evcs.core.ocpp.rules import Code
 from evcs.core.ports import Log
 from evcs.core.session import CardStatus
+from evcs.core.stations import MAX_CONNECTOR
 from evcs.services.gateway.availability import Availability
 from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.tasks import Tasks
@@ -87,7 +88,8 @@ class Station(ABC):
         self._offset = times.Offset()
         #: Which new key it was asked to take, one at a time, and its word.
         self.key_turn, self.key_asked = asyncio.Lock(), ("", "")
-        self._told: set[int] = set()
+        #: Connector -> its own word, and its fault.
+        self._told: dict[int, tuple[str, str | None]] = {}
         self.service = Availability(self.set_available, self._confirmed, parts.log)
         self._tasks = Tasks(parts.log)
         self._is_faulted = False
@@ -117,8 +119,10 @@ class Station(ABC):
         connector = self._parts.connectors().get(number)
         if connector is not None:
             connector.connected(self, self.service.confirmed(number))
-            self._told.discard(number)
-            self._tasks.do(self._ask_status())
+            if number in self._told:
+                connector.told(*self._told[number])
+            else:
+                self._tasks.do(self._ask_status())
 
     async def called(self, action: str, payload: Answer) -> Answer:
         """The answer to a charger's CALL. Raises CallError."""
@@ -192,10 +196,12 @@ class Station(ABC):
 
     def told(self, number: int, status: str, fault: str | None) -> None:
         """The state of a connector, by its own word; a fault of 0 is all connectors'."""
-        for one, connector in self._parts.connectors().items():
-            if number == one or (number == 0 and fault is not None):
-                self._told.add(one)
-                connector.told(status, fault)
+        connectors = self._parts.connectors()
+        for one in connectors if number == 0 and fault is not None else (number,):
+            if 0 < one <= MAX_CONNECTOR:  # it may become a CP
+                self._told[one] = status, fault
+            if one in connectors:
+                connectors[one].told(status, fault)
         if number == 0:
             was, self._is_faulted = self._is_faulted, fault is not None
             if was and not self._is_faulted:
@@ -272,7 +278,7 @@ class Station(ABC):
     async def _ask_status(self) -> None:
         """One at a time, and only what it has not told by itself."""
         await asyncio.sleep(STATUS_WITHIN_S)
-        for number in sorted(self._parts.connectors().keys() - self._told):
+        for number in sorted(self._parts.connectors().keys() - self._told.keys()):
             if number not in self._told:
                 with suppress(Refused, NoAnswer, NotSendable):
                     await self.ask_status(number)
