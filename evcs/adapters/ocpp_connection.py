@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from evcs.core.ocpp import frames
-from evcs.core.ocpp.actions import Sender, actions, knows
+from evcs.core.ocpp.actions import TELL_ENERGY, Sender, actions, knows
 from evcs.core.ocpp.frames import Call, Error, Malformed, Result
 from evcs.core.ocpp.ports import (
     CallError,
@@ -188,6 +188,10 @@ class OcppConnection:
             fault = Fault.UNSERVED_ACTION if known else Fault.UNKNOWN_ACTION
             await self._refuse(call.id, fault, action)
         elif wrong := self._schemas.violation(version, action, call.payload):
+            if action in TELL_ENERGY:
+                rest = self._schemas.readable(version, action, call.payload)
+                if rest is not None:
+                    await self._answer(call._replace(payload=rest))
             await self._refuse(call.id, wrong.fault, f"{action}: {wrong.description}")
         else:
             await self._send(*await self._answer(call))

@@ -71,6 +71,32 @@ async def test_what_is_no_message_is_answered_and_the_connection_stays(
     assert "StatusNotification" not in gateway.events()
 
 
+@pytest.mark.parametrize(
+    ("readable", "served"), [({"reason": "Bored"}, ["StopTransaction"]), ({"meterStop": None}, [])]
+)
+@pytest.mark.parametrize("fails", [False, True])
+@on_a_loop
+async def test_what_can_be_read_of_an_end_counts_and_the_answer_is_the_error(
+    readable: dict[str, Any], served: list[str], fails: bool
+) -> None:
+    stop = {"transactionId": 1, "meterStop": 500, "timestamp": AT}
+    taken = []
+
+    async def take(_: Connection, payload: dict[str, Any]) -> dict[str, Any]:
+        taken.append(payload)
+        if fails:
+            raise CallError(Code.INTERNAL)
+        return {}
+
+    async with serving() as (server, gateway), charger(server) as client:
+        gateway.actions["StopTransaction"] = take
+        await client.send(json.dumps([2, "a", "StopTransaction", stop | readable]))
+        assert (await heard(client))[:2] == [4, "a"]
+        await lives(client)
+        assert gateway.events() == ["opened", *served, "Heartbeat"]
+    assert taken == [stop for _ in served]
+
+
 @pytest.mark.parametrize("version", Version)
 @pytest.mark.parametrize(
     ("data", "text", "fault"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evcs.adapters.ocpp_schemas import OcppSchemas
+from evcs.adapters.ocpp_schemas import NO_TIME, OcppSchemas
 from evcs.core.ocpp.actions import Sender, actions, knows
 from evcs.core.ocpp.rules import Fault, Version
 
@@ -73,6 +73,58 @@ def test_what_a_payload_violates(
     found = schemas.violation(version, action, payload)
     assert (found and found.fault) == fault
     assert where in (found.description if found else "")
+
+
+STOP = {"transactionId": 7, "meterStop": 1_500, "timestamp": AT}
+EVENT = {"eventType": "Ended", "timestamp": AT, "triggerReason": "EVDeparted", "seqNo": 3,
+         "transactionInfo": {"transactionId": "t"}}  # fmt: skip
+REGISTER = {"value": 1_500, "measurand": "Energy.Active.Import.Register"}
+
+
+def metered(*samples: dict[str, Any], at: str = AT) -> dict[str, Any]:
+    """An event with these readings."""
+    return EVENT | {"meterValue": [{"timestamp": at, "sampledValue": list(samples)}]}
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "payload", "readable"),
+    [
+        (V16, "StopTransaction", STOP | {"reason": "Bored", "x": 1, "idTag": "T" * 30}, STOP),
+        (V16, "StopTransaction", STOP | {"transactionId": "7", "meterStop": "1500.9"}, STOP),
+        (V16, "StopTransaction", STOP | {"transactionData": [sampled("Wh"), sampled("J")]},
+         STOP | {"transactionData": [sampled("Wh"), {"timestamp": AT, "sampledValue": []}]}),
+        (V16, "StopTransaction", STOP | {"transactionData": [{"timestamp": AT}]},
+         STOP | {"transactionData": []}),
+        (V16, "StopTransaction", STOP | {"timestamp": "30.11.2026"}, STOP | {"timestamp": NO_TIME}),
+        (V16, "StopTransaction", without(STOP, "timestamp"), STOP | {"timestamp": NO_TIME}),
+        (V16, "StopTransaction", without(STOP, "meterStop"), None),
+        (V16, "StopTransaction", STOP | {"meterStop": "much"}, None),
+        (V16, "StopTransaction", STOP | {"meterStop": True}, None),
+        (V16, "StopTransaction", STOP | {"meterStop": "nan"}, None),
+        (V16, "StopTransaction", {}, None),
+        (V16, "MeterValues", {"connectorId": "one", "meterValue": [sampled("Wh")]}, None),
+        (V201, "TransactionEvent", metered(REGISTER, REGISTER | {"measurand": "Fun"}),
+         metered(REGISTER)),
+        (V201, "TransactionEvent", metered(REGISTER | {"value": "1500"}), metered(REGISTER)),
+        (V201, "TransactionEvent", metered(REGISTER, at="noon"), metered(REGISTER, at=NO_TIME)),
+        (V201, "TransactionEvent", metered(REGISTER) | {"idToken": {"idToken": "x"}},
+         metered(REGISTER)),
+        (V201, "TransactionEvent", metered(), EVENT),
+        (V201, "TransactionEvent", EVENT | {"transactionInfo": {}}, None),
+        (V201, "TransactionEvent", EVENT | {"meterValue": [[]] * 1_000}, None),
+    ],
+)  # fmt: skip
+def test_what_can_be_read_of_what_violates_its_schema(
+    schemas: OcppSchemas,
+    version: Version,
+    action: str,
+    payload: dict[str, Any],
+    readable: dict[str, Any] | None,
+) -> None:
+    before = repr(payload)
+    assert schemas.violation(version, action, payload) is not None
+    assert schemas.readable(version, action, payload) == readable
+    assert repr(payload) == before
 
 
 @pytest.mark.parametrize("version", Version)

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from tests.ocpp.conftest import CARD, Site
+from tests.ocpp.fleet import Charger, Dial, Fleet, Refused
 from tests.ocpp.peers import now
 from tests.system_under_test import eventually
 
@@ -80,6 +81,25 @@ def test_an_end_of_a_start_that_was_never_answered(site: Site) -> None:
     ))  # fmt: skip
 
 
+def test_an_end_that_breaks_its_schema_is_an_error_and_its_energy_counts(site: Site) -> None:
+    url, user, password = site.dial()
+
+    async def charge(charger: Charger) -> None:
+        await charger.begin()
+        number = charger.transaction
+        for _ in range(2):
+            with pytest.raises(Refused, match="PropertyConstraintViolation"):
+                await charger.call(
+                    "StopTransaction", transactionId=number, meterStop=250, timestamp=now(),
+                    reason="Bored",
+                )  # fmt: skip
+
+    with Fleet([Dial(url, user, password, CARD)]) as fleet:
+        fleet.each(charge)
+        (ticket,) = site.tickets()
+    assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 250)
+
+
 @pytest.mark.parametrize(
     "tag", ["a/b", "#", "+", "evcs/v1/#", "<b>x</b>", "../../x", "ü" * 20, " ", "x\ty"]
 )
@@ -114,6 +134,16 @@ def test_a_connector_that_is_no_cp_charges_nobody(site: Site) -> None:
         charger.end(begun.transaction_id, 10)
         charger.status("Available", connector=7)
     assert site.system.ok("evcs", "sessions", "--cp", site.cp, "--json").json == []
+
+
+def test_a_connector_that_becomes_a_cp_is_what_its_charger_said_of_it(site: Site) -> None:
+    with site.peer16() as charger:
+        charger.status("Faulted", connector=2, error="GroundFailure")
+        left = f"{site.cp}-B"
+        site.system.ok("evcs-cp", "create", left, "--hosting", "ocpp", "--station", site.cp,
+                       "--connector", "2")  # fmt: skip
+        site._replace(cp=left).until("BROKEN_DOWN")
+        assert 2 not in [one.get("connector_id") for one in charger.told("TriggerMessage")]
 
 
 def test_revoked_while_it_charges(site: Site) -> None:

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from evcs.core.ocpp.rules import Version
 
+#: What tells energy: what can be read of it counts, though it is answered with an error.
+TELL_ENERGY = frozenset({"MeterValues", "StopTransaction", "TransactionEvent"})
+
 
 class Sender(StrEnum):
     """Who sends a CALL."""

@@ -74,6 +74,11 @@ class Schemas(Protocol):
     ) -> Violation | None:
         """What is wrong with a request or an answer of a known action; the first that is found."""
 
+    def readable(
+        self, version: Version, action: str, payload: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """What is valid of a request that is not; None where that isn't enough."""
+
 
 class Connection(Protocol):
     """An open connection of a station (adapters.ocpp_connection)."""
@@ -129,7 +134,8 @@ class Handler(Protocol):
         """The answer to a CALL that is valid by its schema; one at a time for each connection.
 
         It may call itself. It is cancelled when the connection ends, so one that closes the
-        connection gives no answer. Raises CallError.
+        connection gives no answer. What is left of one that tells energy and is not valid comes,
+        too, but is answered with the error. Raises CallError.
         """
 
     def closed(self, connection: Connection) -> None:
