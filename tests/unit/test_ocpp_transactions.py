@@ -68,6 +68,29 @@ def test_a_register_that_falls_takes_nothing_back() -> None:
     assert t.ended(one, None, "stopped").energy_wh == 2_000
 
 
+def test_what_began_before_a_card_was_shown() -> None:
+    first = t.Begun("", "2026-11-30T10:00:00Z", t.UNTOLD, "A")
+    held = t.Held().plugged(first).plugged(first._replace(at="later", meter_wh=50))
+    held = held.plugged(first._replace(at="later", meter_wh=70)).plugged(first._replace(key="B"))
+    assert t.from_record(json.loads(json.dumps(t.to_record(held)))) == held
+    told = held.uncarded_as(t.Begun("CARD", "later still", 90, "A"))
+    assert told == t.Begun("CARD", first.at, 50, "A")
+    assert held.uncarded_as(BEGUN) == BEGUN
+    known = held.put(begun(held, told))
+    assert [one.key for one in known.uncarded] == ["B"]
+    assert known.plugged(told) == known
+    for number in range(50):
+        held = held.plugged(first._replace(key=str(number)))
+    assert len(held.uncarded) == t.MOST_UNCARDED
+
+
+def test_without_a_begin_the_first_reading_is_one() -> None:
+    one = begun(told=BEGUN._replace(meter_wh=t.UNTOLD))
+    assert t.energy(one, 4_000_000, 10**9) is None
+    read = t.from_register(t.from_register(one, 4_000_000), 4_000_100)
+    assert t.energy(read, 4_000_100, 1_000) == 100
+
+
 def test_what_is_over_is_still_known() -> None:
     one = t.answered(begun(), "261130-0123456789ab", "accepted")
     held = t.Held().put(one).settle(t.ended(one, 500, "stopped"))

@@ -26,6 +26,10 @@ MAX_ID = 2**31 - 1
 TOLERANCE, SLACK_WH = 2.0, 1_000
 #: A register of more can't be one.
 MAX_REGISTER_WH = 10**12
+#: In the place of a register with which a charge began: the first reading says it.
+UNTOLD = -1
+#: Charges for which nobody has shown a card yet; the oldest give way.
+MOST_UNCARDED = 10
 
 
 class Phase(StrEnum):
@@ -38,7 +42,7 @@ class Phase(StrEnum):
 
 
 class Begun(NamedTuple):
-    """What a charger tells of a begin. `at`: RFC 3339 UTC; `meter_wh`: its register.
+    """What a charger tells of a begin. `at`: RFC 3339 UTC; `meter_wh`: its register, or UNTOLD.
 
     `key`: the transaction's name by the charger, "" where it has none (1.6). `offline`: it began
     while the charger was away.
@@ -92,17 +96,38 @@ class Over(NamedTuple):
 
 
 class Held(NamedTuple):
-    """All that a connector holds, in the order in which it was told."""
+    """All that a connector holds, in the order in which it was told.
+
+    `uncarded`: what began, by the charger's own name for it, before anybody has shown a card.
+    """
 
     transactions: tuple[Transaction, ...] = ()
     over: tuple[Over, ...] = ()
+    uncarded: tuple[Begun, ...] = ()
 
     def put(self, one: Transaction) -> Held:
         """With one that is new, or another than before."""
         if any(known.id == one.id for known in self.transactions):
             same = (one if known.id == one.id else known for known in self.transactions)
             return self._replace(transactions=tuple(same))
-        return self._replace(transactions=(*self.transactions, one))
+        left = tuple(begun for begun in self.uncarded if begun.key != one.key)
+        return self._replace(transactions=(*self.transactions, one), uncarded=left)
+
+    def plugged(self, begun: Begun) -> Held:
+        """With one for which nobody has shown a card; its begin is what was told of it first."""
+        if self.keyed(begun.key) is not None:
+            return self
+        first = self.uncarded_as(begun)
+        left = tuple(one for one in self.uncarded if one.key != begun.key)
+        return self._replace(uncarded=(*left, first)[-MOST_UNCARDED:])
+
+    def uncarded_as(self, begun: Begun) -> Begun:
+        """A begin with what was told of it before there was a card."""
+        first = next((one for one in self.uncarded if one.key == begun.key), None)
+        if first is None or not begun.key:
+            return begun
+        meter_wh = begun.meter_wh if first.meter_wh == UNTOLD else first.meter_wh
+        return first._replace(tag=begun.tag, meter_wh=meter_wh)
 
     def drop(self, one: Transaction) -> Held:
         """Without one that never began."""
@@ -182,11 +207,16 @@ def energy(one: Transaction, register_wh: int, most_wh: int) -> int | None:
     Some chargers begin with a register of their lifetime and read from 0 in each charge
     (lbbrhzn/ocpp issue 2093): a reading below the begin counts from 0.
     """
-    if not 0 <= register_wh <= MAX_REGISTER_WH:
+    if one.meter_wh == UNTOLD or not 0 <= register_wh <= MAX_REGISTER_WH:
         return None
     from_wh = one.meter_wh if register_wh >= one.meter_wh else 0
     found = register_wh - from_wh
     return found if one.energy_wh <= found <= most_wh else None
+
+
+def from_register(one: Transaction, register_wh: int) -> Transaction:
+    """With a reading as its begin, where none was told."""
+    return one._replace(meter_wh=register_wh) if one.meter_wh == UNTOLD else one
 
 
 def most_wh(max_power_w: int, elapsed_s: float) -> int:
@@ -217,6 +247,7 @@ def to_record(held: Held) -> dict[str, Any]:
         "format": FORMAT,
         "transactions": [one._asdict() for one in held.transactions],
         "over": [list(one) for one in held.over],
+        "uncarded": [list(one) for one in held.uncarded],
     }
 
 
@@ -239,4 +270,7 @@ def from_record(record: dict[str, Any] | None) -> Held:
     for one in transactions:
         if one.phase not in frozenset(Phase) or type(one.id) is not int:
             raise ValueError("no transaction")
-    return Held(transactions, tuple(Over(*one) for one in record["over"]))
+    return Held(
+        transactions, tuple(Over(*one) for one in record["over"]),
+        tuple(Begun(*one) for one in record.get("uncarded", ())),
+    )  # fmt: skip

@@ -129,6 +129,7 @@ class Connector:
         known = self._held.requested(request)
         if known is None:
             self._make_room()
+            begun = self._held.uncarded_as(begun)
             known = t.begin(self._held, request, self._number, begun, self._now().timestamp())
             self._holdings.put(known)
             crash_point("gateway.begin_kept")
@@ -136,6 +137,12 @@ class Connector:
         if isinstance(known, t.Over):
             return known.id, known.status or CardStatus.ACCEPTED
         return known.id, known.status or await self._questions.status_of(self._start_of(known))
+
+    def plugged(self, begun: t.Begun) -> None:
+        """A charge began for which nobody has shown a card yet. Raises OSError: not kept."""
+        held = self._held.plugged(begun)
+        if held != self._held:
+            self._holdings.keep(held)
 
     def meter(self, one: t.Transaction, reading: Reading, at: datetime | None) -> None:
         """A reading of a transaction."""
@@ -146,6 +153,7 @@ class Connector:
         was_live = one.live
         one = one._replace(live=was_live or (now - told).total_seconds() < RECENT_S)
         if reading.register_wh is not None:
+            one = t.from_register(one, reading.register_wh)
             energy_wh = self._energy(one, reading.register_wh, at)
             if energy_wh is None:
                 self._log.warning("register_wh=%d of %d can't be", reading.register_wh, one.id)
@@ -187,6 +195,10 @@ class Connector:
         if key:
             return self._held.keyed(key)
         return self._held.live if number is None else self._held.numbered(number)
+
+    def awaits(self, key: str) -> bool:
+        """Whether that has begun and nobody has shown a card yet."""
+        return any(begun.key == key for begun in self._held.uncarded)
 
     @property
     def open(self) -> list[t.Transaction]:
@@ -267,15 +279,16 @@ class Connector:
     def _start_of(self, one: t.Transaction) -> m.StationRequest:
         begun = times.parse(one.at)
         at = times.written(begun if begun is not None else self._now())
+        meter_wh = max(one.meter_wh, 0)
         return m.StationRequest(
-            self.place.cp, one.request_id, "start", one.tag, at, one.meter_wh, one.offline
+            self.place.cp, one.request_id, "start", one.tag, at, meter_wh, one.offline
         )
 
     def _energy(self, one: t.Transaction, register_wh: int, at: datetime | None) -> int | None:
-        """Bounded by the time for which it has gone on, by our clock or, told late, by its own."""
+        """Bounded by the time for which it has gone on, by our clock or by its own: told late."""
         elapsed_s = self._now().timestamp() - one.since
         begun = times.parse(one.at)
-        if one.offline and at is not None and begun is not None:
+        if at is not None and begun is not None and times.is_set(begun):
             elapsed_s = max(elapsed_s, (at - begun).total_seconds())
         return t.energy(one, register_wh, t.most_wh(self.place.max_power_w, elapsed_s))
 

@@ -12,9 +12,6 @@ from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.readings import Reading, reading
 from evcs.services.gateway.station import Answer, Meanings, Station
 
-#: Charges for which nobody has shown a card yet; the oldest give way.
-MOST_UNCARDED = 100
-
 REASONS = {
     "EVDisconnected": EndReason.UNPLUGGED,
     "EmergencyStop": EndReason.FAULT,
@@ -109,11 +106,6 @@ class Station201(Station):
         "SignCertificate": {"status": "Rejected"},
     }
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        #: What began before anybody showed a card: the EVSE, the time and the register.
-        self._uncarded: dict[str, tuple[int, str, int]] = {}
-
     async def start(self, connector: int, session_id: str) -> str:
         """Have it begin a charge; its word."""
         token = {"idToken": session_id, "type": "Central"}
@@ -180,11 +172,11 @@ class Station201(Station):
         known = await self.whose(lambda: self.find(None, key), payload.get("evse", {}).get("id"))
         ends = payload["eventType"] == "Ended"
         status = None
+        begun = self._begun(key, payload, token or "")
         if token is not None or (ends and known is None):
-            begun = self._begun(key, payload, token or "", sample)
             _, status = await self.begin(self._evse(key, payload), begun)
-        else:
-            self._remember(key, payload, sample)
+        elif (plugged := self._parts.connectors().get(self._evse(key, payload))) is not None:
+            plugged.plugged(begun)
         connector, one = self.find(None, key) or (None, None)
         if connector is not None and isinstance(one, t.Transaction):
             if sample.register_wh is not None and not ends:
@@ -193,28 +185,23 @@ class Station201(Station):
                 told = payload["transactionInfo"].get("stoppedReason", "Local")
                 reason = REASONS.get(told, EndReason.STOPPED)
                 connector.end(one, sample.register_wh, reason, at)
-                self._uncarded.pop(key, None)
         return {} if status is None or token is None else {"idTokenInfo": {"status": status}}
-
-    def _remember(self, key: str, payload: Mapping[str, Any], sample: Reading) -> None:
-        if self.find(None, key) is None and key not in self._uncarded:
-            while len(self._uncarded) >= MOST_UNCARDED:
-                del self._uncarded[next(iter(self._uncarded))]
-            begin = (self._evse(key, payload), payload["timestamp"], sample.register_wh or 0)
-            self._uncarded[key] = begin
 
     def _evse(self, key: str, payload: Mapping[str, Any]) -> int:
         if "evse" in payload:
             return int(payload["evse"]["id"])
-        found = self.find(None, key)
-        if found is not None:
-            return found[0].place.number
-        return self._uncarded.get(key, (1, "", 0))[0]
+        for number, connector in self._parts.connectors().items():
+            if connector.find(key=key) is not None or connector.awaits(key):
+                return number
+        return 1
 
-    def _begun(self, key: str, payload: Mapping[str, Any], tag: str, sample: Reading) -> t.Begun:
-        began = self._uncarded.get(key, (0, payload["timestamp"], sample.register_wh or 0))
-        offline = payload.get("offline", False) or self.is_offline(times.parse(began[1]))
-        return t.Begun(tag, began[1], began[2], key, bool(offline))
+    def _begun(self, key: str, payload: Mapping[str, Any], tag: str) -> t.Begun:
+        offline = payload.get("offline", False) or self.is_offline(
+            times.parse(payload["timestamp"])
+        )
+        first = _reading(payload, 0).register_wh
+        meter_wh = t.UNTOLD if first is None else first
+        return t.Begun(tag, payload["timestamp"], meter_wh, key, bool(offline))
 
 
 def _variable(key: object) -> Answer:
@@ -227,7 +214,7 @@ def _variable(key: object) -> Answer:
     return {"component": {"name": component}, "variable": {"name": variable}}
 
 
-def _reading(payload: Mapping[str, Any]) -> Reading:
-    """The last reading of an event."""
+def _reading(payload: Mapping[str, Any], which: int = -1) -> Reading:
+    """A reading of an event, the last one: an end may have that of the begin, too."""
     values = payload.get("meterValue", ())
-    return reading(values[-1]["sampledValue"]) if values else Reading()
+    return reading(values[which]["sampledValue"]) if values else Reading()
