@@ -66,6 +66,7 @@ def _deps(settings: Settings, web: Web, tls: ServerTls | None) -> Deps:
         host=settings.host,
         last_lines=partial(cp_logs.last, home),
         url=settings.page.url,
+        ocpp_url=settings.ocpp_url,
         names=names(tls),
         open_to_all=not settings.http_is_open,
         threads=lambda: own if doors.is_operator() else others,

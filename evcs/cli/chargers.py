@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import click
 
@@ -14,6 +13,7 @@ from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_operator
+from evcs.core import stations
 from evcs.core.errors import BadValue, Conflict, Unreachable
 from evcs.core.identities import of_next, of_station
 from evcs.core.placement import OCPP
@@ -51,7 +51,7 @@ def add_to(program: click.Group) -> None:
         cp = charger(ctx, name)
         secrets = SecretFiles(ctx.settings.home)
         password = newest_key(secrets, cp["station"])
-        url = f"{ctx.settings.ocpp_url}/{quote(cp['ocpp_id'], safe='*+=:@')}"
+        url = stations.dialled(ctx.settings.ocpp_url, cp["ocpp_id"])
         found = {"url": url, "user": cp["ocpp_id"], "password": password}
         rows = (
             ("URL", url),

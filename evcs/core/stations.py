@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from evcs.core import units
 from evcs.core.errors import BadValue, Conflict
@@ -35,6 +36,11 @@ def ocpp_id(value: object) -> str:
         allowed = "allowed: 1 to 48 of A-Z a-z 0-9 * - _ = : + | @ ."
         raise BadValue(f"ocpp_id: {ascii(value)[:60]} is not allowed", allowed)
     return value
+
+
+def dialled(url: str, ocpp_id: str) -> str:
+    """Where a station dials in that calls itself so."""
+    return f"{url}/{quote(ocpp_id, safe='*+=:@')}"
 
 
 def placed(cp: str, hosting: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,15 +132,35 @@ def test_into_a_pool_and_out_again(system: System, operator: Page) -> None:
     expect(operator.get_by_text("own processes")).to_be_visible()
 
 
-def test_a_real_charger_is_shown_as_one_and_stays_it(system: System, operator: Page) -> None:
-    system.ok("evcs-cp", "create", "WALLBOX", "--hosting", "ocpp")
-    cp(operator, "WALLBOX").get_by_role("button", name="Edit").click()
+def test_a_real_charger_is_made_and_stays_one(system: System, operator: Page) -> None:
+    form = operator.get_by_role("region", name="Create")
+    expect(form.get_by_label("Station")).to_have_count(0)
+    form.get_by_label("Hosting").select_option("ocpp")
+    for label, value in (
+        ("Name or range", "WALL-A"), ("Station", "WALL"), ("Connector", "2"), ("OCPP id", "DE*7"),
+    ):  # fmt: skip
+        form.get_by_label(label).fill(value)
+    said = "create WALL-A --hosting ocpp --station 'WALL' --connector 2 --ocpp-id 'DE*7'"
+    expect(form.get_by_text(said)).to_be_visible()
+    form.get_by_role("button", name="Create").click()
+    job = operator.locator('[data-job="WALL-A"]')
+    told = system.ok("evcs-cp", "connect", "WALL-A", "--json").json
+    for shown in (told["url"], told["user"], "bin/evcs-cp connect WALL-A"):
+        expect(job.get_by_text(shown, exact=True)).to_be_visible()
+    assert told["password"] not in operator.content()
+
+    cp(operator, "WALL-A").get_by_role("button", name="Edit").click()
     dialog = operator.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Save")).to_be_visible()
     expect(dialog.get_by_label("Hosting")).to_have_count(0)
-    operator.goto(f"{system.web_url}/cp/WALLBOX")
+    operator.goto(f"{system.web_url}/cp/WALL-A")
     expect(operator.get_by_text("a real charger")).to_be_visible()
-    system.ok("evcs-cp", "delete", "WALLBOX", "--yes")
+    expect(operator.locator(".facts")).to_contain_text("StationWALLConnector2")
+    expect(operator.get_by_text(told["url"], exact=True)).to_be_visible()
+    expect(operator.get_by_role("button", name="Restart")).to_be_visible()
+    for name in ("Plug a car in", "Unplug it", "Cause a fault", "Clear the fault"):
+        expect(operator.get_by_role("button", name=name)).to_have_count(0)
+    system.ok("evcs-cp", "delete", "WALL-A", "--yes")
 
 
 def test_stop_and_resume(system: System, operator: Page) -> None:

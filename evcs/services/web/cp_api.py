@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from bottle import Bottle, HTTPResponse, request
 
+from evcs.core import stations
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import MAX_TEXT
+from evcs.core.placement import OCPP
 from evcs.core.sections import ROLES
 from evcs.services.http import body_json, json_response
 from evcs.services.turns import KeptEach
@@ -44,6 +46,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
             "trace": deps.web.history.trace(cp, int(time.time())),
             "events": deps.web.history.events(cp),
             "sessions": sessions,
+            "connect": _connect(deps.ocpp_url, row),
             "processes": _processes(deps, cp, running),
             "counted_since": deps.web.history.began,
         }
@@ -78,6 +81,13 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
                 "reason is not allowed", f"allowed: text of at most {MAX_TEXT} characters"
             )
         return json_response(deps.web.ask(verb, cp=cp, reason=reason))
+
+
+def _connect(url: str, row: dict[str, Any]) -> dict[str, str] | None:
+    """What is typed into a real charger, but for its password; None: it is none."""
+    if row["hosting"] != OCPP:
+        return None
+    return {"url": stations.dialled(url, row["ocpp_id"]), "user": row["ocpp_id"]}
 
 
 def _shared(deps: Deps, ask: Callable[[K], T]) -> Callable[[K], T]:

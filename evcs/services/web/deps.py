@@ -21,6 +21,7 @@ class Threads(Protocol):
 class Deps(NamedTuple):
     """`last_lines(cp, role, count)`: of the logs of `host`'s CPs, the oldest first.
 
+    `ocpp_url`: where real chargers dial in, without their identity.
     `threads`: for what would hold up every stream, the operator's or those of all others.
     """
 
@@ -32,5 +33,6 @@ class Deps(NamedTuple):
     last_lines: Callable[[str, str, int], list[str]]
     url: str
     threads: Callable[[], Threads]
+    ocpp_url: str = ""
     names: Names = local_names
     open_to_all: bool = True

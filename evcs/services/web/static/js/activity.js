@@ -1,5 +1,6 @@
 // Jobs as they are shown: the steps of each as they happen, and why one failed.
 
+import { Connect } from "./connect.js";
 import { html } from "./dom.js";
 import { byName } from "./words.js";
 
@@ -19,6 +20,7 @@ function Steps({ job }) {
 export function Job({ job }) {
   return html`<span class="job-name">${VERBS[job.verb]} ${job.cp}</span>
     <${Steps} job=${job} />
+    ${job.verb === "create" && job.isCharger && job.done && !job.error && html`<${Connect} cp=${job.cp} />`}
     ${job.error && html`<span class="bad" role="alert">${job.error}</span>`}`;
 }
 

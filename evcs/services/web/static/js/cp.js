@@ -4,8 +4,9 @@ import { Job } from "./activity.js";
 import { meant } from "./aim.js";
 import { Component, html } from "./dom.js";
 import { Chart, supplyOptions } from "./chart.js";
+import { Dial } from "./connect.js";
 import { Confirm, asksFirst } from "./dialogs.js";
-import { place } from "./hosting.js";
+import { OCPP, place } from "./hosting.js";
 import { Jobs } from "./jobs.js";
 import { Messages } from "./messages.js";
 import { Log } from "./log.js";
@@ -16,6 +17,8 @@ import { duration, kw, kwh, time } from "./words.js";
 const CP = decodeURIComponent(location.pathname.split("/").pop());
 const AGAIN_MS = 5000;
 const SHOWN_S = 600;
+// Nobody does these to a real charger by hand, from here.
+const SIMULATED = ["plug", "unplug", "fault", "clear"];
 
 // Name, verb, and whether it makes sense now.
 const ACTIONS = [
@@ -36,6 +39,7 @@ function Facts({ row }) {
   const facts = [["Power", session && `${kw(session.power_w)} kW`], ["Energy", session && `${kwh(session.energy_wh)} kWh`],
     ["Cost", session && `${session.cost_eur} €`], ["Driver", session && session.driver]];
   facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
+  if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
@@ -64,7 +68,8 @@ function Events({ found }) {
 
 function Actions({ row, enabled, begin, job }) {
   const off = !enabled || (job && !job.done);
-  return html`<div class="act">${ACTIONS.map(([name, verb, fits]) => html`
+  const actions = ACTIONS.filter(([, verb]) => row.hosting !== OCPP || !SIMULATED.includes(verb));
+  return html`<div class="act">${actions.map(([name, verb, fits]) => html`
     <button key=${verb} class=${verb === "revoke" ? "danger" : ""} disabled=${off || !fits(row)} onClick=${(event) => meant(event) && begin(verb)}>${name}</button>
     <${Code}>bin/evcs-cp ${verb} ${CP}<//>`)}</div>
     ${job && html`<ul class="jobs"><li data-job=${CP}><${Job} job=${job} /></li></ul>`}`;
@@ -134,9 +139,11 @@ class CpPage extends Component {
         ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />`
           : html`<p class="none">No supply in that time.</p>`}</section>
       ${detail && html`<div class="columns">
+        <div class="stack">
+        ${detail.connect && html`<section class="card"><h2>How its charger dials in</h2><${Dial} cp=${CP} connect=${detail.connect} /></section>`}
         <section class="card"><h2>Actions</h2>
           ${operator.known && !operator.is && html`<p class="hint">To use them here: <${Code}>bin/evcs open<//></p>`}
-          <${Actions} row=${row} enabled=${enabled} begin=${this.begin} job=${this.jobs.of(CP)} /></section>
+          <${Actions} row=${row} enabled=${enabled} begin=${this.begin} job=${this.jobs.of(CP)} /></section></div>
         <div class="stack">
           <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} since=${detail.counted_since} /></section>
           <section class="card"><h2>Last events</h2><${Events} found=${detail.events} /></section>

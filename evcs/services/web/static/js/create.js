@@ -1,13 +1,13 @@
 // The form that creates one CP or a range, showing what it will create before it does.
 
 import { Component, html } from "./dom.js";
-import { Hosting } from "./hosting.js";
+import { Hosting, OCPP } from "./hosting.js";
 import { look } from "./operator.js";
 import { Code } from "./shell.js";
 import { count, watts, wrongFigures } from "./words.js";
 
 const LOOK_AFTER_MS = 200;
-const DEFAULTS = { price: "0.30", power: "22", location: "", hosting: "process" };
+const DEFAULTS = { price: "0.30", power: "22", location: "", hosting: "process", station: "", connector: "", ocpp_id: "" };
 
 function shortened(ids) {
   return ids.length <= 6 ? ids.join(", ") : `${ids.slice(0, 3).join(", ")} … ${ids[ids.length - 1]}`;
@@ -25,13 +25,27 @@ function Preview({ found, error }) {
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+// What is said of a real charger's station; what isn't has the Registry's defaults.
+function ofStation({ hosting, station, connector, ocpp_id }) {
+  const fields = {};
+  if (hosting !== OCPP) return fields;
+  if (station.trim()) fields.station = station.trim();
+  if (connector.trim()) fields.connector = Number(connector);
+  if (ocpp_id.trim()) fields.ocpp_id = ocpp_id.trim();
+  return fields;
+}
+
 // What does the same in a terminal; what stands as it would anyway is left out.
-function command({ pattern, price, power, location, hosting }) {
+function command({ pattern, price, power, location, hosting, ...more }) {
+  const { station, connector, ocpp_id } = ofStation({ hosting, ...more });
   const options = [
     price !== DEFAULTS.price && ` --price-eur-kwh ${price}`,
     power !== DEFAULTS.power && ` --max-power-kw ${power}`,
     location && ` --location ${quoted(location)}`,
     hosting !== DEFAULTS.hosting && ` --hosting ${hosting}`,
+    station && ` --station ${quoted(station)}`,
+    connector && ` --connector ${connector}`,
+    ocpp_id && ` --ocpp-id ${quoted(ocpp_id)}`,
   ];
   return `bin/evcs-cp create ${pattern.trim()}${options.filter(Boolean).join("")} --if-not-exists`;
 }
@@ -68,7 +82,7 @@ export class Create extends Component {
     event.preventDefault();
     if (!fresh.length || wrongFigures(this.state)) return;
     const { price, power, location, hosting } = this.state;
-    const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location, hosting };
+    const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location, hosting, ...ofStation(this.state) };
     this.props.onCreate(fresh, fields);
     this.setState({ pattern: "", found: null });
   }
@@ -87,8 +101,13 @@ export class Create extends Component {
           <label class="field">Price, €/kWh <input name="price" inputmode="decimal" value=${state.price} onInput=${set("price")} /></label>
           <label class="field">Power, kW <input name="power" inputmode="decimal" value=${state.power} onInput=${set("power")} /></label>
           <label class="field">Place <input name="location" maxlength="200" value=${state.location} onInput=${set("location")} /></label>
-          <${Hosting} value=${state.hosting} onInput=${set("hosting")} />
+          <${Hosting} value=${state.hosting} onInput=${set("hosting")} fresh />
         </div>
+        ${state.hosting === OCPP && html`<div class="fields station">
+          <label class="field">Station <input name="station" placeholder="as the CP" value=${state.station} onInput=${set("station")} spellcheck="false" /></label>
+          <label class="field">Connector <input name="connector" inputmode="numeric" placeholder="1" value=${state.connector} onInput=${set("connector")} /></label>
+          <label class="field">OCPP id <input name="ocpp_id" placeholder="as the station" value=${state.ocpp_id} onInput=${set("ocpp_id")} spellcheck="false" /></label>
+        </div>`}
         <div class="bar">
           <button class="main" disabled=${!enabled || !fresh.length || wrong}>Create${fresh.length > 1 ? ` ${fresh.length}` : ""}</button>
         </div>

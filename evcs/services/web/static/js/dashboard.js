@@ -3,6 +3,7 @@
 import { Component, createRef, html } from "./dom.js";
 import { Parts, sameHead } from "./parts.js";
 import { Code, Icon, Pill, start } from "./shell.js";
+import { Station, byStation } from "./stations.js";
 import { STATES, WORDS, byName, kw, kwh, time } from "./words.js";
 
 const RANK = { BROKEN_DOWN: 0, SUPPLYING: 1, OUT_OF_ORDER: 2, DISCONNECTED: 3, ACTIVATED: 4 };
@@ -76,7 +77,7 @@ class Row extends Component {
   }
 }
 
-const drawRow = (row) => html`<${Row} key=${row.id} row=${row} />`;
+const drawRow = (row) => row.members ? html`<li key=${row.id} class="station"><${Station} ...${row} /></li>` : html`<${Row} key=${row.id} row=${row} />`;
 
 function Figures({ session, price }) {
   if (!session) return html`<div class="cp-figures idle"><span class="price">${price} €/kWh</span></div>`;
@@ -177,7 +178,7 @@ class Dashboard extends Component {
         </select></label>
       </div>
       ${rows.length
-        ? html`<ul class="cps" ref=${this.list}><${Parts} rows=${rows} draw=${drawRow} gap="li" /></ul>`
+        ? html`<ul class="cps" ref=${this.list}><${Parts} rows=${byStation(rows)} draw=${drawRow} gap="li" /></ul>`
         : html`<p class="none">No charging point fits. <button class="quiet" onClick=${() => this.set({ q: "", state: "" })}>Show all</button></p>`}`;
   }
 }

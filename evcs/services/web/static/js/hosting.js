@@ -4,13 +4,14 @@ import { html } from "./dom.js";
 
 const HOSTINGS = [["process", "Own processes"], ["pool", "Pool"]];
 
-const OCPP = "ocpp";
+export const OCPP = "ocpp";
 
-/* A real charger is one from its creation on. */
-export function Hosting({ value, onInput }) {
-  if (value === OCPP) return null;
+/* A real charger is one from its creation on: `fresh` offers that, too. */
+export function Hosting({ value, onInput, fresh }) {
+  if (value === OCPP && !fresh) return null;
+  const offered = fresh ? [...HOSTINGS, [OCPP, "Real charger"]] : HOSTINGS;
   return html`<label class="field">Hosting <select name="hosting" value=${value} onInput=${onInput}>
-    ${HOSTINGS.map(([name, words]) => html`<option value=${name}>${words}</option>`)}</select></label>`;
+    ${offered.map(([name, words]) => html`<option value=${name}>${words}</option>`)}</select></label>`;
 }
 
 export function place({ hosting, pool, moving }) {

@@ -1,5 +1,7 @@
 // What is being done to CPs: each job's request and steps, judged by what the stream tells.
 
+import { OCPP } from "./hosting.js";
+
 const GIVEN_UP_MS = 60_000;
 const AT_ONCE = 4;
 const MOST = 2000;
@@ -8,6 +10,7 @@ const MOST = 2000;
 const isUp = (row) => row.engine && row.monitor;
 const isGreen = (row) => row.state === "ACTIVATED" || row.state === "SUPPLYING";
 const inFault = (row) => row.reason.startsWith("fault");
+const isAway = (row) => row.hosting === OCPP && !row.engine;
 // A fault stays until it is cleared: a CP that has one is where it can be.
 const isSettled = (row) => isGreen(row) || row.state === "OUT_OF_ORDER" || inFault(row);
 
@@ -29,10 +32,10 @@ const STEPS = {
     ["processes up", (row) => row && isUp(row)],
     ["ACTIVATED", (row) => row && isGreen(row)],
   ],
-  stop: [["recorded", (row) => row && row.service === "out"], ["out of service", (row) => row && (row.state === "OUT_OF_ORDER" || inFault(row))]],
+  stop: [["recorded", (row) => row && row.service === "out"], ["out of service", (row) => row && (row.state === "OUT_OF_ORDER" || inFault(row) || isAway(row))]],
   resume: [
     ["recorded", (row) => row && row.service === "in"],
-    ["in service", (row) => row && (isGreen(row) || inFault(row))],
+    ["in service", (row) => row && (isGreen(row) || inFault(row) || isAway(row))],
   ],
   edit: [
     ["recorded", (row, job) => row && row.revision >= job.revision],
@@ -60,6 +63,13 @@ const STEPS = {
   delete: [["deleted", (row) => row === undefined]],
 };
 
+// A real charger has no processes, and may not be there.
+const CHARGER_STEPS = {
+  create: [["registered", (row) => row !== undefined], ["may dial in", (row) => row && row.applied === true]],
+  restart: [["told", () => true]],
+  rekey: [["new secrets", (row, job) => row && row.revision >= job.revision && !row.revoked]],
+};
+
 export class Jobs {
   // `page` is drawn again when a job begins and when its request is answered.
   constructor(page) {
@@ -75,8 +85,8 @@ export class Jobs {
   }
 
   // Begin a job on each CP; `send` makes the change of one. A page that is left sends no more.
-  async run(verb, cps, send) {
-    const jobs = cps.map((cp) => ({ verb, cp, steps: STEPS[verb].map(([name]) => ({ name, done: false })), error: "", done: false, revision: 0 }));
+  async run(verb, cps, send, isCharger) {
+    const jobs = cps.map((cp) => newJob(verb, cp, isCharger || (this._page.props.store.rows.get(cp) || {}).hosting === OCPP));
     const others = this.list.filter((other) => !cps.includes(other.cp));
     this.list = [...jobs, ...others].slice(0, Math.max(MOST, jobs.length));
     this._page.setState({});
@@ -113,7 +123,7 @@ export class Jobs {
       // A step counts only after the ones before it: the row may still be the old one.
       let soFar = Boolean(job.sent);
       job.steps.forEach((step, i) => {
-        soFar = soFar && (step.done || Boolean(STEPS[job.verb][i][1](row, job)));
+        soFar = soFar && (step.done || Boolean(job.looks[i](row, job)));
         step.done = soFar;
       });
       if (row && row.applied === false && job.verb !== "delete") this.fail(job, `the CP Manager could not do it: ${row.apply_error}`);
@@ -129,6 +139,14 @@ export class Jobs {
   clear() {
     this.list = this.list.filter((job) => !job.done);
   }
+}
+
+function newJob(verb, cp, isCharger) {
+  const steps = (isCharger && CHARGER_STEPS[verb]) || STEPS[verb];
+  return {
+    verb, cp, isCharger, looks: steps.map(([, look]) => look), steps: steps.map(([name]) => ({ name, done: false })),
+    error: "", done: false, revision: 0,
+  };
 }
 
 function waited(job, row) {
