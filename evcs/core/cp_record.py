@@ -123,6 +123,9 @@ def state_of(record: CpRecord, desired: DesiredCp, before: CpState | None, at: s
 def _ocpp_status(record: CpRecord, state: states.State) -> str:
     """A real charger's own word, where nothing else has made it out of order or away."""
     told = record.monitor.ocpp_status if record.monitor is not None else None
+    session = record.under_way
+    if not told and session is not None and session.waiting_since is not None:
+        told = "SuspendedEVSE"
     return told if told and state in states.TOLD_BY_CHARGER else states.OCPP_STATUS[state]
 
 

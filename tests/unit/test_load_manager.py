@@ -56,6 +56,12 @@ def test_one_that_is_alone_has_all_that_it_can_take(garage: PowerSite) -> None:
     assert garage.over() == []
 
 
+def test_a_start_comes_behind_the_limit_that_it_waits(garage: PowerSite) -> None:
+    garage.charge("A", "GARAGE-1")
+    found = [(one.verb, one.max_power_w) for one in garage.places["GARAGE-1"].inbox]
+    assert found == [("limit", 0), ("start", 22_000)]
+
+
 def test_shares_are_equal_and_the_sum_is_within_the_circuit(garage: PowerSite) -> None:
     for number, driver in enumerate("ABCD", 1):
         garage.charge(driver, f"GARAGE-{number}")
@@ -117,6 +123,7 @@ def test_below_the_minimum_they_wait_in_turn_and_are_told(tmp_path: Path) -> Non
     waiting = next(cp for cp, power_w in powers.items() if not power_w)
     state = site.states[waiting]
     assert (state.state, state.reason) == ("SUPPLYING", "waiting for power")
+    assert state.ocpp_status == "SuspendedEVSE"
     assert state.session is not None
     assert (state.session.limit_w, state.session.power_w) == (0, 0)
     told = [one for one in site.events if one.body.get("reason") == "waiting for power"]
