@@ -197,21 +197,34 @@ def of_cps(kinds: Iterable[type], cps: Collection[str]) -> list[topics.Subscript
     return [topics.filter_for(kind, cp=cp) for kind in kinds for cp in cps]
 
 
-def states(settings: Settings, cps: set[str], timeout_s: float = 3.0) -> dict[str, m.CpState]:
+def states(settings: Settings, cps: set[str]) -> dict[str, m.CpState]:
     """The judged states of these CPs, as far as Central has told them."""
-    found: dict[str, m.CpState] = {}
+    return _told(settings, of_cps((m.CpState,), cps), cps, lambda state: state.cp)
+
+
+def circuit_states(settings: Settings, names: set[str]) -> dict[str, m.CircuitState]:
+    """What these circuits carry, as far as Central has told it."""
+    subscriptions = [topics.filter_for(m.CircuitState)]
+    return _told(settings, subscriptions, names, lambda state: state.name)
+
+
+def _told(
+    settings: Settings, subscriptions: list[topics.Subscription], names: set[str],
+    name_of: Callable[[Any], str], timeout_s: float = 3.0,
+) -> dict[str, Any]:  # fmt: skip
+    found: dict[str, Any] = {}
     all_there = threading.Event()
 
     def note(topic: str, payload: bytes) -> m.Message | m.Cleared:
         """In the connection's thread: to wake the other at each of thousands takes longer."""
         message = topics.decode(topic, payload)
-        if isinstance(message, m.CpState):
-            found[message.cp] = message
-            if cps <= found.keys():
+        if isinstance(message, m.CpState | m.CircuitState):
+            found[name_of(message)] = message
+            if names <= found.keys():
                 all_there.set()
         return message
 
-    if cps:
-        with BusProbe(settings, of_cps((m.CpState,), cps), decode=note):
+    if names:
+        with BusProbe(settings, subscriptions, decode=note):
             all_there.wait(timeout_s)
     return found

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from evcs.cli.bus_probe import circuit_states
 from evcs.cli.common import CommandContext, command, kw, table
 from evcs.cli.options import known_circuits
+from evcs.core import messages as m
 from evcs.core import units
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.identities import of_meter
@@ -83,15 +85,15 @@ def _add_changes(circuit: click.Group) -> None:
 def _add_looks(circuit: click.Group) -> None:
     @command(circuit, "list")
     def list_circuits(ctx: CommandContext) -> None:
-        """List circuits."""
-        found = ctx.registry.circuits()
+        """List circuits, with what they carry."""
+        found = _read(ctx)
         cps = Counter(cp["circuit"] for cp in ctx.registry.cps()) if found else Counter[str]()
         rows = [
-            (one["name"], kw(one["max_power_w"]), kw(one["other_load_w"]), one["parent"] or "",
-             str(cps[one["name"]]))
+            (one["name"], kw(one["max_power_w"]), one["parent"] or "", str(cps[one["name"]]),
+             *_figures(one["state"]))
             for one in found
         ]  # fmt: skip
-        head = ("CIRCUIT", "MAX", "OTHER LOAD", "FED BY", "CPS")
+        head = ("CIRCUIT", "MAX", "FED BY", "CPS", "HOUSES", "CHARGING", "LIMIT", "WAITING")
         ctx.out.data(found, table(head, rows) if rows else None)
         if not found:
             ctx.out.say("no circuit yet; add one: evcs circuit add GARAGE --max-power-kw 44")
@@ -100,7 +102,7 @@ def _add_looks(circuit: click.Group) -> None:
     @_NAME
     def show(ctx: CommandContext, name: str) -> None:
         """Show one circuit: what it carries, what it feeds."""
-        all_ = ctx.registry.circuits()
+        all_ = _read(ctx)
         found = next((one for one in all_ if one["name"] == check_id("circuit", name)), None)
         if found is None:
             raise NotFound(f"no circuit {name}", "list them with: evcs circuit list")
@@ -110,10 +112,31 @@ def _add_looks(circuit: click.Group) -> None:
             if cp["circuit"] == name
         ]
         below = [one["name"] for one in all_ if one["parent"] == name]
-        lines = [f"{key}: {value}" for key, value in found.items()]
+        lines = [f"{key}: {value}" for key, value in found.items() if key != "state"]
+        lines += [f"{key} now: {value}" for key, value in (found["state"] or {}).items()]
         lines += [f"meter: {of_meter(name)}", f"circuits: {', '.join(below) or 'none'}"]
         lines += [f"CP {cp['id']}: {cp['fallback_w']} W when nobody tells it more" for cp in cps]
         ctx.out.data({**found, "meter": of_meter(name), "circuits": below, "cps": cps}, lines)
+
+
+def _read(ctx: CommandContext) -> list[dict[str, Any]]:
+    """Circuits, each with what Central says that it carries."""
+    found = ctx.registry.circuits()
+    told = circuit_states(ctx.settings, {one["name"] for one in found})
+    return [{**one, "state": _state(told.get(one["name"]))} for one in found]
+
+
+def _state(state: m.CircuitState | None) -> dict[str, int] | None:
+    if state is None:
+        return None
+    return {key: value for key, value in state._asdict().items() if key != "name"}
+
+
+def _figures(state: dict[str, int] | None) -> list[str]:
+    if state is None:
+        return [""] * 4
+    figures = (kw(state[key]) for key in ("other_load_w", "power_w", "limit_w"))
+    return [*figures, f"{state['waiting']} of {state['sessions']}"]
 
 
 def _fields(

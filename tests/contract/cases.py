@@ -147,6 +147,9 @@ SUCCESS: list[tuple[str, Callable[[Any], bool]]] = [
     ("evcs circuit show ROOF",
      lambda found: (found["circuits"], found["cps"], found["meter"])
      == (["G"], [{"id": "CP-900", "fallback_w": 1380}], "meter/ROOF")),
+    ("evcs circuit show G",
+     lambda found: found["state"] == {"max_power_w": 11000, "other_load_w": 0, "power_w": 0,
+                                      "limit_w": 0, "sessions": 0, "waiting": 0}),
     ("evcs circuit edit G --max-power-kw 0 --no-parent", lambda found: found["parent"] is None),
     ("evcs-cp show CP-906", lambda found: (found["circuit"], found["fallback_w"]) == ("G", 0)),
     ("evcs circuit list", lambda found: [one["name"] for one in found] == ["G", "ROOF"]),
