@@ -9,31 +9,17 @@ is read is bounded (core.ids), so what is made of it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import strict_json
-from evcs.core.ids import MAX_TEXT, is_id, is_word, plain, short, word_pairs, words
+from evcs.core.ids import is_id
+from evcs.core.payloads import MAX_INT, MAX_PACKET, Unreadable, build, form, parse_object
+
+__all__ = ["MAX_INT", "MAX_PACKET", "Unreadable", "parse_object"]
 
 PREFIX = "evcs/v1/"
-#: mosquitto.conf's max_packet_size, in bytes. The broker drops whoever sends more.
-MAX_PACKET = 65_536
-MAX_INT = 10**15
-#: Fields for people, which are shortened; a location is the operator's and else stays as it is.
-#: Every other text is a word, which is refused instead.
-TEXTS: dict[str, Callable[[str], str]] = {
-    "reason": short, "fault": short, "error": short, "location": lambda text: text[:MAX_TEXT],
-    "vendor": short, "model": short, "firmware": short, "serial": short, "frame": plain,
-}  # fmt: skip
-
-#: Fields that are lists, and what reads them.
-LISTS: dict[str, Callable[[object], Any]] = {"prices": word_pairs, "tags": words}
-
-
-class Unreadable(ValueError):
-    """A payload or topic that is not of the contract's form."""
 
 
 class Route(NamedTuple):
@@ -81,16 +67,10 @@ ROUTES = (
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _BY_KIND = {route.kind: route for route in reversed(ROUTES)}
-_LEVELS = [(route, route.template.split("/")) for route in ROUTES]
 _NAMES = {
     "asker": frozenset({"operator", "web"}),
     "service": frozenset({"central", "registry", "web", "manager", "gateway"}),
 }
-_VALUE_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "bool": (bool,), "float": (float, int),
-    "None": (type(None),), "dict": (dict,), "Mapping": (dict,), "SessionView": (dict,),
-    "tuple": (list,),
-}  # fmt: skip
 
 
 class Subscription(NamedTuple):
@@ -115,18 +95,13 @@ class Publication(NamedTuple):
     expiry_s: int | None = None
 
 
-def _fields(kind: type) -> dict[str, tuple[tuple[type, ...], bool]]:
-    """Field name -> (allowed JSON types, may be left out)."""
-    found = {}
-    for name, hint in kind.__annotations__.items():
-        text = getattr(hint, "__forward_arg__", str(hint))
-        kinds = [_VALUE_TYPES[part.strip().partition("[")[0]] for part in text.split("|")]
-        optional = name in kind._field_defaults  # type: ignore[attr-defined]
-        found[name] = (tuple(t for group in kinds for t in group), optional)
-    return found
+def _levels(template: str) -> tuple[str, ...]:
+    """The names of a template's levels."""
+    return tuple(level[1:-1] for level in template.split("/") if level.startswith("{"))
 
 
-_FIELDS = {kind: _fields(kind) for kind in (*(route.kind for route in ROUTES), m.SessionView)}
+_LEVELS_OF = {kind: _levels(route.template) for kind, route in _BY_KIND.items()}
+_FORMS = {kind: form(kind, levels) for kind, levels in _LEVELS_OF.items()}
 
 
 def filter_for(kind: type, own: bool = True, **levels: str) -> Subscription:
@@ -194,10 +169,9 @@ def encode(message: m.Message, ts: str | None) -> Publication:
     kind = type(message)
     route = _BY_KIND[kind]
     values: dict[str, Any] = message._asdict()
-    topic = PREFIX + _spell(route.template, values)
-    for level in route.template.split("/"):
-        if level.startswith("{"):
-            values.pop(level[1:-1], None)
+    topic = PREFIX + route.template.format_map(values)
+    for level in _LEVELS_OF[kind]:
+        values.pop(level, None)
     extra = values.pop("body", None)
     session = values.get("session")
     if isinstance(session, m.SessionView):
@@ -217,8 +191,31 @@ def decode(topic: str, payload: bytes) -> m.Message | m.Cleared:
     route, levels = _route(topic)
     if not payload:
         return m.Cleared(route.kind, dict(levels))
-    found: m.Message = build(route.kind, parse_object(payload), levels)
+    found: m.Message = build(_FORMS[route.kind], parse_object(payload), levels)
     return found
+
+
+class _Shape(NamedTuple):
+    """A route's template: what stands at which level, and what each other one names."""
+
+    route: Route
+    texts: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str], ...]
+
+
+def _shapes() -> dict[tuple[int, str], list[_Shape]]:
+    """Those of so many levels that begin with a text; with none, "", where the first names."""
+    found: dict[tuple[int, str], list[_Shape]] = {}
+    for route in ROUTES:
+        levels = [*enumerate(route.template.split("/"))]
+        texts = tuple((at, level) for at, level in levels if not level.startswith("{"))
+        names = tuple((at, level[1:-1]) for at, level in levels if level.startswith("{"))
+        begin = texts[0][1] if texts[0][0] == 0 else ""
+        found.setdefault((len(levels), begin), []).append(_Shape(route, texts, names))
+    return found
+
+
+_SHAPES = _shapes()
 
 
 @lru_cache(maxsize=16_384)
@@ -226,81 +223,24 @@ def _route(topic: str) -> tuple[Route, Mapping[str, str]]:
     if not topic.startswith(PREFIX):
         raise Unreadable("topic is not ours")
     parts = topic[len(PREFIX) :].split("/")
-    for route, template in _LEVELS:
-        if len(template) == len(parts) and template[0] in (parts[0], "{service}", "{asker}"):
-            levels = _match(template, parts)
+    for begin in (parts[0], ""):
+        for shape in _SHAPES.get((len(parts), begin), ()):
+            levels = _match(shape, parts)
             if levels is not None:
-                return route, levels
+                return shape.route, levels
     raise Unreadable("topic is not in the contract")
 
 
-def _match(template: list[str], parts: list[str]) -> dict[str, str] | None:
+def _match(shape: _Shape, parts: list[str]) -> dict[str, str] | None:
+    for at, text in shape.texts:
+        if parts[at] != text:
+            return None
     levels = {}
-    for want, part in zip(template, parts, strict=True):
-        if not want.startswith("{"):
-            if want != part:
-                return None
-            continue
-        name = want[1:-1]
+    for at, name in shape.names:
+        part = parts[at]
         if part not in _NAMES[name] if name in _NAMES else not is_id(part):
             return None
         levels[name] = part
     if "service" in levels and "host" in levels:
         levels["service"] = f"{levels['service']}/{levels.pop('host')}"
     return levels
-
-
-def parse_object(payload: bytes) -> dict[str, Any]:
-    """One JSON object; NaN, Infinity, deep nesting and overlong input raise Unreadable."""
-    if len(payload) > MAX_PACKET:
-        raise Unreadable("payload is too long")
-    try:
-        found = strict_json.parse(payload)
-    except strict_json.NotJson as error:
-        raise Unreadable(str(error)) from None
-    if not isinstance(found, dict):
-        raise Unreadable("not a JSON object")
-    return found
-
-
-def build(kind: type, found: dict[str, Any], levels: Mapping[str, str]) -> Any:
-    """A message from a parsed payload and what its topic said. Raises Unreadable."""
-    values: dict[str, Any] = dict(levels)
-    fields = _FIELDS[kind]
-    if "boot" in fields and found.get("online") is False:
-        found = {"online": False, "boot": found.get("boot")}
-    for name, (types, optional) in fields.items():
-        if name in levels or name == "body":
-            continue
-        if name not in found:
-            if not optional:
-                raise Unreadable(f"{name} is missing")
-            continue
-        values[name] = _checked(name, found[name], types)
-    if "body" in fields:
-        values["body"] = {
-            key: value
-            for key, value in found.items()
-            if key != "ts" and (key not in fields or key in levels)
-        }
-    return kind(**values)
-
-
-def _checked(name: str, value: Any, types: tuple[type, ...]) -> Any:
-    if type(value) not in types:
-        raise Unreadable(f"{name} is of the wrong type")
-    if type(value) is str:
-        if name in TEXTS:
-            return TEXTS[name](value)
-        if not is_word(value):
-            raise Unreadable(f"{name} is too long, or holds what is not printed")
-    if type(value) in (int, float) and not abs(value) <= MAX_INT:  # NaN too
-        raise Unreadable(f"{name} is out of bounds")
-    if name in LISTS:
-        found = LISTS[name](value)
-        if found is None:
-            raise Unreadable(f"{name} are not what they should be, or too many")
-        return found
-    if name == "session" and type(value) is dict:
-        return build(m.SessionView, value, {})
-    return value

@@ -48,7 +48,9 @@ class Shares:
 
     def take(self, sender: str, cost: float = 1.0) -> bool:
         """Whether the sender had that much left; then it is gone."""
-        now, left = self._clock(), self.left(sender)
+        now = self._clock()
+        left, at = self._left.get(sender, (self._at_once, now))
+        left = min(left + (now - at) * self._a_second, self._at_once)
         enough = left >= cost
         self._left[sender] = (left - cost if enough else left, now)
         return enough

@@ -54,7 +54,7 @@ class Web:
         self.fleet = FleetSnapshot(birth.boot)
         self.feed = Feed(self.fleet, timestamp, self._listen)
         self.history = History(timestamp())
-        self._timestamp = timestamp
+        self._timestamp, self._at = timestamp, timestamp()
         self.messages = 0
         self.unreadable_to_central = 0
         self._birth = birth
@@ -67,6 +67,7 @@ class Web:
 
     def handle(self, events: list[Any]) -> None:
         """One batch from the inbox."""
+        self._at = self._timestamp()
         for event in events:
             self._on[type(event)](event)
 
@@ -111,9 +112,8 @@ class Web:
         self.fleet.disconnected(self._timestamp())
 
     def _on_received(self, event: Received) -> None:
-        message = event.message
+        message, at = event.message, self._at
         self.messages += 1
-        at = self._timestamp()
         self.fleet.message(message, event.retained, at)
         if isinstance(message, m.CpState):
             self.history.judged(message, int(time.time()), at)
