@@ -53,7 +53,7 @@ class Server:
         host: str = "127.0.0.1",
         port: int = 8887,
         ssl: SSLContext | None = None,
-        ping_s: float = 20.0,
+        ping_s: float = 10.0,
         open_s: float = 10.0,
         close_s: float = 5.0,
     ) -> None:

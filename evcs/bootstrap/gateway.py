@@ -33,10 +33,10 @@ from evcs.runtime.loop import Loop
 from evcs.runtime.pool import Connection, CpParts, CpRuntime, Pool, Put
 from evcs.services import engine as engine_role
 from evcs.services import monitor as monitor_role
-from evcs.services.gateway.connector import Connector, FromMonitor, Outside
+from evcs.services.gateway.connector import Connector, Outside
 from evcs.services.gateway.service import Gateway, GatewayParts
 from evcs.services.gateway.service import subscriptions as of_gateway
-from evcs.services.gateway.voice import Voice, subscriptions
+from evcs.services.gateway.voice import FromMonitor, Voice, subscriptions
 
 LOOK_EVERY_S = 1.0
 

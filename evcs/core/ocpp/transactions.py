@@ -13,8 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from evcs.core.ocpp import times
 
 #: Of a record.
 FORMAT = 1
@@ -212,6 +215,17 @@ def energy(one: Transaction, register_wh: int, most_wh: int) -> int | None:
     from_wh = one.meter_wh if register_wh >= one.meter_wh else 0
     found = register_wh - from_wh
     return found if one.energy_wh <= found <= most_wh else None
+
+
+def energy_by(
+    one: Transaction, register_wh: int, max_power_w: int, now: datetime, at: datetime | None
+) -> int | None:
+    """The same, bounded by how long it has gone on, by our clock or by its own: told late."""
+    elapsed_s = now.timestamp() - one.since
+    begun = times.parse(one.at)
+    if at is not None and begun is not None and times.is_set(begun):
+        elapsed_s = max(elapsed_s, (at - begun).total_seconds())
+    return energy(one, register_wh, most_wh(max_power_w, elapsed_s))
 
 
 def from_register(one: Transaction, register_wh: int) -> Transaction:

@@ -21,8 +21,8 @@ from evcs.core.session import CardStatus
 from evcs.runtime.crash_points import crash_point
 from evcs.services.gateway.holdings import Holdings
 from evcs.services.gateway.orders import Charger, OrderParts, Orders
-from evcs.services.gateway.questions import CentralAway, Questions
-from evcs.services.gateway.voice import Seen, Voice
+from evcs.services.gateway.questions import CentralAway, Questions, start_of
+from evcs.services.gateway.voice import FromMonitor, Seen, Voice
 
 TICK_S = 5.0
 #: For Central's word, before a charger is told that there is none.
@@ -55,12 +55,6 @@ class Outside(NamedTuple):
     now: Callable[[], datetime]
     log: Log
     answer_within_s: float = ANSWER_WITHIN_S
-
-
-class FromMonitor(NamedTuple):
-    """What the Monitor's connection has to say."""
-
-    event: Any
 
 
 class Connector:
@@ -136,7 +130,8 @@ class Connector:
             self._log.info("transaction=%d begun tag=%a", known.id, begun.tag)
         if isinstance(known, t.Over):
             return known.id, known.status or CardStatus.ACCEPTED
-        return known.id, known.status or await self._questions.status_of(self._start_of(known))
+        asked = start_of(self.place.cp, known, self._now())
+        return known.id, known.status or await self._questions.status_of(asked)
 
     def plugged(self, begun: t.Begun) -> None:
         """A charge began for which nobody has shown a card yet. Raises OSError: not kept."""
@@ -154,7 +149,7 @@ class Connector:
         one = one._replace(live=was_live or (now - told).total_seconds() < RECENT_S)
         if reading.register_wh is not None:
             one = t.from_register(one, reading.register_wh)
-            energy_wh = self._energy(one, reading.register_wh, at)
+            energy_wh = t.energy_by(one, reading.register_wh, self.place.max_power_w, now, at)
             if energy_wh is None:
                 self._log.warning("register_wh=%d of %d can't be", reading.register_wh, one.id)
             else:
@@ -174,7 +169,9 @@ class Connector:
         one = self._holdings.current(one)
         if one.phase == t.Phase.ENDED:
             return
-        energy_wh = None if meter_wh is None else self._energy(one, meter_wh, at)
+        energy_wh = None
+        if meter_wh is not None:
+            energy_wh = t.energy_by(one, meter_wh, self.place.max_power_w, self._now(), at)
         if reason == EndReason.STOPPED and one.reason is not None:
             reason = one.reason  # it was told to stop for that
         ended = t.ended(one, energy_wh, reason)
@@ -236,7 +233,7 @@ class Connector:
             if one.phase == t.Phase.ENDED:
                 self._tell_ended(one)
             elif one.phase == t.Phase.ASKED and one.request_id not in self._questions:
-                self._voice.ask(self._start_of(one))
+                self._voice.ask(start_of(self.place.cp, one, self._now()))
             elif one.phase == t.Phase.REMOTE and self._is_too_late(one):
                 self.end(one, None, EndReason.NOT_STARTED, None)
         self._holdings.again()
@@ -276,22 +273,6 @@ class Connector:
         if len(self.open) >= MOST_OPEN:
             self.end(self.open[0], None, EndReason.SUPERSEDED, None)
 
-    def _start_of(self, one: t.Transaction) -> m.StationRequest:
-        begun = times.parse(one.at)
-        at = times.written(begun if begun is not None else self._now())
-        meter_wh = max(one.meter_wh, 0)
-        return m.StationRequest(
-            self.place.cp, one.request_id, "start", one.tag, at, meter_wh, one.offline
-        )
-
-    def _energy(self, one: t.Transaction, register_wh: int, at: datetime | None) -> int | None:
-        """Bounded by the time for which it has gone on, by our clock or by its own: told late."""
-        elapsed_s = self._now().timestamp() - one.since
-        begun = times.parse(one.at)
-        if at is not None and begun is not None and times.is_set(begun):
-            elapsed_s = max(elapsed_s, (at - begun).total_seconds())
-        return t.energy(one, register_wh, t.most_wh(self.place.max_power_w, elapsed_s))
-
     def _is_too_late(self, one: t.Transaction) -> bool:
         charger = self._orders.charger
         waits_s = START_GRACE_S + (charger.connection_timeout_s if charger is not None else 0.0)
@@ -311,7 +292,7 @@ class Connector:
         if one.session_id is not None:
             self._voice.ended(one)
         elif one.request_id not in self._questions:
-            self._voice.ask(self._start_of(one))
+            self._voice.ask(start_of(self.place.cp, one, self._now()))
 
     def _tell_status(self) -> None:
         self._voice.engine(self._seen, self._held.shown)

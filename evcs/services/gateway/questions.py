@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
+from evcs.core.ocpp import times
+from evcs.core.ocpp import transactions as t
 
 #: Cards whose last answer is remembered; the oldest give way.
 MOST_CARDS = 100
+
+
+def start_of(cp: str, one: t.Transaction, now: datetime) -> m.StationRequest:
+    """Whose a charge is that has begun."""
+    at = times.written(times.parse(one.at) or now)
+    meter_wh = max(one.meter_wh, 0)
+    return m.StationRequest(cp, one.request_id, "start", one.tag, at, meter_wh, one.offline)
 
 
 class CentralAway(EvcsError):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
-from evcs.core.ids import MAX_WORD, short
+from evcs.core.ids import short
 from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.ports import CallError, Connection, NoAnswer, NotSendable, Refused
@@ -23,6 +23,7 @@ from evcs.services.gateway.availability import Availability
 from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.whose import whose
+from evcs.services.gateway.words import CARD_WORDS, tag_of, text_of
 
 HEARTBEAT_S = 300
 #: A charger tells the state of its connectors by itself after a boot; else it is asked.
@@ -30,15 +31,6 @@ STATUS_WITHIN_S = 5.0
 DEFAULT_CONNECTION_TIMEOUT_S = 60.0
 #: What was told a little before the connection was made may be of now.
 CLOCK_TOLERANCE_S = 10.0
-
-#: Both versions have these words for what becomes of a card.
-CARD_WORDS = {
-    CardStatus.ACCEPTED: "Accepted",
-    CardStatus.INVALID: "Invalid",
-    CardStatus.BLOCKED: "Blocked",
-    CardStatus.EXPIRED: "Expired",
-    CardStatus.CONCURRENT: "ConcurrentTx",
-}
 
 F = TypeVar("F")
 Found = tuple[Connector, t.Transaction | t.Over]
@@ -181,10 +173,10 @@ class Station(ABC):
     def booted(self, info: Mapping[str, Any], serial: object) -> Answer:
         """It says who it is."""
         self.status = self.status._replace(
-            vendor=_text(info.get("chargePointVendor", info.get("vendorName"))),
-            model=_text(info.get("chargePointModel", info.get("model"))),
-            firmware=_text(info.get("firmwareVersion")),
-            serial=_text(serial),
+            vendor=text_of(info.get("chargePointVendor", info.get("vendorName"))),
+            model=text_of(info.get("chargePointModel", info.get("model"))),
+            firmware=text_of(info.get("firmwareVersion")),
+            serial=text_of(serial),
         )
         self._parts.tell(self.status)
         return {**self.clock(), "interval": HEARTBEAT_S, "status": "Accepted"}
@@ -210,7 +202,7 @@ class Station(ABC):
 
     async def authorise(self, tag: str) -> str:
         """What becomes of a card that is held to it."""
-        tag = _tag(tag)
+        tag = tag_of(tag)
         connectors = await self.whose(lambda: self._parts.connectors() or None)
         if connectors is None:
             return CARD_WORDS[CardStatus.INVALID]
@@ -230,7 +222,7 @@ class Station(ABC):
         if connector is None:
             self._parts.log.warning("connector=%d is no CP; its charge is nobody's", number)
             return self._parts.number(), CARD_WORDS[CardStatus.INVALID]
-        transaction, status = await connector.begin(begun._replace(tag=_tag(begun.tag)))
+        transaction, status = await connector.begin(begun._replace(tag=tag_of(begun.tag)))
         return transaction, CARD_WORDS[CardStatus(status)]
 
     async def whose(self, look: Callable[[], F | None], number: int | None = None) -> F | None:
@@ -299,13 +291,3 @@ class Station(ABC):
         connector = self._parts.connectors().get(number)
         if connector is not None:
             connector.confirmed(service)
-
-
-def _tag(text: str) -> str:
-    """What a charger read off a card; what is not printed can be no driver's."""
-    return "".join(one if one.isprintable() else "?" for one in text)[:MAX_WORD]
-
-
-def _text(value: object) -> str | None:
-    """What a charger says of itself, for people to read."""
-    return short(value)[:50] if isinstance(value, str) and value else None

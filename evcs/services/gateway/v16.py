@@ -11,7 +11,8 @@ from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.readings import reading, register_wh
 from evcs.core.session import CardStatus
-from evcs.services.gateway.station import CARD_WORDS, Answer, Meanings, Station
+from evcs.services.gateway.station import Answer, Meanings, Station
+from evcs.services.gateway.words import CARD_WORDS
 
 #: A StopTransaction of a start that was never answered.
 UNANSWERED = -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core import topics
@@ -35,6 +35,12 @@ class Seen(NamedTuple):
     fault: str | None = None
     central: bool | None = None
     service: str | None = None
+
+
+class FromMonitor(NamedTuple):
+    """What the Monitor's connection has to say."""
+
+    event: Any
 
 
 class Voice:
