@@ -27,6 +27,8 @@ from tests.ocpp.peers import now
 ANSWER_WITHIN_S = 90.0
 ALL_WITHIN_S = 300.0
 AGAIN_S = 0.2
+CODES = frozenset({"NotSupported", "NotImplemented", "InternalError"})
+NOTHING = ""
 
 _NUMBERS = itertools.count(1)
 
@@ -45,12 +47,16 @@ class Refused(Exception):
 
 
 class Charger:
-    """One of them. `asked`: what it was told, by action; `boots`: when it was back, each time."""
+    """One of them. `asked`: what it was told, by action; `boots`: when it was back, each time.
+
+    `says`, by action: its answer's status where that is not Accepted, a CALLERROR's code, NOTHING.
+    """
 
     def __init__(self, dial: Dial) -> None:
         self.dial = dial
         self.register_wh = 0
         self.asked: list[str] = []
+        self.says: dict[str, str] = {}
         self.boots: list[float] = []
         self.answers: list[str] = []
         self.transaction: int | None = None
@@ -146,8 +152,7 @@ class Charger:
                 kind, number, *rest = frame = json.loads(text)
                 if kind == 2:
                     self.asked.append(rest[0])
-                    answer = {} if rest[0] == "GetConfiguration" else {"status": "Accepted"}
-                    await socket.send(json.dumps([3, number, answer]))
+                    await self._answer(socket, number, rest[0])
                 elif number in self._waiting:
                     self._waiting.pop(number).set_result(frame)
         finally:
@@ -155,6 +160,14 @@ class Charger:
             for future in waiting.values():
                 future.set_exception(ConnectionError("the connection has ended"))
                 future.exception()  # somebody may wait for it, or nobody
+
+    async def _answer(self, socket: ClientConnection, number: str, action: str) -> None:
+        word = self.says.get(action, "Accepted")
+        if word in CODES:
+            await socket.send(json.dumps([4, number, word, "", {}]))
+        elif word != NOTHING:
+            answer = {} if action == "GetConfiguration" else {"status": word}
+            await socket.send(json.dumps([3, number, answer]))
 
 
 class Fleet:

@@ -97,16 +97,6 @@ def test_what_is_told_again_makes_one_session(site: Site) -> None:
         site.tickets()
 
 
-def test_a_charger_that_says_no(site: Site) -> None:
-    with site.peer16() as charger:
-        charger.says["RemoteStartTransaction"] = "Rejected"
-        site.ready(charger)
-        told = site.system.run("evcs-driver", "charge", site.cp, "--driver", "ALICE")
-        assert told.code == 5
-        assert "the charger answered Rejected" in told.out + told.err
-        assert site.state() == "ACTIVATED"
-
-
 def test_a_car_that_does_not_come_ends_the_request(site: Site) -> None:
     with site.peer16() as charger:
         site.ready(charger)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from evcs.core import messages as m
 from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
 from evcs.core.ocpp.ports import NoAnswer, NotSendable, Refused
+from evcs.services.gateway.availability import TAKEN
 from evcs.services.gateway.connector import Place
 from evcs.services.gateway.keys import LATER, OUTCOMES, TO_BE_TYPED, WAITS, Keys
 from evcs.services.gateway.orders import ACCEPTED
@@ -54,13 +55,16 @@ class Asked(NamedTuple):
         if not isinstance(action, str) or not isinstance(payload, dict):
             raise BadValue("an action and its fields are needed", "such as Reset type=Soft")
         try:
-            return await self.station.call(action, payload)
+            found = await self.station.call(action, payload)
         except NotSendable as error:
             raise BadValue(str(error), "see the standard's schema of that action") from None
         except Refused as error:
             raise Conflict(f"the charger answered {error}", "") from None
         except NoAnswer:
             raise Unreachable("the charger does not answer", "try again in a moment") from None
+        if self.cmd.verb == "restart" and found["status"] not in TAKEN:
+            raise Conflict(f"the charger answered {found['status']}", "try: evcs-cp reset --hard")
+        return found
 
     def _action(self, station: Station, number: int) -> tuple[Any, Any]:
         """An action of its version, with its fields. Raises BadValue."""
