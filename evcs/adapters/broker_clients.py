@@ -36,7 +36,7 @@ _LET_IN = re.compile(
 _CLIENT = re.compile(rb"\d+: Client (?=.)")
 _LEAVES = re.compile(rb"(?= (?:disconnected|closed its|has exceeded|already connected)[^ ]*[ .,:])")
 _QOS = re.compile(rb" (?=[012] )")
-_LIMITED = re.compile(r"(?:cp|driver)/[A-Za-z0-9/_-]+", re.ASCII)
+_LIMITED = re.compile(r"(?:cp|driver|meter)/[A-Za-z0-9/_-]+", re.ASCII)
 
 
 class _Client(NamedTuple):

@@ -150,3 +150,9 @@ def test_only_so_many_clients_are_known() -> None:
         lines.parse_line(CONNECTED.format(f"c{number}", EVE).encode())
     assert len(lines._clients) == MAX_CLIENTS
     assert lines._connections == {EVE: MAX_CLIENTS}
+
+
+@pytest.mark.parametrize("who", ["meter/MAINS", "cp/CP-001/monitor"])
+def test_whoever_is_no_service_of_ours_is_named(log: Watched, who: str) -> None:
+    log.add(CONNECTED.format("x", who))
+    assert log.told(*subscribing("x", MOST_SUBSCRIPTIONS + 1)) == [who]

@@ -161,6 +161,14 @@ def test_what_is_bad_is_refused_and_nothing_written(
     assert (tree(system.home), system.retained("evcs/v1/registry/#")) == before
 
 
+@pytest.mark.parametrize("words", ["evcs circuit show G", "evcs-cp edit CP-1 --circuit G"])
+def test_a_shell_completes_circuits(system: System, fleet: Path, words: str) -> None:
+    program, last = words.split()[0], str(len(words.split()) - 1)
+    name = f"_{program.replace('-', '_')}_complete".upper()
+    asked: dict[str, Any] = {name: "bash_complete", "COMP_WORDS": words, "COMP_CWORD": last}
+    assert system.run(program, **asked).out.split() == ["plain,GARAGE", "plain,GRID"]
+
+
 def test_a_backup_has_the_circuits_and_their_meters(
     system: System, fleet: Path, new_system: Callable[..., System], tmp_path: Path
 ) -> None:

@@ -75,6 +75,13 @@ def test_what_an_engine_answers_to_a_driver_without_rest_is_no_flood_of_its() ->
     assert stage.floods == ["cp/CP-001/engine"]
 
 
+def test_a_meter_that_floods_is_named() -> None:
+    stage = Stage()
+    power = json.dumps({"power_w": 7_000}).encode()
+    assert stage.taken(50_000, "evcs/v1/meter/MAINS/power", power) == AT_ONCE
+    assert stage.floods == ["meter/MAINS"]
+
+
 def test_services_are_not_limited() -> None:
     stage = Stage()
     status = json.dumps({"online": True, "boot": "x"}).encode()

@@ -1,4 +1,4 @@
-"""What one CP or driver may take of Central's time, so that a flood from one starves no other."""
+"""What one CP, driver or meter may take of Central's time, so that no flood starves others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ A_DROPPED = 2_048
 #: What an Engine says of a charge that is begun and ended at once, whoever asked for that.
 A_CHARGE = 10.0
 TELL_EVERY_S = 10.0
-LIMITED = (topics.PREFIX + "cp/", topics.PREFIX + "driver/")
+LIMITED = tuple(topics.PREFIX + who for who in ("cp/", "driver/", "meter/"))
 
 
 class Shares:
