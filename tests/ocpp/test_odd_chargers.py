@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.ocpp.conftest import CARD, Site
+from tests.ocpp.conftest import CARD, Site, charger
 from tests.ocpp.fleet import Charger, Dial, Fleet, Refused
 from tests.ocpp.peers import now
 from tests.system_under_test import eventually
@@ -66,6 +66,37 @@ def test_registers_that_jump_and_fall(site: Site) -> None:
     assert ticket["energy_wh"] == 300, "the last reading that could be"
 
 
+def test_an_end_of_another_charger_s_charge_is_nobody_s(site: Site) -> None:
+    other = charger(site.system)
+    with site.peer16() as mine, other.peer16() as theirs:
+        begun = theirs.begin(CARD, 0)
+        mine.end(begun.transaction_id, 500)
+        theirs.end(begun.transaction_id, 200)
+        (ticket,) = other.tickets()
+    assert ticket["energy_wh"] == 200
+    assert site.system.ok("evcs", "sessions", "--cp", site.cp, "--json").json == []
+
+
+def test_an_end_that_is_told_before_its_begin(site: Site) -> None:
+    with site.peer201() as peer:
+        peer.event("Ended", "tx", "EVDeparted", 900)
+        answer = peer.event("Started", "tx", "Authorized", 500, CARD)
+        assert answer.id_token_info["status"] in ("Accepted", "Invalid")
+        (ticket,) = site.tickets()
+    assert ticket["energy_wh"] == 0, "of what has no begin nothing is known"
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_local_time_told_as_utc_harms_no_energy(site: Site, hours: int) -> None:
+    """And an hour back in the charge, as in autumn."""
+    with site.peer16() as peer:
+        begun = peer.begin(CARD, 1_000, at=now(-3_600 * hours))
+        peer.end(begun.transaction_id, 1_700, at=now(-3_600 * (hours - 1)))
+        (ticket,) = site.tickets()
+    assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 700)
+    assert str(ticket["started_at"]) <= now(-1)
+
+
 def test_an_end_of_a_start_that_was_never_answered(site: Site) -> None:
     with site.peer16() as charger:
         charger.begin(CARD, 0)
@@ -111,6 +142,48 @@ def test_a_card_is_no_topic_no_path_and_no_markup(site: Site, tag: str) -> None:
         charger.end(begun.transaction_id, 30, "DeAuthorized")
         (ticket,) = site.tickets()
     assert (ticket["driver"], ticket["energy_wh"], ticket["reason"]) == (None, 30, "unauthorised")
+
+
+FORGED = "x\n2026-11-30T00:00:00.000Z ERROR central <b>forged</b>"
+
+
+def test_what_a_charger_writes_is_no_log_line_no_file_and_no_topic(site: Site) -> None:
+    system = site.system
+    url, user, password = site.dial()
+
+    async def write(charger: Charger) -> None:
+        boot = {"chargePointModel": "<i>M</i>\n", "chargePointVendor": "../../#/+"}
+        await charger.call("BootNotification", **boot, firmwareVersion=FORGED[:50])
+        with pytest.raises(Refused, match="PropertyConstraintViolation"):
+            await charger.call("BootNotification", **boot | {"chargePointModel": "M" * 1_000})
+        for action, fields in ((FORGED, {}), ("Heartbeat", {FORGED: 1}), ("\n" * 500, {})):
+            with pytest.raises(Refused):
+                await charger.call(action, **fields)
+        await charger.call("SecurityEventNotification", type=FORGED[:50], timestamp=now(),
+                           techInfo=FORGED)  # fmt: skip
+        await charger.call("StopTransaction", transactionId=7, meterStop=1, timestamp=now())
+        await charger.call(
+            "StatusNotification", connectorId=1, errorCode="OtherError", status="Faulted",
+            info=FORGED[:50], vendorErrorCode="<u>\n/#",
+        )  # fmt: skip
+
+    files = {path for path in system.home.rglob("*") if "journals" not in path.parts}
+    with Fleet([Dial(url, user, password, CARD)]) as fleet:
+        eventually("it is there", lambda: fleet.chargers[0].boots)
+        topics = set(system.retained())
+        fleet.each(write)
+        site.until("BROKEN_DOWN")
+        row = system.ok("evcs-cp", "show", site.cp, "--json").json
+        assert row["reason"].isprintable()
+        assert set(system.retained()) == topics
+        entries = system.ok("evcs", "audit", "--json").json
+    assert all(str(value).isprintable() for one in entries for value in one.values())
+    for log in (system.home / "log").glob("*.log"):
+        for line in log.read_text().splitlines():
+            assert "ERROR central" not in line.partition(" ")[2][:14], (log, line)
+    made = {path for path in system.home.rglob("*") if "journals" not in path.parts} - files
+    assert [path for path in made if "x" in path.name and "forged" in path.name] == []
+    assert not list(system.home.parent.glob("#*"))
 
 
 def test_a_driver_who_charges_elsewhere_is_told_so(site: Site) -> None:
