@@ -199,20 +199,23 @@ def of_cps(kinds: Iterable[type], cps: Collection[str]) -> list[topics.Subscript
 
 def states(settings: Settings, cps: set[str]) -> dict[str, m.CpState]:
     """The judged states of these CPs, as far as Central has told them."""
-    return _told(settings, of_cps((m.CpState,), cps), cps, lambda state: state.cp)
+    return _told(settings, of_cps((m.CpState,), cps), cps, lambda state: state.cp)[0]
 
 
-def circuit_states(settings: Settings, names: set[str]) -> dict[str, m.CircuitState]:
-    """What these circuits carry, as far as Central has told it."""
+def circuit_states(settings: Settings, names: set[str]) -> dict[str, m.CircuitState] | None:
+    """What these circuits carry, as far as Central has told it; None where it is away."""
     subscriptions = [topics.filter_for(m.CircuitState)]
-    return _told(settings, subscriptions, names, lambda state: state.name)
+    found, central = _told(settings, subscriptions, names, lambda state: state.name)
+    return found if central else None
 
 
 def _told(
     settings: Settings, subscriptions: list[topics.Subscription], names: set[str],
     name_of: Callable[[Any], str], timeout_s: float = 3.0,
-) -> dict[str, Any]:  # fmt: skip
+) -> tuple[dict[str, Any], bool]:  # fmt: skip
+    """By name what Central has told; and whether it is there."""
     found: dict[str, Any] = {}
+    central: list[m.ServiceStatus] = []
     all_there = threading.Event()
 
     def note(topic: str, payload: bytes) -> m.Message | m.Cleared:
@@ -220,11 +223,13 @@ def _told(
         message = topics.decode(topic, payload)
         if isinstance(message, m.CpState | m.CircuitState):
             found[name_of(message)] = message
-            if names <= found.keys():
-                all_there.set()
+        elif isinstance(message, m.ServiceStatus):
+            central.append(message)
+        if central and names <= found.keys():
+            all_there.set()
         return message
 
     if names:
         with BusProbe(settings, subscriptions, decode=note):
             all_there.wait(timeout_s)
-    return found
+    return found, bool(central) and central[-1].online

@@ -25,7 +25,7 @@ def line(event: m.DriverEvent) -> str:
     if event.event == "authorised":
         return f"authorised at {where}: {kwh(b['requested_wh'])} at {b['price_eur_kwh']} EUR/kWh"
     if event.event == "progress":
-        return f"{kw(b['power_w'])}  {kwh(b['energy_wh'])}  {b['cost_eur']} EUR{waiting(b)}"
+        return f"{kw(b['power_w'])}  {kwh(b['energy_wh'])}  {b['cost_eur']} EUR{_waits(b)}"
     if event.event == "ticket":
         return (
             f"ticket {event.session_id}: {b['cp']}, {kwh(b['energy_wh'])}, "
@@ -34,12 +34,29 @@ def line(event: m.DriverEvent) -> str:
     return f"{event.event} at {where}"
 
 
-def waiting(body: Mapping[str, Any]) -> str:
-    """Why nothing flows, and for about how long."""
-    if body.get("reason") != WAITING_FOR_POWER:
+def _waits(body: Mapping[str, Any]) -> str:
+    waits = waiting(body.get("reason"), body.get("wait_s"))
+    return f"  {waits}" if waits else ""
+
+
+def waiting(reason: str | None, wait_s: int | None) -> str:
+    """Why nothing flows, and for about how long; empty where it is not for want of power."""
+    if reason != WAITING_FOR_POWER:
         return ""
-    wait_s = body.get("wait_s")
-    return f"  {WAITING_FOR_POWER}" + (f", about {ceil(wait_s / 60)} min" if wait_s else "")
+    return WAITING_FOR_POWER + (f", about {ceil(wait_s / 60)} min" if wait_s else "")
+
+
+def why(cp: Mapping[str, Any]) -> str:
+    """A CP's reason; where it has none, the limit of its circuit that keeps it from its most."""
+    session = cp["session"]
+    if session is None or (cp["reason"] and cp["reason"] != WAITING_FOR_POWER):
+        return cp["reason"] or ""
+    limit_w = session["limit_w"]
+    if waits := waiting(cp["reason"], session["wait_s"]):
+        return waits
+    if limit_w is None or limit_w >= cp["max_power_w"]:
+        return ""
+    return f"limit {kw(limit_w)} of circuit {cp['circuit']}"
 
 
 LINE_EVERY_S = 5.0
@@ -60,7 +77,7 @@ class Lines:
     def show(self, event: m.DriverEvent) -> None:
         """Show an event."""
         now = time.monotonic()
-        flows = event.body.get("power_w") or waiting(event.body)
+        flows = event.body.get("power_w") or _waits(event.body)
         soon = now - self._shown_at < LINE_EVERY_S or not flows
         if event.event == "progress" and not self._ctx.out.json and soon:
             return

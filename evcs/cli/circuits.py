@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from evcs.cli import cp_changes
 from evcs.cli.bus_probe import circuit_states
+from evcs.cli.charge_view import waiting
 from evcs.cli.common import CommandContext, command, kw, table
 from evcs.cli.options import known_circuits
 from evcs.core import messages as m
 from evcs.core import units
-from evcs.core.errors import BadValue, NotFound
+from evcs.core.errors import BadValue, NotFound, Unreachable
 from evcs.core.identities import of_meter
 from evcs.core.ids import check_id
 
@@ -86,7 +88,7 @@ def _add_looks(circuit: click.Group) -> None:
     @command(circuit, "list")
     def list_circuits(ctx: CommandContext) -> None:
         """List circuits, with what they carry."""
-        found = _read(ctx)
+        found, away = _read(ctx)
         cps = Counter(cp["circuit"] for cp in ctx.registry.cps()) if found else Counter[str]()
         rows = [
             (one["name"], kw(one["max_power_w"]), one["parent"] or "", str(cps[one["name"]]),
@@ -94,7 +96,7 @@ def _add_looks(circuit: click.Group) -> None:
             for one in found
         ]  # fmt: skip
         head = ("CIRCUIT", "MAX", "FED BY", "CPS", "HOUSES", "CHARGING", "LIMIT", "WAITING")
-        ctx.out.data(found, table(head, rows) if rows else None)
+        _tell(ctx, found, table(head, rows) if rows else None, away)
         if not found:
             ctx.out.say("no circuit yet; add one: evcs circuit add GARAGE --max-power-kw 44")
 
@@ -102,28 +104,52 @@ def _add_looks(circuit: click.Group) -> None:
     @_NAME
     def show(ctx: CommandContext, name: str) -> None:
         """Show one circuit: what it carries, what it feeds."""
-        all_ = _read(ctx)
+        all_, away = _read(ctx)
         found = next((one for one in all_ if one["name"] == check_id("circuit", name)), None)
         if found is None:
             raise NotFound(f"no circuit {name}", "list them with: evcs circuit list")
-        cps = [
-            {"id": cp["id"], "fallback_w": cp["fallback_w"]}
-            for cp in ctx.registry.cps()
-            if cp["circuit"] == name
-        ]
+        members = [cp["id"] for cp in ctx.registry.cps() if cp["circuit"] == name]
+        cps = cp_changes.read(ctx, members) if members else []
         below = [one["name"] for one in all_ if one["parent"] == name]
         lines = [f"{key}: {value}" for key, value in found.items() if key != "state"]
         lines += [f"{key} now: {value}" for key, value in (found["state"] or {}).items()]
         lines += [f"meter: {of_meter(name)}", f"circuits: {', '.join(below) or 'none'}"]
-        lines += [f"CP {cp['id']}: {cp['fallback_w']} W when nobody tells it more" for cp in cps]
-        ctx.out.data({**found, "meter": of_meter(name), "circuits": below, "cps": cps}, lines)
+        lines += [f"CP {cp['id']}: {_of_member(cp, away)}" for cp in cps]
+        live = ("id", "fallback_w", "state", "reason", "session")
+        shown = [{key: cp[key] for key in live[: 2 if away else None]} for cp in cps]
+        _tell(ctx, {**found, "meter": of_meter(name), "circuits": below, "cps": shown}, lines, away)
 
 
-def _read(ctx: CommandContext) -> list[dict[str, Any]]:
-    """Circuits, each with what Central says that it carries."""
+def _read(ctx: CommandContext) -> tuple[list[dict[str, Any]], Unreachable | None]:
+    """Circuits, each with what Central says that it carries; and that it is away, if it is."""
     found = ctx.registry.circuits()
-    told = circuit_states(ctx.settings, {one["name"] for one in found})
-    return [{**one, "state": _state(told.get(one["name"]))} for one in found]
+    told = circuit_states(ctx.settings, {one["name"] for one in found}) if found else {}
+    away = None
+    if told is None:
+        away = Unreachable(
+            "Central is not there: what circuits carry now is not known", "see it with: evcs status"
+        )
+    return [{**one, "state": _state((told or {}).get(one["name"]))} for one in found], away
+
+
+def _tell(
+    ctx: CommandContext, found: Any, lines: list[str] | None, away: Unreachable | None
+) -> None:
+    """What is known all the same, then what is not."""
+    ctx.out.data(found, lines)
+    if away is not None:
+        ctx.out.fail(away)
+        raise SystemExit(away.exit_code)
+
+
+def _of_member(cp: dict[str, Any], away: object) -> str:
+    """What it takes of what it may; without a session, what it may take alone."""
+    session = cp["session"]
+    if away or session is None:
+        return f"{cp['fallback_w']} W when nobody tells it more"
+    waits = waiting(cp["reason"], session["wait_s"])
+    takes = f"takes {kw(session['power_w'])} of {kw(session['limit_w'] or 0)}"
+    return f"{waits or takes}, {session['driver'] or 'nobody known'}"
 
 
 def _state(state: m.CircuitState | None) -> dict[str, int] | None:

@@ -26,6 +26,7 @@ from evcs.cli import (
     watch,
 )
 from evcs.cli.bus_probe import BusProbe
+from evcs.cli.charge_view import why
 from evcs.cli.check import differences, steady_processes, unit
 from evcs.cli.common import CommandContext, command, group, table
 from evcs.cli.common import main as run_program
@@ -171,7 +172,7 @@ def _print_status(ctx: CommandContext, processes: list[Process], cps: list[dict[
             (
                 cp["id"],
                 ctx.out.state(cp["state"]),
-                cp["reason"] or "",
+                why(cp),
                 " ".join(pids.get(unit(cp), [])),
             )
             for cp in cps

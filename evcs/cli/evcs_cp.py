@@ -11,6 +11,7 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.cli import certificate, chargers, cp_changes, fleet_files, identities, simulate, versions
+from evcs.cli.charge_view import why
 from evcs.cli.common import CommandContext, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.cp_names import pick
@@ -115,7 +116,7 @@ def _table(ctx: CommandContext, cps: list[dict[str, Any]]) -> list[str]:
     rows = [
         (
             cp["id"], ctx.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
-            _live(cp), cp["reason"] or "", cp["location"],
+            _live(cp), why(cp), cp["location"],
         )
         for cp in cps
     ]  # fmt: skip
@@ -138,6 +139,8 @@ def show(ctx: CommandContext, name: str) -> None:
     lines = [f"{key}: {value}" for key, value in found.items() if key != "session"]
     session = found["session"]
     lines.append(f"session: {_live(found) + ' ' + session['session_id'] if session else 'none'}")
+    if why(found) != (found["reason"] or ""):
+        lines.append(f"power: {why(found)}")
     try:
         processes = ask_operator(ctx, "processes", cp)["processes"]
     except Unreachable as unreachable:  # what is known may say why

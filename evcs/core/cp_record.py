@@ -94,6 +94,12 @@ class CpRecord(NamedTuple):
         session = self.session
         return session if session is not None and session.phase != Phase.REQUESTED else None
 
+    @property
+    def wait_s(self) -> int | None:
+        """For about how many seconds more its session waits for power; None: it doesn't."""
+        waits = self.session is not None and self.session.waiting_since is not None
+        return self.power.wait_s if waits and self.power is not None else None
+
 
 def judge(record: CpRecord, desired: DesiredCp) -> tuple[states.State, str]:
     """The CP's state and its reason."""
@@ -115,7 +121,7 @@ def state_of(record: CpRecord, desired: DesiredCp, before: CpState | None, at: s
         reason=reason,
         since=before.since if before is not None and same else at,
         ocpp_status=_ocpp_status(record, state),
-        session=session and view(session),
+        session=session and view(session, record.wait_s),
         revision=desired.revision,
     )
 
@@ -129,7 +135,7 @@ def _ocpp_status(record: CpRecord, state: states.State) -> str:
     return told if told and state in states.TOLD_BY_CHARGER else states.OCPP_STATUS[state]
 
 
-def view(session: Session) -> SessionView:
+def view(session: Session, wait_s: int | None) -> SessionView:
     """A session as a CP's state shows it."""
     return SessionView(
         session.session_id,
@@ -138,6 +144,7 @@ def view(session: Session) -> SessionView:
         session.power_w,
         session.cost_so_far,
         session.limit_w,
+        wait_s,
     )
 
 

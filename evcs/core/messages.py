@@ -31,7 +31,8 @@ __all__ = [
 class SessionView(NamedTuple):
     """A session as the judged state shows it; energy in Wh, power in W, cost in EUR.
 
-    `limit_w`: what it may take of its circuit; None without one.
+    `limit_w`: what it may take of its circuit; None without one. `wait_s`: of one that waits for
+    power, for about how many seconds more.
     """
 
     session_id: str
@@ -40,6 +41,7 @@ class SessionView(NamedTuple):
     power_w: int
     cost_eur: str
     limit_w: int | None = None
+    wait_s: int | None = None
 
 
 class DesiredCp(NamedTuple):

@@ -145,8 +145,9 @@ SUCCESS: list[tuple[str, Callable[[Any], bool]]] = [
     ("evcs-cp create CP-906 --circuit G", lambda found: found["fallback_w"] == 4140),
     ("evcs-cp edit CP-900 --circuit ROOF", lambda found: found["fallback_w"] == 1380),
     ("evcs circuit show ROOF",
-     lambda found: (found["circuits"], found["cps"], found["meter"])
-     == (["G"], [{"id": "CP-900", "fallback_w": 1380}], "meter/ROOF")),
+     lambda found: (found["circuits"], found["cps"][0]["id"], found["cps"][0]["fallback_w"],
+                    found["cps"][0]["session"], found["meter"])
+     == (["G"], "CP-900", 1380, None, "meter/ROOF")),
     ("evcs circuit show G",
      lambda found: found["state"] == {"max_power_w": 11000, "other_load_w": 0, "power_w": 0,
                                       "limit_w": 0, "sessions": 0, "waiting": 0}),

@@ -126,6 +126,7 @@ def test_below_the_minimum_they_wait_in_turn_and_are_told(tmp_path: Path) -> Non
     assert state.ocpp_status == "SuspendedEVSE"
     assert state.session is not None
     assert (state.session.limit_w, state.session.power_w) == (0, 0)
+    assert 0 < (state.session.wait_s or 0) <= 600
     told = [one for one in site.events if one.body.get("reason") == "waiting for power"]
     assert told
     assert 0 < told[-1].body["wait_s"] <= 600

@@ -110,11 +110,8 @@ class StatePublisher:
 
     def _waits(self, session: Session) -> dict[str, Any]:
         """A session's figures; of one that waits for power, for about how long."""
-        found = figures(session)
-        power = self._fleet.records[session.cp].power
-        if session.waiting_since is not None and power is not None:
-            found["wait_s"] = power.wait_s
-        return found
+        wait_s = self._fleet.records[session.cp].wait_s
+        return {**figures(session), **({} if wait_s is None else {"wait_s": wait_s})}
 
     def publish_summary(self, bus: Bus, now: float) -> None:
         """The summary, if it changed and is due."""
