@@ -197,7 +197,9 @@ class Peer16(Peer):
             timestamp=at or now(),
         )  # fmt: skip
 
-    def meter(self, transaction: int, register_wh: int, power_w: int, connector: int = 1) -> None:
+    def meter(
+        self, transaction: int, register_wh: int, power_w: int, connector: int = 1, at: str = ""
+    ) -> None:  # fmt: skip
         """A reading."""
         values = [
             {"value": str(register_wh), "unit": "Wh"},
@@ -205,7 +207,7 @@ class Peer16(Peer):
         ]
         self.call(
             "MeterValues", connector_id=connector, transaction_id=transaction,
-            meter_value=[{"timestamp": now(), "sampled_value": values}],
+            meter_value=[{"timestamp": at or now(), "sampled_value": values}],
         )  # fmt: skip
 
     def end(self, transaction: int, meter_wh: int, reason: str = "Local", at: str = "") -> None:

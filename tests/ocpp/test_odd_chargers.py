@@ -97,6 +97,22 @@ def test_local_time_told_as_utc_harms_no_energy(site: Site, hours: int) -> None:
     assert str(ticket["started_at"]) <= now(-1)
 
 
+def test_a_charge_by_a_clock_that_is_behind_is_the_live_one(site: Site) -> None:
+    with site.peer16() as peer:
+        begun = peer.begin(CARD, 1_000, at=now(7_200))
+        peer.meter(begun.transaction_id, 1_100, 7_400, at=now(7_200))
+        site.until("SUPPLYING")
+        peer.end(begun.transaction_id, 1_300, at=now(7_200))
+        site.tickets()
+        # Now it is known how far its clock is off.
+        begun = peer.begin(CARD, 1_300, at=now(7_200))
+        site.until("SUPPLYING")
+        peer.end(begun.transaction_id, 1_500, at=now(7_200))
+        tickets = site.tickets(2)
+    assert [row["energy_wh"] for row in tickets] == [200, 300]
+    assert str(tickets[0]["started_at"])[:13] in (now()[:13], now(60)[:13])
+
+
 def test_an_end_of_a_start_that_was_never_answered(site: Site) -> None:
     with site.peer16() as charger:
         charger.begin(CARD, 0)

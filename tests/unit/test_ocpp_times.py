@@ -44,9 +44,22 @@ def test_a_clock_is_judged_by_what_is_latest() -> None:
     kept, live = now - timedelta(hours=1), now - timedelta(seconds=3)
     assert offset.heard(kept, now) == -3_600
     assert offset.heard(live, now) == offset.heard(kept, now) == 0
+    assert not offset.is_same(kept, now), "what was kept is not of now"
     assert offset.heard(now + timedelta(hours=2), now) == 7_200
     assert offset.heard(live, now) == 7_200, "until it has been told the time"
     offset.set()
     assert offset.heard(live, now) == 0
     assert offset.heard(datetime(1970, 1, 1, tzinfo=UTC), now) < -1_000_000_000
     assert offset.heard(live, now) == 0
+
+
+def test_what_is_as_late_as_what_was_told_before_it_is_of_now() -> None:
+    now, behind = datetime(2026, 11, 30, 12, tzinfo=UTC), timedelta(hours=5)
+    offset = times.Offset()
+    assert not offset.is_same(now - behind, now)
+    offset.heard(now - behind, now)
+    later = now + timedelta(minutes=10)
+    assert offset.is_same(later - behind, later)
+    assert not offset.is_same(later - behind + timedelta(minutes=1), later), "it was kept"
+    offset.set()
+    assert not offset.is_same(later - behind, later)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 #: For the way, and for who tells in whole seconds.
 TOLERANCE_S = 10.0
+#: What is told in its turn is as old as what was told before it; what was kept is not.
+SAME_S = 3.0
 #: A clock that was never set begins in 1970 or 2000.
 NEVER_SET = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -39,6 +41,12 @@ class Offset:
     def set(self) -> None:
         """It has been told the time."""
         self._latest_s = None
+
+    def is_same(self, told: datetime, now: datetime) -> bool:
+        """Whether it is as far off as it is known to be, so that this is of now."""
+        known_s = self._latest_s
+        off_s = (told - now).total_seconds()
+        return known_s is not None and known_s < -TOLERANCE_S and abs(off_s - known_s) <= SAME_S
 
     def heard(self, told: datetime, now: datetime) -> int:
         """In whole seconds, 0 within TOLERANCE_S."""

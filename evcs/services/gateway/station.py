@@ -84,7 +84,7 @@ class Station(ABC):
         self._told: dict[int, tuple[str, str | None]] = {}
         self.service = Availability(self.set_available, self._confirmed, parts.log)
         self._tasks = Tasks(parts.log)
-        self._is_faulted = False
+        self._is_faulted = self._is_of_now = False
 
     @classmethod
     def serves(cls, action: str) -> bool:
@@ -260,6 +260,10 @@ class Station(ABC):
             return False
         return (self.opened_at - at).total_seconds() > CLOCK_TOLERANCE_S
 
+    def when(self, told: object) -> datetime | None:
+        """The time of what it tells; None: of now, by a clock that is known to be behind."""
+        return None if self._is_of_now else times.parse(told)
+
     async def _greet(self) -> None:
         with suppress(Refused, NoAnswer, NotSendable):
             found = await self.ask_connection_timeout()
@@ -278,9 +282,12 @@ class Station(ABC):
     def _look_at_clock(self, payload: Answer) -> None:
         said = [payload, *payload.get("meterValue", ())]
         told = [at for one in said if (at := times.parse(one.get("timestamp"))) is not None]
+        self._is_of_now = False
         if not told or payload.get("offline"):
             return
-        off_s = self._offset.heard(max(told), self._parts.now())
+        now = self._parts.now()
+        self._is_of_now = self._offset.is_same(max(told), now)
+        off_s = self._offset.heard(max(told), now)
         if abs(off_s - (self.status.clock_off_s or 0)) > times.TOLERANCE_S:
             self.status = self.status._replace(clock_off_s=off_s)
             self._parts.tell(self.status)

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.errors import BadValue
-from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.readings import reading, register_wh
 from evcs.core.session import CardStatus
@@ -55,7 +54,7 @@ async def _authorize(station: Station16, payload: Answer) -> Answer:
 
 async def _start(station: Station16, payload: Answer) -> Answer:
     """A session begins."""
-    at = times.parse(payload["timestamp"])
+    at = station.when(payload["timestamp"])
     begun = t.Begun(
         payload["idTag"], payload["timestamp"], register_wh(payload["meterStart"]),
         offline=station.is_offline(at),
@@ -71,7 +70,7 @@ async def _meter(station: Station16, payload: Answer) -> Answer:
     if isinstance(one, t.Transaction):
         for value in payload["meterValue"]:
             sample = reading(value["sampledValue"])
-            connector.meter(one, sample, times.parse(value["timestamp"]))
+            connector.meter(one, sample, station.when(value["timestamp"]))
     return {}
 
 
@@ -81,7 +80,7 @@ async def _stop(station: Station16, payload: Answer) -> Answer:
     connector, one = await station.whose(lambda: station.transaction(number)) or NONE
     if isinstance(one, t.Transaction):
         reason = REASONS.get(payload.get("reason", "Local"), EndReason.STOPPED)
-        at = times.parse(payload["timestamp"])
+        at = station.when(payload["timestamp"])
         connector.end(one, register_wh(payload["meterStop"]), reason, at)
     elif one is None:
         station.unknown(f"end of {number} at {register_wh(payload['meterStop'])} Wh"[:200])

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.errors import BadValue
-from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.readings import Reading, reading
 from evcs.services.gateway.station import Answer, Meanings, Station
@@ -167,7 +166,7 @@ class Station201(Station):
         """A charge begins, goes on or ends; events of one that were lost are no matter."""
         key = payload["transactionInfo"]["transactionId"]
         token = payload.get("idToken", {}).get("idToken")
-        at = times.parse(payload["timestamp"])
+        at = self.when(payload["timestamp"])
         sample = _reading(payload)
         known = await self.whose(lambda: self.find(None, key), payload.get("evse", {}).get("id"))
         ends = payload["eventType"] == "Ended"
@@ -196,9 +195,7 @@ class Station201(Station):
         return 1
 
     def _begun(self, key: str, payload: Mapping[str, Any], tag: str) -> t.Begun:
-        offline = payload.get("offline", False) or self.is_offline(
-            times.parse(payload["timestamp"])
-        )
+        offline = payload.get("offline", False) or self.is_offline(self.when(payload["timestamp"]))
         first = _reading(payload, 0).register_wh
         meter_wh = t.UNTOLD if first is None else first
         return t.Begun(tag, payload["timestamp"], meter_wh, key, bool(offline))
