@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system_under_test import ROOT, System
+from tests.system_under_test import ROOT, System, eventually
 
 EXAMPLES = 5
 
@@ -16,6 +16,14 @@ LEFT_OUT = ("/api/v1/events", "/login/{link}")
 
 #: A deletion goes on after its answer (202), and web hears of a new CP a moment later.
 NOT_AT_ONCE = "use_after_free,ensure_resource_availability"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gateway(system: System) -> None:
+    """It is there as long as there is a charger; until then what is asked of one is a 503."""
+    topic = "evcs/v1/gateway/main/status"
+    system.ok("evcs-cp", "create", "WALL", "--hosting", "ocpp")
+    eventually("it is there", lambda: system.retained(topic).get(topic, {}).get("online"))
 
 
 @pytest.mark.parametrize("server", ["registry", "web"])

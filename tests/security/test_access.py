@@ -40,7 +40,7 @@ LEFT = r"cp/[^/]*/(engine|monitor)/status|gateway/[^/]+/station/[^/]+/status"
 SAYS = {
     "registry": r"status|(cp|driver|station|circuit)/[^/]+",
     "central": r"status|summary|cp/[^/]+/(state|engine/(cmd|answer))|(manager|gateway)/[^/]+/cmd"
-    r"|(driver/[^/]+|operator|web)/event|registry/flood",
+    r"|circuit/[^/]+/state|(driver/[^/]+|operator|web)/event|registry/flood",
     "web": "status|request",
     "manager/main": r"status|reply|cp/[^/]+",
     "gateway/main": r"status|reply|station/[^/]+/(status|frame)",
