@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from evcs.adapters.ocpp_socket import Socket
 from evcs.core.ocpp import frames
 from evcs.core.ocpp.actions import TELL_ENERGY, Sender, actions, knows
 from evcs.core.ocpp.frames import Call, Error, Malformed, Result
@@ -23,7 +22,6 @@ from evcs.core.ocpp.ports import (
     NotSendable,
     Refused,
     Schemas,
-    StationAccess,
 )
 from evcs.core.ocpp.rules import MAX_WAITING, NO_ID, Fault, Version
 
@@ -31,46 +29,38 @@ _log = logging.getLogger("evcs")
 _GONE = "the connection has ended"
 
 
-class Socket(ServerConnection):
-    """A WebSocket, with what its handshakes have found out."""
-
-    access: StationAccess
-    security_profile: int
-    #: See core.ocpp.ports.Connection.
-    key: str
-    encrypted = False
-    #: Of the client's certificate, which the TLS handshake has verified: the subject's common name
-    #: and serial number. None: it sent none.
-    subject: tuple[str, str] | None = None
-    certificate_ends_at: datetime | None = None
-    #: As it named them.
-    offered = ""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """After TLS, before HTTP."""
-        super().connection_made(transport)
-        self.encrypted = transport.get_extra_info("sslcontext") is not None
-        if found := transport.get_extra_info("peercert"):
-            parts = {key: value for group in found.get("subject", ()) for key, value in group}
-            ends_at = ssl.cert_time_to_seconds(found["notAfter"])
-            self.certificate_ends_at = datetime.fromtimestamp(ends_at, UTC)
-            self.subject = parts.get("commonName", ""), parts.get("serialNumber", "")
-
-
 class OcppConnection:
     """What a station's WebSocket is to the gateway (core.ocpp.ports.Connection)."""
 
     __slots__ = (
-        "_asked", "_calls", "_closing", "_ended", "_handler", "_opened", "_schemas", "_socket",
-        "_turn", "_worker", "certificate_ends_at", "key", "security_profile", "station", "version",
+        "_asked",
+        "_calls",
+        "_closing",
+        "_ended",
+        "_handler",
+        "_may_err",
+        "_opened",
+        "_schemas",
+        "_socket",
+        "_turn",
+        "_worker",
+        "certificate_ends_at",
+        "key",
+        "security_profile",
+        "station",
+        "version",
     )  # fmt: skip
 
-    def __init__(self, socket: Socket, handler: Handler, schemas: Schemas) -> None:
+    def __init__(
+        self, socket: Socket, handler: Handler, schemas: Schemas, may_err: Callable[[str], bool]
+    ) -> None:
+        """`may_err(station)`: whether it is no flood, of what should not have been sent."""
         self.station = socket.access.station
         self.version = Version(str(socket.subprotocol))
         self.security_profile, self.key = socket.security_profile, socket.key
         self.certificate_ends_at = socket.certificate_ends_at
-        self._socket = socket
+        self._socket, self._may_err = socket, may_err
+        socket.pinged = self._erred
         self._handler = handler
         self._schemas = schemas
         # What waits for its turn, the one that is being handled first.
@@ -94,6 +84,7 @@ class OcppConnection:
             self._worker = asyncio.create_task(self._work(is_new=True))
             async for data in self._socket:
                 await self._received(data)
+                await asyncio.sleep(0)  # others' turn, however much there is of this one's
         except ConnectionClosed as error:
             _log.info("%s: %s", self.station, error)
         finally:
@@ -135,19 +126,20 @@ class OcppConnection:
         if isinstance(found, Call):
             await self._take(found)
         elif isinstance(found, Malformed):
-            self._told(found.fault)
+            self._erred(found.fault)
             if found.fault is Fault.BAD_ANSWER:
                 self._answered(Error(found.id, "", found.fault.rule.what))
             elif found.answer is not None:
                 await self._send(found.answer)
         elif not self._answered(found):
-            self._told(Fault.UNASKED)
+            self._erred(Fault.UNASKED)
 
     async def _take(self, call: Call) -> None:
         if any(call.id == waiting.id for waiting in self._calls):
             # A CALLERROR of that id would be taken for the answer to the first.
-            self._told(Fault.SAME_ID)
+            self._erred(Fault.SAME_ID)
         elif len(self._calls) > MAX_WAITING:
+            self._erred()
             await self._refuse(call.id, Fault.TOO_MANY)
         else:
             self._calls.append(call)
@@ -266,6 +258,15 @@ class OcppConnection:
         self._handler.frame(self, "out", text)
         with suppress(ConnectionClosed):  # that is noticed where it is read
             await self._socket.send(text)
+
+    def _erred(self, fault: Fault | None = None) -> None:
+        """It said what nobody has to say often: who goes on is shut out."""
+        if fault is not None:
+            self._told(fault)
+        if not self._ended and not self._may_err(self.station):
+            _log.error("%s floods; shut out", self.station)
+            self._handler.flooded(self)
+            self.close(1008, "too many frames at once")
 
     def _told(self, fault: Fault, why: str = "") -> None:
         _log.warning("%s: %s %s", self.station, fault.rule.what, why)

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import http
 import logging
+import time
 from base64 import b64decode
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,15 +20,20 @@ from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFact
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from evcs.adapters.ocpp_connection import OcppConnection, Socket
+from evcs.adapters.ocpp_connection import OcppConnection
+from evcs.adapters.ocpp_socket import Socket
 from evcs.core.errors import EvcsError
 from evcs.core.ocpp.ports import Handler, Refusal, Schemas, StationAccess
 from evcs.core.ocpp.rules import MAX_FRAME_BYTES, Version
+from evcs.core.shares import Shares
 from evcs.core.stations import key_id
 
 _log = logging.getLogger("evcs")
 
 MAX_IDENTITY = 48
+#: Frames that are none, answers that nobody asked for, CALLs that do not wait their turn, pings.
+ERRORS_AT_ONCE, ERRORS_A_SECOND = 500.0, 5.0
+SHUT_OUT_S = 30.0
 _SPOKEN = frozenset(Version)
 #: Windows of 1 KiB: 8 KiB a connection for what is sent, as much again for what comes.
 _DEFLATE = ServerPerMessageDeflateFactory(
@@ -67,6 +73,9 @@ class Server:
                                        }  # fmt: skip
         self._server: ws.Server | None = None
         self._newest: dict[str, OcppConnection] = {}
+        self._errors = Shares(time.monotonic, ERRORS_AT_ONCE, ERRORS_A_SECOND)
+        #: Station that flooded -> until when it is shut out.
+        self._shut: dict[str, float] = {}
 
     @property
     def port(self) -> int:
@@ -127,6 +136,8 @@ class Server:
             refusal = socket.respond(http.HTTPStatus.UNAUTHORIZED, "Wrong credentials.\n")
             refusal.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
             return refusal
+        if self._shut.get(access.station, 0.0) > time.monotonic():
+            return socket.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "Too much at once.\n")
         socket.access, (socket.security_profile, socket.key) = access, found
         socket.offered = ", ".join(_offered(request.headers))
         if _fitting(_offered(request.headers)) != Version.V201:
@@ -135,13 +146,19 @@ class Server:
                 del request.headers["Sec-WebSocket-Extensions"]
         return None
 
+    def _may_err(self, station: str) -> bool:
+        if self._errors.take(station):
+            return True
+        self._shut[station] = time.monotonic() + SHUT_OUT_S
+        return False
+
     async def _serve(self, socket: ws.ServerConnection) -> None:
         assert isinstance(socket, Socket)
         if socket.subprotocol is None:
             self._handler.turned_away(socket.access.station, socket.offered)
             await socket.close(1002, "none of the offered versions of OCPP is spoken here")
             return
-        connection = OcppConnection(socket, self._handler, self._schemas)
+        connection = OcppConnection(socket, self._handler, self._schemas, self._may_err)
         earlier = self._newest.get(connection.station)
         self._newest[connection.station] = connection
         if earlier is not None:

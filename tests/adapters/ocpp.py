@@ -71,6 +71,9 @@ class Gateway:
     def turned_away(self, station: str, offered: str) -> None:
         self.away.append((station, offered))
 
+    def flooded(self, connection: Connection) -> None:
+        self.told.append(("flooded", connection))
+
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         self.frames.append((direction, text))
 
@@ -87,7 +90,7 @@ async def serving(**options: Any) -> AsyncIterator[tuple[Server, Gateway]]:
     """A server on a free port."""
     gateway = Gateway()
     told: dict[str, Any] = {"stations": STATIONS.get, "available": lambda: True, "port": 0}
-    server = Server(handler=gateway, schemas=SCHEMAS, **(told | options))
+    server = Server(schemas=SCHEMAS, **({"handler": gateway} | told | options))
     await server.start()
     try:
         yield server, gateway

@@ -147,5 +147,8 @@ class Handler(Protocol):
     def turned_away(self, station: str, offered: str) -> None:
         """A station that may connect offers only versions that are not spoken; its own words."""
 
+    def flooded(self, connection: Connection) -> None:
+        """A station said so much that it is shut out for a while; it is closed after this."""
+
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         """Each text message, "in" or "out", as it is on the wire: with passwords and keys."""

@@ -13,7 +13,7 @@ from evcs.core.audit import AuditEntry
 from evcs.core.counts import is_reported
 from evcs.core.effects import Audit, Refuse, Unexpected
 from evcs.core.ports import Clock
-from evcs.services.central.fair_share import Shares
+from evcs.core.shares import Shares
 
 AT_ONCE = 100.0
 A_SECOND = 0.2

@@ -7,6 +7,7 @@ from typing import Any
 
 from evcs.core import topics
 from evcs.core.messages import DriverRequest, Flood
+from evcs.core.shares import Shares
 from evcs.services.central.pages import PAGED
 
 #: An Engine that supplies says about one thing a second, and a dozen as it connects.
@@ -27,33 +28,6 @@ A_DROPPED = 2_048
 A_CHARGE = 10.0
 TELL_EVERY_S = 10.0
 LIMITED = tuple(topics.PREFIX + who for who in ("cp/", "driver/", "meter/"))
-
-
-class Shares:
-    """What each sender has left: so much at once, and so much more each second."""
-
-    def __init__(self, clock: Callable[[], float], at_once: float, a_second: float) -> None:
-        self._clock, self._at_once, self._a_second = clock, at_once, a_second
-        self._left: dict[str, tuple[float, float]] = {}
-
-    def left(self, sender: str) -> float:
-        """How much that is now."""
-        now = self._clock()
-        left, at = self._left.get(sender, (self._at_once, now))
-        return min(left + (now - at) * self._a_second, self._at_once)
-
-    def give(self, sender: str, amount: float) -> None:
-        """Let the sender have so much more."""
-        self._left[sender] = (min(self.left(sender) + amount, self._at_once), self._clock())
-
-    def take(self, sender: str, cost: float = 1.0) -> bool:
-        """Whether the sender had that much left; then it is gone."""
-        now = self._clock()
-        left, at = self._left.get(sender, (self._at_once, now))
-        left = min(left + (now - at) * self._a_second, self._at_once)
-        enough = left >= cost
-        self._left[sender] = (left - cost if enough else left, now)
-        return enough
 
 
 class FairShare:

@@ -14,9 +14,9 @@ from evcs.core.ids import FORGOTTEN
 from evcs.core.placement import OCPP
 from evcs.core.ports import Clock, Ledger
 from evcs.core.session import Phase, Session, to_json, with_correction
+from evcs.core.shares import Shares
 from evcs.services.central import pages
 from evcs.services.central.auditor import Auditor
-from evcs.services.central.fair_share import Shares
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evcs.core import messages as m
 from evcs.core.decisions import events as d
 from evcs.core.ports import Clock
-from evcs.services.central.fair_share import Shares
+from evcs.core.shares import Shares
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, new_session_id

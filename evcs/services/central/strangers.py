@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from evcs.core.audit import AuditEntry, more_refused, refused_logins
 from evcs.core.ports import Clock
+from evcs.core.shares import Shares
 from evcs.services.central.entries import A_SECOND, AT_ONCE
-from evcs.services.central.fair_share import Shares
 
 
 class Strangers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core import stations, topics
+from evcs.core.audit import FLOOD
 from evcs.core.errors import EvcsError
 from evcs.core.ids import short
 from evcs.core.ocpp.masking import masked
@@ -19,8 +21,10 @@ from evcs.core.ocpp.rules import Code, Version
 from evcs.core.placement import OCPP
 from evcs.core.ports import Bus, Connected, Disconnected, Received
 from evcs.core.retained_view import RetainedView
+from evcs.core.shares import Shares
 from evcs.services.gateway.asked import Asked
 from evcs.services.gateway.connector import Connector, Place
+from evcs.services.gateway.entries import Entries
 from evcs.services.gateway.keys import Keys
 from evcs.services.gateway.refusals import Refusals
 from evcs.services.gateway.station import STATUS_WITHIN_S, Answer, Station, StationParts
@@ -36,6 +40,8 @@ STATIONS: Mapping[Version, type[Station]] = {
 LEAVE_WITHIN_S = 10.0
 #: A frame on the bus, at most; the rest of a longer one is left out.
 MAX_FRAME = 16_000
+#: Of a station's frames, in characters; who watches misses what is more.
+SHOWN_AT_ONCE, SHOWN_A_SECOND = 2_000_000.0, 100_000.0
 
 _log = logging.getLogger("evcs")
 
@@ -82,8 +88,8 @@ class Gateway:
         self._tasks = Tasks(_log)
         self._given = Keys(self._keys)
         self._refusals = Refusals(parts.audit)
-        #: To be called now and then.
-        self.look = self._refusals.look
+        self._entries = Entries(parts.audit, time.monotonic)
+        self._shown = Shares(time.monotonic, SHOWN_AT_ONCE, SHOWN_A_SECOND)
 
     @property
     def available(self) -> bool:
@@ -200,7 +206,7 @@ class Gateway:
         parts = StationParts(
             lambda: self._connectors(name), lambda: self._absent(name), self._parts.number,
             self._parts.bus.publish, self._parts.now,
-            partial(self._parts.audit, f"station/{name}"), self._host, _log,
+            partial(self._entries.tell, f"station/{name}"), self._host, _log,
         )  # fmt: skip
         self._stations[name] = station = STATIONS[connection.version](connection, parts)
         _log.info("station=%s %s from %s", name, connection.version, connection.remote)
@@ -239,10 +245,22 @@ class Gateway:
             found = short(offered) or "no version"
             self._parts.bus.publish(m.StationStatus(self._host, station, False, offered=found))
 
+    def flooded(self, connection: Connection) -> None:
+        """A station is shut out for a while."""
+        self._entries.tell(f"station/{connection.station}", FLOOD, "shut out", "at its own port")
+
+    def look(self) -> None:
+        """To be called now and then."""
+        self._refusals.look()
+        self._entries.look()
+
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         """A frame, for those who watch."""
         version = connection.version.value.removeprefix("ocpp")
+        if self._shown.left(connection.station) < MAX_FRAME:
+            return
         shown = masked(text)[:MAX_FRAME]
+        self._shown.take(connection.station, len(shown))
         self._parts.bus.publish(
             m.StationFrame(self._host, connection.station, direction, version, shown)
         )
