@@ -14,9 +14,9 @@ from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import NamedTuple
 
-from evcs.adapters.broker_log import CUT_BYTES
+from evcs.adapters.broker_log import CUT_BYTES, STARTS
 from evcs.adapters.clock import timestamp
-from evcs.adapters.log_tailer import LogTailer, inode_of
+from evcs.adapters.log_tailer import LogTailer
 from evcs.core.audit import FLOOD, AuditEntry
 
 #: Of one connection; ours have up to a dozen.
@@ -29,7 +29,6 @@ MOST_NEW = 300
 MAX_CLIENTS = 20_000
 LOOKS_AT_ONCE = 10
 
-_STARTS = re.compile(rb"\d+: mosquitto version [0-9.]+ starting\n")
 _LET_IN = re.compile(
     rb"(\d+): New client connected from .+?:\d+ as (.+) \(p\d, c\d, k\d+, u'(.+)'\)\.\n"
 )
@@ -60,7 +59,7 @@ class BrokerClients:
     def parse_line(self, line: bytes) -> AuditEntry | None:
         """An entry of kind FLOOD, once the line gives somebody one too many."""
         who, detail = None, "subscriptions"
-        if _STARTS.fullmatch(line):
+        if STARTS.fullmatch(line):
             for counted in (self._clients, self._connections, self._subscriptions):
                 counted.clear()
         elif match := _LET_IN.fullmatch(line):
@@ -121,9 +120,12 @@ class FloodWatch:
     """Reads on in the broker's log; whom it tells of before is known, and shut out already."""
 
     def __init__(self, log: Path) -> None:
-        inode = inode_of(log)
-        begin = "" if inode is None else f"{inode} 0"
-        self._log = LogTailer(log, lambda _: BrokerClients().parse_line, begin)
+        try:
+            there = log.stat()
+            begin = f"{there.st_ino} {there.st_size}"
+        except FileNotFoundError:
+            begin = ""
+        self._log = LogTailer(log, lambda _: BrokerClients().parse_line, begin, STARTS)
         while self.look() or self._log.behind:
             pass
 

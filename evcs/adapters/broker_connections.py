@@ -41,7 +41,9 @@ _log = logging.getLogger("evcs")
 def files(pid: int) -> tuple[int, int]:
     """How many files a process has open, and how many it may. Raises OSError."""
     limit, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()), limit
+    folder = Path(f"/proc/{pid}/fd")
+    # From Linux 6.2 on its size is their number.
+    return folder.stat().st_size or sum(1 for _ in folder.iterdir()), limit
 
 
 def count() -> Counter[int]:

@@ -21,6 +21,8 @@ MAX_WAITING = 10_000
 #: The broker cuts longer lines: such a one ends with what a client has chosen.
 CUT_BYTES = 1_000
 
+#: With it nobody is connected.
+STARTS = re.compile(rb"^\d+: mosquitto version [0-9.]+ starting\n", re.MULTILINE)
 _OPENED = re.compile(rb"(\d+): New connection from (.+):(\d+) on port \d+\.\n")
 _LET_IN = re.compile(rb"\d+: New client connected from (.+?):(\d+) as ")
 _REFUSED = re.compile(rb"(\d+): Client .+ disconnected, not authorised\.\n")
@@ -42,6 +44,9 @@ class BrokerLines:
     """
 
     def __init__(self, whole: bool) -> None:
+        self._begin(whole)
+
+    def _begin(self, whole: bool) -> None:
         #: Those not let in yet, by their number, the oldest first.
         self._waiting: OrderedDict[int, _Waiting] = OrderedDict()
         self._hosts: Counter[bytes] = Counter()
@@ -62,6 +67,8 @@ class BrokerLines:
         elif (match := _REFUSED.fullmatch(line)) and len(line) < CUT_BYTES:
             at_s = self._time(match)
             return AuditEntry(_text(at_s), self._who(at_s), "login", None, "refused", "broker")
+        elif line.endswith(b" starting\n") and STARTS.fullmatch(line):
+            self._begin(True)
         return None
 
     def _time(self, match: re.Match[bytes]) -> int:

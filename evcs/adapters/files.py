@@ -14,6 +14,8 @@ from evcs.core.errors import Conflict
 
 #: So many files are synced one by one.
 FEW = 16
+#: Bytes, more than any secret has.
+SMALL = 4_096
 
 
 def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
@@ -86,9 +88,20 @@ def write_new(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what a killed `write_each` left below a folder; for its owner, while nobody writes."""
-    for path in folder.rglob(".*.tmp"):
-        with suppress(OSError):
-            path.unlink()
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(".tmp"):
+                with suppress(OSError):
+                    Path(inside, name).unlink()
+
+
+def read_small(name: str) -> bytes:
+    """A file's content, of up to SMALL bytes. Raises OSError."""
+    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, SMALL)
+    finally:
+        os.close(fd)
 
 
 def set_aside(path: Path) -> Path:

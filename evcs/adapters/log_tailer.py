@@ -1,8 +1,9 @@
 """A log that is followed for the audit's sake, through rotation and restarts of the reader.
 
 The cursor reached is a word that the reader keeps, so that no line is told twice or missed.
-A file that was read is read again from its begin, for what its earlier lines say of later
-ones, and nothing before the cursor is told. Where lines were taken away unread, that is told.
+A file that was read is read again from its begin, or from the last line that `begins` anew, for
+what its earlier lines say of later ones, and nothing before the cursor is told. Where lines were
+taken away unread, that is told.
 """
 
 from __future__ import annotations
@@ -36,10 +37,14 @@ class LogTailer:
 
     `parser(whole)` begins anew, `whole` if nothing was written before the first line that it is
     to be given; what it returns is given each line in order and says which of them are entries.
+    `begins` matches lines before which nothing says anything of what comes after them.
     """
 
-    def __init__(self, path: Path, parser: Callable[[bool], ParseLine], cursor: str = "") -> None:
-        self._path, self._parser = path, parser
+    def __init__(
+        self, path: Path, parser: Callable[[bool], ParseLine], cursor: str = "",
+        begins: re.Pattern[bytes] | None = None,
+    ) -> None:  # fmt: skip
+        self._path, self._parser, self._begins = path, parser, begins
         self._file: BinaryIO | None = None
         self._skip_to = 0
         self.behind = False
@@ -88,9 +93,16 @@ class LogTailer:
                 file = path.open("rb")
                 if mark in (None, _mark(file, offset)):
                     self._file, self._skip_to = file, offset
+                    file.seek(self._last_begin(file, offset))
                     return True
                 file.close()
         return False
+
+    def _last_begin(self, file: BinaryIO, offset: int) -> int:
+        if self._begins is None:
+            return 0
+        read = os.pread(file.fileno(), offset, 0)
+        return max((one.start() for one in self._begins.finditer(read)), default=0)
 
     def _open(self) -> bool:
         for path in self._files():

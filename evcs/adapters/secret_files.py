@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from evcs.adapters.files import make_folder, sync_folder, write_each
+from evcs.adapters.files import make_folder, read_small, sync_folder, write_each
 from evcs.core.errors import Unreachable
 from evcs.core.identities import of_station
 from evcs.core.ids import is_id
@@ -37,7 +37,7 @@ class SecretFiles:
     def restore(self, identity: str, password: str) -> bool:
         """Put a known password back where its file was lost or changed; whether it was."""
         try:
-            if self._home.secret(identity).read_bytes() == password.encode():
+            if read_small(self._home.secret_name(identity)) == password.encode():
                 return False
         except OSError:
             pass
@@ -57,7 +57,7 @@ class SecretFiles:
     def find(self, identity: str) -> str:
         """The identity's password, "" where it has none that can be read."""
         try:
-            return self._home.secret(identity).read_bytes().decode("ascii").strip()
+            return read_small(self._home.secret_name(identity)).decode("ascii").strip()
         except (OSError, ValueError):
             return ""
 

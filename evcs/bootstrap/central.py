@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evcs.adapters import clock, heartbeat
-from evcs.adapters.broker_log import BrokerLines
+from evcs.adapters.broker_log import STARTS, BrokerLines
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.log_tailer import LogTailer
 from evcs.adapters.spool import SpoolReader
@@ -27,7 +27,7 @@ def run_central(settings: Settings) -> None:
     ledger, clocks = Ledger(settings.home.ledger_db), clock.SystemClock()
     log = settings.home.log / "mosquitto.log"
     sources = auditor.Sources(
-        lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor),
+        lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor, STARTS),
         {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web", "gateway")},
     )
     away_s = settings.ocpp_keep_interrupted_h * 3_600.0

@@ -123,8 +123,9 @@ def circuit_of(record: Mapping[str, Any]) -> Circuit:
 
 
 def cp_of(record: Mapping[str, Any]) -> DesiredCp:
-    """The CP that a record is of. Raises BadValue where its fields don't fit each other."""
-    cp = DesiredCp(cp=record["id"], **{**record, "prices": prices.check(record["prices"])})
+    """The CP that a checked record is of. Raises BadValue where its fields don't fit each other."""
+    history = tuple((since, price) for since, price in record["prices"])
+    cp = DesiredCp(cp=record["id"], **{**record, "prices": history})
     if not cp.prices or cp.prices[-1][1] != cp.price_eur_kwh:
         raise BadValue(f"CP {cp.id}: its price is not the last of its prices")
     if (cp.previous_host is None) != (cp.previous_placement is None):

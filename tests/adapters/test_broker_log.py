@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from evcs.adapters.broker_log import MAX_WAITING, OPEN_S, BrokerLines
+from evcs.adapters.broker_log import MAX_WAITING, OPEN_S, STARTS, BrokerLines
 from evcs.adapters.log_tailer import MAX_LINES_A_LOOK, LogTailer
 from evcs.core.audit import AuditEntry
+from tests.adapters.broker import Broker
 
 AT_S = 1795350217
 OPENED = "1795350217: New connection from {} on port 1883.\n"
 LET_IN = "1795350217: New client connected from {} as {} (p5, c1, k15, u'central').\n"
+STARTED = "1795350217: mosquitto version 2.0.11 starting\n"
 REFUSED = "1795350217: Client <unknown> disconnected, not authorised.\n"
 AT = "2026-11-22T12:23:37.000Z"
 A, B, C = (f"127.0.0.1:{port}" for port in (1, 2, 3))
@@ -31,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def follow(path: Path, cursor: str = "") -> LogTailer:
-    return LogTailer(path, lambda whole: BrokerLines(whole).parse_line, cursor)
+    return LogTailer(path, lambda whole: BrokerLines(whole).parse_line, cursor, STARTS)
 
 
 def add(path: Path, *lines: str) -> None:
@@ -142,6 +144,32 @@ def test_what_a_client_calls_itself_names_no_address(path: Path):
     add(path, f"{AT_S}: Client New connection from 6.6.6.6:66 on port 1883. disconnected.\n")
     add(path, f"{AT_S}: Client x [6.6.6.6:66] disconnected, not authorised.\n")
     assert who(path) == [A]
+
+
+def test_a_broker_that_starts_has_nobody_who_waits(path: Path):
+    add(path, OPENED.format(A), STARTED, OPENED.format(B), REFUSED)
+    assert who(path) == [B]
+
+
+def test_the_broker_says_that_it_starts(broker: Broker):
+    broker.kill()
+    broker.start()
+    assert len(STARTS.findall(broker.log_path.read_bytes())) == 2
+
+
+def test_what_a_client_calls_itself_starts_nothing(path: Path):
+    add(path, OPENED.format(A), f"1795350217: x 1 evcs/{STARTED}", OPENED.format(B), REFUSED)
+    assert who(path) == ["127.0.0.1"]
+
+
+def test_a_later_reader_begins_where_the_broker_did(path: Path):
+    add(path, *([OPENED.format(A)] * MAX_LINES_A_LOOK), REFUSED, STARTED, OPENED.format(B))
+    log = follow(path)
+    assert len(read_all(log)) == 1
+    add(path, REFUSED)
+    later = follow(path, log.cursor)
+    assert [one.who for one in later.read()] == [B]
+    assert not later.behind
 
 
 def test_a_line_is_taken_once_it_is_whole(path: Path):
