@@ -16,6 +16,7 @@ from evcs.cli.operator import ask_operator
 from evcs.core import stations
 from evcs.core.errors import BadValue, Conflict, Unreachable
 from evcs.core.identities import of_next, of_station
+from evcs.core.ocpp.masking import carries_key
 from evcs.core.placement import OCPP
 
 #: A gateway that is there has answered by then, or Central has for it.
@@ -120,11 +121,14 @@ def _add_orders(program: click.Group) -> None:
 def _ask(ctx: CommandContext, name: str, **body: Any) -> dict[str, Any]:
     """The charger's answer to an action, or to an order, of which its gateway makes one."""
     cp = charger(ctx, name)["id"]
+    if carries_key(body):  # all that is asked goes over the bus, where others read
+        hint = f"a new one is made, and told to its charger, by: evcs-cp rekey {cp}"
+        raise BadValue("a charger's password is not set by hand", hint)
     return ask_operator(ctx, "ocpp", cp, body=body, within_s=ANSWER_WITHIN_S)
 
 
 def _print(ctx: CommandContext, answer: dict[str, Any]) -> None:
-    ctx.out.data(answer, [json.dumps(answer, indent=1, ensure_ascii=False)])
+    ctx.out.data(answer, json.dumps(answer, indent=1, ensure_ascii=False).splitlines())
 
 
 def _do(ctx: CommandContext, name: str, **body: Any) -> None:

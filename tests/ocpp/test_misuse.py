@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.ocpp.conftest import Site, charger
+import json
+
+from tests.ocpp.conftest import CARD, Site, charger
 from tests.ocpp.peers import Peer16, now
 from tests.system_under_test import eventually
 
@@ -52,3 +54,39 @@ def test_what_a_station_notices_without_end_is_few_entries_and_a_number(site: Si
 
     eventually("the number is told", lambda: any(" more" in one for one in entries()))
     assert 100 <= len(entries()) <= 110
+
+
+def test_cards_are_read_by_the_operator_alone(site: Site) -> None:
+    system = site.system
+    url = f"{system.registry_url}/api/v1/drivers"
+    assert CARD.upper() not in str(system.http("GET", url))
+    assert CARD.upper() in str(system.http("GET", url, token=system.token))
+    with site.peer16() as peer:
+        begun = peer.begin(CARD, 0)
+        peer.end(begun.transaction_id, 10)
+        site.tickets()
+    told = [path.read_text() for path in (system.home / "log").glob("*")]
+    assert any("tag=" in text for text in told)
+    assert not any(CARD in text.lower() for text in told)
+
+
+def test_a_charger_s_key_is_set_by_rekey_alone(site: Site) -> None:
+    system = site.system
+    with site.peer16() as peer, system.listening("evcs/#") as heard:
+        site.ready(peer)
+        given = "key=AuthorizationKey", "value=S3CRET"
+        for words in (("ocpp", site.cp, "ChangeConfiguration", *given),
+                      ("configuration", site.cp, "set", "AuthorizationKey", "S3CRET")):  # fmt: skip
+            told = system.run("evcs-cp", *words)
+            assert told.code == 2
+            assert f"evcs-cp rekey {site.cp}" in told.err
+        assert peer.told("ChangeConfiguration") == []
+    assert "S3CRET" not in str(heard)
+
+
+def test_what_a_charger_answers_is_printed_line_by_line(site: Site) -> None:
+    with site.peer16() as peer:
+        site.ready(peer)
+        told = site.system.ok("evcs-cp", "configuration", site.cp, "get", "ConnectionTimeOut")
+    assert "?" not in told.out
+    assert json.loads(told.out)["configurationKey"][0]["value"] == "5"

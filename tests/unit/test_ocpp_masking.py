@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from evcs.core.ocpp.masking import masked
+from evcs.core.ocpp.masking import carries_key, masked, masked_tag
 
 SECRET = "WmZ1Qx8Jr0s6Yt4Kb2Lp"
 
@@ -21,6 +21,11 @@ SECRET = "WmZ1Qx8Jr0s6Yt4Kb2Lp"
         [2, "1", "SetVariables", {"setVariableData": [
             {"attributeValue": SECRET, "component": {"name": "SecurityCtrlr"},
              "variable": {"name": "BasicAuthPassword"}}]}],
+        [2, "1", "SetNetworkProfile", {"connectionData": {"vpn": {"key": SECRET, "server": "s"}}}],
+        [2, "1", "SetNetworkProfile", {"connectionData": {"vpn": {"password": SECRET}}}],
+        [2, "1", "SetNetworkProfile", {"connectionData": {"apn": {"apnPassword": SECRET}}}],
+        [2, "1", "GetDiagnostics", {"location": f"ftp://user:{SECRET}@host/x"}],
+        [2, "1", "GetLog", {"log": {"remoteLocation": f"sftp://{SECRET}@host/"}}],
     ],
 )  # fmt: skip
 def test_a_password_is_not_shown(frame: list[object]) -> None:
@@ -36,3 +41,27 @@ def test_what_is_no_json_and_names_one_is_not_shown() -> None:
 def test_all_else_is_as_it_came() -> None:
     frame = '[2, "1", "Heartbeat", {}]'
     assert masked(frame) == frame
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"key": "AuthorizationKey", "value": SECRET},
+        {"all": [{"variable": {"name": "basicAuthPassword"}, "attributeValue": SECRET}]},
+        {"key": " SecurityCtrlr.BasicAuthPassword", "value": SECRET},
+    ],
+)  # fmt: skip
+def test_a_charger_s_key_is_known_before_it_is_sent(payload: object) -> None:
+    assert carries_key(payload)
+
+
+def test_all_other_keys_may_be_set() -> None:
+    assert not carries_key({"key": "HeartbeatInterval", "value": "300"})
+    assert not carries_key({"key": ["AuthorizationKey"]}), "that reads it"
+
+
+@pytest.mark.parametrize(
+    ("tag", "shown"), [("04A1B2C3", "04...C3"), ("A1B2C3", "..."), ("", "...")]
+)  # fmt: skip
+def test_of_a_card_little_is_logged(tag: str, shown: str) -> None:
+    assert masked_tag(tag) == shown

@@ -15,6 +15,7 @@ from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineAnswer
 from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.masking import masked_tag
 from evcs.core.ocpp.readings import Reading
 from evcs.core.ports import Connected, Disconnected, JournalStore, Log, Received
 from evcs.core.session import CardStatus
@@ -127,7 +128,7 @@ class Connector:
             known = t.begin(self._held, request, self._number, begun, self._now().timestamp())
             self._holdings.put(known)
             crash_point("gateway.begin_kept")
-            self._log.info("transaction=%d begun tag=%a", known.id, begun.tag)
+            self._log.info("transaction=%d begun tag=%a", known.id, masked_tag(begun.tag))
         if isinstance(known, t.Over):
             return known.id, known.status or CardStatus.ACCEPTED
         asked = start_of(self.place.cp, known, self._now())

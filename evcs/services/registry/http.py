@@ -44,7 +44,7 @@ def build_app(
 
     _add_cps(app, registry)
     _add_identities(app, registry)
-    _add_drivers(app, registry)
+    _add_drivers(app, registry, is_operator)
     _add_circuits(app, registry)
     return app
 
@@ -94,15 +94,16 @@ def _add_identities(app: Bottle, registry: Registry) -> None:
         return json_response(desired.to_json(registry.ask(Batch.rekey, cp)))
 
 
-def _add_drivers(app: Bottle, registry: Registry) -> None:
-    listed = made_once(
-        lambda: registry.drivers,
-        lambda drivers: {name: json_bytes(_driver(one)) for name, one in sorted(drivers.items())},
+def _add_drivers(app: Bottle, registry: Registry, is_operator: Callable[[], bool]) -> None:
+    listed = made_once(lambda: registry.drivers, lambda of: _rows(of, _driver))
+    # Who knows a card's tag can charge with it.
+    without_tags = made_once(
+        lambda: registry.drivers, lambda of: _rows(of, lambda one: {"id": one.id})
     )
 
     @app.get("/api/v1/drivers")
     def list_drivers() -> HTTPResponse:
-        return list_response(listed())
+        return list_response(listed() if is_operator() else without_tags())
 
     @app.post("/api/v1/drivers")
     def add_driver() -> HTTPResponse:
@@ -136,6 +137,12 @@ def _add_circuits(app: Bottle, registry: Registry) -> None:
     def remove_circuit(name: str) -> HTTPResponse:
         registry.ask(circuits.remove, name)
         return json_response({"name": name})
+
+
+def _rows(
+    drivers: Mapping[str, DesiredDriver], shown: Callable[[DesiredDriver], dict[str, Any]]
+) -> dict[str, bytes]:
+    return {name: json_bytes(shown(one)) for name, one in sorted(drivers.items())}
 
 
 def _driver(driver: DesiredDriver) -> dict[str, Any]:
