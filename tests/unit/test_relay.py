@@ -192,6 +192,23 @@ def test_a_gateway_that_is_not_there_is_said_at_once(real: Stage) -> None:
     assert said == "the gateway of host main is not there"
 
 
+def test_a_gateway_that_ends_answers_nothing(real: Stage) -> None:
+    real.hears(asked(RESET))
+    said = refused(real.hears(m.ServiceStatus("gateway/main", False, "g1")), "unreachable")
+    assert said == "the gateway of host main has ended"
+    real.hears(m.ServiceStatus("gateway/main", True, "g2", "1"))
+    assert real.hears(m.GatewayReply("main", "r1", True, None, {})) == []
+
+
+@pytest.mark.parametrize("body", [{"revision": 7}, {}])
+def test_whether_a_charger_has_taken_it_is_no_act(real: Stage, body: dict[str, Any]) -> None:
+    request = m.OperatorRequest("operator", "confirm", "r1", CP, body=body)
+    assert real.hears(request) == [m.GatewayCommand("main", "confirm", "r1", CP, body)]
+    said = real.hears(m.GatewayReply("main", "r1", True, None, {"charger": "confirmed"}))
+    assert [one.body for one in answers(said)] == [{"charger": "confirmed"}]
+    assert real.entries() == []
+
+
 def test_a_charger_is_restarted_by_its_gateway_and_has_no_role_to_kill(real: Stage) -> None:
     assert real.asks("restart") == [m.GatewayCommand("main", "restart", "r1", CP)]
     refused(real.asks("kill", "r2"), "conflict")

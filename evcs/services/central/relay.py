@@ -48,6 +48,11 @@ class Waiting(NamedTuple):
     host: str
     until: float
 
+    @property
+    def of(self) -> str:
+        """The identity that is to reply."""
+        return f"{self.service}/{self.host}"
+
 
 class Relay:
     """Passes requests on and answers each id once; what a reply says is not read here."""
@@ -63,8 +68,13 @@ class Relay:
         self._there.clear()
 
     def on_status(self, status: m.ServiceStatus) -> None:
-        """Whether a host's CP Manager or gateway is there."""
+        """Whether a host's CP Manager or gateway is there: one that has ended answers nothing."""
         (self._there.add if status.online else self._there.discard)(status.service)
+        for waiting in list(self._known.values()):
+            if waiting and not status.online and waiting.of == status.service:
+                party = PARTIES[waiting.service]
+                text = f"the {party.name} of host {waiting.host} has ended"
+                self._refuse(waiting.asked, Unreachable(text, f"see: evcs logs {party.log}"))
 
     def ask(self, asked: m.OperatorRequest, now: float) -> None:
         """Pass a request on; one whose id is known already is not asked again."""
