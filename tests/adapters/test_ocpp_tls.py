@@ -15,10 +15,12 @@ from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
-from evcs.adapters import pem
+from evcs.adapters import certificates, pem
 from evcs.adapters.ocpp_server import Server
+from evcs.adapters.server_tls import ChargersTls
 from evcs.core.ocpp.ports import Refusal
 from evcs.core.stations import key_id
+from evcs.home import Home
 from tests.adapters.ocpp import PASSWORD, basic, charger, lives, on_a_loop, serving, until
 
 
@@ -27,7 +29,7 @@ def of_client(name: str, ca: bytes, key: str = PASSWORD, rsa: bool = False) -> b
     return pem.make_client(name, key_id(key), 1, ca, rsa)
 
 
-def of_company(name: str, ca: bytes) -> bytes:
+def of_company(name: str, ca: bytes, ended: bool = False) -> bytes:
     """One as another program makes it with the CA's key."""
     made = pem.make("model", 1, ca, ["x"])
     key = serialization.load_pem_private_key(made, None)
@@ -39,7 +41,7 @@ def of_company(name: str, ca: bytes) -> bytes:
         .public_key(key.public_key())  # type: ignore[arg-type]
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .not_valid_after(datetime.now(UTC) + timedelta(minutes=-5 if ended else 5))
         .add_extension(x509.ExtendedKeyUsage([x509.OID_CLIENT_AUTH]), critical=False)
     )
     signed = builder.sign(signer, hashes.SHA256())  # type: ignore[arg-type]
@@ -155,6 +157,37 @@ async def test_a_certificate_of_another_authority_is_none(tls: Tls) -> None:
 async def dial_tls(server: Server, context: ssl.SSLContext) -> ClientConnection:
     client: ClientConnection = await over_tls(server, context, {})
     return client
+
+
+@pytest.mark.parametrize("harm", ["another's", "ended", None])
+@on_a_loop
+async def test_a_certificate_that_tls_refuses_is_told(tmp_path: Path, harm: str | None) -> None:
+    home, told = Home(tmp_path), asyncio.Event()
+    certificates.make_authority(home)
+    certificates.make_server(home, ["127.0.0.1"])
+    ca = certificates.authority(home).read_bytes()
+    shown = {
+        None: certificates.make_charger(home, "S1", key_id(PASSWORD), rsa=False),
+        "another's": of_client("S1", pem.make("CA", 1)),
+        "ended": of_company("S1", ca, ended=True),
+    }[harm]
+    (tmp_path / "client").write_bytes(shown)
+    context = ssl.create_default_context(cafile=str(home.ca))
+    context.load_cert_chain(tmp_path / "client")
+    async with serving(ssl=ChargersTls(home).listener(told.set)) as (server, gateway):
+        found = await asyncio.gather(dial_tls(server, context), return_exceptions=True)
+        if harm is None:
+            client = found[0]
+            assert isinstance(client, ClientConnection)
+            await lives(client)
+            lasts = gateway.connection().certificate_ends_at
+            assert lasts is not None
+            assert timedelta(1_094) < lasts - datetime.now(UTC) < timedelta(1_096)
+            await client.close()
+        else:
+            assert isinstance(found[0], Exception)
+            await told.wait()
+        assert told.is_set() == (harm is not None)
 
 
 @on_a_loop

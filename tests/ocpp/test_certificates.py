@@ -114,6 +114,18 @@ def test_a_revoked_station_is_out_until_it_has_a_new_certificate(box: Box) -> No
         assert peer.boot().status == "Accepted"
 
 
+def test_who_came_with_a_password_that_is_over_is_let_go(box: Box) -> None:
+    own = box.certificate()
+    with box.peer(own) as peer:
+        peer.boot()
+        # A charge holds the connection of a revoked one for a moment.
+        peer.begin("NOBODY", 0)
+        box.system.ok("evcs-cp", "revoke", box.cp)
+        assert box.system.ok("evcs-cp", "rekey", box.cp, "--json").json["key"] == "new"
+        eventually("it is let go", lambda: peer.closed)
+    assert box.refused(own) == 401
+
+
 def test_a_deleted_station_and_one_of_its_name(box: Box) -> None:
     own = box.certificate()
     box.system.ok("evcs-cp", "delete", box.cp)

@@ -22,16 +22,12 @@ CONFIRMED, AWAY = "confirmed", "away"
 
 
 class Asked(NamedTuple):
-    """A command. `station`: None while its charger is away; `passwords`: the station's.
-
-    `wanted()`: the CP, as it is to be now.
-    """
+    """A command. `station`: None while its charger is away; `wanted()`: the CP, as it is to be."""
 
     cmd: m.GatewayCommand
     place: Place | None
     station: Station | None
     keys: Keys
-    passwords: tuple[str, ...]
     wanted: Callable[[], m.DesiredCp | None]
 
     async def reply(self, host: str) -> m.GatewayReply:
@@ -46,7 +42,7 @@ class Asked(NamedTuple):
     async def _do(self) -> Answer:
         if self.place is not None and self.cmd.verb == "confirm":
             return await (
-                self._serves(self.place) if "revision" in self.cmd.body else self._rekey()
+                self._serves(self.place) if "revision" in self.cmd.body else self._rekey(self.place)
             )
         if self.place is None or self.station is None:
             cp = self.cmd.cp
@@ -89,10 +85,10 @@ class Asked(NamedTuple):
             raise Conflict(text, "it is told again when it next dials in, or: evcs-cp reset")
         return {"charger": CONFIRMED}
 
-    async def _rekey(self) -> Answer:
+    async def _rekey(self, place: Place) -> Answer:
         """What has become of the station's new key. Raises Conflict with its charger's word."""
         if self.station is None:
-            return {"key": WAITS if len(self.passwords) > 1 else TO_BE_TYPED}
+            return {"key": WAITS if len(self.keys.of(place.station)) > 1 else TO_BE_TYPED}
         word = await self.keys.give(self.station)
         if word in OUTCOMES or word in LATER:
             return {"key": word}

@@ -22,6 +22,19 @@ class Keys:
 
     def __init__(self, keys: Callable[[str], tuple[str, ...]]) -> None:
         self._keys = keys
+        #: Station -> which its charger has: of those before it none is good any more.
+        self._shown: dict[str, str] = {}
+
+    def of(self, station: str) -> tuple[str, ...]:
+        """Those that are good; the Registry is told of it, and takes a moment."""
+        keys = self._keys(station)
+        names = [key_id(key) for key in keys]
+        shown = self._shown.get(station)
+        return keys[names.index(shown) :] if shown in names else keys
+
+    def shown(self, station: str, key: str) -> None:
+        """A charger has dialled in by that."""
+        self._shown[station] = key
 
     async def give(self, station: Station, again: bool = True) -> str:
         """What has become of a new key: the above, or the charger's word.
@@ -32,8 +45,12 @@ class Keys:
         """
         is_being_asked = station.key_turn.locked()
         async with station.key_turn:
-            keys = self._keys(station.connection.station)
-            newest = key_id(keys[-1]) if keys else ""
+            keys = self.of(station.connection.station)
+            names = [key_id(key) for key in keys]
+            newest = names[-1] if names else ""
+            if names and station.status.key not in names:
+                station.connection.close(1008, "the password that it came with is over")
+                return TO_BE_TYPED
             if station.status.key == newest:
                 return TAKEN
             if len(keys) < 2:
@@ -46,7 +63,10 @@ class Keys:
                 crash_point("gateway.key_answered")
                 station.key_asked = newest, word
                 station.key_answered(newest if word == ACCEPTED else None, word)
-            return TAKEN if word == ACCEPTED else word
+            if word != ACCEPTED:
+                return word
+            self.shown(station.connection.station, newest)
+            return TAKEN
 
     async def give_soon(self, station: Station, after_s: float) -> None:
         """Once a charger that starts has said who it is; before, it may refuse all else."""

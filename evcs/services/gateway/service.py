@@ -100,7 +100,7 @@ class Gateway:
         """Who calls itself so, and its passwords; None where nobody does."""
         for one in self._known.values():
             if one.ocpp_id.casefold() == ocpp_id.casefold():
-                return StationAccess(one.station, self._keys(one.station))
+                return StationAccess(one.station, self._given.of(one.station))
         return None
 
     def _keys(self, station: str) -> tuple[str, ...]:
@@ -210,6 +210,7 @@ class Gateway:
         )  # fmt: skip
         self._stations[name] = station = STATIONS[connection.version](connection, parts)
         _log.info("station=%s %s from %s", name, connection.version, connection.remote)
+        self._given.shown(name, connection.key)
         station.open()
         self._tell_service(station)
         self._tasks.do(self._given.give_soon(station, STATUS_WITHIN_S))
@@ -295,5 +296,5 @@ class Gateway:
         place = self.place(cmd.cp)
         name = place.station if place is not None else ""
         wanted = partial(self._cps.get, cmd.cp)
-        asked = Asked(cmd, place, self._stations.get(name), self._given, self._keys(name), wanted)
+        asked = Asked(cmd, place, self._stations.get(name), self._given, wanted)
         self._parts.bus.publish(await asked.reply(self._host))
