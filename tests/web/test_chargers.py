@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from evcs.core.placement import OCPP
 from tests.web.stage import Stage, wait_for
+from tests.web.test_accessibility import serious
 
 #: By name, which is how they are sorted: a station's are apart.
 CPS = {"A-LEFT": "GARAGE", "B-001": None, "C-RIGHT": "GARAGE", "D-ALONE": "D-ALONE"}
@@ -49,6 +50,18 @@ def test_a_station_stands_as_one_with_its_cps(
     page.get_by_role("searchbox").fill("C-RIGHT")
     expect(page.locator("[data-cp]")).to_have_count(1)
     expect(page.get_by_text("of one station")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["/", "/cp_manager.html", "/cp/A-LEFT"])
+def test_they_are_for_everyone(chargers: Stage, page: Page, path: str) -> None:
+    page.goto(chargers.login_url(path))
+    if path == "/cp_manager.html":
+        page.get_by_label("Hosting").select_option(OCPP)
+        expect(page.get_by_label("OCPP id")).to_be_visible()
+    elif path != "/":
+        expect(page.get_by_text("How its charger dials in")).to_be_visible()
+    expect(page.locator("[data-cp]").first).to_be_visible()
+    assert list(serious(page)) == []
 
 
 def test_a_cp_says_how_its_charger_dials_in(chargers: Stage) -> None:
