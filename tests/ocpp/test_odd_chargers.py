@@ -61,9 +61,14 @@ def test_registers_that_jump_and_fall(site: Site) -> None:
         begun = charger.begin(CARD, 4_076_000)
         for register in (4_076_300, 900_000_000, 12, 4_076_200):
             charger.meter(begun.transaction_id, register, 7_400)
+        nobody = {"connector_id": 1, "transaction_id": begun.transaction_id + 99}
+        samples = [{"timestamp": now(), "sampled_value": [{"value": "4076900"}]}]
+        charger.call("MeterValues", meter_value=samples, **nobody)
         charger.end(begun.transaction_id, 900_000_000)
         (ticket,) = site.tickets()
     assert ticket["energy_wh"] == 300, "the last reading that could be"
+    log = site.system.ok("evcs-cp", "logs", site.cp).out
+    assert "register_wh=900000000 can't be; refused=4" in log
 
 
 def test_an_end_of_another_charger_s_charge_is_nobody_s(site: Site) -> None:

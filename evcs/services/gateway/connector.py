@@ -23,6 +23,7 @@ from evcs.runtime.crash_points import crash_point
 from evcs.services.gateway.holdings import Holdings
 from evcs.services.gateway.orders import Charger, OrderParts, Orders
 from evcs.services.gateway.questions import CentralAway, Questions, start_of
+from evcs.services.gateway.register import Register
 from evcs.services.gateway.voice import FromMonitor, Seen, Voice
 
 TICK_S = 5.0
@@ -66,6 +67,7 @@ class Connector:
         self._voice, self._now, self._log = outside.voice, outside.now, outside.log
         self._number, self._journal = outside.number, outside.journal
         self._holdings = Holdings(outside.journal, outside.log)
+        self._register = Register(lambda: self.place.max_power_w, outside.now, outside.log)
         self._seen, self._ready = Seen(), False
         self._questions = Questions(outside.voice.ask, outside.answer_within_s)
         parts = OrderParts(
@@ -150,11 +152,10 @@ class Connector:
         one = one._replace(live=was_live or (now - told).total_seconds() < RECENT_S)
         if reading.register_wh is not None:
             one = t.from_register(one, reading.register_wh)
-            energy_wh = t.energy_by(one, reading.register_wh, self.place.max_power_w, now, at)
-            if energy_wh is None:
-                self._log.warning("register_wh=%d of %d can't be", reading.register_wh, one.id)
-            else:
+            energy_wh = self._register.energy(one, reading.register_wh, at)
+            if energy_wh is not None:
                 one = t.metered(one, energy_wh)
+        self._register.refuse(one, reading.refused)
         self._holdings.put(one, sync=False)
         crash_point("gateway.reading_kept")
         if not was_live and one.live:
@@ -170,9 +171,7 @@ class Connector:
         one = self._holdings.current(one)
         if one.phase == t.Phase.ENDED:
             return
-        energy_wh = None
-        if meter_wh is not None:
-            energy_wh = t.energy_by(one, meter_wh, self.place.max_power_w, self._now(), at)
+        energy_wh = None if meter_wh is None else self._register.energy(one, meter_wh, at)
         if reason == EndReason.STOPPED and one.reason is not None:
             reason = one.reason  # it was told to stop for that
         ended = t.ended(one, energy_wh, reason)
