@@ -114,6 +114,20 @@ def test_a_revoked_station_is_out_until_it_has_a_new_certificate(box: Box) -> No
         assert peer.boot().status == "Accepted"
 
 
+def test_a_certificate_counts_until_one_made_after_a_rekey_is_used(box: Box) -> None:
+    old = box.certificate()
+    with box.peer(old) as peer:
+        peer.boot()
+        told = box.system.ok("evcs-cp", "rekey", box.cp, "--json").json
+        assert told["key"] == "certificate"
+        assert peer.told("ChangeConfiguration") == [], "it has no password"
+    with box.peer(old) as peer:
+        assert peer.boot().status == "Accepted", "it has no other yet"
+    with box.peer(box.certificate()) as peer:
+        assert peer.boot().status == "Accepted"
+    assert box.refused(old) == 401
+
+
 def test_who_came_with_a_password_that_is_over_is_let_go(box: Box) -> None:
     own = box.certificate()
     with box.peer(own) as peer:
