@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evcs.adapters.ocpp_schemas import NO_TIME, OcppSchemas
 from evcs.core.ocpp.actions import Sender, actions, knows
@@ -20,9 +23,12 @@ START = {"connectorId": 1, "idTag": "T", "meterStart": 0, "timestamp": AT}
 STATUS = {"timestamp": AT, "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
 
 
+SCHEMAS = OcppSchemas()
+
+
 @pytest.fixture(scope="module")
 def schemas() -> OcppSchemas:
-    return OcppSchemas()
+    return SCHEMAS
 
 
 def sampled(unit: str) -> dict[str, Any]:
@@ -125,6 +131,42 @@ def test_what_can_be_read_of_what_violates_its_schema(
     assert schemas.violation(version, action, payload) is not None
     assert schemas.readable(version, action, payload) == readable
     assert repr(payload) == before
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+TOLD = (
+    (V16, "StopTransaction", STOP | {"idTag": "T", "transactionData": [sampled("Wh")] * 2}),
+    (V16, "MeterValues", {"connectorId": 1, "meterValue": [sampled("kWh")]}),
+    (V201, "TransactionEvent", metered(REGISTER, REGISTER) | {"evse": {"id": 1}}),
+)
+
+
+def places(inside: Any) -> list[tuple[Any, Any]]:
+    """Each field and element, however deep, by what holds it."""
+    keys = inside if isinstance(inside, dict) else range(len(inside))
+    if not isinstance(inside, dict | list):
+        return []
+    return [(inside, key) for key in keys] + [
+        place
+        for key in keys
+        if isinstance(inside[key], dict | list)
+        for place in places(inside[key])
+    ]
+
+
+@given(st.data())
+def test_whatever_is_told_is_read_as_far_as_it_can_be(data: st.DataObject) -> None:
+    version, action, told = data.draw(st.sampled_from(TOLD))
+    payload = deepcopy(told)
+    for _ in range(data.draw(st.integers(1, 4))):
+        holder, key = data.draw(st.sampled_from(places(payload)))
+        holder[key] = data.draw(JSON)
+    found = SCHEMAS.readable(version, action, payload)
+    assert found is None or SCHEMAS.violation(version, action, found) is None
 
 
 @pytest.mark.parametrize("version", Version)
