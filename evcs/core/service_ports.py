@@ -283,3 +283,12 @@ class RegistryClient(Protocol):
 
     def rekey(self, cp: str) -> dict[str, Any]:
         """Give a CP new secrets, and lift a revocation."""
+
+    def add_circuit(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Add a circuit, with its meter's secret."""
+
+    def edit_circuit(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Change fields of a circuit."""
+
+    def remove_circuit(self, name: str) -> dict[str, Any]:
+        """Remove a circuit that feeds nothing."""

@@ -176,6 +176,20 @@ class Stage:
             m.CpState(cp, state, reason, SINCE, OCPP_STATUS[State(state)], view, self._revision)
         )
 
+    def cable(self, name: str, max_power_w: int, parent: str | None = None) -> None:
+        """The Registry's word on a circuit."""
+        self.voice("registry").publish(m.Circuit(name, max_power_w, parent))
+
+    def carries(self, name: str, max_power_w: int, **figures: int) -> None:
+        """Central's word on it."""
+        told = m.CircuitState(name, max_power_w, 0, 0, 0, 0, 0)._replace(**figures)  # type: ignore[arg-type]
+        self.voice("central").publish(told)
+
+    def no_cable(self, name: str) -> None:
+        """Neither has it any more."""
+        self.voice("registry").publish(topics.clear(m.Circuit, name=name))
+        self.voice("central").publish(topics.clear(m.CircuitState, name=name))
+
     def observes(self, cp: str) -> None:
         """That a CP's Engine is there; the Registry may write what is the Engine's to say."""
         self.voice("registry").publish(m.EngineStatus(cp, True, f"boot-{cp}"))

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.web.stage import Stage
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
-PAGES = ("/", "/cp_manager.html", "/sessions.html", "/cp/CP-002")
+PAGES = ("/", "/cp_manager.html", "/circuits.html", "/sessions.html", "/cp/CP-002")
 
 
 def cp(page: Page, name: str) -> Any:

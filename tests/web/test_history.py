@@ -75,3 +75,18 @@ def test_a_restart_is_another_boot_however_often_it_is_told() -> None:
     history.started("A", "monitor", "only")
     assert history.restarts("A", "engine") == 2
     assert history.restarts("A", "monitor") == 0
+
+
+def test_a_circuit_s_hour_goes_on_from_what_was_told_before_it() -> None:
+    history = History("then")
+    for at, power_w in ((0, 1_000), (2, 2_000), (11, 3_000), (4_000, 4_000)):
+        history.circuit(m.CircuitState("G", 22_000, 500, power_w, 9_000, 2, 1), at)
+    found = history.circuit_trace("G", 4_010)
+    assert found["at"] == [410, 4_000, 4_010]
+    assert found["power_w"] == [3_000, 4_000, 4_000]
+    assert (found["limit_w"][0], found["other_load_w"][0], found["max_power_w"][0]) == (
+        9_000, 500, 22_000,
+    )  # fmt: skip
+    assert history.circuit_trace("G", 20)["power_w"][0] == 2_000
+    history.forget_circuit("G")
+    assert history.circuit_trace("G", 20)["at"] == []

@@ -6,7 +6,7 @@ from bottle import Bottle, request
 
 from evcs.core.errors import Denied
 from evcs.services import http
-from evcs.services.web import cp_api, fleet_api, metrics, pages, session_api
+from evcs.services.web import circuit_api, cp_api, fleet_api, metrics, pages, session_api
 from evcs.services.web.deps import Deps
 
 
@@ -19,6 +19,7 @@ def build_app(deps: Deps) -> Bottle:
     fleet_api.add_routes(app, deps)
     cp_api.add_routes(app, deps)
     session_api.add_routes(app, deps)
+    circuit_api.add_routes(app, deps)
     metrics.add_routes(app, deps)
     return app
 

@@ -84,9 +84,10 @@ class Feed:
             if (delta := self._delta(cp, changes.passed.get(cp)))
         ]
         removed = sorted(cp for cp in changes.removed if self.rows.pop(cp, None))
-        head = self._head()
+        head, cables = self._head(), self._fleet.circuits.drain()
         self._quiet_ticks += 1
-        if cps or removed or head != self._last_head or self._quiet_ticks >= BEAT_TICKS:
+        news = cps or removed or any(cables) or head != self._last_head
+        if news or self._quiet_ticks >= BEAT_TICKS:
             self._quiet_ticks = 0
             self._last_head = head
             self._seq += 1
@@ -96,6 +97,8 @@ class Feed:
                 **head,
                 "cps": cps,
                 "removed": removed,
+                "circuits": [self._fleet.circuits.row(name) for name in cables.changed],
+                "circuits_removed": cables.removed,
             }
             self._batches.append((self._seq, encode_event("delta", batch)))
         self._wake()
@@ -104,7 +107,9 @@ class Feed:
     def snapshot(self) -> dict[str, Any]:
         """All that a page shows, as of the last batch."""
         rows = [self.rows[cp] for cp in sorted(self.rows)]
-        return {"seq": self._seq, "at": self._timestamp(), **self._head(), "cps": rows}
+        circuits = [self._fleet.circuits.row(name) for name in self._fleet.circuits.names()]
+        head = {"seq": self._seq, "at": self._timestamp(), **self._head()}
+        return {**head, "cps": rows, "circuits": circuits}
 
     def stream(
         self, cp: str | None = None, allowed: Callable[[], bool] = lambda: True

@@ -1,4 +1,4 @@
-"""What web remembers of each CP: its last minutes' power and energy, events, restarts."""
+"""What web remembers: of a CP its last minutes, events, restarts; of a circuit its last hour."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from array import array
 from collections import deque
 from typing import Any, NamedTuple
 
-from evcs.core.messages import CpState
+from evcs.core.messages import CircuitState, CpState
 from evcs.core.sections import ROLES
+from evcs.services.web.circuit_trace import CircuitTrace
 
 SECONDS = 600
 EVENTS = 40
@@ -58,6 +59,7 @@ class History:
         self._traces: dict[str, Trace] = {}
         self._events: dict[str, deque[dict[str, Any]]] = {}
         self._last: dict[str, tuple[str, str, str | None]] = {}
+        self._circuits: dict[str, CircuitTrace] = {}
 
     def judged(self, judged: CpState, at: int, timestamp: str) -> None:
         """Take up what Central said at that time."""
@@ -103,6 +105,18 @@ class History:
     def events(self, cp: str) -> list[dict[str, Any]]:
         """A CP's last changes, the latest first."""
         return list(reversed(self._events.get(cp, ())))
+
+    def circuit(self, state: CircuitState, at: int) -> None:
+        """Take up what Central said of a circuit at that time."""
+        self._circuits.setdefault(state.name, CircuitTrace()).add(at, state)
+
+    def forget_circuit(self, name: str) -> None:
+        """The circuit is gone."""
+        self._circuits.pop(name, None)
+
+    def circuit_trace(self, name: str, now: int) -> dict[str, list[int]]:
+        """The last hour of a circuit."""
+        return self._circuits.get(name, CircuitTrace()).until(now)
 
     def forget(self, cp: str) -> None:
         """The CP is gone."""

@@ -20,6 +20,16 @@ from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 from evcs.services.web.service import Web
 
+#: Of a circuit's state: the metric, and what it says.
+CIRCUIT = {
+    "max_power_w": ("max_watts", "What a circuit carries"),
+    "limit_w": ("limit_watts", "What its CPs may take"),
+    "power_w": ("power_watts", "What its CPs take"),
+    "other_load_w": ("other_load_watts", "What houses behind it take"),
+    "sessions": ("sessions", "Sessions on it"),
+    "waiting": ("waiting", "Sessions that wait for power"),
+}
+
 
 def add_routes(app: Bottle, deps: Deps) -> None:
     """`/metrics`."""
@@ -42,6 +52,7 @@ class FleetCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """The families."""
         yield from self._fleet()
+        yield from self._circuits()
         yield from self._own()
 
     def _fleet(self) -> Iterable[Metric]:
@@ -61,6 +72,16 @@ class FleetCollector(Collector):
             if row["session"]:
                 by_cp.add_metric([row["id"]], row["session"]["power_w"])
         yield by_cp
+
+    def _circuits(self) -> Iterable[Metric]:
+        """By circuit what Central says of it; what is only wanted has no figures yet."""
+        circuits = self._web.fleet.circuits
+        rows = [row for name in circuits.names() if (row := circuits.row(name)) and row["state"]]
+        for field, (name, words) in CIRCUIT.items():
+            family = GaugeMetricFamily(f"evcs_circuit_{name}", words, labels=["circuit"])
+            for row in rows:
+                family.add_metric([row["name"]], row["state"][field])
+            yield family
 
     def _own(self) -> Iterable[Metric]:
         web = self._web

@@ -20,7 +20,7 @@ TYPES = {
     ".mjs": "text/javascript",
     ".svg": "image/svg+xml",
 }
-PAGES = ("cp_manager.html", "sessions.html")
+PAGES = ("cp_manager.html", "circuits.html", "sessions.html")
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:

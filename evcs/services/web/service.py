@@ -29,9 +29,10 @@ _log = logging.getLogger("evcs")
 
 def subscriptions() -> list[topics.Subscription]:
     """What web always listens to: desired, presence and judged, and what is said to it."""
-    kinds = (m.EngineStatus, m.MonitorStatus, m.CpState, m.Summary, m.ReconcileReport)
+    kinds = (m.EngineStatus, m.MonitorStatus, m.CpState, m.CircuitState, m.Summary)
     return [
         topics.subtree("registry"),
+        topics.filter_for(m.ReconcileReport),
         topics.status_of("manager"),
         *(topics.filter_for(kind) for kind in kinds),
         topics.filter_for(m.OperatorEvent, asker="web"),
@@ -117,6 +118,10 @@ class Web:
         self.fleet.message(message, event.retained, at)
         if isinstance(message, m.CpState):
             self.history.judged(message, int(time.time()), at)
+        elif isinstance(message, m.CircuitState):
+            self.history.circuit(message, int(time.time()))
+        elif isinstance(message, m.Cleared) and message.kind is m.CircuitState:
+            self.history.forget_circuit(message.key["name"])
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)) and message.online:
             role = "engine" if isinstance(message, m.EngineStatus) else "monitor"
             self.history.started(message.cp, role, message.boot)

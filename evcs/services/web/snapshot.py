@@ -13,6 +13,7 @@ from evcs.core import desired
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
 from evcs.core.retained_view import RetainedView
+from evcs.services.web.circuits import Circuits
 
 NOT_JUDGED = "not judged by Central yet"
 
@@ -47,6 +48,7 @@ class FleetSnapshot:
             name: Presence(False) for name in ("broker", "registry", "central")
         }
         self.ready = False
+        self.circuits = Circuits()
         self._view = RetainedView(boot)
         self._desired: dict[str, m.DesiredCp] = {}
         self._judged: dict[str, m.CpState] = {}
@@ -72,6 +74,7 @@ class FleetSnapshot:
         """Take one message up."""
         if not self._view.take(message, retained):
             return
+        self.circuits.take(message)
         if isinstance(message, m.CpState):
             self._on_judged(message)
         elif isinstance(message, m.DesiredCp):
@@ -171,6 +174,9 @@ class FleetSnapshot:
             for cp in self._view.stale(m.DesiredCp):
                 self._view.forget(m.DesiredCp, cp)
                 self._drop(cp)
+            for name in self._view.stale(m.Circuit):
+                self._view.forget(m.Circuit, name)
+                self.circuits.drop(name)
             self.ready = True
 
     def _set_presence(self, name: str, presence: Presence) -> None:

@@ -39,6 +39,18 @@ export function supplyOptions() {
   };
 }
 
+// What charges below its limit, beside other load, below what the circuit carries; each holds until the next.
+export function circuitOptions() {
+  const line = (label, stroke, more) => ({ label: `${label}, kW`, stroke: () => colour(stroke), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(1)), ...more });
+  return {
+    height: 250,
+    cursor: { drag: { x: false, y: false } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
+    series: [{}, line("Charging", "green", { fill: () => colour("green-ground") }), line("Limit", "link", { dash: [6, 4] }), line("Other load", "soft", { width: 1 }), line("Carries", "red", { width: 1, dash: [2, 3] })],
+    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: [...SECONDS, 600, 900, 1800] }), axis({ size: 46 })],
+  };
+}
+
 // One bar a day.
 export function dayOptions() {
   return {

@@ -11,6 +11,7 @@ import { Jobs } from "./jobs.js";
 import { Messages } from "./messages.js";
 import { Log } from "./log.js";
 import { look } from "./operator.js";
+import { why } from "./power.js";
 import { Code, Pill, start } from "./shell.js";
 import { duration, kw, kwh, time } from "./words.js";
 
@@ -40,6 +41,7 @@ function Facts({ row }) {
     ["Cost", session && `${session.cost_eur} €`], ["Driver", session && session.driver]];
   facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
   if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
+  if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW`]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
@@ -133,7 +135,7 @@ class CpPage extends Component {
     this.sample(row, version);
     this.jobs.judge(store.rows);
     return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} />
-        <span class="reason" title=${row.reason}>${row.reason}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
+        <span class="reason" title=${why(row)}>${why(row)}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
       <section class="card"><${Facts} row=${row} /></section>
       <section class="card ten-minutes"><h2>The last ten minutes</h2>
         ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />`

@@ -8,6 +8,7 @@ import { Confirm, Edit, asksFirst } from "./dialogs.js";
 import { OCPP } from "./hosting.js";
 import { Jobs } from "./jobs.js";
 import { Parts, sameHead } from "./parts.js";
+import { why } from "./power.js";
 import { Code, Pill, start } from "./shell.js";
 import { Station, byStation } from "./stations.js";
 import { count, kw } from "./words.js";
@@ -23,7 +24,7 @@ class Row extends Component {
   render({ row, busy, enabled, chosen, act }) {
     const button = (verb, name, not) => html`<button title=${`The same in a terminal: bin/evcs-cp ${verb} ${row.id}`}
       class=${DANGER.includes(verb) ? "danger" : ""} disabled=${!enabled || busy || not} onClick=${(event) => act.click(event, verb, [row.id])}>${name}</button>`;
-    const note = [row.session && row.session.driver, row.reason].filter(Boolean).join(": ");
+    const note = [row.session && row.session.driver, why(row)].filter(Boolean).join(": ");
     return html`<tr data-cp=${row.id} data-state=${row.state}>
       <td><input type="checkbox" aria-label=${`Choose ${row.id}`} checked=${chosen} disabled=${!enabled} onChange=${() => act.choose(row.id)} /></td>
       <td class="name"><a href=${`/cp/${row.id}`}>${row.id}</a></td>
@@ -135,7 +136,7 @@ class CpManager extends Component {
         You can look at everything here. To change something, run <${Code}>bin/evcs open<//> on this machine:
         it opens this page as the operator.</div>`}
       <div class="work">
-        <${Create} enabled=${enabled} onCreate=${(names, fields) => this.create(names, fields)} version=${store.rows.size} />
+        <${Create} enabled=${enabled} onCreate=${(names, fields) => this.create(names, fields)} version=${store.rows.size} circuits=${store.circuits} />
         <${Activity} jobs=${this.jobs} missed=${missed} onClear=${clear} />
       </div>
       <section class="card">
@@ -146,7 +147,7 @@ class CpManager extends Component {
           : html`<p class="none">None yet. Create the first one above, or with <${Code}>bin/evcs-cp create CP-001<//></p>`}
       </section>
       ${asked && html`<${Confirm} ...${asked} rows=${this.rows(asked.ids)} onYes=${() => this.sure(asked)} onNo=${() => this.setState({ asked: null })} />`}
-      ${editing && html`<${Edit} row=${editing} onNo=${() => this.setState({ editing: null })}
+      ${editing && html`<${Edit} row=${editing} circuits=${store.circuits} onNo=${() => this.setState({ editing: null })}
         onYes=${(fields) => (this.setState({ editing: null }), this.jobs.begin("edit", [editing.id], fields))} />`}`;
   }
 }

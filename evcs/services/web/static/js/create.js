@@ -3,11 +3,12 @@
 import { Component, html } from "./dom.js";
 import { Hosting, OCPP } from "./hosting.js";
 import { look } from "./operator.js";
+import { CircuitChoice } from "./power.js";
 import { Code } from "./shell.js";
 import { count, watts, wrongFigures } from "./words.js";
 
 const LOOK_AFTER_MS = 200;
-const DEFAULTS = { price: "0.30", power: "22", location: "", hosting: "process", station: "", connector: "", ocpp_id: "" };
+const DEFAULTS = { price: "0.30", power: "22", location: "", hosting: "process", circuit: "", station: "", connector: "", ocpp_id: "" };
 
 function shortened(ids) {
   return ids.length <= 6 ? ids.join(", ") : `${ids.slice(0, 3).join(", ")} … ${ids[ids.length - 1]}`;
@@ -36,13 +37,14 @@ function ofStation({ hosting, station, connector, ocpp_id }) {
 }
 
 // What does the same in a terminal; what stands as it would anyway is left out.
-function command({ pattern, price, power, location, hosting, ...more }) {
+function command({ pattern, price, power, location, hosting, circuit, ...more }) {
   const { station, connector, ocpp_id } = ofStation({ hosting, ...more });
   const options = [
     price !== DEFAULTS.price && ` --price-eur-kwh ${price}`,
     power !== DEFAULTS.power && ` --max-power-kw ${power}`,
     location && ` --location ${quoted(location)}`,
     hosting !== DEFAULTS.hosting && ` --hosting ${hosting}`,
+    circuit && ` --circuit ${circuit}`,
     station && ` --station ${quoted(station)}`,
     connector && ` --connector ${connector}`,
     ocpp_id && ` --ocpp-id ${quoted(ocpp_id)}`,
@@ -81,20 +83,21 @@ export class Create extends Component {
   submit(event, fresh) {
     event.preventDefault();
     if (!fresh.length || wrongFigures(this.state)) return;
-    const { price, power, location, hosting } = this.state;
+    const { price, power, location, hosting, circuit } = this.state;
     const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location, hosting, ...ofStation(this.state) };
+    if (circuit) fields.circuit = circuit;
     this.props.onCreate(fresh, fields);
     this.setState({ pattern: "", found: null });
   }
 
-  render({ enabled }, state) {
+  render({ enabled, circuits }, state) {
     const fresh = state.found ? state.found.ids.filter((cp) => !state.found.exist.includes(cp)) : [];
     const wrong = wrongFigures(state);
     const set = (name) => (event) => this.setState({ [name]: event.target.value });
     return html`<section class="card" aria-label="Create">
       <h2>Create charging points</h2>
       <form onSubmit=${(event) => this.submit(event, fresh)} autocomplete="off">
-        <div class="fields">
+        <div class=${circuits.size ? "fields six" : "fields"}>
           <label class="field">Name or range
             <input name="pattern" placeholder="CP-001 or CP-{001..020}" value=${state.pattern} aria-describedby="preview"
               onInput=${(event) => this.name(event.target.value)} spellcheck="false" /></label>
@@ -102,6 +105,7 @@ export class Create extends Component {
           <label class="field">Power, kW <input name="power" inputmode="decimal" value=${state.power} onInput=${set("power")} /></label>
           <label class="field">Place <input name="location" maxlength="200" value=${state.location} onInput=${set("location")} /></label>
           <${Hosting} value=${state.hosting} onInput=${set("hosting")} fresh />
+          <${CircuitChoice} circuits=${circuits} value=${state.circuit} onInput=${set("circuit")} />
         </div>
         ${state.hosting === OCPP && html`<div class="fields station">
           <label class="field">Station <input name="station" placeholder="as the CP" value=${state.station} onInput=${set("station")} spellcheck="false" /></label>

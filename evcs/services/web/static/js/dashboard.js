@@ -2,6 +2,7 @@
 
 import { Component, createRef, html } from "./dom.js";
 import { Parts, sameHead } from "./parts.js";
+import { why } from "./power.js";
 import { Code, Icon, Pill, start } from "./shell.js";
 import { Station, byStation } from "./stations.js";
 import { STATES, WORDS, byName, kw, kwh, time } from "./words.js";
@@ -49,7 +50,7 @@ class Head extends Component {
       <div class="cp-state"><${Pill} state=${row.state} /></div>
       <div class="cp-why">
         ${row.session && html`<span class="driver">${row.session.driver}</span>`}
-        ${row.reason && html`<span class="reason">${row.reason}</span>`}
+        ${why(row) && html`<span class="reason">${why(row)}</span>`}
         <span class="since">${row.since && `since ${time(row.since)}`}</span>
       </div>`;
   }

@@ -3,6 +3,7 @@
 import { meant } from "./aim.js";
 import { Component, createRef, html } from "./dom.js";
 import { Hosting } from "./hosting.js";
+import { CircuitChoice } from "./power.js";
 import { Code } from "./shell.js";
 import { byName, count, kwh, watts, wrongFigures } from "./words.js";
 
@@ -84,21 +85,22 @@ export class Confirm extends Component {
 export class Edit extends Component {
   constructor({ row }) {
     super();
-    this.shown = { price: row.price_eur_kwh, power: String(row.max_power_w / 1000), location: row.location, hosting: row.hosting };
+    this.shown = { price: row.price_eur_kwh, power: String(row.max_power_w / 1000), location: row.location, hosting: row.hosting, circuit: row.circuit || "" };
     this.state = { ...this.shown };
   }
 
-  changed({ price, power, location, hosting }) {
+  changed({ price, power, location, hosting, circuit }) {
     const fields = {};
     if (price !== this.shown.price) fields.price_eur_kwh = price.trim();
     if (power !== this.shown.power) fields.max_power_w = watts(power);
     if (location !== this.shown.location) fields.location = location;
     if (hosting !== this.shown.hosting) fields.hosting = hosting;
+    if (circuit !== this.shown.circuit) fields.circuit = circuit || null;
     return fields;
   }
 
-  render({ row, onYes, onNo }, state) {
-    const { price, power, location, hosting } = state;
+  render({ row, circuits, onYes, onNo }, state) {
+    const { price, power, location, hosting, circuit } = state;
     const set = (name) => (event) => this.setState({ [name]: event.target.value });
     const wrong = wrongFigures(state);
     const yes = (event) => {
@@ -112,6 +114,7 @@ export class Edit extends Component {
         <label class="field">Power, kW <input name="power" inputmode="decimal" value=${power} onInput=${set("power")} /></label>
         <label class="field">Place <input name="location" maxlength="200" value=${location} onInput=${set("location")} /></label>
         <${Hosting} value=${hosting} onInput=${set("hosting")} />
+        <${CircuitChoice} circuits=${circuits} value=${circuit} onInput=${set("circuit")} />
         ${wrong ? html`<p class="bad" role="alert">${wrong}</p>` : html`<p class="hint">A session under way keeps the price that it began with; the hosting changes after it.</p>`}
         <div class="bar"><button class="main" disabled=${wrong}>Save</button><button type="button" onClick=${onNo}>Cancel</button></div>
       </form>

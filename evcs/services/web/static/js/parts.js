@@ -2,6 +2,7 @@
 // Of a very long one only what is in or near sight is there, between two gaps as high as the rest.
 
 import { Component, createRef, h } from "./dom.js";
+import { why } from "./power.js";
 
 // The first ones are the slowest: the scripts are new to the browser.
 const FIRST = 24;
@@ -80,5 +81,5 @@ const driver = (row) => row.session && row.session.driver;
 
 // Whether two rows are alike but for the figures, which change each second.
 export function sameHead(a, b) {
-  return a === b || (HEAD.every((name) => a[name] === b[name]) && driver(a) === driver(b));
+  return a === b || (HEAD.every((name) => a[name] === b[name]) && driver(a) === driver(b) && why(a) === why(b));
 }

@@ -14,6 +14,7 @@ const SERVICES = { broker: "the broker", central: "Central", registry: "the Regi
 export class Store {
   constructor(cp) {
     this.rows = new Map(); // what is shown
+    this.circuits = new Map();
     this.services = {};
     this.ready = false;
     this.heard = 0; // when web was last heard of
@@ -21,6 +22,7 @@ export class Store {
     this.version = 0;
     this.changes = 0; // how often a CP came or went
     this._incoming = new Map();
+    this._cables = new Map();
     this._cp = cp;
     this._listeners = new Set();
     this._onMessages = new Set();
@@ -129,13 +131,14 @@ export class Store {
     this.services = found.services;
     // A web that has just started doesn't know the fleet yet: keep showing what was known.
     this.ready = this.ready || found.ready;
-    if (found.ready) this.rows = this._incoming;
+    if (found.ready) [this.rows, this.circuits] = [this._incoming, this._cables];
     this.version += 1;
     this._draw();
   }
 
   _snapshot(found) {
     this._incoming = new Map(found.cps.map((row) => [row.id, row]));
+    this._cables = new Map(found.circuits.map((one) => [one.name, one]));
     this._hear(found);
   }
 
@@ -145,6 +148,8 @@ export class Store {
     for (const row of found.cps) rows.set(row.id, { ...rows.get(row.id), ...row });
     if (rows.size !== before || found.removed.length) this.changes += 1;
     for (const id of found.removed) rows.delete(id);
+    for (const one of found.circuits) this._cables.set(one.name, one);
+    for (const name of found.circuits_removed) this._cables.delete(name);
     this._hear(found);
   }
 

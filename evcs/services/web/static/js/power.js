@@ -1,0 +1,27 @@
+// Circuits, and what a CP may take of its own: words, the choice in forms, the tree.
+
+import { html } from "./dom.js";
+import { byName, kw } from "./words.js";
+
+const WAITING = "waiting for power";
+
+// A CP's reason; where it has none, the limit of its circuit that keeps it from its most.
+export function why({ reason, session, circuit, max_power_w }) {
+  if (!session || (reason && reason !== WAITING)) return reason;
+  if (reason) return session.wait_s ? `${reason}, about ${Math.ceil(session.wait_s / 60)} min` : reason;
+  return session.limit_w == null || session.limit_w >= max_power_w ? "" : `limit ${kw(session.limit_w)} kW of ${circuit}`;
+}
+
+// All circuits, each below the one that feeds it, with how deep it is.
+export function tree(circuits, parent = null, depth = 0) {
+  const those = [...circuits.values()].filter((one) => (circuits.has(one.parent) ? one.parent : null) === parent);
+  those.sort((a, b) => byName(a.name, b.name));
+  return those.flatMap((one) => [{ ...one, depth }, ...tree(circuits, one.name, depth + 1)]);
+}
+
+// Of a CP; nothing to choose where there is none.
+export function CircuitChoice({ circuits, value, onInput }) {
+  if (!circuits.size && !value) return null;
+  return html`<label class="field">Circuit <select name="circuit" value=${value} onInput=${onInput}>
+    <option value="">none</option>${tree(circuits).map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>`;
+}
