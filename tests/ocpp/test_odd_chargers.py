@@ -118,13 +118,17 @@ def test_a_charge_by_a_clock_that_is_behind_is_the_live_one(site: Site) -> None:
     assert str(tickets[0]["started_at"])[:13] in (now()[:13], now(60)[:13])
 
 
-def test_an_end_of_a_start_that_was_never_answered(site: Site) -> None:
+@pytest.mark.parametrize("number", [-1, 0])
+def test_an_end_of_a_start_that_was_never_answered(site: Site, number: int) -> None:
     with site.peer16() as charger:
         charger.begin(CARD, 0)
-        charger.end(-1, 150)
+        charger.meter(number, 100, 7_400)
+        site.until("SUPPLYING")
+        charger.meter(number, 140, 7_400, connector=2)
+        charger.end(number, 130)
         (ticket,) = site.tickets()
-        assert ticket["energy_wh"] == 150
-        charger.end(-1, 150)
+        assert ticket["energy_wh"] == 130
+        charger.end(number, 150)
         charger.end(2**31 - 1, 9_000)
         assert len(site.tickets()) == 1
     eventually("it is audited", lambda: any(

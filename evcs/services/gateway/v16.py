@@ -13,8 +13,6 @@ from evcs.core.session import CardStatus
 from evcs.services.gateway.station import Answer, Meanings, Station
 from evcs.services.gateway.words import CARD_WORDS
 
-#: A StopTransaction of a start that was never answered.
-UNANSWERED = -1
 #: No connector's, and no transaction.
 NONE: tuple[Any, Any] = (None, None)
 
@@ -175,12 +173,14 @@ class Station16(Station):
                 return "ChangeConfiguration", value
         raise BadValue(f"no such order: {name[:40]!a}", "see: evcs-cp ocpp --help")
 
-    def transaction(self, number: int | None, connector: int = 0) -> tuple[Any, Any] | None:
-        """The one that is meant: some chargers name none with their readings."""
-        if number == UNANSWERED:
-            return self._unanswered()
-        if number is not None:
+    def transaction(
+        self, number: int | None, connector: int | None = None
+    ) -> tuple[Any, Any] | None:  # fmt: skip
+        """The one that is meant: some name none, -1 or 0, for one begin that was not answered."""
+        if number is not None and number > 0:
             return self.find(number)
+        if connector is None:
+            return self._unanswered()
         found = self._parts.connectors().get(connector)
         live = None if found is None else found.find()
         return None if live is None else (found, live)
