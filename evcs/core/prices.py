@@ -37,6 +37,11 @@ def price_at(cp: DesiredCp, at: str) -> str:
     return price
 
 
+def made_at(cp: DesiredCp) -> str:
+    """When it was made; ALWAYS where that is not known."""
+    return cp.prices[0][0] if 0 < len(cp.prices) < KEPT else ALWAYS
+
+
 def check(value: object) -> History:
     """A history as it is kept and told: pairs of text, in order. Raises BadValue."""
     found = word_pairs(value)

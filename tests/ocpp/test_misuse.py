@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from evcs.core.ocpp.room import FIRST_WH, SLACK_WH
 from tests.ocpp.conftest import CARD, Site, charger
 from tests.ocpp.peers import Peer16, now
 from tests.system_under_test import eventually
@@ -90,3 +91,31 @@ def test_what_a_charger_answers_is_printed_line_by_line(site: Site) -> None:
         told = site.system.ok("evcs-cp", "configuration", site.cp, "get", "ConnectionTimeOut")
     assert "?" not in told.out
     assert json.loads(told.out)["configurationKey"][0]["value"] == "5"
+
+
+def test_charges_of_years_ago_are_a_driver_s_only_as_far_as_they_can_have_been(site: Site) -> None:
+    with site.peer16() as peer:
+        for year in (2024, 2025, 2026):
+            begun = peer.begin(CARD, 0, at=f"2021-01-01T00:00:{year - 2000}Z")
+            peer.end(begun.transaction_id, 999_999, at=f"{year}-01-01T00:00:00Z")
+        tickets = site.tickets(6)
+    hers = [row["energy_wh"] for row in tickets if row["driver"] == "ALICE"]
+    assert len(hers) == 3
+    assert sum(int(str(wh)) for wh in hers) <= FIRST_WH + 2 * SLACK_WH
+    assert sum(int(str(row["energy_wh"])) for row in tickets) == 3 * 999_999, "none is lost"
+    assert min(str(row["started_at"]) for row in tickets) >= now(2 * 86_400)
+    assert {row["reason"] for row in tickets if row["driver"] is None} == {"unauthorised"}
+
+
+def test_an_end_without_a_number_ends_no_charge_that_the_charger_has_named(site: Site) -> None:
+    second = f"{site.cp}-2"
+    site.system.ok("evcs-cp", "create", second, "--hosting", "ocpp", "--station", site.cp,
+                   "--connector", "2")  # fmt: skip
+    with site.peer16() as peer:
+        site.ready(peer)
+        begun = peer.begin(CARD, 0, connector=2)
+        peer.meter(begun.transaction_id, 50, 7_400, connector=2)
+        peer.end(-1, 500)
+        peer.end(begun.transaction_id, 800)
+        (ticket,) = Site(site.system, second).tickets()
+    assert ticket["energy_wh"] == 800

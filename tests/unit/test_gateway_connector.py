@@ -288,6 +288,60 @@ def test_a_charge_of_an_hour_ago_is_no_live_one_until_it_is_read() -> None:
     play(act)
 
 
+def test_days_away_by_a_clock_that_was_never_set_lose_nothing() -> None:
+    async def act(scene: Scene) -> None:
+        scene.journal.record = {**t.to_record(t.Held()), "room": [0.0, scene.time.timestamp()]}
+        scene = Scene(scene.journal)
+        scene.connector.left(scene.charger)
+        scene.time += timedelta(days=3)
+        scene.connector.connected(scene.charger)
+        for register in (30_000, 60_000):
+            begun = t.Begun("CARD", f"1970-01-01T00:00:{register // 1000}Z", 0)
+            beginning = asyncio.ensure_future(scene.connector.begin(begun))
+            await asyncio.sleep(0)
+            asked = scene.told(m.StationRequest)[-1]
+            session = f"261130-{register:012x}"
+            scene.hear(m.StationAnswer("CP-1", asked.id, True, "accepted", "ALICE", session))
+            number, _ = await beginning
+            one = scene.connector.find(number)
+            assert isinstance(one, t.Transaction)
+            scene.connector.end(one, register, "stopped", None)
+            told = [x for x in scene.told(m.SessionEvent) if x.event == "ended"]
+            assert told[-1].energy_wh == register
+
+    play(act)
+
+
+def test_what_is_beyond_our_clock_is_a_charge_of_nobody_s() -> None:
+    async def act(scene: Scene) -> None:
+        scene.journal.record = {**t.to_record(t.Held()), "room": [4_000.0, NOON.timestamp()]}
+        scene = Scene(scene.journal)
+        told = t.Begun("CARD", "2026-11-30T02:00:00Z", 0, offline=True)
+        beginning = asyncio.ensure_future(scene.connector.begin(told))
+        await asyncio.sleep(0)
+        asked = scene.told(m.StationRequest)[0]
+        scene.hear(m.StationAnswer("CP-1", asked.id, True, "accepted", "ALICE", SESSION))
+        number, _ = await beginning
+        one = scene.connector.find(number)
+        assert isinstance(one, t.Transaction)
+        scene.connector.end(one, 90_000, "stopped", NOON)
+        heard = scene.heard()
+        assert [x.energy_wh for x in heard if isinstance(x, m.SessionEvent)] == [4_000]
+        again = Scene(scene.journal)
+        again.connector.tick(0.0)
+        assert again.told(m.StationRequest) == [], "the charge before is not settled"
+        again.command("settled")
+        again.connector.tick(0.0)
+        (rest,) = again.told(m.StationRequest)
+        assert (rest.tag, rest.offline, rest.meter_wh) == ("", True, 4_000)
+        other = "261130-000000000001"
+        again.hear(m.StationAnswer("CP-1", rest.id, False, "invalid", None, other))
+        ended = again.told(m.SessionEvent)
+        assert [x.energy_wh for x in ended if x.session_id == other] == [86_000]
+
+    play(act)
+
+
 def test_commands_of_an_emulated_charger_are_none() -> None:
     async def act(scene: Scene) -> None:
         for verb in ("plug", "unplug", "fault", "clear", "start"):

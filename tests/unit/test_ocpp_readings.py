@@ -33,6 +33,7 @@ from evcs.core.ocpp.readings import ENERGY, Reading, reading
         ([{"value": "-5"}], Reading(refused=1)),
         ([{"value": "NaN"}], Reading(refused=1)),
         ([{"value": "1e400"}], Reading(refused=1)),
+        ([{"value": 10**400}], Reading(refused=1)),
         ([{"value": "0A12", "format": "SignedData"}], Reading(refused=1)),
         ([{"value": "5", "unit": "varh"}], Reading(refused=1)),
         ([{"value": 5, "unitOfMeasure": {"unit": "Wh", "multiplier": 400}}], Reading(refused=1)),

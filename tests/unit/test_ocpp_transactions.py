@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.room import most_wh
 
 BEGUN = t.Begun("CARD", "2026-11-30T10:00:00Z", 1_000)
 
@@ -59,7 +60,7 @@ def test_a_start_from_afar_becomes_the_transaction_that_names_its_session() -> N
     ],
 )  # fmt: skip
 def test_energy_by_the_register(register_wh: int, expected: int | None) -> None:
-    assert t.energy(begun(), register_wh, t.most_wh(11_000, 3_600.0)) == expected
+    assert t.energy(begun(), register_wh, most_wh(11_000, 3_600.0)) == expected
 
 
 def test_a_register_that_falls_takes_nothing_back() -> None:
@@ -137,7 +138,7 @@ def test_a_record_holds_all_of_it(charges: list[tuple[int, int]]) -> None:
 @given(st.lists(st.integers(-(10**6), 10**7), max_size=30), st.integers(0, 10**6))
 def test_energy_never_falls_and_is_never_impossible(registers: list[int], meter: int) -> None:
     one = begun(told=BEGUN._replace(meter_wh=meter))
-    most = t.most_wh(22_000, 3_600.0)
+    most = most_wh(22_000, 3_600.0)
     for register in registers:
         found = t.energy(one, register, most)
         if found is not None:

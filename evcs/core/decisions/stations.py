@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from evcs.core import prices, units
 from evcs.core import session_life as life
 from evcs.core.decisions.draft import Draft
@@ -9,8 +11,11 @@ from evcs.core.decisions.events import AskedByStation
 from evcs.core.effects import Audit, KeepAnswer, Save, Send
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import DesiredCp, StationAnswer, StationRequest
+from evcs.core.ocpp import times
 from evcs.core.placement import OCPP
 from evcs.core.session import AnsweredStart, CardStatus, Origin, Phase, Session
+
+A_DAY = timedelta(days=1)
 
 
 def on_asked_by_station(draft: Draft, event: AskedByStation) -> None:
@@ -70,7 +75,9 @@ def _begin_remote(draft: Draft, event: AskedByStation) -> None:
 def _begin(draft: Draft, event: AskedByStation, desired: DesiredCp) -> None:
     """A charge has one before it on its connector, which is over: chargers tell in their order."""
     asked, status = event.asked, _status(event, desired)
-    at = min(asked.at, draft.at.wall) if asked.offline else draft.at.wall
+    at = draft.at.wall
+    if asked.offline:
+        at = max(min(asked.at, at), _earliest(desired))
     session = Session(
         event.id,
         desired.id,
@@ -94,6 +101,12 @@ def _begin(draft: Draft, event: AskedByStation, desired: DesiredCp) -> None:
     _keep_answer(draft, event, session.session_id, status)
     if not asked.offline:
         draft.take_up(session)
+
+
+def _earliest(desired: DesiredCp) -> str:
+    """No charge at a CP began before it was made, by a clock of any zone."""
+    made = times.parse(prices.made_at(desired))
+    return times.written(made - A_DAY) if made is not None else prices.ALWAYS
 
 
 def _keep_answer(draft: Draft, event: AskedByStation, session_id: str, status: CardStatus) -> None:

@@ -69,7 +69,7 @@ def _value(measurand: str, sample: Mapping[str, Any]) -> float | None:
         return None
     try:
         value = float(sample["value"]) * _SCALES[unit] * 10.0**multiplier
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) and 0 <= value <= MOST else None
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from evcs.core.ocpp import times
+from evcs.core.ocpp.room import LONGEST_S, Room, most_wh
 
 #: Of a record.
 FORMAT = 1
@@ -25,8 +26,6 @@ FORMAT = 1
 REMEMBERED = 32
 #: Of OCPP 1.6's transactionId, which some chargers keep in 32 bits with a sign.
 MAX_ID = 2**31 - 1
-#: How far above its connector's power a charger may meter, and what it may be wrong by.
-TOLERANCE, SLACK_WH = 2.0, 1_000
 #: A register of more can't be one.
 MAX_REGISTER_WH = 10**12
 #: In the place of a register with which a charge began: the first reading says it.
@@ -107,6 +106,7 @@ class Held(NamedTuple):
     transactions: tuple[Transaction, ...] = ()
     over: tuple[Over, ...] = ()
     uncarded: tuple[Begun, ...] = ()
+    room: Room = Room()
 
     def put(self, one: Transaction) -> Held:
         """With one that is new, or another than before."""
@@ -218,24 +218,22 @@ def energy(one: Transaction, register_wh: int, most_wh: int) -> int | None:
 
 
 def energy_by(
-    one: Transaction, register_wh: int, max_power_w: int, now: datetime, at: datetime | None
-) -> int | None:
-    """The same, bounded by how long it has gone on, by our clock or by its own: told late."""
+    one: Transaction, register_wh: int, max_power_w: int, now: datetime, at: datetime | None,
+    room_wh: int,
+) -> int | None:  # fmt: skip
+    """The same, within how long it went on by either clock, or `room_wh` where no clock is set."""
     elapsed_s = now.timestamp() - one.since
     begun = times.parse(one.at)
-    if at is not None and begun is not None and times.is_set(begun):
-        elapsed_s = max(elapsed_s, (at - begun).total_seconds())
-    return energy(one, register_wh, most_wh(max_power_w, elapsed_s))
+    is_set = begun is not None and times.is_set(begun) and (at is not None or not one.offline)
+    if at is not None and begun is not None and is_set:
+        elapsed_s = max(elapsed_s, min((at - begun).total_seconds(), LONGEST_S))
+    most = most_wh(max_power_w, elapsed_s)
+    return energy(one, register_wh, most if is_set else max(most, room_wh))
 
 
 def from_register(one: Transaction, register_wh: int) -> Transaction:
     """With a reading as its begin, where none was told."""
     return one._replace(meter_wh=register_wh) if one.meter_wh == UNTOLD else one
-
-
-def most_wh(max_power_w: int, elapsed_s: float) -> int:
-    """What a connector may have delivered in so many seconds."""
-    return SLACK_WH + int(TOLERANCE * max_power_w * max(elapsed_s, 0.0) / 3_600)
 
 
 def metered(one: Transaction, energy_wh: int) -> Transaction:
@@ -262,6 +260,7 @@ def to_record(held: Held) -> dict[str, Any]:
         "transactions": [one._asdict() for one in held.transactions],
         "over": [list(one) for one in held.over],
         "uncarded": [list(one) for one in held.uncarded],
+        "room": list(held.room),
     }
 
 
@@ -287,4 +286,5 @@ def from_record(record: dict[str, Any] | None) -> Held:
     return Held(
         transactions, tuple(Over(*one) for one in record["over"]),
         tuple(Begun(*one) for one in record.get("uncarded", ())),
+        Room(*map(float, record.get("room", ()))),
     )  # fmt: skip

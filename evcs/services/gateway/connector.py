@@ -21,6 +21,7 @@ from evcs.core.ports import Connected, Disconnected, JournalStore, Log, Received
 from evcs.core.session import CardStatus
 from evcs.runtime.crash_points import crash_point
 from evcs.services.gateway.holdings import Holdings
+from evcs.services.gateway.metering import Around, Metering
 from evcs.services.gateway.orders import Charger, OrderParts, Orders
 from evcs.services.gateway.questions import CentralAway, Questions, start_of
 from evcs.services.gateway.register import Register
@@ -75,6 +76,10 @@ class Connector:
             lambda one, reason: self.end(one, None, reason, None), self._tell_status, outside.log,
         )  # fmt: skip
         self._orders = Orders(place.number, self._holdings, outside.voice, parts)
+        self._metering = Metering(self._holdings, self._register, outside.log, Around(
+            self._number, self._now, lambda: self.place.max_power_w,
+            lambda: self._orders.charger is not None,
+        ))  # fmt: skip
 
     @property
     def _held(self) -> t.Held:
@@ -84,6 +89,7 @@ class Connector:
 
     def connected(self, charger: Charger, service: str | None = None) -> None:
         """The charger is there; `service`: what it has confirmed before."""
+        self._metering.keep()
         self._orders.charger = charger
         self._seen = self._seen._replace(online=True, service=service)
         self._tell_all()
@@ -97,6 +103,7 @@ class Connector:
     def left(self, charger: Charger) -> None:
         """That connection of it is gone; it goes on charging, as far as is known."""
         if self._orders.charger is charger:
+            self._metering.keep()
             self._orders.charger = None
             self._seen = self._seen._replace(online=False)
             self._tell_all()
@@ -126,6 +133,7 @@ class Connector:
         known = self._held.requested(request)
         if known is None:
             self._make_room()
+            self._metering.count()
             begun = self._held.uncarded_as(begun)
             known = t.begin(self._held, request, self._number, begun, self._now().timestamp())
             self._holdings.put(known)
@@ -147,14 +155,10 @@ class Connector:
         now, one = self._now(), self._holdings.current(one)
         if one.phase == t.Phase.ENDED:
             return
-        told = at if at is not None and times.is_set(at) else now
-        was_live = one.live
+        was_live, told = one.live, at if at is not None and times.is_set(at) else now
         one = one._replace(live=was_live or (now - told).total_seconds() < RECENT_S)
         if reading.register_wh is not None:
-            one = t.from_register(one, reading.register_wh)
-            energy_wh = self._register.energy(one, reading.register_wh, at)
-            if energy_wh is not None:
-                one = t.metered(one, energy_wh)
+            one = self._metering.read(one, reading.register_wh, at)
         self._register.refuse(one, reading.refused)
         self._holdings.put(one, sync=False)
         crash_point("gateway.reading_kept")
@@ -171,12 +175,10 @@ class Connector:
         one = self._holdings.current(one)
         if one.phase == t.Phase.ENDED:
             return
-        energy_wh = None if meter_wh is None else self._register.energy(one, meter_wh, at)
         if reason == EndReason.STOPPED and one.reason is not None:
             reason = one.reason  # it was told to stop for that
-        ended = t.ended(one, energy_wh, reason)
         crash_point("gateway.end_received")
-        self._holdings.put(ended)
+        ended = self._metering.end(one, meter_wh, reason, at)
         crash_point("gateway.end_kept")
         self._log.info("transaction=%d ended energy_wh=%d %s", one.id, ended.energy_wh, reason)
         self._tell_ended(ended)
@@ -195,7 +197,7 @@ class Connector:
 
     def awaits(self, key: str) -> bool:
         """Whether that has begun and nobody has shown a card yet."""
-        return any(begun.key == key for begun in self._held.uncarded)
+        return key in (begun.key for begun in self._held.uncarded)
 
     @property
     def open(self) -> list[t.Transaction]:
@@ -236,6 +238,7 @@ class Connector:
                 self._voice.ask(start_of(self.place.cp, one, self._now()))
             elif one.phase == t.Phase.REMOTE and self._is_too_late(one):
                 self.end(one, None, EndReason.NOT_STARTED, None)
+        self._metering.look()
         self._holdings.again()
         return TICK_S
 
@@ -291,7 +294,7 @@ class Connector:
         """To whom it belongs, Central has to say first."""
         if one.session_id is not None:
             self._voice.ended(one)
-        elif one.request_id not in self._questions:
+        elif one.request_id not in self._questions and self._metering.may_ask(one):
             self._voice.ask(start_of(self.place.cp, one, self._now()))
 
     def _tell_status(self) -> None:

@@ -18,9 +18,11 @@ class Register:
         self._most_w, self._now, self._log = most_w, now, log
         self._refused = 0
 
-    def energy(self, one: t.Transaction, register_wh: int, at: datetime | None) -> int | None:
-        """Wh of a charge; None where they can't be."""
-        found = t.energy_by(one, register_wh, self._most_w(), self._now(), at)
+    def energy(
+        self, one: t.Transaction, register_wh: int, at: datetime | None, room_wh: int
+    ) -> int | None:  # fmt: skip
+        """Wh of a charge; None where they can't be. `room_wh`: see t.energy_by."""
+        found = t.energy_by(one, register_wh, self._most_w(), self._now(), at, room_wh)
         if found is None and one.meter_wh != t.UNTOLD:
             self.refuse(one, 1, f"register_wh={register_wh}")
         return found

@@ -66,6 +66,8 @@ async def _meter(station: Station16, payload: Answer) -> Answer:
     number, place = payload.get("transactionId"), payload["connectorId"]
     connector, one = await station.whose(lambda: station.transaction(number, place), place) or NONE
     if isinstance(one, t.Transaction):
+        if number is not None:
+            station.named.add(one.id)
         for value in payload["meterValue"]:
             sample = reading(value["sampledValue"])
             connector.meter(one, sample, station.when(value["timestamp"]))
@@ -120,6 +122,11 @@ class Station16(Station):
         "SignCertificate": {"status": "Rejected"},
         "SignedFirmwareStatusNotification": {},
     }
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        #: The open transactions of which it has told readings, by their numbers.
+        self.named: set[int] = set()
 
     async def start(self, connector: int, session_id: str) -> str:
         """Have it begin a charge; its word."""
@@ -186,11 +193,14 @@ class Station16(Station):
         return None if live is None else (found, live)
 
     def _unanswered(self) -> tuple[Any, t.Transaction] | None:
-        """The station's one start that the charger was not answered; None where there are more."""
+        """The station's one start that may not have been answered; None where there are more.
+
+        What the charger has named by its number it was answered.
+        """
         open_ = [
             (connector, one)
             for connector in self._parts.connectors().values()
             for one in connector.open
-            if one.phase != t.Phase.REMOTE
+            if one.phase != t.Phase.REMOTE and one.id not in self.named
         ]
         return open_[0] if len(open_) == 1 else None
