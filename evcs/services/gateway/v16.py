@@ -66,7 +66,7 @@ async def _meter(station: Station16, payload: Answer) -> Answer:
     number, place = payload.get("transactionId"), payload["connectorId"]
     connector, one = await station.whose(lambda: station.transaction(number, place), place) or NONE
     if isinstance(one, t.Transaction):
-        if number is not None:
+        if number == one.id:
             station.named.add(one.id)
         for value in payload["meterValue"]:
             sample = reading(value["sampledValue"])
