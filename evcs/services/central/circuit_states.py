@@ -20,10 +20,12 @@ class CircuitStates:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
         self._published: dict[str, tuple[m.CircuitState, float]] = {}
+        self._look_at = 0.0
 
     def connected(self) -> None:
         """All is published again."""
         self._published.clear()
+        self._look_at = 0.0
 
     def clear(self, name: str) -> None:
         """Take the state of a circuit that is gone away."""
@@ -35,6 +37,9 @@ class CircuitStates:
         now: float,
     ) -> None:  # fmt: skip
         """Publish what is due; `sessions`: with the circuits in which they are."""
+        if now < self._look_at:
+            return
+        self._look_at = now + CHANGES_EVERY_S
         for state in _states(site, others, sessions):
             before, at = self._published.get(state.name, (None, -FIGURES_EVERY_S))
             every = CHANGES_EVERY_S if _changed(before, state) else FIGURES_EVERY_S
