@@ -119,3 +119,14 @@ def test_an_end_without_a_number_ends_no_charge_that_the_charger_has_named(site:
         peer.end(begun.transaction_id, 800)
         (ticket,) = Site(site.system, second).tickets()
     assert ticket["energy_wh"] == 800
+
+
+def test_a_cp_whose_charger_vanished_in_a_charge_is_deleted(site: Site) -> None:
+    with site.peer16() as peer:
+        begun = peer.begin(CARD, 0)
+        peer.meter(begun.transaction_id, 120, 7_400)
+        site.until("SUPPLYING")
+    site.system.ok("evcs-cp", "delete", site.cp, "--yes", "--timeout", "110")
+    (ticket,) = site.tickets()
+    assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 120)
+    assert site.cp not in [cp["id"] for cp in site.system.cps()]

@@ -342,6 +342,27 @@ def test_what_is_beyond_our_clock_is_a_charge_of_nobody_s() -> None:
     play(act)
 
 
+def test_a_cp_that_is_deleted_waits_for_its_charger_no_longer_than_a_minute() -> None:
+    async def act(scene: Scene) -> None:
+        one = await scene.begun()
+        scene.time += timedelta(minutes=10)
+        scene.connector.meter(one, Reading(600), None)
+        scene.connector.left(scene.charger)
+        scene.connector.place = scene.connector.place._replace(leaves=True)
+        scene.connector.tick(0.0)
+        scene.time += timedelta(seconds=50)
+        scene.connector.tick(0.0)
+        assert not [x for x in scene.told(m.SessionEvent) if x.event == "ended"]
+        scene.time += timedelta(seconds=20)
+        scene.connector.tick(0.0)
+        (ended,) = [x for x in scene.told(m.SessionEvent) if x.event == "ended"]
+        assert (ended.energy_wh, ended.reason) == (500, "deleted")
+        scene.command("settled")
+        assert scene.connector.health().session_id is None, "it may go"
+
+    play(act)
+
+
 def test_commands_of_an_emulated_charger_are_none() -> None:
     async def act(scene: Scene) -> None:
         for verb in ("plug", "unplug", "fault", "clear", "start"):

@@ -30,8 +30,6 @@ from evcs.services.gateway.voice import FromMonitor, Seen, Voice
 TICK_S = 5.0
 #: For Central's word, before a charger is told that there is none.
 ANSWER_WITHIN_S = 50.0
-#: Beyond a charger's own connection timeout.
-START_GRACE_S = 15.0
 #: A reading that is older says nothing of now.
 RECENT_S = 60.0
 #: Charges that a charger may have begun and not ended: those before were given up by it.
@@ -41,12 +39,13 @@ MOST_HELD = 500
 
 
 class Place(NamedTuple):
-    """Which connector of which station a CP is."""
+    """Which connector of which station a CP is. `leaves`: it is being deleted."""
 
     cp: str
     station: str
     number: int
     max_power_w: int
+    leaves: bool = False
 
 
 class Outside(NamedTuple):
@@ -236,8 +235,7 @@ class Connector:
                 self._tell_ended(one)
             elif one.phase == t.Phase.ASKED and one.request_id not in self._questions:
                 self._voice.ask(start_of(self.place.cp, one, self._now()))
-            elif one.phase == t.Phase.REMOTE and self._is_too_late(one):
-                self.end(one, None, EndReason.NOT_STARTED, None)
+        self._orders.look(self.place.leaves)
         self._metering.look()
         self._holdings.again()
         return TICK_S
@@ -275,11 +273,6 @@ class Connector:
             raise CentralAway("too many charges wait for Central", "try again later")
         if len(self.open) >= MOST_OPEN:
             self.end(self.open[0], None, EndReason.SUPERSEDED, None)
-
-    def _is_too_late(self, one: t.Transaction) -> bool:
-        charger = self._orders.charger
-        waits_s = START_GRACE_S + (charger.connection_timeout_s if charger is not None else 0.0)
-        return self._now().timestamp() - one.since > waits_s
 
     def _tell_all(self) -> None:
         self._voice.monitor(self._seen)

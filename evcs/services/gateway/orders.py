@@ -19,6 +19,10 @@ from evcs.services.gateway.voice import Seen, Voice
 
 #: A charger that was told to stop is not told again before.
 STOP_AGAIN_S = 20.0
+#: Beyond a charger's own connection timeout.
+START_GRACE_S = 15.0
+#: For a charger to end what is under way at a CP that is being deleted; then it has what was read.
+LEAVE_WITHIN_S = 60.0
 ACCEPTED = "Accepted"
 
 
@@ -54,6 +58,7 @@ class Orders:
         self._parts = parts
         self.charger: Charger | None = None
         self._stop_asked: dict[int, datetime] = {}
+        self._leaves_at: datetime | None = None
         self._tasks = Tasks(parts.log)
 
     def take(self, cmd: m.Command, seen: Seen) -> None:
@@ -87,6 +92,17 @@ class Orders:
         self._stop_asked[one.id] = now
         self._holdings.put(self._holdings.current(one)._replace(reason=reason))
         self._tasks.do(self._remote_stop(self.charger, one))
+
+    def look(self, leaves: bool) -> None:
+        """Now and then: end what never began, and what is not ended at a CP that leaves."""
+        now = self._parts.now()
+        self._leaves_at = (self._leaves_at or now) if leaves else None
+        given_up = self._leaves_at and (now - self._leaves_at).total_seconds() > LEAVE_WITHIN_S
+        for one in self._holdings.held.transactions:
+            if one.is_open and given_up:
+                self._parts.end(one, EndReason.DELETED)
+            elif one.phase == t.Phase.REMOTE and self._is_too_late(one):
+                self._parts.end(one, EndReason.NOT_STARTED)
 
     def close(self) -> None:
         """Nothing more is done."""
@@ -130,6 +146,11 @@ class Orders:
         else:
             self._voice.reply(cmd, None)
         self._parts.tell()
+
+    def _is_too_late(self, one: t.Transaction) -> bool:
+        charger = self.charger
+        waits_s = START_GRACE_S + (charger.connection_timeout_s if charger is not None else 0.0)
+        return self._parts.now().timestamp() - one.since > waits_s
 
     async def _remote_stop(self, charger: Charger, one: t.Transaction) -> None:
         word = await word_of(charger.stop(one))

@@ -121,7 +121,7 @@ class Gateway:
         found = self._cps.get(cp)
         if found is None or found.hosting != OCPP or found.station is None:
             return None
-        return Place(cp, found.station, found.connector or 1, found.max_power_w)
+        return Place(cp, found.station, found.connector or 1, found.max_power_w, found.deleted)
 
     def joined(self, cp: str) -> None:
         """The CP's role has begun: its charger may be there already."""
