@@ -130,3 +130,21 @@ def test_a_cp_whose_charger_vanished_in_a_charge_is_deleted(site: Site) -> None:
     (ticket,) = site.tickets()
     assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 120)
     assert site.cp not in [cp["id"] for cp in site.system.cps()]
+
+
+def test_a_charger_that_uses_a_transaction_s_name_again(site: Site) -> None:
+    with site.peer201() as peer:
+        site.ready(peer)
+        for number, ago in enumerate((2.0, 0.0), 1):
+            at, begin = now(ago), 1_000 * number
+            for _ in range(2):  # told again
+                told = peer.event("Started", "tx-1", "Authorized", begin, CARD, at=at)
+                assert told.id_token_info["status"] == "Accepted"
+            peer.event("Ended", "tx-1", "StopAuthorized", begin + 100 * number)
+            site.tickets(number)
+        at = now(-2.0)
+        told = peer.event("Started", "tx-1", "Authorized", 3_000, "NOBODY", at=at)
+        assert told.id_token_info["status"] == "Invalid"
+        peer.event("Ended", "tx-1", "StopAuthorized", 3_010)
+        tickets = site.tickets(3)
+    assert sorted(int(str(row["energy_wh"])) for row in tickets) == [10, 100, 200]

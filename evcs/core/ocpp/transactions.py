@@ -47,7 +47,7 @@ class Begun(NamedTuple):
     """What a charger tells of a begin. `at`: RFC 3339 UTC; `meter_wh`: its register, or UNTOLD.
 
     `key`: the transaction's name by the charger, "" where it has none (1.6). `offline`: it began
-    while the charger was away.
+    while the charger was away. `starts`: it is told as its first event (2.0.1).
     """
 
     tag: str
@@ -55,6 +55,7 @@ class Begun(NamedTuple):
     meter_wh: int
     key: str = ""
     offline: bool = False
+    starts: bool = False
 
 
 class Transaction(NamedTuple):
@@ -95,6 +96,11 @@ class Over(NamedTuple):
     key: str
     status: str | None
     session_id: str | None
+    at: str = ""
+
+    def is_other(self, begun: Begun) -> bool:
+        """Whether the charger uses its name again, for a charge that begins now."""
+        return begun.starts and self.at not in ("", begun.at)
 
 
 class Held(NamedTuple):
@@ -118,7 +124,8 @@ class Held(NamedTuple):
 
     def plugged(self, begun: Begun) -> Held:
         """With one for which nobody has shown a card; its begin is what was told of it first."""
-        if self.keyed(begun.key) is not None:
+        known = self.keyed(begun.key)
+        if known is not None and not (isinstance(known, Over) and known.is_other(begun)):
             return self
         first = self.uncarded_as(begun)
         left = tuple(one for one in self.uncarded if one.key != begun.key)
@@ -139,7 +146,7 @@ class Held(NamedTuple):
 
     def settle(self, one: Transaction) -> Held:
         """With one that is over."""
-        over = Over(one.id, one.request_id, one.key, one.status, one.session_id)
+        over = Over(one.id, one.request_id, one.key, one.status, one.session_id, one.at)
         return self.drop(one)._replace(over=(*self.over, over)[-REMEMBERED:])
 
     @property

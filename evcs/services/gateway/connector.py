@@ -128,12 +128,16 @@ class Connector:
         Raises CentralAway, and OSError where it can't be kept; the charger tells it again.
         """
         crash_point("gateway.begin_received")
+        begun = self._held.uncarded_as(begun)
         request = t.request_id(self.place.station, self.place.number, begun)
         known = self._held.requested(request)
+        if isinstance(known, t.Over) and known.is_other(begun):
+            named = begun._replace(key=f"{begun.key} {begun.at}")
+            request = t.request_id(self.place.station, self.place.number, named)
+            known = self._held.requested(request)
         if known is None:
             self._make_room()
             self._metering.count()
-            begun = self._held.uncarded_as(begun)
             known = t.begin(self._held, request, self._number, begun, self._now().timestamp())
             self._holdings.put(known)
             crash_point("gateway.begin_kept")

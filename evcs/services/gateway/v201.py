@@ -198,7 +198,8 @@ class Station201(Station):
         offline = payload.get("offline", False) or self.is_offline(self.when(payload["timestamp"]))
         first = _reading(payload, 0).register_wh
         meter_wh = t.UNTOLD if first is None else first
-        return t.Begun(tag, payload["timestamp"], meter_wh, key, bool(offline))
+        starts = payload["eventType"] == "Started"
+        return t.Begun(tag, payload["timestamp"], meter_wh, key, bool(offline), starts)
 
 
 def _variable(key: object) -> Answer:
