@@ -25,6 +25,8 @@ PLACES = {
     "CP-004": "Car park A, level 1", "CP-005": "Town hall", "CP-006": "Town hall",
     "CP-007": "Depot", "CP-008": "Depot",
 }  # fmt: skip
+#: In GARAGE, behind a house: two more that charge, for whom there is power for one.
+GARAGE = ("G-1", "G-2")
 CHARGES = {"CP-001": ("ALICE", "40"), "CP-003": ("BOB", "55"), "CP-007": ("CARLA", "25")}
 
 
@@ -32,12 +34,19 @@ def furnish(system: System) -> None:
     """Bring CPs into every state."""
     for cp, place in PLACES.items():
         system.ok("evcs-cp", "create", cp, "--location", place, "--no-wait")
+    system.ok("evcs", "circuit", "add", "HOUSE", "--max-power-kw", "44", "--other-load-kw", "20")
+    system.ok("evcs", "circuit", "add", "GARAGE", "--max-power-kw", "7.5", "--parent", "HOUSE")
+    for cp in GARAGE:
+        system.ok("evcs-cp", "create", cp, "--location", "Garage", "--circuit", "GARAGE")
     for cp in PLACES:
         system.wait_for_state(cp, "ACTIVATED")
     for cp, (driver, kwh) in CHARGES.items():
         system.ok("evcs", "driver", "add", driver)
         system.ok("evcs-driver", "charge", cp, "--driver", driver, "--kwh", "1")
         system.ok("evcs-driver", "charge", cp, "--driver", driver, "--kwh", kwh, "--no-watch")
+    for cp in GARAGE:
+        system.ok("evcs", "driver", "add", f"D-{cp}")
+        system.ok("evcs-driver", "charge", cp, "--driver", f"D-{cp}", "--kwh", "60", "--no-watch")
     system.ok("evcs-cp", "stop", "CP-004")
     system.ok("evcs-cp", "fault", "CP-006", "--reason", "ground leak")
     system.ok("supervisorctl", "stop", "CP-008:monitor")
@@ -52,6 +61,7 @@ def take(browser: Browser, system: System) -> None:
         ("dashboard-phone", "/", PHONE, "light"), ("cp-manager", "/cp_manager.html", WIDE, "light"),
         ("cp", "/cp/CP-003", {"width": 1280, "height": 1150}, "light"),
         ("sessions", "/sessions.html", WIDE, "light"),
+        ("circuits", "/circuits.html", {"width": 1280, "height": 1000}, "light"),
     ]  # fmt: skip
     for name, path, size, scheme in shots:
         _, link = system.http("POST", f"{system.web_url}/api/v1/login", token=system.token)
@@ -61,6 +71,8 @@ def take(browser: Browser, system: System) -> None:
         if name == "cp-manager":
             page.get_by_label("Name or range").fill("CP-{009..020}")
             page.wait_for_selector("#preview strong")
+        if name == "circuits":
+            page.get_by_role("button", name="GARAGE").click()
         page.wait_for_timeout(1500)
         page.screenshot(path=FOLDER / f"{name}.png")
         page.close()
