@@ -75,7 +75,7 @@ async def _meter(station: Station16, payload: Answer) -> Answer:
 
 
 async def _stop(station: Station16, payload: Answer) -> Answer:
-    """The session ends. It is acknowledged whatever it is of: else it is told for ever."""
+    """The session ends. Acknowledged whatever it is of, once all connectors are served."""
     number = payload["transactionId"]
     connector, one = await station.whose(lambda: station.transaction(number)) or NONE
     if isinstance(one, t.Transaction):
