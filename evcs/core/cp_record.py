@@ -121,7 +121,7 @@ def state_of(record: CpRecord, desired: DesiredCp, before: CpState | None, at: s
         reason=reason,
         since=before.since if before is not None and same else at,
         ocpp_status=_ocpp_status(record, state),
-        session=session and view(session, record.wait_s),
+        session=session and view(session, record),
         revision=desired.revision,
     )
 
@@ -135,7 +135,7 @@ def _ocpp_status(record: CpRecord, state: states.State) -> str:
     return told if told and state in states.TOLD_BY_CHARGER else states.OCPP_STATUS[state]
 
 
-def view(session: Session, wait_s: int | None) -> SessionView:
+def view(session: Session, record: CpRecord) -> SessionView:
     """A session as a CP's state shows it."""
     return SessionView(
         session.session_id,
@@ -144,7 +144,8 @@ def view(session: Session, wait_s: int | None) -> SessionView:
         session.power_w,
         session.cost_so_far,
         session.limit_w,
-        wait_s,
+        record.wait_s,
+        record.power.shown_s if record.power is not None else None,
     )
 
 

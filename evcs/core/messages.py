@@ -32,7 +32,8 @@ class SessionView(NamedTuple):
     """A session as the judged state shows it; energy in Wh, power in W, cost in EUR.
 
     `limit_w`: what it may take of its circuit; None without one. `wait_s`: of one that waits for
-    power, for about how many seconds more.
+    power, for about how many seconds more. `limit_shown_s`: how many seconds after it was lowered
+    last a reading showed it.
     """
 
     session_id: str
@@ -42,6 +43,7 @@ class SessionView(NamedTuple):
     cost_eur: str
     limit_w: int | None = None
     wait_s: int | None = None
+    limit_shown_s: float | None = None
 
 
 class DesiredCp(NamedTuple):

@@ -40,7 +40,8 @@ class Power(NamedTuple):
 
     `told_w`, `told_at`: its limit, and when it was told last. `most_w`: the highest that was told
     and may still hold. `unshown_since`: since when readings have not shown the limit.
-    `slack_since`: since when it takes less than its limit. `wait_s`: about how long it will wait.
+    `shown_s`: how long after the last lowering they did. `slack_since`: since when it takes less
+    than its limit. `wait_s`: about how long it will wait.
     """
 
     told_w: int
@@ -48,6 +49,7 @@ class Power(NamedTuple):
     most_w: int
     unshown_since: float | None = None
     heard_at: float = 0.0
+    shown_s: float | None = None
     slack_since: float | None = None
     fault: PowerFault | None = None
     wait_s: int | None = None
@@ -70,14 +72,25 @@ def told(before: Power | None, limit_w: int, most_w: int, now: float) -> Power:
     )
 
 
+def said(power: Power, limit_w: int | None, now: float) -> Power:
+    """After a status with that limit: one that is another than was told does not show."""
+    if limit_w == power.told_w or power.unshown_since is not None:
+        return power
+    return power._replace(unshown_since=now)
+
+
 def heard(power: Power, limit_w: int | None, power_w: int, now: float) -> Power:
     """After a reading: what it takes, under which limit by its own word."""
     shown = limit_w == power.told_w and power_w <= allowed_w(power.told_w)
+    took_s = power.shown_s
+    if shown and power.unshown_since is not None:
+        took_s = round(now - power.unshown_since, 1)
     slack = power_w < power.told_w - max(TOLERANCE_W, power.told_w * TOLERANCE)
     return power._replace(
         most_w=power.told_w if shown else power.most_w,
         unshown_since=None if shown else (power.unshown_since or now),
         heard_at=now,
+        shown_s=took_s,
         slack_since=(power.slack_since or now) if slack else None,
     )
 

@@ -37,7 +37,7 @@ def most_now_w(record: CpRecord, now: float) -> int:
     if session is None:
         return fallback_w if _may_begin_alone(record) else 0
     if power is None:
-        most_w = session.max_power_w if _may_flow(record) else 0
+        most_w = _told_w(record, fallback_w) if _may_flow(record) else 0
     elif power.fault is not None:
         most_w = session.max_power_w
     else:
@@ -48,6 +48,15 @@ def most_now_w(record: CpRecord, now: float) -> int:
         return fallback_w
     renewed = power is not None and now - power.told_at < FOR_S and not record.engine_away
     return most_w if renewed or power is None else max(most_w, fallback_w)
+
+
+def _told_w(record: CpRecord, fallback_w: int) -> int:
+    """Of a session that this Central has told nothing: by its Engine's word, or all that it has."""
+    engine, session = record.engine, record.session
+    assert session is not None
+    if engine is None or engine.limit_w is None:
+        return session.max_power_w
+    return max(engine.limit_w, fallback_w)
 
 
 def _may_begin_alone(record: CpRecord) -> bool:

@@ -160,6 +160,14 @@ class Peer16(Peer):
             def _change(self, **fields: Any) -> Any:
                 return peer._answer("ChangeConfiguration", fields, v16)
 
+            @on("SetChargingProfile")
+            def _profile(self, **fields: Any) -> Any:
+                return peer._answer("SetChargingProfile", fields, v16)
+
+            @on("ClearChargingProfile")
+            def _clear(self, **fields: Any) -> Any:
+                return peer._answer("ClearChargingProfile", fields, v16)
+
             @on("GetConfiguration")
             def _configuration(self, **fields: Any) -> Any:
                 peer.asked.append(("GetConfiguration", fields))
@@ -262,6 +270,14 @@ class Peer201(Peer):
                     for one in fields["set_variable_data"]
                 ]  # fmt: skip
                 return v201.call_result.SetVariables(set_variable_result=found)
+
+            @on("SetChargingProfile")
+            def _profile(self, **fields: Any) -> Any:
+                return peer._answer("SetChargingProfile", fields)
+
+            @on("ClearChargingProfile")
+            def _clear(self, **fields: Any) -> Any:
+                return peer._answer("ClearChargingProfile", fields)
 
             @on("GetVariables")
             def _variables(self, **fields: Any) -> Any:

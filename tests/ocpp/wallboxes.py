@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ocpp.charge_point import camel_to_snake_case, snake_to_camel_case
 
@@ -45,6 +45,14 @@ class PackageLine:
         return [snake_to_camel_case(fields) for fields in self._peer.told(action)]
 
 
+class Limit(NamedTuple):
+    """Of a charging profile; `for_s`: None of a default, which holds for ever."""
+
+    power_w: float
+    transaction: Any
+    for_s: int | None
+
+
 class Wallbox(ABC):
     """Its register goes on over all connections; its last charge is `transaction`."""
 
@@ -67,8 +75,8 @@ class Wallbox(ABC):
         """What becomes of the card with which a charge began."""
 
     @abstractmethod
-    def meter(self, more_wh: int) -> None:
-        """It has charged so much more."""
+    def meter(self, more_wh: int, power_w: int = 7_400) -> None:
+        """It has charged so much more, and charges with so many W."""
 
     @abstractmethod
     def end(self, more_wh: int, ago_s: float = 0.0) -> None:
@@ -81,6 +89,10 @@ class Wallbox(ABC):
     @abstractmethod
     def told_to_stop(self) -> Any:
         """The transaction that it is to end, once it was told."""
+
+    @abstractmethod
+    def limits(self) -> list[Limit]:
+        """What it was told to take at most, the first first."""
 
     def _told(self, action: str) -> dict[str, Any]:
         found: dict[str, Any] = eventually(action, lambda: self.line.told(action))[-1]
@@ -105,11 +117,11 @@ class Wallbox16(Wallbox):
         self.transaction = answer["transactionId"]
         return str(answer["idTagInfo"]["status"])
 
-    def meter(self, more_wh: int) -> None:
+    def meter(self, more_wh: int, power_w: int = 7_400) -> None:
         self.register_wh += more_wh
         values = [
             {"value": str(self.register_wh / 1_000), "unit": "kWh"},
-            {"value": "7400", "unit": "W", "measurand": "Power.Active.Import"},
+            {"value": str(power_w), "unit": "W", "measurand": "Power.Active.Import"},
         ]
         self.line.call(
             "MeterValues", connectorId=1, transactionId=self.transaction,
@@ -129,6 +141,10 @@ class Wallbox16(Wallbox):
     def told_to_stop(self) -> Any:
         return self._told("RemoteStopTransaction")["transactionId"]
 
+    def limits(self) -> list[Limit]:
+        told = [one["csChargingProfiles"] for one in self.line.told("SetChargingProfile")]
+        return [_limit(one, one["chargingSchedule"]) for one in told]
+
 
 class Wallbox201(Wallbox):
     """Of OCPP 2.0.1: a charge begins with the cable, and then a card is shown."""
@@ -136,6 +152,7 @@ class Wallbox201(Wallbox):
     def __init__(self) -> None:
         super().__init__()
         self._charges = self._seq = 0
+        self._power_w = 7_400
 
     def boot(self) -> None:
         station = {"model": "M", "vendorName": "V"}
@@ -157,8 +174,9 @@ class Wallbox201(Wallbox):
         answer = self._event("Updated", "Authorized", ago_s, idToken=token)
         return str(answer["idTokenInfo"]["status"])
 
-    def meter(self, more_wh: int) -> None:
+    def meter(self, more_wh: int, power_w: int = 7_400) -> None:
         self.register_wh += more_wh
+        self._power_w = power_w
         self._event("Updated", "MeterValuePeriodic")
 
     def end(self, more_wh: int, ago_s: float = 0.0) -> None:
@@ -171,12 +189,16 @@ class Wallbox201(Wallbox):
     def told_to_stop(self) -> Any:
         return self._told("RequestStopTransaction")["transactionId"]
 
+    def limits(self) -> list[Limit]:
+        told = [one["chargingProfile"] for one in self.line.told("SetChargingProfile")]
+        return [_limit(one, one["chargingSchedule"][0]) for one in told]
+
     def _event(self, kind: str, trigger: str, ago_s: float = 0.0, **more: Any) -> dict[str, Any]:
         self._seq += 1
         at = now(ago_s)
         values = [
             {"value": self.register_wh},
-            {"value": 7_400, "measurand": "Power.Active.Import"},
+            {"value": self._power_w, "measurand": "Power.Active.Import"},
         ]
         return self.line.call(
             "TransactionEvent", eventType=kind, triggerReason=trigger, seqNo=self._seq,
@@ -184,6 +206,14 @@ class Wallbox201(Wallbox):
             transactionInfo={"transactionId": self.transaction},
             meterValue=[{"timestamp": at, "sampledValue": values}], **more,
         )  # fmt: skip
+
+
+def _limit(profile: dict[str, Any], schedule: dict[str, Any]) -> Limit:
+    (period,) = schedule["chargingSchedulePeriod"]
+    is_default = profile["chargingProfilePurpose"] == "TxDefaultProfile"
+    assert (profile.get("transactionId") is None) == is_default, profile
+    assert (schedule["chargingRateUnit"], period["startPeriod"]) == ("W", 0)
+    return Limit(period["limit"], profile.get("transactionId"), schedule.get("duration"))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import pytest
 
 from evcs.core import messages as m
 from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.ports import NoAnswer
 from evcs.core.ocpp.readings import Reading
 from evcs.core.ports import Connected, Received
@@ -50,11 +51,13 @@ class Charger:
     """Says what a test wants."""
 
     connection_timeout_s = 60.0
+    rate_unit = "W"
 
     def __init__(self) -> None:
         self.word: str | None = "Accepted"
         self.started: list[str] = []
         self.stopped: list[int] = []
+        self.limits: list[Allowance] = []
 
     async def start(self, connector: int, session_id: str) -> str:
         self.started.append(session_id)
@@ -62,6 +65,14 @@ class Charger:
 
     async def stop(self, one: t.Transaction) -> str:
         self.stopped.append(one.id)
+        return self._word()
+
+    async def set_limit(self, allowance: Allowance) -> str:
+        self.limits.append(allowance)
+        return self._word()
+
+    async def clear_limits(self, connector: int) -> str:
+        self.limits.clear()
         return self._word()
 
     def _word(self) -> str:

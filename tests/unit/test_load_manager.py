@@ -96,6 +96,8 @@ def test_a_lowered_limit_holds_within_two_seconds(garage: PowerSite) -> None:
         garage.run(15)
         assert garage.over(at + 2.1) == []
         assert (sum(garage.powers().values()) > 0) == (power_w > 0)
+    shown = [one.session.limit_shown_s for one in garage.states.values() if one.session]
+    assert all(took_s is not None and 0 < took_s <= 2 for took_s in shown)
 
 
 def test_a_house_that_takes_more_leaves_less(garage: PowerSite) -> None:

@@ -23,6 +23,7 @@ from evcs.core.effects import (
 )
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING
+from evcs.core.power import Power
 from evcs.core.session import HALTED, Correction, Phase, Session
 
 #: A command is told again at each word of an Engine, but not more often than this.
@@ -79,8 +80,9 @@ class Draft:
     def take_up(self, late: Session) -> None:
         """What a charger told of is under way there: it is the CP's session."""
         self.supersede(self.record.session)
-        if self.record.desired is not None and self.record.desired.circuit is not None:
-            late = late._replace(waiting_since=self.at.wall)
+        desired = self.record.desired
+        if desired is not None and desired.circuit is not None:
+            late = late._replace(limit_w=desired.fallback_w, waiting_since=self.at.wall)
         self.know(session=late, late=None, requested_at=self.at.clock, accepted=True)
         begun = self.advance(late, life.Started(late.seq, late.energy_wh))
         if begun.reason == EndReason.UNAUTHORISED:
@@ -162,8 +164,15 @@ class Draft:
         if (last.id, last.boot) != (now.id, now.boot) or now.at - last.at >= TELL_AGAIN_S:
             self.know(last_command=now)
             if cmd.verb in ("start", "resume"):
-                self.tell_limit()
+                self._begin_without_power()
             self.do(Send(cmd))
+
+    def _begin_without_power(self) -> None:
+        """A session in a circuit waits for its share; one that goes on has what it had."""
+        desired = self.record.desired
+        if self.record.power is None and desired is not None and desired.circuit is not None:
+            self.know(power=Power(0, self.at.clock, 0, heard_at=self.at.clock))
+        self.tell_limit()
 
     def tell_limit(self) -> None:
         """Have its Engine know the CP's limit, where that may not be so."""

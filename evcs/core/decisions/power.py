@@ -10,7 +10,7 @@ from evcs.core.decisions.events import Granted, PowerLooked
 from evcs.core.effects import Audit, SaveFigures, Send, limit
 from evcs.core.limits import RENEW_S
 from evcs.core.power_demand import most_now_w
-from evcs.core.session import Session
+from evcs.core.session import Phase, Session
 
 
 def on_desired(draft: Draft) -> None:
@@ -28,9 +28,11 @@ def on_desired(draft: Draft) -> None:
 
 def on_engine(draft: Draft, status: m.EngineStatus) -> None:
     """Its Engine is to know the CP's fallback; of a session in a circuit, with its share."""
-    desired, session = draft.record.desired, draft.record.session
+    desired, session, power = draft.record.desired, draft.record.session, draft.record.power
     if desired is None or not status.online:
         return
+    if power is not None and session is not None and session.phase == Phase.SUPPLYING:
+        draft.know(power=p.said(power, status.limit_w, draft.at.clock))
     fallback_w = None if desired.circuit is None else desired.fallback_w or 0
     if status.fallback_w == fallback_w or (session is not None and fallback_w is not None):
         return
@@ -83,6 +85,9 @@ def on_looked(draft: Draft, _: PowerLooked) -> None:
     if draft.record.engine is not None:
         on_engine(draft, draft.record.engine)
     if power is None or session is None or desired is None:
+        return
+    if session.phase != Phase.SUPPLYING:  # there is nothing to show yet
+        draft.know(power=power._replace(heard_at=draft.at.clock, unshown_since=None))
         return
     fault = p.fault_of(power, desired.hosting, draft.at.clock)
     if fault == power.fault:

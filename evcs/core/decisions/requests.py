@@ -34,8 +34,9 @@ def on_charge(draft: Draft, event: Charge) -> None:
         desired.max_power_w,
         draft.at.wall,
         request_id=asked.id,
-        waiting_since=draft.at.wall if desired.circuit is not None else None,
     )
+    if desired.circuit is not None:
+        session = session._replace(limit_w=0, waiting_since=draft.at.wall)
     draft.know(session=session, requested_at=draft.at.clock, accepted=False)
     draft.do(Save(session))
     who = f"driver/{asked.driver}"

@@ -134,20 +134,23 @@ class LoadManager:
         may_raise = at.clock - self._began >= SETTLE_S
         limits = self._division.limits
         due = grants(self._site, taking.rooms, taking.askers, limits, held, may_raise)
+        told = _told(held)
         for cp in (*held, *taking.faulty):
             power = self._fleet.records[cp].power
-            if power is not None and cp not in due and _is_due(power, at.clock):
-                due[cp] = power.told_w
+            if cp not in due and (power is None or _is_due(power, at.clock)):
+                due[cp] = told[cp] if power is None else power.told_w
         if not due:
             return
-        waits = waits_s(self._site, taking.askers, {**_told(held), **due}, at.wall)
+        waits = waits_s(self._site, taking.askers, {**told, **due}, at.wall)
         for cp, limit_w in due.items():
             granted = d.Granted(limit_w, cp in self._division.guests, waits.get(cp))
             self._fleet.apply(cp, granted, at)
 
     def _held(self, cp: str, taking: Taking) -> Held:
-        power = self._fleet.records[cp].power
-        return Held(None if power is None else power.told_w, taking.most_w[cp])
+        """What it was told, by an earlier Central where this has not yet."""
+        record = self._fleet.records[cp]
+        told_w = record.engine.limit_w if record.engine is not None and record.holds else None
+        return Held(told_w if record.power is None else record.power.told_w, taking.most_w[cp])
 
     def _changed(self) -> None:
         self._site, self._taking = Site(self._circuits.values()), None

@@ -21,6 +21,7 @@ from evcs.core.ports import Connected, Disconnected, JournalStore, Log, Received
 from evcs.core.session import CardStatus
 from evcs.runtime.crash_points import crash_point
 from evcs.services.gateway.holdings import Holdings
+from evcs.services.gateway.limits import LimitParts, Limits
 from evcs.services.gateway.metering import Around, Metering
 from evcs.services.gateway.orders import Charger, OrderParts, Orders
 from evcs.services.gateway.questions import CentralAway, Questions, start_of
@@ -79,6 +80,8 @@ class Connector:
             self._number, self._now, lambda: self.place.max_power_w,
             lambda: self._orders.charger is not None,
         ))  # fmt: skip
+        told = LimitParts(outside.now, self._limited, outside.log)
+        self._limits = Limits(place.number, place.max_power_w, outside.voice, told)
 
     @property
     def _held(self) -> t.Held:
@@ -90,6 +93,7 @@ class Connector:
         """The charger is there; `service`: what it has confirmed before."""
         self._metering.keep()
         self._orders.charger = charger
+        self._limits.connected(charger, self._under_way)
         self._seen = self._seen._replace(online=True, service=service)
         self._tell_all()
 
@@ -104,6 +108,7 @@ class Connector:
         if self._orders.charger is charger:
             self._metering.keep()
             self._orders.charger = None
+            self._limits.left()
             self._seen = self._seen._replace(online=False)
             self._tell_all()
 
@@ -167,7 +172,7 @@ class Connector:
         crash_point("gateway.reading_kept")
         if not was_live and one.live:
             self._tell_status()
-        self._voice.reading(one, reading)
+        self._voice.reading(one, reading, self._seen.limit_w)
         if one.target_wh is not None and one.energy_wh >= one.target_wh:
             self._orders.stop(one, EndReason.COMPLETED)
 
@@ -242,15 +247,19 @@ class Connector:
         self._orders.look(self.place.leaves)
         self._metering.look()
         self._holdings.again()
+        self._limits.look()
         return TICK_S
 
     def close(self) -> None:
         """Nothing more is done."""
         self._orders.close()
+        self._limits.close()
         self._journal.close()
 
     def _on_message(self, message: m.Message | m.Cleared) -> None:
-        if isinstance(message, m.Command):
+        if isinstance(message, m.Command) and message.verb == "limit":
+            self._limits.take(message)
+        elif isinstance(message, m.Command):
             self._orders.take(message, self._seen)
         elif isinstance(message, m.StationAnswer):
             self._on_answer(message)
@@ -270,6 +279,16 @@ class Connector:
                 self._voice.begun(one)
                 self._tell_status()
         self._questions.answered(answer)
+
+    def _under_way(self) -> t.Transaction | None:
+        """The charge that its charger has begun."""
+        live = self._held.live
+        return live if live is not None and live.phase != t.Phase.REMOTE else None
+
+    def _limited(self, limit_w: int | None, fallback_w: int | None) -> None:
+        if (limit_w, fallback_w) != (self._seen.limit_w, self._seen.fallback_w):
+            self._seen = self._seen._replace(limit_w=limit_w, fallback_w=fallback_w)
+            self._tell_status()
 
     def _make_room(self) -> None:
         """For one more charge. Raises CentralAway, OSError."""

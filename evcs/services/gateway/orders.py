@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from evcs.core import messages as m
 from evcs.core.end_reasons import EndReason
 from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.ports import NoAnswer, NotSendable, Refused
 from evcs.core.ports import Log
 from evcs.core.supply import Refusal
@@ -38,6 +39,16 @@ class Charger(Protocol):
 
     async def stop(self, one: t.Transaction) -> str:
         """Have it end one; its word."""
+
+    @property
+    def rate_unit(self) -> str:
+        """In what it takes limits: W, or A where it takes no W."""
+
+    async def set_limit(self, allowance: Allowance) -> str:
+        """Have it take no more; its word."""
+
+    async def clear_limits(self, connector: int) -> str:
+        """Have it take what it can; its word."""
 
 
 class OrderParts(NamedTuple):

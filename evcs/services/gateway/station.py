@@ -14,6 +14,7 @@ from evcs.core.errors import EvcsError
 from evcs.core.ids import short
 from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.ports import CallError, Connection, NoAnswer, NotSendable, Refused
 from evcs.core.ocpp.rules import Code
 from evcs.core.ports import Log
@@ -70,6 +71,7 @@ class Station(ABC):
         self.connection, self._parts = connection, parts
         self.opened_at = parts.now()
         self.connection_timeout_s = DEFAULT_CONNECTION_TIMEOUT_S
+        self.rate_unit = "W"
         ends_at = connection.certificate_ends_at
         self.status = m.StationStatus(
             parts.host, connection.station, True, connection.version.value.removeprefix("ocpp"),
@@ -148,6 +150,18 @@ class Station(ABC):
     @abstractmethod
     async def set_available(self, connector: int, operative: bool) -> str:
         """Have a connector serve, or not; its word."""
+
+    @abstractmethod
+    async def set_limit(self, allowance: Allowance) -> str:
+        """Have it take no more; its word."""
+
+    @abstractmethod
+    async def clear_limits(self, connector: int) -> str:
+        """Have it take what it can; its word."""
+
+    @abstractmethod
+    async def ask_rate_units(self) -> str:
+        """In what it takes limits, "" where it does not say."""
 
     @abstractmethod
     async def ask_status(self, connector: int) -> None:
@@ -269,6 +283,10 @@ class Station(ABC):
             found = await self.ask_connection_timeout()
             if found is not None:
                 self.connection_timeout_s = found
+        with suppress(Refused, NoAnswer, NotSendable):
+            units = await self.ask_rate_units()
+            if units in ("A", "Current"):
+                self.rate_unit = "A"
         await self._ask_status()
 
     async def _ask_status(self) -> None:

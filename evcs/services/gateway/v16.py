@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.errors import BadValue
+from evcs.core.ocpp import charging_profiles as profiles
 from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.readings import reading, register_wh
 from evcs.core.session import CardStatus
 from evcs.services.gateway.station import Answer, Meanings, Station
@@ -109,9 +111,11 @@ class Station16(Station):
     sends: ClassVar[Mapping[str, str]] = {
         "ChangeAvailability": "stop and resume of the CP",
         "ChangeConfiguration": "its new key, after a rekey",
-        "GetConfiguration": "for its connection timeout",
+        "ClearChargingProfile": "its CP is in no circuit any more",
+        "GetConfiguration": "for its connection timeout, and the unit of its limits",
         "RemoteStartTransaction": "a driver's request",
         "RemoteStopTransaction": "the end of a session",
+        "SetChargingProfile": "what its CP may take of its circuit",
         "TriggerMessage": "for what it does not tell by itself",
     }
     plain: ClassVar[Mapping[str, Answer]] = {
@@ -150,11 +154,30 @@ class Station16(Station):
             {"requestedMessage": "StatusNotification", "connectorId": connector},
         )
 
+    async def set_limit(self, allowance: Allowance) -> str:
+        """Have it take no more; its word."""
+        return await self.word("SetChargingProfile", profiles.for_16(allowance))
+
+    async def clear_limits(self, connector: int) -> str:
+        """Have it take what it can; its word."""
+        words = [
+            await self.word("ClearChargingProfile", {"id": one}) for one in profiles.ids(connector)
+        ]
+        return words[0]
+
     async def ask_connection_timeout(self) -> float | None:
         """How long it waits for a car."""
-        found = await self.call("GetConfiguration", {"key": ["ConnectionTimeOut"]})
-        values = [one.get("value", "") for one in found.get("configurationKey", ())]
-        return float(values[0]) if values and str(values[0]).isdecimal() else None
+        value = await self._configured("ConnectionTimeOut")
+        return float(value) if value.isdecimal() else None
+
+    async def ask_rate_units(self) -> str:
+        """In what it takes limits, "" where it does not say."""
+        return await self._configured("ChargingScheduleAllowedChargingRateUnit")
+
+    async def _configured(self, key: str) -> str:
+        found = await self.call("GetConfiguration", {"key": [key]})
+        values = [one.get("value") or "" for one in found.get("configurationKey", ())]
+        return str(values[0]) if values else ""
 
     async def set_key(self, key: str) -> str:
         """Have it dial in with another password from now on, given as hex; its word."""

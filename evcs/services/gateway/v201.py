@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.errors import BadValue
+from evcs.core.ocpp import charging_profiles as profiles
 from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.readings import Reading, reading
 from evcs.services.gateway.station import Answer, Meanings, Station
 
@@ -78,9 +80,11 @@ class Station201(Station):
     }
     sends: ClassVar[Mapping[str, str]] = {
         "ChangeAvailability": "stop and resume of the CP",
-        "GetVariables": "for its connection timeout",
+        "ClearChargingProfile": "its CP is in no circuit any more",
+        "GetVariables": "for its connection timeout, and the unit of its limits",
         "RequestStartTransaction": "a driver's request",
         "RequestStopTransaction": "the end of a session",
+        "SetChargingProfile": "what its CP may take of its circuit",
         "SetVariables": "its new key, after a rekey",
         "TriggerMessage": "for what it does not tell by itself",
     }
@@ -127,12 +131,31 @@ class Station201(Station):
         evse = {"id": connector, "connectorId": 1}
         await self.call("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": evse})
 
+    async def set_limit(self, allowance: Allowance) -> str:
+        """Have it take no more; its word."""
+        return await self.word("SetChargingProfile", profiles.for_201(allowance))
+
+    async def clear_limits(self, connector: int) -> str:
+        """Have it take what it can; its word."""
+        words = [
+            await self.word("ClearChargingProfile", {"chargingProfileId": one})
+            for one in profiles.ids(connector)
+        ]
+        return words[0]
+
     async def ask_connection_timeout(self) -> float | None:
         """How long it waits for a car."""
-        wanted = {"component": {"name": "TxCtrlr"}, "variable": {"name": "EVConnectionTimeOut"}}
-        found = await self.call("GetVariables", {"getVariableData": [wanted]})
-        values = [one.get("attributeValue", "") for one in found["getVariableResult"]]
-        return float(values[0]) if values and str(values[0]).isdecimal() else None
+        value = await self._valued("TxCtrlr.EVConnectionTimeOut")
+        return float(value) if value.isdecimal() else None
+
+    async def ask_rate_units(self) -> str:
+        """In what it takes limits, "" where it does not say."""
+        return await self._valued("SmartChargingCtrlr.RateUnit")
+
+    async def _valued(self, variable: str) -> str:
+        found = await self.call("GetVariables", {"getVariableData": [_variable(variable)]})
+        values = [one.get("attributeValue") or "" for one in found["getVariableResult"]]
+        return str(values[0]) if values else ""
 
     async def set_key(self, key: str) -> str:
         """Have it dial in with another password from now on; its word."""

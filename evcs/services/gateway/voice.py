@@ -27,7 +27,8 @@ _PHASES = {
 class Seen(NamedTuple):
     """What is known of a connector. `online`: its charger is there; `status`: its own word.
 
-    `service`: "in" or "out", as it has confirmed it in this connection.
+    `service`: "in" or "out", as it has confirmed it in this connection; so are `limit_w`, the most
+    that it takes now, and `fallback_w`.
     """
 
     online: bool = False
@@ -35,6 +36,8 @@ class Seen(NamedTuple):
     fault: str | None = None
     central: bool | None = None
     service: str | None = None
+    limit_w: int | None = None
+    fallback_w: int | None = None
 
 
 class FromMonitor(NamedTuple):
@@ -71,15 +74,17 @@ class Voice:
             m.SessionEvent(self._cp, "ended", one.session_id, one.seq, one.energy_wh, one.reason)
         )
 
-    def reading(self, one: t.Transaction, reading: Reading) -> None:
+    def reading(self, one: t.Transaction, reading: Reading, limit_w: int | None) -> None:
         """A reading of the charge under way."""
         if one.session_id is None or not one.live:
             return
         volts, amps = reading.voltage_v or 0.0, reading.current_a or 0.0
         power_w = reading.power_w if reading.power_w is not None else round(volts * amps)
         self._engine.publish(
-            m.Meter(self._cp, one.session_id, one.seq, one.energy_wh, power_w, volts, amps)
-        )
+            m.Meter(
+                self._cp, one.session_id, one.seq, one.energy_wh, power_w, volts, amps, limit_w
+            )
+        )  # fmt: skip
 
     def engine(self, seen: Seen, one: t.Transaction | None) -> None:
         """The Engine's status; `one`: the charge that it holds."""
@@ -88,6 +93,7 @@ class Voice:
                 self._cp, seen.online, self._boot,
                 SupplyPhase.IDLE if one is None else _PHASES[t.Phase(one.phase)],
                 seen.status in PLUGGED, one and one.session_id, seen.fault, seen.central,
+                seen.limit_w, seen.fallback_w,
             )
         )  # fmt: skip
 

@@ -1,0 +1,128 @@
+"""What a connector may take, told to its charger; what that has confirmed is what holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from evcs.core import messages as m
+from evcs.core import supply as s
+from evcs.core.limits import Limit
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.charging_profiles import Allowance
+from evcs.core.ports import Log
+from evcs.services.gateway.orders import ACCEPTED, Charger, word_of
+from evcs.services.gateway.tasks import Tasks
+from evcs.services.gateway.voice import Voice
+
+
+class LimitParts(NamedTuple):
+    """What limits work with. `told(limit_w, fallback_w)`: that is confirmed."""
+
+    now: Callable[[], datetime]
+    told: Callable[[int | None, int | None], None]
+    log: Log
+
+
+class Limits:
+    """Of one connector: the fallback once in a connection, the limit while there is a charge.
+
+    One is told at a time; of those that come meanwhile, the last.
+    """
+
+    def __init__(self, connector: int, most_w: int, voice: Voice, parts: LimitParts) -> None:
+        self._connector, self._most_w, self._voice = connector, most_w, voice
+        self._parts, self._tasks = parts, Tasks(parts.log)
+        self._charger: Charger | None = None
+        self._fallback_w: int | None = None
+        self._limit: Limit | None = None
+        self._next: m.Command | None = None
+        self._busy = False
+        self._transaction: Callable[[], t.Transaction | None] = lambda: None
+
+    def connected(self, charger: Charger, transaction: Callable[[], t.Transaction | None]) -> None:
+        """The charger is there; `transaction()`: the one under way. What it has is not known."""
+        self._charger, self._transaction = charger, transaction
+        self._fallback_w = self._limit = None
+
+    def left(self) -> None:
+        """It is away."""
+        self._charger = None
+        self._parts.told(None, None)
+
+    def take(self, cmd: m.Command) -> None:
+        """A limit is to hold; the reply comes once the charger has answered."""
+        if self._next is not None:
+            self._voice.reply(self._next, "overtaken")
+        self._next = cmd
+        if not self._busy:
+            self._busy = True
+            self._tasks.do(self._work())
+
+    def look(self) -> None:
+        """One that was not told again has run out at the charger."""
+        if self._limit is None:
+            return
+        after = self._limit.now(self._parts.now().timestamp())
+        if after.max_power_w != self._limit.max_power_w:
+            self._parts.told(after.max_power_w, after.fallback_w)
+        self._limit = after
+
+    def close(self) -> None:
+        """Nothing more is done."""
+        self._tasks.close()
+
+    async def _work(self) -> None:
+        try:
+            while (cmd := self._next) is not None:
+                self._next = None
+                self._voice.reply(cmd, await self._carry_out(cmd))
+        finally:
+            self._busy = False
+
+    async def _carry_out(self, cmd: m.Command) -> str | None:
+        """Tell the charger; why that was not to be done."""
+        charger = self._charger
+        if charger is None:
+            return "the charger is away"
+        try:
+            limit = s.limit_of(cmd)
+        except ValueError:
+            return s.Refusal.BAD_COMMAND
+        if limit is None:
+            word = await word_of(charger.clear_limits(self._connector))
+            self._fallback_w = self._limit = None
+            self._parts.told(None, None)
+            return None if word in (ACCEPTED, "Unknown") else _refusal(word)
+        error = await self._set(charger, limit)
+        if error is not None:
+            self._parts.log.error("limit_w=%d: %s", limit.max_power_w, error)
+        return error
+
+    async def _set(self, charger: Charger, limit: Limit) -> str | None:
+        default = Allowance(self._connector, limit.fallback_w, self._most_w, charger.rate_unit)
+        if self._fallback_w != limit.fallback_w:
+            word = await word_of(charger.set_limit(default))
+            if word != ACCEPTED:
+                return _refusal(word)
+            self._fallback_w = limit.fallback_w
+        limit = limit._replace(at=self._parts.now().timestamp())
+        one, in_force = self._transaction(), limit.fallback_w
+        if one is not None:
+            above = limit.max_power_w > limit.fallback_w
+            word = await word_of(charger.set_limit(default._replace(
+                limit_w=limit.max_power_w, transaction=one.key or one.id, at=self._parts.now(),
+                for_s=limit.for_s if above else 2 * limit.for_s,
+            )))  # fmt: skip
+            if word != ACCEPTED:
+                return _refusal(word)
+            in_force = limit.max_power_w
+        if charger is self._charger:
+            self._limit = limit
+            self._parts.told(in_force, limit.fallback_w)
+        return None
+
+
+def _refusal(word: str) -> str:
+    return f"the charger answered {word}"[:200]

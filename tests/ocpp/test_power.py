@@ -1,0 +1,88 @@
+"""What chargers of others are told to take of their circuit, in both versions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ocpp.conftest import CARD, Site
+from tests.ocpp.wallboxes import Limit, Wallbox, Wallbox16, Wallbox201, dialled
+from tests.system_under_test import System, eventually
+
+MINIMUM_W = 4_140
+
+
+@pytest.fixture
+def garage(site: Site) -> Site:
+    """Its CP is in a circuit of 9 kW, with an emulated one beside it; what it is called like."""
+    site.system.ok("evcs", "circuit", "add", site.cp, "--max-power-kw", "9")
+    site.system.ok("evcs-cp", "edit", site.cp, "--circuit", site.cp)
+    site.system.ok("evcs-cp", "create", _beside(site), "--circuit", site.cp)
+    site.system.ok("evcs", "driver", "add", _beside(site))
+    return site
+
+
+def _beside(site: Site) -> str:
+    return f"B-{site.cp}"
+
+
+def _charge_beside(site: Site) -> None:
+    there = _beside(site)
+    site.system.ok("evcs-driver", "charge", there, "--driver", there, "--no-watch")
+
+
+def _session(system: System, cp: str) -> dict[str, int]:
+    found: dict[str, int] = system.ok("evcs-cp", "show", cp, "--json").json["session"] or {}
+    return found
+
+
+@pytest.mark.parametrize("kind", [Wallbox16, Wallbox201])
+@pytest.mark.parametrize("package", ["ocpp", "ocpp-rpc"])
+def test_it_is_told_a_default_and_in_a_charge_its_share(
+    garage: Site, kind: type[Wallbox], package: str
+) -> None:
+    box, beside = kind(), _beside(garage)
+    with dialled(garage, box, package):
+        box.boot()
+        eventually("a default", lambda: Limit(MINIMUM_W, None, None) in box.limits(), 60)
+        assert box.begin(CARD) == "Accepted"
+        box.meter(100, MINIMUM_W)
+        alone = Limit(9_000, box.transaction, 60)
+        eventually("all that there is", lambda: alone in box.limits(), 60)
+        box.meter(100, 9_000)
+        _charge_beside(garage)
+        eventually("half of it", lambda: box.limits()[-1] == Limit(4_500, box.transaction, 60), 60)
+        # What it may still take by its last reading is nobody else's.
+        assert _session(garage.system, beside)["limit_w"] == 0
+        box.meter(100, 4_400)
+        shares = lambda: _session(garage.system, beside).get("limit_w")  # noqa: E731
+        eventually("the other half is the other's", lambda: shares() == 4_500, 60)
+        box.end(50)
+        garage.tickets(1)
+        eventually("and then all", lambda: shares() == 9_000, 60)
+
+
+def test_one_that_takes_no_limit_counts_with_its_most(garage: Site) -> None:
+    """That is said, and audited; who is beside it waits."""
+    box = Wallbox16()
+    with dialled(garage, box, "ocpp"):
+        box.line._peer.says["SetChargingProfile"] = "NotSupported"  # type: ignore[attr-defined]
+        box.boot()
+        assert box.begin(CARD) == "Accepted"
+        box.meter(100, 7_000)
+        garage.until("SUPPLYING")
+        _charge_beside(garage)
+        eventually("it is tried again", lambda: len(box.limits()) > 2, 60)
+        assert _session(garage.system, _beside(garage))["limit_w"] == 0
+        box.end(50)
+        garage.tickets(1)
+        beside = _beside(garage)
+        eventually("it is free", lambda: _session(garage.system, beside)["limit_w"] == 9_000, 60)
+
+
+def test_out_of_its_circuit_it_is_told_so(garage: Site) -> None:
+    box = Wallbox16()
+    with dialled(garage, box, "ocpp"):
+        box.boot()
+        eventually("a default", lambda: box.limits(), 60)
+        garage.system.ok("evcs-cp", "edit", garage.cp, "--no-circuit")
+        eventually("cleared", lambda: len(box.line.told("ClearChargingProfile")) == 2, 60)

@@ -1,0 +1,174 @@
+"""Limits as a charger is told them: one at a time, again after each connection, by the schemas."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from evcs.adapters.ocpp_schemas import OcppSchemas
+from evcs.core import messages as m
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.charging_profiles import Allowance, for_16, for_201
+from evcs.core.ocpp.ports import NoAnswer
+from evcs.core.ocpp.rules import Version
+from evcs.services.gateway.limits import LimitParts, Limits
+from evcs.services.gateway.voice import Voice
+from tests.unit.fakes import FakeBus
+
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+ONE = t.Transaction(7, "r", t.Phase.SUPPLYING, "s", "CARD", target_wh=1, since=0.0)
+
+
+class Charger:
+    """Answers what a test wants, when it wants."""
+
+    connection_timeout_s = 60.0
+    rate_unit = "W"
+
+    def __init__(self) -> None:
+        self.told: list[Allowance] = []
+        self.cleared = 0
+        self.word: str | None = "Accepted"
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def set_limit(self, allowance: Allowance) -> str:
+        self.told.append(allowance)
+        await self.gate.wait()
+        if self.word is None:
+            raise NoAnswer
+        return self.word
+
+    async def clear_limits(self, connector: int) -> str:
+        self.cleared += 1
+        return "Unknown"
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.bus, self.charger, self.time = FakeBus(), Charger(), NOON
+        self.confirmed: list[tuple[int | None, int | None]] = []
+        self.transaction: t.Transaction | None = ONE
+        parts = LimitParts(
+            lambda: self.time, lambda *told: self.confirmed.append(told), logging.getLogger("test")
+        )
+        self.limits = Limits(1, 22_000, Voice("CP-1", "b", self.bus, self.bus), parts)
+        self.limits.connected(self.charger, lambda: self.transaction)  # type: ignore[arg-type]
+
+    async def hears(self, power_w: int | None, fallback_w: int | None = 4_140, **more: Any) -> None:
+        self.limits.take(
+            m.Command("CP-1", "limit", "limit", max_power_w=power_w, fallback_w=fallback_w,
+                      for_s=60, **more)
+        )  # fmt: skip
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    def replies(self) -> list[str | None]:
+        return [one.error for one in self.bus.taken() if isinstance(one, m.Reply)]
+
+
+async def _told_once() -> None:
+    scene = Scene()
+    await scene.hears(9_000)
+    default, own = scene.charger.told
+    assert (default.limit_w, default.transaction) == (4_140, None)
+    assert (own.limit_w, own.transaction, own.for_s, own.at) == (9_000, 7, 60, NOON)
+    assert (scene.confirmed, scene.replies()) == ([(9_000, 4_140)], [None])
+    await scene.hears(0)
+    assert [one.for_s for one in scene.charger.told[2:]] == [120]
+
+
+async def _no_charge() -> None:
+    scene = Scene()
+    scene.transaction = None
+    await scene.hears(9_000)
+    assert [one.transaction for one in scene.charger.told] == [None]
+    assert scene.confirmed == [(4_140, 4_140)]
+
+
+async def _again_after_a_connection() -> None:
+    scene = Scene()
+    await scene.hears(9_000)
+    scene.limits.left()
+    assert scene.confirmed[-1] == (None, None)
+    await scene.hears(9_000)
+    assert scene.replies()[-1] == "the charger is away"
+    scene.limits.connected(scene.charger, lambda: ONE)  # type: ignore[arg-type]
+    await scene.hears(9_000)
+    assert len(scene.charger.told) == 4
+
+
+async def _the_last_of_those_that_wait() -> None:
+    scene = Scene()
+    await scene.hears(9_000)
+    scene.charger.gate.clear()
+    for power_w in (8_000, 7_000, 6_000):
+        await scene.hears(power_w)
+    scene.charger.gate.set()
+    await asyncio.sleep(0.01)
+    assert [one.limit_w for one in scene.charger.told[1:]] == [9_000, 8_000, 6_000]
+    assert scene.replies() == [None, "overtaken", None, None]
+
+
+async def _refused() -> None:
+    scene = Scene()
+    for word, error in (("Rejected", "the charger answered Rejected"),
+                        (None, "the charger answered nothing")):  # fmt: skip
+        scene.charger.word = word
+        await scene.hears(9_000)
+        assert scene.replies() == [error]
+    assert scene.confirmed == []
+
+
+async def _runs_out() -> None:
+    scene = Scene()
+    await scene.hears(9_000)
+    scene.time += timedelta(seconds=59)
+    scene.limits.look()
+    assert scene.confirmed == [(9_000, 4_140)]
+    scene.time += timedelta(seconds=1)
+    scene.limits.look()
+    assert scene.confirmed[-1] == (4_140, 4_140)
+
+
+async def _lifted() -> None:
+    scene = Scene()
+    await scene.hears(9_000)
+    await scene.hears(None, None)
+    assert (scene.charger.cleared, scene.confirmed[-1]) == (1, (None, None))
+    await scene.hears(-1)
+    assert scene.replies()[-1] == "bad_command"
+
+
+@pytest.mark.parametrize(
+    "story",
+    [_told_once, _no_charge, _again_after_a_connection, _the_last_of_those_that_wait, _refused,
+     _runs_out, _lifted],
+    ids=lambda story: story.__name__,
+)  # fmt: skip
+def test_a_charger_is_told(story: Any) -> None:
+    # In a thread of its own: a browser's loop may run in this one, of another test.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, story()).result()
+
+
+@pytest.mark.parametrize("transaction", [None, 7])
+@pytest.mark.parametrize(("unit", "limit"), [("W", 4_140), ("A", 6.0)])
+def test_profiles_are_as_the_schemas_have_them(
+    transaction: int | None, unit: str, limit: float
+) -> None:
+    at = NOON if transaction else None
+    one = Allowance(1, 4_140, 22_000, unit, transaction, at, 60)
+    in_16, in_201 = for_16(one), for_201(one._replace(transaction=transaction and "tx"))
+    for version, payload in ((Version.V16, in_16), (Version.V201, in_201)):
+        assert OcppSchemas().violation(version, "SetChargingProfile", payload) is None
+    schedule = in_16["csChargingProfiles"]["chargingSchedule"]
+    assert schedule["chargingSchedulePeriod"] == [
+        {"startPeriod": 0, "limit": limit, "numberPhases": 3}
+    ]
+    assert schedule.get("duration") == (60 if transaction else None)
