@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -200,11 +201,18 @@ def test_one_that_is_moved_to_another_circuit_counts_there_at_once(tmp_path: Pat
     site.ledger.close()
 
 
-def test_drivers_come_and_go_for_an_hour_on_two_levels(tmp_path: Path) -> None:
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """A folder whose disk takes no time: an hour has thousands of commits."""
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def test_drivers_come_and_go_for_an_hour_on_two_levels(in_memory: Path) -> None:
     circuits = [m.Circuit("SITE", 60 * KW, None, 8 * KW), m.Circuit("NORTH", 32 * KW, "SITE"),
                 m.Circuit("SOUTH", 44 * KW, "SITE")]  # fmt: skip
     wanted = [*cps(6, "NORTH"), *cps(6, "SOUTH", 7_400), *cps(3, "SITE", 11 * KW)]
-    site = build(tmp_path, circuits, wanted)
+    site = build(in_memory, circuits, wanted)
     dice, free, drivers = random.Random(7), sorted(site.places), [f"D{n}" for n in range(30)]
     driving: dict[str, str] = {}
     for _ in range(360):
