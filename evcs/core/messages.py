@@ -43,7 +43,7 @@ class SessionView(NamedTuple):
     cost_eur: str
     limit_w: int | None = None
     wait_s: int | None = None
-    limit_shown_s: float | None = None
+    limit_shown_s: int | None = None
 
 
 class DesiredCp(NamedTuple):

@@ -8,6 +8,7 @@ with its most. So the sum over a circuit is never less than what flows.
 from __future__ import annotations
 
 from enum import StrEnum
+from math import ceil
 from typing import NamedTuple
 
 from evcs.core.placement import OCPP
@@ -49,7 +50,7 @@ class Power(NamedTuple):
     most_w: int
     unshown_since: float | None = None
     heard_at: float = 0.0
-    shown_s: float | None = None
+    shown_s: int | None = None
     slack_since: float | None = None
     fault: PowerFault | None = None
     wait_s: int | None = None
@@ -84,7 +85,7 @@ def heard(power: Power, limit_w: int | None, power_w: int, now: float) -> Power:
     shown = limit_w == power.told_w and power_w <= allowed_w(power.told_w)
     took_s = power.shown_s
     if shown and power.unshown_since is not None:
-        took_s = round(now - power.unshown_since, 1)
+        took_s = ceil(now - power.unshown_since)
     slack = power_w < power.told_w - max(TOLERANCE_W, power.told_w * TOLERANCE)
     return power._replace(
         most_w=power.told_w if shown else power.most_w,

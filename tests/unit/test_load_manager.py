@@ -140,6 +140,29 @@ def test_below_the_minimum_they_wait_in_turn_and_are_told(tmp_path: Path) -> Non
     site.ledger.close()
 
 
+def test_after_a_power_cut_turns_go_on_whoever_is_back_first(tmp_path: Path) -> None:
+    site = build(tmp_path, [m.Circuit("GARAGE", 9 * KW)], cps(4))
+    for number, driver in enumerate("ABCD", 1):
+        site.charge(driver, f"GARAGE-{number}")
+        site.run(2)
+    site.run(30)
+    served = {cp for cp, power_w in site.powers().items() if power_w}
+    site.end_central()
+    away = [site.places.pop(cp) for cp in served]
+    for cp in site.places:
+        site.kill(cp)
+    site.begin_central()
+    site.run(10)
+    for place in away:
+        site.places[place.cp] = place
+        site.kill(place.cp)
+        site.run(3)
+    site.run(30)
+    assert {cp for cp, power_w in site.powers().items() if power_w} == served
+    assert site.over() == []
+    site.ledger.close()
+
+
 @pytest.mark.parametrize("gone", ["central", "broker"])
 def test_the_sum_holds_while_central_or_broker_is_away(tmp_path: Path, gone: str) -> None:
     circuit = m.Circuit("GARAGE", 9 * KW)

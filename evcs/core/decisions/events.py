@@ -79,12 +79,14 @@ class Repeat(NamedTuple):
 
 
 class Granted(NamedTuple):
-    """The session may take so much of its circuit, in W; 0: it waits, for about `wait_s` seconds.
+    """The session may take so much of its circuit, in W.
 
-    `guest`: it has power without a turn.
+    `waits`: whether there is no power for it, for about `wait_s` seconds; None: as before. One that
+    has its turn may have 0 until another has given way. `guest`: it has power without a turn.
     """
 
     limit_w: int
+    waits: bool | None = None
     guest: bool = False
     wait_s: int | None = None
 

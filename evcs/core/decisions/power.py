@@ -72,7 +72,9 @@ def on_granted(draft: Draft, event: Granted) -> None:
 
 def _granted(session: Session, event: Granted, wall: str) -> Session:
     session = session._replace(limit_w=event.limit_w)
-    if event.limit_w == 0:
+    if event.waits is None:
+        return session
+    if event.waits:
         return session._replace(waiting_since=session.waiting_since or wall, turn_since=None)
     if session.waiting_since is None and (session.turn_since is not None or event.guest):
         return session

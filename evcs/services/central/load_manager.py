@@ -143,7 +143,11 @@ class LoadManager:
             return
         waits = waits_s(self._site, taking.askers, {**told, **due}, at.wall)
         for cp, limit_w in due.items():
-            granted = d.Granted(limit_w, cp in self._division.guests, waits.get(cp))
+            share_w = limits.get(cp)
+            granted = d.Granted(
+                limit_w, None if share_w is None else not share_w,
+                cp in self._division.guests, waits.get(cp),
+            )  # fmt: skip
             self._fleet.apply(cp, granted, at)
 
     def _held(self, cp: str, taking: Taking) -> Held:
