@@ -374,6 +374,31 @@ def test_a_cp_that_is_deleted_waits_for_its_charger_no_longer_than_a_minute() ->
     play(act)
 
 
+def test_a_charge_whose_end_was_lost_is_over_once_the_next_begins() -> None:
+    async def act(scene: Scene) -> None:
+        lost = await scene.begun()
+        told = t.Begun("CARD", "2026-11-30T13:00:00Z", 500)
+        beginning = asyncio.ensure_future(scene.connector.begin(told))
+        await asyncio.sleep(0)
+        asked = scene.told(m.StationRequest)[-1]
+        scene.hear(m.StationAnswer("CP-1", asked.id, True, "accepted", "ALICE", "S2"))
+        number, _ = await beginning
+        one = scene.connector.find(number)
+        assert isinstance(one, t.Transaction)
+        scene.connector.end(one, 700, "stopped", None)
+        scene.hear(m.Command("CP-1", "settled", "S2.settled", "S2"))
+        assert scene.connector.health().session_id is None
+        scene.heard()
+        scene.hear(m.Command("CP-1", "start", "S3.start", "S3", energy_wh=500, max_power_w=9))
+        await asyncio.sleep(0.05)
+        assert [reply.ok for reply in scene.told(m.Reply)] == [True], "it is not busy"
+        scene.connector.end(lost, 400, "stopped", None)
+        ended = [x for x in scene.told(m.SessionEvent) if x.session_id == SESSION]
+        assert ended[-1].energy_wh == 300, "an end that comes all the same is told"
+
+    play(act)
+
+
 def test_commands_of_an_emulated_charger_are_none() -> None:
     async def act(scene: Scene) -> None:
         for verb in ("plug", "unplug", "fault", "clear", "start"):

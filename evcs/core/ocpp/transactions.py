@@ -122,6 +122,14 @@ class Held(NamedTuple):
         left = tuple(begun for begun in self.uncarded if begun.key != one.key)
         return self._replace(transactions=(*self.transactions, one), uncarded=left)
 
+    def begun(self, one: Transaction) -> Held:
+        """With one that has begun; those before it that it leaves without an end are over there."""
+        held = self.put(one)
+        left = [x for x in self.transactions if one.live and x.live and x.phase != Phase.REMOTE]
+        for lost in left:
+            held = held.put(lost._replace(live=lost.id == one.id))
+        return held
+
     def plugged(self, begun: Begun) -> Held:
         """With one for which nobody has shown a card; its begin is what was told of it first."""
         known = self.keyed(begun.key)

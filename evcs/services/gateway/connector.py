@@ -144,7 +144,7 @@ class Connector:
             self._make_room()
             self._metering.count()
             known = t.begin(self._held, request, self._number, begun, self._now().timestamp())
-            self._holdings.put(known)
+            self._holdings.keep(self._held.begun(known))
             crash_point("gateway.begin_kept")
             self._log.info("transaction=%d begun tag=%a", known.id, masked_tag(begun.tag))
         if isinstance(known, t.Over):
