@@ -26,8 +26,8 @@ TURN_S = 600
 class Asker(NamedTuple):
     """A session that takes power of a circuit, or waits for it; powers in W.
 
-    `wants_w`: what it can take, at least `minimum_w`. `since`: RFC 3339, since when it is served or
-    waits. `turn`: whether its turn goes on.
+    `wants_w`: what it can take, at least `minimum_w`. `turn`: whether its turn goes on, be it that
+    there is no power for it just now. `since`: RFC 3339, since when it has its turn, or else waits.
     """
 
     cp: str
@@ -91,9 +91,8 @@ def divide(site: Site, rooms: Mapping[str, int], askers: Sequence[Asker]) -> Div
 
 
 def _rank(asker: Asker) -> tuple[int, str, str]:
-    if asker.served:
-        return (0 if asker.turn else 2), asker.since, asker.cp
-    return 1, asker.since, asker.cp
+    place = 0 if asker.turn else 2 if asker.served else 1
+    return place, asker.since, asker.cp
 
 
 def _in_order(askers: Iterable[Asker]) -> list[Asker]:

@@ -87,13 +87,14 @@ def asker(record: CpRecord, circuit: str, now: float, turns_from: str, wall: str
         return None
     if session.phase not in (Phase.REQUESTED, Phase.SUPPLYING, Phase.INTERRUPTED):
         return None
-    waits, turn = session.waiting_since, session.turn_since
+    waits, began = session.waiting_since, session.turn_since or ""
+    turn = turns_from < began <= wall
     return Asker(
         record.cp,
         circuit,
         minimum_power_w(session.max_power_w),
         wants_w(record.power, session, now),
         served=waits is None,
-        since=(turn or "") if waits is None else min(waits, wall),
-        turn=waits is None and turn is not None and turns_from < turn <= wall,
+        since=began if turn or waits is None else min(waits, wall),
+        turn=turn,
     )

@@ -82,11 +82,13 @@ class Granted(NamedTuple):
     """The session may take so much of its circuit, in W.
 
     `waits`: whether there is no power for it, for about `wait_s` seconds; None: as before. One that
-    has its turn may have 0 until another has given way. `guest`: it has power without a turn.
+    has power may have 0 until another has given way. `turn`: its turn goes on. `guest`: it has
+    power without a turn.
     """
 
     limit_w: int
     waits: bool | None = None
+    turn: bool = False
     guest: bool = False
     wait_s: int | None = None
 

@@ -75,9 +75,9 @@ def _granted(session: Session, event: Granted, wall: str) -> Session:
     if event.waits is None:
         return session
     if event.waits:
-        return session._replace(waiting_since=session.waiting_since or wall, turn_since=None)
-    if session.waiting_since is None and (session.turn_since is not None or event.guest):
-        return session
+        return session._replace(waiting_since=session.waiting_since or wall)
+    if event.turn or (session.waiting_since is None and session.turn_since is not None):
+        return session._replace(waiting_since=None)
     return session._replace(waiting_since=None, turn_since=None if event.guest else wall)
 
 

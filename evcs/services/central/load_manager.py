@@ -23,8 +23,9 @@ from evcs.services.central.circuit_states import CircuitStates
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
 
-#: So often there is a look at most, and one at who does not obey.
-LOOK_EVERY_S, WATCH_EVERY_S = 0.25, 2.0
+#: So often there is a look; the least between two where something has happened; and one at who does
+#: not obey.
+LOOK_EVERY_S, SOON_S, WATCH_EVERY_S = 1.0, 0.25, 2.0
 #: A meter that says nothing for so long counts with the declared most.
 METER_SILENT_S = 10.0
 #: An Engine that does not show its limit is told again.
@@ -62,7 +63,8 @@ class LoadManager:
         self._measured: dict[str, Measured] = {}
         self._members: set[str] = set()
         self._found: set[str] = set()
-        self._look_at = self._watch_at = 0.0
+        self._looked_at = self._watch_at = 0.0
+        self._soon = False
         self._states = CircuitStates(outbox)
         self._taking: Taking | None = None
         self._division = Division({}, frozenset())
@@ -74,7 +76,7 @@ class LoadManager:
     def on_circuit(self, circuit: m.Circuit) -> None:
         """The Registry has it so."""
         self._circuits[circuit.name] = circuit
-        self._look_at = 0.0
+        self._soon = True
         self._changed()
 
     def forget(self, name: str) -> None:
@@ -97,21 +99,27 @@ class LoadManager:
     def on_meter(self, measured: m.MeterPower, at: d.At) -> None:
         """What a house takes now; what it gives is nothing to rely on."""
         self._measured[measured.name] = Measured(max(int(measured.power_w), 0), at.clock)
+        self._soon = True
 
     def on_desired(self, desired: m.DesiredCp) -> None:
         """Who is in a circuit."""
-        members = self._members
+        self._soon, members = True, self._members
         (members.add if desired.circuit is not None else members.discard)(desired.cp)
 
     def forget_cp(self, cp: str) -> None:
         """It is gone."""
         self._members.discard(cp)
 
+    def heard(self, cp: str) -> None:
+        """More than a reading: a session may begin, end, or go on."""
+        self._soon |= cp in self._members
+
     def look(self, at: d.At) -> None:
         """Divide what there is, if anything is other than at the last look; tell who is due."""
-        if not self._circuits or at.clock < self._look_at:
+        since_s = at.clock - self._looked_at
+        if not self._circuits or since_s < (SOON_S if self._soon else LOOK_EVERY_S):
             return
-        self._look_at = at.clock + LOOK_EVERY_S
+        self._looked_at, self._soon = at.clock, False
         taking = self._take_stock(at)
         if taking != self._taking:
             self._taking = taking
@@ -137,15 +145,17 @@ class LoadManager:
         told = _told(held)
         for cp in (*held, *taking.faulty):
             power = self._fleet.records[cp].power
-            if cp not in due and (power is None or _is_due(power, at.clock)):
+            untold = limits.get(cp) == 0 and power is not None and power.wait_s is None
+            if cp not in due and (power is None or untold or _is_due(power, at.clock)):
                 due[cp] = told[cp] if power is None else power.told_w
         if not due:
             return
         waits = waits_s(self._site, taking.askers, {**told, **due}, at.wall)
+        turns = {one.cp for one in taking.askers if one.turn}
         for cp, limit_w in due.items():
             share_w = limits.get(cp)
             granted = d.Granted(
-                limit_w, None if share_w is None else not share_w,
+                limit_w, None if share_w is None else not share_w, cp in turns,
                 cp in self._division.guests, waits.get(cp),
             )  # fmt: skip
             self._fleet.apply(cp, granted, at)

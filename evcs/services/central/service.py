@@ -180,6 +180,8 @@ class Central:
         self, said: m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent
     ) -> None:
         self.fleet.apply(said.cp, said, self._at)
+        if not isinstance(said, m.Meter):
+            self._load.heard(said.cp)
 
     def _on_station(self, asked: m.StationRequest) -> None:
         """Whose cards there are is known once the Registry has told; it is asked again."""
