@@ -26,9 +26,13 @@ from evcs.config import notify_socket
 from evcs.core import pulse
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
+from evcs.core.pools import GATEWAY, OCPP
 from evcs.home import Home
 
 BROKER = "mosquitto"
+#: Service -> its group and process of supervisord's.
+WATCHED = {**{name: (name, name) for name in RESERVED}, GATEWAY: (OCPP, GATEWAY)}
+_GROUPS = frozenset(unit for unit, _ in WATCHED.values())
 
 
 class Watchdog:
@@ -48,7 +52,7 @@ class Watchdog:
         telling = pulse.in_time(now - self._looked_at)
         self._looked_at = now
         _notify_systemd()
-        for name in sorted(RESERVED):
+        for name in sorted(WATCHED):
             self._try(name, partial(self._look, name, telling))
         if telling:
             self._try("a CP", self._end_stopped)
@@ -62,7 +66,7 @@ class Watchdog:
     def _end_stopped(self) -> None:
         before, self._stopped = self._stopped, {}
         for name, group in self._supervisord.process_groups.items():
-            for process in group.processes.values() if name not in RESERVED else ():
+            for process in group.processes.values() if name not in _GROUPS else ():
                 pid = process.pid
                 if not pid or not processes.is_stopped(pid):
                     continue
@@ -86,8 +90,9 @@ class Watchdog:
 
     def _process(self, name: str) -> Any:
         """supervisord's process of a service, while that is to run and does."""
-        group = self._supervisord.process_groups.get(name)
-        found = group.processes.get(name) if group else None
+        unit, role = WATCHED[name]
+        group = self._supervisord.process_groups.get(unit)
+        found = group.processes.get(role) if group else None
         return found if found and found.get_state() == ProcessStates.RUNNING else None
 
     def _see(self, name: str, pid: int) -> pulse.Seen:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 
-from evcs.adapters import engine_health
+from evcs.adapters import engine_health, heartbeat
 from evcs.adapters.connection_gate import CONNECT_AT_ONCE, Gate
 from evcs.adapters.log import NamedLog
 from evcs.adapters.mqtt import CP_KEEPALIVE_S
@@ -18,6 +18,7 @@ from evcs.adapters.pool_journal import PoolJournals
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.server_tls import ChargersTls
 from evcs.adapters.spool import Spool
+from evcs.adapters.steady_clock import SteadyClock
 from evcs.adapters.transaction_numbers import TransactionNumbers
 from evcs.bootstrap import parts
 from evcs.bootstrap.members import member
@@ -27,6 +28,7 @@ from evcs.core.health import EngineAnswer
 from evcs.core.identities import of_next, of_station
 from evcs.core.ocpp.ports import Refusal
 from evcs.core.placement import MAIN
+from evcs.core.pools import GATEWAY
 from evcs.core.ports import Connected, Disconnected, Received
 from evcs.runtime import asyncio_host
 from evcs.runtime.loop import Loop
@@ -73,6 +75,7 @@ class _Process:
         self._gate = Gate(self._loop, CONNECT_AT_ONCE)
         self._journals = PoolJournals(home.pool_journal(name), self._loop.call_first, self._log)
         self._numbers = TransactionNumbers(home.transaction_number)
+        self._steady = SteadyClock()
         self._file = MemberFile(home.member_file(name))
         birth, death = parts.births(f"gateway/{MAIN}")
         self._bus = parts.bus(
@@ -101,7 +104,7 @@ class _Process:
         self._bus.start()
         self._pool.look()
         await server.start()
-        await asyncio_host.run(self._loop, self._pool.on_changed, self._tick)
+        await asyncio_host.run(self._loop, self._pool.on_changed, self._tick, heartbeat.beat)
         await server.stop()
         self._pool.leave()
         parts.leave(self._loop, self._bus)
@@ -137,7 +140,9 @@ class _Process:
             put=lambda event: put(FromMonitor(event)),
         )  # fmt: skip
         voice = Voice(cp, boot, engine, monitor)
-        outside = Outside(voice, self._journals.of(cp), self._numbers.next, _now, log)
+        outside = Outside(
+            voice, self._journals.of(cp), self._numbers.next, _now, self._steady.now, log
+        )
         made = Connector(place, outside)
         self._loop.call_soon(self._gateway.joined, cp)
         return CpParts(made, _Both(engine, monitor), made.tick, made.close)
@@ -159,6 +164,7 @@ class _Process:
 def run_gateway(settings: Settings, name: str) -> None:
     """Be the gateway until told to stop."""
     _lock = parts.hold(settings, f"{name}.gateway")
+    heartbeat.begin(settings.home.alive(GATEWAY))
     process = _Process(settings, name)
     asyncio.run(process.run())
 

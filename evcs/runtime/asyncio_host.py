@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from evcs.runtime.loop import LONGEST_WAIT_S, Loop
+from evcs.runtime.loop import BEAT_S, Loop
 
 
 async def run(
     loop: Loop,
     handle: Callable[[list[Any]], float | None],
     tick: Callable[[float], float],
+    beat: Callable[[], None],
 ) -> None:
     """As `Loop.run`, while asyncio's tasks have their turns between those of the loop."""
     host, ready = asyncio.get_running_loop(), asyncio.Event()
@@ -20,7 +21,8 @@ async def run(
     due = loop.time()
     try:
         while True:
-            await _wait(ready, loop.wait_s(min(due - loop.time(), LONGEST_WAIT_S)))
+            beat()
+            await _wait(ready, loop.wait_s(min(due - loop.time(), BEAT_S)))
             stopping = loop.stopped
             events = loop.turn(0.0)
             if events and (earlier := handle(events)) is not None:

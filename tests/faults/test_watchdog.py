@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -100,3 +101,32 @@ def test_sockets_that_are_taken_away_are_there_again(watched: System) -> None:
     now = watched.steady()
     changed = {name for name in before if now[name] != before[name]}
     assert changed == {"mosquitto", "central"}
+
+
+def test_a_gateway_that_hangs_is_started_anew(watched: System) -> None:
+    """In a read of a secret that never comes to an end."""
+    watched.ok("evcs-cp", "create", "WALLBOX", "--hosting", "ocpp")
+    told = watched.ok("evcs-cp", "connect", "WALLBOX", "--json").json
+    before = watched.steady()
+    secret = watched.home / "data" / "secrets" / "station" / "WALLBOX"
+    kept = secret.rename(secret.with_name("kept"))
+    os.mkfifo(secret, 0o600)
+    account = b64encode(f"{told['user']}:{told['password']}".encode()).decode()
+    wanted = (
+        f"GET /{told['user']} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Sec-WebSocket-Version: 13\r\nAuthorization: Basic {account}\r\n\r\n"
+    )
+    name = "_ocpp:gateway"
+    try:
+        with socket.create_connection(("127.0.0.1", watched.ocpp_port)) as charger:
+            charger.sendall(wanted.encode())
+            is_new = lambda: watched.processes().get(name, before[name]) != before[name]  # noqa: E731
+            eventually("it is started anew", is_new, WITHIN_S)
+    finally:
+        kept.rename(secret)
+    assert "gateway" in ended_by_watchdog(watched)
+    now = watched.steady()
+    assert {one: now[one] for one in before if one != name} == {
+        one: pid for one, pid in before.items() if one != name
+    }

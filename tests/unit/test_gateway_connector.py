@@ -88,9 +88,12 @@ class Scene:
         self.journal = journal or Journal()
         self.engine, self.monitor, self.charger = FakeBus(), FakeBus(), Charger()
         self.time, numbers = NOON, itertools.count(1)
+        #: How far the clock was set.
+        self.ahead = timedelta()
         outside = Outside(
             Voice("CP-1", "boot", self.engine, self.monitor), self.journal,
-            lambda: next(numbers), lambda: self.time, logging.getLogger("test"), 0.2,
+            lambda: next(numbers), lambda: self.time + self.ahead, lambda: self.time,
+            logging.getLogger("test"), 0.2,
         )  # fmt: skip
         self.connector = Connector(Place("CP-1", "S", 1, 22_000), outside)
         self.connector.handle([Connected()])
@@ -134,6 +137,40 @@ def play(act: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
     # In a thread of its own: a browser's loop may run in this one, of another test.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, run()).result()
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+@pytest.mark.parametrize("charger_is_set", [True, False])
+def test_a_clock_that_is_set_in_a_charge_takes_no_energy(days: int, charger_is_set: bool) -> None:
+    async def act(scene: Scene) -> None:
+        at = (lambda: scene.time + scene.ahead) if charger_is_set else (lambda: None)
+        one = await scene.begun()
+        scene.time += timedelta(minutes=10)
+        scene.connector.meter(one, Reading(3_000, 20_000), at())
+        scene.ahead = timedelta(days=days)
+        scene.time += timedelta(minutes=10)
+        scene.connector.meter(one, Reading(6_000, 20_000), at())
+        scene.connector.end(one, 6_500, "stopped", at())
+        (ended,) = [x for x in scene.told(m.SessionEvent) if x.event == "ended"]
+        assert ended.energy_wh == 6_400
+
+    play(act)
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_is_set_ends_no_request(days: int) -> None:
+    async def act(scene: Scene) -> None:
+        scene.command("start", energy_wh=500, max_power_w=22_000)
+        await asyncio.sleep(0)
+        scene.ahead = timedelta(days=days)
+        scene.connector.tick(0.0)
+        assert [x for x in scene.told(m.SessionEvent) if x.event == "ended"] == []
+        scene.time += timedelta(minutes=5)
+        scene.connector.tick(0.0)
+        (ended,) = [x for x in scene.told(m.SessionEvent) if x.event == "ended"]
+        assert ended.reason == "not_started"
+
+    play(act)
 
 
 def test_a_charge_by_card() -> None:

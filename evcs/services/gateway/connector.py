@@ -50,12 +50,16 @@ class Place(NamedTuple):
 
 
 class Outside(NamedTuple):
-    """What a connector works with. `number()`: of the next transaction; `now()`: UTC."""
+    """What a connector works with. `number()`: of the next transaction; `now()`: UTC.
+
+    `steady()`: UTC that goes on evenly, for how long something takes: a clock may be set.
+    """
 
     voice: Voice
     journal: JournalStore
     number: Callable[[], int]
     now: Callable[[], datetime]
+    steady: Callable[[], datetime]
     log: Log
     answer_within_s: float = ANSWER_WITHIN_S
 
@@ -65,19 +69,20 @@ class Connector:
 
     def __init__(self, place: Place, outside: Outside) -> None:
         self.place = place
-        self._voice, self._now, self._log = outside.voice, outside.now, outside.log
+        self._voice, self._log = outside.voice, outside.log
+        self._now, self._steady = outside.now, outside.steady
         self._number, self._journal = outside.number, outside.journal
         self._holdings = Holdings(outside.journal, outside.log)
-        self._register = Register(lambda: self.place.max_power_w, outside.now, outside.log)
+        self._register = Register(lambda: self.place.max_power_w, outside.steady, outside.log)
         self._seen, self._ready = Seen(), False
         self._questions = Questions(outside.voice.ask, outside.answer_within_s)
         parts = OrderParts(
-            outside.number, outside.now,
+            outside.number, outside.steady,
             lambda one, reason: self.end(one, None, reason, None), self._tell_status, outside.log,
         )  # fmt: skip
         self._orders = Orders(place.number, self._holdings, outside.voice, parts)
         self._metering = Metering(self._holdings, self._register, outside.log, Around(
-            self._number, self._now, lambda: self.place.max_power_w,
+            self._number, outside.steady, lambda: self.place.max_power_w,
             lambda: self._orders.charger is not None,
         ))  # fmt: skip
         told = LimitParts(outside.now, self._limited, outside.log)
@@ -143,7 +148,7 @@ class Connector:
         if known is None:
             self._make_room()
             self._metering.count()
-            known = t.begin(self._held, request, self._number, begun, self._now().timestamp())
+            known = t.begin(self._held, request, self._number, begun, self._steady().timestamp())
             self._holdings.keep(self._held.begun(known))
             crash_point("gateway.begin_kept")
             self._log.info("transaction=%d begun tag=%a", known.id, masked_tag(begun.tag))

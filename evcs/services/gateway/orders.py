@@ -161,7 +161,8 @@ class Orders:
     def _is_too_late(self, one: t.Transaction) -> bool:
         charger = self.charger
         waits_s = START_GRACE_S + (charger.connection_timeout_s if charger is not None else 0.0)
-        return self._parts.now().timestamp() - one.since > waits_s
+        # One from after now was made before our clock was set back.
+        return abs(self._parts.now().timestamp() - one.since) > waits_s
 
     async def _remote_stop(self, charger: Charger, one: t.Transaction) -> None:
         word = await word_of(charger.stop(one))
