@@ -96,8 +96,8 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def read_small(name: str) -> bytes:
-    """A file's content, of up to SMALL bytes. Raises OSError."""
-    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    """A file's content, of up to SMALL bytes; of what has no end to wait for. Raises OSError."""
+    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         return os.read(fd, SMALL)
     finally:

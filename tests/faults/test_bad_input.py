@@ -256,7 +256,7 @@ def _old_entries(fleet: System) -> None:
     with closing(sqlite3.connect(fleet.home / "data" / "ledger.db", timeout=20)) as db, db:
         db.execute(
             "INSERT INTO session VALUES ('S-OLD', 'CP-001', 'ALICE', '0.30', 1000, 22000, ?, "
-            "'settled', 10, 1, 0, ?, ?, '0.00', 'r', 'driver', 1, NULL, NULL, 1)",
+            "'settled', 10, 1, 0, ?, ?, '0.00', 'r', 'driver', 1, NULL, NULL, 1, NULL, NULL, NULL)",
             (at, "=" + STEERING, at),
         )  # fmt: skip
         db.execute(

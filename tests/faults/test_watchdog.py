@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,6 +16,8 @@ from tests.system_under_test import System, eventually
 
 SERVICES = ("central", "cp-manager", "mosquitto", "registry", "web")
 WITHIN_S = 30.0
+#: A connector looks so often.
+TICK_S = 5.0
 #: In so long one that hangs is ended.
 SEEN_WITHIN_S = 21.0
 #: It ends with the tests, also where these are killed.
@@ -34,7 +35,10 @@ def watched(new_system: Callable[..., System]) -> Iterator[System]:
     system.home.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(system.home / "notify"))
-        system.up(NOTIFY_SOCKET=str(system.home / "notify"))
+        system.up(
+            NOTIFY_SOCKET=str(system.home / "notify"),
+            EVCS_CRASH_AT=f"@{system.home}/run/crash_at",
+        )
         system.ok("evcs-cp", "create", "CP-001", "CP-002")
         yield system
         systemd.settimeout(20)
@@ -104,29 +108,27 @@ def test_sockets_that_are_taken_away_are_there_again(watched: System) -> None:
 
 
 def test_a_gateway_that_hangs_is_started_anew(watched: System) -> None:
-    """In a read of a secret that never comes to an end."""
+    """In code that never returns."""
     watched.ok("evcs-cp", "create", "WALLBOX", "--hosting", "ocpp")
-    told = watched.ok("evcs-cp", "connect", "WALLBOX", "--json").json
-    before = watched.steady()
-    secret = watched.home / "data" / "secrets" / "station" / "WALLBOX"
-    kept = secret.rename(secret.with_name("kept"))
-    os.mkfifo(secret, 0o600)
-    account = b64encode(f"{told['user']}:{told['password']}".encode()).decode()
-    wanted = (
-        f"GET /{told['user']} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        f"Sec-WebSocket-Version: 13\r\nAuthorization: Basic {account}\r\n\r\n"
-    )
-    name = "_ocpp:gateway"
-    try:
-        with socket.create_connection(("127.0.0.1", watched.ocpp_port)) as charger:
-            charger.sendall(wanted.encode())
-            is_new = lambda: watched.processes().get(name, before[name]) != before[name]  # noqa: E731
-            eventually("it is started anew", is_new, WITHIN_S)
-    finally:
-        kept.rename(secret)
+    before, name = watched.steady(), "_ocpp:gateway"
+    armed = watched.home / "run" / "crash_at"
+    armed.write_text("gateway.tick:WALLBOX!")
+    is_new = lambda: watched.processes().get(name, before[name]) != before[name]  # noqa: E731
+    eventually("it is started anew", is_new, WITHIN_S + TICK_S)
+    armed.unlink()
     assert "gateway" in ended_by_watchdog(watched)
     now = watched.steady()
-    assert {one: now[one] for one in before if one != name} == {
-        one: pid for one, pid in before.items() if one != name
-    }
+    assert {one for one in before if now[one] != before[one]} == {name}
+
+
+def test_a_secret_that_is_a_pipe_holds_nobody_up(watched: System) -> None:
+    """The Registry puts it back, and goes on."""
+    watched.ok("evcs-cp", "create", "PIPED")
+    before = watched.steady()
+    secret = watched.home / "data" / "secrets" / "cp" / "PIPED" / "engine"
+    secret.unlink()
+    os.mkfifo(secret, 0o600)
+    os.kill(before["registry"], signal.SIGKILL)
+    eventually("it is a file again", secret.is_file, WITHIN_S)
+    watched.wait_for_state("PIPED", "ACTIVATED")
+    assert "registry" not in ended_by_watchdog(watched)[len(SERVICES) :]

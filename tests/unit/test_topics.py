@@ -47,7 +47,15 @@ def messages_of(kind: type) -> st.SearchStrategy[Any]:
 
 
 VIEWS = st.builds(
-    m.SessionView, session_id=TEXTS, driver=TEXTS, energy_wh=INTS, power_w=INTS, cost_eur=TEXTS
+    m.SessionView,
+    session_id=TEXTS,
+    driver=TEXTS,
+    energy_wh=INTS,
+    power_w=INTS,
+    cost_eur=TEXTS,
+    limit_w=st.none() | INTS,
+    wait_s=st.none() | INTS,
+    limit_shown_s=st.none() | INTS,
 )
 MESSAGES = st.one_of(*(messages_of(kind) for kind in KINDS))
 

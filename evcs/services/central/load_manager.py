@@ -150,7 +150,7 @@ class LoadManager:
                 due[cp] = told[cp] if power is None else power.told_w
         if not due:
             return
-        waits = waits_s(self._site, taking.askers, {**told, **due}, at.wall)
+        waits = waits_s(self._site, taking.askers, limits, at.wall)
         turns = {one.cp for one in taking.askers if one.turn}
         for cp, limit_w in due.items():
             share_w = limits.get(cp)

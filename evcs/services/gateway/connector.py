@@ -19,7 +19,7 @@ from evcs.core.ocpp.masking import masked_tag
 from evcs.core.ocpp.readings import Reading
 from evcs.core.ports import Connected, Disconnected, JournalStore, Log, Received
 from evcs.core.session import CardStatus
-from evcs.runtime.crash_points import crash_point
+from evcs.runtime.crash_points import crash_point, fail_point
 from evcs.services.gateway.holdings import Holdings
 from evcs.services.gateway.limits import LimitParts, Limits
 from evcs.services.gateway.metering import Around, Metering
@@ -243,6 +243,7 @@ class Connector:
 
     def tick(self, _now: float) -> float:
         """Tell again what Central has not answered; end what never began."""
+        fail_point("gateway.tick", self.place.cp)
         self._questions.again()
         for one in self._held.transactions:
             if one.phase == t.Phase.ENDED:
