@@ -15,6 +15,8 @@ from evcs.core.placement import OCPP
 
 #: A meter's error, and what a car takes for a moment: a share, and W.
 TOLERANCE, TOLERANCE_W = 0.05, 100
+#: That a reading came which says nothing new is noted so often, in seconds.
+NOTED_S = 2.0
 
 
 class Deadlines(NamedTuple):
@@ -83,10 +85,13 @@ def said(power: Power, limit_w: int | None, now: float) -> Power:
 def heard(power: Power, limit_w: int | None, power_w: int, now: float) -> Power:
     """After a reading: what it takes, under which limit by its own word."""
     shown = limit_w == power.told_w and power_w <= allowed_w(power.told_w)
+    slack = power_w < power.told_w - max(TOLERANCE_W, power.told_w * TOLERANCE)
+    is_known = shown and power.unshown_since is None and power.most_w == power.told_w
+    if is_known and slack == (power.slack_since is not None) and now - power.heard_at < NOTED_S:
+        return power
     took_s = power.shown_s
     if shown and power.unshown_since is not None:
         took_s = ceil(now - power.unshown_since)
-    slack = power_w < power.told_w - max(TOLERANCE_W, power.told_w * TOLERANCE)
     return power._replace(
         most_w=power.told_w if shown else power.most_w,
         unshown_since=None if shown else (power.unshown_since or now),

@@ -49,8 +49,11 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
 def on_meter(draft: Draft, meter: m.Meter) -> None:
     """What it takes, under which limit."""
     power = draft.record.power
-    if power is not None:
-        draft.know(power=p.heard(power, meter.limit_w, meter.power_w, draft.at.clock))
+    if power is None:
+        return
+    after = p.heard(power, meter.limit_w, meter.power_w, draft.at.clock)
+    if after is not power:
+        draft.know(power=after)
 
 
 def on_granted(draft: Draft, event: Granted) -> None:
