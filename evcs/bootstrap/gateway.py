@@ -35,7 +35,8 @@ from evcs.runtime.loop import Loop
 from evcs.runtime.pool import Connection, CpParts, CpRuntime, Pool, Put
 from evcs.services import engine as engine_role
 from evcs.services import monitor as monitor_role
-from evcs.services.gateway.connector import Connector, Outside
+from evcs.services.gateway.connector import Connector
+from evcs.services.gateway.outside import Outside
 from evcs.services.gateway.service import Gateway, GatewayParts
 from evcs.services.gateway.service import subscriptions as of_gateway
 from evcs.services.gateway.voice import FromMonitor, Voice, subscriptions

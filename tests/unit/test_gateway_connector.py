@@ -19,7 +19,8 @@ from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.ports import NoAnswer
 from evcs.core.ocpp.readings import Reading
 from evcs.core.ports import Connected, Received
-from evcs.services.gateway.connector import MOST_HELD, MOST_OPEN, Connector, Outside, Place
+from evcs.services.gateway.connector import MOST_HELD, MOST_OPEN, Connector
+from evcs.services.gateway.outside import Outside, Place
 from evcs.services.gateway.questions import CentralAway
 from evcs.services.gateway.voice import Voice
 from tests.unit.fakes import FakeBus

@@ -64,7 +64,10 @@ class Central:
         self._strays = Strays()
         self._repeated_at = 0.0
         self._at = self._now()
-        self._on: dict[type, Callable[[Any], None]] = {
+        self._on = self._handlers()
+
+    def _handlers(self) -> dict[type, Callable[[Any], None]]:
+        return {
             m.DesiredCp: self._on_desired,
             m.EngineStatus: self._on_cp,
             m.MonitorStatus: self._on_cp,

@@ -6,9 +6,8 @@ charge belongs; while it is away the charger waits, and what it has to tell is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from evcs.core import messages as m
 from evcs.core.end_reasons import EndReason
@@ -17,51 +16,25 @@ from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.masking import masked_tag
 from evcs.core.ocpp.readings import Reading
-from evcs.core.ports import Connected, Disconnected, JournalStore, Log, Received
+from evcs.core.ports import Connected, Disconnected, Received
 from evcs.core.session import CardStatus
 from evcs.runtime.crash_points import crash_point, fail_point
 from evcs.services.gateway.holdings import Holdings
 from evcs.services.gateway.limits import LimitParts, Limits
 from evcs.services.gateway.metering import Around, Metering
 from evcs.services.gateway.orders import Charger, OrderParts, Orders
+from evcs.services.gateway.outside import Outside, Place
 from evcs.services.gateway.questions import CentralAway, Questions, start_of
 from evcs.services.gateway.register import Register
-from evcs.services.gateway.voice import FromMonitor, Seen, Voice
+from evcs.services.gateway.voice import FromMonitor, Seen
 
 TICK_S = 5.0
-#: For Central's word, before a charger is told that there is none.
-ANSWER_WITHIN_S = 50.0
 #: A reading that is older says nothing of now.
 RECENT_S = 60.0
 #: Charges that a charger may have begun and not ended: those before were given up by it.
 MOST_OPEN = 50
 #: And those that Central has not settled; a charger keeps what it can't tell.
 MOST_HELD = 500
-
-
-class Place(NamedTuple):
-    """Which connector of which station a CP is. `leaves`: it is being deleted."""
-
-    cp: str
-    station: str
-    number: int
-    max_power_w: int
-    leaves: bool = False
-
-
-class Outside(NamedTuple):
-    """What a connector works with. `number()`: of the next transaction; `now()`: UTC.
-
-    `steady()`: UTC that goes on evenly, for how long something takes: a clock may be set.
-    """
-
-    voice: Voice
-    journal: JournalStore
-    number: Callable[[], int]
-    now: Callable[[], datetime]
-    steady: Callable[[], datetime]
-    log: Log
-    answer_within_s: float = ANSWER_WITHIN_S
 
 
 class Connector:

@@ -23,14 +23,16 @@ from evcs.core.ports import Bus, Connected, Disconnected, Received
 from evcs.core.retained_view import RetainedView
 from evcs.core.shares import Shares
 from evcs.services.gateway.asked import Asked
-from evcs.services.gateway.connector import Connector, Place
+from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.entries import Entries
 from evcs.services.gateway.keys import Keys
+from evcs.services.gateway.outside import Place
 from evcs.services.gateway.refusals import Refusals
-from evcs.services.gateway.station import STATUS_WITHIN_S, Answer, Station, StationParts
+from evcs.services.gateway.station import STATUS_WITHIN_S, Station, StationParts
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.v16 import Station16
 from evcs.services.gateway.v201 import Station201
+from evcs.services.gateway.version import Answer
 
 STATIONS: Mapping[Version, type[Station]] = {
     Version.V16: Station16,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
 from evcs.core.ids import short
 from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.ports import CallError, Connection, NoAnswer, NotSendable, Refused
 from evcs.core.ocpp.rules import Code
 from evcs.core.ports import Log
@@ -23,6 +21,7 @@ from evcs.core.stations import MAX_CONNECTOR
 from evcs.services.gateway.availability import Availability
 from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.tasks import Tasks
+from evcs.services.gateway.version import Answer, Version
 from evcs.services.gateway.whose import whose
 from evcs.services.gateway.words import CARD_WORDS, tag_of, text_of
 
@@ -35,8 +34,6 @@ CLOCK_TOLERANCE_S = 10.0
 
 F = TypeVar("F")
 Found = tuple[Connector, t.Transaction | t.Over]
-Answer = dict[str, Any]
-Meanings = Mapping[str, Callable[[Any, Answer], Awaitable[Answer]]]
 
 
 class StationParts(NamedTuple):
@@ -57,15 +54,8 @@ class StationParts(NamedTuple):
     log: Log
 
 
-class Station(ABC):
+class Station(Version):
     """One connection of it. A Charger for its connectors."""
-
-    #: A charger's CALLs that have a meaning here.
-    meanings: ClassVar[Meanings]
-    #: Those that are only acknowledged, with what.
-    plain: ClassVar[Mapping[str, Answer]]
-    #: What it is told without being asked for by hand, and what for.
-    sends: ClassVar[Mapping[str, str]]
 
     def __init__(self, connection: Connection, parts: StationParts) -> None:
         self.connection, self._parts = connection, parts
@@ -87,11 +77,6 @@ class Station(ABC):
         self.service = Availability(self.set_available, self._confirmed, parts.log)
         self._tasks = Tasks(parts.log)
         self._is_faulted = self._is_of_now = False
-
-    @classmethod
-    def serves(cls, action: str) -> bool:
-        """Whether a charger may say that."""
-        return action in cls.meanings or action in cls.plain
 
     def open(self) -> None:
         """It is there."""
@@ -136,53 +121,6 @@ class Station(ABC):
     async def word(self, action: str, payload: Answer) -> str:
         """The status in it."""
         return str((await self.call(action, payload))["status"])
-
-    # A Charger, by its version's words.
-
-    @abstractmethod
-    async def start(self, connector: int, session_id: str) -> str:
-        """Have it begin a charge; its word."""
-
-    @abstractmethod
-    async def stop(self, one: t.Transaction) -> str:
-        """Have it end one; its word."""
-
-    @abstractmethod
-    async def set_available(self, connector: int, operative: bool) -> str:
-        """Have a connector serve, or not; its word."""
-
-    @abstractmethod
-    async def set_limit(self, allowance: Allowance) -> str:
-        """Have it take no more; its word."""
-
-    @abstractmethod
-    async def clear_limits(self, connector: int) -> str:
-        """Have it take what it can; its word."""
-
-    @abstractmethod
-    async def ask_rate_units(self) -> str:
-        """In what it takes limits, "" where it does not say."""
-
-    @abstractmethod
-    async def ask_status(self, connector: int) -> None:
-        """Have it tell the state of a connector."""
-
-    @abstractmethod
-    async def ask_connection_timeout(self) -> float | None:
-        """How long it waits for a car."""
-
-    @abstractmethod
-    async def set_key(self, key: str) -> str:
-        """Have it dial in with another password from now on; its word."""
-
-    @abstractmethod
-    def order(self, name: str, connector: int, given: Mapping[str, Any]) -> tuple[str, Answer]:
-        """The action, with its fields, of an order of the operator's. Raises BadValue.
-
-        reset (hard), unlock, trigger (message), get (keys), set (key, value).
-        """
-
-    # What versions share.
 
     def booted(self, info: Mapping[str, Any], serial: object) -> Answer:
         """It says who it is."""

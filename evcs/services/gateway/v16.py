@@ -12,7 +12,8 @@ from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.readings import reading, register_wh
 from evcs.core.session import CardStatus
-from evcs.services.gateway.station import Answer, Meanings, Station
+from evcs.services.gateway.station import Station
+from evcs.services.gateway.version import Answer, Meanings
 from evcs.services.gateway.words import CARD_WORDS
 
 #: No connector's, and no transaction.
