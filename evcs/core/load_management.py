@@ -129,10 +129,7 @@ def _fill(site: Site, rooms: Mapping[str, int], askers: Iterable[Asker]) -> dict
     """
     limits, below = dict[str, int](), dict[str, list[Asker]]()
     for one in askers:
-        path = site.path(one.circuit)
-        if not path:
-            limits[one.cp] = one.wants_w
-        for name in path:
+        for name in site.path(one.circuit):
             below.setdefault(name, []).append(one)
     edges = {name: _edges(found) for name, found in below.items()}
     heap = [(0.0, name) for name in below]

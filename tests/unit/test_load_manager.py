@@ -87,6 +87,18 @@ def test_who_is_in_no_circuit_is_told_no_limit(tmp_path: Path) -> None:
     site.ledger.close()
 
 
+def test_of_a_circuit_that_is_not_known_yet_nothing_is_taken(tmp_path: Path) -> None:
+    site = PowerSite(tmp_path, [m.Circuit("OTHER", 9 * KW)], cps(1))
+    site.run(8)
+    site.charge("A", "GARAGE-1")
+    site.run(30)
+    assert site.powers() == {"GARAGE-1": 0}
+    site.tell(GARAGE)
+    site.run(10)
+    assert site.powers()["GARAGE-1"] > 21 * KW
+    site.ledger.close()
+
+
 def test_a_lowered_limit_holds_within_two_seconds(garage: PowerSite) -> None:
     for number, driver in enumerate("ABCDEF", 1):
         garage.charge(driver, f"GARAGE-{number}")

@@ -120,12 +120,13 @@ class LoadManager:
         if not self._circuits or since_s < (SOON_S if self._soon else LOOK_EVERY_S):
             return
         self._looked_at, self._soon = at.clock, False
-        taking = self._take_stock(at)
+        others = self._others(at)
+        taking = self._take_stock(others, at)
         if taking != self._taking:
             self._taking = taking
             self._division = divide(self._site, taking.rooms, taking.askers)
         self._grant(taking, at)
-        self._states.look(self._site, self._others(at), self._sessions(), at.clock)
+        self._states.look(self._site, others, self._sessions(), at.clock)
 
     def watch(self, at: d.At) -> None:
         """Who does not show what it was told, or does not know its fallback."""
@@ -142,12 +143,11 @@ class LoadManager:
         may_raise = at.clock - self._began >= SETTLE_S
         limits = self._division.limits
         due = grants(self._site, taking.rooms, taking.askers, limits, held, may_raise)
-        told = _told(held)
         for cp in (*held, *taking.faulty):
             power = self._fleet.records[cp].power
             untold = limits.get(cp) == 0 and power is not None and power.wait_s is None
             if cp not in due and (power is None or untold or _is_due(power, at.clock)):
-                due[cp] = told[cp] if power is None else power.told_w
+                due[cp] = (held[cp].told_w or 0) if power is None else power.told_w
         if not due:
             return
         waits = waits_s(self._site, taking.askers, limits, at.wall)
@@ -169,10 +169,10 @@ class LoadManager:
     def _changed(self) -> None:
         self._site, self._taking = Site(self._circuits.values()), None
 
-    def _take_stock(self, at: d.At) -> Taking:
+    def _take_stock(self, others: Mapping[str, int], at: d.At) -> Taking:
         askers, faulty = list[Asker](), list[str]()
         most_w: dict[str, int] = {}
-        loads = [(name, power_w) for name, power_w in self._others(at).items()]
+        loads = [*others.items()]
         first = turns_from(at.wall)
         for record, circuit in self._in_circuits():
             most = most_now_w(record, at.clock)
@@ -188,13 +188,14 @@ class LoadManager:
         return Taking(tuple(askers), most_w, self._site.rooms(loads), tuple(faulty))
 
     def _in_circuits(self) -> Iterable[tuple[CpRecord, str]]:
-        """Those that may take power."""
+        """Those that may take power; of a circuit that is not known yet nothing is told."""
         for cp in self._members:
             record = self._fleet.records.get(cp)
-            if record is None or record.desired is None or record.desired.circuit is None:
+            if record is None or record.desired is None:
                 continue
-            if record.session is not None or record.desired.hosting == OCPP:
-                yield record, record.desired.circuit
+            circuit, hosting = record.desired.circuit, record.desired.hosting
+            if circuit in self._circuits and (record.session is not None or hosting == OCPP):
+                yield record, circuit
 
     def _sessions(self) -> Iterable[tuple[str, Session]]:
         for record, circuit in self._in_circuits():
@@ -214,7 +215,3 @@ class LoadManager:
 def _is_due(power: Power, now: float) -> bool:
     every = RENEW_S if power.unshown_since is None else TELL_AGAIN_S
     return now - power.told_at >= every
-
-
-def _told(held: Mapping[str, Held]) -> dict[str, int]:
-    return {cp: one.told_w or 0 for cp, one in held.items()}

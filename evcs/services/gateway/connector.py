@@ -72,7 +72,9 @@ class Connector:
         self._metering.keep()
         self._orders.charger = charger
         self._limits.connected(charger, self._under_way)
-        self._seen = self._seen._replace(online=True, service=service)
+        self._seen = self._seen._replace(
+            online=True, service=service, limit_w=None, fallback_w=None
+        )
         self._tell_all()
 
     def confirmed(self, service: str) -> None:
