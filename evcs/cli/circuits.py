@@ -12,8 +12,8 @@ from evcs.cli.bus_probe import circuit_states
 from evcs.cli.charge_view import waiting
 from evcs.cli.common import CommandContext, command, kw, table
 from evcs.cli.options import known_circuits
-from evcs.core import messages as m
 from evcs.core import units
+from evcs.core.circuits import LIST, row
 from evcs.core.errors import BadValue, NotFound, Unreachable
 from evcs.core.identities import of_meter
 from evcs.core.ids import check_id
@@ -107,7 +107,7 @@ def _add_looks(circuit: click.Group) -> None:
         all_, away = _read(ctx)
         found = next((one for one in all_ if one["name"] == check_id("circuit", name)), None)
         if found is None:
-            raise NotFound(f"no circuit {name}", "list them with: evcs circuit list")
+            raise NotFound(f"no circuit {name}", LIST)
         members = [cp["id"] for cp in ctx.registry.cps() if cp["circuit"] == name]
         cps = cp_changes.read(ctx, members) if members else []
         below = [one["name"] for one in all_ if one["parent"] == name]
@@ -129,7 +129,7 @@ def _read(ctx: CommandContext) -> tuple[list[dict[str, Any]], Unreachable | None
         away = Unreachable(
             "Central is not there: what circuits carry now is not known", "see it with: evcs status"
         )
-    return [{**one, "state": _state((told or {}).get(one["name"]))} for one in found], away
+    return [row(one, (told or {}).get(one["name"])) for one in found], away
 
 
 def _tell(
@@ -150,12 +150,6 @@ def _of_member(cp: dict[str, Any], away: object) -> str:
     waits = waiting(cp["reason"], session["wait_s"])
     takes = f"takes {kw(session['power_w'])} of {kw(session['limit_w'] or 0)}"
     return f"{waits or takes}, {session['driver'] or 'nobody known'}"
-
-
-def _state(state: m.CircuitState | None) -> dict[str, int] | None:
-    if state is None:
-        return None
-    return {key: value for key, value in state._asdict().items() if key != "name"}
 
 
 def _figures(state: dict[str, int] | None) -> list[str]:

@@ -16,7 +16,7 @@ from evcs.core.errors import Conflict, NotFound
 from evcs.core.ids import check_id
 from evcs.core.limits import minimum_power_w
 from evcs.core.messages import Circuit as Circuit
-from evcs.core.messages import DesiredCp
+from evcs.core.messages import CircuitState, DesiredCp
 
 LIST = "list them with: evcs circuit list"
 
@@ -110,3 +110,11 @@ def fallbacks(circuits: Circuits, cps: Iterable[DesiredCp]) -> dict[str, int]:
             room[name] -= least
         found[cp.id] = least if fits else 0
     return found
+
+
+def row(wanted: Mapping[str, Any], state: CircuitState | None) -> dict[str, Any]:
+    """A circuit as it is shown: as it is wanted, and its `state`, null where none is known."""
+    told = None
+    if state is not None:
+        told = {name: value for name, value in state._asdict().items() if name != "name"}
+    return {**wanted, "state": told}

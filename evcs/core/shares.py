@@ -14,19 +14,22 @@ class Shares:
 
     def left(self, sender: str) -> float:
         """How much that is now."""
-        now = self._clock()
-        left, at = self._left.get(sender, (self._at_once, now))
-        return min(left + (now - at) * self._a_second, self._at_once)
+        return self._look(sender)[0]
 
     def give(self, sender: str, amount: float) -> None:
         """Let the sender have so much more."""
-        self._left[sender] = (min(self.left(sender) + amount, self._at_once), self._clock())
+        left, now = self._look(sender)
+        self._left[sender] = min(left + amount, self._at_once), now
 
     def take(self, sender: str, cost: float = 1.0) -> bool:
         """Whether the sender had that much left; then it is gone."""
+        left, now = self._look(sender)
+        enough = left >= cost
+        self._left[sender] = (left - cost if enough else left), now
+        return enough
+
+    def _look(self, sender: str) -> tuple[float, float]:
+        """What is left, and when that is."""
         now = self._clock()
         left, at = self._left.get(sender, (self._at_once, now))
-        left = min(left + (now - at) * self._a_second, self._at_once)
-        enough = left >= cost
-        self._left[sender] = (left - cost if enough else left, now)
-        return enough
+        return min(left + (now - at) * self._a_second, self._at_once), now

@@ -22,6 +22,9 @@ from supervisor.options import ProcessConfig, ServerOptions, UnhosedConfigParser
 from supervisor.poller import PollPoller
 from supervisor.process import Subprocess
 from supervisor.supervisord import Supervisor
+from websockets.asyncio.connection import Connection
+from websockets.asyncio.messages import Assembler
+from websockets.asyncio.server import ServerConnection
 
 LOOKED_AT: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
     "gevent_patch.py": (
@@ -37,6 +40,19 @@ LOOKED_AT: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
         (Client._send_puback, "bb015cefb632"),
         (Client._sock_recv, "c3b9043a46dd"),
         (Client.loop_read, "4fa11ca2d451"),
+    ),
+    "ocpp_socket.py": (
+        (Assembler.maybe_pause, "b3b5da6cb48e"),
+        (Assembler.maybe_resume, "ea1fd7a305dd"),
+        (Connection.data_received, "19c5a13dd8eb"),
+        (Connection.eof_received, "9dee1bac9a3e"),
+        (Connection.connection_made, "5a10b9a98914"),
+        (Connection.connection_lost, "ed34a9b75ab3"),
+        (Connection.process_event, "90e3399e37c0"),
+        (Connection.pause_writing, "2be970c6448a"),
+        (Connection.resume_writing, "3b97076b60f8"),
+        (ServerConnection.connection_made, "0d0a81e21d71"),
+        (ServerConnection.process_event, "2d27302ec72e"),
     ),
     "supervisord_server.py": (
         (UnhosedConfigParser.read, "42cce94d03ff"),

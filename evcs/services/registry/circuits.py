@@ -66,7 +66,7 @@ def settle(batch: Batch) -> None:
 def _there(batch: Batch, name: str) -> Circuit:
     found = batch.circuits.get(name)
     if found is None:
-        raise NotFound(f"no circuit {name[:40]!a}", "list them with: evcs circuit list")
+        raise NotFound(f"no circuit {name[:40]!a}", core.LIST)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
+from evcs.core.circuits import row
 
 
 class Changes(NamedTuple):
@@ -48,11 +49,8 @@ class Circuits:
 
     def row(self, name: str) -> dict[str, Any] | None:
         """A circuit as commands show it: as it is wanted, and its `state`."""
-        wanted, state = self._wanted.get(name), self._states.get(name)
-        if wanted is None:
-            return None
-        told = state and {key: value for key, value in state._asdict().items() if key != "name"}
-        return {**wanted._asdict(), "state": told}
+        wanted = self._wanted.get(name)
+        return None if wanted is None else row(wanted._asdict(), self._states.get(name))
 
     def drain(self) -> Changes:
         """What has changed since the last call."""
