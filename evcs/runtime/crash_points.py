@@ -28,7 +28,7 @@ def crash_point(name: str) -> None:
     if not _named:
         return
     if _file is not None:
-        if _file.exists() and _file.read_text().strip() == name:
+        if name in _words(_file):
             _file.unlink()
             os._exit(137)
     elif name == _name and next(_left, None) is None:
@@ -39,11 +39,16 @@ def fail_point(step: str, cp: str) -> None:
     """Fail here as a mistake in the CP's code would, if this is a named step."""
     if _file is None:
         return
-    try:
-        named, name = _file.read_text().split(), f"{step}:{cp}"
-    except FileNotFoundError:
-        return
+    named, name = _words(_file), f"{step}:{cp}"
     while f"{name}!" in named:
         time.sleep(1.0)
     if name in named:
         raise RuntimeError(f"fail point {name}")
+
+
+def _words(path: Path) -> list[str]:
+    """What the file names; another process may just have removed it."""
+    try:
+        return path.read_text().split()
+    except FileNotFoundError:
+        return []

@@ -153,11 +153,11 @@ class Charger:
                 if kind == 2:
                     self.asked.append(rest[0])
                     await self._answer(socket, number, rest[0])
-                elif number in self._waiting:
-                    self._waiting.pop(number).set_result(frame)
+                elif (future := self._waiting.pop(number, None)) and not future.done():
+                    future.set_result(frame)
         finally:
             waiting, self._waiting = self._waiting, {}
-            for future in waiting.values():
+            for future in (one for one in waiting.values() if not one.done()):
                 future.set_exception(ConnectionError("the connection has ended"))
                 future.exception()  # somebody may wait for it, or nobody
 

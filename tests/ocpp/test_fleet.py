@@ -106,7 +106,7 @@ def test_the_gateway_is_killed_at_a_step_of_twenty_charges(
     armed.write_text(step)
     fleet.each(charge)
     eventually("it crashed", lambda: not armed.exists())
-    assert eventually("it is back", lambda: system.processes().get(GATEWAY)) != before
+    eventually("it is back", lambda: system.processes().get(GATEWAY, before) != before)
     site.has_one_ticket_of_each_charge()
     assert {word for one in fleet.chargers for word in one.answers} == {"Accepted"}
 
