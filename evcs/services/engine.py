@@ -153,8 +153,10 @@ class Engine:
         if self._limit is None:
             return
         limit = self._limit if self._limit.at is not None else self._limit._replace(at=now)
-        before = self._supply.limit_w
-        self._take_limit(limit.now(now))
+        limit, before = limit.now(now), self._supply.limit_w
+        if limit is self._limit:
+            return
+        self._take_limit(limit)
         if self._supply.limit_w != before:
             self._log.warning("limit_w=%s, not told again for long", self._supply.limit_w)
             self._tell_status()
