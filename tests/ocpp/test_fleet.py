@@ -105,7 +105,12 @@ def test_the_gateway_is_killed_at_a_step_of_twenty_charges(
     armed = system.home / "run" / "crash_at"
     armed.write_text(step)
     fleet.each(charge)
-    eventually("it crashed", lambda: not armed.exists())
+    try:
+        eventually("it crashed", lambda: not armed.exists())
+    except AssertionError as error:
+        log = (system.home / "log" / "_ocpp.gateway.log").read_text()[-4_000:]
+        error.add_note(f"{[one.answers for one in fleet.chargers]}\n{log}")
+        raise
     eventually("it is back", lambda: system.processes().get(GATEWAY, before) != before)
     site.has_one_ticket_of_each_charge()
     assert {word for one in fleet.chargers for word in one.answers} == {"Accepted"}
