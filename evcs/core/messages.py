@@ -10,6 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evcs.core.asked_messages import (
+    DriverEvent,
+    DriverRequest,
+    ManagerCommand,
+    ManagerReply,
+    OperatorEvent,
+    OperatorRequest,
+)
 from evcs.core.gateway_messages import (
     NOTHING,
     DesiredStation,
@@ -23,8 +31,23 @@ from evcs.core.gateway_messages import (
 from evcs.core.power_messages import Circuit, CircuitState, MeterPower
 
 __all__ = [
-    "NOTHING", "Circuit", "CircuitState", "DesiredStation", "GatewayCommand", "GatewayReply",
-    "MeterPower", "StationAnswer", "StationFrame", "StationRequest", "StationStatus",
+    "NOTHING",
+    "Circuit",
+    "CircuitState",
+    "DesiredStation",
+    "DriverEvent",
+    "DriverRequest",
+    "GatewayCommand",
+    "GatewayReply",
+    "ManagerCommand",
+    "ManagerReply",
+    "MeterPower",
+    "OperatorEvent",
+    "OperatorRequest",
+    "StationAnswer",
+    "StationFrame",
+    "StationRequest",
+    "StationStatus",
 ]  # fmt: skip
 
 
@@ -203,82 +226,6 @@ class CpState(NamedTuple):
     ocpp_status: str
     session: SessionView | None
     revision: int = 0
-
-
-class DriverRequest(NamedTuple):
-    """Driver: charge, stop, list, history, status.
-
-    A list or history comes in pages: `after` is the last one's `next`, `limit` the most rows.
-    """
-
-    driver: str
-    verb: str
-    id: str
-    cp: str | None = None
-    energy_wh: int | None = None
-    after: str | None = None
-    limit: int | None = None
-
-
-class ManagerCommand(NamedTuple):
-    """Central to a CP Manager: restart, kill (a role), processes, log (a role's, in pages)."""
-
-    host: str
-    verb: str
-    id: str
-    cp: str
-    role: str | None = None
-    after: str | None = None
-
-
-class ManagerReply(NamedTuple):
-    """CP Manager: the answer to the command of that id; `error` is the code of core.errors."""
-
-    host: str
-    id: str
-    ok: bool
-    error: str | None = None
-    body: Mapping[str, Any] = NOTHING
-
-
-class OperatorRequest(NamedTuple):
-    """Operator or web: plug, unplug, fault, clear (a CP); close (a session); forget (a driver).
-
-    And what a CP Manager is asked for (`ManagerCommand`), or a gateway (`GatewayCommand`, with the
-    `body`).
-    """
-
-    asker: str
-    verb: str
-    id: str
-    cp: str | None = None
-    session_id: str | None = None
-    reason: str | None = None
-    driver: str | None = None
-    role: str | None = None
-    after: str | None = None
-    body: Mapping[str, Any] = NOTHING
-
-
-class DriverEvent(NamedTuple):
-    """Central to a driver: authorised, denied, started, progress, interrupted, ticket, answer."""
-
-    driver: str
-    event: str
-    id: str | None = None
-    session_id: str | None = None
-    body: Mapping[str, Any] = NOTHING
-
-
-class OperatorEvent(NamedTuple):
-    """Central to the operator or web: the answer to a request."""
-
-    asker: str
-    event: str
-    id: str
-    ok: bool
-    error: str | None = None
-    body: Mapping[str, Any] = NOTHING
 
 
 class Flood(NamedTuple):

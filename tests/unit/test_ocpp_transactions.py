@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evcs.core.ocpp import registers
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.room import most_wh
 
@@ -60,12 +61,12 @@ def test_a_start_from_afar_becomes_the_transaction_that_names_its_session() -> N
     ],
 )  # fmt: skip
 def test_energy_by_the_register(register_wh: int, expected: int | None) -> None:
-    assert t.energy(begun(), register_wh, most_wh(11_000, 3_600.0)) == expected
+    assert registers.energy(begun(), register_wh, most_wh(11_000, 3_600.0)) == expected
 
 
 def test_a_register_that_falls_takes_nothing_back() -> None:
     one = t.metered(begun(), 2_000)
-    assert t.energy(one, 2_500, 100_000) is None
+    assert registers.energy(one, 2_500, 100_000) is None
     assert t.ended(one, None, "stopped").energy_wh == 2_000
 
 
@@ -87,9 +88,9 @@ def test_what_began_before_a_card_was_shown() -> None:
 
 def test_without_a_begin_the_first_reading_is_one() -> None:
     one = begun(told=BEGUN._replace(meter_wh=t.UNTOLD))
-    assert t.energy(one, 4_000_000, 10**9) is None
-    read = t.from_register(t.from_register(one, 4_000_000), 4_000_100)
-    assert t.energy(read, 4_000_100, 1_000) == 100
+    assert registers.energy(one, 4_000_000, 10**9) is None
+    read = registers.from_register(registers.from_register(one, 4_000_000), 4_000_100)
+    assert registers.energy(read, 4_000_100, 1_000) == 100
 
 
 def test_what_is_over_is_still_known() -> None:
@@ -136,11 +137,11 @@ def test_a_record_holds_all_of_it(charges: list[tuple[int, int]]) -> None:
 
 
 @given(st.lists(st.integers(-(10**6), 10**7), max_size=30), st.integers(0, 10**6))
-def test_energy_never_falls_and_is_never_impossible(registers: list[int], meter: int) -> None:
+def test_energy_never_falls_and_is_never_impossible(readings: list[int], meter: int) -> None:
     one = begun(told=BEGUN._replace(meter_wh=meter))
     most = most_wh(22_000, 3_600.0)
-    for register in registers:
-        found = t.energy(one, register, most)
+    for register in readings:
+        found = registers.energy(one, register, most)
         if found is not None:
             after = t.metered(one, found)
             assert one.energy_wh <= after.energy_wh <= most

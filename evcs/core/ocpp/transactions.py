@@ -13,12 +13,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from evcs.core.ocpp import times
-from evcs.core.ocpp.room import LONGEST_S, Room, most_wh
+from evcs.core.ocpp.room import Room
 
 #: Of a record.
 FORMAT = 1
@@ -26,8 +24,6 @@ FORMAT = 1
 REMEMBERED = 32
 #: Of OCPP 1.6's transactionId, which some chargers keep in 32 bits with a sign.
 MAX_ID = 2**31 - 1
-#: A register of more can't be one.
-MAX_REGISTER_WH = 10**12
 #: In the place of a register with which a charge began: the first reading says it.
 UNTOLD = -1
 #: Charges for which nobody has shown a card yet; the oldest give way.
@@ -217,38 +213,6 @@ def begin(
         request_id=request, phase=Phase.ASKED, tag=begun.tag, key=begun.key, at=begun.at,
         meter_wh=begun.meter_wh, offline=begun.offline, live=not begun.offline, since=since,
     )  # fmt: skip
-
-
-def energy(one: Transaction, register_wh: int, most_wh: int) -> int | None:
-    """Wh of a transaction by a reading of its register; None where it can't be.
-
-    Some chargers begin with a register of their lifetime and read from 0 in each charge
-    (lbbrhzn/ocpp issue 2093): a reading below the begin counts from 0.
-    """
-    if one.meter_wh == UNTOLD or not 0 <= register_wh <= MAX_REGISTER_WH:
-        return None
-    from_wh = one.meter_wh if register_wh >= one.meter_wh else 0
-    found = register_wh - from_wh
-    return found if one.energy_wh <= found <= most_wh else None
-
-
-def energy_by(
-    one: Transaction, register_wh: int, max_power_w: int, now: datetime, at: datetime | None,
-    room_wh: int,
-) -> int | None:  # fmt: skip
-    """The same, within how long it went on by either clock, or `room_wh` where no clock is set."""
-    elapsed_s = now.timestamp() - one.since
-    begun = times.parse(one.at)
-    is_set = begun is not None and times.is_set(begun) and (at is not None or not one.offline)
-    if at is not None and begun is not None and is_set:
-        elapsed_s = max(elapsed_s, min((at - begun).total_seconds(), LONGEST_S))
-    most = most_wh(max_power_w, elapsed_s)
-    return energy(one, register_wh, most if is_set else max(most, room_wh))
-
-
-def from_register(one: Transaction, register_wh: int) -> Transaction:
-    """With a reading as its begin, where none was told."""
-    return one._replace(meter_wh=register_wh) if one.meter_wh == UNTOLD else one
 
 
 def metered(one: Transaction, energy_wh: int) -> Transaction:

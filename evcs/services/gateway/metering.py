@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
+from evcs.core.ocpp import registers
 from evcs.core.ocpp import transactions as t
 from evcs.core.ports import Log
 from evcs.services.gateway.holdings import Holdings
@@ -60,7 +61,7 @@ class Metering:
     def read(self, one: t.Transaction, register_wh: int, at: datetime | None) -> t.Transaction:
         """After a reading."""
         self.count()
-        one = t.from_register(one, register_wh)
+        one = registers.from_register(one, register_wh)
         found = self._energy(one, register_wh, at)
         if found is None:
             return one

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from evcs.core.ocpp import registers
 from evcs.core.ocpp import transactions as t
 from evcs.core.ports import Log
 
@@ -21,8 +22,8 @@ class Register:
     def energy(
         self, one: t.Transaction, register_wh: int, at: datetime | None, room_wh: int
     ) -> int | None:  # fmt: skip
-        """Wh of a charge; None where they can't be. `room_wh`: see t.energy_by."""
-        found = t.energy_by(one, register_wh, self._most_w(), self._now(), at, room_wh)
+        """Wh of a charge; None where they can't be. `room_wh`: see core.ocpp.registers."""
+        found = registers.energy_by(one, register_wh, self._most_w(), self._now(), at, room_wh)
         if found is None and one.meter_wh != t.UNTOLD:
             self.refuse(one, 1, f"register_wh={register_wh}")
         return found

@@ -34,10 +34,7 @@ from evcs.services.gateway.v16 import Station16
 from evcs.services.gateway.v201 import Station201
 from evcs.services.gateway.version import Answer
 
-STATIONS: Mapping[Version, type[Station]] = {
-    Version.V16: Station16,
-    Version.V201: Station201,
-}
+STATIONS: Mapping[Version, type[Station]] = {Version.V16: Station16, Version.V201: Station201}
 #: For what a station without a CP still has under way.
 LEAVE_WITHIN_S = 10.0
 #: A frame on the bus, at most; the rest of a longer one is left out.

@@ -1,0 +1,84 @@
+"""What travels on the bus because somebody asks: a driver, the operator, web; of core.messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from evcs.core.gateway_messages import NOTHING
+
+
+class DriverRequest(NamedTuple):
+    """Driver: charge, stop, list, history, status.
+
+    A list or history comes in pages: `after` is the last one's `next`, `limit` the most rows.
+    """
+
+    driver: str
+    verb: str
+    id: str
+    cp: str | None = None
+    energy_wh: int | None = None
+    after: str | None = None
+    limit: int | None = None
+
+
+class DriverEvent(NamedTuple):
+    """Central to a driver: authorised, denied, started, progress, interrupted, ticket, answer."""
+
+    driver: str
+    event: str
+    id: str | None = None
+    session_id: str | None = None
+    body: Mapping[str, Any] = NOTHING
+
+
+class OperatorRequest(NamedTuple):
+    """Operator or web: plug, unplug, fault, clear (a CP); close (a session); forget (a driver).
+
+    And what a CP Manager is asked for (`ManagerCommand`), or a gateway (`GatewayCommand`, with the
+    `body`).
+    """
+
+    asker: str
+    verb: str
+    id: str
+    cp: str | None = None
+    session_id: str | None = None
+    reason: str | None = None
+    driver: str | None = None
+    role: str | None = None
+    after: str | None = None
+    body: Mapping[str, Any] = NOTHING
+
+
+class OperatorEvent(NamedTuple):
+    """Central to the operator or web: the answer to a request."""
+
+    asker: str
+    event: str
+    id: str
+    ok: bool
+    error: str | None = None
+    body: Mapping[str, Any] = NOTHING
+
+
+class ManagerCommand(NamedTuple):
+    """Central to a CP Manager: restart, kill (a role), processes, log (a role's, in pages)."""
+
+    host: str
+    verb: str
+    id: str
+    cp: str
+    role: str | None = None
+    after: str | None = None
+
+
+class ManagerReply(NamedTuple):
+    """CP Manager: the answer to the command of that id; `error` is the code of core.errors."""
+
+    host: str
+    id: str
+    ok: bool
+    error: str | None = None
+    body: Mapping[str, Any] = NOTHING
