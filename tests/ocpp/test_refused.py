@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from evcs.core.audit import AuditEntry, refused_logins
 from tests.ocpp.conftest import Site, charger
@@ -31,19 +31,18 @@ def audited(site: Site) -> list[AuditEntry]:
     return [one for one in reversed(found) if refused_logins(one)]
 
 
-async def _refused(urls: list[str]) -> list[int]:
-    async def dial(url: str) -> int:
-        try:
-            async with connect(url, subprotocols=["ocpp1.6"]):  # type: ignore[list-item]
-                return 101
-        except InvalidStatus as error:
-            return error.response.status_code
-
-    return list(await asyncio.gather(*map(dial, urls)))
+def _dial(url: str) -> int:
+    try:
+        with connect(url, subprotocols=["ocpp1.6"]):  # type: ignore[list-item]
+            return 101
+    except InvalidStatus as error:
+        return error.response.status_code
 
 
 def refused(*urls: str) -> list[int]:
-    return asyncio.run(_refused(list(urls)))
+    """What each is answered, asked at once."""
+    with ThreadPoolExecutor(len(urls)) as threads:
+        return list(threads.map(_dial, urls))
 
 
 def count(site: Site) -> int:
