@@ -437,6 +437,62 @@ def test_a_charge_whose_end_was_lost_is_over_once_the_next_begins() -> None:
     play(act)
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_charge_whose_connector_is_free_for_long_has_lost_its_end(late: bool) -> None:
+    async def act(scene: Scene) -> None:
+        one = await scene.begun()
+        scene.connector.meter(one, Reading(300), None)
+        scene.connector.told("Available", None)
+        for minute in range(25):
+            scene.time += timedelta(minutes=1)
+            if minute == 4:
+                scene.connector.meter(one, Reading(400), None)
+            scene.connector.tick(0.0)
+            assert (scene.connector.health().session_id is None) == (minute == 24)
+        (told,) = scene.told(m.EngineStatus)[-1:]
+        assert told.session_id is None
+        scene.command("stop", reason="journal_lost")
+        (reply,) = scene.told(m.Reply)
+        assert (reply.error, scene.charger.stopped) == ("no_session", [])
+        if late:
+            scene.connector.end(one, 450, "stopped", None)
+            (ended,) = scene.told(m.SessionEvent)
+            assert (ended.session_id, ended.energy_wh) == (SESSION, 350)
+        scene.hear(m.Command("CP-1", "start", "S3.start", "S3", energy_wh=500, max_power_w=9))
+        await asyncio.sleep(0.05)
+        assert scene.told(m.Reply)[0].ok, "it is not busy"
+
+    play(act)
+
+
+def test_a_charger_that_is_away_or_says_that_it_charges_has_lost_nothing() -> None:
+    async def act(scene: Scene) -> None:
+        await scene.begun()
+        scene.connector.told("Available", None)
+        scene.time += timedelta(minutes=19)
+        scene.connector.told("Charging", None)
+        scene.time += timedelta(hours=9)
+        scene.connector.tick(0.0)
+        scene.connector.told("Available", None)
+        scene.connector.left(scene.charger)
+        scene.time += timedelta(hours=9)
+        scene.connector.tick(0.0)
+        assert scene.connector.health().session_id == SESSION
+
+    play(act)
+
+
+def test_a_charge_that_begins_where_it_was_free_for_long_is_under_way() -> None:
+    async def act(scene: Scene) -> None:
+        scene.connector.told("Available", None)
+        scene.time += timedelta(hours=9)
+        await scene.begun()
+        scene.connector.tick(0.0)
+        assert scene.connector.health().session_id == SESSION
+
+    play(act)
+
+
 def test_commands_of_an_emulated_charger_are_none() -> None:
     async def act(scene: Scene) -> None:
         for verb in ("plug", "unplug", "fault", "clear", "start"):

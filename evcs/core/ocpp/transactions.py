@@ -83,6 +83,11 @@ class Transaction(NamedTuple):
         """Whether its end has not been told."""
         return self.phase != Phase.ENDED
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is over there, as far as is known, and its end has not been told."""
+        return self.phase == Phase.SUPPLYING and not self.live and not self.offline
+
 
 class Over(NamedTuple):
     """What is still known of a transaction that is settled."""

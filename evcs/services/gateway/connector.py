@@ -26,6 +26,7 @@ from evcs.services.gateway.orders import Charger, OrderParts, Orders
 from evcs.services.gateway.outside import Outside, Place
 from evcs.services.gateway.questions import CentralAway, Questions, start_of
 from evcs.services.gateway.register import Register
+from evcs.services.gateway.vacancy import Vacancy
 from evcs.services.gateway.voice import FromMonitor, Seen
 
 TICK_S = 5.0
@@ -42,9 +43,8 @@ class Connector:
 
     def __init__(self, place: Place, outside: Outside) -> None:
         self.place = place
-        self._voice, self._log = outside.voice, outside.log
-        self._now, self._steady = outside.now, outside.steady
-        self._number, self._journal = outside.number, outside.journal
+        self._voice, self._log, self._number = outside.voice, outside.log, outside.number
+        self._now, self._steady, self._journal = outside.now, outside.steady, outside.journal
         self._holdings = Holdings(outside.journal, outside.log)
         self._register = Register(lambda: self.place.max_power_w, outside.steady, outside.log)
         self._seen, self._ready = Seen(), False
@@ -58,6 +58,7 @@ class Connector:
             self._number, outside.steady, lambda: self.place.max_power_w,
             lambda: self._orders.charger is not None,
         ))  # fmt: skip
+        self._vacancy = Vacancy(self._holdings, outside.steady, outside.log)
         told = LimitParts(outside.now, self._limited, outside.log)
         self._limits = Limits(place.number, place.max_power_w, outside.voice, told)
 
@@ -89,11 +90,13 @@ class Connector:
             self._metering.keep()
             self._orders.charger = None
             self._limits.left()
+            self._vacancy.told(None)
             self._seen = self._seen._replace(online=False)
             self._tell_all()
 
     def told(self, status: str, fault: str | None) -> None:
         """Its own word for the state of the connector."""
+        self._vacancy.told(status)
         seen = self._seen._replace(status=status, fault=fault)
         if seen != self._seen:
             self._seen = seen
@@ -103,9 +106,8 @@ class Connector:
         """What becomes of a card. Raises CentralAway where it was never seen before, either."""
         at = times.written(self._now())
         request = t.request_id(self.place.station, self.place.number, t.Begun(tag, at, -1))
-        return await self._questions.status_of(
-            m.StationRequest(self.place.cp, request, "authorise", tag, at)
-        )
+        asked = m.StationRequest(self.place.cp, request, "authorise", tag, at)
+        return await self._questions.status_of(asked)
 
     async def begin(self, begun: t.Begun) -> tuple[int, str]:
         """A charge began: its number, and what becomes of the card.
@@ -123,6 +125,7 @@ class Connector:
         if known is None:
             self._make_room()
             self._metering.count()
+            self._vacancy.used()
             known = t.begin(self._held, request, self._number, begun, self._steady().timestamp())
             self._holdings.keep(self._held.begun(known))
             crash_point("gateway.begin_kept")
@@ -145,6 +148,7 @@ class Connector:
             return
         was_live, told = one.live, at if at is not None and times.is_set(at) else now
         one = one._replace(live=was_live or (now - told).total_seconds() < RECENT_S)
+        self._vacancy.used()
         if reading.register_wh is not None:
             one = self._metering.read(one, reading.register_wh, at)
         self._register.refuse(one, reading.refused)
@@ -169,7 +173,7 @@ class Connector:
         ended = self._metering.end(one, meter_wh, reason, at)
         crash_point("gateway.end_kept")
         self._log.info("transaction=%d ended energy_wh=%d %s", one.id, ended.energy_wh, reason)
-        self._tell_ended(ended)
+        self._tell_again(ended)
         self._tell_status()
 
     def revoke(self) -> None:
@@ -221,12 +225,11 @@ class Connector:
         fail_point("gateway.tick", self.place.cp)
         self._questions.again()
         for one in self._held.transactions:
-            if one.phase == t.Phase.ENDED:
-                self._tell_ended(one)
-            elif one.phase == t.Phase.ASKED and one.request_id not in self._questions:
-                self._voice.ask(start_of(self.place.cp, one, self._now()))
+            self._tell_again(one)
         self._orders.look(self.place.leaves)
         self._metering.look()
+        if self._vacancy.look():
+            self._tell_status()
         self._holdings.again()
         self._limits.look()
         return TICK_S
@@ -255,8 +258,7 @@ class Connector:
             if one != known:
                 self._holdings.put(one)
                 crash_point("gateway.begin_answered")
-                if one.phase == t.Phase.ENDED:
-                    self._tell_ended(one)
+                self._tell_again(one)
                 self._voice.begun(one)
                 self._tell_status()
         self._questions.answered(answer)
@@ -281,16 +283,16 @@ class Connector:
     def _tell_all(self) -> None:
         self._voice.monitor(self._seen)
         for one in self._held.transactions:
-            if one.phase == t.Phase.ENDED:
-                self._tell_ended(one)
+            self._tell_again(one)
         if self._held.live is not None and self._seen.online:
             self._voice.begun(self._held.live)
         self._tell_status()
 
-    def _tell_ended(self, one: t.Transaction) -> None:
-        """To whom it belongs, Central has to say first."""
+    def _tell_again(self, one: t.Transaction) -> None:
+        """Its end; to whom it belongs, Central has to say first."""
         if one.session_id is not None:
-            self._voice.ended(one)
+            if one.phase == t.Phase.ENDED:
+                self._voice.ended(one)
         elif one.request_id not in self._questions and self._metering.may_ask(one):
             self._voice.ask(start_of(self.place.cp, one, self._now()))
 

@@ -83,11 +83,11 @@ class Orders:
                 crash_point("gateway.settled")
             self._voice.reply(cmd, None)
         elif cmd.verb in ("stop", "resume") and cmd.session_id:
-            there = isinstance(one, t.Transaction)
+            there = isinstance(one, t.Transaction) and not one.is_lost
             asked = any(known.phase == t.Phase.ASKED for known in self._holdings.held.transactions)
             if there or not asked:  # else it may be the one of which the answer is still to come
                 self._voice.reply(cmd, None if there else Refusal.NO_SESSION)
-            if isinstance(one, t.Transaction) and cmd.verb == "stop":
+            if there and isinstance(one, t.Transaction) and cmd.verb == "stop":
                 self._stop(one, cmd.reason or EndReason.STOPPED)
         else:
             self._voice.reply(cmd, Refusal.BAD_COMMAND)
