@@ -1,10 +1,9 @@
-"""`evcs crashtest`: charge all the time, kill and pause by seed, then compare every Wh."""
+"""`evcs crashtest`: charge all the time, kill, pause, edit by seed; then compare every Wh and W."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import random
 import signal
 import sqlite3
 import statistics
@@ -18,9 +17,12 @@ from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.metered import metered as engines_metered
 from evcs.cli import cp_changes, supervision
 from evcs.cli.check import unit
-from evcs.cli.common import CommandContext, kwh, table
+from evcs.cli.common import CommandContext, kw, kwh, table
 from evcs.cli.temporary_system import pid_of, temporary_system
+from evcs.cli.trial_circuits import NAMES, Circuits
+from evcs.cli.trial_faults import FAULTS, Round, rounds
 from evcs.cli.trial_load import Drivers, StateRecorder
+from evcs.cli.trial_power import HOLDS_WITHIN_S, PowerRecorder, PowerSums, figures
 from evcs.core import sections
 from evcs.core.errors import EvcsError, TimedOut
 from evcs.core.placement import EMULATED
@@ -32,64 +34,6 @@ SEEN_WITHIN_S = 10.0
 SETTLED_WITHIN_S = 120.0
 #: Every second CP in a pool.
 MIXED = "mixed"
-SERVICES = ("mosquitto", "central", "registry", "cp-manager", "web")
-
-
-class Fault(NamedTuple):
-    """One kind of fault, and what must come of it.
-
-    `pause_s`: SIGSTOP for so long, else SIGKILL. `must_see`: the state that Central must have
-    judged of the CP meanwhile.
-    """
-
-    name: str
-    targets: str
-    pause_s: tuple[float, float] | None
-    expected: str
-    must_see: str | None = None
-
-
-FAULTS = (
-    Fault("kill engine", "engine", None, "BROKEN_DOWN, back, session goes on", "BROKEN_DOWN"),
-    Fault("kill monitor", "monitor", None, "DISCONNECTED, back, charge goes on", "DISCONNECTED"),
-    Fault(
-        "pause engine",
-        "engine",
-        (5, 22),
-        "silent, interrupted, goes on or power_loss",
-        "BROKEN_DOWN",
-    ),
-    Fault("pause monitor", "monitor", (2, 8), "charge goes on"),
-    *(Fault(f"kill {name}", name, None, "charges go on, it is back") for name in SERVICES[:4]),
-    Fault("pause central", "central", (2, 8), "charges go on"),
-    Fault("pause mosquitto", "mosquitto", (2, 6), "charges go on"),
-    Fault("kill supervisord", "supervisord", None, "nothing left behind, all back after up"),
-    Fault("power cut", "everything", None, "all back after up, sessions go on"),
-)
-
-
-class Round(NamedTuple):
-    """One fault as it was injected."""
-
-    fault: Fault
-    target: str
-    pause_s: float
-    then_s: float
-
-
-def rounds(seed: int, count: int, cps: list[str]) -> list[Round]:
-    """The faults of a run; the same seed gives the same."""
-    dice = random.Random(seed)
-    found = []
-    for _ in range(count):
-        fault = dice.choice(FAULTS)
-        cp = dice.choice(cps)
-        target = (
-            f"{cp}:{fault.targets}" if fault.targets in ("engine", "monitor") else fault.targets
-        )
-        pause = round(dice.uniform(*fault.pause_s), 1) if fault.pause_s else 0.0
-        found.append(Round(fault, target, pause, round(dice.uniform(0.2, 2.5), 1)))
-    return found
 
 
 class Books(NamedTuple):
@@ -114,11 +58,12 @@ def run(ctx: CommandContext, seed: int, count: int, cps: int, hosting: str) -> N
         own = CommandContext(settings, ctx.out)
         trial = _Trial(own, seed, cps, hosting)
         trial.start()
-        outcome = [trial.round(n, one) for n, one in enumerate(rounds(seed, count, trial.cps), 1)]
-        trial.settle()
+        drawn = rounds(seed, count, trial.cps, NAMES)
+        outcome = [trial.round(n, one) for n, one in enumerate(drawn, 1)]
+        power = trial.settle()
         books = compare(settings.home)
-    _report(ctx, seed, outcome, books)
-    if not books.balanced or not all(row["ok"] for row in outcome):
+    _report(ctx, seed, outcome, books, power)
+    if not (books.balanced and power.held and all(row["ok"] for row in outcome)):
         raise SystemExit(1)
 
 
@@ -130,14 +75,20 @@ class _Trial:
         self._hostings = dict(zip(self.cps, every, strict=False))
         #: Of those in pools, what the group of its processes is.
         self._units: dict[str, str] = {}
+        self._circuits: Circuits
         self._drivers: Drivers
         self._watch: StateRecorder
+        self._power: PowerRecorder
 
     def start(self) -> None:
         supervision.start(self._ctx.settings, lambda _: None)
+        self._circuits = Circuits(self._ctx.settings, self._ctx.registry, self.cps)
+        self._circuits.make()
+        circuit_of = self._circuits.of_cp
         made = self._ctx.registry.create_many(
-            [{"id": cp, "hosting": hosting} for cp, hosting in self._hostings.items()]
-        )
+            [{"id": cp, "hosting": hosting, "circuit": circuit_of[cp]}
+             for cp, hosting in self._hostings.items()]
+        )  # fmt: skip
         self._units = {cp["id"]: unit(cp) for cp in made}
         names = [f"D-{number:03d}" for number in range(1, len(self.cps) + 1)]
         for name in names:
@@ -146,6 +97,8 @@ class _Trial:
         self._drivers = Drivers(
             self._ctx.settings, dict(zip(names, self.cps, strict=True)), self._seed
         )
+        self._power = PowerRecorder(self._ctx.settings)
+        self._circuits.begin()
         self._drivers.start()
         self._watch = StateRecorder(self._ctx.settings)
 
@@ -162,15 +115,17 @@ class _Trial:
         except TimedOut:
             ok = False
         took = time.monotonic() - began - one.pause_s
+        self._power.add_up()
         pause = f" for {one.pause_s} s" if one.pause_s else ""
         word = f"back in {took:.1f} s" if ok else "NOT BACK"
         self._ctx.out.say(f"{number:3d}  {one.fault.name} {one.target}{pause}: {word}")
         return {"round": number, "fault": one.fault.name, "target": one.target, "ok": ok,
                 "pause_s": one.pause_s, "back_s": round(took, 2)}  # fmt: skip
 
-    def settle(self) -> None:
-        """No new charges; wait for the last ticket."""
+    def settle(self) -> PowerSums:
+        """No new charges; wait for the last ticket; what flowed."""
         self._drivers.stop_charging()
+        self._circuits.full()
         reader = LedgerReader(self._ctx.settings.home.ledger_db)
         with suppress(TimedOut):
             self._wait(
@@ -180,13 +135,19 @@ class _Trial:
             )
         self._drivers.close()
         self._watch.close()
+        self._circuits.close()
+        self._power.close()
         supervision.stop(self._ctx.settings)
+        return self._power.sums
 
     def _inject(self, one: Round) -> None:
         settings = self._ctx.settings
         if one.fault.targets == "everything":
             supervision.kill_everything(settings)
             supervision.start(settings, lambda _: None)
+            return
+        if one.fault.targets in ("circuit", "house"):
+            self._change(one)
             return
         target = self._process(one.target)
         pid = pid_of(settings, target)
@@ -205,6 +166,14 @@ class _Trial:
         elif not one.pause_s:
             was = (None, pid)
             self._wait("it is back", lambda: pid_of(settings, target) not in was, 60)
+
+    def _change(self, one: Round) -> None:
+        """Other limits; nothing else is done until they are to hold."""
+        if one.fault.targets == "circuit":
+            self._circuits.edit(one.target, one.share)
+        else:
+            self._circuits.house(one.share)
+        self._drivers.let_run(HOLDS_WITHIN_S + 2)
 
     def _process(self, target: str) -> str:
         """The process that plays a CP's role, or the service."""
@@ -261,7 +230,9 @@ def _double_tickets(home: Home) -> int:
     return sum(count > 1 for count in counts.values())
 
 
-def _report(ctx: CommandContext, seed: int, outcome: list[dict[str, Any]], books: Books) -> None:
+def _report(
+    ctx: CommandContext, seed: int, outcome: list[dict[str, Any]], books: Books, power: PowerSums
+) -> None:
     rows = []
     for fault in FAULTS:
         mine = [row for row in outcome if row["fault"] == fault.name]
@@ -282,7 +253,13 @@ def _report(ctx: CommandContext, seed: int, outcome: list[dict[str, Any]], books
         f"difference          {books.ticket_wh - books.metered_wh} Wh",
         f"sessions that differ {len(books.wrong)}",
         f"double tickets      {books.double_tickets}",
+        f"readings of power   {power.readings}",
+        *(f"most in {name:11} {kw(most_w)}" for name, most_w in sorted(power.most_w.items())),
+        f"above a limit       {len(power.over)} readings, {HOLDS_WITHIN_S:g} s after that fell",
     ]
     for one in books.wrong[:10]:
         lines.append(f"  {one['session_id']}: {one['metered_wh']} Wh, ticket {one['ticket_wh']}")
-    ctx.out.data({"seed": seed, "rounds": outcome, **books._asdict()}, lines)
+    for over in power.over[:10]:
+        lines.append(f"  {over.circuit}: {kw(over.power_w)} where it carried {kw(over.carried_w)}")
+    found = {"seed": seed, "rounds": outcome, **books._asdict(), "power": figures(power)}
+    ctx.out.data(found, lines)

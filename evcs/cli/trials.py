@@ -41,7 +41,7 @@ def add_to(program: click.Group) -> None:
         help="How they run; mixed: every second one in a pool.",
     )
     def crashtest(ctx: CommandContext, seed: int, rounds: int, cps: int, hosting: str) -> None:
-        """Charge all the time while everything is killed and paused; then compare every Wh."""
+        """Charge while all is killed, paused and limited anew; then compare every Wh and W."""
         from evcs.cli import crashtest as trial
 
         trial.run(ctx, seed, rounds, cps, hosting)

@@ -1,4 +1,4 @@
-"""`evcs crashtest`, small: every Wh that is metered is on exactly one ticket."""
+"""`evcs crashtest`, small: every Wh metered is on exactly one ticket, no circuit has too much."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import subprocess
 from typing import Any
 
-from evcs.cli.crashtest import rounds
+from evcs.cli.trial_faults import rounds
 from tests.system_under_test import ROOT
 
 
@@ -19,15 +19,21 @@ def _run(*args: str) -> tuple[int, Any, str]:
 
 
 def test_the_books_balance() -> None:
-    code, found, err = _run("--seed", "3", "--rounds", "10", "--cps", "3")
+    code, found, err = _run("--seed", "17", "--rounds", "10", "--cps", "3")
     assert code == 0, (found, err)
     assert found["sessions"] >= 3
     assert found["metered_wh"] == found["ticket_wh"] > 0
     assert (found["open_sessions"], found["double_tickets"], found["wrong"]) == (0, 0, [])
     assert [row["ok"] for row in found["rounds"]] == [True] * 10
+    done = {row["fault"] for row in found["rounds"]}
+    assert {"edit a circuit", "house takes more or less"} < done
+    power = found["power"]
+    assert power["over"] == []
+    assert power["readings"] > 100
+    assert 4_140 < power["most_w"]["GARAGE"] <= 16_000
+    assert power["most_w"]["GARAGE"] < power["most_w"]["SITE"] <= 29_000
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
-    cps = ["CP-001", "CP-002"]
-    assert rounds(7, 40, cps) == rounds(7, 40, cps)
-    assert rounds(7, 40, cps) != rounds(8, 40, cps)
+    drawn = [rounds(seed, 40, ["CP-001", "CP-002"], ["SITE", "GARAGE"]) for seed in (7, 7, 8)]
+    assert drawn[0] == drawn[1] != drawn[2]
