@@ -95,10 +95,21 @@ class CpRecord(NamedTuple):
         return session if session is not None and session.phase != Phase.REQUESTED else None
 
     @property
+    def waits(self) -> bool:
+        """Whether there is no power for its session."""
+        return self.session is not None and self.session.waiting_since is not None
+
+    @property
+    def fallback_w(self) -> int | None:
+        """What it takes without being told, None in no circuit; by its Engine until it is known."""
+        if self.desired is None:
+            return self.engine.fallback_w if self.engine is not None else None
+        return None if self.desired.circuit is None else self.desired.fallback_w or 0
+
+    @property
     def wait_s(self) -> int | None:
         """For about how many seconds more its session waits for power; None: it doesn't."""
-        waits = self.session is not None and self.session.waiting_since is not None
-        return self.power.wait_s if waits and self.power is not None else None
+        return self.power.wait_s if self.waits and self.power is not None else None
 
 
 def judge(record: CpRecord, desired: DesiredCp) -> tuple[states.State, str]:

@@ -149,10 +149,9 @@ def command(session: Session, pending: Pending) -> Command:
 
 def limit(record: CpRecord) -> Command:
     """What a CP may take: its session's share, else its fallback; none in no circuit."""
-    desired = record.desired
-    if desired is None or desired.circuit is None:
+    fallback_w = record.fallback_w
+    if fallback_w is None:
         return Command(record.cp, "limit", "limit")
-    fallback_w = desired.fallback_w or 0
     most_w = record.power.told_w if record.power is not None else 0
     if record.session is None:
         most_w = fallback_w

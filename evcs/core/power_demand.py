@@ -32,8 +32,8 @@ def wants_w(power: Power | None, session: Session, now: float) -> int:
 
 def most_now_w(record: CpRecord, now: float) -> int:
     """The most that a CP may take at this moment, for all that is known."""
-    session, power, desired = record.session, record.power, record.desired
-    fallback_w = (desired.fallback_w if desired is not None else None) or 0
+    session, power = record.session, record.power
+    fallback_w = record.fallback_w or 0
     if session is None:
         return fallback_w if _may_begin_alone(record) else 0
     if power is None:

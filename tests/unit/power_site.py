@@ -99,16 +99,19 @@ class PowerSite:
         at = MIDNIGHT + timedelta(seconds=self.clock.now)
         self.clock.wall = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
-    def begin_central(self) -> None:
+    def begin_central(self, with_registry: bool = True) -> None:
         """Central begins, or connects anew: it hears all that the broker kept."""
         self.bus = FakeBus()
         birth = m.ServiceStatus("central", True, f"central-{self.clock.now}")
         self.central = Central(self.bus, self.ledger, self.clock, birth)
-        kept: list[Any] = [*self.circuits.values(), *self.desired.values()]
+        of_registry = [
+            *self.circuits.values(), *self.desired.values(),
+            m.ServiceStatus("registry", True, "registry"),
+        ]  # fmt: skip
+        kept: list[Any] = of_registry if with_registry else []
         kept += [place.status for place in self.places.values() if place.status is not None]
         kept += [m.MonitorStatus(cp, True, f"{cp}-m", "ok") for cp in self.desired]
-        kept += [m.ServiceStatus("registry", True, "registry"), birth]
-        self.central.handle([Connected(), *(Received(one, True) for one in kept)])
+        self.central.handle([Connected(), *(Received(one, True) for one in (*kept, birth))])
         self.collect()
 
     def end_central(self) -> None:

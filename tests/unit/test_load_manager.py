@@ -175,6 +175,30 @@ def test_after_a_power_cut_turns_go_on_whoever_is_back_first(tmp_path: Path) -> 
     site.ledger.close()
 
 
+def test_after_a_power_cut_who_waits_takes_nothing_before_the_registry_has_spoken(
+    tmp_path: Path,
+) -> None:
+    site = build(tmp_path, [m.Circuit("GARAGE", 9 * KW)], cps(4))
+    for number in (3, 4, 1, 2):
+        site.charge(f"D{number}", f"GARAGE-{number}")
+        site.run(2)
+    site.run(30)
+    served = {cp for cp, power_w in site.powers().items() if power_w}
+    assert served == {"GARAGE-3", "GARAGE-4"}  # the fallbacks are the others'
+    site.end_central()
+    for cp in site.places:
+        site.kill(cp)
+    site.begin_central(with_registry=False)
+    for _ in range(10):
+        site.run(1)
+        assert {cp for cp, power_w in site.powers().items() if power_w} <= served
+    site.tell(*site.circuits.values(), *site.desired.values())
+    site.run(20)
+    assert {cp for cp, power_w in site.powers().items() if power_w} == served
+    assert site.over() == []
+    site.ledger.close()
+
+
 @pytest.mark.parametrize("gone", ["central", "broker"])
 def test_the_sum_holds_while_central_or_broker_is_away(tmp_path: Path, gone: str) -> None:
     circuit = m.Circuit("GARAGE", 9 * KW)
@@ -267,4 +291,36 @@ def test_drivers_come_and_go_for_an_hour_on_two_levels(in_memory: Path) -> None:
             site.kill(dice.choice(sorted(site.places)))
     assert site.over() == []
     assert len(site.flows) > 3 * 3_600
+    site.ledger.close()
+
+
+@pytest.mark.parametrize("gone", ["central", "broker"])
+def test_forty_wait_and_twenty_are_served_while_central_or_broker_is_away(
+    in_memory: Path, gone: str
+) -> None:
+    """The fallbacks are of twenty that wait: they rise once those that were served are down."""
+    site = build(in_memory, [m.Circuit("GARAGE", 84 * KW)], cps(60))
+    fallback_w = {cp: desired.fallback_w for cp, desired in site.desired.items()}
+    first = [cp for cp in site.places if not fallback_w[cp]][-20:]
+    for number, cp in enumerate([*first, *(cp for cp in site.places if cp not in first)]):
+        site.charge(f"D{number}", cp)
+        site.run(number % 2)
+    site.run(30)
+    before = {cp for cp, power_w in site.powers().items() if power_w}
+    assert before == {*first}
+    if gone == "central":
+        site.end_central()
+    else:
+        site.cut()
+    site.run(3 * FOR_S)
+    assert {cp for cp, power_w in site.powers().items() if power_w} == {
+        cp for cp, power_w in fallback_w.items() if power_w
+    }
+    if gone == "central":
+        site.begin_central()
+    else:
+        site.heal()
+    site.run(60)
+    assert site.over() == []
+    assert {cp for cp, power_w in site.powers().items() if power_w} == before
     site.ledger.close()

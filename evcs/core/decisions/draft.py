@@ -168,18 +168,22 @@ class Draft:
             self.do(Send(cmd))
 
     def _begin_without_power(self) -> None:
-        """A session in a circuit waits for its share; one that goes on has what it had."""
-        desired = self.record.desired
-        if self.record.power is None and desired is not None and desired.circuit is not None:
+        """A session in a circuit waits for its share; one that goes on has what it had.
+
+        Before the Registry has spoken, one that waits goes on waiting.
+        """
+        record = self.record
+        known = record.desired is not None or record.waits
+        if record.power is None and known and record.fallback_w is not None:
             self.know(power=Power(0, self.at.clock, 0, heard_at=self.at.clock))
         self.tell_limit()
 
     def tell_limit(self) -> None:
         """Have its Engine know the CP's limit, where that may not be so."""
-        desired, engine = self.record.desired, self.record.engine
-        if desired is None or engine is None or not engine.online:
+        record, engine = self.record, self.record.engine
+        if engine is None or not engine.online or (record.desired is None and not record.waits):
             return
-        if desired.circuit is not None or engine.fallback_w is not None:
+        if record.fallback_w is not None or engine.fallback_w is not None:
             self.do(Send(limit(self.record)))
 
     def refuse(self, what: str, outcome: str, detail: str) -> None:

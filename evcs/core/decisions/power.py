@@ -33,7 +33,7 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
         return
     if power is not None and session is not None and session.phase == Phase.SUPPLYING:
         draft.know(power=p.said(power, status.limit_w, draft.at.clock))
-    fallback_w = None if desired.circuit is None else desired.fallback_w or 0
+    fallback_w = draft.record.fallback_w
     if status.fallback_w == fallback_w or (session is not None and fallback_w is not None):
         return
     last, now = (
