@@ -9,16 +9,14 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.faults.charging import begin_many, no_ticket_is_doubled
+from tests.faults.circuit_load import Heard, limits, overs, recorded
 from tests.faults.invariants import wait_until_consistent
-from tests.faults.recorded import no_cp_has_two_engines
 from tests.security.clients import MqttClient
 from tests.system_under_test import System, eventually
 
@@ -28,8 +26,6 @@ IN_GARAGE = ["P-1", "P-2", "Q-1", "Q-2"]
 BESIDE = ["P-3", "Q-3"]
 #: For a lowered limit to hold.
 WITHIN_S = 2.0
-
-Heard = list[tuple[str, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +47,6 @@ def site(short_tmp: Path) -> Iterator[System]:
     system.down()
 
 
-def limits(system: System) -> dict[str, int | None]:
-    """CP -> what its session may take, by Central's state."""
-    return {
-        cp: state["session"]["limit_w"]
-        for topic, state in system.retained("evcs/v1/central/cp/+/state").items()
-        for cp in [topic.split("/")[4]]
-        if state["session"]
-    }
-
-
 def shared(system: System, *served: str, most_w: int) -> Callable[[], bool]:
     """Whether those have shares of about all that there is, and nobody else."""
 
@@ -69,31 +55,6 @@ def shared(system: System, *served: str, most_w: int) -> Callable[[], bool]:
         return found.keys() == {*served} and 0.9 * most_w < sum(found.values()) <= most_w
 
     return probe
-
-
-@contextmanager
-def recorded(system: System) -> Iterator[Heard]:
-    """The whole bus."""
-    with system.listening("evcs/v1/#") as heard:
-        yield heard
-    no_cp_has_two_engines(heard)
-
-
-def overs(heard: Heard, cps: list[str], max_power_w: int) -> list[tuple[datetime, int]]:
-    """When the readings of a circuit's CPs, each its last, came to more than it carries."""
-    power: dict[str, int] = {}
-    found = []
-    for topic, payload in heard:
-        levels = topic.split("/")
-        if levels[2] != "cp" or levels[3] not in cps or levels[4] != "engine":
-            continue
-        if levels[5] == "meter":
-            power[levels[3]] = payload["power_w"]
-        elif levels[5] == "status" and payload.get("phase") != "supplying":
-            power[levels[3]] = 0
-        if sum(power.values()) > max_power_w:
-            found.append((datetime.fromisoformat(payload["ts"]), sum(power.values())))
-    return found
 
 
 def never_over(heard: Heard) -> None:
