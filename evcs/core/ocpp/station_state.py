@@ -1,0 +1,192 @@
+"""What an emulated charging station holds, whatever its process goes through: its register, its
+transaction, and the messages that matter until its back end has them.
+
+All of it is what the journal's last record says (`to_record`, `from_record`), and is there before
+anything of it is told. A message keeps its place and its number until it is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from evcs.core.ocpp.times import parse
+
+#: Of a record.
+FORMAT = 1
+#: Cards of which the back end's word is kept; the oldest give way.
+MOST_CACHED = 50
+#: Readings that wait. Of more every second one is dropped: begins and ends never are.
+MOST_READINGS = 120
+#: In the place of a transaction's id, where the back end never took its begin.
+NO_ID = -1
+START, STOP, METER = "StartTransaction", "StopTransaction", "MeterValues"
+CHANGED: Mapping[str, str] = {}
+
+
+class Item(NamedTuple):
+    """A message that waits. `failed`: how often the back end could not take it.
+
+    `transaction`: ours of which it is, 0: of none; its id is put in when it is sent.
+    """
+
+    number: int
+    action: str
+    payload: dict[str, Any]
+    transaction: int = 0
+    failed: int = 0
+
+
+class Transaction(NamedTuple):
+    """The charge under way. `number`: ours; `at`: RFC 3339 UTC; `meter_wh`: the register there.
+
+    `suspended`: the back end would not have the card, and lets the transaction be.
+    """
+
+    number: int
+    tag: str
+    at: str
+    meter_wh: int
+    suspended: bool = False
+
+
+class Card(NamedTuple):
+    """What the back end said of a card last. `expires_at`: RFC 3339, "" for never."""
+
+    tag: str
+    status: str
+    expires_at: str = ""
+    parent: str = ""
+
+
+class Held(NamedTuple):
+    """All that a station holds. `key`: of this station's life, for the ids of its messages.
+
+    `ids`: our number of a transaction and the back end's, while it or messages of it are there.
+    `configuration`: keys that are otherwise than a new station has them.
+    """
+
+    key: str = ""
+    register_wh: int = 0
+    numbers: int = 0
+    transaction: Transaction | None = None
+    queue: tuple[Item, ...] = ()
+    ids: tuple[tuple[int, int], ...] = ()
+    inoperative: bool = False
+    cards: tuple[Card, ...] = ()
+    configuration: Mapping[str, str] = CHANGED
+
+    def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
+        """With one more message that matters."""
+        item = Item(self.numbers + 1, action, payload, transaction)
+        return self._replace(numbers=item.number, queue=_thinned((*self.queue, item)))
+
+    def begun(self, tag: str, at: str) -> Held:
+        """With a transaction that begins now."""
+        one = Transaction(self.numbers + 1, tag, at, self.register_wh)
+        held = self._replace(numbers=one.number, transaction=one)
+        payload = {"connectorId": 1, "idTag": tag, "meterStart": self.register_wh, "timestamp": at}
+        return held.put(START, payload, one.number)
+
+    def ended(self, reason: str, at: str, tag: str = "", data: list[Any] | None = None) -> Held:
+        """With the transaction over; the same where there is none. `tag`: who ended it."""
+        one = self.transaction
+        if one is None:
+            return self
+        payload: dict[str, Any] = {
+            "meterStop": self.register_wh, "timestamp": at, "reason": reason,
+        }  # fmt: skip
+        payload |= {"idTag": tag} if tag else {}
+        payload |= {"transactionData": data} if data else {}
+        return self._replace(transaction=None).put(STOP, payload, one.number)
+
+    @property
+    def head(self) -> Item | None:
+        """The message whose turn it is."""
+        return self.queue[0] if self.queue else None
+
+    def sendable(self, item: Item) -> dict[str, Any]:
+        """Its payload as it is sent, once all before it are answered."""
+        if item.action == START or not item.transaction:
+            return item.payload
+        return {**item.payload, "transactionId": dict(self.ids).get(item.transaction, NO_ID)}
+
+    def taken(self, item: Item, transaction_id: int | None = None) -> Held:
+        """Without a message that is answered, or given up."""
+        held = self._replace(queue=tuple(one for one in self.queue if one.number != item.number))
+        if item.action == START:
+            known = NO_ID if transaction_id is None else transaction_id
+            return held._replace(ids=(*held.ids, (item.transaction, known)))
+        if item.action == STOP:
+            left = tuple(pair for pair in held.ids if pair[0] != item.transaction)
+            return held._replace(ids=left)
+        return held
+
+    def refused(self, item: Item, attempts: int) -> Held:
+        """With a message that the back end could not take, once more; given up after `attempts`."""
+        if item.failed + 1 >= attempts:
+            return self.taken(item)
+        again = item._replace(failed=item.failed + 1)
+        same = (again if one.number == item.number else one for one in self.queue)
+        return self._replace(queue=tuple(same))
+
+    def back_end_id(self) -> int | None:
+        """What the back end calls the transaction under way."""
+        one = self.transaction
+        return None if one is None else dict(self.ids).get(one.number)
+
+    def with_card(self, card: Card) -> Held:
+        """With what the back end said of a card."""
+        left = tuple(one for one in self.cards if one.tag.casefold() != card.tag.casefold())
+        return self._replace(cards=(*left, card)[-MOST_CACHED:])
+
+    def card(self, tag: str, now: str) -> Card | None:
+        """What is known of a card that has not expired."""
+        for one in self.cards:
+            if one.tag.casefold() == tag.casefold():
+                ends, then = parse(one.expires_at), parse(now)
+                return None if ends is not None and then is not None and ends <= then else one
+        return None
+
+    def configured(self, key: str, value: str) -> Held:
+        """With a key otherwise than before."""
+        return self._replace(configuration={**self.configuration, key: value})
+
+
+def _thinned(queue: tuple[Item, ...]) -> tuple[Item, ...]:
+    readings = [one.number for one in queue if one.action == METER]
+    if len(readings) <= MOST_READINGS:
+        return queue
+    # Never the one at the head: it may be under way.
+    dropped = set(readings[1::2]) - {queue[0].number}
+    return tuple(one for one in queue if one.number not in dropped)
+
+
+def to_record(held: Held) -> dict[str, Any]:
+    """A part of a journal's record."""
+    one = held.transaction
+    return {
+        "format": FORMAT,
+        **held._asdict(),
+        "transaction": None if one is None else one._asdict(),
+        "configuration": dict(held.configuration),
+    }
+
+
+def from_record(record: Mapping[str, Any]) -> Held:
+    """What a station holds at its birth. Raises KeyError, TypeError, ValueError."""
+    if record["format"] != FORMAT:
+        raise ValueError("another format")
+    one = record["transaction"]
+    held = Held(
+        str(record["key"]), int(record["register_wh"]), int(record["numbers"]),
+        None if one is None else Transaction(**one),
+        tuple(Item(*item) for item in record["queue"]),
+        tuple((int(ours), int(theirs)) for ours, theirs in record["ids"]),
+        bool(record["inoperative"]),
+        tuple(Card(*card) for card in record["cards"]),
+        {str(key): str(value) for key, value in record["configuration"].items()},
+    )  # fmt: skip
+    if held.register_wh < 0 or any(type(item.payload) is not dict for item in held.queue):
+        raise ValueError("no station holds that")
+    return held
