@@ -84,11 +84,13 @@ def test_an_end_of_another_charger_s_charge_is_nobody_s(site: Site) -> None:
 
 def test_an_end_that_is_told_before_its_begin(site: Site) -> None:
     with site.peer201() as peer:
-        peer.event("Ended", "tx", "EVDeparted", 900)
-        answer = peer.event("Started", "tx", "Authorized", 500, CARD)
+        peer.event("Ended", "tx", "EVDeparted", 900, at=now(5))
+        site.tickets()
+        answer = peer.event("Started", "tx", "Authorized", 500, CARD, at=now(60))
         assert answer.id_token_info["status"] in ("Accepted", "Invalid")
-        (ticket,) = site.tickets()
+        (ticket,) = site.system.ok("evcs", "sessions", "--cp", site.cp, "--json").json
     assert ticket["energy_wh"] == 0, "of what has no begin nothing is known"
+    assert ticket["state"] == "settled"
 
 
 @pytest.mark.parametrize("hours", [2, -2])
@@ -223,6 +225,20 @@ def test_a_driver_who_charges_elsewhere_is_told_so(site: Site) -> None:
         charger.end(first.transaction_id, 10)
         charger.end(second.transaction_id, 0, "DeAuthorized")
         site.tickets()
+
+
+def test_a_charger_that_turned_a_card_down_does_not_bind_its_driver(site: Site) -> None:
+    other = charger(site.system)
+    with site.peer16() as mine:
+        first = mine.begin(CARD, 0)
+        with other.peer16() as theirs:
+            assert theirs.begin(CARD, 0).id_tag_info["status"] == "ConcurrentTx"
+        mine.end(first.transaction_id, 10)
+        site.tickets()
+        again = mine.begin(CARD, 10)
+        assert again.id_tag_info["status"] == "Accepted", "theirs is away, and was no charge of his"
+        mine.end(again.transaction_id, 20)
+        site.tickets(2)
 
 
 def test_a_connector_that_is_no_cp_charges_nobody(site: Site) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from evcs.core.ocpp import times
 from evcs.core.ocpp.room import Room
 
 #: Of a record.
@@ -58,7 +59,8 @@ class Transaction(NamedTuple):
     """One charge. `id`: its number for the charger (1.6). Energy in Wh.
 
     `session_id`: Central's, None until it has answered. `status`: what Central made of the card.
-    `live`: it is known to be under way. `target_wh`: what its driver asked for. `since`: the
+    `live`: it is known to be under way. `target_wh`: what its driver asked for. `since`: when it
+    began here, in seconds of a clock that goes on evenly. `starts`: its begin was told first.
     """
 
     id: int
@@ -77,6 +79,7 @@ class Transaction(NamedTuple):
     target_wh: int | None = None
     reason: str | None = None
     since: float = 0.0
+    starts: bool = True
 
     @property
     def is_open(self) -> bool:
@@ -98,10 +101,14 @@ class Over(NamedTuple):
     status: str | None
     session_id: str | None
     at: str = ""
+    starts: bool = True
 
     def is_other(self, begun: Begun) -> bool:
         """Whether the charger uses its name again, for a charge that begins now."""
-        return begun.starts and self.at not in ("", begun.at)
+        if not begun.starts or self.at in ("", begun.at):
+            return False
+        was, now = times.parse(self.at), times.parse(begun.at)
+        return self.starts or (was is not None and now is not None and now > was)
 
 
 class Held(NamedTuple):
@@ -155,7 +162,8 @@ class Held(NamedTuple):
 
     def settle(self, one: Transaction) -> Held:
         """With one that is over."""
-        over = Over(one.id, one.request_id, one.key, one.status, one.session_id, one.at)
+        over = Over(one.id, one.request_id, one.key, one.status, one.session_id, one.at,
+                    one.starts)  # fmt: skip
         return self.drop(one)._replace(over=(*self.over, over)[-REMEMBERED:])
 
     @property
@@ -217,6 +225,7 @@ def begin(
     return one._replace(
         request_id=request, phase=Phase.ASKED, tag=begun.tag, key=begun.key, at=begun.at,
         meter_wh=begun.meter_wh, offline=begun.offline, live=not begun.offline, since=since,
+        starts=begun.starts or not begun.key,
     )  # fmt: skip
 
 

@@ -95,10 +95,13 @@ class Fleet:
     def of_driver(self, driver: str) -> Session | None:
         """The session that a driver has under way: the latest that is not halted, if there is one.
 
-        One that was told late may be over.
+        One that was told late may be over; where his card was turned down he charges nothing.
         """
         mine = [self.open[one] for one in self._of_driver.get(driver, ())]
-        live = [one for one in mine if one.phase != Phase.LATE]
+        live = [
+            one for one in mine
+            if one.phase != Phase.LATE and one.reason != EndReason.UNAUTHORISED
+        ]  # fmt: skip
         flowing = [one for one in live if one.phase not in HALTED]
         return (flowing or live)[-1] if live else None
 
