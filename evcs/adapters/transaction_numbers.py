@@ -18,7 +18,8 @@ BEGIN_S = 1_735_689_600
 class TransactionNumbers:
     """From one file, which says what was given at most.
 
-    It may be lost, or be that of an old backup, so that it is the time where that says more.
+    It may be lost, or be that of an old backup, so that it is the time where that says more. What
+    neither can have come to, half of all numbers, is not believed.
     """
 
     def __init__(self, path: Path, now: Callable[[], float] = time.time) -> None:
@@ -28,7 +29,7 @@ class TransactionNumbers:
         except (OSError, ValueError):
             kept = 0
         since = int(now()) - BEGIN_S
-        self._last = max(kept, since) if 0 < since < MAX_ID // 2 else kept
+        self._last = max(n for n in (0, kept, since) if 0 <= n < MAX_ID // 2)
         self._reserved = self._last
 
     def next(self) -> int:

@@ -99,7 +99,10 @@ def read(tables: object) -> Stored:
     revision = max((one["revision"] for one in meta), default=0)
     if any(cp.revision > revision for cp in cps):
         raise BadValue("a CP's revision is above the store's own")
+    connectors = stations.Connectors(())
     try:
+        for cp in cps:
+            connectors.take(cp)
         circuits.check(there, cps)
     except EvcsError as error:
         raise BadValue(error.message, error.hint) from None

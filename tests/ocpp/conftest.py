@@ -79,14 +79,15 @@ def charger(system: System, host: str = "127.0.0.1") -> Site:
     """One more CP, which its charger can dial in for."""
     cp = f"WALLBOX-{next(_numbers)}"
     system.ok("evcs-cp", "create", cp, "--hosting", "ocpp")
-    eventually("the gateway listens", lambda: _listens(host, system.ocpp_port))
+    eventually("the gateway listens", lambda: listens(system.ocpp_port, host))
     # What the Registry told before, the driver's card, Central knows then, too.
     state = f"evcs/v1/central/cp/{cp}/state"
     eventually("Central knows it", lambda: system.retained(state))
     return Site(system, cp)
 
 
-def _listens(host: str, port: int) -> bool:
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody does."""
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
 

@@ -6,8 +6,9 @@ import os
 import signal
 
 import pytest
+from ocpp.exceptions import InternalError
 
-from tests.ocpp.conftest import CARD, Site, charger
+from tests.ocpp.conftest import CARD, Site, charger, listens
 from tests.ocpp.fleet import Charger, Dial, Fleet, Refused
 from tests.ocpp.peers import now
 from tests.system_under_test import eventually
@@ -211,6 +212,26 @@ def test_what_a_charger_writes_is_no_log_line_no_file_and_no_topic(site: Site) -
     made = {path for path in system.home.rglob("*") if "journals" not in path.parts} - files
     assert [path for path in made if "x" in path.name and "forged" in path.name] == []
     assert not list(system.home.parent.glob("#*"))
+
+
+def test_a_charge_that_can_t_be_numbered_is_told_again_and_hears_no_path(site: Site) -> None:
+    system = site.system
+    number = system.home / "data" / "transaction_number"
+    number.unlink(missing_ok=True)
+    number.mkdir()
+    pid = system.processes()["_ocpp:gateway"]
+    os.kill(pid, signal.SIGKILL)
+    eventually("the next gateway", lambda: system.processes().get("_ocpp:gateway", pid) != pid)
+    eventually("it listens", lambda: listens(system.ocpp_port))
+    with site.peer16() as peer:
+        with pytest.raises(InternalError) as refused:
+            peer.begin(CARD, 0)
+        assert "try again later" in refused.value.description
+        assert "/" not in refused.value.description
+        number.rmdir()
+        begun = peer.begin(CARD, 0)
+        peer.end(begun.transaction_id, 10)
+        site.tickets()
 
 
 def test_a_driver_who_charges_elsewhere_is_told_so(site: Site) -> None:

@@ -31,6 +31,15 @@ def in_circuit(cable: dict[str, Any] | None = None, /, **fields: Any) -> dict[st
     return {**with_cp(**fields), "circuits": {"1": one}}
 
 
+def chargers(*fields: dict[str, Any]) -> dict[str, Any]:
+    """So many CPs that are chargers, each with something of its own."""
+    one = {**tables()["cps"]["1"], "hosting": "ocpp", "station": "S", "connector": 1}
+    found = {}
+    for number, own in enumerate(fields, 1):
+        found[str(number)] = {**one, "id": f"CP-{number}", "ocpp_id": "S", **own}
+    return tables(cps=found)
+
+
 def without(field: str) -> dict[str, Any]:
     cp = tables()["cps"]["1"]
     del cp[field]
@@ -54,7 +63,16 @@ def test_a_cp_in_a_circuit_is_read() -> None:
     assert (found.cps["CP-1"].circuit, found.cps["CP-1"].fallback_w) == ("C", 4140)
 
 
+def test_a_station_of_two_connectors_is_read() -> None:
+    found = stored.read(chargers({}, {"connector": 2}, {"station": "T", "ocpp_id": "T"}))
+    assert [cp.station for cp in found.cps.values()] == ["S", "S", "T"]
+
+
 BAD: dict[str, Any] = {
+    "two CPs at one connector": chargers({}, {}),
+    "a station by two OCPP ids": chargers({}, {"connector": 2, "ocpp_id": "T"}),
+    "two stations by one OCPP id": chargers({}, {"station": "T", "ocpp_id": "s"}),
+    "two stations of one name": chargers({}, {"station": "s", "connector": 2}),
     "a circuit that is not there": in_circuit(circuit="D"),
     "a circuit that feeds itself": in_circuit({"parent": "C"}),
     "a circuit fed by none that is there": in_circuit({"parent": "D"}),

@@ -111,8 +111,10 @@ class Station(Version):
             return dict(self.plain[action])
         try:
             return await self.meanings[action](self, payload)
-        except (EvcsError, OSError) as error:
+        except EvcsError as error:
             raise CallError(Code.INTERNAL, f"{error}; try again later") from None
+        except OSError as error:  # of which the path is none of a charger's business
+            raise CallError(Code.INTERNAL, f"{error.strerror}; try again later") from None
 
     async def call(self, action: str, payload: Answer) -> Answer:
         """The charger's answer. Raises Refused, NoAnswer, NotSendable."""
