@@ -14,6 +14,9 @@ from evcs.services.central import auditor, listening, service
 from evcs.services.central.fair_share import FairShare
 from evcs.services.central.retention import Retention
 
+#: Who has something for the audit: services, and the commands that make secrets by themselves.
+SPOOLS = ("registry", "web", "gateway", "cli")
+
 
 def run_central(settings: Settings) -> None:
     """Be Central until told to stop."""
@@ -28,7 +31,7 @@ def run_central(settings: Settings) -> None:
     log = settings.home.log / "mosquitto.log"
     sources = auditor.Sources(
         lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor, STARTS),
-        {name: SpoolReader(settings.home.spool(name)) for name in ("registry", "web", "gateway")},
+        {name: SpoolReader(settings.home.spool(name)) for name in SPOOLS},
     )
     away_s = settings.ocpp_keep_interrupted_h * 3_600.0
     central = service.Central(bus, ledger, clocks, birth, sources, share.begin_charge, away_s)

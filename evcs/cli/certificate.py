@@ -10,6 +10,7 @@ import click
 from evcs.adapters import certificates
 from evcs.adapters.files import write_new
 from evcs.adapters.secret_files import SecretFiles
+from evcs.adapters.spool import Spool
 from evcs.cli.chargers import charger, newest_key
 from evcs.cli.common import CommandContext, command
 from evcs.core.errors import Conflict
@@ -40,6 +41,8 @@ def add_to(program: click.Group) -> None:
         ca = str(ctx.settings.home.ca)
         found = {"common_name": cp["ocpp_id"], "ca": ca}
         found["ends_at"] = f"{certificates.ends_at(pem):%Y-%m-%dT%H:%M:%SZ}"
+        told = f"{cp['station']} until {found['ends_at'][:10]}"
+        Spool(ctx.settings.home.spool("cli")).tell("operator", "certificate", "ok", told)
         if out is None:
             ctx.out.data({**found, "key": key, "certificate": _BEGIN + rest},
                          pem.decode().splitlines())  # fmt: skip

@@ -41,6 +41,11 @@ class Box:
         self.system.ok("evcs-cp", "certificate", self.cp, "--out", str(path), *options)
         return path
 
+    def audited(self, what: str) -> list[str]:
+        """The details of such entries that name its station."""
+        rows = self.system.ok("evcs", "audit", "--json").json
+        return [row["detail"] for row in rows if row["what"] == what and self.cp in row["detail"]]
+
     def tls(self, certificate: Path | None = None) -> ssl.SSLContext:
         """A charger's side."""
         context = ssl.create_default_context(cafile=str(self.system.home / "data/tls/ca.crt"))
@@ -78,6 +83,7 @@ def test_a_charger_dials_in_with_its_certificate(box: Box) -> None:
     assert told["url"] == f"wss://{ELSEWHERE}:{box.system.ocpp_port}/{box.cp}"
     own = box.certificate()
     assert own.stat().st_mode & 0o777 == 0o600
+    eventually("it is audited", lambda: box.audited("certificate"))
     with box.peer(own) as peer:
         assert peer.boot().status == "Accepted"
         assert box.profile() == 3
