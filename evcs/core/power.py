@@ -71,7 +71,7 @@ def told(before: Power | None, limit_w: int, most_w: int, now: float) -> Power:
         most_w=max(limit_w, most_w),
         unshown_since=unshown,
         heard_at=before.heard_at if before.told_w else now,
-        slack_since=before.slack_since if limit_w == before.told_w else None,
+        slack_since=before.slack_since if limit_w <= before.told_w else None,
     )
 
 
@@ -85,9 +85,12 @@ def said(power: Power, limit_w: int | None, now: float) -> Power:
 def heard(power: Power, limit_w: int | None, power_w: int, now: float) -> Power:
     """After a reading: what it takes, under which limit by its own word."""
     shown = limit_w == power.told_w and power_w <= allowed_w(power.told_w)
-    slack = power_w < power.told_w - max(TOLERANCE_W, power.told_w * TOLERANCE)
+    slack_since = power.slack_since
+    if limit_w == power.told_w:
+        slack = power_w < power.told_w - max(TOLERANCE_W, power.told_w * TOLERANCE)
+        slack_since = (slack_since or now) if slack else None
     is_known = shown and power.unshown_since is None and power.most_w == power.told_w
-    if is_known and slack == (power.slack_since is not None) and now - power.heard_at < NOTED_S:
+    if is_known and slack_since == power.slack_since and now - power.heard_at < NOTED_S:
         return power
     took_s = power.shown_s
     if shown and power.unshown_since is not None:
@@ -97,7 +100,7 @@ def heard(power: Power, limit_w: int | None, power_w: int, now: float) -> Power:
         unshown_since=None if shown else (power.unshown_since or now),
         heard_at=now,
         shown_s=took_s,
-        slack_since=(power.slack_since or now) if slack else None,
+        slack_since=slack_since,
     )
 
 

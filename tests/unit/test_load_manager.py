@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from evcs.core import messages as m
+from evcs.core.charger import EmulatedCharger
 from evcs.core.circuits import fallbacks
 from evcs.core.limits import FOR_S
 from tests.unit.power_site import PowerSite
@@ -125,6 +126,27 @@ def test_a_house_that_takes_more_leaves_less(garage: PowerSite) -> None:
     del garage.house["GARAGE"]  # its meter is silent: the declared most counts
     garage.run(30)
     assert sum(garage.powers().values()) > 42 * KW
+
+
+class SmallCar(EmulatedCharger):
+    """It takes 5 kW at most."""
+
+    def set_limit(self, limit_w: int | None) -> None:
+        super().set_limit(min(limit_w or 0, 5 * KW))
+
+
+def test_who_takes_little_leaves_the_rest_and_is_told_so_once(garage: PowerSite) -> None:
+    place = garage.places["GARAGE-1"]
+    place.engine._charger = SmallCar(1.0)
+    for number, driver in enumerate("ABC", 1):
+        garage.charge(driver, f"GARAGE-{number}")
+    garage.run(40)
+    for _ in range(60):
+        garage.run(1)
+        assert place.status is not None
+        assert (place.power_w, place.status.limit_w) == (5 * KW, 6 * KW)
+        assert min(garage.powers()[f"GARAGE-{number}"] for number in (2, 3)) > 18 * KW
+    assert garage.over() == []
 
 
 def test_below_the_minimum_they_wait_in_turn_and_are_told(tmp_path: Path) -> None:
