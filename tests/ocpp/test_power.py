@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.ocpp.conftest import CARD, Site
@@ -59,6 +61,36 @@ def test_it_is_told_a_default_and_in_a_charge_its_share(
         box.end(50)
         garage.tickets(1)
         eventually("and then all", lambda: shares() == 9_000, 60)
+
+
+@pytest.mark.parametrize("kind", [Wallbox16, Wallbox201])
+def test_one_that_tells_its_register_alone_is_seen_to_obey(
+    garage: Site, kind: type[Wallbox]
+) -> None:
+    box, beside = kind(), _beside(garage)
+    limit_of = lambda cp: _session(garage.system, cp).get("limit_w")  # noqa: E731
+    with dialled(garage, box, "ocpp"):
+        box.boot()
+        assert box.begin(CARD) == "Accepted"
+        box.meter(0, None)
+        eventually("all that there is", lambda: limit_of(garage.cp) == 9_000, 60)
+        _charge_beside(garage)
+        half = Limit(4_500, box.transaction, 60)
+        eventually("half of it", lambda: box.limits()[-1] == half, 60)
+        began, register_wh = time.monotonic(), box.register_wh
+
+        def meters() -> bool:
+            box.register_wh = register_wh + int(4_400 * (time.monotonic() - began) / 3_600)
+            box.meter(0, None)
+            found: bool = limit_of(beside) == 4_500
+            return found
+
+        eventually("the other half is the other's", meters, 80, every_s=1.0)
+        found = _session(garage.system, garage.cp)
+        assert 4_000 <= found["power_w"] <= 4_800  # its clock tells whole seconds
+        assert 30 <= found["limit_shown_s"] <= 80
+        box.end(50)
+        garage.tickets(1)
 
 
 def test_one_that_takes_no_limit_counts_with_its_most(garage: Site) -> None:

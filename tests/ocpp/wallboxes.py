@@ -75,8 +75,8 @@ class Wallbox(ABC):
         """What becomes of the card with which a charge began."""
 
     @abstractmethod
-    def meter(self, more_wh: int, power_w: int = 7_400) -> None:
-        """It has charged so much more, and charges with so many W."""
+    def meter(self, more_wh: int, power_w: int | None = 7_400) -> None:
+        """It has charged so much more, and charges with so many W, which not all tell."""
 
     @abstractmethod
     def end(self, more_wh: int, ago_s: float = 0.0) -> None:
@@ -117,12 +117,12 @@ class Wallbox16(Wallbox):
         self.transaction = answer["transactionId"]
         return str(answer["idTagInfo"]["status"])
 
-    def meter(self, more_wh: int, power_w: int = 7_400) -> None:
+    def meter(self, more_wh: int, power_w: int | None = 7_400) -> None:
         self.register_wh += more_wh
-        values = [
-            {"value": str(self.register_wh / 1_000), "unit": "kWh"},
-            {"value": str(power_w), "unit": "W", "measurand": "Power.Active.Import"},
-        ]
+        values = [{"value": str(self.register_wh / 1_000), "unit": "kWh"}]
+        if power_w is not None:
+            power = {"value": str(power_w), "unit": "W", "measurand": "Power.Active.Import"}
+            values.append(power)
         self.line.call(
             "MeterValues", connectorId=1, transactionId=self.transaction,
             meterValue=[{"timestamp": now(), "sampledValue": values}],
@@ -152,7 +152,7 @@ class Wallbox201(Wallbox):
     def __init__(self) -> None:
         super().__init__()
         self._charges = self._seq = 0
-        self._power_w = 7_400
+        self._power_w: int | None = 7_400
 
     def boot(self) -> None:
         station = {"model": "M", "vendorName": "V"}
@@ -174,7 +174,7 @@ class Wallbox201(Wallbox):
         answer = self._event("Updated", "Authorized", ago_s, idToken=token)
         return str(answer["idTokenInfo"]["status"])
 
-    def meter(self, more_wh: int, power_w: int = 7_400) -> None:
+    def meter(self, more_wh: int, power_w: int | None = 7_400) -> None:
         self.register_wh += more_wh
         self._power_w = power_w
         self._event("Updated", "MeterValuePeriodic")
@@ -196,10 +196,9 @@ class Wallbox201(Wallbox):
     def _event(self, kind: str, trigger: str, ago_s: float = 0.0, **more: Any) -> dict[str, Any]:
         self._seq += 1
         at = now(ago_s)
-        values = [
-            {"value": self.register_wh},
-            {"value": self._power_w, "measurand": "Power.Active.Import"},
-        ]
+        values: list[dict[str, Any]] = [{"value": self.register_wh}]
+        if self._power_w is not None:
+            values.append({"value": self._power_w, "measurand": "Power.Active.Import"})
         return self.line.call(
             "TransactionEvent", eventType=kind, triggerReason=trigger, seqNo=self._seq,
             timestamp=at, offline=ago_s > 0, evse={"id": 1, "connectorId": 1},

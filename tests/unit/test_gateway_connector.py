@@ -17,7 +17,7 @@ from evcs.core import messages as m
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.ports import NoAnswer
-from evcs.core.ocpp.readings import Reading
+from evcs.core.ocpp.readings import Reading, reading
 from evcs.core.ports import Connected, Received
 from evcs.services.gateway.connector import MOST_HELD, MOST_OPEN, Connector
 from evcs.services.gateway.outside import Outside, Place
@@ -125,6 +125,13 @@ class Scene:
         assert isinstance(found, t.Transaction)
         return found
 
+    async def limited(self, limit_w: int) -> None:
+        """Central has told a limit, and the charger taken it."""
+        self.command("limit", max_power_w=limit_w, for_s=60, fallback_w=4_140)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        self.heard()
+
     def told(self, kind: type) -> list[Any]:
         return [one for one in self.heard() if isinstance(one, kind)]
 
@@ -138,6 +145,56 @@ def play(act: Callable[[Scene], Coroutine[Any, Any, None]]) -> None:
     # In a thread of its own: a browser's loop may run in this one, of another test.
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, run()).result()
+
+
+#: A register alone, as each version has it; Wh.
+REGISTERS: list[Callable[[int], list[dict[str, Any]]]] = [
+    lambda wh: [{"value": f"{wh / 1_000}", "unit": "kWh"}],
+    lambda wh: [{"value": wh, "measurand": "Energy.Active.Import.Register"}],
+]
+
+
+@pytest.mark.parametrize("samples", REGISTERS)
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_register_alone_says_whether_a_limit_is_obeyed(
+    samples: Callable[[int], list[dict[str, Any]]], obeys: bool
+) -> None:
+    async def act(scene: Scene) -> None:
+        one, register_wh, power_w = await scene.begun(), 100, 9_000
+
+        def metered(minutes: int) -> m.Meter:
+            nonlocal register_wh
+            for _ in range(minutes):
+                scene.time += timedelta(minutes=1)
+                register_wh += power_w // 60
+                scene.connector.meter(one, reading(samples(register_wh)), scene.time)
+            told = scene.told(m.Meter)
+            assert len(told) == minutes
+            found: m.Meter = told[-1]
+            return found
+
+        await scene.limited(9_000)
+        assert metered(1).limit_w is None
+        last = metered(2)
+        assert (last.power_w, last.limit_w) == (9_000, 9_000)
+        await scene.limited(4_500)
+        power_w = 4_500 if obeys else 9_000
+        assert metered(1).limit_w == 9_000
+        last = metered(1)
+        assert (last.power_w, last.limit_w) == (power_w, 4_500)
+
+    play(act)
+
+
+def test_a_reading_of_nothing_that_is_metered_is_no_power() -> None:
+    async def act(scene: Scene) -> None:
+        one = await scene.begun()
+        scene.connector.meter(one, Reading(200, 7_000), scene.time)
+        scene.heard()
+        scene.connector.meter(one, reading([{"value": "40", "measurand": "SoC"}]), scene.time)
+        assert scene.told(m.Meter) == []
+
+    play(act)
 
 
 @pytest.mark.parametrize("days", [-1, 1])

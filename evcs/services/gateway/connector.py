@@ -67,7 +67,6 @@ class Connector:
         return self._holdings.held
 
     # What its charger tells.
-
     def connected(self, charger: Charger, service: str | None = None) -> None:
         """The charger is there; `service`: what it has confirmed before."""
         self._metering.keep()
@@ -156,7 +155,7 @@ class Connector:
         crash_point("gateway.reading_kept")
         if not was_live and one.live:
             self._tell_status()
-        self._voice.reading(one, reading, self._seen.limit_w)
+        self._voice.reading(one, *self._register.flow(one, reading, at, self._seen.limit_w))
         if one.target_wh is not None and one.energy_wh >= one.target_wh:
             self._orders.stop(one, EndReason.COMPLETED)
 
@@ -203,7 +202,6 @@ class Connector:
         return EngineAnswer(self._seen.fault, self._ready, session, self._held.live is not None)
 
     # What the bus tells.
-
     def handle(self, events: list[Any]) -> float | None:
         """One batch of events of both connections."""
         for event in events:
@@ -271,6 +269,7 @@ class Connector:
     def _limited(self, limit_w: int | None, fallback_w: int | None) -> None:
         if (limit_w, fallback_w) != (self._seen.limit_w, self._seen.fallback_w):
             self._seen = self._seen._replace(limit_w=limit_w, fallback_w=fallback_w)
+            self._register.limited(limit_w)
             self._tell_status()
 
     def _make_room(self) -> None:

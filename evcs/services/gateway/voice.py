@@ -75,8 +75,8 @@ class Voice:
         )
 
     def reading(self, one: t.Transaction, reading: Reading, limit_w: int | None) -> None:
-        """A reading of the charge under way."""
-        if one.session_id is None or not one.live:
+        """A reading of the charge under way, unless it says nothing that is metered."""
+        if one.session_id is None or not one.live or reading._replace(refused=0) == Reading():
             return
         volts, amps = reading.voltage_v or 0.0, reading.current_a or 0.0
         power_w = reading.power_w if reading.power_w is not None else round(volts * amps)
