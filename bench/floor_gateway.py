@@ -8,10 +8,12 @@ import itertools
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from evcs.adapters.ocpp_schemas import OcppSchemas
@@ -29,13 +31,14 @@ schemas = OcppSchemas()
 
 
 async def answer(socket: ServerConnection) -> None:
-    """One charger."""
-    async for text in socket:
-        _, number, action, payload = json.loads(text)
-        assert schemas.violation(Version.V16, action, payload) is None
-        found = ANSWERS[action]()
-        assert schemas.violation(Version.V16, action, found, True) is None
-        await socket.send(json.dumps([3, number, found]))
+    """One charger, until it is killed."""
+    with suppress(ConnectionClosed):
+        async for text in socket:
+            _, number, action, payload = json.loads(text)
+            assert schemas.violation(Version.V16, action, payload) is None
+            found = ANSWERS[action]()
+            assert schemas.violation(Version.V16, action, found, True) is None
+            await socket.send(json.dumps([3, number, found]))
 
 
 async def main() -> None:

@@ -72,7 +72,7 @@ class Charger:
         """A transaction."""
         found = await self.call(
             "StartTransaction",
-            {"connectorId": 1, "idTag": "NOBODY", "meterStart": 0, "timestamp": stamp()},
+            {"connectorId": 1, "idTag": self.identity, "meterStart": 0, "timestamp": stamp()},
         )
         self.transaction = found["transactionId"]
 
