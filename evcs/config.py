@@ -7,8 +7,9 @@ where there is a file to read.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,23 @@ INSTALL_ROOT = Path(__file__).resolve().parent.parent
 
 LOOPBACK = "127.0.0.1"
 _WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104
+
+
+def _address(family: socket.AddressFamily, beyond: str, otherwise: str) -> str:
+    """This machine's, by its route to what is beyond; a datagram socket sends nothing by that."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((beyond, 9))
+        except OSError:
+            return otherwise
+        return str(probe.getsockname()[0])
+
+
+#: Who listens on all addresses is dialled from elsewhere by this one. Beyond: RFC 5737, RFC 3849.
+_ON_NETWORK = {
+    "0.0.0.0": partial(_address, socket.AF_INET, "192.0.2.1", LOOPBACK),  # noqa: S104
+    "::": partial(_address, socket.AF_INET6, "2001:db8::1", "::1"),
+}
 
 
 class Endpoint(NamedTuple):
@@ -84,12 +102,17 @@ class Settings(NamedTuple):
         return self.ocpp_listen != LOOPBACK and not self.ocpp_plain
 
     @property
+    def ocpp_name(self) -> str:
+        """As what chargers know this machine."""
+        if self.ocpp_listen == LOOPBACK:
+            return LOOPBACK
+        found = _ON_NETWORK.get(self.ocpp_listen)
+        return self.http_name or (found() if found else self.ocpp_listen)
+
+    @property
     def ocpp_url(self) -> str:
         """Where a charger dials in, without its identity."""
-        host = _WILDCARDS.get(self.ocpp_listen, self.ocpp_listen)
-        if self.ocpp_listen != LOOPBACK:
-            host = self.http_name or host
-        url = Endpoint(host, self.ocpp_port, self.home.ca if self.ocpp_tls else None).url
+        url = Endpoint(self.ocpp_name, self.ocpp_port, self.home.ca if self.ocpp_tls else None).url
         return url.replace("http", "ws", 1)
 
     @property

@@ -66,6 +66,8 @@ def add_to(program: click.Group) -> None:
             ctx.out.say(
                 "no charger has dialled in with it yet: until then the one before is good, too"
             )
+        if url.startswith("wss:"):
+            ctx.out.say(f"the charger verifies the server by {ctx.settings.home.ca}: give it that")
         ctx.out.say("a charger that asks for the URL without its identity gets it without the end")
 
     @command(program, json_flag=_PAYLOAD)

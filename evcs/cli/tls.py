@@ -50,7 +50,7 @@ def add_to(program: click.Group) -> None:
 
 def wanted_names(settings: Settings) -> set[str]:
     """What the server is asked for as, by the settings."""
-    listens = {settings.mqtt_listen, settings.http_listen, settings.ocpp_listen}
+    listens = {settings.mqtt_listen, settings.http_listen, settings.ocpp_name}
     listens -= {"0.0.0.0", "::"}  # noqa: S104
     return {*ALWAYS_OURS, *listens, *filter(None, [settings.http_name])}
 

@@ -28,6 +28,8 @@ NOT_RUN = {
     "bin/evcs-cp connect WALLBOX": "tests/ocpp",
     "bin/evcs driver tag": "tests/ocpp",
     "bin/evcs watch --ocpp": "tests/ocpp",
+    "bin/evcs tls init": "tests/security/test_tls.py",
+    "bin/evcs restart": "tests/system/test_restart.py",
     "bin/evcs circuit": "docs/power.md",
     "bin/evcs-cp edit WALLBOX": "tests/ocpp",
     "bin/evcs demo": "tests/system/test_demo.py",

@@ -25,6 +25,7 @@ import pytest
 from evcs.adapters import certificates
 from evcs.adapters.wsgi_server import MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS
 from evcs.cli import tcp_ports
+from evcs.config import load
 from evcs.home import Home
 from evcs.services.web.login_auth import CSRF_HEADER, FOR_ALL
 from tests.system_under_test import System, eventually
@@ -33,6 +34,7 @@ from tests.web.floods import keep_asking
 from tests.web.stage import AT_ONCE_S, page_token
 
 ELSEWHERE = "127.0.0.2"
+EVERYWHERE = {"0.0.0.0": socket.AF_INET, "::": socket.AF_INET6}
 EVERYTHING = f'[mqtt]\nlisten = "{ELSEWHERE}"\ntls = "always"\n[http]\nlisten = "{ELSEWHERE}"\n'
 
 
@@ -142,6 +144,21 @@ def test_init_makes_it_once_and_closes_the_keys(new_system: Callable[..., System
         assert path.stat().st_mode & 0o777 == 0o600
     assert "PRIVATE" not in ca(system).read_text()
     assert system.run("evcs", "tls", "init", "--name", "no name!").code == 2
+
+
+@pytest.mark.parametrize("listen", EVERYWHERE)
+def test_what_a_charger_dials_is_this_machine_and_in_its_certificate(
+    new_system: Callable[..., System], listen: str
+) -> None:
+    system = configured(new_system, f'[ocpp]\nlisten = "{listen}"\n')
+    names = system.ok("evcs", "tls", "init", "--json").json["names"]
+    host = load({"EVCS_HOME": str(system.home)}).ocpp_name
+    assert host in names
+    with socket.create_server((host, 0), family=EVERYWHERE[listen]):
+        pass  # so it is an address of this machine
+    routes = [row.split()[1] for row in Path("/proc/net/route").read_text().splitlines()]
+    if EVERYWHERE[listen] == socket.AF_INET and "00000000" in routes:
+        assert not host.startswith("127."), "it has one that others reach"
 
 
 def test_a_certificate_from_elsewhere_is_left_alone(new_system: Callable[..., System]) -> None:
