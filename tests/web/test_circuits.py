@@ -143,3 +143,61 @@ def test_a_cp_is_created_and_moved_with_a_circuit(garage: Stage, page: Page) -> 
     with page.expect_request(re.compile("/api/v1/cps/CP-3$")) as asked:
         edit.get_by_role("button", name="Save").click()
     assert asked.value.post_data_json == {"circuit": "MAINS"}
+
+
+def test_each_wrong_field_says_so_where_it_is(garage: Stage, page: Page) -> None:
+    page.goto(garage.login_url("/circuits.html"))
+    form = page.get_by_role("form", name="Add a circuit")
+    add = form.get_by_role("button", name="Add")
+    expect(add).to_be_disabled()
+    wrong = {
+        "Name": ("garage", "GARAGE exists already"),
+        "Carries, kW": ("1e3", "a decimal of kW from 0 to 1000"),
+        "Other load, kW": ("-1", "a decimal of kW from 0 to 1000"),
+    }
+    for label, (value, why) in wrong.items():
+        field = form.get_by_label(label)
+        field.fill(value)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(field).to_have_accessible_description(re.compile(re.escape(why)))
+    assert list(serious(page)) == []
+    expect(add).to_be_disabled()
+    for label, value in (("Name", "../x"), ("Name", "ANNEX"), ("Carries, kW", "0.5")):
+        form.get_by_label(label).fill(value)
+        expect(add).to_be_disabled()
+    form.get_by_label("Other load, kW").fill("")
+    with page.expect_request(re.compile("/api/v1/circuits$")) as asked:
+        add.click()
+    assert asked.value.post_data_json == {
+        "name": "ANNEX", "max_power_w": 500, "parent": None, "other_load_w": 0,
+    }  # fmt: skip
+    assert asked.value.headers["x-csrf-token"]
+    expect(form.get_by_role("alert")).to_contain_text("Registry")
+    expect(form.get_by_label("Name")).to_have_value("ANNEX")
+
+
+def test_only_what_was_changed_of_a_circuit_is_sent(garage: Stage, page: Page) -> None:
+    page.goto(garage.login_url("/circuits.html"))
+    page.get_by_role("button", name="GARAGE", exact=True).click()
+    page.get_by_role("button", name="Edit GARAGE").click()
+    edit = page.get_by_role("dialog")
+    expect(edit.get_by_label("Carries, kW")).to_have_value("9")
+    expect(edit.get_by_label("Fed by")).to_have_value("MAINS")
+    edit.get_by_label("Fed by").select_option("")
+    expect(edit.get_by_text("bin/evcs circuit edit GARAGE --no-parent")).to_be_visible()
+    assert list(serious(page)) == []
+    with page.expect_request(re.compile("/api/v1/circuits/GARAGE$")) as asked:
+        edit.get_by_role("button", name="Save").click()
+    assert (asked.value.method, asked.value.post_data_json) == ("PATCH", {"parent": None})
+    expect(edit.get_by_role("alert")).to_contain_text("Registry")
+
+
+def test_who_only_looks_changes_no_circuit(garage: Stage, page: Page) -> None:
+    page.goto(f"{garage.url}/circuits.html?circuit=GARAGE")
+    expect(page.get_by_role("button", name="Edit GARAGE")).to_be_disabled()
+    expect(page.get_by_role("button", name="Remove GARAGE")).to_be_disabled()
+    form = page.get_by_role("form", name="Add a circuit")
+    form.get_by_label("Name").fill("ANNEX")
+    form.get_by_label("Carries, kW").fill("11")
+    expect(form.get_by_role("button", name="Add")).to_be_disabled()
+    expect(page.locator("#not-operator")).to_contain_text("bin/evcs open")

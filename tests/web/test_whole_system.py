@@ -163,6 +163,57 @@ def test_a_real_charger_is_made_and_stays_one(system: System, operator: Page) ->
     system.ok("evcs-cp", "delete", "WALL-A", "--yes")
 
 
+def circuits(system: System) -> dict[str, Any]:
+    """Name -> what the Registry has of it."""
+    _, found = system.http("GET", f"{system.registry_url}/api/v1/circuits")
+    return {one.pop("name"): one for one in found}
+
+
+def test_circuits_are_added_changed_refused_and_removed(system: System, operator: Page) -> None:
+    page = operator
+    page.goto(f"{system.web_url}/circuits.html")
+    form = page.get_by_role("form", name="Add a circuit")
+    form.get_by_label("Name").fill("MAINS")
+    form.get_by_label("Carries, kW").fill("44")
+    form.get_by_label("Other load, kW").fill("20")
+    expect(page.get_by_text("bin/evcs circuit add MAINS --max-power-kw 44")).to_be_visible()
+    form.get_by_role("button", name="Add").click()
+    expect(page.locator('[data-circuit="MAINS"]')).to_be_visible()
+    expect(page.get_by_text("data/secrets/meter/MAINS")).to_be_visible()
+    form.get_by_label("Name").fill("GARAGE")
+    form.get_by_label("Carries, kW").fill("22")
+    form.get_by_label("Fed by").select_option("MAINS")
+    form.get_by_role("button", name="Add").click()
+    garage = page.locator('[data-circuit="GARAGE"]')
+    expect(garage).to_have_attribute("data-depth", "1")
+    assert circuits(system) == {
+        "MAINS": {"max_power_w": 44_000, "parent": None, "other_load_w": 20_000},
+        "GARAGE": {"max_power_w": 22_000, "parent": "MAINS", "other_load_w": 0},
+    }
+
+    page.get_by_role("button", name="Edit GARAGE").click()
+    edit = page.get_by_role("dialog")
+    expect(edit.get_by_role("option", name="GARAGE")).to_have_count(0)
+    edit.get_by_label("Carries, kW").fill("11")
+    expect(edit.get_by_text("bin/evcs circuit edit GARAGE --max-power-kw 11")).to_be_visible()
+    edit.get_by_role("button", name="Save").click()
+    expect(garage).to_contain_text("of 11.0 kW")
+
+    page.get_by_role("button", name="MAINS", exact=True).click()
+    page.get_by_role("button", name="Remove MAINS").click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove MAINS").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("GARAGE")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    for name in ("GARAGE", "MAINS"):
+        page.get_by_role("button", name=name, exact=True).click()
+        page.get_by_role("button", name=f"Remove {name}").click()
+        page.get_by_role("dialog").get_by_role("button", name=f"Remove {name}").click()
+        expect(page.locator(f'[data-circuit="{name}"]')).to_have_count(0)
+    assert circuits(system) == {}
+    told = system.ok("evcs", "audit", "--json").json
+    assert {"operator"} == {one["who"] for one in told if one["what"].startswith("circuit")}
+
+
 def test_stop_and_resume(system: System, operator: Page) -> None:
     row = cp(operator, "CP-002")
     row.get_by_role("button", name="Stop").click()

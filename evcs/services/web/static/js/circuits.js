@@ -1,5 +1,7 @@
-// Circuits: what each carries now, its last hour, and who is on it.
+// Circuits: what each carries now, its last hour, who is on it; and forms that change them.
 
+import { meant } from "./aim.js";
+import { AddCircuit, EditCircuit, RemoveCircuit } from "./circuit_forms.js";
 import { Component, html } from "./dom.js";
 import { Chart, circuitOptions } from "./chart.js";
 import { look } from "./operator.js";
@@ -45,7 +47,7 @@ function Members({ name, rows }) {
 class Circuits extends Component {
   constructor() {
     super();
-    this.state = { chosen: new URLSearchParams(location.search).get("circuit") || "", error: "" };
+    this.state = { chosen: new URLSearchParams(location.search).get("circuit") || "", error: "", dialog: null };
     this.trace = null;
   }
 
@@ -88,24 +90,31 @@ class Circuits extends Component {
     this.trace = [[...at.slice(from), now], ...columns.map((column, i) => [...column.slice(from), state[COLUMNS[i]] / 1000])];
   }
 
-  render({ store, version }, { chosen, error }) {
+  render({ store, operator, enabled, version }, { chosen, error, dialog: Question }) {
     if (!store.ready) return html`<h1>Circuits</h1><p class="reading">Reading the fleet from the bus…</p>`;
     const circuits = tree(store.circuits);
+    const add = html`${operator.known && !operator.is && html`<div class="notice" id="not-operator">You can look at everything here. To change something,
+        run <${Code}>bin/evcs open<//> on this machine: it opens this page as the operator.</div>`}
+      <${AddCircuit} circuits=${store.circuits} operator=${operator} enabled=${enabled} onAdded=${(name) => this.choose(name)} />`;
     if (!circuits.length) {
       return html`<h1>Circuits</h1><section class="card"><p>No circuit yet. A circuit is a cable that charging points share; its power is divided among them.
-        Add one: <${Code}>bin/evcs circuit add GARAGE --max-power-kw 44<//></p></section>`;
+        Add one below, or: <${Code}>bin/evcs circuit add GARAGE --max-power-kw 44<//></p></section>${add}`;
     }
     const one = circuits.find(({ name }) => name === chosen) || circuits[0];
     this.shown = one.name;
     this.sample(one, version);
+    const ask = (dialog) => (event) => meant(event) && this.setState({ dialog });
     const rows = store.inOrder().filter((row) => row.circuit === one.name);
     return html`<h1>Circuits</h1>
       <section class="card circuits"><ul aria-label="Circuits">${circuits.map((circuit) => html`<${Circuit} key=${circuit.name} circuit=${circuit}
         chosen=${circuit.name === one.name} onChoose=${(name) => this.choose(name)} />`)}</ul>
         <p class="key" aria-hidden="true"><span class="other">other load</span><span class="power">charging</span><span class="may">may be taken</span><span class="free">free</span></p></section>
-      <section class="card hour"><h2>${one.name}, the last hour</h2>
+      <section class="card hour"><div class="title"><h2>${one.name}, the last hour</h2><span class="grow"></span>
+        <button disabled=${!enabled} onClick=${ask(EditCircuit)}>Edit ${one.name}</button><button class="danger" disabled=${!enabled} onClick=${ask(RemoveCircuit)}>Remove ${one.name}</button></div>
         ${error ? html`<p class="bad">${error}</p>` : this.trace && this.of === one.name && html`<${Chart} key=${one.name} options=${circuitOptions} data=${this.trace} label=${`Power and limit of ${one.name}`} />`}</section>
-      <section class="card"><h2>Charging points on ${one.name}</h2><${Members} name=${one.name} rows=${rows} /></section>`;
+      <section class="card"><h2>Charging points on ${one.name}</h2><${Members} name=${one.name} rows=${rows} /></section>
+      ${add}
+      ${Question && html`<${Question} key=${one.name} circuit=${one} circuits=${store.circuits} operator=${operator} enabled=${enabled} onDone=${() => this.setState({ dialog: null })} />`}`;
   }
 }
 

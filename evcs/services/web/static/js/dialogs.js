@@ -7,7 +7,7 @@ import { CircuitChoice } from "./power.js";
 import { Code } from "./shell.js";
 import { byName, count, kwh, watts, wrongFigures } from "./words.js";
 
-class Dialog extends Component {
+export class Dialog extends Component {
   constructor() {
     super();
     this.dialog = createRef();
