@@ -59,6 +59,12 @@ def why(cp: Mapping[str, Any]) -> str:
     return f"limit {kw(limit_w)} of circuit {cp['circuit']}"
 
 
+def shown_after(session: Mapping[str, Any]) -> str:
+    """How long a reading took to show a session's limit, once that was lowered; empty before."""
+    took_s = session["limit_shown_s"]
+    return f", shown {took_s} s after it was lowered" if took_s and session["limit_w"] else ""
+
+
 LINE_EVERY_S = 5.0
 
 

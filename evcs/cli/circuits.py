@@ -9,7 +9,7 @@ import click
 
 from evcs.cli import cp_changes
 from evcs.cli.bus_probe import circuit_states
-from evcs.cli.charge_view import waiting
+from evcs.cli.charge_view import shown_after, waiting
 from evcs.cli.common import CommandContext, command, kw, table
 from evcs.cli.options import known_circuits
 from evcs.core import units
@@ -148,7 +148,7 @@ def _of_member(cp: dict[str, Any], away: object) -> str:
     if away or session is None:
         return f"{cp['fallback_w']} W when nobody tells it more"
     waits = waiting(cp["reason"], session["wait_s"])
-    takes = f"takes {kw(session['power_w'])} of {kw(session['limit_w'] or 0)}"
+    takes = f"takes {kw(session['power_w'])} of {kw(session['limit_w'] or 0)}{shown_after(session)}"
     return f"{waits or takes}, {session['driver'] or 'nobody known'}"
 
 

@@ -11,7 +11,7 @@ import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.cli import certificate, chargers, cp_changes, fleet_files, identities, simulate, versions
-from evcs.cli.charge_view import why
+from evcs.cli.charge_view import shown_after, why
 from evcs.cli.common import CommandContext, command, group, kw, kwh, table
 from evcs.cli.common import main as run_program
 from evcs.cli.cp_names import pick
@@ -140,7 +140,7 @@ def show(ctx: CommandContext, name: str) -> None:
     session = found["session"]
     lines.append(f"session: {_live(found) + ' ' + session['session_id'] if session else 'none'}")
     if why(found) != (found["reason"] or ""):
-        lines.append(f"power: {why(found)}")
+        lines.append(f"power: {why(found)}{shown_after(session) if session else ''}")
     try:
         processes = ask_operator(ctx, "processes", cp)["processes"]
     except Unreachable as unreachable:  # what is known may say why

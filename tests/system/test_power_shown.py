@@ -54,6 +54,19 @@ def test_the_commands_say_who_has_what_and_who_waits(garage: System) -> None:
     assert (state["limit_w"], state["sessions"], state["waiting"]) == (6_000, 2, 1)
 
 
+def test_a_limit_that_was_lowered_says_after_how_long_a_reading_showed_it(garage: System) -> None:
+    has, waits = served(garage)
+    assert "shown" not in garage.ok("evcs-cp", "show", waits).out
+    garage.ok("evcs", "circuit", "edit", "GARAGE", "--max-power-kw", "5")
+    in_time = r"limit 5\.0 kW of circuit GARAGE, shown [1-5] s after it was lowered"
+    eventually("it shows", lambda: re.search(in_time, garage.ok("evcs-cp", "show", has).out), 20)
+    shown = garage.ok("evcs", "circuit", "show", "GARAGE").out
+    line = next(one for one in shown.splitlines() if one.startswith(f"CP {has}: takes "))
+    assert re.search(r" kW of 5\.0 kW, shown [1-5] s after it was lowered, ", line)
+    garage.ok("evcs", "circuit", "edit", "GARAGE", "--max-power-kw", "6")
+    eventually("as before", lambda: len(served(garage)) == 2, 40)
+
+
 def test_without_central_nobody_believes_what_it_said_last(garage: System) -> None:
     def told(*command: str) -> Any:
         done = garage.run("evcs", "circuit", *command, "--json")

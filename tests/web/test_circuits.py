@@ -29,7 +29,8 @@ def garage(stage: Stage) -> Iterator[Stage]:
     for cp in ("CP-1", "CP-2"):
         stage.wants(cp, circuit="GARAGE", fallback_w=4_140)
     stage.wants("CP-3")
-    stage.judges("CP-1", "SUPPLYING", **SESSION | {"power_w": 4_400}, limit_w=5_000)
+    lowered = SESSION | {"power_w": 4_400, "limit_w": 5_000, "limit_shown_s": 2}
+    stage.judges("CP-1", "SUPPLYING", **lowered)
     waits = SESSION | {"session_id": "s2", "driver": "BOB", "power_w": 0}
     stage.judges("CP-2", "SUPPLYING", "waiting for power", **waits, limit_w=0, wait_s=500)
     stage.judges("CP-3", "SUPPLYING", **SESSION)
@@ -120,7 +121,7 @@ def test_a_cp_says_its_circuit_its_limit_and_that_it_waits(garage: Stage, page: 
     expect(page.locator('[data-cp="CP-1"]')).to_contain_text("limit 5.0 kW of GARAGE")
     page.goto(f"{garage.url}/cp/CP-1")
     facts = page.locator(".facts")
-    expect(facts).to_contain_text("5.0 kW")
+    expect(facts).to_contain_text("5.0 kW, shown 2 s after it was lowered")
     facts.get_by_role("link", name="GARAGE").click()
     expect(page.get_by_role("heading", name="GARAGE, the last hour")).to_be_visible()
 

@@ -34,6 +34,8 @@ const ACTIONS = [
   ["Revoke", "revoke", (row) => !row.revoked],
 ];
 
+const shownAfter = ({ limit_w, limit_shown_s: took }) => (limit_w && took ? `, shown ${took} s after it was lowered` : "");
+
 function Facts({ row }) {
   const { session } = row;
   // Without a session too: what came and went here would move what is below.
@@ -41,7 +43,7 @@ function Facts({ row }) {
     ["Cost", session && `${session.cost_eur} €`], ["Driver", session && session.driver]];
   facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
   if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
-  if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW`]);
+  if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW${shownAfter(session)}`]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
