@@ -48,6 +48,15 @@ class Home(NamedTuple):
         return self.path / "conf" / "pools"
 
     @property
+    def back_ends(self) -> Path:
+        """The back end of each CP that has one."""
+        return self.path / "conf" / "backends"
+
+    def back_end(self, cp: str) -> Path:
+        """That of a CP; it has none where there is no file."""
+        return self.back_ends / f"{check_id('CP', cp)}.json"
+
+    @property
     def data(self) -> Path:
         return self.path / "data"
 

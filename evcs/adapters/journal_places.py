@@ -12,12 +12,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from evcs.adapters import heartbeat, journal_db
 from evcs.adapters.files import is_locked, sync_folder
 from evcs.adapters.journal import Journal
 from evcs.adapters.journal_db import Damaged
 from evcs.core import pools, supply
+from evcs.core.ocpp import station_record
 from evcs.home import Home
 
 #: A pool that no CP is in.
@@ -80,13 +82,17 @@ def _elsewhere(
 
 def _of_file(home: Home, cp: str) -> str | None:
     with closing(Journal(home.journal(cp))) as journal:
-        found = journal.last(supply.is_record)
+        found = journal.last(_is_record)
     return None if found is None else json.dumps(found)
+
+
+def _is_record(record: dict[str, Any]) -> bool:
+    return supply.is_record(record) or station_record.is_record(record)
 
 
 def _checked(record: str) -> str | None:
     found = journal_db.parsed(record)
-    return record if found is not None and supply.is_record(found) else None
+    return record if found is not None and _is_record(found) else None
 
 
 def _put(home: Home, pool: str | None, records: Mapping[str, str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from evcs.adapters import engine_health
 from evcs.adapters.connection_gate import Gate
 from evcs.adapters.journal import Journal
@@ -10,10 +12,22 @@ from evcs.adapters.mqtt import CP_KEEPALIVE_S
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core.charger import EmulatedCharger
+from evcs.core.health import EngineAnswer
 from evcs.core.ports import JournalStore
 from evcs.runtime.loop import Loop
-from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put
+from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put, Role
 from evcs.services.engine import Engine, subscriptions, will
+
+
+class AnyEngine(Role, Protocol):
+    """What a process of Engines needs of each, whatever its authority is."""
+
+    def health(self) -> EngineAnswer:
+        """What its Monitor wants to know."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has told its state on the bus."""
 
 
 def engine(
@@ -24,8 +38,12 @@ def engine(
     log: NamedLog,
     put: Put,
     gate: Gate | None = None,
-) -> CpParts[Engine]:
-    """An Engine, with its own name on the bus."""
+) -> CpParts[Any]:
+    """An Engine, with its own name on the bus; of a CP that has a back end, one that dials it."""
+    if settings.home.back_end(cp).exists():
+        from evcs.bootstrap.station import station
+
+        return station(settings, loop, cp, journal, log, put, gate)
     boot = parts.boot()
     bus = parts.bus(
         settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log,
@@ -41,9 +59,15 @@ def run_engine(settings: Settings, cp: str) -> None:
     _lock = parts.hold(settings, f"{cp}.engine")
     loop, home, log = parts.loop(), settings.home, NamedLog(f"{cp} engine")
 
-    def make(put: Put) -> CpParts[Engine]:
+    def make(put: Put) -> CpParts[Any]:
         return engine(settings, loop, cp, Journal(home.journal(cp)), log, put)
 
-    pool = Pool(loop, lambda _: CpRuntime(loop, make, log), lambda: [cp], alone=True)
-    engine_health.listen(loop, home.engine_socket(cp), lambda: pool.each(Engine.health), log)
-    pool.run()
+    cps: Pool[AnyEngine] = Pool(
+        loop, lambda _: CpRuntime(loop, make, log), lambda: [cp], alone=True
+    )
+
+    def answer() -> dict[str, EngineAnswer]:
+        return cps.each(lambda one: one.health())
+
+    engine_health.listen(loop, home.engine_socket(cp), answer, log)
+    cps.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
 from evcs.adapters import engine_health
 from evcs.adapters.connection_gate import CONNECT_AT_ONCE, Gate
@@ -11,13 +12,12 @@ from evcs.adapters.pool_files import MemberFile
 from evcs.adapters.pool_journal import PoolJournals
 from evcs.adapters.start_turn import StartTurn
 from evcs.bootstrap import parts
-from evcs.bootstrap.engine import engine
+from evcs.bootstrap.engine import AnyEngine, engine
 from evcs.bootstrap.members import member
 from evcs.config import Settings
 from evcs.core.health import EngineAnswer
 from evcs.core.pools import ENGINES
 from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put
-from evcs.services.engine import Engine
 
 LOOK_EVERY_S = 1.0
 
@@ -29,20 +29,20 @@ def run_engines(settings: Settings, name: str) -> None:
     gate = Gate(loop, CONNECT_AT_ONCE)
     journals = PoolJournals(home.pool_journal(name), loop.call_first, log)
 
-    def runtime(cp: str) -> CpRuntime[Engine]:
-        def make(of_cp: NamedLog, put: Put, held: ExitStack) -> CpParts[Engine]:
+    def runtime(cp: str) -> CpRuntime[AnyEngine]:
+        def make(of_cp: NamedLog, put: Put, held: ExitStack) -> CpParts[Any]:
             held.callback(journals.give_back, cp, of_cp)
             return engine(settings, loop, cp, journals.of(cp), of_cp, put, gate)
 
         return member(settings, loop, cp, "engine", make)
 
     members = MemberFile(home.member_file(name)).members
-    pool = Pool(loop, runtime, lambda: members() if turn.here else None)
+    pool: Pool[AnyEngine] = Pool(loop, runtime, lambda: members() if turn.here else None)
     turn = StartTurn(loop, home, pool.look, lambda: pool.all(lambda one: one.is_ready))
 
     def answer() -> dict[str, EngineAnswer]:
         pool.look()
-        return pool.each(Engine.health)
+        return pool.each(lambda one: one.health())
 
     def tick(_now: float) -> float:
         pool.look()

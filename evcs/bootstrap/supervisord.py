@@ -20,5 +20,8 @@ def run_supervisord(
     play: Callable[[Sequence[str]], None],
 ) -> None:
     """Be supervisord; `play` is given the words of a fork's role, one of `roles`, and its CP."""
+    if any(settings.home.back_ends.glob("*.json")):
+        # In a fork it is 7 MiB each (decision 45).
+        import evcs.bootstrap.station  # noqa: F401
     forked = roles if settings.cp_start == FORK else ()
     supervisord_server.main(args, supervisord_server.Forked(forked, play))

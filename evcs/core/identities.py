@@ -32,6 +32,11 @@ def of_next(station: str) -> str:
     return f"station/{station}.next"
 
 
+def of_backend(cp: str) -> str:
+    """What a CP dials its back end with: it is nobody on the bus, and goes with the CP's own."""
+    return f"cp/{cp}/backend"
+
+
 def of_meter(circuit: str) -> str:
     """That of a circuit's meter."""
     return f"meter/{circuit}"

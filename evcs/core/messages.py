@@ -129,7 +129,8 @@ class EngineStatus(NamedTuple):
 
     phase: "idle" | "supplying" | "waiting" (its journal holds an open session that
     Central has not resumed yet) | "ended" (not settled yet). `limit_w`: the most that it takes now,
-    `fallback_w`: the most without a word of Central's; None of a CP in no circuit.
+    `fallback_w`: the most without a word of Central's; None of a CP in no circuit. `backend_state`:
+    "connected" | "away" | "refused", of a CP that is a charger of a back end.
     """
 
     cp: str
@@ -142,6 +143,7 @@ class EngineStatus(NamedTuple):
     central: bool | None = None
     limit_w: int | None = None
     fallback_w: int | None = None
+    backend_state: str | None = None
 
 
 class MonitorStatus(NamedTuple):
@@ -189,16 +191,22 @@ class SessionEvent(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """Engine: the answer to the command of that id; `error` is a word, see core.supply."""
+    """Engine: the answer to the command of that id; `error` is a word, see core.supply.
+
+    `body`: of `backend`, what was exchanged and what waits.
+    """
 
     cp: str
     id: str
     ok: bool
     error: str | None = None
+    body: Mapping[str, Any] = NOTHING
 
 
 class Command(NamedTuple):
     """Central to an Engine: start, resume, stop, settled, limit, plug, unplug, fault, clear.
+
+    To one that is a charger of a back end: present (`tag`), backend.
 
     `energy_wh`: of a start what is asked for; of a resume, with `seq`, what Central has heard.
     `max_power_w`, `for_s`, `fallback_w`: of a limit, see core.limits; a null takes it away.
@@ -214,6 +222,7 @@ class Command(NamedTuple):
     seq: int | None = None
     for_s: int | None = None
     fallback_w: int | None = None
+    tag: str | None = None
 
 
 class CpState(NamedTuple):

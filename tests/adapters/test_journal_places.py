@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from evcs.adapters.journal import Journal
 from evcs.adapters.log import NamedLog
 from evcs.adapters.pool_journal import PoolJournals
 from evcs.core import supply
+from evcs.core.ocpp import station_record, station_state
+from evcs.core.ocpp.station_record import Kept
 from evcs.core.ports import JournalStore
 from evcs.core.supply import Supply
 from evcs.home import Home
@@ -90,6 +93,14 @@ def test_what_a_cp_holds_goes_where_it_is_to_run(
     }  # fmt: skip
     journal_places.carry_over(home, {"CP-1": new, "CP-2": new})
     assert held(home, "CP-1", "CP-2") == {"CP-1": {new: 700}, "CP-2": {new: 700}}
+
+
+def test_what_a_station_of_a_back_end_holds_goes_along(home: Home) -> None:
+    record = station_record.to_record(Kept(station_state.Held("k", 700).begun("CARD", "2026")))
+    append(home, "CP-001", None, record)
+    journal_places.carry_over(home, {"CP-001": ONE})
+    assert last(home, "CP-001", ONE, station_record.is_record) == json.loads(json.dumps(record))
+    assert last(home, "CP-001", None) is None
 
 
 def test_a_home_that_has_nothing_gets_nothing(home: Home) -> None:

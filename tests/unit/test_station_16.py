@@ -419,6 +419,9 @@ def test_a_reset_ends_what_is_under_way_first(online: World, kind: str, reason: 
     assert online.ask("Reset", type=kind) == {"status": "Accepted"}
     assert online.station.restarts == f"{kind} reset"
     online.talk()
+    online.born()
+    online.open()
+    online.talk()
     assert online.said("StopTransaction")[0]["reason"] == reason
 
 

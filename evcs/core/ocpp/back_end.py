@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 
 from evcs.core.ocpp.rules import Version
 
+#: What a CP has of its back end.
+CONNECTED, AWAY, REFUSED = "connected", "away", "refused"
+
 
 class Opened(NamedTuple):
     """Connected, and the back end speaks that version."""

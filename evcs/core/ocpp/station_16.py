@@ -247,6 +247,8 @@ class Station16:
 
     def next_ask(self, at: At) -> Ask | None:
         """BootNotification until it is accepted (4.2); then what is of now; then what waits."""
+        if self.restarts:
+            return None
         if self._soon and self.registration in (ACCEPTED, "Pending"):
             return self._ask(*self._soon.popleft())
         if self.registration != ACCEPTED:

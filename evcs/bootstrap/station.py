@@ -1,0 +1,98 @@
+"""The Engine of a CP that is a charging station of a back end.
+
+Imported where a CP has one: what it needs of WebSockets, TLS and schemas others do not have.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from datetime import UTC, datetime
+
+from evcs import __version__
+from evcs.adapters.connection_gate import Gate
+from evcs.adapters.log import NamedLog
+from evcs.adapters.mqtt import CP_KEEPALIVE_S
+from evcs.adapters.ocpp_client import Client, Target
+from evcs.adapters.ocpp_schemas import OcppSchemas
+from evcs.adapters.secret_files import SecretFiles
+from evcs.bootstrap import parts
+from evcs.config import Settings
+from evcs.core import back_ends
+from evcs.core.back_ends import BackEndOf
+from evcs.core.charger import EmulatedCharger
+from evcs.core.identities import of_backend
+from evcs.core.ocpp.rules import Version
+from evcs.core.ocpp.station_16_words import Identity
+from evcs.core.ocpp.station_calls import At
+from evcs.core.ports import JournalStore
+from evcs.home import Home
+from evcs.runtime.loop import Loop
+from evcs.runtime.pool import Connection, CpParts, Put
+from evcs.services.engine import will
+from evcs.services.station.engine import Outside, StationEngine, subscriptions
+
+#: Compiled schemas, for all stations of the process.
+_SCHEMAS = OcppSchemas()
+
+
+class _Both:
+    """Its connections to the bus and to the back end begin and end together."""
+
+    def __init__(self, *them: Connection) -> None:
+        self._them = them
+
+    @property
+    def left(self) -> bool:
+        """Whether there is none, after a `stop`."""
+        return all(one.left for one in self._them)
+
+    def start(self) -> None:
+        """Connect both."""
+        for one in self._them:
+            one.start()
+
+    def stop(self) -> None:
+        """Leave with both."""
+        for one in self._them:
+            one.stop()
+
+
+def station(
+    settings: Settings, loop: Loop, cp: str, journal: JournalStore, log: NamedLog, put: Put,
+    gate: Gate | None = None,
+) -> CpParts[StationEngine]:  # fmt: skip
+    """An Engine that dials its back end, with its own name on the bus."""
+    boot, of = parts.boot(), _read(settings.home, cp)
+    bus = parts.bus(
+        settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log,
+        keepalive_s=CP_KEEPALIVE_S, gate=gate,
+    )  # fmt: skip
+    client = Client(loop, _target(settings.home, cp, of), put)
+    outside = Outside(
+        boot, os.urandom(4).hex(), bus, client, journal, EmulatedCharger(settings.time_scale),
+        _SCHEMAS, Identity("evcs", "emulated", of.ocpp_id, __version__), _now,
+        lambda: _read(settings.home, cp).max_power_w, log, of.token,
+    )  # fmt: skip
+    made = StationEngine(cp, outside)
+    return CpParts(made, _Both(bus, client), made.tick, journal.close)
+
+
+def _read(home: Home, cp: str) -> BackEndOf:
+    return back_ends.parse(home.back_end(cp).read_bytes())
+
+
+def _target(home: Home, cp: str, of: BackEndOf) -> Target:
+    password = SecretFiles(home).find(of_backend(cp)) or None
+    tls = None
+    if of.url.startswith("wss:"):
+        tls = ssl.create_default_context()
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        if home.ca.exists():
+            tls.load_verify_locations(home.ca)
+    return Target(of.dialled(), [Version.V16], of.ocpp_id, password, tls)
+
+
+def _now() -> At:
+    return At(time.monotonic(), datetime.now(UTC))

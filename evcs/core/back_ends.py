@@ -1,0 +1,94 @@
+"""The back end of an emulated CP: what may be said of it, and the file that its Engine reads.
+
+The file is the CP Manager's; the password is a secret of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from evcs.core import stations, units
+from evcs.core.errors import BadValue
+from evcs.core.strict_json import parse as parse_json
+
+#: OCPP's versions as people write them. Of a CP that dials out; see core.ocpp.rules.Version.
+VERSIONS = ("1.6",)
+MAX_URL = 500
+MAX_TAG = 20
+PLACE = "{id}"
+
+
+class BackEndOf(NamedTuple):
+    """What a CP's Engine has to know. `url`: as it is given, perhaps with {id} in it."""
+
+    url: str
+    ocpp: str
+    ocpp_id: str
+    token: str
+    max_power_w: int
+
+    def dialled(self) -> str:
+        """The address: the station's identity in the place of {id}, else behind it."""
+        name = quote(self.ocpp_id, safe="*+=:@")
+        if PLACE in self.url:
+            return self.url.replace(PLACE, name)
+        return f"{self.url.rstrip('/')}/{name}"
+
+
+def url(value: object) -> str:
+    """Where a back end is dialled. Raises BadValue."""
+    hint = "such as wss://example.org/ocpp/{id}"
+    if not isinstance(value, str) or len(value) > MAX_URL or not value.isascii():
+        raise BadValue(f"backend: {ascii(value)[:60]} is not allowed", hint)
+    try:
+        parts = urlsplit(value.replace(PLACE, "id"))
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    plain = value.isprintable() and " " not in value and not parts.fragment if host else False
+    if not plain or parts.scheme not in ("ws", "wss") or port == 0:
+        raise BadValue(f"backend: {ascii(value)[:60]} is no address of a back end", hint)
+    if parts.username is not None or parts.password is not None:
+        raise BadValue("backend: no password in the address", "give it with: --ocpp-password-file")
+    return value
+
+
+def version(value: object) -> str:
+    """A version of OCPP that a CP speaks to a back end. Raises BadValue."""
+    if value not in VERSIONS:
+        allowed = f"allowed: {', '.join(VERSIONS)}"
+        raise BadValue(f"ocpp: {ascii(value)[:60]} is not allowed", allowed)
+    return str(value)
+
+
+def token(value: object) -> str:
+    """A card. Raises BadValue."""
+    if (
+        not isinstance(value, str) or not 0 < len(value) <= MAX_TAG or not value.isascii()
+        or not value.isprintable() or value != value.strip()
+    ):  # fmt: skip
+        raise BadValue(
+            f"token: {ascii(value)[:60]} is not allowed",
+            f"allowed: 1 to {MAX_TAG} printed ASCII characters, no space at either end",
+        )
+    return value
+
+
+def render(of: BackEndOf) -> str:
+    """The whole file."""
+    return json.dumps(of._asdict(), indent=0) + "\n"
+
+
+def parse(raw: bytes) -> BackEndOf:
+    """What a file says. Raises BadValue where it isn't one."""
+    try:
+        found: Any = parse_json(raw, unique=True)
+        return BackEndOf(
+            url(found["url"]), version(found["ocpp"]), stations.ocpp_id(found["ocpp_id"]),
+            token(found["token"]) if found["token"] else "",
+            units.whole("max_power_w", found["max_power_w"], 1, units.MAX_POWER_W),
+        )  # fmt: skip
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadValue(f"that is no back end: {error}") from None

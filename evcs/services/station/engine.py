@@ -1,0 +1,374 @@
+"""A CP's Engine as a charging station of a back end: the back end alone says who charges.
+
+What it holds is in its journal before anyone is told, back end and Central alike. No absence of
+anybody ends a charge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from evcs.core import messages as m
+from evcs.core import supply as s
+from evcs.core import topics
+from evcs.core.charger import Charger, Reading
+from evcs.core.end_reasons import EndReason
+from evcs.core.health import EngineAnswer
+from evcs.core.ocpp import back_end as b
+from evcs.core.ocpp import station_record
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.ports import Schemas
+from evcs.core.ocpp.station_16 import Station16
+from evcs.core.ocpp.station_16_words import Identity
+from evcs.core.ocpp.station_calls import At
+from evcs.core.ocpp.station_meter import Sample
+from evcs.core.ocpp.station_record import Kept
+from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
+from evcs.core.units import DEFAULT_ENERGY_WH
+from evcs.runtime.crash_points import crash_point, fail_point
+from evcs.services.station.books import Books
+from evcs.services.station.link import Link
+
+TICK_S = 1.0
+IDLE_S = 60.0
+SOONEST_S = 0.05
+TELL_AGAIN_EVERY = 5
+
+
+class Outside(NamedTuple):
+    """What it works with. `boot`: the id of this start; `key`: of a station that is new.
+
+    `max_power_w()`: what its CP can give now, in W. `token`: the card of the car that is plugged in
+    by hand, "" where that has none.
+    """
+
+    boot: str
+    key: str
+    bus: Bus
+    back_end: b.BackEnd
+    journal: JournalStore
+    charger: Charger
+    schemas: Schemas
+    identity: Identity
+    now: Callable[[], At]
+    max_power_w: Callable[[], int]
+    log: Log
+    token: str = ""
+
+
+def subscriptions(cp: str) -> list[topics.Subscription]:
+    """What it listens to."""
+    return [
+        topics.filter_for(m.Command, cp=cp), topics.filter_for(m.StationAnswer, cp=cp),
+        topics.central_status(),
+    ]  # fmt: skip
+
+
+class StationEngine:
+    """One CP's; all its state is here, its journal and its charger."""
+
+    def __init__(self, cp: str, outside: Outside) -> None:
+        fail_point("engine.made", cp)
+        self._cp, self._outside, self._log = cp, outside, outside.log
+        self._births = 0
+        found = outside.journal.last(station_record.is_record)
+        self._kept = station_record.from_record(found, outside.key)
+        self._station = self._begun(self._kept)
+        self._books = Books(cp, self._kept.charges, outside.bus)
+        self._link = Link(outside.back_end, outside.log)
+        #: Card -> the command that holds it to the station.
+        self._presented: dict[str, str] = {}
+        self._ready = self._unsaved = self._closed = False
+        self._central: bool | None = None
+        self._why: str | None = None
+        self._told: m.EngineStatus | None = None
+        self._stepped_at: float | None = None
+        self._tick_at, self._ticks = 0.0, 0
+        outside.charger.set_fault(self._kept.fault)
+        self._switch(kept=True)
+        if self._kept.station.transaction is not None:
+            self._log.info("transaction=%d goes on", self._kept.station.transaction.number)
+        self._answer = self._health()
+
+    def handle(self, events: list[Any]) -> float | None:
+        """One batch of events; how soon to tick, where that is sooner than it was asked for."""
+        for event in events:
+            self._on_event(event)
+            self._follow()
+        self._commit()
+        pause_s = self._pause_s()
+        due = self._outside.now().clock + pause_s
+        if due >= self._tick_at:
+            return None
+        self._tick_at = due
+        return pause_s
+
+    def tick(self, now: float) -> float:
+        """Once a second while it charges: meter. Else when something is due."""
+        fail_point("engine.tick", self._cp)
+        before, self._stepped_at = self._stepped_at, now
+        self._ticks += 1
+        if self._closed and before is not None:
+            self._meter(self._outside.charger.step(now - before))
+        at = self._outside.now()
+        self._station.tick(at)
+        if self._station.hangs(at):
+            self._log.warning("the back end owes an answer for too long; it is dialled anew")
+            self._link.drop("no answer in time")
+        self._follow()
+        if self._ticks % TELL_AGAIN_EVERY == 0:
+            self._books.tell(at.wall)
+        self._commit()
+        pause_s = self._pause_s()
+        self._tick_at = self._outside.now().clock + pause_s
+        return pause_s
+
+    def health(self) -> EngineAnswer:
+        """What its Monitor and the CP Manager want to know."""
+        fail_point("engine.health", self._cp)
+        return self._answer
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has told its state on the bus."""
+        return self._ready
+
+    def _pause_s(self) -> float:
+        if self._closed or self._unsaved or self._books.held.transactions:
+            return TICK_S
+        due, now = self._station.due, self._outside.now().clock
+        return IDLE_S if due is None else min(max(due - now, SOONEST_S), IDLE_S)
+
+    def _begun(self, kept: Kept) -> Station16:
+        outside = self._outside
+        self._births += 1
+        boot = f"{outside.boot}.{self._births}"  # no id of a message comes again
+        made = Station16(kept.station, outside.identity, outside.schemas, boot)
+        made.fault = kept.fault
+        return made
+
+    # What happens.
+
+    def _on_event(self, event: Any) -> None:
+        at = self._outside.now()
+        if isinstance(event, Received):
+            self._on_message(event.message, at)
+        elif isinstance(event, Connected):
+            self._ready, self._told = True, None
+            self._books.tell(at.wall)
+        elif isinstance(event, Disconnected):
+            self._central = None
+            self._log.warning("bus: %s", event.reason)
+            if event.refused:
+                self._end("Other", EndReason.REVOKED, at)
+        elif isinstance(event, b.Opened):
+            self._link.opened()
+            self._station.opened(at)
+        elif isinstance(event, b.Said):
+            crash_point("station.heard")
+            self._link.heard(event.text)
+            self._station.said(event.text, at)
+        elif isinstance(event, b.Lost):
+            self._link.lost(event)
+            self._station.lost(at)
+
+    def _on_message(self, message: m.Message | m.Cleared, at: At) -> None:
+        if isinstance(message, m.Command):
+            self._on_command(message, at)
+        elif isinstance(message, m.StationAnswer):
+            if self._books.answered(message):
+                self._books.tell()
+        elif isinstance(message, m.ServiceStatus) and message.online != self._central:
+            self._central = message.online
+            if message.online:
+                self._books.tell(at.wall)
+
+    def _on_command(self, cmd: m.Command, at: At) -> None:
+        fail_point("engine.command", self._cp)
+        if cmd.verb == "present" and cmd.tag:
+            self._presented[cmd.tag] = cmd.id
+            self._station.present(cmd.tag, at)
+            return
+        if cmd.verb == "backend":
+            self._reply(cmd.id, None, self._exchanged())
+            return
+        self._reply(cmd.id, self._of_session(cmd, at) or self._simulate(cmd, at))
+
+    def _of_session(self, cmd: m.Command, at: At) -> str | None:
+        """Central looks on: it may end a charge, and says when it has the ticket."""
+        if cmd.verb in ("stop", "resume"):
+            if not self._books.is_live(cmd.session_id):
+                return s.Refusal.NO_SESSION
+            if cmd.verb == "stop":
+                self._end("Other", cmd.reason or EndReason.STOPPED, at)
+        elif cmd.verb == "settled":
+            self._books.settled(cmd.session_id)
+        elif cmd.verb == "start" or (cmd.verb == "limit" and cmd.max_power_w is not None):
+            return s.Refusal.BAD_COMMAND
+        return None
+
+    def _simulate(self, cmd: m.Command, at: At) -> str | None:
+        """What is done to the charger by hand."""
+        if cmd.verb == "plug":
+            self._station.plugged = True
+            self._outside.charger.plug()
+            if self._outside.token and self._station.held.transaction is None:
+                self._station.present(self._outside.token, at)
+        elif cmd.verb == "unplug":
+            self._end("EVDisconnected", EndReason.UNPLUGGED, at)
+            self._station.plugged = False
+            self._outside.charger.unplug()
+        elif cmd.verb == "fault":
+            self._why = EndReason.FAULT
+            self._station.faulted(cmd.reason or "fault", at)
+        elif cmd.verb == "clear":
+            self._station.faulted(None, at)
+        self._outside.charger.set_fault(self._station.fault)
+        self._station.talk.pump(at)
+        return None
+
+    def _end(self, reason: str, why: str, at: At) -> None:
+        self._why = why
+        self._station.end(reason, at)
+
+    def _meter(self, reading: Reading) -> None:
+        one = self._station.held.transaction
+        if one is None:
+            return
+        self._station.metered(
+            Sample(
+                one.meter_wh + reading.energy_wh, reading.power_w, reading.voltage_v,
+                reading.current_a, self._outside.max_power_w(),
+            )
+        )  # fmt: skip
+        self._books.meter(self._station.held.register_wh, reading)
+        if reading.full:
+            self._end("EVDisconnected", EndReason.COMPLETED, self._outside.now())
+
+    def _follow(self) -> None:
+        self._books.follow(self._station.held, self._why)
+        self._why = None
+
+    # What comes of it: kept, switched, told, in this order.
+
+    def _commit(self) -> None:
+        if self._keep():
+            self._switch(kept=True)
+            crash_point("station.kept")
+            self._link.send(self._station.out)
+            crash_point("station.sent")
+            for one in self._station.answers:
+                command = self._presented.pop(one.tag, None)
+                if command is not None:
+                    self._reply(command, None if one.ok else one.word)
+            self._station.answers.clear()
+            if self._books.untold:
+                self._books.untold = False
+                self._books.tell(self._outside.now().wall)
+            self._restart()
+        else:
+            self._switch(kept=False)
+        for text in self._station.talk.odd:
+            self._log.warning("back end: %s", text)
+        self._station.talk.odd.clear()
+        self._link.set_ping(self._station.keys.number("WebSocketPingInterval"))
+        self._tell_status()
+        self._answer = self._health()
+
+    def _keep(self) -> bool:
+        """Have all of it on the disk; what begins and can't be kept has not begun."""
+        kept = Kept(self._station.held, self._books.held, self._station.fault)
+        if kept == self._kept and not self._unsaved:
+            return True
+        try:
+            self._outside.journal.append(
+                station_record.to_record(kept), sync=_matters(kept) != _matters(self._kept)
+            )
+        except OSError as error:
+            if not self._unsaved:
+                self._log.error("the journal can't be written (%s); make room", error.strerror)
+            self._unsaved = True
+            if kept.station.transaction not in (None, self._kept.station.transaction):
+                self._undo()
+            return False
+        self._kept, self._unsaved = kept, False
+        return True
+
+    def _undo(self) -> None:
+        self._station = self._begun(self._kept)
+        self._books.held = self._kept.charges
+        self._link.drop("no room in the journal")
+        for command in self._presented.values():
+            self._reply(command, s.Refusal.DISK_FULL)
+        self._presented.clear()
+
+    def _switch(self, kept: bool) -> None:
+        """The contactor as the station wants it; it is closed only once that is kept."""
+        wants, one, charger = (
+            self._station.wants_power, self._station.held.transaction, self._outside.charger
+        )  # fmt: skip
+        if self._closed and not wants:
+            charger.open_contactor()
+            self._closed = False
+            if one is None:
+                charger.unplug()
+        elif wants and kept and not self._closed and one is not None:
+            charger.plug()
+            from_wh = self._station.held.register_wh - one.meter_wh
+            charger.close_contactor(DEFAULT_ENERGY_WH, self._outside.max_power_w(), from_wh)
+            self._closed, self._stepped_at = True, None
+
+    def _restart(self) -> None:
+        """After a reset: as after a start, with what is kept."""
+        if self._station.restarts and self._station.talk.due is None:
+            self._log.info("begins anew: %s", self._station.restarts)
+            self._link.drop(self._station.restarts)
+            self._station = self._begun(self._kept)
+
+    def _reply(self, id_: str, error: str | None, body: dict[str, Any] | None = None) -> None:
+        self._outside.bus.publish(m.Reply(self._cp, id_, error is None, error, body or {}))
+
+    def _exchanged(self) -> dict[str, Any]:
+        """What was exchanged, and what waits."""
+        station = self._station
+        return {
+            "backend_state": self._state(),
+            "registration": station.registration or None,
+            "ocpp_status": station.status(),
+            "transaction_id": station.held.back_end_id(),
+            "register_wh": station.held.register_wh,
+            "waiting": [
+                {"action": item.action, "failed": item.failed} for item in station.held.queue
+            ],
+            **self._link.shown(),
+        }
+
+    def _state(self) -> str:
+        return b.REFUSED if self._station.registration == "Rejected" else self._link.state
+
+    def _tell_status(self) -> None:
+        shown = self._books.held.shown
+        phase = s.SupplyPhase.IDLE
+        if shown is not None:
+            over = shown.phase == t.Phase.ENDED
+            phase = s.SupplyPhase.ENDED if over else s.SupplyPhase.SUPPLYING
+        status = m.EngineStatus(
+            self._cp, True, self._outside.boot, phase, self._station.plugged,
+            shown and shown.session_id, self._station.fault, self._central,
+            backend_state=self._state(),
+        )  # fmt: skip
+        if self._ready and status != self._told:
+            self._told = status
+            self._outside.bus.publish(status)
+
+    def _health(self) -> EngineAnswer:
+        shown = self._books.held.shown
+        held = shown and (shown.session_id or shown.request_id)
+        return EngineAnswer(self._station.fault, self._ready, held, self._closed)
+
+
+def _matters(kept: Kept) -> object:
+    """What has to last through a power cut; readings of the register come each second."""
+    charges = [(one.id, one.phase, one.session_id) for one in kept.charges.transactions]
+    return kept.station._replace(register_wh=0), kept.fault, charges

@@ -1,0 +1,74 @@
+"""What a station has of its back end: the connection, what went over it, how it is."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from evcs.core.ocpp import back_end as b
+from evcs.core.ocpp.masking import masked
+from evcs.core.ports import Log
+
+#: Frames that are shown to who asks.
+FRAMES_SHOWN = 20
+#: Of each so many characters.
+SHOWN_CHARACTERS = 1_000
+
+
+class Link:
+    """`state`: what it has of its back end."""
+
+    def __init__(self, back_end: b.BackEnd, log: Log) -> None:
+        self._back_end, self._log = back_end, log
+        self._frames: deque[tuple[str, str]] = deque(maxlen=FRAMES_SHOWN)
+        self._sent = self._received = 0
+        self._ping_s: float | None = None
+        self._reason = ""
+        self.state = b.AWAY
+
+    def opened(self) -> None:
+        """It is there."""
+        self.state, self._reason = b.CONNECTED, ""
+        self._log.info("back end: connected")
+
+    def lost(self, event: b.Lost) -> None:
+        """It is gone; said once, not at each try."""
+        state = b.REFUSED if event.refused else b.AWAY
+        if state != self.state or not self._reason:
+            self._log.warning("back end: %s", event.reason)
+        self.state, self._reason = state, event.reason
+
+    def heard(self, text: str) -> None:
+        """A message of its."""
+        self._received += 1
+        self._frames.append(("in", text))
+
+    def send(self, texts: list[str]) -> None:
+        """What it is told; nothing is left of it then, sent or not."""
+        for text in texts:
+            if self._back_end.send(text):
+                self._sent += 1
+                self._frames.append(("out", text))
+        texts.clear()
+
+    def drop(self, reason: str) -> None:
+        """Dial it anew."""
+        self._back_end.close(1001, reason)
+
+    def set_ping(self, every_s: float) -> None:
+        """Look for a dead connection so often."""
+        if every_s != self._ping_s:
+            self._ping_s = every_s
+            self._back_end.set_ping(every_s)
+
+    def shown(self) -> dict[str, Any]:
+        """What was exchanged lately, without passwords."""
+        return {
+            "reason": self._reason or None,
+            "sent": self._sent,
+            "received": self._received,
+            "frames": [
+                {"dir": dir_, "frame": masked(text)[:SHOWN_CHARACTERS]}
+                for dir_, text in self._frames
+            ],
+        }
