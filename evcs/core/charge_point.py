@@ -120,7 +120,12 @@ RULES = (
         _unless_confirmed("stopped by the operator"),
     ),
     Rule(State.SUPPLYING, "session under way", lambda v: v.supplying, lambda v: v.power),
-    Rule(State.ACTIVATED, "otherwise", lambda _: True, _unless_confirmed("")),
+    Rule(
+        State.ACTIVATED,
+        "otherwise",
+        lambda _: True,
+        lambda v: v.power or _unless_confirmed("")(v),
+    ),
 )
 
 

@@ -3,7 +3,8 @@
 A circuit of 0 W is off: nothing below it charges. Of any other each CP below can have at least its
 minimum, beside all other loads, when no other CP has more. What a CP takes when nobody tells it
 more is its fallback: its minimum, or 0 where the fallbacks and other loads below a circuit would be
-more than it carries.
+more than it carries. A real charger's is kept for it also while it stands idle, so those have at
+most half of what a circuit carries beside other loads.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from evcs.core.ids import check_id
 from evcs.core.limits import minimum_power_w
 from evcs.core.messages import Circuit as Circuit
 from evcs.core.messages import CircuitState, DesiredCp
+from evcs.core.placement import OCPP
 
 LIST = "list them with: evcs circuit list"
 
@@ -98,16 +100,18 @@ def fallbacks(circuits: Circuits, cps: Iterable[DesiredCp]) -> dict[str, int]:
     So who comes takes none away; it is always the same of the same records.
     """
     room = rooms(circuits)
+    idle = {name: power_w // 2 for name, power_w in room.items()}
     paths = {name: [one.name for one in path(circuits, name)] for name in circuits}
     found: dict[str, int] = {}
     members = [cp for cp in cps if cp.circuit is not None]
     for cp in sorted(members, key=lambda cp: (not cp.fallback_w, cp.id)):
         least = minimum_power_w(cp.max_power_w)
         assert cp.circuit is not None
-        above = paths[cp.circuit]
-        fits = all(room[name] >= least for name in above)
-        for name in above if fits else ():
-            room[name] -= least
+        above, limits = paths[cp.circuit], (room, idle) if cp.hosting == OCPP else (room,)
+        fits = all(limit[name] >= least for limit in limits for name in above)
+        for limit in limits if fits else ():
+            for name in above:
+                limit[name] -= least
         found[cp.id] = least if fits else 0
     return found
 

@@ -8,7 +8,7 @@ from evcs.core import charge_point as states
 from evcs.core.health import EngineHealth
 from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
 from evcs.core.placement import CHARGER_AWAY_S, Deadlines, deadlines
-from evcs.core.power import Power
+from evcs.core.power import Power, PowerFault
 from evcs.core.session import Phase, Session
 
 
@@ -31,7 +31,8 @@ class CpRecord(NamedTuple):
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
     was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
     `charger_away_s`: how long a session waits for a real charger that is away. `power`: what the
-    session of a CP in a circuit was told that it may take, None before that.
+    session of a CP in a circuit was told that it may take, None before that. `power_fault`: why the
+    CP counts with its most; of a real charger beyond its session, until it obeys.
     """
 
     cp: str
@@ -50,6 +51,7 @@ class CpRecord(NamedTuple):
     orphans: int = 0
     charger_away_s: float = CHARGER_AWAY_S
     power: Power | None = None
+    power_fault: PowerFault | None = None
 
     def session_by_id(self, session_id: str) -> Session | None:
         """One of its sessions that are not settled."""
@@ -75,6 +77,11 @@ class CpRecord(NamedTuple):
     def seen(self) -> bool:
         """Whether anybody has spoken of it."""
         return bool(self.desired or self.engine or self.monitor)
+
+    @property
+    def hosting(self) -> str | None:
+        """How it runs, None before the Registry has told."""
+        return self.desired.hosting if self.desired is not None else None
 
     @property
     def engine_away(self) -> bool:
@@ -115,8 +122,7 @@ class CpRecord(NamedTuple):
 def judge(record: CpRecord, desired: DesiredCp) -> tuple[states.State, str]:
     """The CP's state and its reason."""
     session = record.under_way
-    fault = record.power.fault if record.power is not None else None
-    power = fault or (session and session.waits_for) or ""
+    power = record.power_fault or (session and session.waits_for) or ""
     view = states.View(desired, record.engine, record.monitor, session is not None, power)
     return states.judge(view)
 

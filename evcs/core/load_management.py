@@ -28,6 +28,7 @@ class Asker(NamedTuple):
 
     `wants_w`: what it can take, at least `minimum_w`. `turn`: whether its turn goes on, be it that
     there is no power for it just now. `since`: RFC 3339, since when it has its turn, or else waits.
+    `kept`: its minimum is kept for it, be it in a session or not.
     """
 
     cp: str
@@ -37,6 +38,7 @@ class Asker(NamedTuple):
     served: bool
     since: str
     turn: bool = False
+    kept: bool = False
 
 
 class Division(NamedTuple):
@@ -91,14 +93,14 @@ def divide(site: Site, rooms: Mapping[str, int], askers: Sequence[Asker]) -> Div
 
 
 def _rank(asker: Asker) -> tuple[int, str, str]:
-    place = 0 if asker.turn else 2 if asker.served else 1
+    place = 0 if asker.kept else 1 if asker.turn else 3 if asker.served else 2
     return place, asker.since, asker.cp
 
 
 def _in_order(askers: Iterable[Asker]) -> list[Asker]:
     """By whom there is power for first; of those whose turn is over, the latest."""
     ranked = sorted(askers, key=_rank)
-    over = [one for one in ranked if one.served and not one.turn]
+    over = [one for one in ranked if one.served and not one.turn and not one.kept]
     return ranked[: len(ranked) - len(over)] + over[::-1]
 
 

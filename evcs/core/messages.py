@@ -130,7 +130,8 @@ class EngineStatus(NamedTuple):
     phase: "idle" | "supplying" | "waiting" (its journal holds an open session that
     Central has not resumed yet) | "ended" (not settled yet). `limit_w`: the most that it takes now,
     `fallback_w`: the most without a word of Central's; None of a CP in no circuit. `backend_state`:
-    "connected" | "away" | "refused", of a CP that is a charger of a back end.
+    "connected" | "away" | "refused", of a CP that is a charger of a back end. `limit_error`: why a
+    real charger has not taken the last that it was told.
     """
 
     cp: str
@@ -144,6 +145,7 @@ class EngineStatus(NamedTuple):
     limit_w: int | None = None
     fallback_w: int | None = None
     backend_state: str | None = None
+    limit_error: str | None = None
 
 
 class MonitorStatus(NamedTuple):

@@ -16,8 +16,9 @@ MAX_INT = 10**15
 #: Fields for people, which are shortened; a location is the operator's and else stays as it is.
 #: Every other text is a word, which is refused instead.
 TEXTS: dict[str, Callable[[str], str]] = {
-    "reason": short, "fault": short, "error": short, "location": lambda text: text[:MAX_TEXT],
-    "vendor": short, "model": short, "firmware": short, "serial": short, "frame": plain,
+    "reason": short, "fault": short, "error": short, "limit_error": short,
+    "location": lambda text: text[:MAX_TEXT], "vendor": short, "model": short, "firmware": short,
+    "serial": short, "frame": plain,
 }  # fmt: skip
 
 #: Fields that are lists, and what reads them.

@@ -34,8 +34,13 @@ CHARGER = Deadlines(90.0, 300.0)
 class PowerFault(StrEnum):
     """Why a CP counts with its most."""
 
+    REFUSED = "refuses its limit"
     NOT_OBEYED = "does not obey its limit"
     SILENT = "says nothing of its power"
+
+
+#: What is known of a real charger beyond a session, until it obeys.
+LASTING = frozenset({PowerFault.REFUSED, PowerFault.NOT_OBEYED})
 
 
 class Power(NamedTuple):
@@ -54,7 +59,6 @@ class Power(NamedTuple):
     heard_at: float = 0.0
     shown_s: int | None = None
     slack_since: float | None = None
-    fault: PowerFault | None = None
     wait_s: int | None = None
 
 

@@ -14,6 +14,8 @@ from evcs.core.supply import SupplyPhase
 
 #: A command that an Engine has not had by then is dropped by the broker (core.topics), in seconds.
 DELIVERED_WITHIN_S = 30.0
+#: For so long an Engine, which takes a limit up at once, may leave one unshown, in seconds.
+TRUSTED_S = 2.0
 #: Who takes clearly less than its limit for so long leaves the rest, in seconds.
 SLACK_AFTER_S = 10.0
 #: It leaves all but this, times what it takes, in steps of so many W.
@@ -33,21 +35,35 @@ def wants_w(power: Power | None, session: Session, now: float) -> int:
 def most_now_w(record: CpRecord, now: float) -> int:
     """The most that a CP may take at this moment, for all that is known."""
     session, power = record.session, record.power
-    fallback_w = record.fallback_w or 0
+    alone_w, is_real = _alone_w(record), record.hosting == OCPP
     if session is None:
-        return fallback_w if _may_begin_alone(record) else 0
-    if power is None:
-        most_w = _told_w(record, fallback_w) if _may_flow(record) else 0
-    elif power.fault is not None:
+        return alone_w if is_real else 0
+    if record.power_fault is not None:
         most_w = session.max_power_w
+    elif power is None:
+        most_w = _told_w(record, alone_w) if _may_flow(record) else 0
     else:
         most_w = power.most_w
     most_w = max(most_w, session.power_w)
     lost_at = record.engine_lost_at
     if lost_at is not None and now - lost_at > FOR_S + DELIVERED_WITHIN_S:
-        return fallback_w
+        return alone_w
     renewed = power is not None and now - power.told_at < FOR_S and not record.engine_away
-    return most_w if renewed or power is None else max(most_w, fallback_w)
+    stays = (renewed or power is None) and not is_real
+    return most_w if stays else max(most_w, alone_w)
+
+
+def _alone_w(record: CpRecord) -> int:
+    """What it takes of itself: a real charger may begin at any moment, without asking.
+
+    Its default is what it confirmed last; of one that refuses or does not obey, all that it has.
+    """
+    fallback_w, desired, engine = record.fallback_w or 0, record.desired, record.engine
+    if desired is None or desired.hosting != OCPP:
+        return fallback_w
+    if record.power_fault is not None:
+        return desired.max_power_w
+    return max(fallback_w, (engine and engine.fallback_w) or 0)
 
 
 def _told_w(record: CpRecord, fallback_w: int) -> int:
@@ -57,14 +73,6 @@ def _told_w(record: CpRecord, fallback_w: int) -> int:
     if engine is None or engine.limit_w is None:
         return session.max_power_w
     return max(engine.limit_w, fallback_w)
-
-
-def _may_begin_alone(record: CpRecord) -> bool:
-    """Whether a car may be charging here of which Central has not heard: at a real charger."""
-    desired, engine = record.desired, record.engine
-    if desired is None or desired.hosting != OCPP:
-        return False
-    return engine is None or not engine.online or engine.plugged
 
 
 def _may_flow(record: CpRecord) -> bool:
@@ -83,18 +91,25 @@ def asker(record: CpRecord, circuit: str, now: float, turns_from: str, wall: str
     session, engine = record.session, record.engine
     if session is None or engine is None or record.engine_away:
         return None
-    if record.power is not None and record.power.fault is not None:
-        return None
     if session.phase not in (Phase.REQUESTED, Phase.SUPPLYING, Phase.INTERRUPTED):
         return None
     waits, began = session.waiting_since, session.turn_since or ""
-    turn = turns_from < began <= wall
+    turn, minimum_w = turns_from < began <= wall, minimum_power_w(session.max_power_w)
     return Asker(
         record.cp,
         circuit,
-        minimum_power_w(session.max_power_w),
+        minimum_w,
         wants_w(record.power, session, now),
         served=waits is None,
         since=began if turn or waits is None else min(waits, wall),
         turn=turn,
+        kept=record.hosting == OCPP and (record.fallback_w or 0) >= minimum_w,
     )
+
+
+def is_trusted(record: CpRecord, now: float) -> bool:
+    """Whether a lowered limit of it counts already, though no reading has shown it yet."""
+    if record.hosting == OCPP or record.power_fault is not None:
+        return False
+    since = record.power.unshown_since if record.power is not None else None
+    return since is None or now - since <= TRUSTED_S

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from evcs.services.engine import Engine
 from tests.unit.fakes import FakeBus, FakeClock, FakeJournal
 
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
-FROM_ENGINE = (m.Meter, m.SessionEvent, m.Reply, m.EngineStatus)
+FROM_ENGINE = (m.Meter, m.SessionEvent, m.Reply, m.EngineStatus, m.StationRequest)
 
 
 class Flow(NamedTuple):
@@ -44,7 +44,7 @@ class Place:
         self.cp, self.boots = cp, 0
         self.bus, self.journal = FakeBus(), FakeJournal()
         self.charger = EmulatedCharger(1.0)
-        self.inbox: list[m.Command] = []
+        self.inbox: list[m.Command | m.StationAnswer] = []
         self.status: m.EngineStatus | None = None
         self.meter: m.Meter | None = None
         self.deaf = False
@@ -68,18 +68,22 @@ class Place:
         return meter.power_w if meter.session_id == status.session_id else 0
 
 
+NO_PLACES: Mapping[str, Place] = {}
+
+
 class PowerSite:
     """Circuits and CPs; `over`: what was above a circuit, and when."""
 
     def __init__(
-        self, folder: Path, circuits: Iterable[m.Circuit], cps: Iterable[m.DesiredCp]
-    ) -> None:
+        self, folder: Path, circuits: Iterable[m.Circuit], cps: Iterable[m.DesiredCp],
+        places: Mapping[str, Place] = NO_PLACES,
+    ) -> None:  # fmt: skip
         self.folder, self.clock = folder, FakeClock(1_000.0)
         self.ledger = Ledger(folder / "ledger.db")
         self.circuits = {one.name: one for one in circuits}
         self.desired = {one.cp: one for one in cps}
         self.house: dict[str, int] = {}
-        self.places = {cp: Place(cp) for cp in self.desired}
+        self.places = {cp: places.get(cp) or Place(cp) for cp in self.desired}
         self.flows: list[Flow] = []
         self.bus: FakeBus | None = None
         self.events: list[m.DriverEvent] = []
@@ -106,6 +110,7 @@ class PowerSite:
         self.central = Central(self.bus, self.ledger, self.clock, birth)
         of_registry = [
             *self.circuits.values(), *self.desired.values(),
+            *(m.DesiredDriver(f"D-{cp}", f"D-{cp}", (f"CARD-{cp}",)) for cp in self.desired),
             m.ServiceStatus("registry", True, "registry"),
         ]  # fmt: skip
         kept: list[Any] = of_registry if with_registry else []
@@ -184,6 +189,8 @@ class PowerSite:
             if isinstance(said, m.Command):
                 if not (said.verb == "limit" and self.places[said.cp].deaf):
                     self.places[said.cp].inbox.append(said)
+            elif isinstance(said, m.StationAnswer):
+                self.places[said.cp].inbox.append(said)
             elif isinstance(said, m.DriverEvent):
                 self.events.append(said)
             elif isinstance(said, m.CpState):

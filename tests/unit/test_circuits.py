@@ -77,6 +77,16 @@ def test_who_has_a_fallback_keeps_it_and_who_comes_has_what_is_left() -> None:
     assert fallbacks(tree(Circuit("C", 6_000)), old) == {"CP-8": 4_140, "CP-9": 0}
 
 
+def test_real_chargers_keep_half_of_a_circuit_at_most() -> None:
+    """Of what is kept for those that stand idle nobody else has anything."""
+    found = tree(Circuit("C", 44_000))
+    fleet = [cp(f"CP-{number}", hosting="ocpp") for number in range(10, 30)]
+    chosen = fallbacks(found, fleet)
+    assert [name for name, power_w in chosen.items() if power_w] == [
+        f"CP-{n}" for n in range(10, 15)
+    ]
+
+
 NAMES = "abcdef"
 
 
@@ -91,7 +101,8 @@ def sites(draw: st.DrawFn) -> tuple[dict[str, Circuit], list[DesiredCp]]:
     room, fleet = circuits.rooms(found), []
     for number in range(draw(st.integers(0, 12))):
         one = cp(f"CP-{number}", draw(st.sampled_from(sorted(found))), draw(st.integers(1, 22)),
-                 fallback_w=draw(st.sampled_from([None, 0, 1_380, 4_140])))  # fmt: skip
+                 fallback_w=draw(st.sampled_from([None, 0, 1_380, 4_140])),
+                 hosting=draw(st.sampled_from(["process", "ocpp"])))  # fmt: skip
         try:
             circuits.check_cp(found, room, one)
         except EvcsError:
@@ -109,18 +120,25 @@ def with_fallbacks(found: dict[str, Circuit], fleet: list[DesiredCp]) -> list[De
 def test_fallbacks_and_other_loads_are_within_each_circuit(site: Any, random: Any) -> None:
     found, fleet = site
     after = with_fallbacks(found, fleet)
-    carried = dict.fromkeys(found, 0)
+    carried, of_chargers = dict.fromkeys(found, 0), dict.fromkeys(found, 0)
     for one in after:
         assert one.fallback_w in (0, minimum_power_w(one.max_power_w))
         for circuit in path(found, one.circuit):
             carried[circuit.name] += one.fallback_w
+            of_chargers[circuit.name] += one.fallback_w if one.hosting == "ocpp" else 0
     room = circuits.rooms(found)
     assert not [name for name, power in carried.items() if power and power > room[name]]
+    assert not [name for name, power in of_chargers.items() if power and power > room[name] // 2]
     for one in after:  # and who has none would not fit
         if not one.fallback_w:
             least = minimum_power_w(one.max_power_w)
             assert any(
-                carried[above.name] + least > room[above.name] for above in path(found, one.circuit)
+                carried[above.name] + least > room[above.name]
+                or (
+                    one.hosting == "ocpp"
+                    and of_chargers[above.name] + least > room[above.name] // 2
+                )
+                for above in path(found, one.circuit)
             )
     random.shuffle(fleet)
     assert sorted(with_fallbacks(found, fleet)) == sorted(after), "whatever the order"

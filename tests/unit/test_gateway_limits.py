@@ -53,10 +53,12 @@ class Scene:
     def __init__(self) -> None:
         self.bus, self.charger, self.time = FakeBus(), Charger(), NOON
         self.confirmed: list[tuple[int | None, int | None]] = []
+        self.refused: list[str | None] = []
         self.transaction: t.Transaction | None = ONE
         parts = LimitParts(
-            lambda: self.time, lambda *told: self.confirmed.append(told), logging.getLogger("test")
-        )
+            lambda: self.time, lambda *told: self.confirmed.append(told), self.refused.append,
+            logging.getLogger("test"),
+        )  # fmt: skip
         self.limits = Limits(1, 22_000, Voice("CP-1", "b", self.bus, self.bus), parts)
         self.limits.connected(self.charger, lambda: self.transaction)  # type: ignore[arg-type]
 
@@ -122,7 +124,31 @@ async def _refused() -> None:
         scene.charger.word = word
         await scene.hears(9_000)
         assert scene.replies() == [error]
+        assert scene.refused[-1] == error
     assert scene.confirmed == []
+    scene.charger.word = "Accepted"
+    await scene.hears(9_000)
+    assert (scene.confirmed, scene.refused[-1]) == ([(9_000, 4_140)], None)
+
+
+async def _refused_for_a_charge() -> None:
+    """Twice: one that has just ended has no limit any more. It is known beyond that charge."""
+    scene = Scene()
+    await scene.hears(9_000)
+    scene.refused.clear()
+    scene.charger.word = "Rejected"
+    await scene.hears(8_000)
+    assert scene.refused == []
+    await scene.hears(8_000)
+    assert scene.refused == ["the charger answered Rejected"]
+    scene.transaction, scene.charger.word = None, "Accepted"
+    scene.limits.left()
+    scene.limits.connected(scene.charger, lambda: scene.transaction)  # type: ignore[arg-type]
+    await scene.hears(4_140)
+    assert len(scene.refused) == 1
+    scene.transaction = ONE._replace(id=8)
+    await scene.hears(8_000)
+    assert scene.refused[1:] == [None]
 
 
 async def _runs_out() -> None:
@@ -148,7 +174,7 @@ async def _lifted() -> None:
 @pytest.mark.parametrize(
     "story",
     [_told_once, _no_charge, _again_after_a_connection, _the_last_of_those_that_wait, _refused,
-     _runs_out, _lifted],
+     _refused_for_a_charge, _runs_out, _lifted],
     ids=lambda story: story.__name__,
 )  # fmt: skip
 def test_a_charger_is_told(story: Any) -> None:

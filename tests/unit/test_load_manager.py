@@ -60,7 +60,8 @@ def test_one_that_is_alone_has_all_that_it_can_take(garage: PowerSite) -> None:
 
 def test_a_start_comes_behind_the_limit_that_it_waits(garage: PowerSite) -> None:
     garage.charge("A", "GARAGE-1")
-    found = [(one.verb, one.max_power_w) for one in garage.places["GARAGE-1"].inbox]
+    inbox = garage.places["GARAGE-1"].inbox
+    found = [(one.verb, one.max_power_w) for one in inbox if isinstance(one, m.Command)]
     assert found == [("limit", 0), ("start", 22_000)]
 
 

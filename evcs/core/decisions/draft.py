@@ -23,7 +23,8 @@ from evcs.core.effects import (
 )
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING
-from evcs.core.power import Power
+from evcs.core.placement import OCPP
+from evcs.core.power import LASTING, Power
 from evcs.core.session import HALTED, Correction, Phase, Session
 
 #: A command is told again at each word of an Engine, but not more often than this.
@@ -137,6 +138,8 @@ class Draft:
     def drop(self) -> None:
         """The CP has no session any more."""
         self.know(session=None, accepted=False, halted_at=None, unheld=0, power=None)
+        if self.record.hosting != OCPP or self.record.power_fault not in LASTING:
+            self.know(power_fault=None)
 
     def stop(self, reason: str) -> None:
         """The session, if there is one, shall end; told to its Engine now or when that is back."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from evcs.core import messages as m
 from evcs.core import power as p
-from evcs.core.cp_record import SentCommand
+from evcs.core.cp_record import CpRecord, SentCommand
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Granted, PowerLooked
 from evcs.core.effects import Audit, SaveFigures, Send, limit
 from evcs.core.limits import RENEW_S
+from evcs.core.placement import OCPP
 from evcs.core.power_demand import most_now_w
 from evcs.core.session import Phase, Session
 
@@ -16,6 +17,8 @@ from evcs.core.session import Phase, Session
 def on_desired(draft: Draft) -> None:
     """It may have another fallback, or no circuit any more."""
     desired, session, engine = draft.record.desired, draft.record.session, draft.record.engine
+    if desired is not None and desired.circuit is None:
+        draft.know(power_fault=None)
     if desired is not None and desired.circuit is None and draft.record.power is not None:
         draft.know(power=None)
         if session is not None:
@@ -31,6 +34,8 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
     desired, session, power = draft.record.desired, draft.record.session, draft.record.power
     if desired is None or not status.online:
         return
+    if desired.circuit is not None:
+        _on_refusal(draft, status)
     if power is not None and session is not None and session.phase == Phase.SUPPLYING:
         draft.know(power=p.said(power, status.limit_w, draft.at.clock))
     fallback_w = draft.record.fallback_w
@@ -54,6 +59,26 @@ def on_meter(draft: Draft, meter: m.Meter) -> None:
     after = p.heard(power, meter.limit_w, meter.power_w, draft.at.clock)
     if after is not power:
         draft.know(power=after)
+    if after.unshown_since is None and _obeys(draft.record, after, meter):
+        _blame(draft, None)
+
+
+def _on_refusal(draft: Draft, status: m.EngineStatus) -> None:
+    """Who refuses is known for it until it has confirmed what it is told."""
+    fault, refused = draft.record.power_fault, p.PowerFault.REFUSED
+    if status.limit_error is not None and fault != p.PowerFault.NOT_OBEYED:
+        _blame(draft, refused)
+    elif status.limit_error is None and fault == refused and status.fallback_w is not None:
+        _blame(draft, None)
+
+
+def _obeys(record: CpRecord, power: p.Power, meter: m.Meter) -> bool:
+    """After a reading that shows the limit: of a real charger, what is less than it can take."""
+    session, fault = record.session, record.power_fault
+    if fault not in p.LASTING or session is None or record.hosting != OCPP:
+        return True
+    is_told = fault == p.PowerFault.NOT_OBEYED and power.told_w < session.max_power_w
+    return is_told and meter.power_w > p.TOLERANCE_W
 
 
 def on_granted(draft: Draft, event: Granted) -> None:
@@ -85,7 +110,7 @@ def _granted(session: Session, event: Granted, wall: str) -> Session:
 
 
 def on_looked(draft: Draft, _: PowerLooked) -> None:
-    """Who does not obey, or says nothing, counts with its most; once it does, no more."""
+    """Who does not obey, or says nothing, counts with its most."""
     power, session, desired = draft.record.power, draft.record.session, draft.record.desired
     if draft.record.engine is not None:
         on_engine(draft, draft.record.engine)
@@ -95,9 +120,19 @@ def on_looked(draft: Draft, _: PowerLooked) -> None:
         draft.know(power=power._replace(heard_at=draft.at.clock, unshown_since=None))
         return
     fault = p.fault_of(power, desired.hosting, draft.at.clock)
-    if fault == power.fault:
+    if fault is not None:
+        _blame(draft, fault)
+
+
+def _blame(draft: Draft, fault: p.PowerFault | None) -> None:
+    """From now on it counts with its most for that, or no more."""
+    record = draft.record
+    if fault == record.power_fault:
         return
-    draft.know(power=power._replace(fault=fault))
+    draft.know(power_fault=fault)
+    detail = (record.engine and record.engine.limit_error) or ""
+    if record.session is not None and record.power is not None:
+        session, told_w = record.session, record.power.told_w
+        detail = f"{session.session_id} {session.power_w} W, limit {told_w} W"
     outcome = fault or "obeys again"
-    detail = f"{session.session_id} {session.power_w} W, limit {power.told_w} W"
-    draft.do(Audit("central", "limit", session.cp, outcome, detail, f"cp/{session.cp}"))
+    draft.do(Audit("central", "limit", record.cp, outcome, detail, f"cp/{record.cp}"))

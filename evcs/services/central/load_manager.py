@@ -14,10 +14,10 @@ from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.grants import Held, grants
 from evcs.core.limits import RENEW_S
-from evcs.core.load_management import Asker, Division, Site, divide, turns_from, waits_s
+from evcs.core.load_management import Asker, Division, Site, divide, take, turns_from, waits_s
 from evcs.core.placement import OCPP
 from evcs.core.power import Power
-from evcs.core.power_demand import asker, most_now_w
+from evcs.core.power_demand import asker, is_trusted, most_now_w
 from evcs.core.session import Session
 from evcs.services.central.circuit_states import CircuitStates
 from evcs.services.central.fleet import Fleet
@@ -44,13 +44,13 @@ class Measured(NamedTuple):
 class Taking(NamedTuple):
     """Who asks, what each may take now, and what the rest leaves of each circuit.
 
-    `faulty`: who has a session, and counts with its most.
+    `unsure`: askers that count with that until a reading shows their limit.
     """
 
     askers: tuple[Asker, ...]
     most_w: Mapping[str, int]
     rooms: Mapping[str, int]
-    faulty: tuple[str, ...]
+    unsure: frozenset[str]
 
 
 class LoadManager:
@@ -124,7 +124,7 @@ class LoadManager:
         taking = self._take_stock(others, at)
         if taking != self._taking:
             self._taking = taking
-            self._division = divide(self._site, taking.rooms, taking.askers)
+            self._division = _divided(self._site, taking)
         self._grant(taking, at)
         self._states.look(self._site, others, self._sessions(), at.clock)
 
@@ -143,7 +143,7 @@ class LoadManager:
         may_raise = at.clock - self._began >= SETTLE_S
         limits = self._division.limits
         due = grants(self._site, taking.rooms, taking.askers, limits, held, may_raise)
-        for cp in (*held, *taking.faulty):
+        for cp in held:
             power = self._fleet.records[cp].power
             untold = limits.get(cp) == 0 and power is not None and power.wait_s is None
             if cp not in due and (power is None or untold or _is_due(power, at.clock)):
@@ -170,7 +170,7 @@ class LoadManager:
         self._site, self._taking = Site(self._circuits.values()), None
 
     def _take_stock(self, others: Mapping[str, int], at: d.At) -> Taking:
-        askers, faulty = list[Asker](), list[str]()
+        askers, unsure = list[Asker](), set[str]()
         most_w: dict[str, int] = {}
         loads = [*others.items()]
         first = turns_from(at.wall)
@@ -180,12 +180,11 @@ class LoadManager:
             if one is not None:
                 askers.append(one)
                 most_w[record.cp] = most
-                continue
-            if most:
+                if not is_trusted(record, at.clock):
+                    unsure.add(record.cp)
+            elif most:
                 loads.append((circuit, most))
-            if record.power is not None and record.power.fault is not None:
-                faulty.append(record.cp)
-        return Taking(tuple(askers), most_w, self._site.rooms(loads), tuple(faulty))
+        return Taking(tuple(askers), most_w, self._site.rooms(loads), frozenset(unsure))
 
     def _in_circuits(self) -> Iterable[tuple[CpRecord, str]]:
         """Those that may take power; of a circuit that is not known yet nothing is told."""
@@ -210,6 +209,19 @@ class LoadManager:
             heard = measured is not None and at.clock - measured.at <= METER_SILENT_S
             found[name] = measured.power_w if measured and heard else circuit.other_load_w
         return found
+
+
+def _divided(site: Site, taking: Taking) -> Division:
+    """A limit for each asker. Who may still take more than his leaves less to the others."""
+    whole = divide(site, taking.rooms, taking.askers)
+    late = {cp for cp in taking.unsure if taking.most_w[cp] > whole.limits[cp]}
+    if not late:
+        return whole
+    rooms, others = dict(taking.rooms), [one for one in taking.askers if one.cp not in late]
+    take(rooms, ((site.path(one.circuit), taking.most_w[one.cp])
+                 for one in taking.askers if one.cp in late))  # fmt: skip
+    rest = divide(site, rooms, others)
+    return Division(whole.limits | rest.limits, rest.guests | (whole.guests & late))
 
 
 def _is_due(power: Power, now: float) -> bool:

@@ -59,7 +59,7 @@ class Connector:
             lambda: self._orders.charger is not None,
         ))  # fmt: skip
         self._vacancy = Vacancy(self._holdings, outside.steady, outside.log)
-        told = LimitParts(outside.now, self._limited, outside.log)
+        told = LimitParts(outside.now, self._limited, self._refused, outside.log)
         self._limits = Limits(place.number, place.max_power_w, outside.voice, told)
 
     @property
@@ -270,6 +270,11 @@ class Connector:
         if (limit_w, fallback_w) != (self._seen.limit_w, self._seen.fallback_w):
             self._seen = self._seen._replace(limit_w=limit_w, fallback_w=fallback_w)
             self._register.limited(limit_w)
+            self._tell_status()
+
+    def _refused(self, error: str | None) -> None:
+        if error != self._seen.limit_error:
+            self._seen = self._seen._replace(limit_error=error)
             self._tell_status()
 
     def _make_room(self) -> None:

@@ -18,10 +18,12 @@ from evcs.services.gateway.voice import Voice
 
 
 class LimitParts(NamedTuple):
-    """What limits work with. `told(limit_w, fallback_w)`: that is confirmed."""
+    """What limits work with. `told(limit_w, fallback_w)`: that is confirmed. `refused(error)`: it
+    has not taken the last that it was told, None: it has."""
 
     now: Callable[[], datetime]
     told: Callable[[int | None, int | None], None]
+    refused: Callable[[str | None], None]
     log: Log
 
 
@@ -39,6 +41,8 @@ class Limits:
         self._limit: Limit | None = None
         self._next: m.Command | None = None
         self._busy = False
+        #: The charge for which it has refused the last that it was told.
+        self._refused_in: int | None = None
         self._transaction: Callable[[], t.Transaction | None] = lambda: None
 
     def connected(self, charger: Charger, transaction: Callable[[], t.Transaction | None]) -> None:
@@ -94,6 +98,7 @@ class Limits:
             word = await word_of(charger.clear_limits(self._connector))
             self._fallback_w = self._limit = None
             self._parts.told(None, None)
+            self._parts.refused(None)
             return None if word in (ACCEPTED, "Unknown") else _refusal(word)
         error = await self._set(charger, limit)
         if error is not None:
@@ -105,7 +110,7 @@ class Limits:
         if self._fallback_w != limit.fallback_w:
             word = await word_of(charger.set_limit(default))
             if word != ACCEPTED:
-                return _refusal(word)
+                return self._refused(charger, word)
             self._fallback_w = limit.fallback_w
         limit = limit._replace(at=self._parts.now().timestamp())
         one, in_force = self._transaction(), limit.fallback_w
@@ -116,12 +121,21 @@ class Limits:
                 for_s=limit.for_s if above else 2 * limit.for_s,
             )))  # fmt: skip
             if word != ACCEPTED:
-                return _refusal(word)
-            in_force = limit.max_power_w
+                # One that has just ended can have none: it is told so once more.
+                once, self._refused_in = self._refused_in != one.id, one.id
+                return _refusal(word) if once else self._refused(charger, word)
+            in_force, self._refused_in = limit.max_power_w, None
         if charger is self._charger:
             self._limit = limit
             self._parts.told(in_force, limit.fallback_w)
+            if self._refused_in is None:
+                self._parts.refused(None)
         return None
+
+    def _refused(self, charger: Charger, word: str) -> str:
+        if charger is self._charger:
+            self._parts.refused(_refusal(word))
+        return _refusal(word)
 
 
 def _refusal(word: str) -> str:

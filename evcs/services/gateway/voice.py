@@ -28,7 +28,7 @@ class Seen(NamedTuple):
     """What is known of a connector. `online`: its charger is there; `status`: its own word.
 
     `service`: "in" or "out", as it has confirmed it in this connection; so are `limit_w`, the most
-    that it takes now, and `fallback_w`.
+    that it takes now, and `fallback_w`. `limit_error`: why it has not taken the last one.
     """
 
     online: bool = False
@@ -38,6 +38,7 @@ class Seen(NamedTuple):
     service: str | None = None
     limit_w: int | None = None
     fallback_w: int | None = None
+    limit_error: str | None = None
 
 
 class FromMonitor(NamedTuple):
@@ -93,7 +94,7 @@ class Voice:
                 self._cp, seen.online, self._boot,
                 SupplyPhase.IDLE if one is None else _PHASES[t.Phase(one.phase)],
                 seen.status in PLUGGED, one and one.session_id, seen.fault, seen.central,
-                seen.limit_w, seen.fallback_w,
+                seen.limit_w, seen.fallback_w, limit_error=seen.limit_error,
             )
         )  # fmt: skip
 
