@@ -20,7 +20,14 @@ def add_to(program: click.Group) -> None:
     @click.option("--since", metavar="TIME", help="At or after 2026-11-22[T09:00:00Z].")
     @click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
     def audit(ctx: CommandContext, cp: str | None, since: str | None, limit: int) -> None:
-        """Refused logins, authorisations, changes, commands, faults, tickets; the latest first."""
+        """Who did what, when, with what outcome.
+
+        Refused logins, authorisations, changes, commands, faults, tickets; the latest first.
+
+        Examples:
+          evcs audit --since 1d
+          evcs audit --cp CP-001
+        """
         reader = LedgerReader(ctx.settings.home.ledger_db)
         found = reader.audit(check_id("CP", cp) if cp else None, since_time(since), limit)
         rows = [[one[name] or "" for name in FIELDS] for one in found]

@@ -30,7 +30,13 @@ def add_to(program: click.Group) -> None:
     @command(program)
     @click.argument("file", type=click.Path(path_type=Path))
     def backup(ctx: CommandContext, file: Path) -> None:
-        """Back up CPs, drivers, secrets and tickets into FILE; the system may run."""
+        """Back up CPs, drivers, secrets and tickets into FILE.
+
+        The system may run.
+
+        Examples:
+          evcs backup monday.backup
+        """
         require_own(ctx.settings.home)
         if not registry_db.RegistryDb.exists(ctx.settings.home.registry_json):
             raise NotFound(f"nothing to back up in {ctx.settings.home.path}", "is it the home?")
@@ -42,7 +48,12 @@ def add_to(program: click.Group) -> None:
     @command(program)
     @click.argument("file", type=click.Path(path_type=Path))
     def restore(ctx: CommandContext, file: Path) -> None:
-        """Restore a backup into a home that holds no system yet; evcs up then starts it."""
+        """Restore a backup into a home that holds no system yet.
+
+        Examples:
+          EVCS_HOME=~/again evcs restore monday.backup
+          EVCS_HOME=~/again evcs up --wait
+        """
         require_own(ctx.settings.home)
         manifest = _restore(ctx.settings.home, file.absolute())
         _tell(ctx, file, manifest, "restored from")

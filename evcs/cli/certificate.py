@@ -30,10 +30,15 @@ def add_to(program: click.Group) -> None:
     )  # fmt: skip
     @click.option("--rsa", is_flag=True, help="For a charger that does not know ECDSA.")
     def certificate(ctx: CommandContext, name: str, out: Path | None, rsa: bool) -> None:
-        """Make a charger's client certificate, which takes the password's place.
+        """Make a charger's client certificate.
+
+        It takes the password's place.
 
         It counts for three years, or until the charger has taken the key of a rekey. Others made
         before go on counting.
+
+        Examples:
+          evcs-cp certificate WALLBOX --out wallbox.pem
         """
         cp = charger(ctx, name)
         pem = _made(ctx, cp["station"], cp["ocpp_id"], rsa)

@@ -48,7 +48,11 @@ def add_to(program: click.Group) -> None:
     @command(program)
     @click.argument("name")
     def connect(ctx: CommandContext, name: str) -> None:
-        """Show what to type into a charger, so that it dials in as this CP."""
+        """Show what to type into a charger, to dial in as this CP.
+
+        Examples:
+          evcs-cp connect WALLBOX
+        """
         cp = charger(ctx, name)
         secrets = SecretFiles(ctx.settings.home)
         password = newest_key(secrets, cp["station"])
@@ -77,7 +81,14 @@ def add_to(program: click.Group) -> None:
     def ocpp(
         ctx: CommandContext, name: str, action: str, values: tuple[str, ...], text: str
     ) -> None:
-        """Send a charger any action of its OCPP version, and print what it answers."""
+        """Send a charger any action of its OCPP version.
+
+        Its answer is printed.
+
+        Examples:
+          evcs-cp ocpp WALLBOX Reset type=Soft
+          evcs-cp ocpp WALLBOX Reset --json '{"type": "Soft"}'
+        """
         _print(ctx, _ask(ctx, name, action=action, payload=_payload(values, text)))
 
     _add_orders(program)
@@ -90,20 +101,32 @@ def _add_orders(program: click.Group) -> None:
     @click.argument("name")
     @click.option("--hard", is_flag=True, help="At once, whatever it does.")
     def reset(ctx: CommandContext, name: str, hard: bool) -> None:
-        """Have a charger start anew."""
+        """Have a charger start anew.
+
+        Examples:
+          evcs-cp reset WALLBOX --hard
+        """
         _do(ctx, name, order="reset", hard=hard)
 
     @command(program)
     @click.argument("name")
     def unlock(ctx: CommandContext, name: str) -> None:
-        """Have a charger unlock the cable."""
+        """Have a charger unlock the cable.
+
+        Examples:
+          evcs-cp unlock WALLBOX
+        """
         _do(ctx, name, order="unlock")
 
     @command(program)
     @click.argument("name")
     @click.argument("message")
     def trigger(ctx: CommandContext, name: str, message: str) -> None:
-        """Have a charger send a message, such as StatusNotification."""
+        """Have a charger send a message.
+
+        Examples:
+          evcs-cp trigger WALLBOX StatusNotification
+        """
         _do(ctx, name, order="trigger", message=message)
 
     @command(program)
@@ -111,7 +134,12 @@ def _add_orders(program: click.Group) -> None:
     @click.argument("verb", type=click.Choice(["get", "set"]), default="get")
     @click.argument("words", nargs=-1, metavar="[KEY...|KEY VALUE]")
     def configuration(ctx: CommandContext, name: str, verb: str, words: tuple[str, ...]) -> None:
-        """Read a charger's configuration, or set a key of it."""
+        """Read a charger's configuration, or set a key of it.
+
+        Examples:
+          evcs-cp configuration WALLBOX
+          evcs-cp configuration WALLBOX set HeartbeatInterval 300
+        """
         if verb == "get":
             _print(ctx, _ask(ctx, name, order="get", keys=[*words]))
         elif len(words) != 2:

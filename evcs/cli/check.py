@@ -9,7 +9,7 @@ from typing import Any
 from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli.common import typed
+from evcs.cli.terminal import typed
 from evcs.core import pools, sections
 from evcs.core.charge_point import State
 from evcs.core.ids import RESERVED

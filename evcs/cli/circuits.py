@@ -49,7 +49,12 @@ def _add_changes(circuit: click.Group) -> None:
         ctx: CommandContext, name: str, max_power_kw: str, parent: str | None,
         other_load_kw: str | None,
     ) -> None:  # fmt: skip
-        """Add a circuit; CPs are put there with: evcs-cp create|edit --circuit."""
+        """Add a circuit; CPs are put there by their --circuit.
+
+        Examples:
+          evcs circuit add GARAGE --max-power-kw 44 --other-load-kw 10
+          evcs-cp edit 'CP-*' --circuit GARAGE
+        """
         given = _fields(max_power_kw, parent, other_load_kw)
         found = ctx.registry.add_circuit({"name": check_id("circuit", name), **given})
         ctx.out.data(found, f"{name} added")
@@ -65,7 +70,11 @@ def _add_changes(circuit: click.Group) -> None:
         ctx: CommandContext, name: str, max_power_kw: str | None, parent: str | None,
         no_parent: bool, other_load_kw: str | None,
     ) -> None:  # fmt: skip
-        """Change what a circuit carries, or where it hangs."""
+        """Change what a circuit carries, or where it hangs.
+
+        Examples:
+          evcs circuit edit GARAGE --max-power-kw 63
+        """
         if parent is not None and no_parent:
             raise BadValue("--parent and --no-parent at once", "give one of the two")
         given = _fields(max_power_kw, parent, other_load_kw)
@@ -79,7 +88,11 @@ def _add_changes(circuit: click.Group) -> None:
     @command(circuit, "remove")
     @_NAME
     def remove(ctx: CommandContext, name: str) -> None:
-        """Remove a circuit that feeds nothing any more."""
+        """Remove a circuit that feeds nothing any more.
+
+        Examples:
+          evcs circuit remove GARAGE
+        """
         ctx.registry.remove_circuit(check_id("circuit", name))
         ctx.out.data({"name": name, "done": "removed"}, f"{name} removed")
 
@@ -87,7 +100,11 @@ def _add_changes(circuit: click.Group) -> None:
 def _add_looks(circuit: click.Group) -> None:
     @command(circuit, "list")
     def list_circuits(ctx: CommandContext) -> None:
-        """List circuits, with what they carry."""
+        """List circuits, with what they carry.
+
+        Examples:
+          evcs circuit list
+        """
         found, away = _read(ctx)
         cps = Counter(cp["circuit"] for cp in ctx.registry.cps()) if found else Counter[str]()
         rows = [
@@ -103,7 +120,11 @@ def _add_looks(circuit: click.Group) -> None:
     @command(circuit, "show")
     @_NAME
     def show(ctx: CommandContext, name: str) -> None:
-        """Show one circuit: what it carries, what it feeds."""
+        """Show one circuit: what it carries, what it feeds.
+
+        Examples:
+          evcs circuit show GARAGE
+        """
         all_, away = _read(ctx)
         found = next((one for one in all_ if one["name"] == check_id("circuit", name)), None)
         if found is None:

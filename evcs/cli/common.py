@@ -8,7 +8,6 @@ import gc
 import io
 import math
 import os
-import re
 import signal
 import sys
 import time
@@ -23,7 +22,8 @@ from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli import streams
-from evcs.cli.terminal import Trusted, as_json, join, shown, style
+from evcs.cli.programs import Group
+from evcs.cli.terminal import Trusted, as_json, join, shown, style, typed
 from evcs.config import Settings, load, to_environment, typed_folder
 from evcs.core.errors import Denied, EvcsError, Unreachable
 
@@ -38,14 +38,6 @@ STATE_COLOURS = {
     "BROKEN_DOWN": "red",
     "DISCONNECTED": "bright_black",
 }
-
-
-_COMMAND = re.compile(r"(?<![\w./-])(?=evcs(-cp|-driver)? [a-z])")
-
-
-def typed(text: str) -> str:
-    """A next step with its commands as they can be typed here: bin/evcs up."""
-    return type(text)(_COMMAND.sub(lambda _: typed_folder(), text))
 
 
 class Out:
@@ -148,7 +140,7 @@ _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 _JSON: _Option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on stdout."
 )
-_FLAGS = (
+_FLAGS: tuple[_Option, ...] = (
     click.option("--quiet", "-q", is_flag=True, help="No messages, only data and errors."),
     click.option("--no-color", is_flag=True, help="No colours."),
 )
@@ -179,8 +171,10 @@ def with_call(function: Callable[..., Any], json_flag: _Option = _JSON) -> Calla
             stop(out, _of_machine(error))
 
     wrapped: Callable[..., Any] = run
-    for flag in (json_flag, *_FLAGS):
+    own = run.__dict__.pop("__click_params__", [])
+    for flag in (*reversed(_FLAGS), json_flag):  # so that help has them last
         wrapped = flag(wrapped)
+    run.__dict__["__click_params__"] += own
     return wrapped
 
 
@@ -213,7 +207,9 @@ def stop(out: Out, error: EvcsError) -> NoReturn:
 def group(name: str, text: str) -> click.Group:
     """A program with commands, -h and --version."""
 
-    @click.group(name, help=text, context_settings={"help_option_names": ["-h", "--help"]})
+    @click.group(
+        name, cls=Group, help=text, context_settings={"help_option_names": ["-h", "--help"]}
+    )
     @click.version_option(__version__, prog_name=name)
     def program() -> None:
         pass

@@ -24,7 +24,11 @@ def add_to(program: click.Group) -> None:
     @command(driver, "add")
     @click.argument("names", nargs=-1, required=True, metavar="NAME...")
     def driver_add(ctx: CommandContext, names: tuple[str, ...]) -> None:
-        """Add drivers, each with a secret of its own."""
+        """Add drivers, each with a secret of its own.
+
+        Examples:
+          evcs driver add ALICE BOB
+        """
         checked = [check_id("driver", name) for name in names]
         cp_changes.tell_done(ctx, cp_changes.each(checked, ctx.registry.add_driver), "added")
 
@@ -34,7 +38,14 @@ def add_to(program: click.Group) -> None:
         "--forget", is_flag=True, help="Also put a pseudonym in the place of their names."
     )
     def driver_remove(ctx: CommandContext, names: tuple[str, ...], forget: bool) -> None:
-        """Remove drivers with their secrets; their tickets stay, with --forget without the name."""
+        """Remove drivers with their secrets; their tickets stay.
+
+        With --forget these stay without the name.
+
+        Examples:
+          evcs driver remove BOB
+          evcs driver remove ALICE --forget
+        """
         checked = [check_id("driver", name) for name in names]
         do = partial(_forget, ctx) if forget else ctx.registry.remove_driver
         cp_changes.tell_done(
@@ -43,7 +54,11 @@ def add_to(program: click.Group) -> None:
 
     @command(driver, "list")
     def driver_list(ctx: CommandContext) -> None:
-        """List drivers."""
+        """List drivers.
+
+        Examples:
+          evcs driver list
+        """
         found = ctx.registry.drivers()
         ctx.out.data(found, [one["id"] for one in found])
         if not found:
@@ -60,7 +75,14 @@ def _add_tag(driver: click.Group) -> None:
     @click.argument("what", type=click.Choice(["add", "remove", "list"]))
     @click.argument("tags", nargs=-1, metavar="[TAG...]")
     def driver_tag(ctx: CommandContext, name: str, what: str, tags: tuple[str, ...]) -> None:
-        """A driver's RFID cards and other tokens, compared whatever their case."""
+        """Add, remove or list a driver's RFID cards.
+
+        Other tokens too; they are compared whatever their case.
+
+        Examples:
+          evcs driver tag ALICE add 04A1B2C3
+          evcs driver tag ALICE list
+        """
         name = check_id("driver", name)
         if (what == "list") != (not tags):
             raise BadValue("list has no tag, add and remove need one", "see: evcs driver tag -h")

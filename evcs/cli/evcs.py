@@ -41,7 +41,18 @@ from evcs.core.errors import EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
 from evcs.core.service_ports import Process
 
-program = group("evcs", "A charging network that comes back: start, stop, see, demonstrate.")
+program = group(
+    "evcs",
+    """A charging network that comes back: start, stop, see, demonstrate.
+
+    CPs are created and changed by evcs-cp, drivers charge by evcs-driver.
+
+    Examples:
+      evcs up --wait
+      evcs status
+      evcs open
+    """,
+)
 
 
 @command(program)
@@ -49,7 +60,11 @@ program = group("evcs", "A charging network that comes back: start, stop, see, d
 @click.option("--timeout", type=Seconds(1, 86_400), default=120.0, show_default=True)
 @click.option("--foreground", is_flag=True, help="Stay, as supervisord itself (for systemd).")
 def up(ctx: CommandContext, wait: bool, timeout: float, foreground: bool) -> None:
-    """Start the system; one that runs already is left as it is."""
+    """Start the system; one that runs is left as it is.
+
+    Examples:
+      evcs up --wait
+    """
     supervision.require_programs()
     fresh = supervision.start(ctx.settings, ctx.out.say, foreground, stage=ctx.out.stage)
     ctx.out.say("started" if fresh else "runs already")
@@ -114,7 +129,11 @@ def _wait_for_port(ctx: CommandContext, deadline: float) -> None:
 
 @command(program)
 def down(ctx: CommandContext) -> None:
-    """Stop everything, in order."""
+    """Stop everything, in order.
+
+    Examples:
+      evcs down
+    """
     stopped = supervision.stop(ctx.settings, ctx.out.stage)
     ctx.out.say("stopped" if stopped else "was not running")
     ctx.out.data({"stopped": stopped})
@@ -124,7 +143,12 @@ def down(ctx: CommandContext) -> None:
 @click.option("--wait/--no-wait", default=True, help="Return once every CP is as wanted.")
 @click.option("--timeout", type=Seconds(1, 86_400), default=120.0, show_default=True)
 def restart(ctx: CommandContext, wait: bool, timeout: float) -> None:
-    """Stop everything and start it again."""
+    """Stop everything and start it again.
+
+    Examples:
+      evcs restart
+      evcs restart --no-wait
+    """
     supervision.require_own(ctx.settings.home)
     supervision.stop(ctx.settings, ctx.out.stage)
     supervision.start(ctx.settings, ctx.out.say, stage=ctx.out.stage)
@@ -137,7 +161,12 @@ def restart(ctx: CommandContext, wait: bool, timeout: float) -> None:
 @command(program)
 @click.option("--check", is_flag=True, help="Exit 3 where actual is not desired.")
 def status(ctx: CommandContext, check: bool) -> None:
-    """Services and CPs, with their states and processes."""
+    """Services and CPs, with their states and processes.
+
+    Examples:
+      evcs status
+      evcs status --check || echo 'something is not as it should be'
+    """
     supervisord = _supervisord(ctx)
     processes = steady_processes(supervisord) if check else supervisord.processes()
     try:
@@ -202,14 +231,27 @@ def _process_word(state: str) -> str:
 def logs(
     ctx: CommandContext, names: tuple[str, ...], follow: bool, lines: int | None, since: str | None
 ) -> None:
-    """Show logs of programs: central, CP-001 (both its processes); the services' by default."""
+    """Show logs of services and CPs.
+
+    By default of all services.
+
+    Examples:
+      evcs logs central --since 10m
+      evcs logs CP-001 CP-002 -f
+    """
     show_logs(ctx, names or tuple(sorted(RESERVED)), follow, lines, since)
 
 
 @command(program, "open")
 @click.option("--browser/--no-browser", default=True, help="Also open it in a browser.")
 def open_page(ctx: CommandContext, browser: bool) -> None:
-    """Print a link that signs you in as the operator on the page; it works once, for a minute."""
+    """Print a link that signs you in on the page.
+
+    It works once, for a minute; the session ends after half a day.
+
+    Examples:
+      evcs open
+    """
     from evcs.cli import web_client
 
     link = web_client.login_link(ctx.settings)
@@ -221,7 +263,12 @@ def open_page(ctx: CommandContext, browser: bool) -> None:
 @command(program, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def ctl(ctx: CommandContext, arguments: tuple[str, ...]) -> None:
-    """The real supervisorctl, pointed at this home."""
+    """The real supervisorctl, pointed at this home.
+
+    Examples:
+      evcs ctl status
+      evcs ctl tail central
+    """
     conf = str(ctx.settings.home.supervisord_conf)
     python = sys.executable
     os.execv(python, [python, "-m", "supervisor.supervisorctl", "-c", conf, *arguments])

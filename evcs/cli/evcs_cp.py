@@ -24,7 +24,18 @@ from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound, Unreachabl
 from evcs.core.ids import check_id, expand
 from evcs.core.placement import OCPP
 
-program = group("evcs-cp", "Charging points (CPs): create, see, change, stop, delete.")
+program = group(
+    "evcs-cp",
+    """Charging points (CPs): create, see, change, stop, delete.
+
+    NAME is a CP, a glob ('CP-*') or a range ('CP-{001..040}').
+
+    Examples:
+      evcs-cp create 'CP-{001..040}' --location 'Car park'
+      evcs-cp list
+      evcs-cp stop CP-001
+    """,
+)
 
 
 def _fields(
@@ -66,9 +77,14 @@ def create(
     max_power_kw: str | None, hosting: str | None, circuit: str | None, station: str | None,
     connector: int | None, ocpp_id: str | None, if_not_exists: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """Create CPs: CP-001, or a range CP-{001..100}.
+    """Create CPs: CP-001, or a range 'CP-{001..100}'.
 
     With --hosting ocpp a CP is a real charger, which dials in: see evcs-cp connect.
+
+    Examples:
+      evcs-cp create CP-001 --location 'Car park' --price-eur-kwh 0.31
+      evcs-cp create 'CP-{002..040}'
+      evcs-cp create WALLBOX --hosting ocpp
     """
     given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
     of_station = {"station": station, "connector": connector, "ocpp_id": ocpp_id}
@@ -95,7 +111,13 @@ def create(
 @click.option("--state", type=click.Choice(list(State), case_sensitive=False), help="Only these.")
 @click.option("--watch", is_flag=True, help="Go on with each change, until Ctrl-C.")
 def list_cps(ctx: CommandContext, state: str | None, watch: bool) -> None:
-    """List CPs with their state."""
+    """List CPs with their state.
+
+    Examples:
+      evcs-cp list
+      evcs-cp list --state broken_down
+      evcs-cp list --watch
+    """
 
     def wanted(cp: dict[str, Any]) -> bool:
         return state is None or cp["state"] == state.upper()
@@ -133,7 +155,11 @@ def _live(cp: dict[str, Any]) -> str:
 @command(program)
 @click.argument("name")
 def show(ctx: CommandContext, name: str) -> None:
-    """Show one CP: what is wanted, what is judged, its processes."""
+    """Show one CP: what is wanted, judged, running.
+
+    Examples:
+      evcs-cp show CP-001
+    """
     (cp,) = pick(ctx, [check_id("CP", name)])
     (found,) = cp_changes.read(ctx, [cp])
     lines = [f"{key}: {value}" for key, value in found.items() if key != "session"]
@@ -164,9 +190,13 @@ def edit(
     max_power_kw: str | None, hosting: str | None, circuit: str | None, no_circuit: bool,
     wait: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """Change price, power, place, hosting or circuit.
+    """Change price, power, location, hosting or circuit.
 
     A session under way keeps its price; a CP that supplies changes its hosting after that.
+
+    Examples:
+      evcs-cp edit CP-001 --price-eur-kwh 0.35
+      evcs-cp edit 'CP-{001..005}' --max-power-kw 11
     """
     given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
     if circuit is not None and no_circuit:
@@ -196,7 +226,12 @@ def _change(
 def delete(
     ctx: CommandContext, names: tuple[str, ...], yes: bool, wait: bool, timeout: float
 ) -> None:
-    """Delete CPs, with their identities; their tickets stay."""
+    """Delete CPs, with their identities; their tickets stay.
+
+    Examples:
+      evcs-cp delete CP-001
+      evcs-cp delete 'TEST-*' --yes
+    """
     ids = pick(ctx, names)
     if not yes and len(ids) > 1:
         confirm_deletion(len(ids), "nothing was deleted")
@@ -214,7 +249,14 @@ def delete(
 def stop(
     ctx: CommandContext, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
 ) -> None:
-    """Take CPs out of service; a supply ends with a ticket. Kept across restarts."""
+    """Take CPs out of service; a charge ends with its ticket.
+
+    They stay out of service across restarts, until resume.
+
+    Examples:
+      evcs-cp stop CP-001
+      evcs-cp stop --all
+    """
     ids = _select(ctx, names, everyone)
     _change(ctx, ids, {"service": "out"}, cp_changes.settled, wait, timeout)
 
@@ -225,7 +267,12 @@ def stop(
 def resume(
     ctx: CommandContext, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
 ) -> None:
-    """Put CPs back into service."""
+    """Put CPs back into service.
+
+    Examples:
+      evcs-cp resume CP-001
+      evcs-cp resume --all
+    """
     ids = _select(ctx, names, everyone)
     _change(ctx, ids, {"service": "in"}, cp_changes.settled, wait, timeout)
 
@@ -234,7 +281,13 @@ def resume(
 @named
 @waiting
 def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
-    """Restart the two processes of CPs; a supply goes on afterwards. A real charger is reset."""
+    """Restart CPs' processes; a charge goes on afterwards.
+
+    A real charger is reset.
+
+    Examples:
+      evcs-cp restart CP-001
+    """
     found = cp_changes.read(ctx, pick(ctx, names))
     before = {one["id"]: one["since"] for one in found}
     results = cp_changes.outcome(ask_of_each(ctx, "restart", list(before)))

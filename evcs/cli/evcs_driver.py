@@ -29,7 +29,17 @@ ENDED_WELL = frozenset({
     EndReason.OUT_OF_ORDER, EndReason.DELETED,
 })  # fmt: skip
 
-program = group("evcs-driver", "Charge as a driver: at a CP, or through a file of services.")
+program = group(
+    "evcs-driver",
+    """Charge as a driver: at a CP, or through a file of services.
+
+    Who drives may be in the environment, too: export EVCS_DRIVER=ALICE
+
+    Examples:
+      evcs-driver charge CP-001 --driver ALICE --kwh 5
+      evcs-driver history --driver ALICE
+    """,
+)
 
 
 def as_driver(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,7 +55,11 @@ def as_driver(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--kwh", "energy", metavar="N", help="How much to take; 20 if not said.")
 @click.option("--watch/--no-watch", default=True, help="Stay until the ticket.")
 def charge(ctx: CommandContext, cp: str, driver: str, energy: str | None, watch: bool) -> None:
-    """Charge at a CP and get a ticket."""
+    """Charge at a CP and get a ticket.
+
+    Examples:
+      evcs-driver charge CP-001 --driver ALICE --kwh 5
+    """
     ticket = _charge(ctx, check_id("CP", cp), driver, _energy(energy), watch)
     if ticket.get("state") == "settled" and ticket["reason"] not in ENDED_WELL:
         raise SystemExit(1)
@@ -79,7 +93,13 @@ def _charge(ctx: CommandContext, cp: str, driver: str, energy_wh: int | None, wa
 @as_driver
 @click.option("--pause", type=Seconds(0, 3600), default=4.0, show_default=True)
 def run(ctx: CommandContext, file: Path, driver: str, pause: float) -> None:
-    """Charge at each CP of a file: one CP a line, optional kWh after it; # for comments."""
+    """Charge at each CP of a file, one after the other.
+
+    One CP a line, optional kWh after it; # for comments.
+
+    Examples:
+      evcs-driver run services.txt --driver BOB --pause 1
+    """
     services = _services(file)
     codes: list[int] = []
     for number, (cp, energy_wh) in enumerate(services):
@@ -130,7 +150,11 @@ def _services(file: Path) -> list[tuple[str, int | None]]:
 @command(program, "stop")
 @as_driver
 def stop_charge(ctx: CommandContext, driver: str) -> None:
-    """Stop the charge that is under way; the ticket follows."""
+    """Stop the charge that is under way; the ticket follows.
+
+    Examples:
+      evcs-driver stop --driver ALICE
+    """
     with DriverClient(ctx, driver) as talk:
         answer = talk.ask("stop")
         session = answer.body["session"]
@@ -151,7 +175,11 @@ def stop_charge(ctx: CommandContext, driver: str) -> None:
 @command(program, "list")
 @as_driver
 def list_offers(ctx: CommandContext, driver: str) -> None:
-    """List CPs with state and price, as Central offers them."""
+    """List CPs with state and price, as Central offers them.
+
+    Examples:
+      evcs-driver list --driver ALICE
+    """
     with DriverClient(ctx, driver) as talk:
         found = talk.pages("list", "cps")
     rows = [
@@ -167,7 +195,11 @@ def list_offers(ctx: CommandContext, driver: str) -> None:
 @command(program)
 @as_driver
 def history(ctx: CommandContext, driver: str) -> None:
-    """List your sessions and tickets, the latest first."""
+    """List your sessions and tickets, the latest first.
+
+    Examples:
+      evcs-driver history --driver ALICE
+    """
     with DriverClient(ctx, driver) as talk:
         found = talk.pages("history", "sessions")
     rows = []

@@ -49,7 +49,14 @@ def add_to(program: click.Group) -> None:
         wait: bool,
         timeout: float,
     ) -> None:
-        """Make the fleet what a file says: create, edit and, with --prune, delete CPs."""
+        """Make the fleet what a file says.
+
+        Create and edit CPs and, with --prune, delete those that it doesn't name.
+
+        Examples:
+          evcs-cp export > fleet.toml
+          evcs-cp apply -f fleet.toml --dry-run
+        """
         plan = _plan(ctx, path, prune)
         if not ctx.out.json:
             lines = [*_lines(plan.circuits, CIRCUIT), *_lines(plan.cps, CP)]
@@ -66,7 +73,11 @@ def add_to(program: click.Group) -> None:
 
     @command(program)
     def export(ctx: CommandContext) -> None:
-        """Print the fleet as a file that `apply` takes."""
+        """Print the fleet as a file that `apply` takes.
+
+        Examples:
+          evcs-cp export > fleet.toml
+        """
         rows = [{key: cp[key] for key in ("id", *FIELDS)} for cp in ctx.registry.cps()]
         circuits = ctx.registry.circuits()
         text = fleet_file.render(rows, ctx.settings.host, circuits).rstrip("\n")

@@ -22,7 +22,13 @@ def add_to(program: click.Group) -> None:
     @named
     @waiting
     def revoke(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
-        """Shut CPs out at once, until rekey: a supply ends, its ticket comes after rekey."""
+        """Shut CPs out at once, until rekey.
+
+        A charge there ends, and its ticket comes after rekey.
+
+        Examples:
+          evcs-cp revoke CP-001
+        """
         results = cp_changes.each(pick(ctx, names), ctx.registry.revoke)
         made = list(results.made.values())
         cp_changes.wait_and_finish(ctx, made, results.errors, _revoked, wait, timeout)
@@ -31,10 +37,15 @@ def add_to(program: click.Group) -> None:
     @named
     @waiting
     def rekey(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
-        """Give CPs new secrets, and lift a revocation; a supply under way goes on.
+        """Give CPs new secrets, and lift a revocation.
+
+        A charge under way goes on.
 
         A real charger is told its new password, too. Until it has that the one before is good, but
         for a station that was revoked: its new one is typed in, see evcs-cp connect.
+
+        Examples:
+          evcs-cp rekey CP-001
         """
         results = cp_changes.each(pick(ctx, names), ctx.registry.rekey)
         results = made_of_it(results, partial(new_key, ctx), "key", wait)

@@ -56,7 +56,7 @@ def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
         help="Seconds to wait.",
     )(function)  # fmt: skip
     return click.option(
-        "--wait/--no-wait", "wait", default=True, help="Return once Central has judged it."
+        "--wait/--no-wait", "wait", default=True, help="Wait until the change is confirmed."
     )(function)
 
 

@@ -17,7 +17,13 @@ def add_to(program: click.Group) -> None:
 
     @command(program, "pools")
     def show(ctx: CommandContext) -> None:
-        """List pools: members, memory, and how late their loops run (p99)."""
+        """List pools of CPs: members, memory, lateness.
+
+        Lateness is how late a pool's loop runs (p99).
+
+        Examples:
+          evcs pools
+        """
         members: dict[tuple[str, int], list[str]] = {}
         for cp in ctx.registry.cps():
             if cp["pool"] is not None:

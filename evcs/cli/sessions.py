@@ -34,7 +34,12 @@ def add_to(program: click.Group) -> None:
         limit: int,
         as_csv: bool,
     ) -> None:
-        """Sessions and tickets, the latest first."""
+        """Sessions and tickets, the latest first.
+
+        Examples:
+          evcs sessions --driver ALICE --since 2026-11-22
+          evcs sessions --since 7d --csv > week.csv
+        """
         if click.get_current_context().invoked_subcommand is not None:
             return
         reader = LedgerReader(ctx.settings.home.ledger_db)
@@ -49,7 +54,13 @@ def add_to(program: click.Group) -> None:
     @command(sessions, "close")
     @click.argument("session_id", metavar="ID")
     def sessions_close(ctx: CommandContext, session_id: str) -> None:
-        """Settle a session at its last metered Wh: the way out where its Engine never returns."""
+        """Settle a session at its last metered Wh.
+
+        The way out where its Engine never returns.
+
+        Examples:
+          evcs sessions close 261122-0123456789ab
+        """
         if not is_word(session_id):
             raise NotFound(f"no session {session_id[:40]!a}", "list them with: evcs sessions")
         answer = ask_operator(ctx, "close", session_id=session_id)

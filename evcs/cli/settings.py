@@ -25,7 +25,11 @@ def _config(program: click.Group) -> None:
 
     @command(config_group, "show")
     def show(ctx: CommandContext) -> None:
-        """Show every setting with its value and origin."""
+        """Show every setting with its value and origin.
+
+        Examples:
+          evcs config show
+        """
         origins = config.origins()
         values = {**ctx.settings._asdict(), "home": str(ctx.settings.home.path)}
         found = [
@@ -40,7 +44,12 @@ def _completion(program: click.Group) -> None:
     @command(program)
     @click.argument("shell", type=click.Choice(SHELLS))
     def completion(ctx: CommandContext, shell: str) -> None:
-        """Print what has a shell complete our commands, such as: source <(evcs completion bash)."""
+        """Print shell completion script.
+
+        Examples:
+          source <(evcs completion bash)
+          evcs completion fish | source
+        """
         from click.shell_completion import get_completion_class
 
         found = get_completion_class(shell)

@@ -35,13 +35,21 @@ def _plugging(program: click.Group) -> None:
     @command(program)
     @named
     def plug(ctx: CommandContext, names: tuple[str, ...]) -> None:
-        """Plug a car in."""
+        """Plug a car in.
+
+        Examples:
+          evcs-cp plug CP-001
+        """
         cp_changes.tell_done(ctx, _each(ctx, pick(ctx, names), "plug"), "plugged")
 
     @command(program)
     @named
     def unplug(ctx: CommandContext, names: tuple[str, ...]) -> None:
-        """Unplug the car; a supply ends with its ticket."""
+        """Unplug the car; a charge ends with its ticket.
+
+        Examples:
+          evcs-cp unplug CP-001
+        """
         cp_changes.tell_done(ctx, _each(ctx, pick(ctx, names), "unplug"), "unplugged")
 
 
@@ -53,7 +61,11 @@ def _faults(program: click.Group) -> None:
     def fault(
         ctx: CommandContext, names: tuple[str, ...], reason: str, wait: bool, timeout: float
     ) -> None:
-        """Break CPs down; a supply ends at once, with its ticket."""
+        """Break CPs down; a charge ends at once, with its ticket.
+
+        Examples:
+          evcs-cp fault CP-001 --reason 'cable torn'
+        """
         results = _each(ctx, pick(ctx, names), "fault", reason)
         _judged(ctx, results, lambda s: s.state == cp_states.State.BROKEN_DOWN, wait, timeout)
 
@@ -61,7 +73,11 @@ def _faults(program: click.Group) -> None:
     @named
     @waiting
     def clear(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: float) -> None:
-        """Clear the fault of CPs."""
+        """Clear the fault of CPs.
+
+        Examples:
+          evcs-cp clear CP-001
+        """
         results = _each(ctx, pick(ctx, names), "clear")
         _judged(ctx, results, lambda s: s.state != cp_states.State.BROKEN_DOWN, wait, timeout)
 
@@ -87,7 +103,11 @@ def _processes(program: click.Group) -> None:
     @click.argument("role", type=click.Choice(ROLES))
     @waiting
     def kill(ctx: CommandContext, name: str, role: str, wait: bool, timeout: float) -> None:
-        """Kill a CP's process (SIGKILL), to see it come back."""
+        """Kill a CP's process (SIGKILL), to see it come back.
+
+        Examples:
+          evcs-cp kill CP-001 engine
+        """
         (cp,) = pick(ctx, [name])
         before = {one["id"]: one["since"] for one in cp_changes.read(ctx, [cp])}
         pid = ask_operator(ctx, "kill", cp, role=role)["pid"]
@@ -111,6 +131,11 @@ def _processes(program: click.Group) -> None:
         lines: int | None,
         since: str | None,
     ) -> None:
-        """Show the logs of a CP's processes."""
+        """Show the logs of a CP's processes.
+
+        Examples:
+          evcs-cp logs CP-001 -f
+          evcs-cp logs CP-001 engine --since 1h
+        """
         (cp,) = pick(ctx, [name])
         show_logs(ctx, (f"{cp}.{role}" if role else cp,), follow, lines, since)

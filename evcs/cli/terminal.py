@@ -7,10 +7,12 @@ So all that is printed passes `shown`, and only what is made here passes it as i
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import click
 
+from evcs.config import typed_folder
 from evcs.core.ids import plain
 
 
@@ -41,3 +43,11 @@ def as_json(value: Any) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+_COMMAND = re.compile(r"(?<![\w./-])(?=evcs(-cp|-driver)? [a-z])")
+
+
+def typed(text: str) -> str:
+    """A next step with its commands as they can be typed here: bin/evcs up."""
+    return type(text)(_COMMAND.sub(lambda _: typed_folder(), text))

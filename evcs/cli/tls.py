@@ -33,7 +33,13 @@ def add_to(program: click.Group) -> None:
     )  # fmt: skip
     @click.option("--renew", is_flag=True, help="A new certificate, even if the old one lasts.")
     def init(ctx: CommandContext, names: tuple[str, ...], renew: bool) -> None:
-        """Make a CA and a server's certificate; renew it when it is due. CPs stay connected."""
+        """Make a CA and a server's certificate; renew it when due.
+
+        CPs stay connected.
+
+        Examples:
+          evcs tls init --name charging.example.com
+        """
         wanted = wanted_names(ctx.settings) | {check_name("--name", one) for one in names}
         found, made = make(ctx.settings, wanted, renew)
         ca = ctx.settings.home.ca

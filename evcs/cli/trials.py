@@ -13,7 +13,11 @@ def add_to(program: click.Group) -> None:
 
     @command(program)
     def demo(ctx: CommandContext) -> None:
-        """Show it all: a fleet that charges, loses its power and comes back."""
+        """Show it all: charge, lose power, come back.
+
+        Examples:
+          evcs demo
+        """
         from evcs.cli import demo as show
 
         show.run(ctx)
@@ -22,7 +26,13 @@ def add_to(program: click.Group) -> None:
     @click.option("--count", type=click.IntRange(1, 5000), default=10, show_default=True)
     @click.option("--hosting", type=click.Choice(EMULATED), default=PROCESS, show_default=True)
     def verify_restart(ctx: CommandContext, count: int, hosting: str) -> None:
-        """Have N CPs up, kill everything at once, and see every one of them back."""
+        """Kill everything at once, and see every CP back.
+
+        In a home of its own.
+
+        Examples:
+          evcs verify-restart --count 100
+        """
         from evcs.cli import verify_restart as trial
 
         trial.run(ctx, count, hosting)
@@ -41,7 +51,13 @@ def add_to(program: click.Group) -> None:
         help="How they run; mixed: every second one in a pool.",
     )
     def crashtest(ctx: CommandContext, seed: int, rounds: int, cps: int, hosting: str) -> None:
-        """Charge while all is killed, paused and limited anew; then compare every Wh and W."""
+        """Charge through faults, then compare every Wh and W.
+
+        In a home of its own; the seed says which faults, in what order.
+
+        Examples:
+          evcs crashtest --seed 7 --rounds 50
+        """
         from evcs.cli import crashtest as trial
 
         trial.run(ctx, seed, rounds, cps, hosting)

@@ -40,7 +40,14 @@ def add_to(program: click.Group) -> None:
     def watch(
         ctx: CommandContext, cps: tuple[str, ...], raw: bool, new: bool, ocpp: str | None
     ) -> None:
-        """Show the bus, a line a message: time, who, of what, what changed."""
+        """Show the bus, a line a message.
+
+        Time, who, of what, what changed; until Ctrl-C.
+
+        Examples:
+          evcs watch --cp CP-001
+          evcs watch --ocpp
+        """
         if ocpp is not None:
             _watch_frames(ctx, check_id("CP", ocpp) if ocpp else None, raw)
         wanted = [check_id("CP", cp) for cp in cps]

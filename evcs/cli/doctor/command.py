@@ -7,10 +7,10 @@ from collections.abc import Callable
 import click
 
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
-from evcs.cli.common import CommandContext, command, table, typed
+from evcs.cli.common import CommandContext, command, table
 from evcs.cli.doctor import broker, chargers, home, live, machine, sessions
 from evcs.cli.doctor.context import DoctorContext
-from evcs.cli.terminal import style
+from evcs.cli.terminal import style, typed
 from evcs.core.errors import EvcsError, NotFound
 
 CHECKS: tuple[Callable[[DoctorContext], Finding], ...] = (
@@ -26,7 +26,14 @@ def add_to(program: click.Group) -> None:
     @command(program)
     @click.option("--fix", is_flag=True, help="Also do what is safe, and look again.")
     def doctor(ctx: CommandContext, fix: bool) -> None:
-        """Find out what is wrong with machine, home or system, and what to do about it."""
+        """Find out what is wrong, and what to do about it.
+
+        It looks at machine, home and system.
+
+        Examples:
+          evcs doctor
+          evcs doctor --fix
+        """
         if not ctx.settings.home.path.is_dir():
             raise NotFound(f"no home {ctx.settings.home.path}", "evcs up makes it")
         found = examine(ctx)
