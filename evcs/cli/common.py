@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
-import gc
-import io
 import math
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -16,19 +12,14 @@ from typing import Any, NoReturn
 
 import click
 
-from evcs import __version__
 from evcs.adapters import processes
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
-from evcs.cli import streams
-from evcs.cli.programs import Group
 from evcs.cli.terminal import Trusted, as_json, join, shown, style, typed
-from evcs.config import Settings, load, to_environment, typed_folder
+from evcs.config import Settings, load, to_environment
 from evcs.core.errors import Denied, EvcsError, Unreachable
 
-#: Objects until garbage is looked for: a list of 5,000 CPs makes none.
-GARBAGE_AFTER = 50_000
 #: What begins a colour.
 ESCAPE = "\x1b"
 STATE_COLOURS = {
@@ -137,16 +128,14 @@ class CommandContext:
 
 
 _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
-_JSON: _Option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on stdout."
-)
-_FLAGS: tuple[_Option, ...] = (
+JSON: _Option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+FLAGS: tuple[_Option, ...] = (
     click.option("--quiet", "-q", is_flag=True, help="No messages, only data and errors."),
     click.option("--no-color", is_flag=True, help="No colours."),
 )
 
 
-def with_call(function: Callable[..., Any], json_flag: _Option = _JSON) -> Callable[..., Any]:
+def with_call(function: Callable[..., Any], json_flag: _Option = JSON) -> Callable[..., Any]:
     """Give a command's function a CommandContext first, and the shared flags.
 
     A `json_flag` that may have a value gives it, or "", as the argument `text`.
@@ -168,17 +157,17 @@ def with_call(function: Callable[..., Any], json_flag: _Option = _JSON) -> Calla
         except BrokenPipeError:
             raise
         except OSError as error:
-            stop(out, _of_machine(error))
+            stop(out, of_machine(error))
 
     wrapped: Callable[..., Any] = run
     own = run.__dict__.pop("__click_params__", [])
-    for flag in (*reversed(_FLAGS), json_flag):  # so that help has them last
+    for flag in (*reversed(FLAGS), json_flag):  # so that help has them last
         wrapped = flag(wrapped)
     run.__dict__["__click_params__"] += own
     return wrapped
 
 
-def _of_machine(error: OSError) -> EvcsError:
+def of_machine(error: OSError) -> EvcsError:
     """What the machine refuses, as the error that says what to do."""
     text = ": ".join(str(one) for one in (error.filename, error.strerror) if one) or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -189,7 +178,7 @@ def _of_machine(error: OSError) -> EvcsError:
 
 
 def command(
-    group: click.Group, name: str | None = None, json_flag: _Option = _JSON, **kwargs: Any
+    group: click.Group, name: str | None = None, json_flag: _Option = JSON, **kwargs: Any
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """A command of `group` with the shared flags, whose function takes a CommandContext first."""
     return lambda function: group.command(name, **kwargs)(with_call(function, json_flag))
@@ -202,68 +191,6 @@ def stop(out: Out, error: EvcsError) -> NoReturn:
         click.echo(as_json({"error": found}))
     out.fail(error)
     sys.exit(error.exit_code)
-
-
-def group(name: str, text: str) -> click.Group:
-    """A program with commands, -h and --version."""
-
-    @click.group(
-        name, cls=Group, help=text, context_settings={"help_option_names": ["-h", "--help"]}
-    )
-    @click.version_option(__version__, prog_name=name)
-    def program() -> None:
-        pass
-
-    return program
-
-
-def main(program: click.Group) -> NoReturn:
-    """Run a program: nearest name for a mistyped command, no traceback for what is known.
-
-    Python's own tidying up would take a fifth of a short command's CPU, and is for nothing.
-    """
-    try:
-        _run(program)
-    except SystemExit as end:
-        os._exit(end.code if isinstance(end.code, int) else 0)
-
-
-def _run(program: click.Group) -> NoReturn:
-    streams.open_what_is_closed()
-    _escape_what_cannot_be_shown()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_AFTER)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        name = str(program.name)
-        completion = f"_{name.replace('-', '_')}_COMPLETE".upper()
-        code = program(
-            prog_name=f"{typed_folder()}{name}", complete_var=completion, standalone_mode=False
-        )
-        sys.stdout.flush()
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.Abort:
-        click.echo(typed("left; what was done until then stays, see: evcs status"), err=True)
-        sys.exit(130)
-    except click.ClickException as error:
-        if "--json" in sys.argv:
-            found = {"code": "usage", "message": error.format_message(), "hint": ""}
-            click.echo(as_json({"error": found}))
-        error.show()
-        sys.exit(error.exit_code)
-    except EvcsError as error:
-        stop(Out(False, False, None), error)
-    except BrokenPipeError:
-        sys.exit(0)
-    except OSError as error:
-        stop(Out(False, False, None), _of_machine(error))
-
-
-def _escape_what_cannot_be_shown() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -16,6 +16,7 @@ from evcs.cli import (
     circuits,
     cp_changes,
     driver_accounts,
+    entry,
     pools,
     sessions,
     settings,
@@ -28,8 +29,7 @@ from evcs.cli import (
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.charge_view import why
 from evcs.cli.check import differences, steady_processes, unit
-from evcs.cli.common import CommandContext, command, group, table
-from evcs.cli.common import main as run_program
+from evcs.cli.common import CommandContext, command, table
 from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.options import Seconds
@@ -41,7 +41,7 @@ from evcs.core.errors import EvcsError, TimedOut, Unreachable
 from evcs.core.ids import RESERVED
 from evcs.core.service_ports import Process
 
-program = group(
+program = entry.group(
     "evcs",
     """A charging network that comes back: start, stop, see, demonstrate.
 
@@ -52,6 +52,7 @@ program = group(
       evcs status
       evcs open
     """,
+    also={"start": "up", "stop": "down"},
 )
 
 
@@ -293,7 +294,7 @@ watch.add_to(program)
 
 def main() -> None:
     """The program."""
-    run_program(program)
+    entry.main(program)
 
 
 if __name__ == "__main__":

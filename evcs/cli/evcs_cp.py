@@ -10,10 +10,18 @@ from typing import Any
 import click
 
 from evcs.adapters.registry_http import error_from
-from evcs.cli import certificate, chargers, cp_changes, fleet_files, identities, simulate, versions
+from evcs.cli import (
+    certificate,
+    chargers,
+    cp_changes,
+    entry,
+    fleet_files,
+    identities,
+    simulate,
+    versions,
+)
 from evcs.cli.charge_view import shown_after, why
-from evcs.cli.common import CommandContext, command, group, kw, kwh, table
-from evcs.cli.common import main as run_program
+from evcs.cli.common import CommandContext, command, kw, kwh, table
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_of_each, ask_operator
 from evcs.cli.options import confirm_deletion, fields, named, named_or_all, of_charger, waiting
@@ -24,7 +32,7 @@ from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound, Unreachabl
 from evcs.core.ids import check_id, expand
 from evcs.core.placement import OCPP
 
-program = group(
+program = entry.group(
     "evcs-cp",
     """Charging points (CPs): create, see, change, stop, delete.
 
@@ -35,6 +43,7 @@ program = group(
       evcs-cp list
       evcs-cp stop CP-001
     """,
+    also={"start": "resume"},
 )
 
 
@@ -312,7 +321,7 @@ certificate.add_to(program)
 
 def main() -> None:
     """The program."""
-    run_program(program)
+    entry.main(program)
 
 
 if __name__ == "__main__":

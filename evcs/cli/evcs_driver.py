@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
+from evcs.cli import entry
 from evcs.cli.charge_view import show, view_of
-from evcs.cli.common import CommandContext, command, group, kw, kwh, table
-from evcs.cli.common import main as run_program
+from evcs.cli.common import CommandContext, command, kw, kwh, table
 from evcs.cli.driver_client import Body, DriverClient, denial
 from evcs.cli.options import Seconds
 from evcs.core import units
@@ -29,7 +29,7 @@ ENDED_WELL = frozenset({
     EndReason.OUT_OF_ORDER, EndReason.DELETED,
 })  # fmt: skip
 
-program = group(
+program = entry.group(
     "evcs-driver",
     """Charge as a driver: at a CP, or through a file of services.
 
@@ -39,6 +39,7 @@ program = group(
       evcs-driver charge CP-001 --driver ALICE --kwh 5
       evcs-driver history --driver ALICE
     """,
+    also={"start": "charge"},
 )
 
 
@@ -221,7 +222,7 @@ def _row(session: Mapping[str, Any], state: str) -> tuple[str, ...]:
 
 def main() -> None:
     """The program."""
-    run_program(program)
+    entry.main(program)
 
 
 if __name__ == "__main__":

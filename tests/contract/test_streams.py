@@ -222,11 +222,14 @@ COMP_WORDS=(evcs-cp edit CP-00); COMP_CWORD=2
 _evcs_cp_completion evcs-cp; printf "%s\\n" "${COMPREPLY[@]}"
 COMP_WORDS=(evcs doc); COMP_CWORD=1; COMPREPLY=()
 _evcs_completion evcs; printf "%s\\n" "${COMPREPLY[@]}"
+COMP_WORDS=(evcs --json sto); COMP_CWORD=2; COMPREPLY=()
+_evcs_completion evcs; printf "%s\\n" "${COMPREPLY[@]}"
 """
 FISH = """
 evcs completion fish | source
 complete -C 'evcs-cp edit CP-00'
 complete -C 'evcs doc' | string match -r '^[a-z]+'
+complete -C 'evcs --json sto' | string match -r '^[a-z]+'
 """
 #: zsh completes only at a terminal: one of its own, where tabs are typed.
 ZSH = r"""
@@ -241,6 +244,9 @@ print CP-001 CP-002
 zpty -w -n shell $'\C-uevcs doc\t'
 zpty -r shell said '*doctor*'
 print doctor
+zpty -w -n shell $'\C-uevcs --json sto\t'
+zpty -r shell said '*stop*'
+print stop
 zpty -d shell
 """
 
@@ -252,7 +258,7 @@ def test_a_shell_completes(fleet: System, tmp_path: Path, shell: str, script: st
     env = {**fleet.env, "PATH": f"{ROOT}/bin:{fleet.env['PATH']}", "HOME": str(tmp_path),
            "TERM": "dumb"}  # fmt: skip
     done = subprocess.run([shell, path], env=env, capture_output=True, text=True, timeout=60)
-    assert done.stdout.split() == ["CP-001", "CP-002", "doctor"], done
+    assert done.stdout.split() == ["CP-001", "CP-002", "doctor", "stop"], done
 
 
 def test_a_stop_that_has_to_wait_says_so_and_may_be_left(fleet: System) -> None:

@@ -121,8 +121,8 @@ def check_call(words: list[str]) -> None:
     rest = words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         name = rest.pop(0)
-        if name in command.commands:
-            command = command.commands[name]
+        if found := command.get_command(click.Context(command), name):
+            command = found
             continue
         assert command.invoke_without_command, f"{' '.join(words)}: no command {name}"
         break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 import pytest
 
 from evcs.cli import evcs, evcs_cp, evcs_driver
+from evcs.cli.programs import ELSEWHERE
 
 PROGRAMS = {str(one.name): one for one in (evcs.program, evcs_cp.program, evcs_driver.program)}
 #: What follows a command in a shell.
@@ -51,7 +53,8 @@ def test_each_command_has_one_line_that_fits(name: str) -> None:
     group = ALL[name]
     assert isinstance(group, click.Group)
     lines = help_of(name)
-    rows = lines[lines.index("Commands:") + 1 :]
+    first = lines.index("Commands:") + 1
+    rows = lines[first : lines.index("", first) if "" in lines[first:] else None]
     assert [row.split()[0] for row in rows] == sorted(group.commands)
     assert [row for row in rows if row.endswith("...")] == []
 
@@ -82,3 +85,88 @@ def typed_words(example: str) -> list[str]:
 def test_examples_are_as_they_can_be_typed_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVCS_TYPED", "bin/")
     assert "    bin/evcs down" in help_of("evcs down")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("evcs start", "evcs up"),
+        ("evcs stop", "evcs down"),
+        ("evcs ps", "evcs status"),
+        ("evcs ls", "evcs status"),
+        ("evcs driver rm ALICE", "evcs driver remove"),
+        ("evcs-cp ps", "evcs-cp list"),
+        ("evcs-cp ls", "evcs-cp list"),
+        ("evcs-cp rm CP-001", "evcs-cp delete"),
+        ("evcs-cp start CP-001", "evcs-cp resume"),
+        ("evcs-cp stop CP-001", "evcs-cp stop"),
+        ("evcs-driver start CP-001 --driver ALICE", "evcs-driver charge"),
+        ("evcs-driver ls --driver ALICE", "evcs-driver list"),
+    ],
+)
+def test_other_words_are_understood(words: str, name: str) -> None:
+    assert parse(words.split()) is ALL[name]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("evcs stauts", "'status'"),
+        ("evcs create CP-001", "Is it evcs-cp create that you mean?"),
+        ("evcs stop CP-001", "Is it evcs-cp stop that you mean?"),
+        ("evcs start CP-001", "Is it evcs-cp resume that you mean?"),
+        ("evcs-cp sessions", "Is it evcs sessions that you mean?"),
+        ("evcs-cp charge CP-001", "Is it evcs-driver charge that you mean?"),
+    ],
+)
+def test_a_command_of_another_program_is_named(words: str, said: str) -> None:
+    program, *rest = words.split()
+    with pytest.raises(click.UsageError) as refused:
+        PROGRAMS[program].main(rest, prog_name=program, standalone_mode=False)
+    assert said in refused.value.format_message()
+
+
+def test_the_commands_of_other_programs_are_theirs() -> None:
+    for program, names in ELSEWHERE.items():
+        assert set(names) <= PROGRAMS[program].commands.keys()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "evcs --json version",
+        "evcs version --json",
+        "evcs --no-color -q --json version",
+    ],
+)
+def test_shared_flags_may_stand_before_the_command(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    PROGRAMS["evcs"].main(words.split()[1:], prog_name="evcs", standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["program"] == "evcs"
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("evcs --json driver add ALICE", "evcs driver add ALICE --json"),
+        ("evcs driver --json add ALICE", "evcs driver add ALICE --json"),
+        ("evcs-cp --json ocpp CP-1 Reset type=Soft", "evcs-cp ocpp CP-1 Reset type=Soft --json"),
+        ("evcs --json logs -- -x", "evcs logs --json -- -x"),
+        ("evcs sessions --json --limit 1 close X", "evcs sessions --limit 1 close X --json"),
+    ],
+)
+def test_where_flags_go(before: str, behind: str) -> None:
+    assert params(before) == params(behind)
+
+
+def params(line: str) -> dict[str, object]:
+    """What the command of a line is called with."""
+    program, *words = line.split()
+    ctx = PROGRAMS[program].make_context(program, words)
+    while isinstance(ctx.command, click.Group):
+        words = [*ctx._protected_args, *ctx.args]
+        name, found, rest = ctx.command.resolve_command(ctx, words)
+        assert found is not None
+        ctx = found.make_context(name, rest, parent=ctx)
+    return ctx.params
