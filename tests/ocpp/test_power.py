@@ -137,3 +137,18 @@ def test_out_of_its_circuit_it_is_told_so(garage: Site) -> None:
         eventually("a default", lambda: box.limits(), 60)
         garage.system.ok("evcs-cp", "edit", garage.cp, "--no-circuit")
         eventually("cleared", lambda: len(box.line.told("ClearChargingProfile")) == 2, 60)
+
+
+@pytest.mark.parametrize("kind", [Wallbox16, Wallbox201])
+def test_one_that_was_away_as_it_left_its_circuit_is_told_so(
+    garage: Site, kind: type[Wallbox]
+) -> None:
+    box = kind()
+    with dialled(garage, box, "ocpp"):
+        box.boot()
+        eventually("a default", lambda: box.limits(), 60)
+    garage.system.ok("evcs-cp", "edit", garage.cp, "--no-circuit")
+    with dialled(garage, box, "ocpp"):
+        box.boot()
+        eventually("cleared", lambda: len(box.line.told("ClearChargingProfile")) == 2, 60)
+        assert box.limits() == []

@@ -46,7 +46,7 @@ class Charger:
 
     async def clear_limits(self, connector: int) -> str:
         self.cleared += 1
-        return "Unknown"
+        return "Unknown" if self.word == "Accepted" else "NotSupported"
 
 
 class Scene:
@@ -60,7 +60,12 @@ class Scene:
             logging.getLogger("test"),
         )  # fmt: skip
         self.limits = Limits(1, 22_000, Voice("CP-1", "b", self.bus, self.bus), parts)
-        self.limits.connected(self.charger, lambda: self.transaction)  # type: ignore[arg-type]
+        self.connect()
+
+    def connect(self, is_limited: bool = True) -> None:
+        """The charger dials in."""
+        charger: Any = self.charger
+        self.limits.connected(charger, lambda: self.transaction, is_limited)
 
     async def hears(self, power_w: int | None, fallback_w: int | None = 4_140, **more: Any) -> None:
         self.limits.take(
@@ -100,7 +105,7 @@ async def _again_after_a_connection() -> None:
     assert scene.confirmed[-1] == (None, None)
     await scene.hears(9_000)
     assert scene.replies()[-1] == "the charger is away"
-    scene.limits.connected(scene.charger, lambda: ONE)  # type: ignore[arg-type]
+    scene.connect()
     await scene.hears(9_000)
     assert len(scene.charger.told) == 4
 
@@ -143,7 +148,7 @@ async def _refused_for_a_charge() -> None:
     assert scene.refused == ["the charger answered Rejected"]
     scene.transaction, scene.charger.word = None, "Accepted"
     scene.limits.left()
-    scene.limits.connected(scene.charger, lambda: scene.transaction)  # type: ignore[arg-type]
+    scene.connect()
     await scene.hears(4_140)
     assert len(scene.refused) == 1
     scene.transaction = ONE._replace(id=8)
@@ -171,10 +176,34 @@ async def _lifted() -> None:
     assert scene.replies()[-1] == "bad_command"
 
 
+async def _cleared_of_old_ones() -> None:
+    """Of a circuit in which it is no more; some refuse all until they have said who they are."""
+    scene = Scene()
+    scene.limits.look()
+    scene.connect(is_limited=False)
+    scene.charger.word = "Rejected"
+    for word, cleared in (("Rejected", 1), ("Accepted", 2), ("Accepted", 2)):
+        scene.charger.word = word
+        scene.limits.look()
+        await asyncio.sleep(0.01)
+        assert scene.charger.cleared == cleared
+    scene.charger.word = "Rejected"
+    scene.connect(is_limited=False)
+    for _ in range(5):
+        scene.limits.look()
+        await asyncio.sleep(0.01)
+    assert scene.charger.cleared == 5
+    scene.connect(is_limited=False)
+    await scene.hears(9_000)
+    scene.limits.look()
+    await asyncio.sleep(0.01)
+    assert scene.charger.cleared == 5
+
+
 @pytest.mark.parametrize(
     "story",
     [_told_once, _no_charge, _again_after_a_connection, _the_last_of_those_that_wait, _refused,
-     _refused_for_a_charge, _runs_out, _lifted],
+     _refused_for_a_charge, _cleared_of_old_ones, _runs_out, _lifted],
     ids=lambda story: story.__name__,
 )  # fmt: skip
 def test_a_charger_is_told(story: Any) -> None:

@@ -16,6 +16,10 @@ from evcs.services.gateway.orders import ACCEPTED, Charger, word_of
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.voice import Voice
 
+#: So often a charger that refuses to clear what it may have is told to, and what it answers else.
+CLEAR_TRIES = 3
+CLEARED = frozenset({ACCEPTED, "Unknown"})
+
 
 class LimitParts(NamedTuple):
     """What limits work with. `told(limit_w, fallback_w)`: that is confirmed. `refused(error)`: it
@@ -41,14 +45,22 @@ class Limits:
         self._limit: Limit | None = None
         self._next: m.Command | None = None
         self._busy = False
+        #: So often it is still to be told that it has none of old.
+        self._tries = 0
         #: The charge for which it has refused the last that it was told.
         self._refused_in: int | None = None
         self._transaction: Callable[[], t.Transaction | None] = lambda: None
 
-    def connected(self, charger: Charger, transaction: Callable[[], t.Transaction | None]) -> None:
-        """The charger is there; `transaction()`: the one under way. What it has is not known."""
+    def connected(
+        self, charger: Charger, transaction: Callable[[], t.Transaction | None], is_limited: bool
+    ) -> None:
+        """The charger is there; `transaction()`: the one under way. What it has is not known.
+
+        One that is in no circuit may have limits of a time when it was.
+        """
         self._charger, self._transaction = charger, transaction
         self._fallback_w = self._limit = None
+        self._tries = 0 if is_limited else CLEAR_TRIES
 
     def left(self) -> None:
         """It is away."""
@@ -57,6 +69,7 @@ class Limits:
 
     def take(self, cmd: m.Command) -> None:
         """A limit is to hold; the reply comes once the charger has answered."""
+        self._tries = 0
         if self._next is not None:
             self._voice.reply(self._next, "overtaken")
         self._next = cmd
@@ -65,7 +78,9 @@ class Limits:
             self._tasks.do(self._work())
 
     def look(self) -> None:
-        """One that was not told again has run out at the charger."""
+        """Now and then. One that was not told again has run out at the charger."""
+        if self._tries and not self._busy:
+            self._tasks.do(self._clear_old())
         if self._limit is None:
             return
         after = self._limit.now(self._parts.now().timestamp())
@@ -85,6 +100,12 @@ class Limits:
         finally:
             self._busy = False
 
+    async def _clear_old(self) -> None:
+        """A charger may refuse all before it has said who it is: then again at the next look."""
+        charger, self._tries = self._charger, self._tries - 1
+        if charger is not None and await word_of(charger.clear_limits(self._connector)) in CLEARED:
+            self._tries = 0
+
     async def _carry_out(self, cmd: m.Command) -> str | None:
         """Tell the charger; why that was not to be done."""
         charger = self._charger
@@ -99,7 +120,7 @@ class Limits:
             self._fallback_w = self._limit = None
             self._parts.told(None, None)
             self._parts.refused(None)
-            return None if word in (ACCEPTED, "Unknown") else _refusal(word)
+            return None if word in CLEARED else _refusal(word)
         error = await self._set(charger, limit)
         if error is not None:
             self._parts.log.error("limit_w=%d: %s", limit.max_power_w, error)

@@ -14,13 +14,17 @@ ANSWER_WITHIN_S = 50.0
 
 
 class Place(NamedTuple):
-    """Which connector of which station a CP is. `leaves`: it is being deleted."""
+    """Which connector of which station a CP is. `leaves`: it is being deleted.
+
+    `is_limited`: it is in a circuit.
+    """
 
     cp: str
     station: str
     number: int
     max_power_w: int
     leaves: bool = False
+    is_limited: bool = True
 
 
 class Outside(NamedTuple):

@@ -120,7 +120,10 @@ class Gateway:
         found = self._cps.get(cp)
         if found is None or found.hosting != OCPP or found.station is None:
             return None
-        return Place(cp, found.station, found.connector or 1, found.max_power_w, found.deleted)
+        return Place(
+            cp, found.station, found.connector or 1, found.max_power_w, found.deleted,
+            found.circuit is not None,
+        )  # fmt: skip
 
     def joined(self, cp: str) -> None:
         """The CP's role has begun: its charger may be there already."""

@@ -112,7 +112,7 @@ class Station16(Station):
     sends: ClassVar[Mapping[str, str]] = {
         "ChangeAvailability": "stop and resume of the CP",
         "ChangeConfiguration": "its new key, after a rekey",
-        "ClearChargingProfile": "its CP is in no circuit any more",
+        "ClearChargingProfile": "its CP is in no circuit",
         "GetConfiguration": "for its connection timeout, and the unit of its limits",
         "RemoteStartTransaction": "a driver's request",
         "RemoteStopTransaction": "the end of a session",

@@ -81,7 +81,7 @@ class Station201(Station):
     }
     sends: ClassVar[Mapping[str, str]] = {
         "ChangeAvailability": "stop and resume of the CP",
-        "ClearChargingProfile": "its CP is in no circuit any more",
+        "ClearChargingProfile": "its CP is in no circuit",
         "GetVariables": "for its connection timeout, and the unit of its limits",
         "RequestStartTransaction": "a driver's request",
         "RequestStopTransaction": "the end of a session",
