@@ -32,7 +32,8 @@ class CpRecord(NamedTuple):
     was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
     `charger_away_s`: how long a session waits for a real charger that is away. `power`: what the
     session of a CP in a circuit was told that it may take, None before that. `power_fault`: why the
-    CP counts with its most; of a real charger beyond its session, until it obeys.
+    CP counts with its most; of a real charger beyond its session, until it obeys. `default_w`: the
+    fallback that a real charger has confirmed last, which it has also while it is away.
     """
 
     cp: str
@@ -52,6 +53,7 @@ class CpRecord(NamedTuple):
     charger_away_s: float = CHARGER_AWAY_S
     power: Power | None = None
     power_fault: PowerFault | None = None
+    default_w: int | None = None
 
     def session_by_id(self, session_id: str) -> Session | None:
         """One of its sessions that are not settled."""

@@ -56,14 +56,16 @@ def most_now_w(record: CpRecord, now: float) -> int:
 def _alone_w(record: CpRecord) -> int:
     """What it takes of itself: a real charger may begin at any moment, without asking.
 
-    Its default is what it confirmed last; of one that refuses or does not obey, all that it has.
+    Its default is what it confirmed last. One that refuses or does not obey, or that is there or
+    charges and has confirmed none, counts with all that it has; one that never was there does not.
     """
     fallback_w, desired, engine = record.fallback_w or 0, record.desired, record.engine
     if desired is None or desired.hosting != OCPP:
         return fallback_w
-    if record.power_fault is not None:
+    is_there = record.under_way is not None or (engine is not None and engine.online)
+    if record.power_fault is not None or (record.default_w is None and is_there):
         return desired.max_power_w
-    return max(fallback_w, (engine and engine.fallback_w) or 0)
+    return max(fallback_w, record.default_w or 0)
 
 
 def _told_w(record: CpRecord, fallback_w: int) -> int:

@@ -36,6 +36,7 @@ class Box(Place):
         self.energy_wh, self.seq, self.second = 0.0, 0, 0
         #: It is so many seconds late; until that second it takes what it took before.
         self.late_s, self.as_before = 0, (0, 0)
+        self.is_cut = False
 
     def begin(self) -> None:
         """It dials in."""
@@ -68,6 +69,12 @@ class Box(Place):
         self.request, self.energy_wh = f"{self.cp}-{self.seq}", 0.0
         self._ask()
 
+    def cut(self) -> None:
+        """Its line is; it goes on."""
+        self.bus.taken()
+        self.is_cut = True
+        self._publish(m.EngineStatus(self.cp, False, f"{self.cp}-{self.boots}"))
+
     def leave(self) -> None:
         """It ends."""
         if self.session is not None:
@@ -79,6 +86,8 @@ class Box(Place):
 
     def handle(self, events: list[Any]) -> None:
         """What Central says."""
+        if self.is_cut:
+            return
         for said in (one.message for one in events if isinstance(one, Received)):
             if isinstance(said, m.StationAnswer) and said.id == self.request:
                 self.session = said.session_id
@@ -100,6 +109,8 @@ class Box(Place):
             runs_out = self.limit.runs_out
             if runs_out is not None and now >= runs_out:
                 self.limit = None
+        if self.is_cut:
+            return
         if self.request is not None and self.session is None:
             self._ask()
         elif self.session is not None and self.second % self.every_s == 0:
@@ -111,8 +122,10 @@ class Box(Place):
             )  # fmt: skip
 
     def _take(self, cmd: m.Command) -> None:
-        assert cmd.fallback_w is not None
-        assert cmd.max_power_w is not None
+        if cmd.max_power_w is None or cmd.fallback_w is None:
+            self.default_w = self.limit = self.error = None
+            self._tell()
+            return
         if cmd.max_power_w < self.power_w and self.second >= self.as_before[0]:
             self.as_before = self.second + self.late_s, self.power_w
         self.error = "the charger answered Rejected" if self.temper == Temper.REFUSES else None

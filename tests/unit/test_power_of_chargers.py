@@ -156,6 +156,41 @@ def test_who_has_no_fallback_charges_beside_those_that_stand_idle(tmp_path: Path
     site.ledger.close()
 
 
+@pytest.mark.parametrize("temper", [Temper.REFUSES, Temper.IGNORES, Temper.OBEYS])
+def test_one_that_has_confirmed_no_limit_counts_with_its_most_while_it_is_away(
+    tmp_path: Path, temper: Temper
+) -> None:
+    """It was in no circuit as its line was cut, or it refused."""
+    box = Box("BOX", temper)
+    site = build(tmp_path, [box])
+    inside = site.desired["BOX"]
+    if temper != Temper.REFUSES:
+        box.default_w = None
+        site.tell(inside._replace(circuit=None, fallback_w=None, revision=2))
+    box.card()
+    site.run(20)
+    assert box.power_w == 22 * KW
+    box.cut()
+    site.tell(inside._replace(revision=3))
+    at = site.clock.now
+    site.run(240)
+    assert site.over(at + 3.1) == []
+    site.ledger.close()
+
+
+def test_one_that_has_confirmed_its_default_counts_with_it_while_it_is_away(tmp_path: Path) -> None:
+    box = Box("BOX", Temper.OBEYS)
+    site = build(tmp_path, [box])
+    box.card()
+    site.run(60)
+    box.cut()
+    site.run(240)
+    assert box.power_w == 4_140
+    assert site.over() == []
+    assert sum(site.powers().values()) > 24 * KW
+    site.ledger.close()
+
+
 def test_a_lowered_limit_of_a_charger_counts_once_a_reading_shows_it(tmp_path: Path) -> None:
     """Meanwhile those give way that take theirs up at once."""
     box = Box("BOX", Temper.OBEYS, 10)

@@ -18,7 +18,7 @@ def on_desired(draft: Draft) -> None:
     """It may have another fallback, or no circuit any more."""
     desired, session, engine = draft.record.desired, draft.record.session, draft.record.engine
     if desired is not None and desired.circuit is None:
-        draft.know(power_fault=None)
+        draft.know(power_fault=None, default_w=None)
     if desired is not None and desired.circuit is None and draft.record.power is not None:
         draft.know(power=None)
         if session is not None:
@@ -35,7 +35,7 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
     if desired is None or not status.online:
         return
     if desired.circuit is not None:
-        _on_refusal(draft, status)
+        _on_default(draft, status)
     if power is not None and session is not None and session.phase == Phase.SUPPLYING:
         draft.know(power=p.said(power, status.limit_w, draft.at.clock))
     fallback_w = draft.record.fallback_w
@@ -63,8 +63,10 @@ def on_meter(draft: Draft, meter: m.Meter) -> None:
         _blame(draft, None)
 
 
-def _on_refusal(draft: Draft, status: m.EngineStatus) -> None:
-    """Who refuses is known for it until it has confirmed what it is told."""
+def _on_default(draft: Draft, status: m.EngineStatus) -> None:
+    """What it has confirmed. Who refuses is known for it until then."""
+    if status.fallback_w is not None:
+        draft.know(default_w=status.fallback_w)
     fault, refused = draft.record.power_fault, p.PowerFault.REFUSED
     if status.limit_error is not None and fault != p.PowerFault.NOT_OBEYED:
         _blame(draft, refused)
