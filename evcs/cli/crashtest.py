@@ -18,7 +18,7 @@ from evcs.adapters.metered import metered as engines_metered
 from evcs.cli import cp_changes, supervision
 from evcs.cli.check import unit
 from evcs.cli.common import CommandContext, kw, kwh, table
-from evcs.cli.temporary_system import pid_of, temporary_system
+from evcs.cli.temporary_system import begin, pid_of, temporary_system
 from evcs.cli.trial_circuits import NAMES, Circuits
 from evcs.cli.trial_faults import FAULTS, Round, rounds
 from evcs.cli.trial_load import Drivers, StateRecorder
@@ -81,7 +81,7 @@ class _Trial:
         self._power: PowerRecorder
 
     def start(self) -> None:
-        supervision.start(self._ctx.settings, lambda _: None)
+        begin(self._ctx)
         self._circuits = Circuits(self._ctx.settings, self._ctx.registry, self.cps)
         self._circuits.make()
         circuit_of = self._circuits.of_cp

@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,9 +15,13 @@ from pathlib import Path
 from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
 from evcs.cli import supervision, tcp_ports
+from evcs.cli.common import CommandContext
 from evcs.config import Settings
-from evcs.core.errors import EvcsError
+from evcs.core.errors import EvcsError, Unreachable
+from evcs.core.fleet_size import NO_CPS, FleetSize
 from evcs.home import Home, check_home
+
+BEGINS_WITHIN_S = 60.0
 
 
 @contextmanager
@@ -35,6 +40,23 @@ def temporary_system(time_scale: float) -> Iterator[Settings]:
         signal.signal(signal.SIGTERM, before)
         _end(settings)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def begin(ctx: CommandContext, room_for: FleetSize = NO_CPS) -> None:
+    """Start it; on a busy machine it takes longer until the Registry answers than commands wait.
+
+    Raises Unreachable.
+    """
+    supervision.start(ctx.settings, lambda _: None, room_for=room_for)
+    deadline = time.monotonic() + BEGINS_WITHIN_S
+    while True:
+        try:
+            ctx.registry.cps()
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def _end(settings: Settings) -> None:

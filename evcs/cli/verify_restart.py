@@ -13,7 +13,7 @@ from evcs.adapters import capacity, processes
 from evcs.cli import supervision
 from evcs.cli.bus_probe import BusProbe, wait_for_broker
 from evcs.cli.common import CommandContext, table
-from evcs.cli.temporary_system import temporary_system
+from evcs.cli.temporary_system import begin, temporary_system
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
 from evcs.core import topics
@@ -41,7 +41,7 @@ def run(ctx: CommandContext, count: int, hosting: str) -> None:
         own = CommandContext(settings, ctx.out)
         fleet = FleetSize.of([hosting] * count)
         capacity.check_memory(fleet)
-        supervision.start(settings, lambda _: None, room_for=fleet)
+        begin(own, fleet)
         ctx.out.say(f"creating {count} CPs in {settings.home.path}")
         began = time.monotonic()
         names = fill(own, count, hosting)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.security.clients import MqttClient
 from tests.system.test_old_formats import OPEN, backup_v1
 from tests.system_under_test import ROOT, System, eventually
 
@@ -75,11 +75,10 @@ def test_a_forgotten_driver(charged: System) -> None:
 
 def flood(system: System) -> None:
     """What can't be read, again and again: Central and the Registry have the name in their logs."""
-    subprocess.run(
-        ["mosquitto_pub", "-p", str(system.mqtt_port), "-u", f"driver/{NAME}",
-         "-P", system.secret(f"driver/{NAME}"), "-t", f"evcs/v1/driver/{NAME}/request", "-l"],
-        input=b"{\n" * 40_000, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+    with MqttClient(system.mqtt_port, f"driver/{NAME}", system.secret(f"driver/{NAME}")) as driver:
+        for _ in range(40_000):
+            driver.client.publish(f"evcs/v1/driver/{NAME}/request", b"{")
+        assert driver.dropped.wait(60), "it is shut out"
     logs = [system.home / "log" / f"{service}.log" for service in ("central", "registry")]
     eventually("both name the driver", lambda: all(map(holds, logs)), 30)
 
