@@ -68,6 +68,23 @@ class Site:
         take(rooms, ((self.path(circuit), power_w) for circuit, power_w in loads))
         return rooms
 
+    def houses(self, loads: Mapping[str, int]) -> dict[str, int]:
+        """What each circuit's own house adds to it and those above, of what is said that it takes.
+
+        All houses behind a cable take no more than it carries, or than was declared of its own:
+        whoever meters one speaks of nothing above it.
+        """
+        below = dict.fromkeys(self.circuits, 0)
+        found = {}
+        for name in sorted(self.circuits, key=lambda name: -len(self._paths[name])):
+            one = self.circuits[name]
+            most_w = max(one.max_power_w, one.other_load_w)
+            carried = min(loads.get(name, 0) + below[name], most_w)
+            found[name] = carried - below[name]
+            if one.parent in below:
+                below[one.parent] += carried
+        return found
+
     def _path_of(self, name: str) -> tuple[str, ...]:
         path: list[str] = []
         above: str | None = name

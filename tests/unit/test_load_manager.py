@@ -150,6 +150,22 @@ def test_who_takes_little_leaves_the_rest_and_is_told_so_once(garage: PowerSite)
     assert garage.over() == []
 
 
+def test_a_house_takes_no_more_above_its_cable_than_that_carries(tmp_path: Path) -> None:
+    """Whoever meters one, or two of one branch, says what he likes."""
+    circuits = [m.Circuit("ROOT", 30 * KW), m.Circuit("BRANCH", 8 * KW, "ROOT", KW),
+                m.Circuit("LEAF", 6 * KW, "BRANCH")]  # fmt: skip
+    site = build(tmp_path, circuits, [*cps(1, "ROOT"), *cps(1, "BRANCH", 7 * KW)])
+    site.house |= {"BRANCH": 10**9, "LEAF": 25 * KW}
+    site.charge("A", "ROOT-1")
+    site.charge("B", "BRANCH-1")
+    site.run(20)
+    assert site.powers()["BRANCH-1"] == 0
+    assert site.powers()["ROOT-1"] > 21 * KW
+    states = {name: one.other_load_w for name, one in site.circuit_states.items()}
+    assert states == {"ROOT": 8 * KW, "BRANCH": 8 * KW, "LEAF": 6 * KW}
+    site.ledger.close()
+
+
 def test_below_the_minimum_they_wait_in_turn_and_are_told(tmp_path: Path) -> None:
     circuit = m.Circuit("GARAGE", 9 * KW)
     site = build(tmp_path, [circuit], cps(4))

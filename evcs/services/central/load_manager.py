@@ -208,7 +208,7 @@ class LoadManager:
             measured = self._measured.get(name)
             heard = measured is not None and at.clock - measured.at <= METER_SILENT_S
             found[name] = measured.power_w if measured and heard else circuit.other_load_w
-        return found
+        return self._site.houses(found)
 
 
 def _divided(site: Site, taking: Taking) -> Division:
