@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from evcs.adapters.ledger_reader import LedgerReader
+from evcs.cli import names
 from evcs.cli.common import CommandContext, command, table
-from evcs.cli.options import since_time
+from evcs.cli.options import known_cps, since_time
 from evcs.core.ids import check_id
 
 FIELDS = ("at", "who", "what", "cp", "outcome", "detail")
@@ -16,7 +17,7 @@ def add_to(program: click.Group) -> None:
     """Add this command to `evcs`."""
 
     @command(program)
-    @click.option("--cp", metavar="NAME", help="Only of this CP.")
+    @click.option("--cp", metavar="NAME", help="Only of this CP.", shell_complete=known_cps)
     @click.option("--since", metavar="TIME", help="At or after 2026-11-22[T09:00:00Z].")
     @click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
     def audit(ctx: CommandContext, cp: str | None, since: str | None, limit: int) -> None:
@@ -30,6 +31,9 @@ def add_to(program: click.Group) -> None:
         """
         reader = LedgerReader(ctx.settings.home.ledger_db)
         found = reader.audit(check_id("CP", cp) if cp else None, since_time(since), limit)
+        wrong = None if found or not cp else names.missing(ctx.settings.home, cp)
+        if wrong and not reader.audit(cp, limit=1):
+            raise wrong
         rows = [[one[name] or "" for name in FIELDS] for one in found]
         head = [name.upper() for name in FIELDS]
         ctx.out.data(found, table(head, rows) if found else None)

@@ -13,6 +13,7 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.spool import Spool
 from evcs.cli.chargers import charger, newest_key
 from evcs.cli.common import CommandContext, command
+from evcs.cli.options import known_cps
 from evcs.core.errors import Conflict
 from evcs.core.stations import key_id
 
@@ -23,7 +24,7 @@ def add_to(program: click.Group) -> None:
     """Add `certificate` to `evcs-cp`."""
 
     @command(program)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     @click.option(
         "--out", type=click.Path(path_type=Path), metavar="FILE",
         help="Write key and certificate there, for you alone; else on stdout.",

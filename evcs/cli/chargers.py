@@ -13,6 +13,7 @@ from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_operator
+from evcs.cli.options import known_cps
 from evcs.core import stations
 from evcs.core.errors import BadValue, Conflict, Unreachable
 from evcs.core.identities import of_next, of_station
@@ -46,7 +47,7 @@ def add_to(program: click.Group) -> None:
     """Add these commands to `evcs-cp`."""
 
     @command(program)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     def connect(ctx: CommandContext, name: str) -> None:
         """Show what to type into a charger, to dial in as this CP.
 
@@ -75,7 +76,7 @@ def add_to(program: click.Group) -> None:
         ctx.out.say("a charger that asks for the URL without its identity gets it without the end")
 
     @command(program, json_flag=_PAYLOAD)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     @click.argument("action")
     @click.argument("values", nargs=-1, metavar="[KEY=VALUE...]")
     def ocpp(
@@ -98,7 +99,7 @@ def _add_orders(program: click.Group) -> None:
     """What is asked of a charger in words that are the same for each version."""
 
     @command(program)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     @click.option("--hard", is_flag=True, help="At once, whatever it does.")
     def reset(ctx: CommandContext, name: str, hard: bool) -> None:
         """Have a charger start anew.
@@ -109,7 +110,7 @@ def _add_orders(program: click.Group) -> None:
         _do(ctx, name, order="reset", hard=hard)
 
     @command(program)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     def unlock(ctx: CommandContext, name: str) -> None:
         """Have a charger unlock the cable.
 
@@ -119,7 +120,7 @@ def _add_orders(program: click.Group) -> None:
         _do(ctx, name, order="unlock")
 
     @command(program)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     @click.argument("message")
     def trigger(ctx: CommandContext, name: str, message: str) -> None:
         """Have a charger send a message.
@@ -130,7 +131,7 @@ def _add_orders(program: click.Group) -> None:
         _do(ctx, name, order="trigger", message=message)
 
     @command(program)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     @click.argument("verb", type=click.Choice(["get", "set"]), default="get")
     @click.argument("words", nargs=-1, metavar="[KEY...|KEY VALUE]")
     def configuration(ctx: CommandContext, name: str, verb: str, words: tuple[str, ...]) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import click
 
 from evcs.adapters.ledger_reader import LedgerReader
-from evcs.cli import cp_changes
+from evcs.cli import cp_changes, names
 from evcs.cli.common import CommandContext, command
 from evcs.cli.operator import ask_operator
+from evcs.cli.options import known_drivers
 from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.ids import check_id
+
+_LIST = "list them with: evcs driver list"
 
 
 def add_to(program: click.Group) -> None:
@@ -22,22 +27,24 @@ def add_to(program: click.Group) -> None:
         """Drivers: who may charge."""
 
     @command(driver, "add")
-    @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-    def driver_add(ctx: CommandContext, names: tuple[str, ...]) -> None:
+    @click.argument("drivers", nargs=-1, required=True, metavar="NAME...")
+    def driver_add(ctx: CommandContext, drivers: tuple[str, ...]) -> None:
         """Add drivers, each with a secret of its own.
 
         Examples:
           evcs driver add ALICE BOB
         """
-        checked = [check_id("driver", name) for name in names]
+        checked = [check_id("driver", name) for name in drivers]
         cp_changes.tell_done(ctx, cp_changes.each(checked, ctx.registry.add_driver), "added")
 
     @command(driver, "remove")
-    @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+    @click.argument(
+        "drivers", nargs=-1, required=True, metavar="NAME...", shell_complete=known_drivers
+    )
     @click.option(
         "--forget", is_flag=True, help="Also put a pseudonym in the place of their names."
     )
-    def driver_remove(ctx: CommandContext, names: tuple[str, ...], forget: bool) -> None:
+    def driver_remove(ctx: CommandContext, drivers: tuple[str, ...], forget: bool) -> None:
         """Remove drivers with their secrets; their tickets stay.
 
         With --forget these stay without the name.
@@ -46,8 +53,8 @@ def add_to(program: click.Group) -> None:
           evcs driver remove BOB
           evcs driver remove ALICE --forget
         """
-        checked = [check_id("driver", name) for name in names]
-        do = partial(_forget, ctx) if forget else ctx.registry.remove_driver
+        checked = [check_id("driver", name) for name in drivers]
+        do = partial(_forget if forget else _remove, ctx)
         cp_changes.tell_done(
             ctx, cp_changes.each(checked, do), "removed and forgotten" if forget else "removed"
         )
@@ -71,7 +78,7 @@ def _add_tag(driver: click.Group) -> None:
     """Add `driver tag`."""
 
     @command(driver, "tag")
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_drivers)
     @click.argument("what", type=click.Choice(["add", "remove", "list"]))
     @click.argument("tags", nargs=-1, metavar="[TAG...]")
     def driver_tag(ctx: CommandContext, name: str, what: str, tags: tuple[str, ...]) -> None:
@@ -89,12 +96,28 @@ def _add_tag(driver: click.Group) -> None:
         if what == "list":
             found = next((one for one in ctx.registry.drivers() if one["id"] == name), None)
             if found is None:
-                raise NotFound(f"no driver {name}", "list them with: evcs driver list")
+                raise names.no_driver(name, names.drivers(ctx.settings.home), _LIST)
         else:
-            found = ctx.registry.tag_driver(name, **{f"{what}_tags": list(tags)})
+            with _meant(ctx, name):
+                found = ctx.registry.tag_driver(name, **{f"{what}_tags": list(tags)})
         ctx.out.data(found, found["tags"] if what == "list" else [])
         if what != "list":
             ctx.out.say(f"{name}: {', '.join(tags)} {what.removesuffix('e')}ed")
+
+
+@contextmanager
+def _meant(ctx: CommandContext, name: str) -> Iterator[None]:
+    """Where there is no such driver, the nearest name is told."""
+    try:
+        yield
+    except NotFound as error:
+        error.hint = names.hint(name, names.drivers(ctx.settings.home), error.hint)
+        raise
+
+
+def _remove(ctx: CommandContext, name: str) -> None:
+    with _meant(ctx, name):
+        ctx.registry.remove_driver(name)
 
 
 def _forget(ctx: CommandContext, name: str) -> None:
@@ -108,7 +131,7 @@ def _forget(ctx: CommandContext, name: str) -> None:
         )
     missing = None
     try:
-        ctx.registry.remove_driver(name)
+        _remove(ctx, name)
     except NotFound as error:
         missing = error
     try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Self
 
+from evcs.cli import names
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext
 from evcs.core import messages as m
@@ -30,7 +31,8 @@ class DriverClient:
     def __init__(self, ctx: CommandContext, driver: str) -> None:
         self.driver = check_id("driver", driver)
         if not ctx.settings.home.secret(f"driver/{driver}").exists():
-            raise NotFound(f"no driver {driver}", f"add it: evcs driver add {driver}")
+            raise names.no_driver(driver, names.drivers(ctx.settings.home))
+        self._home = ctx.settings.home
         self._observer = BusProbe(
             ctx.settings, [topics.filter_for(m.DriverEvent, driver=driver)], f"driver/{driver}"
         )
@@ -76,8 +78,15 @@ class DriverClient:
                 raise Unreachable(f"no answer to {verb}", hint if verb == "charge" else
                                   "is the CP there? see: evcs-cp list")  # fmt: skip
         if found[0].event == "denied":
-            raise denial(found[0])
+            raise self._denial(found[0], cp)
         return found[0]
+
+    def _denial(self, event: m.DriverEvent, cp: str | None) -> EvcsError:
+        """What denies a request, with the CP that may have been meant."""
+        error = denial(event)
+        if isinstance(error, NotFound) and cp is not None:
+            error.hint = names.hint(cp, names.cps(self._home), error.hint)
+        return error
 
     def follow(self, session_id: str) -> Iterator[m.DriverEvent]:
         """A session's events up to its ticket; one that was missed is asked for."""

@@ -32,7 +32,7 @@ from evcs.cli.check import differences, steady_processes, unit
 from evcs.cli.common import CommandContext, command, table
 from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import last_lines, show_logs
-from evcs.cli.options import Seconds
+from evcs.cli.options import Seconds, known_cps
 from evcs.cli.terminal import style
 from evcs.core import messages as m
 from evcs.core import topics
@@ -226,7 +226,7 @@ def _process_word(state: str) -> str:
 
 
 @command(program)
-@click.argument("names", nargs=-1, metavar="[NAME...]")
+@click.argument("names", nargs=-1, metavar="[NAME...]", shell_complete=known_cps)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
 @last_lines
 def logs(

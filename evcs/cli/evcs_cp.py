@@ -24,7 +24,15 @@ from evcs.cli.charge_view import shown_after, why
 from evcs.cli.common import CommandContext, command, kw, kwh, table
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_of_each, ask_operator
-from evcs.cli.options import confirm_deletion, fields, named, named_or_all, of_charger, waiting
+from evcs.cli.options import (
+    confirm_deletion,
+    fields,
+    known_cps,
+    named,
+    named_or_all,
+    of_charger,
+    waiting,
+)
 from evcs.cli.watch_list import watch_list
 from evcs.core import units
 from evcs.core.charge_point import State
@@ -162,7 +170,7 @@ def _live(cp: dict[str, Any]) -> str:
 
 
 @command(program)
-@click.argument("name")
+@click.argument("name", shell_complete=known_cps)
 def show(ctx: CommandContext, name: str) -> None:
     """Show one CP: what is wanted, judged, running.
 

@@ -14,7 +14,7 @@ from evcs.cli import entry
 from evcs.cli.charge_view import show, view_of
 from evcs.cli.common import CommandContext, command, kw, kwh, table
 from evcs.cli.driver_client import Body, DriverClient, denial
-from evcs.cli.options import Seconds
+from evcs.cli.options import Seconds, known_cps, known_drivers
 from evcs.core import units
 from evcs.core.end_reasons import EndReason
 from evcs.core.errors import BadValue, EvcsError, NotFound, PartFailed
@@ -46,12 +46,13 @@ program = entry.group(
 def as_driver(function: Callable[..., Any]) -> Callable[..., Any]:
     """Who charges."""
     return click.option(
-        "--driver", required=True, envvar="EVCS_DRIVER", metavar="D", help="Who charges."
-    )(function)
+        "--driver", required=True, envvar="EVCS_DRIVER", metavar="D", help="Who charges.",
+        shell_complete=known_drivers,
+    )(function)  # fmt: skip
 
 
 @command(program)
-@click.argument("cp")
+@click.argument("cp", shell_complete=known_cps)
 @as_driver
 @click.option("--kwh", "energy", metavar="N", help="How much to take; 20 if not said.")
 @click.option("--watch/--no-watch", default=True, help="Stay until the ticket.")

@@ -14,6 +14,7 @@ import click
 
 from evcs.adapters import cp_logs
 from evcs.adapters.cp_logs import CpLog
+from evcs.cli import names
 from evcs.cli.common import CommandContext
 from evcs.cli.options import since_time
 from evcs.core.errors import NotFound
@@ -96,13 +97,17 @@ class _CpLog:
 
 
 def show_logs(
-    ctx: CommandContext, names: tuple[str, ...], follow: bool, lines: int | None, since: str | None
+    ctx: CommandContext,
+    programs: tuple[str, ...],
+    follow: bool,
+    lines: int | None,
+    since: str | None,
 ) -> None:
     """Print the last lines of each program's log, or a CP's; prefixed where there are several."""
     start = since_time(since)
     if start is None and lines is None:
         lines = LAST_LINES
-    logs = [log for name in names for log in _logs_of(ctx, name)]
+    logs = [log for name in programs for log in _logs_of(ctx, name)]
     width = max(len(log.name) for log in logs) if len(logs) > 1 else 0
     ends: dict[str, _Ends] = {}
     for log in logs:
@@ -132,7 +137,9 @@ def _logs_of(ctx: CommandContext, name: str) -> list[_ProgramLog | _CpLog]:
     hits = [_ProgramLog(path) for path in known if f"{path.stem}.".startswith(f"{name}.")]
     if not hits and not shown:
         services = ", ".join(path.stem for path in known if "." not in path.stem) or "none yet"
-        raise NotFound(f"no log of {name[:60]!a}", f"there are: {services}, and CPs' by their id")
+        there_are = f"there are: {services}, and CPs' by their id"
+        near = names.hint(cp, [*services.split(", "), *names.cps(home)], there_are)
+        raise NotFound(f"no log of {name[:60]!a}", near)
     return [*hits, *shown]
 
 

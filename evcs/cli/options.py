@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from evcs.adapters import registry_db
+from evcs.cli import names
 from evcs.cli.terminal import shown
 from evcs.config import load
 from evcs.core.desired import HOSTINGS
@@ -35,13 +35,19 @@ class Seconds(click.FloatRange):
 def _known(of: Callable[[Stored], Iterable[str]], begun: str) -> list[str]:
     """For a shell's completion: straight from the store, so that it is quick and needs nothing."""
     with suppress(EvcsError):
-        stored, _ = registry_db.peek(load().home.registry_json)
+        stored = names.stored(load().home)
         return [name for name in of(stored) if name.startswith(begun)] if stored else []
     return []
 
 
-def _known_cps(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+def known_cps(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """The CPs whose names begin so."""
     return _known(lambda stored: stored.cps, begun)
+
+
+def known_drivers(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """The drivers whose names begin so."""
+    return _known(lambda stored: stored.drivers, begun)
 
 
 def known_circuits(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
@@ -63,15 +69,15 @@ def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
 def named(function: Callable[..., Any]) -> Callable[..., Any]:
     """CPs by id, range or glob."""
     return click.argument(
-        "names", nargs=-1, required=True, metavar="NAME...", shell_complete=_known_cps
+        "names", nargs=-1, required=True, metavar="NAME...", shell_complete=known_cps
     )(function)
 
 
 def named_or_all(function: Callable[..., Any]) -> Callable[..., Any]:
     """CPs by id, range or glob, or --all."""
-    function = click.argument(
-        "names", nargs=-1, metavar="NAME...|--all", shell_complete=_known_cps
-    )(function)
+    function = click.argument("names", nargs=-1, metavar="NAME...|--all", shell_complete=known_cps)(
+        function
+    )
     return click.option("--all", "everyone", is_flag=True, help="Every CP.")(function)
 
 

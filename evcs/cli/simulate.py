@@ -12,7 +12,7 @@ from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.operator import ask_of_each, ask_operator
-from evcs.cli.options import named, waiting
+from evcs.cli.options import known_cps, named, waiting
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
 from evcs.core.sections import ROLES
@@ -99,7 +99,7 @@ def _judged(
 
 def _processes(program: click.Group) -> None:
     @command(program)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     @click.argument("role", type=click.Choice(ROLES))
     @waiting
     def kill(ctx: CommandContext, name: str, role: str, wait: bool, timeout: float) -> None:
@@ -119,7 +119,7 @@ def _processes(program: click.Group) -> None:
         cp_changes.wait_and_finish(ctx, [ctx.registry.cp(cp)], {}, changed, wait, timeout, "killed")
 
     @command(program)
-    @click.argument("name")
+    @click.argument("name", shell_complete=known_cps)
     @click.argument("role", type=click.Choice(ROLES), required=False)
     @click.option("-f", "--follow", is_flag=True, help="Go on with what comes.")
     @last_lines

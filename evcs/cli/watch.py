@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from evcs.adapters.clock import timestamp
+from evcs.cli import names
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext, command
+from evcs.cli.options import known_cps
 from evcs.cli.terminal import join, style
 from evcs.core import bus_line, topics
 from evcs.core import messages as m
@@ -32,7 +34,8 @@ def add_to(program: click.Group) -> None:
     """Add `watch` to `evcs`."""
 
     @command(program)
-    @click.option("--cp", "cps", multiple=True, metavar="NAME", help="Only of this CP; repeatable.")
+    @click.option("--cp", "cps", multiple=True, metavar="NAME", shell_complete=known_cps,
+                  help="Only of this CP; repeatable.")  # fmt: skip
     @click.option("--raw", is_flag=True, help="Topic and payload as they are.")
     @click.option("--new", is_flag=True, help="Not what the broker kept from before.")
     @click.option("--ocpp", is_flag=False, flag_value="", metavar="[NAME]",
@@ -51,6 +54,9 @@ def add_to(program: click.Group) -> None:
         if ocpp is not None:
             _watch_frames(ctx, check_id("CP", ocpp) if ocpp else None, raw)
         wanted = [check_id("CP", cp) for cp in cps]
+        for cp in wanted:
+            if wrong := names.missing(ctx.settings.home, cp):
+                ctx.out.say(f"{wrong.message} yet; {wrong.hint}")
         before: dict[str, dict[str, str]] = {}
         with BusProbe(ctx.settings, [topics.subtree()], decode=_decode) as observer:
             while True:

@@ -140,6 +140,36 @@ def test_a_fork_of_the_tests_ends_as_what_a_user_starts(fleet: System, line: str
     assert fleet.run(program, *args) == fleet.launch(program, *args)
 
 
+@pytest.mark.parametrize(("line", "meant"), [
+    ("evcs-driver charge cp001 --driver ALICE", "CP-001"),
+    ("evcs-driver charge CP-001 --driver ALISE", "ALICE"),
+    ("evcs-driver history --driver alice", "ALICE"),
+    ("evcs logs CP-02", "CP-002"),
+    ("evcs logs centrl", "central"),
+    ("evcs-cp logs cp-002", "CP-002"),
+    ("evcs-cp show CP001", "CP-001"),
+    ("evcs-cp stop CPP-001", "CP-001"),
+    ("evcs driver remove ALISE", "ALICE"),
+    ("evcs driver remove ALISE --forget", "ALICE"),
+    ("evcs driver tag ALISE list", "ALICE"),
+    ("evcs driver tag ALISE add x", "ALICE"),
+    ("evcs sessions --cp CP001", "CP-001"),
+    ("evcs sessions --driver ALISE", "ALICE"),
+    ("evcs audit --cp CP001", "CP-001"),
+])  # fmt: skip
+def test_who_may_have_been_meant_is_said(fleet: System, line: str, meant: str) -> None:
+    done = run(fleet, line)
+    refused(done, 4)
+    assert done.json["error"]["hint"] == f"did you mean {meant}?"
+
+
+def test_sessions_says_why_there_are_none(fleet: System, new_system: Callable[..., System]) -> None:
+    assert fleet.ok("evcs", "sessions", "--cp", "CP-003").err == "no session matches\n"
+    other = new_system()
+    said = other.ok("evcs", "sessions").err
+    assert said == f"no system was ever started in {other.home}; is EVCS_HOME the right one?\n"
+
+
 def test_status_check_names_each_difference(fleet: System) -> None:
     fleet.ok("evcs-cp", "fault", "CP-001")
     done = run(fleet, "evcs status --check")

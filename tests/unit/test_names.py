@@ -1,0 +1,35 @@
+"""The nearest name to one that there isn't."""
+
+from __future__ import annotations
+
+import pytest
+
+from evcs.cli import names
+
+CPS = ["CP-001", "CP-002", "WALLBOX", "wall_2"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("cp-001", "CP-001"),
+        ("CP001", "CP-001"),
+        ("CP-01", "CP-001"),
+        ("C-002", "CP-002"),
+        ("WALBOX", "WALLBOX"),
+        ("walbox", "WALLBOX"),
+    ],
+)
+def test_the_nearest_cp_is_named(typed: str, meant: str) -> None:
+    error = names.no_cp(typed, CPS)
+    assert (error.message, error.hint) == (f"no CP {typed}", f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize("typed", ["CP-404", "CP-003", "X", "../x"])
+def test_another_number_is_another_cp(typed: str) -> None:
+    assert names.no_cp(typed, CPS).hint == "list them with: evcs-cp list"
+
+
+def test_a_driver_that_is_not_there() -> None:
+    assert names.no_driver("ALISE", ["ALICE", "BOB"]).hint == "did you mean ALICE?"
+    assert names.no_driver("EVE", ["ALICE"]).hint == "add it: evcs driver add EVE"
