@@ -33,7 +33,8 @@ class CpRecord(NamedTuple):
     `charger_away_s`: how long a session waits for a real charger that is away. `power`: what the
     session of a CP in a circuit was told that it may take, None before that. `power_fault`: why the
     CP counts with its most; of a real charger beyond its session, until it obeys. `default_w`: the
-    fallback that a real charger has confirmed last, which it has also while it is away.
+    fallback that its Engine has said last, which it has also while it is away; `granted_w`: the
+    most that it may be told as one, None before that is known.
     """
 
     cp: str
@@ -54,6 +55,7 @@ class CpRecord(NamedTuple):
     power: Power | None = None
     power_fault: PowerFault | None = None
     default_w: int | None = None
+    granted_w: int | None = None
 
     def session_by_id(self, session_id: str) -> Session | None:
         """One of its sessions that are not settled."""
@@ -110,10 +112,22 @@ class CpRecord(NamedTuple):
 
     @property
     def fallback_w(self) -> int | None:
-        """What it takes without being told, None in no circuit; by its Engine until it is known."""
+        """What it is to take without being told; None in no circuit.
+
+        By its Engine until the Registry has spoken; and no more than is granted (core.grants).
+        """
         if self.desired is None:
             return self.engine.fallback_w if self.engine is not None else None
-        return None if self.desired.circuit is None else self.desired.fallback_w or 0
+        if self.desired.circuit is None:
+            return None
+        granted_w = self.default_w if self.granted_w is None else self.granted_w
+        return min(self.desired.fallback_w or 0, granted_w or 0)
+
+    @property
+    def fallback_rises(self) -> bool:
+        """Whether it is to have a higher fallback than it is granted."""
+        wanted_w = self.desired.fallback_w if self.desired is not None else None
+        return (wanted_w or 0) > (self.fallback_w or 0)
 
     @property
     def wait_s(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from evcs.core.load_management import Asker, Site, take
@@ -47,6 +47,33 @@ def grants(
         if limit - told_w >= (_worth_telling(told_w) if limit < limits[one.cp] else 1):
             found[one.cp] = limit
             take(free, [(path, max(limit - most_w, 0))])
+    return found
+
+
+class Fallback(NamedTuple):
+    """A CP's: what it is to be, what it may be told now, and the most that it may have now; W."""
+
+    cp: str
+    circuit: str
+    wanted_w: int
+    granted_w: int
+    most_w: int
+
+
+def fallback_grants(
+    site: Site, rooms: Mapping[str, int], members: Sequence[Fallback]
+) -> dict[str, int]:  # fmt: skip
+    """Fallbacks that may rise now: CP -> W. One that is another's counts until he has a lower one.
+
+    `rooms`: beside all other loads, since fallbacks are to be within circuits when nobody measures.
+    """
+    free, found = dict(rooms), dict[str, int]()
+    take(free, ((site.path(one.circuit), one.most_w) for one in members))
+    for one in sorted(members):
+        path, more = site.path(one.circuit), max(one.wanted_w - one.most_w, 0)
+        if one.wanted_w > one.granted_w and all(free[name] >= more for name in path):
+            found[one.cp] = one.wanted_w
+            take(free, [(path, more)])
     return found
 
 

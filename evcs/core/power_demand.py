@@ -47,7 +47,8 @@ def most_now_w(record: CpRecord, now: float) -> int:
     most_w = max(most_w, session.power_w)
     lost_at = record.engine_lost_at
     if lost_at is not None and now - lost_at > FOR_S + DELIVERED_WITHIN_S:
-        return alone_w
+        unknown_w = minimum_power_w(session.max_power_w) if record.default_w is None else 0
+        return max(alone_w, unknown_w)
     renewed = power is not None and now - power.told_at < FOR_S and not record.engine_away
     stays = (renewed or power is None) and not is_real
     return most_w if stays else max(most_w, alone_w)
@@ -56,16 +57,20 @@ def most_now_w(record: CpRecord, now: float) -> int:
 def _alone_w(record: CpRecord) -> int:
     """What it takes of itself: a real charger may begin at any moment, without asking.
 
-    Its default is what it confirmed last. One that refuses or does not obey, or that is there or
-    charges and has confirmed none, counts with all that it has; one that never was there does not.
+    One that refuses or does not obey, or that is there or charges and has confirmed no default,
+    counts with all that it has; one that never was there does not.
     """
-    fallback_w, desired, engine = record.fallback_w or 0, record.desired, record.engine
-    if desired is None or desired.hosting != OCPP:
-        return fallback_w
-    is_there = record.under_way is not None or (engine is not None and engine.online)
-    if record.power_fault is not None or (record.default_w is None and is_there):
-        return desired.max_power_w
-    return max(fallback_w, record.default_w or 0)
+    desired, engine = record.desired, record.engine
+    if desired is not None and desired.hosting == OCPP:
+        is_there = record.under_way is not None or (engine is not None and engine.online)
+        if record.power_fault is not None or (record.default_w is None and is_there):
+            return desired.max_power_w
+    return fallback_now_w(record)
+
+
+def fallback_now_w(record: CpRecord) -> int:
+    """The most that its Engine may have as its fallback, or is to have."""
+    return max(record.fallback_w or 0, record.default_w or 0)
 
 
 def _told_w(record: CpRecord, fallback_w: int) -> int:

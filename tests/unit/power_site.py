@@ -47,7 +47,7 @@ class Place:
         self.inbox: list[m.Command | m.StationAnswer] = []
         self.status: m.EngineStatus | None = None
         self.meter: m.Meter | None = None
-        self.deaf = False
+        self.deaf = self.unheard = False
 
     def begin(self) -> None:
         """Its process begins."""
@@ -144,6 +144,20 @@ class PowerSite:
         self.end_central()
         self.begin_central()
 
+    def cut_off(self, cp: str) -> None:
+        """A CP alone hears nobody, and nobody hears it; it goes on as it is."""
+        place = self.places[cp]
+        self.tell(m.EngineStatus(cp, False, f"{cp}-{place.boots}"))
+        place.unheard = True
+        place.inbox.clear()
+
+    def back(self, cp: str) -> None:
+        """It is heard again."""
+        place = self.places[cp]
+        place.unheard = False
+        place.engine.handle([Disconnected("gone", False), Connected()])
+        self.collect()
+
     def kill(self, cp: str) -> None:
         """A CP's Engine is killed, and begins again."""
         place = self.places[cp]
@@ -181,14 +195,16 @@ class PowerSite:
                     place.status = said
                 elif isinstance(said, m.Meter):
                     place.meter = said
-                if type(said) in FROM_ENGINE and self.bus is not None and self.connected:
+                heard = self.bus is not None and self.connected and not place.unheard
+                if type(said) in FROM_ENGINE and heard:
                     self.central.handle([Received(said, False)])
         if self.bus is None or not self.connected:
             return
         for said in self.bus.taken():
             if isinstance(said, m.Command):
-                if not (said.verb == "limit" and self.places[said.cp].deaf):
-                    self.places[said.cp].inbox.append(said)
+                place = self.places[said.cp]
+                if not (place.unheard or (said.verb == "limit" and place.deaf)):
+                    place.inbox.append(said)
             elif isinstance(said, m.StationAnswer):
                 self.places[said.cp].inbox.append(said)
             elif isinstance(said, m.DriverEvent):

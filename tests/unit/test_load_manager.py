@@ -264,6 +264,90 @@ def test_the_sum_holds_while_central_or_broker_is_away(tmp_path: Path, gone: str
     site.ledger.close()
 
 
+def moved_fallbacks(folder: Path) -> PowerSite:
+    """Two of three fit into 10 kW with their fallbacks. One of them is away, and charges on.
+
+    It is a real charger: of these a session waits for it. Meanwhile its fallback becomes another's.
+    """
+    wanted = cps(3)
+    wanted[0] = wanted[0]._replace(hosting="ocpp")
+    site = build(folder, [m.Circuit("GARAGE", 10 * KW)], wanted)
+    assert [site.desired[f"GARAGE-{n}"].fallback_w for n in (1, 2, 3)] == [4_140, 4_140, 0]
+    for number, driver in enumerate("ABC", 1):
+        site.charge(driver, f"GARAGE-{number}")
+        site.run(10)
+    assert site.places["GARAGE-1"].power_w > 4 * KW
+    site.cut_off("GARAGE-1")
+    site.run(5)
+    site.tell(*(
+        site.desired[cp]._replace(fallback_w=fallback_w, revision=2)
+        for cp, fallback_w in (("GARAGE-1", 0), ("GARAGE-3", 4_140))
+    ))  # fmt: skip
+    return site
+
+
+def fallback_w(site: PowerSite, cp: str) -> int | None:
+    """What a CP takes without being told, by its own word."""
+    status = site.places[cp].status
+    return None if status is None else status.fallback_w
+
+
+def test_a_fallback_of_one_that_is_away_is_nobody_elses_before_it_has_another(
+    tmp_path: Path,
+) -> None:
+    site = moved_fallbacks(tmp_path)
+    site.run(150)
+    assert site.powers()["GARAGE-1"] == 4_140
+    assert fallback_w(site, "GARAGE-3") == 0
+    site.end_central()
+    site.run(200)
+    assert site.powers() == {"GARAGE-1": 4_140, "GARAGE-2": 4_140, "GARAGE-3": 0}
+    assert site.over() == []
+    site.ledger.close()
+
+
+def test_once_it_is_back_and_has_the_other_its_fallback_is_anothers(tmp_path: Path) -> None:
+    site = moved_fallbacks(tmp_path)
+    site.run(100)
+    site.back("GARAGE-1")
+    site.run(40)
+    assert [fallback_w(site, f"GARAGE-{n}") for n in (1, 2, 3)] == [0, 4_140, 4_140]
+    site.end_central()
+    site.run(200)
+    assert site.powers() == {"GARAGE-1": 0, "GARAGE-2": 4_140, "GARAGE-3": 4_140}
+    assert site.over() == []
+    site.ledger.close()
+
+
+def test_one_that_is_moved_has_its_fallback_there_once_nobody_else_has_it(tmp_path: Path) -> None:
+    """X comes to B with a fallback; the one who has to give its own away there is not there."""
+    circuits = [m.Circuit("A", 5 * KW), m.Circuit("B", 9 * KW)]
+    wanted = [*cps(1, "A"), *cps(2, "B")]
+    wanted[1] = wanted[1]._replace(hosting="ocpp")
+    site = build(tmp_path, circuits, wanted)
+    for number, cp in enumerate(("B-1", "B-2", "A-1")):
+        site.charge(f"D{number}", cp)
+    site.run(20)
+    site.cut_off("B-1")
+    site.run(5)
+    site.tell(
+        site.desired["B-1"]._replace(fallback_w=0, revision=2),
+        site.desired["A-1"]._replace(circuit="B", fallback_w=4_140, revision=2),
+    )
+    at = site.clock.now
+    site.run(40)
+    assert fallback_w(site, "A-1") == 0
+    site.end_central()
+    site.run(200)
+    assert site.powers() == {"A-1": 0, "B-1": 4_140, "B-2": 4_140}
+    assert site.over(at + 3.1) == []
+    site.begin_central()
+    site.back("B-1")
+    site.run(60)
+    assert [fallback_w(site, cp) for cp in ("A-1", "B-1")] == [4_140, 0]
+    site.ledger.close()
+
+
 def test_who_does_not_obey_counts_with_its_most(garage: PowerSite) -> None:
     garage.charge("A", "GARAGE-1")
     garage.charge("B", "GARAGE-2")

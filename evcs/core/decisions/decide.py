@@ -53,6 +53,7 @@ HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     d.MonitorAbsent: presence.on_monitor_absent,
     d.Repeat: presence.on_repeat,
     d.Granted: power.on_granted,
+    d.FallbackGranted: power.on_fallback_granted,
     d.PowerLooked: power.on_looked,
     d.Unwritten: requests.on_unwritten,
 }

@@ -93,6 +93,12 @@ class Granted(NamedTuple):
     wait_s: int | None = None
 
 
+class FallbackGranted(NamedTuple):
+    """The CP may have that as its fallback, in W: it is nobody else's any more."""
+
+    fallback_w: int
+
+
 class PowerLooked(NamedTuple):
     """Time has passed: whether the session shows the limit that it was told."""
 
@@ -104,5 +110,6 @@ class Unwritten(NamedTuple):
 Event = (
     m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent | m.Reply
     | Charge | ChargeAgain | AskedByStation | StopCharge | Leave | Close | Delete
-    | EngineStale | MonitorStale | MonitorAbsent | Repeat | Granted | PowerLooked | Unwritten
+    | EngineStale | MonitorStale | MonitorAbsent | Repeat | Granted | FallbackGranted
+    | PowerLooked | Unwritten
 )  # fmt: skip

@@ -6,7 +6,7 @@ from evcs.core import messages as m
 from evcs.core import power as p
 from evcs.core.cp_record import CpRecord, SentCommand
 from evcs.core.decisions.draft import Draft
-from evcs.core.decisions.events import Granted, PowerLooked
+from evcs.core.decisions.events import FallbackGranted, Granted, PowerLooked
 from evcs.core.effects import Audit, SaveFigures, Send, limit
 from evcs.core.limits import RENEW_S
 from evcs.core.placement import OCPP
@@ -14,9 +14,11 @@ from evcs.core.power_demand import most_now_w
 from evcs.core.session import Phase, Session
 
 
-def on_desired(draft: Draft) -> None:
-    """It may have another fallback, or no circuit any more."""
+def on_desired(draft: Draft, before: m.DesiredCp | None) -> None:
+    """It may have another fallback, or another circuit than `before`, or none any more."""
     desired, session, engine = draft.record.desired, draft.record.session, draft.record.engine
+    if desired is not None:
+        _take_back(draft, before, desired)
     if desired is not None and desired.circuit is None:
         draft.know(power_fault=None, default_w=None)
     if desired is not None and desired.circuit is None and draft.record.power is not None:
@@ -29,16 +31,46 @@ def on_desired(draft: Draft) -> None:
         on_engine(draft, engine)
 
 
+def _take_back(draft: Draft, before: m.DesiredCp | None, desired: m.DesiredCp) -> None:
+    """A fallback that was granted, where it is to be lower, or another circuit's.
+
+    Its Engine may have it, until it says otherwise.
+    """
+    granted_w, default_w = draft.record.granted_w, draft.record.default_w
+    if granted_w is not None and default_w is not None:
+        draft.know(default_w=max(granted_w, default_w))
+    if before is not None and before.circuit != desired.circuit:
+        draft.know(granted_w=None if default_w is None else 0)
+    elif granted_w is not None:
+        draft.know(granted_w=min(granted_w, desired.fallback_w or 0))
+
+
+def note_fallback(draft: Draft, status: m.EngineStatus) -> None:
+    """What its Engine has; a charger that dials in anew has what it had before."""
+    desired = draft.record.desired
+    if status.fallback_w is not None and not (desired is not None and desired.circuit is None):
+        draft.know(default_w=status.fallback_w)
+
+
+def on_fallback_granted(draft: Draft, event: FallbackGranted) -> None:
+    """It may have that fallback, and counts with it from now on."""
+    draft.know(granted_w=event.fallback_w)
+    if draft.record.engine is not None:
+        on_engine(draft, draft.record.engine)
+
+
 def on_engine(draft: Draft, status: m.EngineStatus) -> None:
     """Its Engine is to know the CP's fallback; of a session in a circuit, with its share."""
     desired, session, power = draft.record.desired, draft.record.session, draft.record.power
     if desired is None or not status.online:
         return
     if desired.circuit is not None:
-        _on_default(draft, status)
+        _on_refusal(draft, status)
     if power is not None and session is not None and session.phase == Phase.SUPPLYING:
         draft.know(power=p.said(power, status.limit_w, draft.at.clock))
     fallback_w = draft.record.fallback_w
+    if draft.record.granted_w is None and draft.record.fallback_rises:
+        return  # that is decided in a moment
     if status.fallback_w == fallback_w or (session is not None and fallback_w is not None):
         return
     last, now = (
@@ -63,10 +95,8 @@ def on_meter(draft: Draft, meter: m.Meter) -> None:
         _blame(draft, None)
 
 
-def _on_default(draft: Draft, status: m.EngineStatus) -> None:
-    """What it has confirmed. Who refuses is known for it until then."""
-    if status.fallback_w is not None:
-        draft.know(default_w=status.fallback_w)
+def _on_refusal(draft: Draft, status: m.EngineStatus) -> None:
+    """Who refuses is known for it until it has confirmed what it is told."""
     fault, refused = draft.record.power_fault, p.PowerFault.REFUSED
     if status.limit_error is not None and fault != p.PowerFault.NOT_OBEYED:
         _blame(draft, refused)

@@ -15,8 +15,9 @@ from evcs.core.supply import SupplyPhase
 
 
 def on_desired(draft: Draft, desired: m.DesiredCp) -> None:
+    before = draft.record.desired
     draft.know(desired=desired)
-    power.on_desired(draft)
+    power.on_desired(draft, before)
     if desired.deleted:
         draft.stop(EndReason.DELETED)
     elif desired.revoked:
@@ -37,6 +38,7 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
     since = None if status.online else (lost_at or draft.at.clock)
     draft.know(engine=status, engine_lost_at=since)
     if status.online:
+        power.note_fallback(draft, status)
         _reconcile(draft, status, lost_at)
         power.on_engine(draft, status)
     else:

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
-from evcs.core.grants import Held, grants
+from evcs.core.grants import Fallback, Held, fallback_grants, grants
 from evcs.core.limits import RENEW_S
 from evcs.core.load_management import Asker, Division, Site, divide, take, turns_from, waits_s
 from evcs.core.placement import OCPP
 from evcs.core.power import Power
-from evcs.core.power_demand import asker, is_trusted, most_now_w
+from evcs.core.power_demand import asker, fallback_now_w, is_trusted, most_now_w
 from evcs.core.session import Session
 from evcs.services.central.circuit_states import CircuitStates
 from evcs.services.central.fleet import Fleet
@@ -120,6 +120,7 @@ class LoadManager:
         if not self._circuits or since_s < (SOON_S if self._soon else LOOK_EVERY_S):
             return
         self._looked_at, self._soon = at.clock, False
+        self._raise_fallbacks(at)
         others = self._others(at)
         taking = self._take_stock(others, at)
         if taking != self._taking:
@@ -136,6 +137,30 @@ class LoadManager:
         for cp in self._members:
             if cp in self._fleet.records:
                 self._fleet.apply(cp, d.PowerLooked(), at)
+
+    def _raise_fallbacks(self, at: d.At) -> None:
+        """Have those told that may rise, once what they take the place of is nobody's any more."""
+        wanted = [
+            (record, record.desired)
+            for cp in self._members
+            if (record := self._fleet.records.get(cp)) is not None
+            and record.desired is not None
+            and record.desired.circuit in self._circuits
+        ]
+        rising = [record for record, _ in wanted if record.fallback_rises]
+        if not rising:
+            return
+        members = [
+            Fallback(record.cp, desired.circuit or "", desired.fallback_w or 0,
+                     record.fallback_w or 0, fallback_now_w(record))
+            for record, desired in wanted
+        ]  # fmt: skip
+        loads = [(name, one.other_load_w) for name, one in self._circuits.items()]
+        found = fallback_grants(self._site, self._site.rooms(loads), members)
+        for record in rising:
+            if record.cp in found or record.granted_w is None:
+                fallback_w = found.get(record.cp, record.fallback_w or 0)
+                self._fleet.apply(record.cp, d.FallbackGranted(fallback_w), at)
 
     def _grant(self, taking: Taking, at: d.At) -> None:
         """Have told what is to be told anew, and again what is not shown or would run out."""
