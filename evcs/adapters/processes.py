@@ -6,6 +6,7 @@ Without psutil, which every command and supervisord would load: docs/decisions/.
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,12 @@ def stat(pid: int) -> Stat:
     # The name before the last ")" may hold anything.
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return Stat(words[0], int(words[1]), (int(words[11]) + int(words[12])) / _TICKS_A_SECOND)
+
+
+def age_s(pid: int) -> float:
+    """Seconds since it began. Raises OSError where there is none."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(words[19]) / _TICKS_A_SECOND
 
 
 def lives(pid: int) -> bool:

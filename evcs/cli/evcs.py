@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import Any
 
 import click
 
@@ -20,26 +19,22 @@ from evcs.cli import (
     pools,
     sessions,
     settings,
+    status,
     supervision,
     tls,
     trials,
-    versions,
     watch,
 )
 from evcs.cli.bus_probe import BusProbe
-from evcs.cli.charge_view import why
-from evcs.cli.check import differences, steady_processes, unit
-from evcs.cli.common import CommandContext, command, table
+from evcs.cli.common import CommandContext, command
 from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.options import Seconds, known_cps
-from evcs.cli.terminal import style
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.charge_point import needs_a_hand
-from evcs.core.errors import EvcsError, TimedOut, Unreachable
+from evcs.core.errors import TimedOut, Unreachable
 from evcs.core.ids import RESERVED
-from evcs.core.service_ports import Process
 
 program = entry.group(
     "evcs",
@@ -159,70 +154,8 @@ def restart(ctx: CommandContext, wait: bool, timeout: float) -> None:
     ctx.out.data({"home": str(ctx.settings.home.path), "web": _web(ctx)})
 
 
-@command(program)
-@click.option("--check", is_flag=True, help="Exit 3 where actual is not desired.")
-def status(ctx: CommandContext, check: bool) -> None:
-    """Services and CPs, with their states and processes.
-
-    Examples:
-      evcs status
-      evcs status --check || echo 'something is not as it should be'
-    """
-    supervisord = _supervisord(ctx)
-    processes = steady_processes(supervisord) if check else supervisord.processes()
-    try:
-        cps = cp_changes.read(ctx)
-    except EvcsError:
-        # What runs and what doesn't is what one wants to know just then.
-        if not ctx.out.json:
-            _print_status(ctx, processes, [])
-        raise
-    if check:
-        _check(ctx, cps, processes)
-        return
-    _print_status(ctx, processes, cps)
-    versions.warn(ctx)
-    if not cps:
-        ctx.out.say("no CP yet; create one: evcs-cp create CP-001")
-
-
 def _supervisord(ctx: CommandContext) -> Supervisord:
     return Supervisord(ctx.settings.home.supervisor_socket, LOOK_TIMEOUT_S)
-
-
-def _print_status(ctx: CommandContext, processes: list[Process], cps: list[dict[str, Any]]) -> None:
-    services = [p._asdict() for p in processes if p.group in RESERVED]
-    rows = [(p["name"], _process_word(p["state"]), str(p["pid"] or "")) for p in services]
-    lines = table(("SERVICE", "PROCESS", "PID"), rows)
-    if cps:
-        pids: dict[str, list[str]] = {}
-        for p in processes:
-            pids.setdefault(p.group, []).append(f"{p.name}:{p.pid or p.state}")
-        cp_rows = [
-            (
-                cp["id"],
-                ctx.out.state(cp["state"]),
-                why(cp),
-                " ".join(pids.get(unit(cp), [])),
-            )
-            for cp in cps
-        ]
-        lines += ["", *table(("CP", "STATE", "REASON", "PROCESSES"), cp_rows)]
-    found = {"home": str(ctx.settings.home.path), "services": services, "cps": cps}
-    ctx.out.data(found, lines)
-
-
-def _check(ctx: CommandContext, cps: list[dict[str, Any]], processes: list[Process]) -> None:
-    found = differences(ctx.settings.home, cps, processes, ctx.settings.host)
-    rows = [(one["id"], one["difference"], one["remedy"]) for one in found]
-    ctx.out.data(found, table(("WHO", "DIFFERENCE", "NEXT STEP"), rows) if rows else None)
-    if found:
-        raise SystemExit(3)
-    ctx.out.say(f"all as desired: {len(cps)} CPs")
-
-
-def _process_word(state: str) -> str:
-    return style(state, fg="green" if state == "RUNNING" else "red")
 
 
 @command(program)
@@ -285,6 +218,7 @@ circuits.add_to(program)
 doctor.add_to(program)
 driver_accounts.add_to(program)
 sessions.add_to(program)
+status.add_to(program)
 settings.add_to(program)
 tls.add_to(program)
 pools.add_to(program)

@@ -113,7 +113,7 @@ SUCCESS: list[tuple[str, Callable[[Any], bool]]] = [
     ("evcs up", lambda found: found["started"] is False),
     ("evcs up --wait", keys("home", "web")),
     ("evcs start", lambda found: found["started"] is False),
-    ("evcs status", keys("home", "services", "cps")),
+    ("evcs status", keys("home", "services", "cps", "summary")),
     ("evcs version", keys("program", "version")),
     ("evcs help status", lambda found: "evcs status --check" in found["help"]),
     ("evcs status --check", lambda found: found == []),
