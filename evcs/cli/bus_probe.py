@@ -23,6 +23,8 @@ from evcs.home import Home
 ONE_TRY_S = 0.5
 POLL_S = 0.02
 SILENT_CENTRAL_S = 8.0
+#: What is retained comes at once.
+ENGINE_WITHIN_S = 1.0
 #: Each costs the broker a subscription for each kind.
 FEW_CPS = 10
 
@@ -209,6 +211,13 @@ def circuit_states(settings: Settings, names: set[str]) -> dict[str, m.CircuitSt
     return found if central else None
 
 
+def engine_status(settings: Settings, cp: str) -> m.EngineStatus | None:
+    """What a CP's Engine says of itself; None where it has not spoken."""
+    subscriptions = of_cps((m.EngineStatus,), [cp])
+    found = _told(settings, subscriptions, {cp}, lambda status: status.cp, ENGINE_WITHIN_S)[0]
+    return found.get(cp)
+
+
 def _told(
     settings: Settings, subscriptions: list[topics.Subscription], names: set[str],
     name_of: Callable[[Any], str], timeout_s: float = 3.0,
@@ -221,7 +230,7 @@ def _told(
     def note(topic: str, payload: bytes) -> m.Message | m.Cleared:
         """In the connection's thread: to wake the other at each of thousands takes longer."""
         message = topics.decode(topic, payload)
-        if isinstance(message, m.CpState | m.CircuitState):
+        if isinstance(message, m.CpState | m.CircuitState | m.EngineStatus):
             found[name_of(message)] = message
         elif isinstance(message, m.ServiceStatus):
             central.append(message)

@@ -16,7 +16,7 @@ from evcs.adapters import processes
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
-from evcs.cli.terminal import Trusted, as_json, join, shown, style, typed
+from evcs.cli.terminal import Trusted, as_json, join, local_time, shown, style, typed
 from evcs.config import Settings, load, to_environment
 from evcs.core.errors import Denied, EvcsError, Unreachable
 
@@ -65,6 +65,10 @@ class Out:
         """A state's word in its colour."""
         word = state or "UNKNOWN"
         return style(word, fg=STATE_COLOURS.get(word))
+
+    def time(self, at: str | None) -> str:
+        """A time for people: the machine's own with its offset on a terminal, UTC elsewhere."""
+        return local_time(at or "") if sys.stdout.isatty() else at or ""
 
     @property
     def on_terminal(self) -> bool:

@@ -14,29 +14,26 @@ from evcs.cli import (
     certificate,
     chargers,
     cp_changes,
+    cp_views,
     entry,
     fleet_files,
     identities,
     simulate,
     versions,
 )
-from evcs.cli.charge_view import shown_after, why
-from evcs.cli.common import CommandContext, command, kw, kwh, table
+from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
-from evcs.cli.operator import ask_of_each, ask_operator
+from evcs.cli.operator import ask_of_each
 from evcs.cli.options import (
     confirm_deletion,
     fields,
-    known_cps,
     named,
     named_or_all,
     of_charger,
     waiting,
 )
-from evcs.cli.watch_list import watch_list
 from evcs.core import units
-from evcs.core.charge_point import State
-from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound, Unreachable
+from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 from evcs.core.ids import check_id, expand
 from evcs.core.placement import OCPP
 
@@ -124,88 +121,15 @@ def create(
     cp_changes.wait_and_finish(ctx, made, errors, cp_changes.settled, wait, timeout)
 
 
-@command(program, "list")
-@click.option("--state", type=click.Choice(list(State), case_sensitive=False), help="Only these.")
-@click.option("--watch", is_flag=True, help="Go on with each change, until Ctrl-C.")
-def list_cps(ctx: CommandContext, state: str | None, watch: bool) -> None:
-    """List CPs with their state.
-
-    Examples:
-      evcs-cp list
-      evcs-cp list --state broken_down
-      evcs-cp list --watch
-    """
-
-    def wanted(cp: dict[str, Any]) -> bool:
-        return state is None or cp["state"] == state.upper()
-
-    if watch:
-        watch_list(ctx, wanted, lambda cps: _table(ctx, cps))
-        return
-    found = [cp for cp in cp_changes.read(ctx) if wanted(cp)]
-    if not found and not ctx.out.json:
-        ctx.out.say(
-            f"no CP is {state}" if state else "no CP yet; create one: evcs-cp create CP-001"
-        )
-        return
-    ctx.out.data(found, _table(ctx, found))
-
-
-def _table(ctx: CommandContext, cps: list[dict[str, Any]]) -> list[str]:
-    rows = [
-        (
-            cp["id"], ctx.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
-            _live(cp), why(cp), cp["location"],
-        )
-        for cp in cps
-    ]  # fmt: skip
-    return table(("CP", "STATE", "EUR/KWH", "MAX", "SUPPLY", "REASON", "LOCATION"), rows)
-
-
-def _live(cp: dict[str, Any]) -> str:
-    session = cp["session"]
-    if not session:
-        return ""
-    return f"{kw(session['power_w'])} {kwh(session['energy_wh'])} {session['driver']}"
-
-
 @command(program)
-@click.argument("name", shell_complete=known_cps)
-def show(ctx: CommandContext, name: str) -> None:
-    """Show one CP: what is wanted, judged, running.
-
-    Examples:
-      evcs-cp show CP-001
-    """
-    (cp,) = pick(ctx, [check_id("CP", name)])
-    (found,) = cp_changes.read(ctx, [cp])
-    lines = [f"{key}: {value}" for key, value in found.items() if key != "session"]
-    session = found["session"]
-    lines.append(f"session: {_live(found) + ' ' + session['session_id'] if session else 'none'}")
-    if why(found) != (found["reason"] or ""):
-        lines.append(f"power: {why(found)}{shown_after(session) if session else ''}")
-    try:
-        processes = ask_operator(ctx, "processes", cp)["processes"]
-    except Unreachable as unreachable:  # what is known may say why
-        shown = {**found, "processes": None, "error": cp_changes.error_json(unreachable)}
-        ctx.out.data(shown, lines)
-        ctx.out.fail(unreachable)
-        raise SystemExit(unreachable.exit_code) from None
-    for one in processes:
-        error = f" ({one['error']})" if one["error"] else ""
-        lines.append(f"{one['name']}: {one['state']} pid {one['pid']}{error}")
-    ctx.out.data({**found, "processes": processes}, lines)
-
-
-@command(program)
-@named
+@named_or_all
 @fields
 @click.option("--no-circuit", is_flag=True, help="It shares no cable.")
 @waiting
 def edit(
-    ctx: CommandContext, names: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
-    max_power_kw: str | None, hosting: str | None, circuit: str | None, no_circuit: bool,
-    wait: bool, timeout: float,
+    ctx: CommandContext, names: tuple[str, ...], everyone: bool, location: str | None,
+    price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None,
+    circuit: str | None, no_circuit: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Change price, power, location, hosting or circuit.
 
@@ -214,6 +138,7 @@ def edit(
     Examples:
       evcs-cp edit CP-001 --price-eur-kwh 0.35
       evcs-cp edit 'CP-{001..005}' --max-power-kw 11
+      evcs-cp edit --all --price-eur-kwh 0.40
     """
     given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
     if circuit is not None and no_circuit:
@@ -222,7 +147,7 @@ def edit(
         given["circuit"] = None
     if not given:
         raise BadValue("nothing to change", "see: evcs-cp edit -h")
-    _change(ctx, pick(ctx, names), given, cp_changes.arrived, wait, timeout)
+    _change(ctx, _select(ctx, names, everyone), given, cp_changes.arrived, wait, timeout)
 
 
 def _change(
@@ -320,6 +245,7 @@ def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: fl
     cp_changes.wait_and_finish(ctx, made, results.errors, anew, wait, timeout, "restarted")
 
 
+cp_views.add_to(program)
 simulate.add_to(program)
 fleet_files.add_to(program)
 identities.add_to(program)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any
 
 import click
@@ -43,6 +44,14 @@ def as_json(value: Any) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def local_time(at: str) -> str:
+    """An RFC 3339 time by the machine's own clock, with its offset; what is none stays."""
+    try:
+        return datetime.fromisoformat(at).astimezone().isoformat(" ", "seconds")
+    except ValueError:
+        return at
 
 
 _COMMAND = re.compile(r"(?<![\w./-])(?=evcs(-cp|-driver)? [a-z])")

@@ -41,3 +41,56 @@ def test_status_begins_with_the_whole_in_a_line(fleet: System) -> None:
     assert summary["power_w"] > 0
     assert summary["web"] == f"{fleet.web_url}/"
     assert 0 < summary["up_s"] < 600
+
+
+@pytest.mark.parametrize(
+    ("line", "ids"),
+    [
+        ("", "CP-001 CP-002 CP-003 TOP-1"),
+        ("CP-001 TOP-1", "CP-001 TOP-1"),
+        ("CP-*", "CP-001 CP-002 CP-003"),
+        ("CP-{002..003} TOP-1", "CP-002 CP-003 TOP-1"),
+        ("--state activated", "TOP-1"),
+        ("--state BROKEN_DOWN --state out_of_order", "CP-002 CP-003"),
+        ("--location roof", "TOP-1"),
+        ("--location LEVEL --state supplying", "CP-001"),
+        ("CP-* --state activated", ""),
+    ],
+)
+def test_cps_are_listed_by_name_state_and_location(fleet: System, line: str, ids: str) -> None:
+    words = line.split()
+    assert fleet.ok("evcs-cp", "list", *words, "-o", "name").out.split() == ids.split()
+    listed = fleet.ok("evcs-cp", "list", *words, "-o", "json").json
+    assert [cp["id"] for cp in listed] == ids.split()
+    assert [cp["id"] for cp in fleet.ok("evcs-cp", "list", *words, "--json").json] == ids.split()
+
+
+def test_a_list_that_is_empty_says_why(fleet: System) -> None:
+    assert fleet.ok("evcs-cp", "list", "--state", "disconnected").err == "no CP is DISCONNECTED\n"
+    assert fleet.ok("evcs-cp", "list", "CP-*", "--location", "roof").err == "no CP matches\n"
+    assert "did you mean CP-001?" in fleet.run("evcs-cp", "list", "CP001").err
+    assert fleet.run("evcs-cp", "list", "-o", "name", "--json").code == 2
+
+
+def test_a_wide_list_says_more(fleet: System) -> None:
+    head, *rows = fleet.ok("evcs-cp", "list", "TOP-1", "-o", "wide").out.splitlines()
+    assert head.split()[-5:] == ["SINCE", "OCPP", "CIRCUIT", "HOSTING", "HOST"]
+    assert re.search(r"Roof +\d{4}-.*Z +Available +process +main$", rows[0]), rows
+
+
+def test_show_says_whether_a_car_is_plugged_in(fleet: System) -> None:
+    fleet.ok("evcs-cp", "plug", "TOP-1")
+    assert "plugged: yes" in fleet.ok("evcs-cp", "show", "TOP-1").out.splitlines()
+    assert fleet.ok("evcs-cp", "show", "TOP-1", "--json").json["plugged"] is True
+    fleet.ok("evcs-cp", "unplug", "TOP-1")
+    assert "plugged: no" in fleet.ok("evcs-cp", "show", "TOP-1").out.splitlines()
+    fleet.ok("evcs-cp", "revoke", "TOP-1")
+    assert "plugged: unknown" in fleet.ok("evcs-cp", "show", "TOP-1").out.splitlines()
+    fleet.ok("evcs-cp", "rekey", "TOP-1")
+
+
+def test_all_cps_are_edited_at_once(fleet: System) -> None:
+    fleet.ok("evcs-cp", "edit", "--all", "--price-eur-kwh", "0.41")
+    assert {cp["price_eur_kwh"] for cp in fleet.cps()} == {"0.41"}
+    assert fleet.run("evcs-cp", "edit", "CP-001", "--all", "--price-eur-kwh", "1").code == 2
+    assert fleet.run("evcs-cp", "edit", "--price-eur-kwh", "1").code == 2
