@@ -131,6 +131,11 @@ class LedgerReader:
         )
         return [one for row in found for one in rows(session_of(row))]
 
+    def session(self, session_id: str) -> Session | None:
+        """One session, with its correction."""
+        found = self._rows(f"{SELECT} WHERE session_id = ?", (session_id,))
+        return session_of(found[0]) if found else None
+
     def sums(
         self,
         cp: str | None = None,

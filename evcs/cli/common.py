@@ -20,6 +20,7 @@ from evcs.cli.terminal import Trusted, as_json, join, local_time, shown, style, 
 from evcs.config import Settings, load, to_environment
 from evcs.core.errors import Denied, EvcsError, Unreachable
 
+_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 #: What begins a colour.
 ESCAPE = "\x1b"
 STATE_COLOURS = {
@@ -223,3 +224,13 @@ def kwh(energy_wh: int) -> str:
 def kw(power_w: int) -> str:
     """W for people."""
     return f"{power_w / 1000:.1f} kW"
+
+
+def span(seconds: int) -> str:
+    """A time for people, in its two largest units: 3 d 4 h."""
+    first = next((n for n, (_, size) in enumerate(_UNITS) if seconds >= size), len(_UNITS) - 1)
+    words = []
+    for word, size in _UNITS[first : first + 2]:
+        count, seconds = divmod(seconds, size)
+        words.append(f"{count} {word}")
+    return " ".join(words)

@@ -119,10 +119,11 @@ def of_charger(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def since_time(text: str | None) -> str | None:
+def since_time(text: str | None, flag: str = "--since") -> str | None:
     """A time as the ledger compares it; a date is its midnight, UTC; 10m is ten minutes ago."""
     if text is None:
         return None
@@ -134,10 +135,16 @@ def since_time(text: str | None) -> str | None:
             at = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise BadValue(
-            f"--since: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z, or 10m"
+            f"{flag}: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z, or 10m"
         ) from None
     at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def until_time(text: str | None) -> str | None:
+    """The same; a date is the whole of its day."""
+    whole_day = text is not None and _DATE.fullmatch(text) is not None
+    return since_time(f"{text}T23:59:59.999Z" if whole_day else text, "--until")
 
 
 def confirm_deletion(count: int, otherwise: str) -> None:

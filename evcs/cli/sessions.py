@@ -1,61 +1,83 @@
-"""`evcs sessions`: sessions and tickets, listed and closed."""
+"""`evcs sessions`: sessions and tickets, listed, shown and closed."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import names
-from evcs.cli.common import CommandContext, command, kwh, table, with_call
+from evcs.cli.common import CommandContext, command, kw, kwh, span, table, with_call
 from evcs.cli.operator import ask_operator
-from evcs.cli.options import known_cps, known_drivers, since_time
+from evcs.cli.options import known_cps, known_drivers, since_time, until_time
 from evcs.core import session_csv
-from evcs.core.errors import NotFound
+from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import is_word
+from evcs.core.session import with_correction
+
+STATES = ("active", "interrupted", "settled")
+HEAD = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "DURATION", "ENERGY", "COST", "REASON")
+
+
+def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which sessions."""
+    for flag, kwargs in (
+        ("--limit", {"type": click.IntRange(1, 1_000_000), "default": 1000, "show_default": True}),
+        ("--until", {"metavar": "TIME", "help": "Started until then; a date is its whole day."}),
+        ("--since", {"metavar": "TIME", "help": "Started from 2026-11-22[T09:00Z] on, or 7d."}),
+        ("--state", {"type": click.Choice(STATES), "help": "Only these."}),
+        ("--driver", {"metavar": "NAME", "shell_complete": known_drivers, "help": "Only theirs."}),
+        ("--cp", {"metavar": "NAME", "shell_complete": known_cps, "help": "Only of this CP."}),
+    ):
+        function = click.option(flag, **kwargs)(function)
+    return function
 
 
 def add_to(program: click.Group) -> None:
     """Add these commands to `evcs`."""
 
     @program.group(invoke_without_command=True)
-    @click.option("--cp", metavar="NAME", help="Only of this CP.", shell_complete=known_cps)
-    @click.option(
-        "--driver", metavar="NAME", help="Only of this driver.", shell_complete=known_drivers
-    )
-    @click.option("--since", metavar="TIME", help="Started at or after 2026-11-22[T09:00:00Z].")
-    @click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+    @_filters
     @click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
     @with_call
-    def sessions(
-        ctx: CommandContext,
-        cp: str | None,
-        driver: str | None,
-        since: str | None,
-        limit: int,
-        as_csv: bool,
-    ) -> None:
+    def sessions(ctx: CommandContext, limit: int, as_csv: bool, **given: str | None) -> None:
         """Sessions and tickets, the latest first.
 
         Examples:
-          evcs sessions --driver ALICE --since 2026-11-22
+          evcs sessions --driver ALICE --since 2026-11-22 --until 2026-11-28
+          evcs sessions --state active
           evcs sessions --since 7d --csv > week.csv
         """
         if click.get_current_context().invoked_subcommand is not None:
             return
-        reader = LedgerReader(ctx.settings.home.ledger_db)
-        found = reader.sessions(cp, driver, since_time(since), limit=limit)
-        wrong = None if found else names.missing(ctx.settings.home, cp, driver)
-        if wrong and not reader.sessions(cp, driver, limit=1):
-            raise wrong
+        if as_csv and ctx.out.json:
+            raise BadValue("--csv and --json at once", "give one of the two")
+        found = _read(ctx, limit, **given)
         if as_csv:
             sys.stdout.write(session_csv.render(found))
             return
-        ctx.out.data(found, _table(found) if found else None)
+        ctx.out.data(found, _table(ctx, found) if found else None)
         if not found:
-            ctx.out.say(_nothing(ctx, bool(cp or driver or since)))
+            ctx.out.say(_nothing(ctx, any(given.values())))
+
+    @command(sessions, "show")
+    @click.argument("session_id", metavar="ID")
+    def sessions_show(ctx: CommandContext, session_id: str) -> None:
+        """Show one session: who, where, when, how much, its ticket.
+
+        Examples:
+          evcs sessions show 261122-0123456789ab
+        """
+        found = LedgerReader(ctx.settings.home.ledger_db).session(session_id)
+        if found is None:
+            raise _unknown(session_id)
+        shown = {**with_correction(found), "requested_wh": found.requested_wh,
+                 "origin": found.origin}  # fmt: skip
+        ctx.out.data(shown, _lines(ctx, shown))
 
     @command(sessions, "close")
     @click.argument("session_id", metavar="ID")
@@ -68,11 +90,28 @@ def add_to(program: click.Group) -> None:
           evcs sessions close 261122-0123456789ab
         """
         if not is_word(session_id):
-            raise NotFound(f"no session {session_id[:40]!a}", "list them with: evcs sessions")
+            raise _unknown(session_id)
         answer = ask_operator(ctx, "close", session_id=session_id)
         session = answer["session"]
         text = f"{session_id} settled: {kwh(session['energy_wh'])}, {session['cost_eur']} EUR"
         ctx.out.data(session, text)
+
+
+def _unknown(session_id: str) -> NotFound:
+    return NotFound(f"no session {session_id[:40]!a}", "list them with: evcs sessions")
+
+
+def _read(
+    ctx: CommandContext, limit: int, cp: str | None, driver: str | None, state: str | None,
+    since: str | None, until: str | None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The sessions of a filter. Raises NotFound for a CP or driver that never was there."""
+    reader = LedgerReader(ctx.settings.home.ledger_db)
+    found = reader.sessions(cp, driver, since_time(since), state, limit, until_time(until))
+    wrong = None if found else names.missing(ctx.settings.home, cp, driver)
+    if wrong and not reader.sessions(cp, driver, limit=1):
+        raise wrong
+    return found
 
 
 def _nothing(ctx: CommandContext, filtered: bool) -> str:
@@ -83,14 +122,43 @@ def _nothing(ctx: CommandContext, filtered: bool) -> str:
     return "no session matches" if filtered else "no session yet"
 
 
-def _table(found: list[dict[str, Any]]) -> list[str]:
-    head = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "ENERGY", "COST", "REASON")
+def _table(ctx: CommandContext, found: list[dict[str, Any]]) -> list[str]:
     rows = [
         (
             one.get("corrects", one["session_id"]), one["cp"], one["driver"] or "",
-            "correction" if "corrects" in one else one["state"], one["started_at"],
-            kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
+            "correction" if "corrects" in one else one["state"], ctx.out.time(one["started_at"]),
+            _duration(one), kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
         )
         for one in found
     ]  # fmt: skip
-    return table(head, rows)
+    return table(HEAD, rows)
+
+
+def _duration(session: Mapping[str, Any]) -> str:
+    """How long it took, or takes until now."""
+    began, ended = session["started_at"], session["ended_at"]
+    end = datetime.fromisoformat(ended) if ended else datetime.now(UTC)
+    return span(max(int((end - datetime.fromisoformat(began)).total_seconds()), 0))
+
+
+def _lines(ctx: CommandContext, one: dict[str, Any]) -> list[str]:
+    """A session for people; what it has not is left out."""
+    correction = one.get("correction")
+    lines = {
+        "session": one["session_id"],
+        "cp": one["cp"],
+        "driver": one["driver"] or "nobody known",
+        "state": one["state"],
+        "started": f"{ctx.out.time(one['started_at'])}, by the {one['origin']}",
+        "ended": ctx.out.time(one["ended_at"]),
+        "duration": _duration(one),
+        "energy": kwh(one["energy_wh"]),
+        "asked for": kwh(one["requested_wh"]) if one["requested_wh"] else "",
+        "price": f"{one['price_eur_kwh']} EUR/kWh",
+        "cost": f"{one['cost_eur']} EUR",
+        "limit": "" if one["limit_w"] is None else kw(one["limit_w"]),
+        "reason": one["reason"],
+        "correction": correction and f"{kwh(correction['energy_wh'])}, "
+        f"{correction['cost_eur']} EUR, {ctx.out.time(correction['at'])}",
+    }  # fmt: skip
+    return [f"{name}: {value}" for name, value in lines.items() if value]

@@ -12,14 +12,12 @@ from evcs.adapters.supervisord import LOOK_TIMEOUT_S, Supervisord, supervisord_p
 from evcs.cli import cp_changes, versions
 from evcs.cli.charge_view import why
 from evcs.cli.check import differences, steady_processes, unit
-from evcs.cli.common import CommandContext, command, kw, table
+from evcs.cli.common import CommandContext, command, kw, span, table
 from evcs.cli.terminal import join, style
 from evcs.core.charge_point import State
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
 from evcs.core.service_ports import Process
-
-_UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def add_to(program: click.Group) -> None:
@@ -90,18 +88,8 @@ def _line(ctx: CommandContext, summary: dict[str, Any], known: bool) -> str:
     parts = [join(head, join(*states, by=", ")) if states else "no CP yet",
              f"{kw(summary['power_w'])} now"] if known else ["CPs are not known now"]  # fmt: skip
     if summary["up_s"] is not None:
-        parts.append(f"up for {_span(summary['up_s'])}")
+        parts.append(f"up for {span(summary['up_s'])}")
     return join(*parts, summary["web"], by="; ")
-
-
-def _span(seconds: int) -> str:
-    """A time in its two largest units: 3 d 4 h."""
-    first = next((n for n, (_, size) in enumerate(_UNITS) if seconds >= size), len(_UNITS) - 1)
-    words = []
-    for word, size in _UNITS[first : first + 2]:
-        count, seconds = divmod(seconds, size)
-        words.append(f"{count} {word}")
-    return " ".join(words)
 
 
 def _check(ctx: CommandContext, cps: list[dict[str, Any]], processes: list[Process]) -> None:

@@ -194,6 +194,7 @@ SUCCESS: list[tuple[str, Callable[[Any], bool]]] = [
     ("evcs-driver list --driver ALICE", lambda found: len(found) == 3),
     ("evcs-driver history --driver ALICE", tickets),
     ("evcs sessions", tickets),
+    ("evcs sessions --state settled --until 2099-12-31", tickets),
     ("evcs sessions --cp CP-001 --driver ALICE --since 2020-01-01", tickets),
 ]  # fmt: skip
 
@@ -229,9 +230,12 @@ FAILURES = {
     "evcs driver add removed-1": 2,
     "evcs sessions --since soon": 2,
     "evcs sessions --cp CP-404": 4,
-    "evcs sessions --cp CP-404 --csv": 4,
     "evcs sessions --driver NOBODY": 4,
     "evcs audit --cp CP-404": 4,
+    "evcs sessions --until soon": 2,
+    "evcs sessions --state done": 2,
+    "evcs sessions --csv": 2,
+    "evcs sessions show NOSUCH": 4,
     "evcs sessions close NOSUCH": 4,
     f"evcs sessions close {'x' * 129}": 4,
     f"evcs-cp fault CP-001 --reason {'x' * 201}": 2,

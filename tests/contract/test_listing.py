@@ -94,3 +94,32 @@ def test_all_cps_are_edited_at_once(fleet: System) -> None:
     assert {cp["price_eur_kwh"] for cp in fleet.cps()} == {"0.41"}
     assert fleet.run("evcs-cp", "edit", "CP-001", "--all", "--price-eur-kwh", "1").code == 2
     assert fleet.run("evcs-cp", "edit", "--price-eur-kwh", "1").code == 2
+
+
+def test_sessions_are_filtered_and_shown_one_by_one(fleet: System) -> None:
+    fleet.ok("evcs-driver", "stop", "--driver", "ALICE")
+    fleet.ok("evcs-driver", "charge", "CP-001", "--driver", "ALICE", "--no-watch")
+    active, settled = fleet.ok("evcs", "sessions", "--json").json
+
+    def listed(*args: str) -> list[str]:
+        return [one["session_id"] for one in fleet.ok("evcs", "sessions", *args, "--json").json]
+
+    assert listed("--state", "active") == [active["session_id"]]
+    assert listed("--state", "settled") == [settled["session_id"]]
+    assert listed("--until", settled["started_at"]) == [settled["session_id"]]
+    assert len(listed("--until", active["started_at"][:10])) == 2
+    assert listed("--until", "2020-01-01") == []
+    head, *rows = fleet.ok("evcs", "sessions").out.splitlines()
+    assert re.search(r"STARTED +DURATION +ENERGY", head)
+    assert all(re.search(r"Z +\d+ (s|min \d+ s) +\d+\.\d{3} kWh", row) for row in rows), rows
+    shown = fleet.ok("evcs", "sessions", "show", settled["session_id"])
+    assert f"session: {settled['session_id']}" in shown.out.splitlines()
+    assert "asked for: 90.000 kWh" in shown.out.splitlines()
+    one = fleet.ok("evcs", "sessions", "show", settled["session_id"], "--json").json
+    assert one == {**settled, "requested_wh": 90_000, "origin": "driver"}
+    fleet.ok("evcs-driver", "stop", "--driver", "ALICE")
+
+
+def test_csv_and_json_at_once_are_refused(fleet: System) -> None:
+    done = fleet.run("evcs", "sessions", "--csv", "--json")
+    assert (done.code, "--csv and --json at once" in done.err) == (2, True)
