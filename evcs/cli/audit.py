@@ -34,7 +34,9 @@ def add_to(program: click.Group) -> None:
         wrong = None if found or not cp else names.missing(ctx.settings.home, cp)
         if wrong and not reader.audit(cp, limit=1):
             raise wrong
-        rows = [[one[name] or "" for name in FIELDS] for one in found]
+        rows = [
+            [ctx.out.time(one["at"]), *(one[name] or "" for name in FIELDS[1:])] for one in found
+        ]
         head = [name.upper() for name in FIELDS]
         ctx.out.data(found, table(head, rows) if found else None)
         if not found:

@@ -71,6 +71,10 @@ class Out:
         """A time for people: the machine's own with its offset on a terminal, UTC elsewhere."""
         return local_time(at or "") if sys.stdout.isatty() else at or ""
 
+    def clock(self, at: str) -> str:
+        """The same of now, to the millisecond and without the day."""
+        return local_time(at, "milliseconds")[11:] if sys.stdout.isatty() else at[11:23]
+
     @property
     def on_terminal(self) -> bool:
         """Whether progress may be drawn."""

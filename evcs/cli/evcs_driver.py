@@ -206,17 +206,17 @@ def history(ctx: CommandContext, driver: str) -> None:
         found = talk.pages("history", "sessions")
     rows = []
     for ticket in found:
-        rows.append(_row(ticket, ticket["state"]))
+        rows.append(_row(ctx, ticket, ticket["state"]))
         if correction := ticket.get("correction"):
-            rows.append(_row({**ticket, **correction}, "correction"))
+            rows.append(_row(ctx, {**ticket, **correction}, "correction"))
     head = ("SESSION", "CP", "STATE", "STARTED", "ENERGY", "COST", "REASON")
     ctx.out.data(found, table(head, rows))
 
 
-def _row(session: Mapping[str, Any], state: str) -> tuple[str, ...]:
+def _row(ctx: CommandContext, session: Mapping[str, Any], state: str) -> tuple[str, ...]:
     """A line of a history."""
     return (
-        session["session_id"], session["cp"], state, session["started_at"],
+        session["session_id"], session["cp"], state, ctx.out.time(session["started_at"]),
         kwh(session["energy_wh"]), f"{session['cost_eur']} EUR", session["reason"] or "",
     )  # fmt: skip
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from itertools import count, islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from evcs.adapters import cp_logs
 from evcs.adapters.cp_logs import CpLog
 from evcs.cli import names
 from evcs.cli.common import CommandContext
+from evcs.cli.log_lines import LogLine, line_time, lines_of, merged
 from evcs.cli.options import since_time
 from evcs.core.errors import NotFound
 from evcs.core.ids import is_cp_id
@@ -26,8 +25,6 @@ LOOK_EVERY_S = 0.2
 LAST_LINES = 50
 #: A log may begin, where a CP changes its hosting.
 FILES_EVERY = 10
-_BROKERS = re.compile(rb"(\d{10}): ")
-_SUPERVISORDS = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}")
 
 #: File -> where it was read to; file -> which of its lines are meant.
 _Ends = dict[Path, int]
@@ -103,23 +100,27 @@ def show_logs(
     lines: int | None,
     since: str | None,
 ) -> None:
-    """Print the last lines of each program's log, or a CP's; prefixed where there are several."""
+    """Print the last lines of each program's log, or a CP's, by time; then what comes."""
     start = since_time(since)
     if start is None and lines is None:
         lines = LAST_LINES
     logs = [log for name in programs for log in _logs_of(ctx, name)]
     width = max(len(log.name) for log in logs) if len(logs) > 1 else 0
     ends: dict[str, _Ends] = {}
+    some: list[LogLine] = []
     for log in logs:
         found, ends[log.name] = log.last(lines, start)
-        _print_lines(ctx, log.name, found, width)
+        some += lines_of(log.name, found)
+    _print(ctx, some, width)
     for look in count() if follow else ():
         if look % FILES_EVERY == 0:
             files = [(log.name, log.files()) for log in logs]
+        some = []
         for name, of_log in files:
             for path, counts in of_log.items():
                 found, ends[name][path] = _more(path, ends[name].get(path, 0))
-                _print_lines(ctx, name, [line for line in found if counts(line)], width)
+                some += lines_of(name, filter(counts, found))
+        _print(ctx, some, width)
         time.sleep(LOOK_EVERY_S)
 
 
@@ -158,20 +159,6 @@ def _from(start: str, lines: list[bytes]) -> list[bytes]:
     return []
 
 
-def line_time(line: bytes) -> str | None:
-    """The time of a line of ours, the broker's or supervisord's, in our form."""
-    if found := cp_logs.TIME.match(line):
-        return found[0].decode()
-    if found := _BROKERS.match(line):
-        at = datetime.fromtimestamp(int(found[1]), UTC)
-    elif found := _SUPERVISORDS.match(line):
-        # supervisord writes the machine's own time.
-        at = datetime.fromisoformat(found[0].decode().replace(",", ".")).astimezone(UTC)
-    else:
-        return None
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
 def _more(path: Path, end: int) -> tuple[list[bytes], int]:
     """The lines that have come since, and where they end."""
     size = _size(path)
@@ -193,7 +180,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _print_lines(ctx: CommandContext, name: str, lines: list[bytes], width: int) -> None:
-    for line in lines:
-        text = line.decode("utf-8", "replace")
-        ctx.out.data({"program": name, "line": text}, f"{name:<{width}}  {text}" if width else text)
+def _print(ctx: CommandContext, lines: list[LogLine], width: int) -> None:
+    """By time; in front of each, where there are several programs, whose it is."""
+    for one in merged(lines):
+        text = f"{ctx.out.time(one.at)} {one.text}" if one.begins else one.line
+        ctx.out.data(one.to_json(), f"{one.program:<{width}}  {text}" if width else text)

@@ -46,10 +46,10 @@ def as_json(value: Any) -> str:
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
-def local_time(at: str) -> str:
+def local_time(at: str, precision: str = "seconds") -> str:
     """An RFC 3339 time by the machine's own clock, with its offset; what is none stays."""
     try:
-        return datetime.fromisoformat(at).astimezone().isoformat(" ", "seconds")
+        return datetime.fromisoformat(at).astimezone().isoformat(" ", precision)
     except ValueError:
         return at
 

@@ -85,7 +85,7 @@ def _watch_frames(ctx: CommandContext, cp: str | None, raw: bool) -> NoReturn:
             elif isinstance(message, m.StationFrame) and (cp is None or message.station == station):
                 at = timestamp()
                 line = message.frame if raw else frame_line(message.frame)
-                shown = join(at[11:23], f"{message.station:<{WHO_WIDTH}}",
+                shown = join(ctx.out.clock(at), f"{message.station:<{WHO_WIDTH}}",
                              f"{message.dir:<3}", line, by="  ")  # fmt: skip
                 ctx.out.data({"at": at, **message._asdict()}, shown)
 
@@ -115,4 +115,4 @@ def _print(
     if line.changed:
         who = style(f"{line.who:<{WHO_WIDTH}}", bold=True)
         what = f"{line.what:<{WHAT_WIDTH}}"
-        ctx.out.data(report, join(at[11:23], who, what, line.changed, by="  "))
+        ctx.out.data(report, join(ctx.out.clock(at), who, what, line.changed, by="  "))

@@ -201,7 +201,7 @@ SUCCESS: list[tuple[str, Callable[[Any], bool]]] = [
 
 #: One document a line: the keys of each.
 STREAMS = {
-    "evcs logs central -n 3": {"program", "line"},
+    "evcs logs central -n 3": {"program", "line", "at", "level", "who", "fields", "text"},
     "evcs-cp logs CP-001 engine": {"program", "line"},
     "evcs-driver charge CP-001 --driver ALICE --kwh 0.1": {"event", "session_id"},
     "evcs-driver run {files}/run.txt --driver ALICE --pause 0": {"event", "session_id"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -192,3 +193,32 @@ def test_while_supervisord_ends_it_is_said(fleet: System) -> None:
         os.kill(engine, signal.SIGCONT)
     eventually("the end", lambda: not processes.lives(engine), 20)
     eventually("a start", lambda: fleet.run("evcs", "up", "--wait").code == 0, 60)
+
+
+def test_times_are_local_with_their_offset_on_a_terminal_alone(fleet: System) -> None:
+    zone = "Asia/Kolkata"
+    piped = fleet.launch("evcs", "audit", "--limit", "1", TZ=zone).out
+    assert re.search(r"^\d{4}-\d\d-\d\dT\S+Z ", piped.splitlines()[1])
+    for line in ("evcs audit --limit 1", "evcs-cp list -o wide", "evcs-cp show CP-001",
+                 "evcs logs registry mosquitto -n 1"):  # fmt: skip
+        shown = on_terminal(fleet, *line.split(), TZ=zone)
+        assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+05:30", shown), (line, shown)
+        assert not re.search(r"T\d\d:\d\d:\d\d\.\d{3}Z", shown), (line, shown)
+        assert "+05:30" not in fleet.launch(*line.split(), "--json", TZ=zone).out
+
+
+def on_terminal(system: System, *command: str, **env: str) -> str:
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [ROOT / "bin" / command[0], *command[1:], "--no-color"],
+        env={**system.env, "TERM": "xterm", **env}, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the terminal's end
+        while more := os.read(ours, 65_536):
+            shown += more
+    os.close(ours)
+    assert process.wait(30) == 0, shown
+    return shown.decode()
