@@ -21,6 +21,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from evcs.adapters.ocpp_connection import OcppConnection
+from evcs.adapters.ocpp_listener import Listener
 from evcs.adapters.ocpp_socket import Socket
 from evcs.core.errors import EvcsError
 from evcs.core.ocpp.ports import Handler, Refusal, Schemas, StationAccess
@@ -67,7 +68,8 @@ class Server:
         self._handler = handler
         self._available = available
         self._schemas = schemas
-        self._address: dict[str, Any] = {"host": host, "port": port, "ssl": ssl}
+        self._host, self._port, self._ssl = host, port, ssl
+        self._listener: Listener | None = None
         self._times: dict[str, Any] = {"ping_interval": ping_s, "ping_timeout": ping_s,
                                        "open_timeout": open_s, "close_timeout": close_s,
                                        }  # fmt: skip
@@ -88,13 +90,15 @@ class Server:
         try:
             await self._start()
         except OSError as error:
-            where = f"{self._address['host']} port {self._address['port']}"
+            where = f"{self._host} port {self._port}"
             raise EvcsError(f"{where} can't be had: {error.strerror}", "see: evcs doctor") from None
 
     async def _start(self) -> None:
+        self._listener = Listener(self._host, self._port)
         self._server = await ws.serve(
             self._serve,
-            **self._address,
+            sock=self._listener,
+            ssl=self._ssl,
             **self._times,
             # Thousands may dial in at once, after our own restart.
             backlog=1024,
@@ -154,6 +158,8 @@ class Server:
 
     async def _serve(self, socket: ws.ServerConnection) -> None:
         assert isinstance(socket, Socket)
+        assert self._listener is not None
+        self._listener.let_in(socket.remote_address)
         if socket.subprotocol is None:
             self._handler.turned_away(socket.access.station, socket.offered)
             await socket.close(1002, "none of the offered versions of OCPP is spoken here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from evcs.adapters import certificates, pem
+from evcs.adapters.ocpp_listener import MOST_STRANGERS
 from evcs.adapters.ocpp_server import Server
 from evcs.adapters.server_tls import ChargersTls
 from evcs.core.ocpp.ports import Refusal
@@ -197,3 +199,30 @@ async def test_a_tls_handshake_that_does_not_come_to_an_end_is_ended(tls: Tls) -
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(100_000)
         writer.close()
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@on_a_loop
+async def test_who_has_not_shown_who_he_is_has_a_bounded_share(
+    tmp_path: Path, is_known: bool
+) -> None:
+    """A charger that is let in stays, and others come in beside them."""
+    tls = Tls(tmp_path)
+    before = {*Path("/proc/self/fd").iterdir()}
+    client = tls.client() if is_known else None  # whether they do their part of TLS
+    async with serving(ssl=tls.server) as (server, _), charger(server, ssl=tls.client()) as first:
+        await lives(first)
+        those = []
+        for _ in range(3 * MOST_STRANGERS):
+            with suppress(OSError):  # turned away as it said hello
+                those.append(await asyncio.open_connection("127.0.0.1", server.port, ssl=client))
+        await asyncio.sleep(0.1)
+        theirs = sum(not reader.at_eof() for reader, _ in those)
+        here = len({*Path("/proc/self/fd").iterdir()} - before) - len(those)
+        assert theirs <= MOST_STRANGERS + 1
+        assert here <= MOST_STRANGERS + 10
+        async with charger(server, ssl=tls.client(), path="/S2", headers=basic("S2")) as second:
+            await lives(second)
+            await lives(first)
+        for _, writer in those:
+            writer.transport.abort()
