@@ -67,7 +67,7 @@ EVENTS = st.one_of(
               WH),
     st.builds(m.Reply, st.just(CP), st.sampled_from(["start", "stop"]).map(
         lambda verb: f"{SESSION.session_id}.{verb}"), st.booleans(),
-        st.sampled_from([None, "busy", "no_session"])),
+        st.sampled_from([None, "busy", "no_session"]), st.just(m.NOTHING)),
     st.builds(d.Charge, st.just(ASKED), IDS, st.sampled_from([None, CP, "CP-2"])),
     st.builds(d.StopCharge, st.just(ASKED)),
     st.builds(d.AskedByStation, STATION_REQUESTS, st.just("261122-00000000002b"),
