@@ -100,6 +100,8 @@ def asker(record: CpRecord, circuit: str, now: float, turns_from: str, wall: str
         return None
     if session.phase not in (Phase.REQUESTED, Phase.SUPPLYING, Phase.INTERRUPTED):
         return None
+    if session.phase == Phase.REQUESTED and record.hosting == OCPP:
+        return None  # it begins with what is kept for it, if its car comes
     waits, began = session.waiting_since, session.turn_since or ""
     turn, minimum_w = turns_from < began <= wall, minimum_power_w(session.max_power_w)
     return Asker(

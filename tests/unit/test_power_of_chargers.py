@@ -191,6 +191,21 @@ def test_one_that_has_confirmed_its_default_counts_with_it_while_it_is_away(tmp_
     site.ledger.close()
 
 
+def test_a_driver_who_asks_and_does_not_come_takes_no_share(tmp_path: Path) -> None:
+    """What he may begin with is kept anyway."""
+    box = Box("BOX", Temper.OBEYS)
+    site = build(tmp_path, [box])
+    before = site.powers()
+    site.charge("D", "BOX")
+    site.run(60)
+    assert site.powers() == before
+    box.card()  # he comes
+    site.run(60)
+    assert min(site.powers().values()) > 8 * KW
+    assert site.over() == []
+    site.ledger.close()
+
+
 def test_a_lowered_limit_of_a_charger_counts_once_a_reading_shows_it(tmp_path: Path) -> None:
     """Meanwhile those give way that take theirs up at once."""
     box = Box("BOX", Temper.OBEYS, 10)
