@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from evcs.core.ocpp.room import FIRST_WH, SLACK_WH
+from evcs.services.central.entries import AT_ONCE
 from tests.ocpp.conftest import CARD, Site, charger
 from tests.ocpp.peers import Peer16, now
 from tests.system_under_test import eventually
@@ -130,6 +131,46 @@ def test_a_cp_whose_charger_vanished_in_a_charge_is_deleted(site: Site) -> None:
     (ticket,) = site.tickets()
     assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 120)
     assert site.cp not in [cp["id"] for cp in site.system.cps()]
+
+
+def test_cards_that_are_guessed_are_counted_and_soon_told_nothing(site: Site) -> None:
+    with site.peer16() as peer:
+        site.ready(peer)
+        assert peer.authorize(CARD) == "Accepted"
+        answers = [peer.authorize(f"GUESS-{number}") for number in range(int(AT_ONCE) + 40)]
+        assert set(answers) == {"Invalid"}
+        assert peer.authorize(CARD) == "Invalid", "nor does it learn that this one is good"
+    other = charger(site.system)
+    with other.peer16() as peer:
+        assert peer.authorize(CARD) == "Accepted", "other chargers go on"
+
+    def audited() -> list[dict[str, object]]:
+        rows = site.system.ok("evcs", "audit", "--json").json
+        return [row for row in rows if row["what"] == "authorise" and row["cp"] == site.cp]
+
+    rows = eventually("the first and a number", lambda: [
+        row for row in audited() if "more" in str(row["detail"])
+    ])  # fmt: skip
+    assert AT_ONCE <= len(audited()) < AT_ONCE + 30, rows
+    assert not any("GUESS" in str(row) for row in audited())
+
+
+def test_a_charge_that_begins_anew_by_the_session_s_id_has_a_ticket_of_its_own(
+    site: Site,
+) -> None:  # fmt: skip
+    with site.peer16() as peer:
+        site.ready(peer)
+        site.charge()
+        (told,) = eventually("it is told to start", lambda: peer.told("RemoteStartTransaction"))
+        first = peer.begin(told["id_tag"], 1_000)
+        peer.meter(first.transaction_id, 1_500, 7_400)
+        site.until("SUPPLYING")
+        again = peer.begin(told["id_tag"], 1_500, at=now(-1.0))
+        assert (first.id_tag_info["status"], again.id_tag_info["status"]) == ("Accepted",) * 2
+        peer.end(again.transaction_id, 1_800)
+        tickets = site.tickets(2)
+    assert [row["energy_wh"] for row in tickets] == [300, 500]
+    assert {row["driver"] for row in tickets} == {"ALICE"}
 
 
 def test_a_charger_that_uses_a_transaction_s_name_again(site: Site) -> None:

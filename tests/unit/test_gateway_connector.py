@@ -522,6 +522,26 @@ def test_a_charge_whose_connector_is_free_for_long_has_lost_its_end(late: bool) 
     play(act)
 
 
+@pytest.mark.parametrize("readings", [True, False])
+def test_a_cp_s_power_that_is_lowered_in_a_charge_takes_no_energy(readings: bool) -> None:
+    async def act(scene: Scene) -> None:
+        one = await scene.begun()
+        for _ in range(60):
+            scene.time += timedelta(minutes=1)
+            scene.connector.tick(0.0)
+        if readings:
+            scene.connector.meter(one, Reading(20_100), None)
+        scene.connector.place = scene.connector.place._replace(max_power_w=3_700)
+        if readings:
+            scene.connector.meter(one, Reading(20_300), None)
+        scene.heard()
+        scene.connector.end(one, 20_600, "stopped", None)
+        (ended,) = scene.told(m.SessionEvent)
+        assert ended.energy_wh == 20_500
+
+    play(act)
+
+
 def test_a_charger_that_is_away_or_says_that_it_charges_has_lost_nothing() -> None:
     async def act(scene: Scene) -> None:
         await scene.begun()

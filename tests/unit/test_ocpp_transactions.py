@@ -35,11 +35,32 @@ def test_what_is_told_again_is_known_by_its_content() -> None:
     assert held.requested(t.request_id("T", 1, BEGUN)) is None
 
 
-def test_the_charger_s_own_name_for_it_is_all_of_its_content() -> None:
+def test_the_charger_s_own_name_and_the_begin_are_all_of_its_content() -> None:
     named = BEGUN._replace(key="A")
-    again = named._replace(tag="OTHER", meter_wh=5)
+    again = named._replace(tag="OTHER")
     assert t.request_id("S", 1, named) == t.request_id("S", 2, again)
     assert t.request_id("S", 1, named) != t.request_id("T", 1, named)
+    for other in (named._replace(at="2026-11-30T10:00:01Z"), named._replace(meter_wh=5)):
+        assert t.request_id("S", 1, named) != t.request_id("S", 1, other)
+
+
+def test_a_name_that_is_used_again_is_another_charge_while_the_first_is_open_and_for_ever() -> None:
+    first = BEGUN._replace(key="1", starts=True)
+    held, numbers = t.Held(), itertools.count(1)
+    for at in ("2026-11-30T10:00:00Z", "2026-11-30T11:00:00Z", "2026-11-30T12:00:00Z"):
+        told = first._replace(at=at)
+        request = t.request_id("S", 1, told)
+        assert held.told(told, request) is None
+        held = held.begun(t.begin(held, request, lambda: next(numbers), told, 0.0))
+        latest = held.keyed("1")
+        assert held.told(told, request) == latest == held.transactions[-1]
+    assert len({one.request_id for one in held.transactions}) == 3
+    for one in held.transactions:
+        held = held.settle(one)
+    assert held.keyed("1") == held.over[-1]
+    plugged = held.plugged(first._replace(tag="", at="2026-11-30T13:00:00Z"))
+    carded = plugged.uncarded_as(first._replace(at="2026-11-30T14:00:00Z"))
+    assert carded.at == "2026-11-30T14:00:00Z"
 
 
 def test_a_start_from_afar_becomes_the_transaction_that_names_its_session() -> None:

@@ -12,6 +12,7 @@ from evcs.core.effects import Audit, KeepAnswer, Save, Send
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import DesiredCp, StationAnswer, StationRequest
 from evcs.core.ocpp import times
+from evcs.core.ocpp.masking import masked_tag
 from evcs.core.placement import OCPP
 from evcs.core.session import AnsweredStart, CardStatus, Origin, Phase, Session
 
@@ -29,7 +30,7 @@ def on_asked_by_station(draft: Draft, event: AskedByStation) -> None:
     elif event.answered is not None:
         _answer(draft, event, *event.answered)
     elif asked.verb == "authorise":
-        _answer(draft, event, None, _status(event, desired))
+        _authorise(draft, event, _status(event, desired))
     elif _is_remote_start(draft.record.session, event):
         _begin_remote(draft, event)
     else:
@@ -57,9 +58,21 @@ def _status(event: AskedByStation, desired: DesiredCp) -> CardStatus:
     return CardStatus.CONCURRENT if elsewhere else CardStatus.ACCEPTED
 
 
+def _authorise(draft: Draft, event: AskedByStation, status: CardStatus) -> None:
+    cp = draft.record.cp
+    who = f"driver/{event.driver}" if event.driver else f"cp/{cp}/engine"
+    card = masked_tag(event.asked.tag)
+    draft.do(Audit(who, "authorise", cp, status, card, f"cp/{cp}/engine"))
+    _answer(draft, event, None, status)
+
+
 def _is_remote_start(session: Session | None, event: AskedByStation) -> bool:
-    """The charger was told to begin a session, and gives its id for a card."""
-    return session is not None and session.session_id == event.asked.tag
+    """The charger was told to begin a session, and gives its id for a card, for the first time."""
+    return (
+        session is not None
+        and session.session_id == event.asked.tag
+        and session.meter_start_wh is None
+    )
 
 
 def _begin_remote(draft: Draft, event: AskedByStation) -> None:

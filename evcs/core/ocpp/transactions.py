@@ -59,6 +59,7 @@ class Transaction(NamedTuple):
     """One charge. `id`: its number for the charger (1.6). Energy in Wh.
 
     `session_id`: Central's, None until it has answered. `status`: what Central made of the card.
+    `max_power_w`: its CP's as it began, 0 where that is not known.
     `live`: it is known to be under way. `target_wh`: what its driver asked for. `since`: when it
     began here, in seconds of a clock that goes on evenly. `starts`: its begin was told first.
     """
@@ -80,6 +81,7 @@ class Transaction(NamedTuple):
     reason: str | None = None
     since: float = 0.0
     starts: bool = True
+    max_power_w: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -102,13 +104,6 @@ class Over(NamedTuple):
     session_id: str | None
     at: str = ""
     starts: bool = True
-
-    def is_other(self, begun: Begun) -> bool:
-        """Whether the charger uses its name again, for a charge that begins now."""
-        if not begun.starts or self.at in ("", begun.at):
-            return False
-        was, now = times.parse(self.at), times.parse(begun.at)
-        return self.starts or (was is not None and now is not None and now > was)
 
 
 class Held(NamedTuple):
@@ -140,8 +135,7 @@ class Held(NamedTuple):
 
     def plugged(self, begun: Begun) -> Held:
         """With one for which nobody has shown a card; its begin is what was told of it first."""
-        known = self.keyed(begun.key)
-        if known is not None and not (isinstance(known, Over) and known.is_other(begun)):
+        if self.told(begun, "") is not None:
             return self
         first = self.uncarded_as(begun)
         left = tuple(one for one in self.uncarded if one.key != begun.key)
@@ -150,7 +144,7 @@ class Held(NamedTuple):
     def uncarded_as(self, begun: Begun) -> Begun:
         """A begin with what was told of it before there was a card."""
         first = next((one for one in self.uncarded if one.key == begun.key), None)
-        if first is None or not begun.key:
+        if first is None or not begun.key or is_other(first, begun):
             return begun
         meter_wh = begun.meter_wh if first.meter_wh == UNTOLD else first.meter_wh
         return first._replace(tag=begun.tag, meter_wh=meter_wh)
@@ -171,6 +165,11 @@ class Held(NamedTuple):
         """All of them."""
         return [*self.transactions, *self.over]
 
+    def told(self, begun: Begun, request: str) -> Transaction | Over | None:
+        """The charge that a begin is of, where that was told before."""
+        known = self.keyed(begun.key) if begun.key else self.requested(request)
+        return None if known is None or is_other(known, begun) else known
+
     def requested(self, request_id: str) -> Transaction | Over | None:
         """The one that began by that content."""
         return next((one for one in self.known if one.request_id == request_id), None)
@@ -180,8 +179,9 @@ class Held(NamedTuple):
         return next((one for one in self.known if one.id == number), None)
 
     def keyed(self, key: str) -> Transaction | Over | None:
-        """The one that the charger calls so."""
-        return next((one for one in self.known if one.key == key), None)
+        """The one that the charger calls so: the latest, as it may use a name again."""
+        latest: list[Transaction | Over] = [*self.over, *self.transactions]
+        return next((one for one in reversed(latest) if one.key == key), None)
 
     def of_session(self, session_id: str | None) -> Transaction | Over | None:
         """The one that is Central's session of that id."""
@@ -201,9 +201,17 @@ class Held(NamedTuple):
         return next(ended, None)
 
 
+def is_other(known: Begun | Transaction | Over, begun: Begun) -> bool:
+    """Whether the charger uses a name again, for a charge that begins now."""
+    if not begun.starts or known.at in ("", begun.at):
+        return False
+    was, now = times.parse(known.at), times.parse(begun.at)
+    return known.starts or (was is not None and now is not None and now > was)
+
+
 def request_id(station: str, connector: int, begun: Begun) -> str:
     """Of what a charger tells; the same where it tells it again, and else another."""
-    content: tuple[object, ...] = (station, begun.key)
+    content: tuple[object, ...] = (station, begun.key, begun.at, begun.meter_wh)
     if not begun.key:
         content = (station, connector, begun.tag, begun.at, begun.meter_wh)
     return "ocpp-" + hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]

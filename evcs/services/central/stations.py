@@ -10,12 +10,16 @@ from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, new_session_id
 
+#: Cards that are nobody's, of one CP; who asks of more is told nothing of any.
+GUESSES, GUESSES_A_SECOND = 50, 0.1
+
 
 class Stations:
     """Finds what a request names, and puts it to core.decisions."""
 
     def __init__(self, fleet: Fleet, writer: LedgerWriter, clock: Clock) -> None:
         self._fleet, self._writer = fleet, writer
+        self._guesses = Shares(clock.monotonic, GUESSES, GUESSES_A_SECOND)
         self._starts = Shares(clock.monotonic, CHARGES_AT_ONCE, CHARGES_A_SECOND)
         #: Driver -> tags, which are compared whatever their case.
         self._tags: dict[str, frozenset[str]] = {}
@@ -39,6 +43,8 @@ class Stations:
         if starts and answered is None and self._starts.left(asked.cp) < 1.0:
             return
         driver = self._driver(asked.cp, asked.tag)
+        if asked.verb == "authorise" and not self._may_know(asked.cp, driver):
+            driver = None
         mine = self._fleet.of_driver(driver) if driver else None
         bound = self._fleet.where_bound(mine, at)
         event = d.AskedByStation(asked, new_session_id(at), driver, bound, answered)
@@ -47,6 +53,10 @@ class Stations:
             self._starts.take(asked.cp)
             if mine is not None and mine.cp != asked.cp and bound is None:
                 self._fleet.leave(mine, at)
+
+    def _may_know(self, cp: str, driver: str | None) -> bool:
+        """Whether the CP has not asked of too many cards that are nobody's."""
+        return self._guesses.left(cp) >= 1.0 if driver else self._guesses.take(cp)
 
     def _driver(self, cp: str, tag: str) -> str | None:
         """Whose card it is; the id of a session that is open at that CP stands for one."""

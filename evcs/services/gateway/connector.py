@@ -42,12 +42,11 @@ class Connector:
     """All its state is here and in its journal."""
 
     def __init__(self, place: Place, outside: Outside) -> None:
-        self.place = place
+        self.place, self._seen, self._ready = place, Seen(), False
         self._voice, self._log, self._number = outside.voice, outside.log, outside.number
         self._now, self._steady, self._journal = outside.now, outside.steady, outside.journal
         self._holdings = Holdings(outside.journal, outside.log)
         self._register = Register(lambda: self.place.max_power_w, outside.steady, outside.log)
-        self._seen, self._ready = Seen(), False
         self._questions = Questions(outside.voice.ask, outside.answer_within_s)
         parts = OrderParts(
             outside.number, outside.steady,
@@ -116,16 +115,13 @@ class Connector:
         crash_point("gateway.begin_received")
         begun = self._held.uncarded_as(begun)
         request = t.request_id(self.place.station, self.place.number, begun)
-        known = self._held.requested(request)
-        if isinstance(known, t.Over) and known.is_other(begun):
-            named = begun._replace(key=f"{begun.key} {begun.at}")
-            request = t.request_id(self.place.station, self.place.number, named)
-            known = self._held.requested(request)
+        known = self._held.told(begun, request)
         if known is None:
             self._make_room()
             self._metering.count()
             self._vacancy.used()
             known = t.begin(self._held, request, self._number, begun, self._steady().timestamp())
+            known = known._replace(max_power_w=self.place.max_power_w)
             self._holdings.keep(self._held.begun(known))
             crash_point("gateway.begin_kept")
             self._log.info("transaction=%d begun tag=%a", known.id, masked_tag(begun.tag))

@@ -26,7 +26,8 @@ class Register:
         self, one: t.Transaction, register_wh: int, at: datetime | None, room_wh: int
     ) -> int | None:  # fmt: skip
         """Wh of a charge; None where they can't be. `room_wh`: see core.ocpp.registers."""
-        found = registers.energy_by(one, register_wh, self._most_w(), self._now(), at, room_wh)
+        most_w = max(one.max_power_w, self._most_w())
+        found = registers.energy_by(one, register_wh, most_w, self._now(), at, room_wh)
         if found is None and one.meter_wh != t.UNTOLD:
             self.refuse(one, 1, f"register_wh={register_wh}")
         return found

@@ -186,12 +186,10 @@ class Station(Version):
         )
 
     def find(self, number: int | None, key: str = "") -> Found | None:
-        """Whose transaction it is, be it over."""
-        for connector in self._parts.connectors().values():
-            one = connector.find(number, key)
-            if one is not None:
-                return connector, one
-        return None
+        """Whose transaction it is, be it over; a name may be that of one here and one there."""
+        at = self._parts.connectors().values()
+        known = [(x, one) for x in at if (one := x.find(number, key)) is not None]
+        return max(known, key=lambda found: isinstance(found[1], t.Transaction), default=None)
 
     def security_event(self, kind: str, info: str) -> None:
         """Something that it noticed."""
