@@ -73,7 +73,7 @@ def _tell(ctx: CommandContext, file: Path, manifest: dict[str, Any], done: str) 
         "files": len(manifest["files"]), "cps": cps, "drivers": drivers,
     }  # fmt: skip
     counts = f"CPs: {cps}, drivers: {drivers}, files: {found['files']}"
-    ctx.out.data(found, f"{done} {file} ({counts})")
+    ctx.out.done(found, f"{done} {file} ({counts})")
 
 
 def _restore(home: Home, source: Path) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def add_to(program: click.Group) -> None:
         else:
             _write(out, pem)
             text = f"certificate of {cp['ocpp_id']}, until {found['ends_at'][:10]}, in {out}"
-            ctx.out.data({**found, "file": str(out)}, text)
+            ctx.out.done({**found, "file": str(out)}, text)
         ctx.out.say(f"the charger verifies the server by {ca}")
         if not ctx.settings.ocpp_tls:
             ctx.out.say("it counts over wss:// alone, which [ocpp] listen brings: docs/ocpp.md")

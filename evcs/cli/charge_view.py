@@ -16,7 +16,8 @@ from evcs.core.session import WAITING_FOR_POWER
 def show(ctx: CommandContext, event: m.DriverEvent) -> None:
     """One event as a line."""
     body = {"event": event.event, "session_id": event.session_id, **event.body}
-    ctx.out.data(body, line(event))
+    tell = ctx.out.data if event.event == "ticket" else ctx.out.done
+    tell(body, line(event))
 
 
 def line(event: m.DriverEvent) -> str:

@@ -169,7 +169,7 @@ def _do(ctx: CommandContext, name: str, **body: Any) -> None:
     word = str(words[0] if words else found.get("status"))
     if word not in TAKEN:
         raise Conflict(f"the charger answered {word}", f"see: evcs watch --ocpp {name}")
-    ctx.out.data(found, [word])
+    ctx.out.done(found, [word])
 
 
 def newest_key(secrets: SecretFiles, station: str) -> str:

@@ -57,7 +57,7 @@ def _add_changes(circuit: click.Group) -> None:
         """
         given = _fields(max_power_kw, parent, other_load_kw)
         found = ctx.registry.add_circuit({"name": check_id("circuit", name), **given})
-        ctx.out.data(found, f"{name} added")
+        ctx.out.done(found, f"{name} added")
         ctx.out.say(f"its meter may speak as {of_meter(name)}, by {_secret(ctx, name)}")
 
     @command(circuit, "edit")
@@ -83,7 +83,7 @@ def _add_changes(circuit: click.Group) -> None:
         if not given:
             raise BadValue("nothing to change", "see: evcs circuit edit -h")
         found = ctx.registry.edit_circuit(check_id("circuit", name), given)
-        ctx.out.data(found, f"{name} changed")
+        ctx.out.done(found, f"{name} changed")
 
     @command(circuit, "remove")
     @_NAME
@@ -94,7 +94,7 @@ def _add_changes(circuit: click.Group) -> None:
           evcs circuit remove GARAGE
         """
         ctx.registry.remove_circuit(check_id("circuit", name))
-        ctx.out.data({"name": name, "done": "removed"}, f"{name} removed")
+        ctx.out.done({"name": name, "done": "removed"}, f"{name} removed")
 
 
 def _add_looks(circuit: click.Group) -> None:

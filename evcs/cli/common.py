@@ -7,7 +7,7 @@ import functools
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -47,6 +47,10 @@ class Out:
             if lines:
                 click.echo("\n".join(map(shown, lines)), color=self.color)
 
+    def done(self, value: Any, text: str | Iterable[str]) -> None:
+        """The same of what a change came to, which who wants quiet need not read."""
+        self.data(value, None if self.quiet else text)
+
     def say(self, text: str) -> None:
         """A message on the way."""
         if not self.quiet and not self.json:
@@ -61,6 +65,22 @@ class Out:
         """What went wrong, and what to do next."""
         line = f"{error.message}; {error.hint}" if error.hint else error.message
         click.echo(join(style("error:", fg="red"), typed(line)), err=True, color=self.color)
+
+    def fail_all(self, errors: Mapping[str, EvcsError], what: str = "CPs") -> None:
+        """What went wrong with each of several: what is alike once, with how many it hit."""
+        alike: dict[tuple[str, str], list[str]] = {}
+        for one, error in errors.items():
+            form = error.message.replace(one, "\0"), error.hint.replace(one, "\0")
+            alike.setdefault(form, []).append(one)
+        for hit in list(alike.values())[:MOST_ERRORS]:
+            error = errors[hit[0]]
+            if len(hit) > 1:
+                names = ", ".join([*hit[:3], *["..."][: len(hit) > 3]])
+                text = f"{len(hit)} {what} alike ({names}): {error.message}"
+                error = EvcsError(text, error.hint)
+            self.fail(error)
+        if len(alike) > MOST_ERRORS:
+            self.say(f"and {len(alike) - MOST_ERRORS} more, see --json")
 
     def state(self, state: str | None) -> Trusted:
         """A state's word in its colour."""
@@ -82,6 +102,8 @@ class Out:
 
 
 START_WITHIN_S = 5.0
+#: That differ, of one command.
+MOST_ERRORS = 20
 
 
 def patience(settings: Settings) -> float:
@@ -139,7 +161,7 @@ class CommandContext:
 _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 JSON: _Option = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 FLAGS: tuple[_Option, ...] = (
-    click.option("--quiet", "-q", is_flag=True, help="No messages, only data and errors."),
+    click.option("--quiet", "-q", is_flag=True, help="Only what was asked for, and errors."),
     click.option("--no-color", is_flag=True, help="No colours."),
 )
 

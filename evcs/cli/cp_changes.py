@@ -233,9 +233,9 @@ def outcome(found: Mapping[str, Any]) -> Results:
     return Results({cp: value for cp, value in found.items() if cp not in errors}, errors)
 
 
-def tell_done(ctx: CommandContext, results: Results, word: str) -> None:
+def tell_done(ctx: CommandContext, results: Results, word: str, what: str = "CPs") -> None:
     """Print a bulk's outcome where there is no state to wait for."""
-    finish(ctx, [{"id": one, "done": word} for one in results.made], results.errors)
+    finish(ctx, [{"id": one, "done": word} for one in results.made], results.errors, what)
 
 
 def wait_and_finish(
@@ -266,7 +266,10 @@ def wait_and_finish(
     finish(ctx, rows, {**errors, **late})
 
 
-def finish(ctx: CommandContext, rows: list[dict[str, Any]], errors: dict[str, EvcsError]) -> None:
+def finish(
+    ctx: CommandContext, rows: list[dict[str, Any]], errors: dict[str, EvcsError],
+    what: str = "CPs",
+) -> None:  # fmt: skip
     """Print a bulk's outcome and end with its exit code: alike everywhere, or part failed."""
     items = [*rows, *({"id": cp, "error": error_json(error)} for cp, error in errors.items())]
     items.sort(key=lambda item: str(item["id"]))
@@ -275,13 +278,10 @@ def finish(ctx: CommandContext, rows: list[dict[str, Any]], errors: dict[str, Ev
             else f"{row['id']} {row.get('done', 'done')}" for row in rows]  # fmt: skip
     if single and errors:
         raise next(iter(errors.values()))
-    ctx.out.data(items[0] if single else items, text)
+    ctx.out.done(items[0] if single else items, text)
     if not errors:
         return
-    for error in list(errors.values())[:20]:
-        ctx.out.fail(error)
-    if len(errors) > 20:
-        ctx.out.say(f"and {len(errors) - 20} more")
+    ctx.out.fail_all(errors, what)
     codes = {error.code for error in errors.values()}
     if not rows and len(codes) == 1:
         raise SystemExit(BY_CODE[codes.pop()].exit_code)

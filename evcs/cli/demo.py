@@ -149,7 +149,7 @@ class _Demo:
         quiet = self._ctx.out.json or self._ctx.out.quiet
         self._plain("$ bin/" + shlex.join([program, *args]))
         done = subprocess.run(
-            [str(INSTALL_ROOT / "bin" / program), *args],
+            [str(INSTALL_ROOT / "bin" / program), *args, *["--quiet"][:quiet]],
             env={**os.environ, **prepare.environment(self._ctx.settings)},
             stdout=subprocess.DEVNULL if quiet else None,
             stdin=subprocess.DEVNULL,

@@ -35,7 +35,9 @@ def add_to(program: click.Group) -> None:
           evcs driver add ALICE BOB
         """
         checked = [check_id("driver", name) for name in drivers]
-        cp_changes.tell_done(ctx, cp_changes.each(checked, ctx.registry.add_driver), "added")
+        cp_changes.tell_done(
+            ctx, cp_changes.each(checked, ctx.registry.add_driver), "added", "drivers"
+        )
 
     @command(driver, "remove")
     @click.argument(
@@ -56,7 +58,10 @@ def add_to(program: click.Group) -> None:
         checked = [check_id("driver", name) for name in drivers]
         do = partial(_forget if forget else _remove, ctx)
         cp_changes.tell_done(
-            ctx, cp_changes.each(checked, do), "removed and forgotten" if forget else "removed"
+            ctx,
+            cp_changes.each(checked, do),
+            "removed and forgotten" if forget else "removed",
+            "drivers",
         )
 
     @command(driver, "list")

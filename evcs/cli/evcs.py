@@ -67,7 +67,7 @@ def up(ctx: CommandContext, wait: bool, timeout: float, foreground: bool) -> Non
     if wait:
         wait_until_up(ctx, timeout)
     found = {"home": str(ctx.settings.home.path), "started": fresh, "web": _web(ctx)}
-    ctx.out.data(found, f"dashboard: {_web(ctx)}")
+    ctx.out.done(found, f"dashboard: {_web(ctx)}")
 
 
 def wait_until_up(ctx: CommandContext, timeout_s: float) -> None:

@@ -60,7 +60,7 @@ def add_to(program: click.Group) -> None:
         plan = _plan(ctx, path, prune)
         if not ctx.out.json:
             lines = [*_lines(plan.circuits, CIRCUIT), *_lines(plan.cps, CP)]
-            ctx.out.data(None, lines)
+            ctx.out.done(None, lines)
         if dry_run or not (plan.cps or plan.circuits):
             ctx.out.data({**_to_json(plan), "applied": False})
             if not ctx.out.json and not dry_run:
@@ -228,8 +228,7 @@ def _apply_to_cps(
 def _finish(ctx: CommandContext, plan: Plan, errors: dict[str, EvcsError], wait: bool) -> None:
     failed = {name: cp_changes.error_json(error) for name, error in sorted(errors.items())}
     ctx.out.data({**_to_json(plan), "applied": True, "errors": failed})
-    for error in list(errors.values())[:20]:
-        ctx.out.fail(error)
+    ctx.out.fail_all(errors)
     cps, circuits = (len(c.create) + len(c.edit) + len(c.remove) for c in plan)
     if not errors:
         more = f", {circuits} circuits" if circuits else ""

@@ -94,7 +94,7 @@ def add_to(program: click.Group) -> None:
         answer = ask_operator(ctx, "close", session_id=session_id)
         session = answer["session"]
         text = f"{session_id} settled: {kwh(session['energy_wh'])}, {session['cost_eur']} EUR"
-        ctx.out.data(session, text)
+        ctx.out.done(session, text)
 
 
 def _unknown(session_id: str) -> NotFound:

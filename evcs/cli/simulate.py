@@ -78,7 +78,11 @@ def _faults(program: click.Group) -> None:
         Examples:
           evcs-cp clear CP-001
         """
-        results = _each(ctx, pick(ctx, names), "clear")
+        ids = pick(ctx, names)
+        for cp in cp_changes.read(ctx, ids):
+            if cp["state"] and not cp_states.needs_a_hand(cp["state"], cp["reason"]):
+                ctx.out.say(f"{cp['id']} has no fault")
+        results = _each(ctx, ids, "clear")
         _judged(ctx, results, lambda s: s.state != cp_states.State.BROKEN_DOWN, wait, timeout)
 
 

@@ -51,7 +51,7 @@ def add_to(program: click.Group) -> None:
             f"{lasts}, for {', '.join(sorted(found.names))}",
             f"clients verify it by {ca}",
         ]
-        ctx.out.data(report, lines)
+        ctx.out.done(report, lines)
 
 
 def wanted_names(settings: Settings) -> set[str]:

@@ -207,6 +207,45 @@ def test_times_are_local_with_their_offset_on_a_terminal_alone(fleet: System) ->
         assert "+05:30" not in fleet.launch(*line.split(), "--json", TZ=zone).out
 
 
+def test_errors_that_are_alike_are_told_once(fleet: System) -> None:
+    done = fleet.run("evcs-cp", "create", "CP-{001..003}")
+    assert (done.code, done.out) == (5, "")
+    said = "error: 3 CPs alike (CP-001, CP-002, CP-003): CP CP-001 exists already"
+    assert done.err.startswith(said)
+    assert len(done.err.splitlines()) == 1
+    fleet.ok("evcs", "driver", "add", "ALICE")
+    done = fleet.run("evcs", "driver", "remove", "EVE", "MALLORY", "ALICE")
+    assert (done.code, done.out) == (8, "ALICE removed\n")
+    assert done.err.startswith("error: 2 drivers alike (EVE, MALLORY): no driver EVE")
+
+
+def test_clear_says_what_has_no_fault(fleet: System) -> None:
+    fleet.ok("evcs-cp", "fault", "CP-002")
+    done = fleet.ok("evcs-cp", "clear", "CP-001", "CP-002")
+    assert done.err == "CP-001 has no fault\n"
+
+
+def test_quiet_is_quiet(fleet: System) -> None:
+    for line in (
+        "evcs up --wait", "evcs driver add QUINN", "evcs driver tag QUINN add 04A1",
+        "evcs tls init",
+        "evcs-cp create Q-1", "evcs-cp edit Q-1 --location Roof", "evcs-cp stop Q-1",
+        "evcs-cp resume Q-1", "evcs-cp fault Q-1", "evcs-cp clear Q-1", "evcs-cp restart Q-1",
+        "evcs-cp plug Q-1", "evcs-cp unplug Q-1", "evcs-cp kill Q-1 engine", "evcs-cp revoke Q-1",
+        "evcs-cp rekey Q-1", "evcs-driver charge Q-1 --driver QUINN --no-watch",
+        "evcs circuit add QC --max-power-kw 22", "evcs circuit edit QC --max-power-kw 44",
+        "evcs circuit remove QC", f"evcs backup {fleet.home}/quiet.backup",
+        "evcs-cp list --state disconnected", "evcs status --check",
+    ):  # fmt: skip
+        done = fleet.run(*line.split(), "--quiet")
+        assert (done.code, done.out, done.err) == (0, "", ""), line
+    done = fleet.ok("evcs-driver", "stop", "--driver", "QUINN", "--quiet")
+    assert (done.out.startswith("ticket "), done.err) == (True, "")
+    assert fleet.ok("evcs-cp", "list", "Q-1", "-q").out.splitlines()[-1].startswith("Q-1 ")
+    assert fleet.ok("evcs-cp", "delete", "Q-1", "--quiet").out == ""
+    assert "no CP CP-404" in fleet.run("evcs-cp", "show", "CP-404", "--quiet").err
+
+
 def on_terminal(system: System, *command: str, **env: str) -> str:
     """What a command writes to a terminal."""
     ours, theirs = pty.openpty()
