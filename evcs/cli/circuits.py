@@ -26,6 +26,7 @@ _OTHER_LOAD = click.option(
     "--other-load-kw", metavar="D", help="The most that a house behind it takes; else 0."
 )
 _MAX_POWER_HELP = "What it carries, such as 44; 0 turns it off."
+HEAD = ("CIRCUIT", "MAX", "FED BY", "CPS", "OTHER LOAD", "CHARGING", "LIMIT", "WAITING")
 
 
 def add_to(program: click.Group) -> None:
@@ -107,13 +108,8 @@ def _add_looks(circuit: click.Group) -> None:
         """
         found, away = _read(ctx)
         cps = Counter(cp["circuit"] for cp in ctx.registry.cps()) if found else Counter[str]()
-        rows = [
-            (one["name"], kw(one["max_power_w"]), one["parent"] or "", str(cps[one["name"]]),
-             *_figures(one["state"]))
-            for one in found
-        ]  # fmt: skip
-        head = ("CIRCUIT", "MAX", "FED BY", "CPS", "HOUSES", "CHARGING", "LIMIT", "WAITING")
-        _tell(ctx, found, table(head, rows) if rows else None, away)
+        rows = [_row(one, cps[one["name"]]) for one in found]
+        _tell(ctx, found, table(HEAD, rows) if rows else None, away)
         if not found:
             ctx.out.say("no circuit yet; add one: evcs circuit add GARAGE --max-power-kw 44")
 
@@ -132,9 +128,9 @@ def _add_looks(circuit: click.Group) -> None:
         members = [cp["id"] for cp in ctx.registry.cps() if cp["circuit"] == name]
         cps = cp_changes.read(ctx, members) if members else []
         below = [one["name"] for one in all_ if one["parent"] == name]
-        lines = [f"{key}: {value}" for key, value in found.items() if key != "state"]
-        lines += [f"{key} now: {value}" for key, value in (found["state"] or {}).items()]
-        lines += [f"meter: {of_meter(name)}", f"circuits: {', '.join(below) or 'none'}"]
+        facts = dict(zip(HEAD, _row(found, len(members)), strict=True))
+        facts |= {"FEEDS": ", ".join(below), "METER": of_meter(name)}
+        lines = [f"{key + ':':12}{value or '-'}" for key, value in facts.items()]
         lines += [f"CP {cp['id']}: {_of_member(cp, away)}" for cp in cps]
         live = ("id", "fallback_w", "state", "reason", "session")
         shown = [{key: cp[key] for key in live[: 2 if away else None]} for cp in cps]
@@ -171,6 +167,11 @@ def _of_member(cp: dict[str, Any], away: object) -> str:
     waits = waiting(cp["reason"], session["wait_s"])
     takes = f"takes {kw(session['power_w'])} of {kw(session['limit_w'] or 0)}{shown_after(session)}"
     return f"{waits or takes}, {session['driver'] or 'nobody known'}"
+
+
+def _row(one: dict[str, Any], cps: int) -> tuple[str, ...]:
+    power = kw(one["max_power_w"])
+    return one["name"], power, one["parent"] or "", str(cps), *_figures(one["state"])
 
 
 def _figures(state: dict[str, int] | None) -> list[str]:

@@ -34,8 +34,6 @@ const ACTIONS = [
   ["Revoke", "revoke", (row) => !row.revoked],
 ];
 
-const shownAfter = ({ limit_w, limit_shown_s: took }) => (limit_w && took ? `, shown ${took} s after it was lowered` : "");
-
 function Facts({ row }) {
   const { session } = row;
   // Without a session too: what came and went here would move what is below.
@@ -43,7 +41,7 @@ function Facts({ row }) {
     ["Cost", session && `${session.cost_eur} €`], ["Driver", session && session.driver]];
   facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
   if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
-  if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW${shownAfter(session)}`]);
+  if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW`], ["Lowered, seen after", session && session.limit_shown_s && `${session.limit_shown_s} s`]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
@@ -101,6 +99,7 @@ class CpPage extends Component {
       if (!this.state.detail) {
         const { at, power_w, energy_wh } = detail.trace;
         this.trace = [at, power_w.map((w) => w / 1000), energy_wh.map((wh) => wh / 1000)];
+        this.session = this.props.store.rows.get(CP)?.session?.session_id;
       }
       this.setState({ detail, error: "" });
     } catch (error) {
@@ -124,7 +123,11 @@ class CpPage extends Component {
     if ((!row.session && !ended) || at[at.length - 1] >= now) return;
     const first = at.findIndex((when) => when >= now - SHOWN_S);
     const cut = (list, value) => [...list.slice(first < 0 ? list.length : first), value];
-    this.trace = [cut(at, now), cut(power, row.session ? row.session.power_w / 1000 : 0), cut(energy, row.session ? row.session.energy_wh / 1000 : null)];
+    const { power_w = 0, energy_wh = null, session_id } = row.session || {};
+    // What came with the page may be newer than the row.
+    const least = session_id === this.session ? energy[energy.length - 1] : null;
+    this.session = session_id;
+    this.trace = [cut(at, now), cut(power, power_w / 1000), cut(energy, energy_wh === null ? null : Math.max(energy_wh / 1000, least))];
   }
 
   render({ store, operator, enabled, version }, { detail, error, asked }) {
