@@ -1,7 +1,8 @@
 """Draws what comes of frames into docs/ocpp.md: `docs/make_ocpp_tables.py [--check]`.
 
-The tables are those of evcs/core/ocpp/rules.py and of the stations in evcs/services/gateway. With
---check nothing is written, and a stale table makes it exit 1.
+The tables are those of evcs/core/ocpp/rules.py, of the stations in evcs/services/gateway, and of
+evcs/core/ocpp/station_16_orders.py. With --check nothing is written, and a stale table makes it
+exit 1.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from evcs.core.ocpp.actions import Sender, actions  # noqa: E402
 from evcs.core.ocpp.rules import NO_ID, Fault, Rule, Version  # noqa: E402
+from evcs.core.ocpp.station_16_orders import SERVED  # noqa: E402
 from evcs.services.gateway.service import STATIONS  # noqa: E402
 
 PAGE = ROOT / "docs" / "ocpp.md"
@@ -57,12 +59,29 @@ def _meaning(version: Version, sender: Sender, action: str) -> str:
     return "acknowledged" if word is None else f"answered `{word}`"
 
 
+def orders() -> list[str]:
+    """What an emulated station does at the word of its back end."""
+    rows = [
+        f"| {action} | {_first_line(SERVED.get(action))} |"
+        for action in sorted(actions(Version.V16, Sender.CENTRAL_SYSTEM))
+    ]
+    return ["| message | in 1.6 |", "|---|---|", *rows]
+
+
+def _first_line(order: object) -> str:
+    if order is None:
+        return "`NotSupported`"
+    text = (order.__doc__ or "").partition("\n")[0].rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
 def drawn(page: str) -> str:
     """The page with the tables as they are now. Raises ValueError where it has no place for one."""
     tables = {
         "rules": rules(),
         "from chargers": messages(Sender.CHARGER),
         "to chargers": messages(Sender.CENTRAL_SYSTEM),
+        "from a back end": orders(),
     }
     for name, lines in tables.items():
         before, begin, rest = page.partition(f"<!-- {name} -->\n")

@@ -1,13 +1,15 @@
-"""What a CP leaves in its home: journal, socket, locks, logs."""
+"""What a CP has in its home: journal, back end, socket, locks, logs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Set
+from contextlib import suppress
 
 from evcs.adapters import heartbeat, journal_places
-from evcs.adapters.files import is_locked
-from evcs.core import pools, sections
+from evcs.adapters.files import clear_place, is_locked, make_folder, write_atomic
+from evcs.core import back_ends, pools, sections
+from evcs.core.back_ends import BackEndOf
 from evcs.home import Home
 
 #: A pool lets go of a CP in some ms.
@@ -37,12 +39,24 @@ class CpTraces:
         begins = {cp: unit if pools.is_shared(unit) else None for cp, unit in places.items()}
         journal_places.carry_over(self._home, begins)
 
+    def put_back_ends(self, of: Mapping[str, BackEndOf]) -> None:
+        """What their Engines have to know of their back ends; written where it differs."""
+        for cp, one in of.items():
+            path, text = self._home.back_end(cp), back_ends.render(one).encode()
+            with suppress(OSError):
+                if path.read_bytes() == text:
+                    continue
+            make_folder(path.parent)
+            clear_place(path)
+            write_atomic(path, text)
+
     def remove(self, cps: Set[str]) -> None:
         """Remove them; what is absent is well. What a pool's log says of CPs stays."""
         journal_places.forget(self._home, cps)
         for cp in cps:
             heartbeat.beat()
             self._home.engine_socket(cp).unlink(missing_ok=True)
+            self._home.back_end(cp).unlink(missing_ok=True)
             for role in sections.ROLES:
                 self._home.lock(f"{cp}.{role}").unlink(missing_ok=True)
         for path in self._home.log.glob("*.log*"):

@@ -56,7 +56,7 @@ def _summed(rows: list[tuple[Any, ...]]) -> list[Sum]:
     found: dict[str, Sum] = {}
     for of, count, energy_wh, cents, price in rows:
         if cents is None:  # an open session, which stands alone
-            cents = _cents(cost_eur(energy_wh, price))
+            cents = _cents(cost_eur(energy_wh, price or "0"))
         before = found.get(of, Sum(of, 0, 0, 0))
         found[of] = Sum(
             of, before.sessions + count, before.energy_wh + energy_wh, before.cents + cents

@@ -28,6 +28,8 @@ from evcs.core.stored import FORMAT, Stored
 from evcs.home import Home
 
 FIRST_FORMAT = 1
+#: Since then a checksum is of the format, too.
+NAMED_SINCE = 5
 
 _log = logging.getLogger("evcs")
 _Tables = dict[str, dict[str, Any]]
@@ -96,7 +98,9 @@ def _dump(tables: _Tables, kept_format: int = FORMAT, texts: _Texts | None = Non
             texts[name][number] = kept
         found.append(f"{_json(name)}:{{{','.join(text for _, text in texts[name].values())}}}")
     text = f"{{{','.join(found)}}}"
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    # Of later formats the number is within, too: one flipped bit makes 4 of 5.
+    named = f"{kept_format}{text}" if kept_format >= NAMED_SINCE else text
+    digest = hashlib.sha256(named.encode()).hexdigest()
     return f'{{"format":{kept_format},"sha256":"{digest}","tables":{text}}}\n'.encode()
 
 

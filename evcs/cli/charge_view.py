@@ -135,3 +135,8 @@ class Bar(Lines):
 def view_of(ctx: CommandContext, first: m.DriverEvent) -> Lines:
     requested = first.body.get("requested_wh", 0)
     return Bar(ctx, int(str(requested))) if ctx.out.on_terminal else Lines(ctx)
+
+
+def eur(cost_eur: str | None) -> str:
+    """A cost for people; nothing of a charge that costs elsewhere."""
+    return "" if cost_eur is None else f"{cost_eur} EUR"

@@ -57,6 +57,7 @@ def merged(desired: dict[str, Any], state: m.CpState | None) -> dict[str, Any]:
         **{key: value for key, value in desired.items() if key not in ("deleted", "revision")},
         "state": state.state if state else None,
         "ocpp_status": state.ocpp_status if state else None,
+        "backend_state": state.backend_state if state else None,
         "reason": state.reason if state else "Central has not told its state",
         "session": session,
         "since": state.since if state else None,

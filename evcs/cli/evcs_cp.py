@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from evcs.adapters.registry_http import error_from
 from evcs.cli import (
+    back_ends,
     certificate,
     chargers,
     cp_changes,
@@ -84,25 +86,31 @@ def _select(ctx: CommandContext, names: tuple[str, ...], everyone: bool) -> list
 @click.argument("patterns", nargs=-1, required=True, metavar="NAME|PATTERN...")
 @fields
 @of_charger
+@back_ends.of_back_end
 @click.option("--if-not-exists", is_flag=True, help="An existing CP is well, and left as it is.")
 @waiting
 def create(
     ctx: CommandContext, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
     max_power_kw: str | None, hosting: str | None, circuit: str | None, station: str | None,
-    connector: int | None, ocpp_id: str | None, if_not_exists: bool, wait: bool, timeout: float,
+    connector: int | None, ocpp_id: str | None, backend: str | None, ocpp: str | None,
+    ocpp_password_file: Path | None, token: str | None, if_not_exists: bool, wait: bool,
+    timeout: float,
 ) -> None:  # fmt: skip
     """Create CPs: CP-001, or a range 'CP-{001..100}'.
 
-    With --hosting ocpp a CP is a real charger, which dials in: see evcs-cp connect.
+    With --hosting ocpp a CP is a real charger, which dials in: see evcs-cp connect. With --backend
+    it is itself a charger of another back end, which alone says who charges.
 
     Examples:
       evcs-cp create CP-001 --location 'Car park' --price-eur-kwh 0.31
       evcs-cp create 'CP-{002..040}'
       evcs-cp create WALLBOX --hosting ocpp
+      evcs-cp create OUT-1 --backend wss://example.org/ocpp/{id}
     """
     given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
     of_station = {"station": station, "connector": connector, "ocpp_id": ocpp_id}
     given |= {name: value for name, value in of_station.items() if value is not None}
+    given |= back_ends.fields(backend, ocpp, token, ocpp_password_file)
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")
@@ -251,6 +259,7 @@ fleet_files.add_to(program)
 identities.add_to(program)
 chargers.add_to(program)
 certificate.add_to(program)
+back_ends.add_to(program)
 
 
 def main() -> None:

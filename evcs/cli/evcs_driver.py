@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from evcs.cli import entry
-from evcs.cli.charge_view import show, view_of
+from evcs.cli.charge_view import eur, show, view_of
 from evcs.cli.common import CommandContext, command, kw, kwh, table
 from evcs.cli.driver_client import Body, DriverClient, denial
 from evcs.cli.options import Seconds, known_cps, known_drivers
@@ -217,7 +217,7 @@ def _row(ctx: CommandContext, session: Mapping[str, Any], state: str) -> tuple[s
     """A line of a history."""
     return (
         session["session_id"], session["cp"], state, ctx.out.time(session["started_at"]),
-        kwh(session["energy_wh"]), f"{session['cost_eur']} EUR", session["reason"] or "",
+        kwh(session["energy_wh"]), eur(session['cost_eur']), session["reason"] or "",
     )  # fmt: skip
 
 

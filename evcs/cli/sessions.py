@@ -11,6 +11,7 @@ import click
 
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import names
+from evcs.cli.charge_view import eur
 from evcs.cli.common import CommandContext, command, kw, kwh, span, table, with_call
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps, known_drivers, since_time, until_time
@@ -93,7 +94,7 @@ def add_to(program: click.Group) -> None:
             raise _unknown(session_id)
         answer = ask_operator(ctx, "close", session_id=session_id)
         session = answer["session"]
-        text = f"{session_id} settled: {kwh(session['energy_wh'])}, {session['cost_eur']} EUR"
+        text = f"{session_id} settled: {kwh(session['energy_wh'])}, {eur(session['cost_eur'])}"
         ctx.out.done(session, text)
 
 
@@ -127,7 +128,7 @@ def _table(ctx: CommandContext, found: list[dict[str, Any]]) -> list[str]:
         (
             one.get("corrects", one["session_id"]), one["cp"], one["driver"] or "",
             "correction" if "corrects" in one else one["state"], ctx.out.time(one["started_at"]),
-            _duration(one), kwh(one["energy_wh"]), f"{one['cost_eur']} EUR", one["reason"] or "",
+            _duration(one), kwh(one["energy_wh"]), eur(one['cost_eur']), one["reason"] or "",
         )
         for one in found
     ]  # fmt: skip
@@ -154,8 +155,8 @@ def _lines(ctx: CommandContext, one: dict[str, Any]) -> list[str]:
         "duration": _duration(one),
         "energy": kwh(one["energy_wh"]),
         "asked for": kwh(one["requested_wh"]) if one["requested_wh"] else "",
-        "price": f"{one['price_eur_kwh']} EUR/kWh",
-        "cost": f"{one['cost_eur']} EUR",
+        "price": one["price_eur_kwh"] and f"{one['price_eur_kwh']} EUR/kWh",
+        "cost": eur(one["cost_eur"]),
         "limit": "" if one["limit_w"] is None else kw(one["limit_w"]),
         "reason": one["reason"],
         "correction": correction and f"{kwh(correction['energy_wh'])}, "

@@ -29,6 +29,8 @@ def authorize(at: Situation) -> Denial | None:
     """None where the driver may charge, else the first reason against it."""
     if at.desired is None or at.desired.deleted:
         return Denial("not_found", "unknown CP")
+    if at.desired.backend is not None:
+        return Denial("conflict", "CP is a charger of another back end, which alone lets charge")
     if at.driver_cp is not None:
         return Denial("conflict", f"driver already charging at {at.driver_cp}")
     if at.cp_session is not None:

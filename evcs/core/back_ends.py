@@ -6,17 +6,22 @@ The file is the CP Manager's; the password is a secret of its own.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from evcs.core import stations, units
-from evcs.core.errors import BadValue
+from evcs.core.errors import BadValue, Conflict
+from evcs.core.messages import DesiredCp
+from evcs.core.placement import OCPP
 from evcs.core.strict_json import parse as parse_json
 
 #: OCPP's versions as people write them. Of a CP that dials out; see core.ocpp.rules.Version.
 VERSIONS = ("1.6",)
 MAX_URL = 500
 MAX_TAG = 20
+MAX_PASSWORD = 40
+NOT_HERE = "its back end says how much it takes"
 PLACE = "{id}"
 
 
@@ -74,6 +79,55 @@ def token(value: object) -> str:
             f"allowed: 1 to {MAX_TAG} printed ASCII characters, no space at either end",
         )
     return value
+
+
+FIELDS: Mapping[str, Callable[[object], str]] = {"backend": url, "ocpp": version, "token": token}
+
+
+def password(value: object) -> str:
+    """With what it dials in. Raises BadValue."""
+    good = isinstance(value, str) and 0 < len(value) <= MAX_PASSWORD and value.isascii()
+    if not good or not str(value).isprintable():
+        allowed = f"allowed: 1 to {MAX_PASSWORD} printed ASCII characters"
+        raise BadValue("ocpp_password is not allowed", allowed)
+    return str(value)
+
+
+def placed(cp: str, hosting: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A new CP's fields of its back end, with defaults; none where it has none. Raises BadValue."""
+    if "backend" not in given:
+        if odd := next((field for field in FIELDS if field in given), None):
+            raise BadValue(f"{odd}: only a CP with a back end has one", "leave it out")
+        return {}
+    if hosting == OCPP:
+        raise BadValue("backend: a real charger has one of its own", "leave it out")
+    if given.get("circuit") is not None:
+        raise BadValue(f"circuit: {NOT_HERE}", "leave it out")
+    return {
+        "backend": given["backend"], "ocpp": given.get("ocpp", VERSIONS[0]),
+        "token": given.get("token"), "ocpp_id": given.get("ocpp_id", cp),
+    }  # fmt: skip
+
+
+def check_edit(before: DesiredCp, after: DesiredCp) -> None:
+    """What is its back end's is not ours to change. Raises Conflict."""
+    if any(getattr(before, field) != getattr(after, field) for field in FIELDS):
+        hint = "delete it and create it anew"
+        raise Conflict(f"CP {before.id}: its back end is given as it is created", hint)
+    if before.backend is None:
+        return
+    if before.service != after.service:
+        hint = "ask it there, or: evcs-cp fault"
+        raise Conflict(f"CP {before.id}: its back end says whether it is in service", hint)
+    if after.circuit is not None:
+        raise Conflict(f"CP {before.id}: {NOT_HERE}", "leave the circuit out")
+
+
+def of(cp: DesiredCp) -> BackEndOf | None:
+    """What its Engine has to know; None where it has no back end."""
+    if cp.backend is None or cp.ocpp is None:
+        return None
+    return BackEndOf(cp.backend, cp.ocpp, cp.ocpp_id or cp.id, cp.token or "", cp.max_power_w)
 
 
 def render(of: BackEndOf) -> str:

@@ -156,7 +156,14 @@ def state_of(record: CpRecord, desired: DesiredCp, before: CpState | None, at: s
         ocpp_status=_ocpp_status(record, state),
         session=session and view(session, record),
         revision=desired.revision,
+        backend_state=_backend_state(record),
     )
+
+
+def _backend_state(record: CpRecord) -> str | None:
+    """What its Engine has of its back end, by its own word."""
+    engine = record.engine
+    return engine.backend_state if engine is not None and engine.online else None
 
 
 def _ocpp_status(record: CpRecord, state: states.State) -> str:
@@ -175,7 +182,7 @@ def view(session: Session, record: CpRecord) -> SessionView:
         session.driver,
         session.energy_wh,
         session.power_w,
-        session.cost_so_far,
+        session.cost_shown,
         session.limit_w,
         record.wait_s,
         record.power.shown_s if record.power is not None else None,
@@ -186,8 +193,8 @@ def changed(before: CpState | None, now: CpState) -> bool:
     """Whether more than a session's figures is another."""
     return (
         before is None
-        or (before.state, before.reason, before.ocpp_status)
-        != (now.state, now.reason, now.ocpp_status)
+        or (before.state, before.reason, before.ocpp_status, before.backend_state)
+        != (now.state, now.reason, now.ocpp_status, now.backend_state)
         or before.revision != now.revision
         or (before.session is None) != (now.session is None)
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from evcs.core import circuits, stations, units
+from evcs.core import back_ends, circuits, stations, units
 from evcs.core.errors import BadValue
 from evcs.core.ids import FORGOTTEN, MAX_LISTED, MAX_TEXT, check_id, same
 from evcs.core.messages import Circuit, DesiredCp
@@ -77,6 +77,7 @@ FIELDS: Rules = {
     "connector": stations.connector,
     "ocpp_id": stations.ocpp_id,
     "circuit": circuits.name_or_none("circuit"),
+    **back_ends.FIELDS,
 }
 
 
@@ -95,12 +96,16 @@ def checked(
 
 def new_cp(given: object, host: str = MAIN) -> DesiredCp:
     """The CP that a creation asks for, with defaults. Raises BadValue."""
-    fields = checked(given, "a CP", ("id",))
+    fields = checked(given, "a CP", ("id", "ocpp_password"))
     assert isinstance(given, Mapping)
     if "id" not in given:
         raise BadValue("id is missing", 'a CP needs an id, such as "CP-001"')
     cp = check_id("CP", given["id"])
     hosting = fields.get("hosting", PROCESS)
+    back_end = back_ends.placed(cp, hosting, fields)
+    if "ocpp_password" in given and not back_end:
+        raise BadValue("ocpp_password: only a CP with a back end has one", "leave it out")
+    of_charger = {name: one for name, one in fields.items() if name not in back_end}
     return DesiredCp(
         cp=cp,
         id=cp,
@@ -114,7 +119,7 @@ def new_cp(given: object, host: str = MAIN) -> DesiredCp:
         revision=0,
         hosting=hosting,
         circuit=fields.get("circuit"),
-        **stations.placed(cp, hosting, fields),
+        **{**stations.placed(cp, hosting, of_charger), **back_end},
     )
 
 
@@ -122,6 +127,7 @@ def edited(cp: DesiredCp, given: object) -> DesiredCp:
     """The CP after a change of some fields; the same value where nothing changes."""
     after = cp._replace(**checked(given, "a change"))
     stations.check_edit(cp, after)
+    back_ends.check_edit(cp, after)
     return after
 
 

@@ -54,6 +54,8 @@ __all__ = [
 class SessionView(NamedTuple):
     """A session as the judged state shows it; energy in Wh, power in W, cost in EUR.
 
+    At a CP that is a charger of a back end it costs nothing here: null.
+
     `limit_w`: what it may take of its circuit; None without one. `wait_s`: of one that waits for
     power, for about how many seconds more. `limit_shown_s`: how many seconds after it was lowered
     last a reading showed it.
@@ -63,7 +65,7 @@ class SessionView(NamedTuple):
     driver: str | None
     energy_wh: int
     power_w: int
-    cost_eur: str
+    cost_eur: str | None
     limit_w: int | None = None
     wait_s: int | None = None
     limit_shown_s: int | None = None
@@ -75,7 +77,8 @@ class DesiredCp(NamedTuple):
     `prices`: (since, EUR/kWh) from old to new, by the Registry's clock; the last is the price now.
     `hosting`, `pool`, `placement` and, while it moves, `previous_*`: see core.placement. `station`,
     `connector`, `ocpp_id`: of a real charger, see core.stations. `circuit`, and what it may take
-    there (W) without being told: see core.circuits.
+    there (W) without being told: see core.circuits. `backend`, `ocpp` (its version), `token`, and
+    `ocpp_id`: of one that is a charger of a back end, see core.back_ends.
     """
 
     cp: str
@@ -99,6 +102,9 @@ class DesiredCp(NamedTuple):
     ocpp_id: str | None = None
     circuit: str | None = None
     fallback_w: int | None = None
+    backend: str | None = None
+    ocpp: str | None = None
+    token: str | None = None
 
 
 class DesiredDriver(NamedTuple):
@@ -228,7 +234,10 @@ class Command(NamedTuple):
 
 
 class CpState(NamedTuple):
-    """Central: a CP's state, why, since when; and up to which desired revision it knows."""
+    """Central: a CP's state, why, since when; and up to which desired revision it knows.
+
+    `backend_state`: see EngineStatus.
+    """
 
     cp: str
     state: str
@@ -237,6 +246,7 @@ class CpState(NamedTuple):
     ocpp_status: str
     session: SessionView | None
     revision: int = 0
+    backend_state: str | None = None
 
 
 class Flood(NamedTuple):

@@ -57,10 +57,16 @@ CHARGER_AWAY_S = 86_400.0
 CHARGER_STARTS_WITHIN_S = 600.0
 
 
+#: A charger of a back end charges for that, whoever of us is away.
+BY_ITSELF = Deadlines(resume_within_s=CHARGER_AWAY_S, monitor_gone_s=CHARGER_AWAY_S)
+
+
 def deadlines(cp: DesiredCp | None, charger_away_s: float = CHARGER_AWAY_S) -> Deadlines:
     """Those of a CP's place."""
     if cp is not None and cp.hosting == OCPP:
         return Deadlines(CHARGER_STARTS_WITHIN_S, charger_away_s, charger_away_s)
+    if cp is not None and cp.backend is not None:
+        return BY_ITSELF
     return ON_MAIN if cp is None or cp.host == MAIN else ELSEWHERE
 
 

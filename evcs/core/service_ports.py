@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.audit import AuditEntry
+from evcs.core.back_ends import BackEndOf
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.pools import Members
 
@@ -129,6 +130,9 @@ class CpStore(Protocol):
 
     def carry_over(self, places: Mapping[str, str]) -> None:
         """CP -> the unit in which it is to begin: what another place has kept of it goes there."""
+
+    def put_back_ends(self, of: Mapping[str, BackEndOf]) -> None:
+        """What the Engines of these CPs have to know of their back ends."""
 
     def remove(self, cps: Set[str]) -> None:
         """CPs made later under the same ids must not find these ones' journals."""

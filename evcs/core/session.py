@@ -44,6 +44,8 @@ class CardStatus(StrEnum):
 
 
 MAX_KEPT = 2**53
+#: Of a charge at a CP that is a charger of a back end: it costs there, not here.
+NO_PRICE = ""
 WAITING_FOR_POWER = "waiting for power"
 
 
@@ -69,7 +71,8 @@ class Correction(NamedTuple):
 class Session(NamedTuple):
     """One supply. Energy in Wh, times RFC 3339; `cost_eur` is None until settled.
 
-    `driver`: None where nobody known charged. `requested_wh`: None where the car decides.
+    `driver`: None where nobody known charged. `price_eur_kwh`: NO_PRICE where it costs elsewhere.
+    `requested_wh`: None where the car decides.
     `request_id`: the driver's request, so that one that is sent twice makes one session.
     `meter_start_wh`: a charger's register as it began. `tag`: the card that began it. `end_known`:
     whether it was settled by its CP's own word; else an end that comes later is a correction.
@@ -115,8 +118,13 @@ class Session(NamedTuple):
 
     @property
     def cost_so_far(self) -> str:
-        """What the energy so far costs."""
-        return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh)
+        """What the energy so far costs; nothing here where it has no price."""
+        return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh or "0")
+
+    @property
+    def cost_shown(self) -> str | None:
+        """The same for people and programs; None where it has no price."""
+        return None if self.price_eur_kwh == NO_PRICE else self.cost_so_far
 
     @property
     def waits_for(self) -> str | None:
@@ -142,8 +150,8 @@ def to_json(session: Session) -> dict[str, Any]:
         "started_at": session.started_at,
         "ended_at": session.ended_at,
         "energy_wh": session.energy_wh,
-        "cost_eur": session.cost_so_far,
-        "price_eur_kwh": session.price_eur_kwh,
+        "cost_eur": session.cost_shown,
+        "price_eur_kwh": session.price_eur_kwh or None,
         # A ticket of old may hold more than would be taken now, and is never changed.
         "reason": short(session.reason) if session.reason else session.waits_for,
         "limit_w": session.limit_w,
@@ -159,7 +167,7 @@ def rows(session: Session) -> list[dict[str, Any]]:
         "session_id": f"{session.session_id}.correction",
         "ended_at": correction.at,
         "energy_wh": correction.energy_wh,
-        "cost_eur": correction.cost_eur,
+        "cost_eur": correction.cost_eur if session.price_eur_kwh else None,
         "reason": correction.reason,
         "corrects": session.session_id,
     }
@@ -180,7 +188,8 @@ def check(session: Session) -> Session:
         check_id("CP", session.cp)
         if session.driver is not None:
             check_id("driver", session.driver)
-        price("price_eur_kwh", session.price_eur_kwh)
+        if session.price_eur_kwh != NO_PRICE:
+            price("price_eur_kwh", session.price_eur_kwh)
         for field in ("max_power_w", "energy_wh", "seq", "power_w", "connector"):
             whole(field, getattr(session, field), 0, MAX_KEPT)
         for field in ("requested_wh", "meter_start_wh", "limit_w"):

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import DesiredCp, EngineStatus
-from evcs.core.session import Correction, Phase, Session
+from evcs.core.session import NO_PRICE, Correction, Phase, Session
 from evcs.core.supply import SupplyPhase
 from evcs.core.units import MAX_ENERGY_WH, cost_eur, difference_eur
 
@@ -129,7 +129,7 @@ def _settle(session: Session, energy_wh: int, reason: str, at: str) -> Session:
         turn_since=None,
         reason=reason,
         ended_at=at,
-        cost_eur=cost_eur(energy_wh, session.price_eur_kwh),
+        cost_eur=cost_eur(energy_wh, session.price_eur_kwh or "0"),
     )
 
 
@@ -137,9 +137,8 @@ def orphan(session_id: str, cp: DesiredCp, event: Ended) -> Session | None:
     """The ticket of a supply that the ledger lost, at the price of now; None if it can't be one."""
     if not ID.fullmatch(session_id) or not 0 <= event.energy_wh <= MAX_ENERGY_WH or event.seq < 0:
         return None
-    begun = Session(
-        session_id, cp.id, None, cp.price_eur_kwh, event.energy_wh, cp.max_power_w, event.at
-    )
+    price = NO_PRICE if cp.backend is not None else cp.price_eur_kwh
+    begun = Session(session_id, cp.id, None, price, event.energy_wh, cp.max_power_w, event.at)
     return _ended(begun, event._replace(reason=EndReason.UNKNOWN_SESSION))
 
 
@@ -155,7 +154,7 @@ def _corrected(session: Session, event: Ended) -> Session:
     more_wh = event.energy_wh - session.energy_wh
     if session.end_known or session.correction or not more_wh or not session.takes(event.energy_wh):
         return session
-    cost = cost_eur(event.energy_wh, session.price_eur_kwh)
+    cost = cost_eur(event.energy_wh, session.price_eur_kwh or "0")
     more_eur = difference_eur(cost, session.cost_so_far)
     return session._replace(correction=Correction(event.at, more_wh, more_eur, event.reason))
 

@@ -1,8 +1,8 @@
 """What the Registry's store may hold: each record by the rules of core.desired, before its use.
 
 Format 2 has a CP's placement and the history of its price, format 3 its charger's station and the
-drivers' tags, format 4 circuits; `migrated` gives them to what older formats hold, which is one
-host's.
+drivers' tags, format 4 circuits, format 5 back ends; `migrated` gives them to what older formats
+hold, which is one host's.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from evcs.core import circuits, desired, pools, prices, stations
+from evcs.core import back_ends, circuits, desired, pools, prices, stations
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import check_id, is_word, same
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.placement import OCPP, POOL, PROCESS
 from evcs.core.units import MAX_POWER_W, whole
 
-FORMAT = 4
+FORMAT = 5
 MAX_REVISION = 2**53
 TABLES = ("cps", "drivers", "circuits", "meta")
 
@@ -57,7 +57,7 @@ def _or_none(rule: Callable[[object], Any]) -> Callable[[object], Any]:
 #: A record is kept with its host, be it one that this system does not have: doctor names it.
 _CP: dict[str, Callable[[object], Any]] = {
     **desired.FIELDS,
-    **{field: _or_none(desired.FIELDS[field]) for field in stations.FIELDS},
+    **{field: _or_none(desired.FIELDS[field]) for field in (*stations.FIELDS, *back_ends.FIELDS)},
     "fallback_w": _or_none(lambda value: whole("fallback_w", value, 0, MAX_POWER_W)),
     "prices": prices.check,
     "pool": _or_none(lambda value: whole("pool", value, 1, pools.MAX_NUMBER)),
@@ -136,8 +136,11 @@ def cp_of(record: Mapping[str, Any]) -> DesiredCp:
     if (cp.hosting == POOL) != (cp.pool is not None):
         raise BadValue(f"CP {cp.id}: its pool does not fit its hosting")
     for field in stations.FIELDS:
-        if (cp.hosting == OCPP) != (getattr(cp, field) is not None):
+        has = cp.hosting == OCPP or (field == "ocpp_id" and cp.backend is not None)
+        if has != (getattr(cp, field) is not None):
             raise BadValue(f"CP {cp.id}: its {field} does not fit its hosting")
+    if (cp.ocpp is None) != (cp.backend is None) or (cp.token and not cp.backend):
+        raise BadValue(f"CP {cp.id}: what is said of its back end does not fit")
     return cp
 
 
@@ -153,6 +156,8 @@ def migrated(tables: Any, kept_format: int) -> Any:
         tables = _each(tables, "drivers", lambda one: {**one, "tags": []})
     if kept_format < 4:
         tables = _each(tables, "cps", lambda one: {**one, "circuit": None, "fallback_w": None})
+    if kept_format < 5:
+        tables = _each(tables, "cps", lambda one: {**one, **dict.fromkeys(back_ends.FIELDS)})
     return tables
 
 

@@ -174,7 +174,7 @@ def test_a_store_of_a_newer_format_is_left_alone_with_its_name(tmp_path: Path) -
     path = tmp_path / "registry.json"
     filled(path)
     for one in path.parent.glob("registry*.json"):
-        one.write_text(one.read_text().replace('{"format":4,', '{"format":5,', 1))
+        one.write_text(one.read_text().replace('{"format":5,', '{"format":6,', 1))
     before = path.read_bytes()
     for look in (RegistryDb(path).cps, lambda: peek(path)):
         with pytest.raises(EvcsError, match="newer format") as error:
@@ -214,7 +214,7 @@ def test_a_store_of_format_2_is_migrated(tmp_path: Path) -> None:
     assert (cp.hosting, cp.pool, cp.placement, cp.prices[-1][1]) == ("pool", 3, "token", "0.41")
     assert (cp.station, cp.connector, cp.ocpp_id) == (None, None, None)
     assert (drivers, revision) == ({"ALICE": ALICE}, 7)
-    assert path.read_text().startswith('{"format":4,')
+    assert path.read_text().startswith('{"format":5,')
 
 
 #: What version 3 added, to the byte.
@@ -234,7 +234,28 @@ def test_a_store_of_format_3_is_migrated(tmp_path: Path) -> None:
     assert (cp.station, cp.circuit, cp.fallback_w) == ("S", None, None)
     assert (drivers, revision) == ({"ALICE": driver("ALICE", "x")}, 7)
     assert RegistryDb(path).circuits() == {}
-    assert path.read_text().startswith('{"format":4,')
+    assert path.read_text().startswith('{"format":5,')
+
+
+#: What version 4 added, to the byte.
+FORMAT_4 = FORMAT_3.replace('"location"', '"circuit":null,"fallback_w":null,"location"').replace(
+    '"meta"', '"circuits":{},"meta"'
+)
+
+
+def test_a_store_of_format_4_is_migrated(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    path.write_bytes(of_format_1(FORMAT_4, 4))
+    (cp,) = content(path)[0].values()
+    assert (cp.backend, cp.ocpp, cp.token) == (None, None, None)
+    assert path.read_text().startswith('{"format":5,')
+
+
+def test_back_ends_are_kept_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    out = kept("CP-1", revision=1, backend="ws://x/{id}", ocpp="1.6", token="T", ocpp_id="S*1")
+    RegistryDb(path).commit(1, [out])
+    assert RegistryDb(path).cps()["CP-1"] == out
 
 
 def test_circuits_are_kept_as_they_are(tmp_path: Path) -> None:
@@ -277,7 +298,7 @@ def test_a_store_of_format_1_is_migrated(tmp_path: Path, which: str, killed_afte
     assert (drivers, revision) == ({"ALICE": ALICE}, 7)
     assert (first.station, first.connector, first.ocpp_id) == (None, None, None)
     for one in (path, copy):
-        assert one.read_text().startswith('{"format":4,')
+        assert one.read_text().startswith('{"format":5,')
 
 
 @pytest.mark.parametrize("harm", ['"id":"CP-1"', '"price_eur_kwh":"0.41",', '"service":"in"'])

@@ -14,6 +14,9 @@ EXAMPLES = 5
 #: The stream never ends, and each wrong link is slowed down: both have tests of their own.
 LEFT_OUT = ("/api/v1/events", "/login/{link}")
 
+#: In the address of a back end, which its CP dials: none but this machine.
+ANY_HOST = "[A-Za-z0-9.-]+"
+
 #: A deletion goes on after its answer (202), and web hears of a new CP a moment later.
 NOT_AT_ONCE = "use_after_free,ensure_resource_availability"
 
@@ -37,11 +40,15 @@ def gateway(system: System) -> None:
 def test_as_described(system: System, tmp_path: Path, server: str) -> None:
     url = system.registry_url if server == "registry" else system.web_url
     (tmp_path / "st.toml").write_text(REFUSES)
+    described = tmp_path / "openapi.yaml"
+    text = (ROOT / "openapi.yaml").read_text()
+    assert ANY_HOST in text
+    described.write_text(text.replace(ANY_HOST, "127[.]0[.]0[.]1"))
     left_out = [word for path in LEFT_OUT for word in ("--exclude-path", path)]
     done = subprocess.run(
         [
             ROOT / ".venv" / "bin" / "st", "--config-file", tmp_path / "st.toml", "run",
-            ROOT / "openapi.yaml", "--url", url, "--include-tag", server, *left_out,
+            described, "--url", url, "--include-tag", server, *left_out,
             "--header", f"Authorization: Bearer {system.token}",
             "--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES),
             "--generation-deterministic", "--exclude-checks", NOT_AT_ONCE,

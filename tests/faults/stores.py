@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evcs.adapters.registry_db import NAMED_SINCE
 from evcs.core.stored import FORMAT
 
 Tables = dict[str, dict[str, Any]]
@@ -22,7 +23,8 @@ def tables(home: Path) -> Tables:
 def forged(content: Tables, kept_format: int = 1) -> bytes:
     """A store's file with that content, as the Registry would write it."""
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    named = f"{kept_format}{text}" if kept_format >= NAMED_SINCE else text
+    digest = hashlib.sha256(named.encode()).hexdigest()
     return f'{{"format":{kept_format},"sha256":"{digest}","tables":{text}}}\n'.encode()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from evcs.core import sections
+from evcs.core.back_ends import BackEndOf
 from evcs.core.pools import Members
 from evcs.core.service_ports import LogPage, Process, Reload
 
@@ -64,11 +65,16 @@ class FakeCps:
     def __init__(self) -> None:
         self.living: set[str] = set()
         self.begun: list[Mapping[str, str]] = []
+        self.back_ends: dict[str, BackEndOf] = {}
         self.removed: list[str] = []
 
     def held(self, cps: Set[str]) -> Set[str]:
         """Those that live."""
         return self.living & cps
+
+    def put_back_ends(self, of: Mapping[str, BackEndOf]) -> None:
+        """Note them."""
+        self.back_ends.update(of)
 
     def carry_over(self, places: Mapping[str, str]) -> None:
         """Note it."""

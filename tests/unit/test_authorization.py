@@ -20,6 +20,7 @@ def test_a_free_cp_may_be_used() -> None:
     [
         (FREE._replace(desired=None, state=states.State.DISCONNECTED), "not_found", "unknown CP"),
         (FREE._replace(desired=CP._replace(deleted=True)), "not_found", "unknown CP"),
+        (FREE._replace(desired=CP._replace(backend="ws://x", ocpp="1.6")), "conflict", "back end"),
         (FREE._replace(driver_cp="CP-9"), "conflict", "driver already charging at CP-9"),
         (FREE._replace(cp_session="S", state=states.State.SUPPLYING), "conflict", "busy"),
         (FREE._replace(cp_session="S"), "conflict", "busy"),

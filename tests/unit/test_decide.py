@@ -14,7 +14,15 @@ from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import HANDLERS, decide
 from evcs.core.placement import OCPP, PROCESS
-from evcs.core.session import AnsweredStart, CardStatus, Origin, Phase, Session
+from evcs.core.session import (
+    AnsweredStart,
+    CardStatus,
+    Origin,
+    Phase,
+    Session,
+    check,
+    to_json,
+)  # fmt: skip
 
 CP, AT = "CP-1", d.At(100.0, "2026-11-22T09:00:00.000Z", 50.0)
 ASKED = m.DriverRequest("ALICE", "charge", "r1", CP, 2000)
@@ -159,3 +167,32 @@ def test_a_charge_at_a_charger_is_told_to_its_driver_and_what_was_before_is_over
         ("ALICE", "ticket"), ("BOB", "started"),
     ]  # fmt: skip
     assert [one.status for one in told if isinstance(one, m.StationAnswer)] == ["accepted"]
+
+
+def test_a_charge_at_a_charger_of_a_back_end_is_nobodys_and_costs_nothing_here() -> None:
+    desired = DESIRED._replace(backend="ws://x", ocpp="1.6", service="in")
+    asked = m.StationRequest(CP, "t1", "start", "CARD", AT.wall, 500)
+    record = CpRecord(CP, desired, m.EngineStatus(CP, True, "b"), m.MonitorStatus(CP, True, "b"))
+    begun = decide(record, d.AskedByStation(asked, SESSION.session_id, None, None, None), AT)
+    (answer,) = [
+        one.message for one in begun.effects
+        if isinstance(one, e.Send) and isinstance(one.message, m.StationAnswer)
+    ]  # fmt: skip
+    assert (answer.ok, answer.status, answer.driver) == (True, "accepted", None)
+    ended = decide(
+        begun.record, m.SessionEvent(CP, "ended", SESSION.session_id, 9, 1_500, "stopped"), AT
+    )
+    settled = [one.session for one in ended.effects if isinstance(one, e.Save)][-1]
+    shown = to_json(check(settled))
+    assert (shown["state"], shown["energy_wh"], shown["reason"]) == ("settled", 1_500, "stopped")
+    assert (shown["driver"], shown["price_eur_kwh"], shown["cost_eur"]) == (None, None, None)
+
+
+def test_no_absence_ends_a_charge_at_a_charger_of_a_back_end() -> None:
+    desired = DESIRED._replace(backend="ws://x", ocpp="1.6")
+    session = SESSION._replace(phase=Phase.SUPPLYING, driver=None, origin=Origin.STATION)
+    monitor = m.MonitorStatus(CP, False, "b")
+    record = CpRecord(CP, desired, None, monitor, 1.0, 1.0, session)
+    later = decide(record, d.MonitorAbsent(), AT._replace(clock=3_600.0))
+    assert later.record.session is not None
+    assert later.record.session.phase != Phase.ENDING

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcs.core import desired
+from evcs.core import back_ends, desired
 from evcs.core.errors import BadValue, Conflict
 
 NAN = float("nan")
@@ -49,7 +49,8 @@ def test_a_new_cp_has_the_contracts_defaults() -> None:
         "id": "CP-001", "service": "in", "price_eur_kwh": "0.30", "max_power_w": 22_000,
         "location": "", "host": "main", "revoked": False, "deleted": False, "revision": 0,
         "hosting": "process", "pool": None, "moving": False, "station": None, "connector": None,
-        "ocpp_id": None, "circuit": None, "fallback_w": None,
+        "ocpp_id": None, "circuit": None, "fallback_w": None, "backend": None, "ocpp": None,
+        "token": None,
     }  # fmt: skip
 
 
@@ -127,3 +128,36 @@ def test_another_charger_is_another_cp(change: dict[str, object]) -> None:
 def test_a_tag_is_so_many_printed_characters(tag: object) -> None:
     with pytest.raises(BadValue, match="tag"):
         desired.tag_change({"add_tags": [tag]})
+
+
+BACK_END = "wss://example.org/ocpp/{id}"
+
+
+def test_a_charger_of_a_back_end_has_defaults_and_keeps_them() -> None:
+    made = desired.new_cp({"id": "CP-1", "backend": BACK_END})
+    assert (made.backend, made.ocpp, made.ocpp_id, made.token) == (BACK_END, "1.6", "CP-1", None)
+    of = back_ends.of(made._replace(ocpp_id="DE*1"))
+    assert of is not None
+    assert of.dialled() == "wss://example.org/ocpp/DE*1"
+    assert of._replace(url="ws://x/y/").dialled() == "ws://x/y/DE*1"
+    assert back_ends.parse(back_ends.render(of).encode()) == of
+    for change in ({"backend": "ws://y"}, {"token": "T"}, {"service": "out"}, {"circuit": "C"}):
+        with pytest.raises(Conflict):
+            desired.edited(made, change)
+    assert desired.edited(made, {"max_power_w": 7_400}).max_power_w == 7_400
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"backend": ""}, {"backend": "http://x"}, {"backend": "ws://"}, {"backend": "ws://x:99999"},
+        {"backend": "ws://u:p@x"}, {"backend": "ws://x/\n"}, {"backend": "ws://x/#f"},
+        {"backend": "ws://é"}, {"backend": 1}, {"backend": BACK_END, "ocpp": "2.1"},
+        {"backend": BACK_END, "hosting": "ocpp"}, {"backend": BACK_END, "circuit": "C"},
+        {"backend": BACK_END, "token": "x" * 21}, {"token": "T"}, {"ocpp": "1.6"},
+        {"ocpp_id": "X"}, {"ocpp_password": "x"}, {"backend": BACK_END, "station": "S"},
+    ],
+)  # fmt: skip
+def test_what_no_back_end_can_be_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(BadValue):
+        desired.new_cp({"id": "CP-1", **given})

@@ -136,7 +136,8 @@ def test_an_export_is_the_fleet_itself(locations: list[str]) -> None:
 
 
 def test_every_field_is_exported() -> None:
-    station = {"station": "S", "connector": 2, "ocpp_id": "DE*7", "circuit": "C"}
+    station = {"station": "S", "connector": 2, "ocpp_id": "DE*7", "circuit": "C",
+               "backend": "ws://x", "ocpp": "1.6", "token": "T"}  # fmt: skip
     text = fleet_file.render([cp("A", hosting="another", **station)], "another")
     assert all(f"\n{key} = " in text for key in FIELDS)
     assert "station" not in fleet_file.render([cp("A", **dict.fromkeys(station))], "main")

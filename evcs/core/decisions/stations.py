@@ -14,7 +14,7 @@ from evcs.core.messages import DesiredCp, StationAnswer, StationRequest
 from evcs.core.ocpp import times
 from evcs.core.ocpp.masking import masked_tag
 from evcs.core.placement import OCPP
-from evcs.core.session import AnsweredStart, CardStatus, Origin, Phase, Session
+from evcs.core.session import NO_PRICE, AnsweredStart, CardStatus, Origin, Phase, Session
 
 A_DAY = timedelta(days=1)
 
@@ -39,7 +39,7 @@ def on_asked_by_station(draft: Draft, event: AskedByStation) -> None:
 
 def _can_be(asked: StationRequest, desired: DesiredCp) -> bool:
     return (
-        desired.hosting == OCPP
+        (desired.hosting == OCPP or desired.backend is not None)
         and asked.verb in ("authorise", "start")
         and units.is_time(asked.at)
         and asked.meter_wh >= 0
@@ -47,7 +47,12 @@ def _can_be(asked: StationRequest, desired: DesiredCp) -> bool:
 
 
 def _status(event: AskedByStation, desired: DesiredCp) -> CardStatus:
-    """What becomes of a card. A charge that is told of late can't be forbidden any more."""
+    """What becomes of a card. A charge that is told of late can't be forbidden any more.
+
+    Whether one may be at all is the back end's to say, where the CP has one.
+    """
+    if desired.backend is not None:
+        return CardStatus.ACCEPTED
     if event.driver is None:
         return CardStatus.INVALID
     if event.asked.offline:
@@ -95,7 +100,7 @@ def _begin(draft: Draft, event: AskedByStation, desired: DesiredCp) -> None:
         event.id,
         desired.id,
         event.driver,
-        prices.price_at(desired, at),
+        prices.price_at(desired, at) if desired.backend is None else NO_PRICE,
         None,
         desired.max_power_w,
         at,

@@ -25,7 +25,7 @@ def _status(word: str) -> Answer:
 
 
 def _remote_start(station: Station16, payload: Answer, at: At) -> Answer:
-    """5.11: by AuthorizeRemoteTxRequests the card is asked for first."""
+    """A charge begins; by AuthorizeRemoteTxRequests its card is asked for first (5.11)."""
     elsewhere = payload.get("connectorId", 1) != 1
     if elsewhere or station.cannot_begin() or not station.is_online:
         return _status(REJECTED)
@@ -37,7 +37,7 @@ def _remote_start(station: Station16, payload: Answer, at: At) -> Answer:
 
 
 def _remote_stop(station: Station16, payload: Answer, at: At) -> Answer:
-    """5.12."""
+    """The charge of that number ends (5.12)."""
     if station.held.transaction is None or payload["transactionId"] != station.held.back_end_id():
         return _status(REJECTED)
     station.end("Remote", at)
@@ -45,7 +45,7 @@ def _remote_stop(station: Station16, payload: Answer, at: At) -> Answer:
 
 
 def _availability(station: Station16, payload: Answer, _at: At) -> Answer:
-    """5.2: kept over restarts; while a transaction is under way it holds after that."""
+    """In or out of service, kept over restarts; while it charges, after that (5.2)."""
     if payload["connectorId"] not in (0, 1):
         return _status(REJECTED)
     inoperative = payload["type"] == "Inoperative"
@@ -55,14 +55,14 @@ def _availability(station: Station16, payload: Answer, _at: At) -> Answer:
 
 
 def _reset(station: Station16, payload: Answer, at: At) -> Answer:
-    """5.14: what is under way ends first."""
+    """A charge ends, then it begins anew, with all that it holds (5.14)."""
     station.end("SoftReset" if payload["type"] == "Soft" else "HardReset", at)
     station.restarts = f"{payload['type']} reset"
     return _status(ACCEPTED)
 
 
 def _unlock(station: Station16, payload: Answer, at: At) -> Answer:
-    """5.18: a transaction ends by it."""
+    """A charge ends, and the car leaves (5.18)."""
     if payload["connectorId"] != 1:
         return _status("NotSupported")
     station.end("UnlockCommand", at)
@@ -71,10 +71,12 @@ def _unlock(station: Station16, payload: Answer, at: At) -> Answer:
 
 
 def _get(station: Station16, payload: Answer, _at: At) -> Answer:
+    """Its configuration keys (5.8)."""
     return station.keys.answer(payload.get("key", []))
 
 
 def _set(station: Station16, payload: Answer, _at: At) -> Answer:
+    """A configuration key, by its kind; kept over restarts (5.3)."""
     word, found = station_keys.changed(payload["key"], payload["value"])
     if found is not None:
         station.held = station.held.configured(*found)
@@ -82,6 +84,7 @@ def _set(station: Station16, payload: Answer, _at: At) -> Answer:
 
 
 def _clear_cache(station: Station16, _payload: Answer, _at: At) -> Answer:
+    """It knows no card any more (5.4)."""
     if not station.keys.is_set("AuthorizationCacheEnabled"):
         return _status(REJECTED)
     station.held = station.held._replace(cards=())
@@ -89,6 +92,7 @@ def _clear_cache(station: Station16, _payload: Answer, _at: At) -> Answer:
 
 
 def _trigger(station: Station16, payload: Answer, at: At) -> Answer:
+    """It says BootNotification, Heartbeat, MeterValues or StatusNotification once (5.17)."""
     message = payload["requestedMessage"]
     if message not in TRIGGERED:
         return _status("NotImplemented")
@@ -98,6 +102,7 @@ def _trigger(station: Station16, payload: Answer, at: At) -> Answer:
 
 
 def _data(_station: Station16, _payload: Answer, _at: At) -> Answer:
+    """Answered `UnknownVendorId` (5.6)."""
     return _status("UnknownVendorId")
 
 

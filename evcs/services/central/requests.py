@@ -6,10 +6,12 @@ import os
 from collections import deque
 from typing import Any, NamedTuple
 
+from evcs.core import back_ends
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, denied, driver_events
+from evcs.core.errors import BadValue
 from evcs.core.ids import FORGOTTEN
 from evcs.core.placement import OCPP
 from evcs.core.ports import Clock, Ledger
@@ -32,7 +34,13 @@ CHARGES_AT_ONCE, CHARGES_A_SECOND = 1_000, 0.2
 #: An Engine that is there replies at once; who asks waits a little longer.
 REPLY_WITHIN_S = 5.0
 UNWRITTEN = "the ledger can't be written; make room, try again"
-SIMULATE = frozenset({"plug", "unplug", "fault", "clear"})
+#: A back end is asked for a card, and may take its time.
+PRESENTED_WITHIN_S = 25.0
+#: Why nothing comes of a card, whosever it is.
+NO_CARDS_FAULT = frozenset({"busy", "faulted", "unavailable", "offline", "disk_full"})
+#: Of a CP that is a charger of a back end.
+STATION = frozenset({"present", "backend"})
+SIMULATE = frozenset({"plug", "unplug", "fault", "clear"}) | STATION
 
 
 class Unreplied(NamedTuple):
@@ -104,7 +112,10 @@ class Requests:
         """An Engine's answer to a command given by hand."""
         command = self._unreplied.pop((reply.cp, reply.id), None)
         if command is not None:
-            self._tell(command.request, None if reply.ok else "conflict", reply.error or "")
+            code = None if reply.ok else "conflict"
+            if command.request.verb == "present" and reply.error not in NO_CARDS_FAULT:
+                code = None if reply.ok else "denied"
+            self._tell(command.request, code, reply.error or "", dict(reply.body))
 
     def answer_pages(self) -> None:
         """Answer a few of the pages that are asked for: what else comes is never behind many."""
@@ -113,12 +124,11 @@ class Requests:
 
     def expire(self, now: float) -> None:
         """Answer for the Engines that have not replied in time."""
-        while self._unreplied:
-            (key, command) = next(iter(self._unreplied.items()))
-            if command.until > now:
-                return
-            del self._unreplied[key]
-            self._tell(command.request, "timeout", "its Engine does not reply; see: evcs status")
+        for key, command in tuple(self._unreplied.items()):
+            if command.until <= now:
+                del self._unreplied[key]
+                text = "its Engine does not reply; see: evcs status"
+                self._tell(command.request, "timeout", text)
 
     def _page(self, asked: m.DriverRequest) -> None:
         """A page of what grows with the fleet or with time."""
@@ -213,14 +223,27 @@ class Requests:
         if record.desired is not None and record.desired.hosting == OCPP:
             self._tell(asked, "conflict", f"CP {record.cp} is a real charger: do it there")
             return
+        if asked.verb in STATION and (record.desired is None or record.desired.backend is None):
+            self._tell(asked, "conflict", f"CP {record.cp} has no back end")
+            return
         if record.engine is None or not record.engine.online:
             self._tell(asked, "conflict", "its Engine is not there")
             return
+        command = m.Command(record.cp, asked.verb, asked.id, reason=asked.reason)
+        within_s = REPLY_WITHIN_S
+        if asked.verb == "present":
+            try:
+                command = command._replace(tag=back_ends.token(asked.body.get("tag")))
+            except BadValue as error:
+                self._tell(asked, "bad_value", error.message)
+                return
+            within_s = PRESENTED_WITHIN_S
         if len(self._unreplied) >= MOST_WAITING:
             del self._unreplied[next(iter(self._unreplied))]
-        self._unreplied[record.cp, asked.id] = Unreplied(asked, at.clock + REPLY_WITHIN_S)
-        self._audit(asked, "asked", asked.reason or "")
-        self._outbox.publish(m.Command(record.cp, asked.verb, asked.id, reason=asked.reason))
+        self._unreplied[record.cp, asked.id] = Unreplied(asked, at.clock + within_s)
+        if asked.verb != "backend":
+            self._audit(asked, "asked", asked.reason or "")
+        self._outbox.publish(command)
 
     def _tell(
         self, asked: m.OperatorRequest, code: str | None, text: str,

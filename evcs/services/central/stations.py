@@ -61,6 +61,8 @@ class Stations:
     def _driver(self, cp: str, tag: str) -> str | None:
         """Whose card it is; the id of a session that is open at that CP stands for one."""
         record = self._fleet.records.get(cp)
+        if record is not None and record.desired is not None and record.desired.backend:
+            return None  # its cards are its back end's
         session = record.session if record is not None else None
         if session is not None and session.session_id == tag:
             return session.driver

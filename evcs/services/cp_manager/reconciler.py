@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import NamedTuple
 
-from evcs.core import placement, reconcile
+from evcs.core import back_ends, placement, reconcile
 from evcs.core import pools as p
+from evcs.core.back_ends import BackEndOf
 from evcs.core.health import EngineAnswer
 from evcs.core.ids import RESERVED
 from evcs.core.messages import DesiredCp
@@ -58,7 +59,7 @@ class Reconciler:
         if whole:
             self._tell_unexplained(desired, groups - desired.keys())
             self._quarantine_unexpected(first)
-        self._write(first, actual)
+        self._write(first, actual, desired)
         self._take_down(first.stop)
         if whole and desired and not self._reloaded:
             self._changed = self._outdated(first, desired)
@@ -118,8 +119,15 @@ class Reconciler:
             return bool(answer.session_id)
         return answer.supplying and revoked_for_s < REVOKED_WITHIN_S
 
-    def _write(self, steps: reconcile.Plan, actual: reconcile.Actual) -> None:
+    def _back_end(self, cp: DesiredCp) -> BackEndOf | None:
+        return back_ends.of(cp) if placement.wanted_here(cp, self._host) else None
+
+    def _write(
+        self, steps: reconcile.Plan, actual: reconcile.Actual, desired: Mapping[str, DesiredCp]
+    ) -> None:
         """All files as they should be. What another place kept of a CP is there before it is."""
+        if of := {cp: found for cp in desired if (found := self._back_end(desired[cp]))}:
+            self._cps.put_back_ends(of)
         if begins := steps.begins(actual):
             self._cps.carry_over(begins)
             crash_point("manager.carried_over")

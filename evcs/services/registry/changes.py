@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from evcs.core import audit, circuits, desired, placement, prices, stations
+from evcs.core import audit, back_ends, circuits, desired, placement, prices, stations
 from evcs.core.errors import Conflict, Deleting, EvcsError, NotFound
 from evcs.core.fleet_size import FleetSize
 from evcs.core.ids import same
@@ -46,6 +46,8 @@ class Batch:
         self.created: list[str] = []
         self.rekeyed: dict[str, None] = {}
         self.gone: list[str] = []
+        #: CP -> what it dials its back end with.
+        self.back_end_passwords: dict[str, str] = {}
         #: Stations that no CP named before.
         self.stations: list[str] = []
         #: Stations whose password is over at once, and those that are to have another in its place.
@@ -127,6 +129,8 @@ class Batch:
         circuits.check_cp(self.circuits, self._carried_w, cp)
         if cp.station is not None:
             cp = self._on_station(cp, cp.station)
+        if isinstance(given, Mapping) and "ocpp_password" in given:
+            self.back_end_passwords[cp.id] = back_ends.password(given["ocpp_password"])
         self._ids[same(cp.id)] = cp.id
         self.created.append(cp.id)
         return self._put("create", None, cp)

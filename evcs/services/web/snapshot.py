@@ -104,6 +104,7 @@ class FleetSnapshot:
         found.update(
             state=judged.state if judged else State.DISCONNECTED,
             ocpp_status=judged.ocpp_status if judged else OCPP_STATUS[State.DISCONNECTED],
+            backend_state=judged.backend_state if judged else None,
             reason=judged.reason if judged else NOT_JUDGED,
             session=judged.session._asdict() if judged and judged.session else None,
             since=judged.since if judged else None,

@@ -38,9 +38,10 @@ function Facts({ row }) {
   const { session } = row;
   // Without a session too: what came and went here would move what is below.
   const facts = [["Power", session && `${kw(session.power_w)} kW`], ["Energy", session && `${kwh(session.energy_wh)} kWh`],
-    ["Cost", session && `${session.cost_eur} €`], ["Driver", session && session.driver]];
+    ["Cost", session && session.cost_eur != null && `${session.cost_eur} €`], ["Driver", session && session.driver]];
   facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
   if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
+  if (row.backend) facts.push(["Back end", row.backend], ["It has of it", row.backend_state]);
   if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW`], ["Lowered, seen after", session && session.limit_shown_s && `${session.limit_shown_s} s`]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }

@@ -85,7 +85,7 @@ function Figures({ session, price }) {
   return html`<div class="cp-figures">
     <span class="figure" data-figure="power"><b>${kw(session.power_w)}</b> kW</span>
     <span class="figure" data-figure="energy"><b>${kwh(session.energy_wh)}</b> kWh</span>
-    <span class="figure" data-figure="cost"><b>${session.cost_eur}</b> €</span>
+    ${session.cost_eur != null && html`<span class="figure" data-figure="cost"><b>${session.cost_eur}</b> €</span>`}
   </div>`;
 }
 

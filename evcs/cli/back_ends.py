@@ -1,0 +1,119 @@
+"""`evcs-cp present, backend`, and what a creation says of a back end: CPs that dial out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evcs.cli.common import CommandContext, command
+from evcs.cli.cp_names import pick
+from evcs.cli.operator import ask_operator
+from evcs.cli.options import known_cps
+from evcs.core import back_ends
+from evcs.core.errors import BadValue
+from evcs.core.ocpp.frame_line import frame_line
+
+#: An Engine asks its back end for a card; it has answered by then, or Central has for it.
+ANSWER_WITHIN_S = 30.0
+
+
+def of_back_end(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What can be given of a back end."""
+    for flag, kwargs in (
+        ("--token", {"metavar": "TAG", "help": "The card of a car that is plugged in by hand."}),
+        (
+            "--ocpp-password-file",
+            {
+                "metavar": "F", "type": click.Path(dir_okay=False, path_type=Path),
+                "help": "What it dials its back end with, alone in a file.",
+            },
+        ),
+        (
+            "--ocpp",
+            {"metavar": "1.6", "help": "The version that it speaks to its back end."},
+        ),
+        (
+            "--backend",
+            {
+                "metavar": "URL",
+                "help": "It is a charger of that: wss://example.org/ocpp/{id}, or without {id}.",
+            },
+        ),
+    ):  # fmt: skip
+        function = click.option(flag, **kwargs)(function)
+    return function
+
+
+def fields(
+    backend: str | None, ocpp: str | None, token: str | None, password_file: Path | None
+) -> dict[str, Any]:
+    """What of it is asked for. Raises BadValue."""
+    given = {"backend": backend, "ocpp": ocpp, "token": token}
+    found = {name: value for name, value in given.items() if value is not None}
+    if (found or password_file is not None) and backend is None:
+        raise BadValue("no back end is given", "give one with: --backend URL")
+    for name, value in found.items():
+        back_ends.FIELDS[name](value)
+    if password_file is not None:
+        try:
+            text = password_file.read_text("ascii").strip()
+        except (OSError, UnicodeError) as error:
+            raise BadValue(f"{password_file} can't be read: {error}", "see: --help") from None
+        found["ocpp_password"] = back_ends.password(text)
+    return found
+
+
+def add_to(program: click.Group) -> None:
+    """Add these commands to `evcs-cp`."""
+
+    @command(program)
+    @click.argument("name", shell_complete=known_cps)
+    @click.argument("tag")
+    def present(ctx: CommandContext, name: str, tag: str) -> None:
+        """Hold a card to a CP with a back end.
+
+        A charge begins, or ends where that card may end it.
+
+        Examples:
+          evcs-cp present OUT-1 04A1B2C3
+        """
+        (cp,) = pick(ctx, [name])
+        answer = ask_operator(
+            ctx, "present", cp, body={"tag": back_ends.token(tag)}, within_s=ANSWER_WITHIN_S
+        )
+        ctx.out.done({"id": cp, **answer}, f"{cp}: {answer['message'] or 'done'}")
+
+    @command(program)
+    @click.argument("name", shell_complete=known_cps)
+    def backend(ctx: CommandContext, name: str) -> None:
+        """Show what a CP has of its back end.
+
+        What was exchanged lately, and what waits to be told.
+
+        Examples:
+          evcs-cp backend OUT-1
+        """
+        (cp,) = pick(ctx, [name])
+        found = ask_operator(ctx, "backend", cp)
+        found.pop("message", None)
+        ctx.out.data({"id": cp, **found}, _lines(found))
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    reason = f" ({found['reason']})" if found["reason"] else ""
+    waiting = [f"{one['action']}{_failed(one['failed'])}" for one in found["waiting"]]
+    return [
+        f"back end: {found['backend_state']}{reason}",
+        f"registration: {found['registration'] or 'none yet'}",
+        f"status: {found['ocpp_status']}",
+        f"messages: {found['sent']} sent, {found['received']} received since it began",
+        f"waiting: {', '.join(waiting) or 'nothing'}",
+        *(f"{one['dir']:3}  {frame_line(one['frame'])}" for one in found["frames"]),
+    ]
+
+
+def _failed(times: int) -> str:
+    return f" (refused {times} times)" if times else ""

@@ -1,0 +1,113 @@
+"""CPs that are chargers of a back end, in a real system: created, charged, cut off, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ocpp.back_ends import FailingBackEnd
+from tests.system_under_test import System, eventually
+
+
+@pytest.fixture
+def back_end() -> Iterator[FailingBackEnd]:
+    with FailingBackEnd() as made:
+        yield made
+
+
+def create(system: System, back_end: FailingBackEnd, name: str, *more: str) -> None:
+    """Create a CP that is a charger of it."""
+    done = system.ok("evcs-cp", "create", name, "--backend", back_end.url, *more)
+    assert done.out == f"{name} ACTIVATED\n"
+
+
+def cp(system: System, name: str) -> dict[str, object]:
+    """A CP as it is listed."""
+    found: list[dict[str, object]] = system.ok("evcs-cp", "list", "--json").json
+    return next(one for one in found if one["id"] == name)
+
+
+def until(system: System, name: str, field: str, value: object) -> None:
+    """Wait for a CP to be so."""
+    eventually(f"{name} {field} {value}", lambda: cp(system, name)[field] == value, every_s=0.3)
+
+
+@pytest.mark.parametrize("hosting", ["process", "pool"])
+def test_a_whole_charge_over_a_power_cut(
+    system: System, back_end: FailingBackEnd, hosting: str
+) -> None:
+    name = f"OUT-{hosting}"
+    create(system, back_end, name, "--hosting", hosting, "--ocpp-id", "ST*1", "--token", "T1")
+    until(system, name, "backend_state", "connected")
+    assert back_end.said("BootNotification")[0]["chargePointSerialNumber"] == "ST*1"
+    shown = system.ok("evcs-cp", "present", name, "CARD").out
+    assert shown.startswith(f"{name}: ")
+    until(system, name, "state", "SUPPLYING")
+    refused = system.run("evcs-driver", "charge", name, "--driver", "ALICE")
+    assert refused.code == 5, refused
+    assert system.run("evcs-cp", "present", name, "OTHER").code == 5
+    assert system.run("evcs-cp", "stop", name).code == 5
+    system.kill_all()
+    system.up()
+    until(system, name, "state", "SUPPLYING")
+    found = system.ok("evcs-cp", "backend", name, "--json").json
+    assert (found["backend_state"], found["registration"]) == ("connected", "Accepted")
+    system.ok("evcs-cp", "present", name, "CARD")
+    eventually("it is told", lambda: back_end.said("StopTransaction"))
+    (session,) = eventually(
+        "its ticket",
+        lambda: [
+            one
+            for one in system.ok("evcs", "sessions", "--cp", name, "--json").json
+            if one["state"] == "settled"
+        ],
+        every_s=0.3,
+    )
+    (start,), (stop,) = back_end.said("StartTransaction"), back_end.said("StopTransaction")
+    assert stop["meterStop"] - start["meterStart"] == session["energy_wh"] > 0
+    shown = system.ok("evcs", "sessions", "show", session["session_id"]).out
+    assert "None" not in shown
+    assert "EUR" not in shown
+    assert (session["driver"], session["price_eur_kwh"], session["cost_eur"]) == (None, None, None)
+    assert [action for action, _ in back_end.matter() if action != "MeterValues"] == [
+        "StartTransaction", "StopTransaction",
+    ]  # fmt: skip
+    until(system, name, "state", "ACTIVATED")
+    system.ok("evcs-cp", "delete", name)
+    assert list((system.home / "conf" / "backends").iterdir()) == []
+    assert not (system.home / "data" / "secrets" / "cp" / name).exists()
+    assert system.tracebacks() == []
+
+
+def test_what_is_asked_for_is_checked_and_its_password_goes_nowhere_else(
+    system: System, back_end: FailingBackEnd, tmp_path: Path
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("s3cret-of-the-station\n")
+    create(system, back_end, "OUT-2", "--ocpp-password-file", str(secret))
+    until(system, "OUT-2", "backend_state", "connected")
+    kept = system.home / "data" / "secrets" / "cp" / "OUT-2" / "backend"
+    assert kept.read_text() == "s3cret-of-the-station"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert "s3cret" not in (system.home / "data" / "registry.json").read_text()
+    assert "s3cret" not in system.ok("evcs-cp", "show", "OUT-2", "--json").out
+    for wrong in (
+        ["--backend", "http://x/y"], ["--backend", "ws://u:p@x/y"], ["--ocpp", "1.6"],
+        ["--backend", back_end.url, "--ocpp", "2.1"],
+        ["--backend", back_end.url, "--hosting", "ocpp"],
+        ["--backend", back_end.url, "--token", "x" * 21],
+        ["--backend", back_end.url, "--ocpp-password-file", str(tmp_path / "none")],
+    ):  # fmt: skip
+        assert system.run("evcs-cp", "create", "OUT-3", *wrong).code == 2, wrong
+    system.ok("evcs-cp", "create", "PLAIN")
+    assert system.run("evcs-cp", "present", "PLAIN", "CARD").code == 5
+    assert system.run("evcs-cp", "backend", "PLAIN").code == 5
+    back_end.refuse = 401
+    back_end.stop()
+    until(system, "OUT-2", "backend_state", "away")
+    back_end.start()
+    until(system, "OUT-2", "backend_state", "refused")
+    assert "401" in system.ok("evcs-cp", "backend", "OUT-2").out
+    assert cp(system, "OUT-2")["state"] == "ACTIVATED"
