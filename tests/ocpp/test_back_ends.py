@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.ocpp.back_ends import FailingBackEnd
+from tests.ocpp.back_ends import MATTERS, FailingBackEnd
 from tests.system_under_test import System, eventually
 
 
@@ -111,3 +112,47 @@ def test_what_is_asked_for_is_checked_and_its_password_goes_nowhere_else(
     until(system, "OUT-2", "backend_state", "refused")
     assert "401" in system.ok("evcs-cp", "backend", "OUT-2").out
     assert cp(system, "OUT-2")["state"] == "ACTIVATED"
+
+
+def test_after_a_power_cut_all_are_back_with_their_charges(
+    system: System, back_end: FailingBackEnd
+) -> None:
+    """And while their back end is away: what they have to tell comes once it is there."""
+    names = [f"CUT-{number:02}" for number in range(1, 21)]
+    system.ok(
+        "evcs-cp", "create", "CUT-{01..20}", "--hosting", "pool", "--backend", back_end.url
+    )  # fmt: skip
+
+    def are(field: str, value: str) -> bool:
+        found: list[dict[str, object]] = system.ok("evcs-cp", "list", "--json").json
+        return sum(one[field] == value for one in found if one["id"] in names) == len(names)
+
+    eventually("all are connected", lambda: are("backend_state", "connected"), every_s=0.3)
+    for name in names:
+        system.ok("evcs-cp", "present", name, "CARD")
+    eventually("all charge", lambda: are("state", "SUPPLYING"), every_s=0.3)
+    back_end.stop()
+    system.kill_all()
+    system.up()
+    eventually("all charge again", lambda: are("state", "SUPPLYING"), every_s=0.3)
+    for name in names[:10]:
+        system.ok("evcs-cp", "unplug", name)
+    back_end.start()
+    eventually("ten are told", lambda: len(back_end.said("StopTransaction")) >= 10)
+    for name in names[10:]:
+        system.ok("evcs-cp", "unplug", name)
+    eventually("all are told", lambda: len(back_end.said("StopTransaction")) >= 20)
+    rows = eventually("all have tickets", lambda: _tickets(system, names), every_s=0.3)
+    starts = {one["transactionId"] for one in back_end.said("StopTransaction")}
+    assert len(starts) == len(back_end.said("StopTransaction")) == 20
+    assert len([one for one in back_end.matter() if one[0] == "StartTransaction"]) == 20
+    begun = sum(one["meterStart"] for action, one in back_end.matter() if action == MATTERS[0])
+    ended = sum(one["meterStop"] for one in back_end.said("StopTransaction"))
+    assert ended - begun == sum(one["energy_wh"] for one in rows)
+
+
+def _tickets(system: System, names: list[str]) -> list[dict[str, Any]]:
+    """One for each of them, once they are there."""
+    found: list[dict[str, Any]] = system.ok("evcs", "sessions", "--json").json
+    rows = [one for one in found if one["cp"] in names and one["state"] == "settled"]
+    return rows if len(rows) == len(names) else []
