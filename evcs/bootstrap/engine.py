@@ -12,6 +12,7 @@ from evcs.adapters.mqtt import CP_KEEPALIVE_S
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core.charger import EmulatedCharger
+from evcs.core.errors import EvcsError
 from evcs.core.health import EngineAnswer
 from evcs.core.ports import JournalStore
 from evcs.runtime.loop import Loop
@@ -44,6 +45,10 @@ def engine(
         from evcs.bootstrap.station import station
 
         return station(settings, loop, cp, journal, log, put, gate)
+    if "station" in (journal.last(lambda _: True) or {}):
+        # As another it would forget its charge, and what its back end has to be told.
+        path = settings.home.back_end(cp)
+        raise EvcsError(f"{path} is missing", "the CP Manager writes it; see: evcs status")
     boot = parts.boot()
     bus = parts.bus(
         settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log,

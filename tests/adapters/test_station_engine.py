@@ -86,9 +86,12 @@ class Site:
         path.parent.mkdir(parents=True, exist_ok=True)
         of = back_ends.BackEndOf(back_end.url, "1.6", "STATION.1", "TOKEN", 22_000)
         path.write_text(back_ends.render(of))
-        self.process = self._start(
-            RUN, EVCS_HOME=str(self.home.path), EVCS_TIME_SCALE=str(time_scale), **env
-        )
+        self.process = self.start(EVCS_TIME_SCALE=str(time_scale), **env)
+
+    def start(self, **env: str) -> subprocess.Popen[str]:
+        """The process, with what is there."""
+        found: subprocess.Popen[str] = self._start(RUN, EVCS_HOME=str(self.home.path), **env)
+        return found
 
     def kill(self) -> None:
         """kill -9."""
@@ -349,3 +352,26 @@ def test_what_central_asks_of_another_engine_is_refused_and_a_stop_ends(
     assert site.central.command("present", tag="CARD").error == "faulted"
     assert site.central.command("clear").ok
     eventually("it is well", lambda: failing.said("StatusNotification")[-1]["status"] != "Faulted")
+
+
+def test_one_whose_file_is_gone_waits_for_it_with_its_charge(
+    site: Site, failing: FailingBackEnd
+) -> None:
+    site.begin(failing)
+    eventually("it is online", lambda: failing.said("StatusNotification"))
+    assert site.central.command("present", tag="CARD").ok
+    site.charges()
+    site.kill()
+    before = site.held().transaction
+    path = site.home.back_end(CP)
+    kept = path.read_text()
+    path.unlink()
+    process = site.start()
+    assert process.wait(30) == 1
+    assert site.held().transaction == before
+    path.write_text(kept)
+    site.begin(failing)
+    eventually("it goes on", lambda: len(failing.said("BootNotification")) == 2)
+    assert site.central.command("present", tag="CARD").ok
+    eventually("it is told", lambda: failing.said("StopTransaction"))
+    assert len(failing.said("StartTransaction")) == 1
