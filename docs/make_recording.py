@@ -49,7 +49,7 @@ COMMANDS = (
     "bin/evcs restart && bin/evcs-cp list",
     "bin/evcs-driver stop --driver BOB && bin/evcs sessions",
 )
-COLUMNS, ROWS = 104, 26
+COLUMNS, ROWS = 124, 26
 PROMPT = "\x1b[32m$\x1b[0m "
 A_KEY_S, LONGEST_S, READ_S = 0.03, 1.5, 1.6
 CAST, PICTURE = ROOT / "docs" / "recording.cast", ROOT / "docs" / "recording.svg"

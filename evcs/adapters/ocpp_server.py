@@ -86,12 +86,13 @@ class Server:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def start(self) -> None:
-        """Listen. Raises EvcsError where the port can't be had."""
+        """Listen. Raises EvcsError where it can't."""
         try:
             await self._start()
         except OSError as error:
             where = f"{self._host} port {self._port}"
-            raise EvcsError(f"{where} can't be had: {error.strerror}", "see: evcs doctor") from None
+            text = f"can't listen on {where}: {error.strerror}"
+            raise EvcsError(text, "see: evcs doctor") from None
 
     async def _start(self) -> None:
         self._listener = Listener(self._host, self._port)

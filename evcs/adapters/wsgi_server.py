@@ -263,6 +263,8 @@ def start(app: Bottle, host: str, port: int, tls: ServerTls | None = None) -> WS
     try:
         server.start()
     except OSError as error:
-        raise EvcsError(f"{host} port {port} can't be had: {error}", "see: evcs doctor") from None
+        raise EvcsError(
+            f"can't listen on {host} port {port}: {error}", "see: evcs doctor"
+        ) from None
     _log.info("listening on %s port %d%s", host, port, ", TLS" if tls else "")
     return server

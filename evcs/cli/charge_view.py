@@ -10,6 +10,7 @@ from typing import Any, Self
 from evcs.cli.common import CommandContext, kw, kwh
 from evcs.cli.terminal import shown
 from evcs.core import messages as m
+from evcs.core.end_reasons import in_words
 from evcs.core.session import WAITING_FOR_POWER
 
 
@@ -30,7 +31,7 @@ def line(event: m.DriverEvent) -> str:
     if event.event == "ticket":
         return (
             f"ticket {event.session_id}: {b['cp']}, {kwh(b['energy_wh'])}, "
-            f"{b['cost_eur']} EUR, {b['reason']}"
+            f"{b['cost_eur']} EUR, {in_words(b['reason'])}"
         )
     return f"{event.event} at {where}"
 

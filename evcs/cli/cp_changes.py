@@ -189,7 +189,7 @@ def await_gone(ctx: CommandContext, ids: list[str], timeout_s: float) -> dict[st
     return {
         cp: TimedOut(
             f"{cp} is still being deleted after {timeout_s:g} s",
-            "it goes on by itself; a supply under way is ended first",
+            "it goes on by itself; a charge under way is ended first",
         )
         for cp in left
     }

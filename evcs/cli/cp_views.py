@@ -20,7 +20,7 @@ from evcs.core.errors import BadValue, Unreachable
 from evcs.core.ids import check_id
 
 OUTPUTS = ("table", "wide", "json", "name")
-HEAD = ("CP", "STATE", "EUR/KWH", "MAX", "SUPPLY", "REASON", "LOCATION")
+HEAD = ("CP", "STATE", "EUR/KWH", "POWER", "CHARGE", "REASON", "LOCATION")
 WIDE_HEAD = (*HEAD, "SINCE", "OCPP", "CIRCUIT", "HOSTING", "HOST")
 Cp = dict[str, Any]
 

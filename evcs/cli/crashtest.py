@@ -242,7 +242,7 @@ def _report(
                 (fault.name, fault.expected, f"{sum(row['ok'] for row in mine)} of {len(mine)}",
                  f"{statistics.median(times):.1f}", f"{max(times):.1f}")
             )  # fmt: skip
-    lines = table(("FAULT", "WHAT MUST HAPPEN", "DID", "BACK P50 S", "MAX S"), rows)
+    lines = table(("FAULT", "WHAT MUST HAPPEN", "DID", "BACK P50 S", "LONGEST S"), rows)
     lines += [
         "",
         f"seed {seed}, {len(outcome)} rounds",

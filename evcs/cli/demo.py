@@ -106,7 +106,7 @@ class _Demo:
         self._command("evcs-cp", "list")
         self._say(
             f"{len(same)} of {len(self._before)} came back by themselves in {took:.1f} s, "
-            "with the same price, place and secret."
+            "with the same price, location and secret."
         )
         if len(same) < len(self._before):
             raise EvcsError("not every CP came back", "see: evcs status")

@@ -52,7 +52,7 @@ program = entry.group(
 
 
 @command(program)
-@click.option("--wait/--no-wait", default=False, help="Return once every CP is as wanted.")
+@click.option("--wait/--no-wait", default=False, help="Wait until every CP is as wanted.")
 @click.option("--timeout", type=Seconds(1, 86_400), default=120.0, show_default=True)
 @click.option("--foreground", is_flag=True, help="Stay, as supervisord itself (for systemd).")
 def up(ctx: CommandContext, wait: bool, timeout: float, foreground: bool) -> None:
@@ -136,7 +136,7 @@ def down(ctx: CommandContext) -> None:
 
 
 @command(program)
-@click.option("--wait/--no-wait", default=True, help="Return once every CP is as wanted.")
+@click.option("--wait/--no-wait", default=True, help="Wait until every CP is as wanted.")
 @click.option("--timeout", type=Seconds(1, 86_400), default=120.0, show_default=True)
 def restart(ctx: CommandContext, wait: bool, timeout: float) -> None:
     """Stop everything and start it again.

@@ -141,7 +141,7 @@ def edit(
 ) -> None:  # fmt: skip
     """Change price, power, location, hosting or circuit.
 
-    A session under way keeps its price; a CP that supplies changes its hosting after that.
+    A session under way keeps its price; a CP that charges a car changes its hosting after that.
 
     Examples:
       evcs-cp edit CP-001 --price-eur-kwh 0.35

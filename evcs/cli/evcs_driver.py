@@ -16,7 +16,7 @@ from evcs.cli.common import CommandContext, command, kw, kwh, table
 from evcs.cli.driver_client import Body, DriverClient, denial
 from evcs.cli.options import Seconds, known_cps, known_drivers
 from evcs.core import units
-from evcs.core.end_reasons import EndReason
+from evcs.core.end_reasons import EndReason, in_words
 from evcs.core.errors import BadValue, EvcsError, NotFound, PartFailed
 from evcs.core.ids import check_id
 
@@ -191,7 +191,7 @@ def list_offers(ctx: CommandContext, driver: str) -> None:
         )
         for cp in found
     ]  # fmt: skip
-    ctx.out.data(found, table(("CP", "STATE", "EUR/KWH", "MAX", "LOCATION"), rows))
+    ctx.out.data(found, table(("CP", "STATE", "EUR/KWH", "POWER", "LOCATION"), rows))
 
 
 @command(program)
@@ -217,7 +217,7 @@ def _row(ctx: CommandContext, session: Mapping[str, Any], state: str) -> tuple[s
     """A line of a history."""
     return (
         session["session_id"], session["cp"], state, ctx.out.time(session["started_at"]),
-        kwh(session["energy_wh"]), eur(session['cost_eur']), session["reason"] or "",
+        kwh(session["energy_wh"]), eur(session["cost_eur"]), in_words(session["reason"]),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from evcs.cli.common import CommandContext, command, kw, kwh, span, table, with_
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps, known_drivers, since_time, until_time
 from evcs.core import session_csv
+from evcs.core.end_reasons import in_words
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import is_word
 from evcs.core.session import with_correction
@@ -128,7 +129,7 @@ def _table(ctx: CommandContext, found: list[dict[str, Any]]) -> list[str]:
         (
             one.get("corrects", one["session_id"]), one["cp"], one["driver"] or "",
             "correction" if "corrects" in one else one["state"], ctx.out.time(one["started_at"]),
-            _duration(one), kwh(one["energy_wh"]), eur(one['cost_eur']), one["reason"] or "",
+            _duration(one), kwh(one["energy_wh"]), eur(one["cost_eur"]), in_words(one["reason"]),
         )
         for one in found
     ]  # fmt: skip
@@ -158,7 +159,7 @@ def _lines(ctx: CommandContext, one: dict[str, Any]) -> list[str]:
         "price": one["price_eur_kwh"] and f"{one['price_eur_kwh']} EUR/kWh",
         "cost": eur(one["cost_eur"]),
         "limit": "" if one["limit_w"] is None else kw(one["limit_w"]),
-        "reason": one["reason"],
+        "reason": in_words(one["reason"]),
         "correction": correction and f"{kwh(correction['energy_wh'])}, "
         f"{correction['cost_eur']} EUR, {ctx.out.time(correction['at'])}",
     }  # fmt: skip

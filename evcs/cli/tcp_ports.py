@@ -92,16 +92,11 @@ def check_ports(settings: Settings) -> None:
                         f"this machine has no address {address}",
                         "correct listen in [mqtt], [http] or [ocpp]: evcs config show",
                     ) from None
+                text = f"{address} port {port}: {error.strerror}"
+                if error.errno == errno.EADDRINUSE:
+                    text = f"port {port} is in use by {listener(port)[1] or 'an unknown program'}"
                 variable = f"EVCS_{name.upper()}"
-                raise Conflict(
-                    f"{address} port {port} can't be had: {error.strerror} ({port_holder(port)})",
-                    f"choose another with {variable}, or end what holds it",
-                ) from None
-
-
-def port_holder(port: int) -> str:
-    """Who listens on a TCP port of this machine, as far as may be seen."""
-    return listener(port)[1] or "holder unknown"
+                raise Conflict(text, f"choose another with {variable}, or end it") from None
 
 
 def listener(port: int) -> tuple[int | None, str | None]:

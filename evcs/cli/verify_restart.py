@@ -128,7 +128,7 @@ def _report(ctx: CommandContext, count: int, found: Back, created_s: float) -> N
             f"{created_s:.1f}",
         )
     ]
-    head = ("BACK", "GREEN P50 S", "P95 S", "MAX S", "DOUBLES", "CREATED IN S")
+    head = ("BACK", "GREEN P50 S", "P95 S", "LONGEST S", "DOUBLES", "CREATED IN S")
     report = {
         "count": count,
         "back": found.there,

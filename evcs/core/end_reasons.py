@@ -5,6 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 
+def in_words(reason: str | None) -> str:
+    """A reason as people read it, whom the word alone would puzzle."""
+    return "stopped by driver" if reason == EndReason.DRIVER else reason or ""
+
+
 class EndReason(StrEnum):
     """Why a session or its supply ended.
 
