@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
 from evcs.cli import evcs, evcs_cp, evcs_driver
 from evcs.cli.programs import ELSEWHERE
@@ -170,3 +171,25 @@ def params(line: str) -> dict[str, object]:
         assert found is not None
         ctx = found.make_context(name, rest, parent=ctx)
     return ctx.params
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("evcs sta", ["status", "start"]),
+        ("evcs --json sta", ["status", "start"]),
+        ("evcs he", ["help"]),
+        ("evcs driver r", ["remove", "rm"]),
+        ("evcs sessions sh", ["show"]),
+        ("evcs sessions --state s", ["settled"]),
+        ("evcs sessions --unt", ["--until"]),
+        ("evcs-cp list -o w", ["wide"]),
+        ("evcs-cp list --state bro", ["broken_down"]),
+        ("evcs-cp edit --al", ["--all"]),
+    ],
+)
+def test_a_shell_completes_what_is_understood(words: str, offered: list[str]) -> None:
+    program, *before, begun = words.split()
+    shell = ShellComplete(PROGRAMS[program], {}, program, "_COMPLETE")
+    found = [one.value for one in shell.get_completions(before, begun)]
+    assert [word.lower() for word in found] == offered
