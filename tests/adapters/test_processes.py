@@ -69,3 +69,11 @@ def test_stopped_then_ended_then_gone(child: subprocess.Popen[bytes]) -> None:
     assert not processes.is_stopped(child.pid)
     with pytest.raises(OSError, match="No such"):
         processes.stat(child.pid)
+
+
+def test_a_process_is_as_old_as_it_is() -> None:
+    began = time.monotonic()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        # The kernel counts in hundredths.
+        assert -0.02 <= processes.age_s(child.pid) <= time.monotonic() - began + 0.02
+        assert processes.age_s(1) > processes.age_s(child.pid)

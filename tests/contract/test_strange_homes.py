@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -154,3 +155,15 @@ def test_a_fleet_file_with_a_key_of_many_parts(new_system: Callable[..., System]
     path.write_text(".".join(["a"] * 200_000) + " = 1\n")
     done = system.run("evcs-cp", "apply", "-f", str(path), timeout=10)
     assert "line 1: a key of more than 4 parts" in refused(done, 2)
+
+
+def test_a_port_that_is_in_use_is_told_with_who_has_it(new_system: Callable[..., System]) -> None:
+    system = new_system()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", system.web_port))
+        taken.listen()
+        done = system.run("evcs", "up")
+    assert done.code == 5, done
+    assert re.search(rf"port {system.web_port} is in use by .+, pid {os.getpid()};", done.err)
+    assert "EVCS_WEB_PORT" in done.err
+    assert not system.stray_pids()
