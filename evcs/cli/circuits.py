@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from evcs.cli import cp_changes
+from evcs.cli import cp_changes, names
 from evcs.cli.bus_probe import circuit_states
 from evcs.cli.charge_view import shown_after, waiting
 from evcs.cli.common import CommandContext, command, kw, table
@@ -124,7 +124,8 @@ def _add_looks(circuit: click.Group) -> None:
         all_, away = _read(ctx)
         found = next((one for one in all_ if one["name"] == check_id("circuit", name)), None)
         if found is None:
-            raise NotFound(f"no circuit {name}", LIST)
+            known = [one["name"] for one in all_]
+            raise NotFound(f"no circuit {name}", names.hint(name, known, LIST))
         members = [cp["id"] for cp in ctx.registry.cps() if cp["circuit"] == name]
         cps = cp_changes.read(ctx, members) if members else []
         below = [one["name"] for one in all_ if one["parent"] == name]

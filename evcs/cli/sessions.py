@@ -66,6 +66,12 @@ def add_to(program: click.Group) -> None:
         if not found:
             ctx.out.say(_nothing(ctx, any(given.values())))
 
+    _add_one(sessions)
+
+
+def _add_one(sessions: click.Group) -> None:
+    """What is done with one session."""
+
     @command(sessions, "show")
     @click.argument("session_id", metavar="ID")
     def sessions_show(ctx: CommandContext, session_id: str) -> None:

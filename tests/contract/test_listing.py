@@ -123,3 +123,9 @@ def test_sessions_are_filtered_and_shown_one_by_one(fleet: System) -> None:
 def test_csv_and_json_at_once_are_refused(fleet: System) -> None:
     done = fleet.run("evcs", "sessions", "--csv", "--json")
     assert (done.code, "--csv and --json at once" in done.err) == (2, True)
+
+
+def test_the_nearest_circuit_is_named(fleet: System) -> None:
+    fleet.ok("evcs", "circuit", "add", "GARAGE", "--max-power-kw", "44")
+    assert "did you mean GARAGE?" in fleet.run("evcs", "circuit", "show", "GARGE").err
+    fleet.ok("evcs", "circuit", "remove", "GARAGE")
