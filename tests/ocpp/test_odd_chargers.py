@@ -72,6 +72,28 @@ def test_registers_that_jump_and_fall(site: Site) -> None:
     assert "register_wh=900000000 can't be; refused=4" in log
 
 
+def test_each_measurand_by_itself(site: Site) -> None:
+    """Each in a MeterValue of its own, of one moment; the register comes first."""
+
+    def values(register_wh: int, at: str) -> list[dict[str, object]]:
+        told = ({"value": register_wh}, {"value": 7_000, "measurand": "Power.Active.Import"},
+                {"value": 55, "measurand": "SoC"})  # fmt: skip
+        return [{"timestamp": at, "sampled_value": [one]} for one in told]
+
+    with site.peer201() as charger:
+        for seq, (kind, register) in enumerate(
+            (("Started", 1_000), ("Updated", 1_200), ("Ended", 1_500))
+        ):
+            charger.call(
+                "TransactionEvent", event_type=kind, timestamp=now(), trigger_reason="Authorized",
+                seq_no=seq, transaction_info={"transaction_id": "tx"},
+                evse={"id": 1, "connector_id": 1}, meter_value=values(register, now()),
+                **({"id_token": {"id_token": CARD, "type": "ISO14443"}} if seq == 0 else {}),
+            )  # fmt: skip
+        (ticket,) = site.tickets()
+    assert (ticket["driver"], ticket["energy_wh"]) == ("ALICE", 500)
+
+
 def test_an_end_of_another_charger_s_charge_is_nobody_s(site: Site) -> None:
     other = charger(site.system)
     with site.peer16() as mine, other.peer16() as theirs:

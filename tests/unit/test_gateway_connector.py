@@ -191,7 +191,8 @@ def test_a_reading_of_nothing_that_is_metered_is_no_power() -> None:
         one = await scene.begun()
         scene.connector.meter(one, Reading(200, 7_000), scene.time)
         scene.heard()
-        scene.connector.meter(one, reading([{"value": "40", "measurand": "SoC"}]), scene.time)
+        for told in ("SoC", "Voltage"):
+            scene.connector.meter(one, reading([{"value": "40", "measurand": told}]), scene.time)
         assert scene.told(m.Meter) == []
 
     play(act)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcs.core.ocpp.readings import ENERGY, Reading, reading
+from evcs.core.ocpp.readings import ENERGY, Reading, latest, reading
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,8 @@ from evcs.core.ocpp.readings import ENERGY, Reading, reading
         ([{"value": "231", "measurand": "Voltage", "phase": "L1-N"},
           {"value": "16", "measurand": "Current.Import", "phase": "L1"},
           {"value": "15", "measurand": "Current.Import", "phase": "L2"}],
-         Reading(None, None, 231.0, 16.0)),
+         Reading(None, 31 * 231, 231.0, 16.0)),
+        ([{"value": "10", "measurand": "Current.Import"}], Reading(None, 2_300, None, 10.0)),
         ([{"value": "55", "measurand": "SoC", "unit": "Percent"}], Reading()),
         ([{"value": "9", "location": "Inlet"}], Reading()),
         ([{"value": "abc"}], Reading(refused=1)),
@@ -41,6 +42,15 @@ from evcs.core.ocpp.readings import ENERGY, Reading, reading
 )  # fmt: skip
 def test_reading(samples: list[dict[str, Any]], expected: Reading) -> None:
     assert reading(samples) == expected
+
+
+def test_of_several_the_last_that_was_told_counts() -> None:
+    """Some tell each measurand by itself."""
+    told = [[{"value": "1500"}], [{"value": "7000", "measurand": "Power.Active.Import"}],
+            [{"value": "55", "measurand": "SoC"}], [{"value": "-1"}]]  # fmt: skip
+    assert latest(map(reading, told)) == Reading(1_500, 7_000, refused=1)
+    assert latest(map(reading, [*told, [{"value": "1600"}]])).register_wh == 1_600
+    assert latest([]) == Reading()
 
 
 _TEXTS = st.none() | st.text()

@@ -24,6 +24,8 @@ _UNITS = {
 _SUMMED = frozenset({ENERGY, POWER})
 _PHASES = ("L1", "L2", "L3")
 MOST = 10**12
+#: Where it is not told.
+VOLTAGE_V = 230.0
 
 
 class Reading(NamedTuple):
@@ -51,10 +53,22 @@ def reading(samples: Iterable[Mapping[str, Any]]) -> Reading:
             phase = str(sample.get("phase", "")).partition("-")[0]
             found.setdefault(measurand, {})[phase] = value
     totals = {measurand: _total(measurand, of) for measurand, of in found.items()}
+    power_w = totals.get(POWER)
+    if power_w is None:
+        power_w = _power(found.get(CURRENT, {}), found.get(VOLTAGE, {}))
     return Reading(
-        _whole(totals.get(ENERGY)), _whole(totals.get(POWER)),
+        _whole(totals.get(ENERGY)), _whole(power_w),
         totals.get(VOLTAGE), totals.get(CURRENT), refused,
     )  # fmt: skip
+
+
+def latest(readings: Iterable[Reading]) -> Reading:
+    """Of several, from old to new: of each value the last that was told."""
+    found = Reading()
+    for one in readings:
+        told = {name: value for name, value in one._asdict().items() if value is not None}
+        found = found._replace(**{**told, "refused": found.refused + one.refused})
+    return found
 
 
 def _value(measurand: str, sample: Mapping[str, Any]) -> float | None:
@@ -82,6 +96,15 @@ def _total(measurand: str, of: Mapping[str, float]) -> float | None:
     if not phases:
         return None
     return sum(phases) if measurand in _SUMMED else max(phases)
+
+
+def _power(amps: Mapping[str, float], volts: Mapping[str, float]) -> float | None:
+    """By the currents, of all phases, where no power was told."""
+    told = [phase for phase in ("", *_PHASES) if phase in amps]
+    if not told:
+        return None
+    most_v = max(volts.values(), default=VOLTAGE_V)
+    return sum(amps[one] * volts.get(one, most_v) for one in (told[:1] if "" in told else told))
 
 
 def register_wh(value: float) -> int:

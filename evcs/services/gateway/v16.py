@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from evcs.core.end_reasons import EndReason
@@ -10,7 +12,7 @@ from evcs.core.errors import BadValue
 from evcs.core.ocpp import charging_profiles as profiles
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
-from evcs.core.ocpp.readings import reading, register_wh
+from evcs.core.ocpp.readings import latest, reading, register_wh
 from evcs.core.session import CardStatus
 from evcs.services.gateway.station import Station
 from evcs.services.gateway.version import Answer, Meanings
@@ -71,9 +73,9 @@ async def _meter(station: Station16, payload: Answer) -> Answer:
     if isinstance(one, t.Transaction):
         if number == one.id:
             station.named.add(one.id)
-        for value in payload["meterValue"]:
-            sample = reading(value["sampledValue"])
-            connector.meter(one, sample, station.when(value["timestamp"]))
+        for at, those in groupby(payload["meterValue"], itemgetter("timestamp")):
+            sample = latest(reading(value["sampledValue"]) for value in those)
+            connector.meter(one, sample, station.when(at))
     return {}
 
 

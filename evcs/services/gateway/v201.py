@@ -10,7 +10,7 @@ from evcs.core.errors import BadValue
 from evcs.core.ocpp import charging_profiles as profiles
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
-from evcs.core.ocpp.readings import Reading, reading
+from evcs.core.ocpp.readings import Reading, latest, reading
 from evcs.services.gateway.station import Station
 from evcs.services.gateway.version import Answer, Meanings
 
@@ -191,7 +191,7 @@ class Station201(Station):
         key = payload["transactionInfo"]["transactionId"]
         token = payload.get("idToken", {}).get("idToken")
         at = self.when(payload["timestamp"])
-        sample = _reading(payload)
+        sample = latest(_readings(payload))
         known = await self.whose(lambda: self.find(None, key), payload.get("evse", {}).get("id"))
         ends = payload["eventType"] == "Ended"
         status = None
@@ -220,8 +220,8 @@ class Station201(Station):
 
     def _begun(self, key: str, payload: Mapping[str, Any], tag: str) -> t.Begun:
         offline = payload.get("offline", False) or self.is_offline(self.when(payload["timestamp"]))
-        first = _reading(payload, 0).register_wh
-        meter_wh = t.UNTOLD if first is None else first
+        told = (one.register_wh for one in _readings(payload))
+        meter_wh = next((wh for wh in told if wh is not None), t.UNTOLD)
         starts = payload["eventType"] == "Started"
         return t.Begun(tag, payload["timestamp"], meter_wh, key, bool(offline), starts)
 
@@ -236,7 +236,9 @@ def _variable(key: object) -> Answer:
     return {"component": {"name": component}, "variable": {"name": variable}}
 
 
-def _reading(payload: Mapping[str, Any], which: int = -1) -> Reading:
-    """A reading of an event, the last one: an end may have that of the begin, too."""
-    values = payload.get("meterValue", ())
-    return reading(values[which]["sampledValue"]) if values else Reading()
+def _readings(payload: Mapping[str, Any]) -> list[Reading]:
+    """Of an event, from old to new: an end may have that of the begin, too.
+
+    Some tell each measurand by itself.
+    """
+    return [reading(one["sampledValue"]) for one in payload.get("meterValue", ())]

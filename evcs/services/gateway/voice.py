@@ -76,11 +76,15 @@ class Voice:
         )
 
     def reading(self, one: t.Transaction, reading: Reading, limit_w: int | None) -> None:
-        """A reading of the charge under way, unless it says nothing that is metered."""
-        if one.session_id is None or not one.live or reading._replace(refused=0) == Reading():
+        """A reading of the charge under way, unless it says neither energy nor power."""
+        unknown = reading.power_w is None and reading.register_wh is None
+        if one.session_id is None or not one.live or unknown:
             return
-        volts, amps = reading.voltage_v or 0.0, reading.current_a or 0.0
-        power_w = reading.power_w if reading.power_w is not None else round(volts * amps)
+        volts, amps, power_w = (
+            reading.voltage_v or 0.0,
+            reading.current_a or 0.0,
+            reading.power_w or 0,
+        )
         self._engine.publish(
             m.Meter(
                 self._cp, one.session_id, one.seq, one.energy_wh, power_w, volts, amps, limit_w
