@@ -114,6 +114,28 @@ def test_what_is_asked_for_is_checked_and_its_password_goes_nowhere_else(
     assert cp(system, "OUT-2")["state"] == "ACTIVATED"
 
 
+def test_what_waits_for_a_back_end_moves_with_its_cp(
+    system: System, back_end: FailingBackEnd
+) -> None:
+    create(system, back_end, "MOVE-1")
+    until(system, "MOVE-1", "backend_state", "connected")
+    for _ in range(2):  # its card is known then
+        system.ok("evcs-cp", "present", "MOVE-1", "CARD")
+    eventually("it is told", lambda: back_end.said("StopTransaction"))
+    back_end.stop()
+    until(system, "MOVE-1", "backend_state", "away")
+    for _ in range(2):
+        system.ok("evcs-cp", "present", "MOVE-1", "CARD")
+    waits = ["StartTransaction", "StopTransaction"]
+    found = system.ok("evcs-cp", "backend", "MOVE-1", "--json").json["waiting"]
+    assert [one["action"] for one in found if one["action"] != "MeterValues"] == waits
+    system.ok("evcs-cp", "edit", "MOVE-1", "--hosting", "pool")
+    back_end.start()
+    eventually("all is told", lambda: len(back_end.said("StopTransaction")) == 2)
+    matter = [action for action, _ in back_end.matter() if action != "MeterValues"]
+    assert matter == waits * 2
+
+
 def test_after_a_power_cut_all_are_back_with_their_charges(
     system: System, back_end: FailingBackEnd
 ) -> None:
