@@ -44,9 +44,11 @@ def site(short_tmp: Path) -> Iterator[System]:
     begin_many(system, {name: cp for name, cp in drivers.items() if cp not in FIRST})
     eventually("forty wait", lambda: len(turns(system)) == 60 and in_turn(system) == FIRST)
     assert served(system) == FIRST
-    yield system
-    no_ticket_is_doubled(system)
-    system.down()
+    try:
+        yield system
+        no_ticket_is_doubled(system)
+    finally:
+        system.down()
 
 
 def served(system: System) -> set[str]:
