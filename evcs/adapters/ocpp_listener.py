@@ -7,6 +7,7 @@ that are not let in there is room for some: who comes then takes the place of wh
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 MOST_STRANGERS = 256
 #: So many are taken up in one turn of the loop: who shows at once who it is has the time to.
 A_TURN = 32
+#: What asyncio leaves of a TLS connection is a cycle of few objects and 256 KiB: the collector,
+#: which counts objects, would let a thousand of them lie.
+COLLECT_EVERY = 500
 
 
 class Listener(socket.socket):
@@ -24,7 +28,7 @@ class Listener(socket.socket):
         family, kind, protocol, _, address = found[0]
         super().__init__(family, kind, protocol)
         self._strangers: dict[Any, socket.socket] = {}
-        self._taken = 0
+        self._taken = self._count = 0
         try:
             self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
@@ -41,7 +45,9 @@ class Listener(socket.socket):
         found, address = super().accept()
         if not self._taken:
             asyncio.get_running_loop().call_soon(self._next_turn)
-        self._taken += 1
+        self._taken, self._count = self._taken + 1, self._count + 1
+        if self._count % COLLECT_EVERY == 0:
+            gc.collect()
         if len(self._strangers) >= MOST_STRANGERS:
             self._turn_away(next(iter(self._strangers)))
         self._strangers[address] = stranger = _Stranger(self, address, found)
