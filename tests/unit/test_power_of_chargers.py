@@ -191,6 +191,27 @@ def test_one_that_has_confirmed_its_default_counts_with_it_while_it_is_away(tmp_
     site.ledger.close()
 
 
+@pytest.mark.parametrize("temper", [Temper.OBEYS, Temper.REFUSES])
+def test_what_is_known_of_one_that_is_away_outlives_central(tmp_path: Path, temper: Temper) -> None:
+    """Its default was of a circuit that had more for it, or it refuses."""
+    box = Box("BOX", temper)
+    site = build(tmp_path, [box])
+    box.cut()
+    if temper == Temper.OBEYS:
+        site.tell(GARAGE._replace(max_power_w=14 * KW),
+                  site.desired["BOX"]._replace(fallback_w=0, revision=2))  # fmt: skip
+    site.run(20)
+    site.end_central()
+    site.begin_central()
+    site.run(30)
+    box.card()
+    at = site.clock.now
+    site.run(60)
+    assert box.power_w >= 4_140
+    assert site.over(at) == []
+    site.ledger.close()
+
+
 def test_a_driver_who_asks_and_does_not_come_takes_no_share(tmp_path: Path) -> None:
     """What he may begin with is kept anyway."""
     box = Box("BOX", Temper.OBEYS)

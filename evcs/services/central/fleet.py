@@ -15,6 +15,7 @@ from evcs.core.placement import CHARGER_AWAY_S
 from evcs.core.session import HALTED, Phase, Session
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
+from evcs.services.central.power_notes import PowerNotes
 
 #: What names a session that may be another than the CP's present one.
 NAMING = (m.EngineStatus, m.SessionEvent)
@@ -69,6 +70,12 @@ class Fleet:
             return False
         self._take_over(session.cp, decision)
         return True
+
+    def restore(self, notes: PowerNotes, clock: float) -> None:
+        """What was noted of the power of CPs."""
+        for cp in notes:
+            record = self.records.get(cp) or self._unseen(cp, clock)
+            self.records[cp] = notes.restored(record)
 
     def forget(self, cp: str) -> None:
         """The CP is gone, and nothing of it is kept."""

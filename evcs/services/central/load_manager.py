@@ -22,6 +22,7 @@ from evcs.core.session import Session
 from evcs.services.central.circuit_states import CircuitStates
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
+from evcs.services.central.power_notes import PowerNotes
 
 #: So often there is a look; the least between two where something has happened; and one at who does
 #: not obey.
@@ -56,8 +57,8 @@ class Taking(NamedTuple):
 class LoadManager:
     """Looks each tick, where there are circuits."""
 
-    def __init__(self, fleet: Fleet, outbox: Outbox, began: float) -> None:
-        self._fleet, self._outbox, self._began = fleet, outbox, began
+    def __init__(self, fleet: Fleet, outbox: Outbox, notes: PowerNotes, began: float) -> None:
+        self._fleet, self._outbox, self._notes, self._began = fleet, outbox, notes, began
         self._circuits: dict[str, m.Circuit] = {}
         self._site = Site()
         self._measured: dict[str, Measured] = {}
@@ -137,6 +138,7 @@ class LoadManager:
         for cp in self._members:
             if cp in self._fleet.records:
                 self._fleet.apply(cp, d.PowerLooked(), at)
+        self._notes.keep(self._members, self._fleet.records)
 
     def _raise_fallbacks(self, at: d.At) -> None:
         """Have those told that may rise, once what they take the place of is nobody's any more."""

@@ -24,6 +24,7 @@ from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.listening import Strays
 from evcs.services.central.load_manager import LoadManager
 from evcs.services.central.outbox import Outbox
+from evcs.services.central.power_notes import PowerNotes
 from evcs.services.central.relay import VERBS as RELAYED
 from evcs.services.central.relay import Relay
 from evcs.services.central.requests import Requests
@@ -59,7 +60,9 @@ class Central:
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._relay = Relay(self.fleet, outbox)
         self._stations = Stations(self.fleet, writer, clock)
-        self._load = LoadManager(self.fleet, outbox, self._connected_at)
+        notes = PowerNotes(writer, ledger.noted())
+        self.fleet.restore(notes, self._connected_at)
+        self._load = LoadManager(self.fleet, outbox, notes, self._connected_at)
         self._states = StatePublisher(self.fleet, outbox, self._auditor)
         self._strays = Strays()
         self._repeated_at = 0.0
