@@ -523,6 +523,40 @@ def test_a_charge_whose_connector_is_free_for_long_has_lost_its_end(late: bool) 
     play(act)
 
 
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_start_that_was_asked_for_waits_for_a_charger_whose_line_is_cut(begins: bool) -> None:
+    async def act(scene: Scene) -> None:
+        scene.command("start", energy_wh=500, max_power_w=9)
+        await asyncio.sleep(0.05)
+        scene.connector.left(scene.charger)
+        scene.time += timedelta(hours=2)
+        scene.connector.tick(0.0)
+        assert scene.told(m.SessionEvent) == []
+        scene.connector.connected(scene.charger)
+        scene.time += timedelta(seconds=70)
+        scene.connector.tick(0.0)
+        assert not [x for x in scene.told(m.SessionEvent) if x.event == "ended"]
+        if begins:
+            told = t.Begun(SESSION, "2026-11-30T12:00:01Z", 0, offline=True)
+            beginning = asyncio.ensure_future(scene.connector.begin(told))
+            await asyncio.sleep(0)
+            asked = scene.told(m.StationRequest)[-1]
+            scene.hear(m.StationAnswer("CP-1", asked.id, True, "accepted", "ALICE", SESSION))
+            number, status = await beginning
+            assert (status, scene.connector.health().session_id) == ("accepted", SESSION)
+            one = scene.connector.find(number)
+            assert isinstance(one, t.Transaction)
+            scene.connector.end(one, 15_000, "stopped", None)
+        else:
+            scene.time += timedelta(seconds=10)
+            scene.connector.tick(0.0)
+        ended = next(x for x in scene.told(m.SessionEvent) if x.event == "ended")
+        energy_wh, reason = (15_000, "stopped") if begins else (0, "not_started")
+        assert (ended.session_id, ended.energy_wh, ended.reason) == (SESSION, energy_wh, reason)
+
+    play(act)
+
+
 @pytest.mark.parametrize("readings", [True, False])
 def test_a_cp_s_power_that_is_lowered_in_a_charge_takes_no_energy(readings: bool) -> None:
     async def act(scene: Scene) -> None:

@@ -232,7 +232,8 @@ def begin(
     one = remote or Transaction(number(), request, Phase.ASKED)
     return one._replace(
         request_id=request, phase=Phase.ASKED, tag=begun.tag, key=begun.key, at=begun.at,
-        meter_wh=begun.meter_wh, offline=begun.offline, live=not begun.offline, since=since,
+        meter_wh=begun.meter_wh, offline=begun.offline,
+        live=remote is not None or not begun.offline, since=since,
         starts=begun.starts or not begun.key,
     )  # fmt: skip
 

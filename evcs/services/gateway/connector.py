@@ -69,7 +69,7 @@ class Connector:
     def connected(self, charger: Charger, service: str | None = None) -> None:
         """The charger is there; `service`: what it has confirmed before."""
         self._metering.keep()
-        self._orders.charger = charger
+        self._orders.connected(charger)
         self._limits.connected(charger, self._under_way, self.place.is_limited)
         self._seen = self._seen._replace(
             online=True, service=service, limit_w=None, fallback_w=None

@@ -68,9 +68,14 @@ class Orders:
         self._connector, self._holdings, self._voice = connector, holdings, voice
         self._parts = parts
         self.charger: Charger | None = None
+        self._there_since = 0.0
         self._stop_asked: dict[int, datetime] = {}
         self._leaves_at: datetime | None = None
         self._tasks = Tasks(parts.log)
+
+    def connected(self, charger: Charger) -> None:
+        """It is there: what it was asked to begin before, it has its time for from now on."""
+        self.charger, self._there_since = charger, self._parts.now().timestamp()
 
     def take(self, cmd: m.Command, seen: Seen) -> None:
         """Carry a command out, and reply."""
@@ -159,10 +164,11 @@ class Orders:
         self._parts.tell()
 
     def _is_too_late(self, one: t.Transaction) -> bool:
-        charger = self.charger
-        waits_s = START_GRACE_S + (charger.connection_timeout_s if charger is not None else 0.0)
+        if self.charger is None:  # it may have begun, and tell it once it is back
+            return False
+        waits_s = START_GRACE_S + self.charger.connection_timeout_s
         # One from after now was made before our clock was set back.
-        return abs(self._parts.now().timestamp() - one.since) > waits_s
+        return abs(self._parts.now().timestamp() - max(one.since, self._there_since)) > waits_s
 
     async def _remote_stop(self, charger: Charger, one: t.Transaction) -> None:
         word = await word_of(charger.stop(one))
