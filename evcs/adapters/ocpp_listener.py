@@ -1,7 +1,8 @@
 """The socket that chargers dial in to: how many may be connected that nobody has let in yet.
 
 Before it has shown who it is a connection costs up to a megabyte, most of it TLS's. So of those
-that are not let in there is room for some: who comes then takes the place of who waited longest.
+that are not let in there is room for some: who comes then takes the place of who waited longest
+at the address that has most of them, so that nobody's flood displaces a slow charger elsewhere.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -48,16 +50,18 @@ class Listener(socket.socket):
         self._taken, self._count = self._taken + 1, self._count + 1
         if self._count % COLLECT_EVERY == 0:
             gc.collect()
-        if len(self._strangers) >= MOST_STRANGERS:
-            self._turn_away(next(iter(self._strangers)))
         self._strangers[address] = stranger = _Stranger(self, address, found)
+        if len(self._strangers) > MOST_STRANGERS:
+            self._turn_away()
         return stranger, address
 
     def let_in(self, address: Any) -> None:
         """It has shown who it is, or is gone."""
         self._strangers.pop(address, None)
 
-    def _turn_away(self, address: Any) -> None:
+    def _turn_away(self) -> None:
+        ((host, _),) = Counter(address[0] for address in self._strangers).most_common(1)
+        address = next(one for one in self._strangers if one[0] == host)
         with suppress(OSError):  # it may be gone by itself
             self._strangers.pop(address).shutdown(socket.SHUT_RDWR)
 

@@ -201,6 +201,23 @@ async def test_a_tls_handshake_that_does_not_come_to_an_end_is_ended(tls: Tls) -
         writer.close()
 
 
+@on_a_loop
+async def test_a_flood_displaces_no_slow_one_of_another_address(tls: Tls) -> None:
+    async with serving(ssl=tls.server) as (server, _):
+        slow, its = await asyncio.open_connection("127.0.0.1", server.port)
+        flood = []
+        for _ in range(3 * MOST_STRANGERS):
+            flood.append(await asyncio.open_connection(
+                "127.0.0.1", server.port, local_addr=("127.0.0.2", 0)
+            ))  # fmt: skip
+        await asyncio.wait_for(flood[0][0].read(), 10)  # turned away: the room is full
+        assert sum(not reader.at_eof() for reader, _ in flood) <= MOST_STRANGERS + 1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(slow.read(), 0.5)
+        for writer in (its, *(one for _, one in flood)):
+            writer.transport.abort()
+
+
 @pytest.mark.parametrize("is_known", [False, True])
 @on_a_loop
 async def test_who_has_not_shown_who_he_is_has_a_bounded_share(
