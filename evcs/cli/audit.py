@@ -31,13 +31,14 @@ def add_to(program: click.Group) -> None:
         """
         reader = LedgerReader(ctx.settings.home.ledger_db)
         found = reader.audit(check_id("CP", cp) if cp else None, since_time(since), limit)
-        wrong = None if found or not cp else names.missing(ctx.settings.home, cp)
-        if wrong and not reader.audit(cp, limit=1):
-            raise wrong
         rows = [
             [ctx.out.time(one["at"]), *(one[name] or "" for name in FIELDS[1:])] for one in found
         ]
         head = [name.upper() for name in FIELDS]
         ctx.out.data(found, table(head, rows) if found else None)
         if not found:
-            ctx.out.say("no entry matches" if cp or since else "no entry yet")
+            wrong = names.missing(ctx.settings.home, cp)
+            if wrong and not reader.audit(cp, limit=1):
+                ctx.out.say(f"{wrong.message}; {wrong.hint}")
+            else:
+                ctx.out.say("no entry matches" if cp or since else "no entry yet")

@@ -64,7 +64,7 @@ def add_to(program: click.Group) -> None:
             return
         ctx.out.data(found, _table(ctx, found) if found else None)
         if not found:
-            ctx.out.say(_nothing(ctx, any(given.values())))
+            ctx.out.say(_nothing(ctx, **given))
 
     _add_one(sessions)
 
@@ -113,21 +113,22 @@ def _read(
     ctx: CommandContext, limit: int, cp: str | None, driver: str | None, state: str | None,
     since: str | None, until: str | None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """The sessions of a filter. Raises NotFound for a CP or driver that never was there."""
+    """The sessions of a filter."""
     reader = LedgerReader(ctx.settings.home.ledger_db)
-    found = reader.sessions(cp, driver, since_time(since), state, limit, until_time(until))
-    wrong = None if found else names.missing(ctx.settings.home, cp, driver)
-    if wrong and not reader.sessions(cp, driver, limit=1):
-        raise wrong
-    return found
+    return reader.sessions(cp, driver, since_time(since), state, limit, until_time(until))
 
 
-def _nothing(ctx: CommandContext, filtered: bool) -> str:
+def _nothing(
+    ctx: CommandContext, cp: str | None, driver: str | None, **others: str | None
+) -> str:  # fmt: skip
     """Why there is nothing to list."""
     home = ctx.settings.home
     if not home.registry_json.exists():
         return f"no system was ever started in {home.path}; is EVCS_HOME the right one?"
-    return "no session matches" if filtered else "no session yet"
+    wrong = names.missing(home, cp, driver)
+    if wrong and not LedgerReader(home.ledger_db).sessions(cp, driver, limit=1):
+        return f"{wrong.message}; {wrong.hint}"
+    return "no session matches" if cp or driver or any(others.values()) else "no session yet"
 
 
 def _table(ctx: CommandContext, found: list[dict[str, Any]]) -> list[str]:

@@ -153,14 +153,24 @@ def test_a_fork_of_the_tests_ends_as_what_a_user_starts(fleet: System, line: str
     ("evcs driver remove ALISE --forget", "ALICE"),
     ("evcs driver tag ALISE list", "ALICE"),
     ("evcs driver tag ALISE add x", "ALICE"),
-    ("evcs sessions --cp CP001", "CP-001"),
-    ("evcs sessions --driver ALISE", "ALICE"),
-    ("evcs audit --cp CP001", "CP-001"),
 ])  # fmt: skip
 def test_who_may_have_been_meant_is_said(fleet: System, line: str, meant: str) -> None:
     done = run(fleet, line)
     refused(done, 4)
     assert done.json["error"]["hint"] == f"did you mean {meant}?"
+
+
+@pytest.mark.parametrize(("line", "meant"), [
+    ("evcs sessions --cp CP001", "CP-001"),
+    ("evcs sessions --driver ALISE", "ALICE"),
+    ("evcs audit --cp CP001", "CP-001"),
+])  # fmt: skip
+def test_a_list_of_nobody_is_empty_and_says_who_may_have_been_meant(
+    fleet: System, line: str, meant: str
+) -> None:
+    program, *args = line.split()
+    assert fleet.ok(program, *args, "--json").json == []
+    assert fleet.ok(program, *args).err.endswith(f"did you mean {meant}?\n")
 
 
 def test_sessions_says_why_there_are_none(fleet: System, new_system: Callable[..., System]) -> None:

@@ -104,8 +104,10 @@ def test_one_that_takes_no_limit_counts_with_its_most(garage: Site) -> None:
     reason = lambda: system.ok("evcs-cp", "show", garage.cp, "--json").json["reason"]  # noqa: E731
     with dialled(garage, box, "ocpp"), system.listening("evcs/v1/#") as heard:
         answers = box.line._peer.says  # type: ignore[attr-defined]
-        answers["SetChargingProfile"] = "Rejected"
+        answers["SetChargingProfile"] = "Rejected"  # but for one that it has taken already
         box.boot()
+        system.ok("evcs", "circuit", "edit", garage.cp, "--max-power-kw", "8")
+        system.ok("evcs", "circuit", "edit", garage.cp, "--max-power-kw", "30")
         eventually("it refuses", lambda: reason() == "refuses its limit", 60)
         _charge_beside(garage)
         eventually("the rest is the other's", lambda: share() == 8_000, 60)
