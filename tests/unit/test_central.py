@@ -732,6 +732,26 @@ def test_a_driver_is_bound_to_a_cp_that_delivers_nothing_for_half_a_minute(
     assert stage.central.fleet.of_driver("ALICE") == second
 
 
+def test_a_driver_whose_charge_was_taken_and_never_began_is_bound_as_long(stage: Stage) -> None:
+    other = "CP-2"
+    stage.hears(DESIRED._replace(cp=other, id=other), m.EngineStatus(other, True, "e2"))
+    stage.hears(m.MonitorStatus(other, True, "m2", "ok", 1.0))
+    stage.clock.now += ON_MAIN.reconnect_grace_s
+    charge_events(stage, CP, "first")
+    first = stage.central.fleet.of_driver("ALICE")
+    assert first is not None
+    stage.hears(m.Reply(CP, f"{first.session_id}.start", True, None))
+    stage.hears(m.EngineStatus(CP, False, "e1"))
+    stage.clock.now += FREE_AFTER_S
+    (denied,) = charge_events(stage, other, "early")
+    assert (denied.event, denied.body["reason"]) == ("denied", f"driver already charging at {CP}")
+    stage.clock.now += 1
+    charge_events(stage, other, "late")
+    second = stage.central.fleet.of_driver("ALICE")
+    assert second is not None
+    assert second.cp == other
+
+
 def test_a_driver_who_left_a_session_is_not_forgotten_before_it_is_settled(stage: Stage) -> None:
     """Its ticket would bring the name back."""
     other = "CP-2"

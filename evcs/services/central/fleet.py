@@ -121,9 +121,12 @@ class Fleet:
         if session is None:
             return None
         record = self.records[session.cp]
-        if record.halted_at is None:
+        halted_at = record.halted_at
+        if session.phase == Phase.REQUESTED:  # nothing flows yet, and may never
+            halted_at = record.engine_lost_at
+        if halted_at is None:
             return session.cp
-        halted_for = record.absent_for(record.halted_at, at.connected_at, at.clock)
+        halted_for = record.absent_for(halted_at, at.connected_at, at.clock)
         return session.cp if halted_for <= FREE_AFTER_S else None
 
     def leave(self, session: Session, at: d.At) -> None:
