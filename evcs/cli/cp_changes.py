@@ -163,10 +163,15 @@ RETAINED = (m.DesiredCp, m.ReconcileReport, m.EngineStatus, m.MonitorStatus, m.C
 def await_gone(ctx: CommandContext, ids: list[str], timeout_s: float) -> dict[str, EvcsError]:
     """Wait until CPs are deleted, with every retained message. An error for each that isn't."""
     kept: dict[str, set[type]] = {cp: set() for cp in ids}
-    left = set(ids)
+    left, listed = set(ids), False
 
     def take(message: m.Message | m.Cleared) -> bool:
-        if isinstance(message, m.Cleared):
+        nonlocal listed
+        if isinstance(message, m.ServiceStatus) and not listed:
+            listed = True  # it is told behind all that is retained of the CPs
+            for cp in ids:
+                check(cp)
+        elif isinstance(message, m.Cleared):
             cp = message.key.get("cp", "")
             if cp in left:
                 kept[cp].discard(message.kind)
@@ -176,16 +181,13 @@ def await_gone(ctx: CommandContext, ids: list[str], timeout_s: float) -> dict[st
         return not left
 
     def check(cp: str) -> None:
-        if not kept[cp] and not _exists(ctx, cp):
+        if listed and not kept[cp] and not _exists(ctx, cp):
             left.discard(cp)
             bar.advance_to(len(ids) - len(left))
 
     subscriptions = of_cps(RETAINED, ids)
     with ProgressBar(ctx, len(ids)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
-        for cp in ids:
-            check(cp)
-        if left:
-            observer.wait(take, min(timeout_s, ctx.left_s))
+        observer.wait(take, min(timeout_s, ctx.left_s))
     return {
         cp: TimedOut(
             f"{cp} is still being deleted after {timeout_s:g} s",
