@@ -18,6 +18,8 @@ from evcs.adapters.files import clear_place, write_atomic
 LONGEST = 4 * 1024 * 1024
 #: Of readings, one a second.
 SYNC_EVERY = 10
+#: What is read of its end at first; twice as much each time that holds no whole record.
+TAIL = 65_536
 
 
 class Journal:
@@ -33,16 +35,13 @@ class Journal:
 
     def last(self, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
         """The last whole line that is a record, or None."""
-        size = os.fstat(self._fd).st_size
-        tail = os.pread(self._fd, 65_536, max(size - 65_536, 0))
-        for line in reversed(tail.split(b"\n")):
-            try:
-                found = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(found, dict) and is_record(found):
+        size, length = os.fstat(self._fd).st_size, TAIL
+        while True:
+            tail = os.pread(self._fd, length, max(size - length, 0))
+            found = _last(tail, is_record)
+            if found is not None or length >= size:
                 return found
-        return None
+            length *= 2
 
     def append(self, record: dict[str, Any], sync: bool) -> None:
         """Add a line; with `sync`, it lasts through a power cut. Raises OSError (disk full).
@@ -85,3 +84,14 @@ class Journal:
     def _ends_torn(self) -> bool:
         size = os.fstat(self._fd).st_size
         return size > 0 and os.pread(self._fd, 1, size - 1) != b"\n"
+
+
+def _last(tail: bytes, is_record: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    for line in reversed(tail.split(b"\n")):
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict) and is_record(found):
+            return found
+    return None

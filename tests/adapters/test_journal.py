@@ -48,6 +48,17 @@ def test_the_last_line_is_found_by_the_next_process(path: Path) -> None:
     assert opened(path).last(bool) == one.last(bool) == {"seq": 2_999, "session_id": "S" * 30}
 
 
+def test_the_last_line_is_found_however_long_it_is(path: Path) -> None:
+    one = opened(path)
+    for number in range(3):
+        one.append({"seq": number, "queue": "Q" * 300_000}, sync=False)
+    with path.open("ab") as file:
+        file.write(b'{"seq": 3, "queue": "' + b"Q" * 100_000)
+    found = opened(path).last(bool)
+    assert found is not None
+    assert found["seq"] == 2
+
+
 def test_torn_at_any_byte_the_last_whole_line_counts_and_writing_goes_on(path: Path) -> None:
     opened(path).append({"seq": 1}, sync=True)
     kept = path.read_bytes()
