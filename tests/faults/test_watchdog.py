@@ -110,7 +110,9 @@ def test_sockets_that_are_taken_away_are_there_again(watched: System) -> None:
 def test_a_gateway_that_hangs_is_started_anew(watched: System) -> None:
     """In code that never returns."""
     watched.ok("evcs-cp", "create", "WALLBOX", "--hosting", "ocpp")
-    before, name = watched.steady(), "_ocpp:gateway"
+    name = "_ocpp:gateway"
+    eventually("supervisord has taken the gateway up", lambda: name in watched.processes())
+    before = watched.steady()
     armed = watched.home / "run" / "crash_at"
     armed.write_text("gateway.tick:WALLBOX!")
     is_new = lambda: watched.processes().get(name, before[name]) != before[name]  # noqa: E731
