@@ -32,7 +32,7 @@ from evcs.core.pools import GATEWAY
 from evcs.core.ports import Connected, Disconnected, Received
 from evcs.runtime import asyncio_host
 from evcs.runtime.loop import Loop
-from evcs.runtime.pool import Connection, CpParts, CpRuntime, Pool, Put
+from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put, Together
 from evcs.services import engine as engine_role
 from evcs.services import monitor as monitor_role
 from evcs.services.gateway.connector import Connector
@@ -42,28 +42,6 @@ from evcs.services.gateway.service import subscriptions as of_gateway
 from evcs.services.gateway.voice import FromMonitor, Voice, subscriptions
 
 LOOK_EVERY_S = 1.0
-
-
-class _Both:
-    """Two connections that begin and end together."""
-
-    def __init__(self, *them: Connection) -> None:
-        self._them = them
-
-    @property
-    def left(self) -> bool:
-        """Whether there is none, after a `stop`."""
-        return all(one.left for one in self._them)
-
-    def start(self) -> None:
-        """Connect both."""
-        for one in self._them:
-            one.start()
-
-    def stop(self) -> None:
-        """Leave with both."""
-        for one in self._them:
-            one.stop()
 
 
 class _Process:
@@ -146,7 +124,7 @@ class _Process:
         )
         made = Connector(place, outside)
         self._loop.call_soon(self._gateway.joined, cp)
-        return CpParts(made, _Both(engine, monitor), made.tick, made.close)
+        return CpParts(made, Together(engine, monitor), made.tick, made.close)
 
     def _answer(self) -> dict[str, EngineAnswer]:
         self._pool.look()

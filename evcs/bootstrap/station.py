@@ -29,34 +29,12 @@ from evcs.core.ocpp.station_calls import At
 from evcs.core.ports import JournalStore
 from evcs.home import Home
 from evcs.runtime.loop import Loop
-from evcs.runtime.pool import Connection, CpParts, Put
+from evcs.runtime.pool import CpParts, Put, Together
 from evcs.services.engine import will
 from evcs.services.station.engine import Outside, StationEngine, subscriptions
 
 #: Compiled schemas, for all stations of the process.
 _SCHEMAS = OcppSchemas()
-
-
-class _Both:
-    """Its connections to the bus and to the back end begin and end together."""
-
-    def __init__(self, *them: Connection) -> None:
-        self._them = them
-
-    @property
-    def left(self) -> bool:
-        """Whether there is none, after a `stop`."""
-        return all(one.left for one in self._them)
-
-    def start(self) -> None:
-        """Connect both."""
-        for one in self._them:
-            one.start()
-
-    def stop(self) -> None:
-        """Leave with both."""
-        for one in self._them:
-            one.stop()
 
 
 def station(
@@ -76,7 +54,7 @@ def station(
         lambda: _read(settings.home, cp).max_power_w, log, of.token,
     )  # fmt: skip
     made = StationEngine(cp, outside)
-    return CpParts(made, _Both(bus, client), made.tick, journal.close)
+    return CpParts(made, Together(bus, client), made.tick, journal.close)
 
 
 def _read(home: Home, cp: str) -> BackEndOf:

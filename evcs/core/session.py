@@ -119,7 +119,7 @@ class Session(NamedTuple):
     @property
     def cost_so_far(self) -> str:
         """What the energy so far costs; nothing here where it has no price."""
-        return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh or "0")
+        return self.cost_eur or cost_eur(self.energy_wh, self.price_eur_kwh)
 
     @property
     def cost_shown(self) -> str | None:

@@ -129,7 +129,7 @@ def _settle(session: Session, energy_wh: int, reason: str, at: str) -> Session:
         turn_since=None,
         reason=reason,
         ended_at=at,
-        cost_eur=cost_eur(energy_wh, session.price_eur_kwh or "0"),
+        cost_eur=cost_eur(energy_wh, session.price_eur_kwh),
     )
 
 
@@ -154,7 +154,7 @@ def _corrected(session: Session, event: Ended) -> Session:
     more_wh = event.energy_wh - session.energy_wh
     if session.end_known or session.correction or not more_wh or not session.takes(event.energy_wh):
         return session
-    cost = cost_eur(event.energy_wh, session.price_eur_kwh or "0")
+    cost = cost_eur(event.energy_wh, session.price_eur_kwh)
     more_eur = difference_eur(cost, session.cost_so_far)
     return session._replace(correction=Correction(event.at, more_wh, more_eur, event.reason))
 

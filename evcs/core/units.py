@@ -38,8 +38,8 @@ def price(field: str, value: object) -> Decimal:
 
 
 def cost_eur(energy_wh: int, price_eur_kwh: str) -> str:
-    """What `energy_wh` costs, rounded half-even to cents: ("1.24")."""
-    exact = Decimal(energy_wh) * Decimal(price_eur_kwh) / 1000
+    """What `energy_wh` costs, rounded half-even to cents: ("1.24"). A price of "" is none: 0."""
+    exact = Decimal(energy_wh) * Decimal(price_eur_kwh or 0) / 1000
     return str(exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN))
 
 

@@ -46,6 +46,28 @@ class Connection(Protocol):
         """Leave, the will told."""
 
 
+class Together:
+    """Connections that begin and end as one."""
+
+    def __init__(self, *them: Connection) -> None:
+        self._them = them
+
+    @property
+    def left(self) -> bool:
+        """Whether there is none, after a `stop`."""
+        return all(one.left for one in self._them)
+
+    def start(self) -> None:
+        """Connect each."""
+        for one in self._them:
+            one.start()
+
+    def stop(self) -> None:
+        """Leave with each."""
+        for one in self._them:
+            one.stop()
+
+
 R = TypeVar("R", bound=Role)
 T = TypeVar("T")
 
