@@ -75,6 +75,11 @@ def add_to(program: click.Group) -> None:
             ctx.out.say(f"the charger verifies the server by {ctx.settings.home.ca}: give it that")
         ctx.out.say("a charger that asks for the URL without its identity gets it without the end")
 
+    _add_any_action(program)
+    _add_orders(program)
+
+
+def _add_any_action(program: click.Group) -> None:
     @command(program, json_flag=_PAYLOAD)
     @click.argument("name", shell_complete=known_cps)
     @click.argument("action")
@@ -91,8 +96,6 @@ def add_to(program: click.Group) -> None:
           evcs-cp ocpp WALLBOX Reset --json '{"type": "Soft"}'
         """
         _print(ctx, _ask(ctx, name, action=action, payload=_payload(values, text)))
-
-    _add_orders(program)
 
 
 def _add_orders(program: click.Group) -> None:
@@ -130,6 +133,10 @@ def _add_orders(program: click.Group) -> None:
         """
         _do(ctx, name, order="trigger", message=message)
 
+    _add_configuration(program)
+
+
+def _add_configuration(program: click.Group) -> None:
     @command(program)
     @click.argument("name", shell_complete=known_cps)
     @click.argument("verb", type=click.Choice(["get", "set"]), default="get")

@@ -61,6 +61,10 @@ def _add_changes(circuit: click.Group) -> None:
         ctx.out.done(found, f"{name} added")
         ctx.out.say(f"its meter may speak as {of_meter(name)}, by {_secret(ctx, name)}")
 
+    _add_edits(circuit)
+
+
+def _add_edits(circuit: click.Group) -> None:
     @command(circuit, "edit")
     @_NAME
     @click.option("--max-power-kw", metavar="D", help=_MAX_POWER_HELP)

@@ -39,6 +39,12 @@ def add_to(program: click.Group) -> None:
             ctx, cp_changes.each(checked, ctx.registry.add_driver), "added", "drivers"
         )
 
+    _add_remove(driver)
+    _add_list(driver)
+    _add_tag(driver)
+
+
+def _add_remove(driver: click.Group) -> None:
     @command(driver, "remove")
     @click.argument(
         "drivers", nargs=-1, required=True, metavar="NAME...", shell_complete=known_drivers
@@ -64,6 +70,8 @@ def add_to(program: click.Group) -> None:
             "drivers",
         )
 
+
+def _add_list(driver: click.Group) -> None:
     @command(driver, "list")
     def driver_list(ctx: CommandContext) -> None:
         """List drivers.
@@ -75,8 +83,6 @@ def add_to(program: click.Group) -> None:
         ctx.out.data(found, [one["id"] for one in found])
         if not found:
             ctx.out.say("no driver yet; add one: evcs driver add ALICE")
-
-    _add_tag(driver)
 
 
 def _add_tag(driver: click.Group) -> None:

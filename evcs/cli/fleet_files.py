@@ -71,6 +71,10 @@ def add_to(program: click.Group) -> None:
         _check_room(ctx, plan.cps)
         _finish(ctx, plan, _apply(ctx, plan, wait, timeout), wait)
 
+    _add_export(program)
+
+
+def _add_export(program: click.Group) -> None:
     @command(program)
     def export(ctx: CommandContext) -> None:
         """Print the fleet as a file that `apply` takes.

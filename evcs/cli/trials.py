@@ -37,6 +37,10 @@ def add_to(program: click.Group) -> None:
 
         trial.run(ctx, count, hosting)
 
+    _add_crashtest(program)
+
+
+def _add_crashtest(program: click.Group) -> None:
     @command(program)
     @click.option(
         "--seed", type=int, default=1, show_default=True, help="Which faults, in what order."
