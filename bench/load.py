@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bench import ours, processes
 from bench.charging import charge_all
@@ -38,19 +38,18 @@ def run(plan: Plan) -> list[Series]:
             ours.fill_s(call, size, "--hosting", POOL, "--max-power-kw", "7")
             cps = [f"CP-{n:03d}" for n in range(1, size + 1)]
             charge_all(call, cps)
-            time.sleep(plan.seconds(6.0))
-            runs = plan.runs(size)
-            bare = [_window(plan, call) for _ in range(runs)]
-            plan.say(f"{size} supply without circuits")
-            _join(call, cps, names)
-            for central_ms, messages in bare:
-                at, now = load(), _window(plan, call)
-                cost.add(at, now[0], central_ms)
-                rate.add(at, now[1], messages)
-            plan.say(f"{size} supply on {len(names) + 1} circuits")
-            for _ in range(runs):
+            _make(call, size, names)
+            time.sleep(plan.seconds(20.0))  # connecting and beginning is over
+            for _ in range(plan.runs(size, large=5)):
+                bare = _window(plan, call)
+                _join(call, cps, names)
+                at, joined = load(), _window(plan, call)
+                cost.add(at, joined[0], bare[0])
+                rate.add(at, joined[1], bare[1])
                 lower.add(load(), _changed_s(call, size, LOWERED_W))
                 higher.add(load(), _changed_s(call, size, SHARE_W))
+                _leave(call, cps)
+                plan.say(f"{size} supplied without circuits and on {len(names) + 1}")
     return found
 
 
@@ -91,16 +90,28 @@ def _central_s(call: CommandContext) -> float:
     return processes.cpu_by_service(call.settings)["central"]
 
 
-def _join(call: CommandContext, cps: list[str], names: list[str]) -> None:
-    """Circuits, of which SITE alone is narrow; each CP on one, with a share of its own."""
-    call.registry.add_circuit({"name": SITE, "max_power_w": len(cps) * SHARE_W})
-    wide = {"max_power_w": units.MAX_POWER_W, "parent": SITE}
+def _make(call: CommandContext, size: int, names: list[str]) -> None:
+    """Circuits, of which SITE alone is narrow."""
+    call.registry.add_circuit({"name": SITE, "max_power_w": size * SHARE_W})
     for name in names:
-        call.registry.add_circuit({"name": name, **wide})
+        call.registry.add_circuit({"name": name, "max_power_w": units.MAX_POWER_W, "parent": SITE})
+
+
+def _join(call: CommandContext, cps: list[str], names: list[str]) -> None:
+    """Each CP on one of them, until all have a share of their own."""
     with BusProbe(call.settings, [topics.filter_for(m.Meter)]) as bus:
         for number, cp in enumerate(cps):
             call.registry.edit(cp, {"circuit": names[number % len(names)]})
         _until_all_have(bus, len(cps), SHARE_W)
+
+
+def _leave(call: CommandContext, cps: list[str]) -> None:
+    """No CP on any, until none has a limit; turn by turn with the other, so that both are measured
+    under what the machine does meanwhile."""
+    with BusProbe(call.settings, [topics.filter_for(m.Meter)]) as bus:
+        for cp in cps:
+            call.registry.edit(cp, {"circuit": None})
+        _until_all(bus, len(cps), lambda meter: meter.limit_w is None, "no limit")
 
 
 def _changed_s(call: CommandContext, size: int, share_w: int) -> float:
@@ -113,13 +124,19 @@ def _changed_s(call: CommandContext, size: int, share_w: int) -> float:
 
 
 def _until_all_have(bus: BusProbe, size: int, share_w: int) -> None:
+    def has(meter: m.Meter) -> bool:
+        return meter.limit_w is not None and abs(meter.limit_w - share_w) <= share_w * 0.02
+
+    _until_all(bus, size, has, f"{share_w} W")
+
+
+def _until_all(bus: BusProbe, size: int, has: Callable[[m.Meter], bool], what: str) -> None:
     have: set[str] = set()
     for meter in _meters(bus):
-        right = meter.limit_w is not None and abs(meter.limit_w - share_w) <= share_w * 0.02
-        (have.add if right else have.discard)(meter.cp)
+        (have.add if has(meter) else have.discard)(meter.cp)
         if len(have) == size:
             return
-    raise AssertionError(f"{len(have)} of {size} have {share_w} W after {WITHIN_S:g} s")
+    raise AssertionError(f"{len(have)} of {size} have {what} after {WITHIN_S:g} s")
 
 
 def _meters(bus: BusProbe) -> Iterator[m.Meter]:

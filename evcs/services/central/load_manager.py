@@ -26,7 +26,7 @@ from evcs.services.central.power_notes import PowerNotes
 
 #: So often there is a look; the least between two where something has happened; and one at who does
 #: not obey.
-LOOK_EVERY_S, SOON_S, WATCH_EVERY_S = 1.0, 0.25, 2.0
+LOOK_EVERY_S, SOON_S, WATCH_EVERY_S = 2.0, 0.25, 2.0
 #: A meter that says nothing for so long counts with the declared most.
 METER_SILENT_S = 10.0
 #: An Engine that does not show its limit is told again.

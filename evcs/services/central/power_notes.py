@@ -12,6 +12,9 @@ from evcs.services.central.ledger_writer import LedgerWriter
 
 #: Of what is noted in the ledger, by CP.
 KEY = "power/"
+#: The default in W, and the fault.
+Note = tuple[int | None, PowerFault | None]
+NOTHING: Note = (None, None)
 
 
 class PowerNotes:
@@ -20,7 +23,7 @@ class PowerNotes:
     def __init__(self, writer: LedgerWriter, noted: Mapping[str, str]) -> None:
         self._writer = writer
         self._noted = {
-            key.removeprefix(KEY): text for key, text in noted.items() if key.startswith(KEY)
+            key.removeprefix(KEY): _read(text) for key, text in noted.items() if key.startswith(KEY)
         }
 
     def __iter__(self) -> Iterator[str]:
@@ -28,30 +31,35 @@ class PowerNotes:
 
     def restored(self, record: CpRecord) -> CpRecord:
         """With what was noted of it, unless a ledger of another's making has something else."""
-        try:
-            default_w, fault = json.loads(self._noted[record.cp])
-            known = None if fault is None else PowerFault(fault)
-        except (TypeError, ValueError):
-            return record
-        return record._replace(
-            default_w=default_w if type(default_w) is int else None, power_fault=known
-        )
+        default_w, fault = self._noted[record.cp]
+        return record._replace(default_w=default_w, power_fault=fault)
 
     def keep(self, cps: Iterable[str], records: Mapping[str, CpRecord]) -> None:
         """Have noted what has changed; of who is gone or in no circuit nothing is kept."""
         for cp in {*cps, *self._noted}:
-            text = _text(records.get(cp))
-            if text != self._noted.get(cp):
-                self._writer.note(KEY + cp, text)
-                if text is None:
-                    del self._noted[cp]
-                else:
-                    self._noted[cp] = text
+            note = _note(records.get(cp))
+            if note == self._noted.get(cp, NOTHING):
+                continue
+            if note == NOTHING:
+                del self._noted[cp]
+                self._writer.note(KEY + cp, None)
+            else:
+                self._noted[cp] = note
+                self._writer.note(KEY + cp, json.dumps(note))
 
 
-def _text(record: CpRecord | None) -> str | None:
+def _note(record: CpRecord | None) -> Note:
     if record is None:
-        return None
+        return NOTHING
     lasts = record.power_fault in LASTING and record.hosting in (OCPP, None)
-    fault = record.power_fault if lasts else None
-    return json.dumps([record.default_w, fault]) if record.default_w is not None or fault else None
+    return record.default_w, record.power_fault if lasts else None
+
+
+def _read(text: str) -> Note:
+    """What was noted, unless a ledger of another's making has something else."""
+    try:
+        default_w, fault = json.loads(text)
+        known = None if fault is None else PowerFault(fault)
+    except (TypeError, ValueError):
+        return NOTHING
+    return default_w if type(default_w) is int else None, known
