@@ -192,11 +192,25 @@ class Stream:
             self._told.failed(reason, refused)
 
 
+#: What TLS tells of our certificate, in words.
+_ALERTS = {
+    "CERTIFICATE_REQUIRED": "it wants a certificate of this station",
+    "HANDSHAKE_FAILURE": "it wants a certificate of this station, or other ciphers",
+    "UNKNOWN_CA": "it does not know the CA of this station's certificate",
+    "CERTIFICATE_UNKNOWN": "it refuses this station's certificate",
+    "BAD_CERTIFICATE": "it refuses this station's certificate",
+    "CERTIFICATE_EXPIRED": "this station's certificate has ended",
+    "CERTIFICATE_REVOKED": "this station's certificate is revoked",
+    "PROTOCOL_VERSION": "it has no TLS 1.2 or newer",
+}
+
+
 def _why(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
+        reason = error.reason or str(error)
+        return f"TLS: {_ALERTS.get(reason.rpartition('ALERT_')[2], reason)}"
     return error.strerror or str(error)
 
 

@@ -6,11 +6,11 @@ Imported where a CP has one: what it needs of WebSockets, TLS and schemas others
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from datetime import UTC, datetime
 
 from evcs import __version__
+from evcs.adapters import back_end_tls
 from evcs.adapters.connection_gate import Gate
 from evcs.adapters.log import NamedLog
 from evcs.adapters.mqtt import CP_KEEPALIVE_S
@@ -22,7 +22,7 @@ from evcs.config import Settings
 from evcs.core import back_ends
 from evcs.core.back_ends import BackEndOf
 from evcs.core.charger import EmulatedCharger
-from evcs.core.identities import of_backend
+from evcs.core.identities import of_backend, of_backend_ca, of_backend_certificate
 from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_16_words import Identity
 from evcs.core.ocpp.station_calls import At
@@ -65,10 +65,10 @@ def _target(home: Home, cp: str, of: BackEndOf) -> Target:
     password = SecretFiles(home).find(of_backend(cp)) or None
     tls = None
     if of.url.startswith("wss:"):
-        tls = ssl.create_default_context()
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        if home.ca.exists():
-            tls.load_verify_locations(home.ca)
+        ca, mine = home.secret(of_backend_ca(cp)), home.secret(of_backend_certificate(cp))
+        tls = back_end_tls.context(
+            ca if ca.exists() else None, mine if mine.exists() else None, home.ca
+        )
     return Target(of.dialled(), [Version.V16], of.ocpp_id, password, tls)
 
 

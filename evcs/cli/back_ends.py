@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from evcs.adapters import back_end_tls
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_operator
@@ -32,6 +33,20 @@ def of_back_end(function: Callable[..., Any]) -> Callable[..., Any]:
             },
         ),
         (
+            "--backend-certificate",
+            {
+                "metavar": "F", "type": click.Path(dir_okay=False, path_type=Path),
+                "help": "Its key and certificate for wss://, as PEM (security profile 3).",
+            },
+        ),
+        (
+            "--backend-ca",
+            {
+                "metavar": "F", "type": click.Path(dir_okay=False, path_type=Path),
+                "help": "Of which CAs its back end's certificate has to be; else the machine's.",
+            },
+        ),
+        (
             "--ocpp",
             {"metavar": "1.6", "help": "The version that it speaks to its back end."},
         ),
@@ -47,23 +62,30 @@ def of_back_end(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def fields(
-    backend: str | None, ocpp: str | None, token: str | None, password_file: Path | None
-) -> dict[str, Any]:
-    """What of it is asked for. Raises BadValue."""
-    given = {"backend": backend, "ocpp": ocpp, "token": token}
+def fields(given: Mapping[str, str | None], files: Mapping[str, Path | None]) -> dict[str, Any]:
+    """What of it is asked for. `files`: whose content fields are. Raises BadValue."""
     found = {name: value for name, value in given.items() if value is not None}
-    if (found or password_file is not None) and backend is None:
+    there = {name: path for name, path in files.items() if path is not None}
+    if (found or there) and "backend" not in found:
         raise BadValue("no back end is given", "give one with: --backend URL")
     for name, value in found.items():
         back_ends.FIELDS[name](value)
-    if password_file is not None:
-        try:
-            text = password_file.read_text("ascii").strip()
-        except (OSError, UnicodeError) as error:
-            raise BadValue(f"{password_file} can't be read: {error}", "see: --help") from None
-        found["ocpp_password"] = back_ends.password(text)
-    return found
+    return found | {name: _READ[name](path) for name, path in there.items()}
+
+
+def _password(path: Path) -> str:
+    try:
+        text = path.read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise BadValue(f"{path} can't be read: {error}", "see: --help") from None
+    return back_ends.password(text)
+
+
+_READ: Mapping[str, Callable[[Path], str]] = {
+    "ocpp_password": _password,
+    "backend_ca": back_end_tls.authorities,
+    "backend_certificate": back_end_tls.certificate,
+}
 
 
 def add_to(program: click.Group) -> None:

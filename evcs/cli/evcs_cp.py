@@ -93,8 +93,8 @@ def create(
     ctx: CommandContext, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
     max_power_kw: str | None, hosting: str | None, circuit: str | None, station: str | None,
     connector: int | None, ocpp_id: str | None, backend: str | None, ocpp: str | None,
-    ocpp_password_file: Path | None, token: str | None, if_not_exists: bool, wait: bool,
-    timeout: float,
+    ocpp_password_file: Path | None, backend_ca: Path | None, backend_certificate: Path | None,
+    token: str | None, if_not_exists: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
     """Create CPs: CP-001, or a range 'CP-{001..100}'.
 
@@ -110,7 +110,13 @@ def create(
     given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
     of_station = {"station": station, "connector": connector, "ocpp_id": ocpp_id}
     given |= {name: value for name, value in of_station.items() if value is not None}
-    given |= back_ends.fields(backend, ocpp, token, ocpp_password_file)
+    given |= back_ends.fields(
+        {"backend": backend, "ocpp": ocpp, "token": token},
+        {
+            "ocpp_password": ocpp_password_file, "backend_ca": backend_ca,
+            "backend_certificate": backend_certificate,
+        },
+    )  # fmt: skip
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from evcs.core import stations, units
 from evcs.core.errors import BadValue, Conflict
+from evcs.core.identities import of_backend, of_backend_ca, of_backend_certificate
 from evcs.core.messages import DesiredCp
 from evcs.core.placement import OCPP
 from evcs.core.strict_json import parse as parse_json
@@ -21,6 +22,8 @@ VERSIONS = ("1.6",)
 MAX_URL = 500
 MAX_TAG = 20
 MAX_PASSWORD = 40
+#: Of CAs, or of a key with its certificate and those between it and its CA.
+MAX_PEM = 32_768
 NOT_HERE = "its back end says how much it takes"
 PLACE = "{id}"
 
@@ -93,12 +96,52 @@ def password(value: object) -> str:
     return str(value)
 
 
+def authorities(value: object) -> str:
+    """Whose certificate its back end may have, as PEM. Raises BadValue."""
+    return _pem("backend_ca", value, ["CERTIFICATE-----"])
+
+
+def certificate(value: object) -> str:
+    """Its own key and certificate, as PEM. Raises BadValue."""
+    return _pem("backend_certificate", value, ["PRIVATE KEY-----", "CERTIFICATE-----"])
+
+
+def _pem(name: str, value: object, parts: list[str]) -> str:
+    good = isinstance(value, str) and len(value) <= MAX_PEM and value.isascii()
+    if not good or not all(part in str(value) for part in parts):
+        needed = " and ".join(f"BEGIN {part.rstrip('-')}" for part in parts)
+        raise BadValue(f"{name} is not allowed", f"allowed: PEM with {needed}")
+    return str(value)
+
+
+#: What is kept of it as secrets: the rule of each field, and the identity that has it.
+SECRETS: Mapping[str, tuple[Callable[[object], str], Callable[[str], str]]] = {
+    "ocpp_password": (password, of_backend),
+    "backend_ca": (authorities, of_backend_ca),
+    "backend_certificate": (certificate, of_backend_certificate),
+}
+
+
+def secrets(cp: str, given: object) -> dict[str, str]:
+    """A new CP's secrets by identity. Raises BadValue."""
+    if not isinstance(given, Mapping):
+        return {}
+    return {
+        identity(cp): rule(given[field])
+        for field, (rule, identity) in SECRETS.items()
+        if field in given
+    }
+
+
 def placed(cp: str, hosting: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """A new CP's fields of its back end, with defaults; none where it has none. Raises BadValue."""
     if "backend" not in given:
-        if odd := next((field for field in FIELDS if field in given), None):
+        if odd := next((field for field in (*FIELDS, *SECRETS) if field in given), None):
             raise BadValue(f"{odd}: only a CP with a back end has one", "leave it out")
         return {}
+    odd = next((field for field in ("backend_ca", "backend_certificate") if field in given), None)
+    if odd is not None and not given["backend"].startswith("wss:"):
+        raise BadValue(f"{odd}: ws:// has no certificates", "give a back end of wss://")
     if hosting == OCPP:
         raise BadValue("backend: a real charger has one of its own", "leave it out")
     if given.get("circuit") is not None:

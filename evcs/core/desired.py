@@ -96,15 +96,14 @@ def checked(
 
 def new_cp(given: object, host: str = MAIN) -> DesiredCp:
     """The CP that a creation asks for, with defaults. Raises BadValue."""
-    fields = checked(given, "a CP", ("id", "ocpp_password"))
+    fields = checked(given, "a CP", ("id", *back_ends.SECRETS))
     assert isinstance(given, Mapping)
     if "id" not in given:
         raise BadValue("id is missing", 'a CP needs an id, such as "CP-001"')
     cp = check_id("CP", given["id"])
     hosting = fields.get("hosting", PROCESS)
-    back_end = back_ends.placed(cp, hosting, fields)
-    if "ocpp_password" in given and not back_end:
-        raise BadValue("ocpp_password: only a CP with a back end has one", "leave it out")
+    secrets = {field: given[field] for field in back_ends.SECRETS if field in given}
+    back_end = back_ends.placed(cp, hosting, {**fields, **secrets})
     of_charger = {name: one for name, one in fields.items() if name not in back_end}
     return DesiredCp(
         cp=cp,

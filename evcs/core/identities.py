@@ -37,6 +37,16 @@ def of_backend(cp: str) -> str:
     return f"cp/{cp}/backend"
 
 
+def of_backend_ca(cp: str) -> str:
+    """The CAs of which the certificate of its back end has to be."""
+    return f"cp/{cp}/backend.ca"
+
+
+def of_backend_certificate(cp: str) -> str:
+    """Its own key and certificate, which its back end asks for."""
+    return f"cp/{cp}/backend.pem"
+
+
 def of_meter(circuit: str) -> str:
     """That of a circuit's meter."""
     return f"meter/{circuit}"

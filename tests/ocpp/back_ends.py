@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable
@@ -63,10 +64,15 @@ class BackEnd:
 
 class FailingBackEnd(BackEnd):
     """One that does what `how(action)` says: "good", "error", "twice", "silent", "cut before" it
-    has taken a message, or "cut after". `refuse`: the status of its handshakes, 0: none is."""
+    has taken a message, or "cut after". `refuse`: the status of its handshakes, 0: none is.
 
-    def __init__(self) -> None:
+    `tls`: it listens with that, by the name localhost. `asked_by`: who dialled last, by HTTP Basic.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
+        self._tls = tls
+        self.asked_by = ""
         self.how: Callable[[str], str] = lambda _: "good"
         self.refuse = 0
         self.connections = 0
@@ -83,10 +89,17 @@ class FailingBackEnd(BackEnd):
         self._server = serve(
             self._serve, "127.0.0.1", self.port, subprotocols=["ocpp1.6"],  # type: ignore[list-item]
             compression=None, ping_interval=None, close_timeout=0.1, process_request=self._look,
+            ssl=self._tls,
         )  # fmt: skip
         self.port = self._server.socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where a station dials it."""
+        found = super().url
+        return found if self._tls is None else found.replace("ws://127.0.0.1", "wss://localhost")
 
     def stop(self) -> None:
         """Go away."""
@@ -115,7 +128,8 @@ class FailingBackEnd(BackEnd):
         found: Answer = eventually(f"an answer to {action}", lambda: self._answers.get(name), 20)
         return found
 
-    def _look(self, _connection: ServerConnection, _request: Request) -> Response | None:
+    def _look(self, _connection: ServerConnection, request: Request) -> Response | None:
+        self.asked_by = request.headers.get("Authorization", "")
         if self.refuse:
             return Response(self.refuse, "No", Headers({"Content-Length": "0"}), b"")
         return None

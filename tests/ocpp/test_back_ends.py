@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evcs.adapters import pem
 from tests.ocpp.back_ends import MATTERS, FailingBackEnd
 from tests.system_under_test import System, eventually
 
@@ -112,6 +115,66 @@ def test_what_is_asked_for_is_checked_and_its_password_goes_nowhere_else(
     until(system, "OUT-2", "backend_state", "refused")
     assert "401" in system.ok("evcs-cp", "backend", "OUT-2").out
     assert cp(system, "OUT-2")["state"] == "ACTIVATED"
+
+
+class Files:
+    """A CA, the certificates by it, and a back end's side of TLS."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        ca = pem.make("CA of the back end", 1)
+        self.ca = self._put("ca.pem", pem.certificate(ca))
+        self.other_ca = self._put("other.pem", pem.certificate(pem.make("another CA", 1)))
+        self.mine = self._put("mine.pem", pem.make_client("ST*3", "k", 1, ca))
+        self.others = self._put("others.pem", pem.make_client("X", "k", 1, pem.make("third", 1)))
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.load_cert_chain(self._put("server.pem", pem.make("b", 1, ca, ["localhost"])))
+        self.server.load_verify_locations(self.ca)
+
+    def _put(self, name: str, content: bytes) -> Path:
+        path = self._folder / name
+        path.write_bytes(content)
+        return path
+
+
+def test_over_tls_with_a_password_or_a_certificate_of_its_own(
+    system: System, tmp_path: Path
+) -> None:
+    """Security profiles 2 and 3; what is wrong with a certificate is said."""
+    files, secret = Files(tmp_path), tmp_path / "password"
+    secret.write_text("s3cret")
+    with FailingBackEnd(files.server) as back_end:
+        create(system, back_end, "TLS-2", "--backend-ca", str(files.ca),
+               "--ocpp-password-file", str(secret))  # fmt: skip
+        until(system, "TLS-2", "backend_state", "connected")
+        assert back_end.asked_by == f"Basic {base64.b64encode(b'TLS-2:s3cret').decode()}"
+        create(system, back_end, "TLS-BAD", "--backend-ca", str(files.other_ca))
+        until(system, "TLS-BAD", "backend_state", "refused")
+        assert "certificate is refused" in system.ok("evcs-cp", "backend", "TLS-BAD").out
+    files.server.verify_mode = ssl.CERT_REQUIRED
+    with FailingBackEnd(files.server) as back_end:
+        create(system, back_end, "TLS-3", "--hosting", "pool", "--ocpp-id", "ST*3",
+               "--backend-ca", str(files.ca), "--backend-certificate", str(files.mine))  # fmt: skip
+        until(system, "TLS-3", "backend_state", "connected")
+        system.kill_all()
+        system.up()
+        until(system, "TLS-3", "backend_state", "connected")
+        for name, more, why in (
+            ("TLS-4", [], "wants a certificate"),
+            ("TLS-5", ["--backend-certificate", str(files.others)], "does not know the CA"),
+        ):
+            create(system, back_end, name, "--backend-ca", str(files.ca), *more)
+            until(system, name, "backend_state", "refused")
+            assert why in system.ok("evcs-cp", "backend", name).out
+        kept = system.home / "data" / "secrets" / "cp" / "TLS-3" / "backend.pem"
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert kept.read_bytes() == files.mine.read_bytes()
+        wrong = system.run("evcs-cp", "create", "TLS-6", "--backend", back_end.url,
+                           "--backend-certificate", str(files.ca))  # fmt: skip
+        assert (wrong.code, "no key" in wrong.err) == (2, True), wrong
+        system.ok("evcs-cp", "delete", "TLS-3")
+        assert not kept.exists()
+    assert system.tracebacks() == []
 
 
 def test_what_waits_for_a_back_end_moves_with_its_cp(

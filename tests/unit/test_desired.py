@@ -130,6 +130,8 @@ def test_a_tag_is_so_many_printed_characters(tag: object) -> None:
         desired.tag_change({"add_tags": [tag]})
 
 
+PEM = "-----BEGIN CERTIFICATE-----"
+KEY = "-----BEGIN PRIVATE KEY-----"
 BACK_END = "wss://example.org/ocpp/{id}"
 
 
@@ -155,9 +157,26 @@ def test_a_charger_of_a_back_end_has_defaults_and_keeps_them() -> None:
         {"backend": "ws://é"}, {"backend": 1}, {"backend": BACK_END, "ocpp": "2.1"},
         {"backend": BACK_END, "hosting": "ocpp"}, {"backend": BACK_END, "circuit": "C"},
         {"backend": BACK_END, "token": "x" * 21}, {"token": "T"}, {"ocpp": "1.6"},
+        {"backend_ca": PEM}, {"backend": "ws://x", "backend_ca": PEM},
+        {"backend": "ws://x", "backend_certificate": PEM},
         {"ocpp_id": "X"}, {"ocpp_password": "x"}, {"backend": BACK_END, "station": "S"},
     ],
 )  # fmt: skip
 def test_what_no_back_end_can_be_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(BadValue):
         desired.new_cp({"id": "CP-1", **given})
+
+
+def test_what_it_dials_with_is_kept_apart() -> None:
+    given = {
+        "id": "CP-1", "ocpp_password": "s", "backend_ca": PEM, "backend_certificate": KEY + PEM,
+    }  # fmt: skip
+    assert back_ends.secrets("CP-1", given) == {
+        "cp/CP-1/backend": "s", "cp/CP-1/backend.ca": PEM, "cp/CP-1/backend.pem": KEY + PEM,
+    }  # fmt: skip
+    for wrong in (
+        {"ocpp_password": "x" * 41}, {"backend_ca": "none"}, {"backend_ca": 1},
+        {"backend_certificate": PEM}, {"backend_ca": PEM + "x" * back_ends.MAX_PEM},
+    ):  # fmt: skip
+        with pytest.raises(BadValue):
+            back_ends.secrets("CP-1", wrong)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from evcs.core import stations
-from evcs.core.identities import of_all, of_backend, of_cp, of_driver, of_meter, of_next, of_station
+from evcs.core.identities import of_all, of_cp, of_driver, of_meter, of_next, of_station
 from evcs.core.messages import DesiredCp
 from evcs.core.service_ports import BrokerAccounts, SecretStore
 from evcs.core.stations import key_id
@@ -58,8 +58,8 @@ class Accounts:
         made += {who for who in map(of_next, batch.next_keys) if who not in self._keys}
         # Who is shut out may have been told the next one.
         self._secrets.remove(*map(of_next, batch.keys))
-        for cp, password in batch.back_end_passwords.items():
-            self._secrets.restore(of_backend(cp), password)
+        for who, secret in batch.back_end_secrets.items():
+            self._secrets.restore(who, secret)
         return self._secrets.create_all(made)
 
     def undo(self, batch: Batch) -> None:

@@ -46,8 +46,8 @@ class Batch:
         self.created: list[str] = []
         self.rekeyed: dict[str, None] = {}
         self.gone: list[str] = []
-        #: CP -> what it dials its back end with.
-        self.back_end_passwords: dict[str, str] = {}
+        #: What CPs dial their back ends with, by identity.
+        self.back_end_secrets: dict[str, str] = {}
         #: Stations that no CP named before.
         self.stations: list[str] = []
         #: Stations whose password is over at once, and those that are to have another in its place.
@@ -129,8 +129,7 @@ class Batch:
         circuits.check_cp(self.circuits, self._carried_w, cp)
         if cp.station is not None:
             cp = self._on_station(cp, cp.station)
-        if isinstance(given, Mapping) and "ocpp_password" in given:
-            self.back_end_passwords[cp.id] = back_ends.password(given["ocpp_password"])
+        self.back_end_secrets |= back_ends.secrets(cp.id, given)
         self._ids[same(cp.id)] = cp.id
         self.created.append(cp.id)
         return self._put("create", None, cp)
