@@ -25,17 +25,22 @@ def add_to(program: click.Group) -> None:
     @command(program, "verify-restart")
     @click.option("--count", type=click.IntRange(1, 5000), default=10, show_default=True)
     @click.option("--hosting", type=click.Choice(EMULATED), default=PROCESS, show_default=True)
-    def verify_restart(ctx: CommandContext, count: int, hosting: str) -> None:
+    @click.option(
+        "--backend", is_flag=True,
+        help="They are chargers of a back end, which the command is, and charge meanwhile.",
+    )  # fmt: skip
+    def verify_restart(ctx: CommandContext, count: int, hosting: str, backend: bool) -> None:
         """Kill everything at once, and see every CP back.
 
         In a home of its own.
 
         Examples:
           evcs verify-restart --count 100
+          evcs verify-restart --count 300 --hosting pool --backend
         """
         from evcs.cli import verify_restart as trial
 
-        trial.run(ctx, count, hosting)
+        trial.run(ctx, count, hosting, backend)
 
     _add_crashtest(program)
 

@@ -6,10 +6,11 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, NamedTuple
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evcs.adapters import capacity, processes
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import supervision
 from evcs.cli.bus_probe import BusProbe, wait_for_broker
 from evcs.cli.common import CommandContext, table
@@ -17,12 +18,18 @@ from evcs.cli.temporary_system import begin, temporary_system
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.errors import EvcsError, TimedOut, Unreachable
+from evcs.core.errors import BadValue, EvcsError, TimedOut, Unreachable
 from evcs.core.fleet_size import FleetSize
 from evcs.core.placement import PROCESS
 from evcs.home import Home
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from evcs.cli.trial_back_end import Books, TrialBackEnd
+
 BACK_WITHIN_S = 300.0
+SETTLED_WITHIN_S = 60.0
 Identity = tuple[Any, ...]
 GREEN = frozenset({cp_states.State.ACTIVATED, cp_states.State.SUPPLYING})
 
@@ -35,32 +42,58 @@ class Back(NamedTuple):
     doubles: int
 
 
-def run(ctx: CommandContext, count: int, hosting: str) -> None:
-    """The whole trial in a home of its own; exits 1 where a CP is missing or doubled."""
-    with temporary_system(1.0) as settings:
+def run(ctx: CommandContext, count: int, hosting: str, backend: bool = False) -> None:
+    """The whole trial in a home of its own; exits 1 where a CP is missing or doubled.
+
+    `backend`: all are chargers of one that the command is itself, and charge meanwhile.
+    """
+    with temporary_system(1.0) as settings, _back_end(count, backend) as back_end:
         own = CommandContext(settings, ctx.out)
         fleet = FleetSize.of([hosting] * count)
         capacity.check_memory(fleet)
         begin(own, fleet)
         ctx.out.say(f"creating {count} CPs in {settings.home.path}")
         began = time.monotonic()
-        names = fill(own, count, hosting)
+        names = fill(own, count, hosting, None if back_end is None else back_end.url)
         created_s = time.monotonic() - began
+        if back_end is not None:
+            back_end.all_charge(names, BACK_WITHIN_S)
         before = identities(own)
         ctx.out.say(f"killed {supervision.kill_everything(settings)} processes; starting again")
-        found = come_back(own, before)
-    _report(ctx, len(names), found, created_s)
-    if found.there < count or found.doubles:
+        found, books = come_back(own, before), None
+        if back_end is not None:
+            back_end.all_end(names, BACK_WITHIN_S)
+            books = back_end.books(LedgerReader(settings.home.ledger_db), SETTLED_WITHIN_S)
+    _report(ctx, len(names), found, created_s, books)
+    if found.there < count or found.doubles or (books is not None and not _is_right(books, count)):
         raise SystemExit(1)
 
 
-def fill(ctx: CommandContext, count: int, hosting: str = PROCESS) -> set[str]:
+def _back_end(count: int, wanted: bool) -> AbstractContextManager[TrialBackEnd | None]:
+    if not wanted:
+        return nullcontext()
+    from evcs.cli.trial_back_end import MOST_CHARGERS, TrialBackEnd
+
+    if count > MOST_CHARGERS:
+        raise BadValue(f"count: at most {MOST_CHARGERS} with --backend", "give fewer")
+    return TrialBackEnd()
+
+
+def _is_right(books: Books, count: int) -> bool:
+    """Whether each charge begun was ended once, with its Wh."""
+    return (books.begun, books.ended, books.wrong) == (count, count, 0)
+
+
+def fill(
+    ctx: CommandContext, count: int, hosting: str = PROCESS, backend: str | None = None
+) -> set[str]:
     """Create a fleet and wait until it is green; its ids."""
     width = max(3, len(str(count)))
     names = [f"CP-{number:0{width}d}" for number in range(1, count + 1)]
-    ctx.registry.create_many(
-        [{"id": name, "location": f"Street {name}", "hosting": hosting} for name in names]
-    )
+    more = {} if backend is None else {"backend": backend}
+    ctx.registry.create_many([
+        {"id": name, "location": f"Street {name}", "hosting": hosting, **more} for name in names
+    ])  # fmt: skip
     _greens(ctx, set(names))
     return set(names)
 
@@ -115,7 +148,9 @@ def _doubles(home: Home) -> int:
     return sum(count > 1 for count in lines.values())
 
 
-def _report(ctx: CommandContext, count: int, found: Back, created_s: float) -> None:
+def _report(
+    ctx: CommandContext, count: int, found: Back, created_s: float, books: Books | None
+) -> None:
     if not found.times:
         raise TimedOut("no CP came back", "this is a defect: please report it")
     p95 = found.times[min(len(found.times) - 1, int(len(found.times) * 0.95))]
@@ -126,16 +161,21 @@ def _report(ctx: CommandContext, count: int, found: Back, created_s: float) -> N
             *(f"{figures[name]:.1f}" for name in ("p50", "p95", "max")),
             str(found.doubles),
             f"{created_s:.1f}",
+            *(() if books is None else map(str, books)),
         )
     ]
-    head = ("BACK", "GREEN P50 S", "P95 S", "LONGEST S", "DOUBLES", "CREATED IN S")
+    head: tuple[str, ...] = ("BACK", "GREEN P50 S", "P95 S", "LONGEST S", "DOUBLES", "CREATED IN S")
+    head += () if books is None else ("BEGUN", "ENDED", "WRONG")
     report = {
         "count": count,
         "back": found.there,
         "doubles": found.doubles,
         "created_s": round(created_s, 2),
         **{f"green_{name}_s": round(value, 2) for name, value in figures.items()},
+        **({} if books is None else {"charges": books._asdict()}),
     }
     ctx.out.data(report, table(head, rows))
+    if books is not None and not _is_right(books, count):
+        ctx.out.fail(EvcsError("a charge was lost, doubled or has other Wh", "see above"))
     if found.there < count:
         ctx.out.fail(EvcsError(f"{count - found.there} CPs are not as before", "see above"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from evcs.adapters import pem
 from tests.ocpp.back_ends import MATTERS, FailingBackEnd
-from tests.system_under_test import System, eventually
+from tests.system_under_test import ROOT, System, eventually
 
 
 @pytest.fixture
@@ -234,6 +236,19 @@ def test_after_a_power_cut_all_are_back_with_their_charges(
     begun = sum(one["meterStart"] for action, one in back_end.matter() if action == MATTERS[0])
     ended = sum(one["meterStop"] for one in back_end.said("StopTransaction"))
     assert ended - begun == sum(one["energy_wh"] for one in rows)
+
+
+@pytest.mark.parametrize("hosting", ["process", "pool"])
+def test_all_are_back_with_what_they_charge_at_a_back_end(hosting: str) -> None:
+    done = subprocess.run(
+        [ROOT / "bin" / "evcs", "verify-restart", "--count", "5", "--hosting", hosting,
+         "--backend", "--json"],
+        capture_output=True, text=True, timeout=200, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["back"], found["doubles"]) == (5, 0)
+    assert found["charges"] == {"begun": 5, "ended": 5, "wrong": 0}
 
 
 def _tickets(system: System, names: list[str]) -> list[dict[str, Any]]:
