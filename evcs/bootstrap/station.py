@@ -14,7 +14,8 @@ from evcs.adapters import back_end_tls
 from evcs.adapters.connection_gate import Gate
 from evcs.adapters.log import NamedLog
 from evcs.adapters.mqtt import CP_KEEPALIVE_S
-from evcs.adapters.ocpp_client import Client, Target
+from evcs.adapters.ocpp_client import Client
+from evcs.adapters.ocpp_link import Target
 from evcs.adapters.ocpp_schemas import OcppSchemas
 from evcs.adapters.secret_files import SecretFiles
 from evcs.bootstrap import parts
@@ -24,14 +25,16 @@ from evcs.core.back_ends import BackEndOf
 from evcs.core.charger import EmulatedCharger
 from evcs.core.identities import of_backend, of_backend_ca, of_backend_certificate
 from evcs.core.ocpp.rules import Version
-from evcs.core.ocpp.station_16_words import Identity
+from evcs.core.ocpp.station_16 import Dialect16
 from evcs.core.ocpp.station_calls import At
+from evcs.core.ocpp.station_dialect import Identity
 from evcs.core.ports import JournalStore
 from evcs.home import Home
 from evcs.runtime.loop import Loop
 from evcs.runtime.pool import CpParts, Put, Together
 from evcs.services.engine import will
-from evcs.services.station.engine import Outside, StationEngine, subscriptions
+from evcs.services.station.engine import StationEngine
+from evcs.services.station.outside import Outside, subscriptions
 
 #: Compiled schemas, for all stations of the process.
 _SCHEMAS = OcppSchemas()
@@ -50,7 +53,7 @@ def station(
     client = Client(loop, _target(settings.home, cp, of), put)
     outside = Outside(
         boot, os.urandom(4).hex(), bus, client, journal, EmulatedCharger(settings.time_scale),
-        _SCHEMAS, Identity("evcs", "emulated", of.ocpp_id, __version__), _now,
+        _SCHEMAS, Dialect16(Identity("evcs", "emulated", of.ocpp_id, __version__)), _now,
         lambda: _read(settings.home, cp).max_power_w, log, of.token,
     )  # fmt: skip
     made = StationEngine(cp, outside)

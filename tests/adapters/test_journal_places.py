@@ -96,7 +96,9 @@ def test_what_a_cp_holds_goes_where_it_is_to_run(
 
 
 def test_what_a_station_of_a_back_end_holds_goes_along(home: Home) -> None:
-    record = station_record.to_record(Kept(station_state.Held("k", 700).begun("CARD", "2026")))
+    record = station_record.to_record(
+        Kept(station_state.Held("k", 700).begun(station_state.Token("CARD"), "2026"))
+    )
     append(home, "CP-001", None, record)
     journal_places.carry_over(home, {"CP-001": ONE})
     assert last(home, "CP-001", ONE, station_record.is_record) == json.loads(json.dumps(record))

@@ -16,7 +16,8 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, basic_auth, serve
 
 from evcs.adapters import pem
-from evcs.adapters.ocpp_client import Client, Target
+from evcs.adapters.ocpp_client import Client
+from evcs.adapters.ocpp_link import Target
 from evcs.core.errors import BadValue
 from evcs.core.ocpp.back_end import BackOff, Event, Lost, Opened, Said
 from evcs.core.ocpp.rules import Version

@@ -13,16 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from evcs.adapters.ocpp_schemas import OcppSchemas
 from evcs.core.ocpp.rules import Version
-from evcs.core.ocpp.station_16 import Presented, Station16
-from evcs.core.ocpp.station_16_words import Identity
+from evcs.core.ocpp.station import Presented, Station
+from evcs.core.ocpp.station_16 import Dialect16
+from evcs.core.ocpp.station_16_keys import KEYS
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_keys import KEYS
+from evcs.core.ocpp.station_dialect import Identity
 from evcs.core.ocpp.station_meter import Sample, to_aligned_s
 from evcs.core.ocpp.station_state import MOST_READINGS, Held, from_record, to_record
 
 SCHEMAS = OcppSchemas()
 BEGAN = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
-WHO = Identity("evcs", "emulated", "CP-001", "0.1.0")
+DIALECT = Dialect16(Identity("evcs", "emulated", "CP-001", "0.1.0"))
 Answer = dict[str, Any]
 PATIENT = {"TransactionMessageAttempts": "1000", "TransactionMessageRetryInterval": "1"}
 
@@ -46,7 +47,7 @@ class World:
         """The station starts, with what its disk holds."""
         self.births += 1
         held, boot = from_record(json.loads(self.disk)), f"b{self.births}"
-        self.station = Station16(held, WHO, SCHEMAS, boot)
+        self.station = Station(held, DIALECT, SCHEMAS, boot)
         self.waiting.clear()
 
     @property
@@ -252,7 +253,7 @@ def test_what_is_not_accepted_afterwards_stops_or_takes_nothing(online: World) -
         assert not online.station.wants_power
         assert (online.station.held.transaction is None) == (stops == "true")
     assert online.said("StopTransaction")[0]["reason"] == "DeAuthorized"
-    assert online.station.status() == "SuspendedEVSE"
+    assert online.station.status == "SuspendedEVSE"
 
 
 def test_from_afar_a_charge_begins_and_ends_once(online: World) -> None:
@@ -394,14 +395,14 @@ def test_out_of_service_holds_over_restarts_and_after_the_charge(online: World) 
     online.talk()
     change = {"connectorId": 1, "type": "Inoperative"}
     assert online.ask("ChangeAvailability", **change) == {"status": "Scheduled"}
-    assert online.station.status() == "Charging"
+    assert online.station.status == "Charging"
     online.present("CARD")
     online.talk()
     assert online.said("StatusNotification")[-1]["status"] == "Unavailable"
     online.born()
     online.open()
     online.talk()
-    assert online.station.status() == "Unavailable"
+    assert online.station.status == "Unavailable"
     assert online.ask("RemoteStartTransaction", idTag="T") == {"status": "Rejected"}
     assert online.ask("ChangeAvailability", connectorId=0, type="Operative") == {
         "status": "Accepted"

@@ -12,10 +12,12 @@ from evcs.core import messages as m
 from evcs.core.charger import EmulatedCharger
 from evcs.core.ocpp import back_end as b
 from evcs.core.ocpp.rules import Version
-from evcs.core.ocpp.station_16_words import Identity
+from evcs.core.ocpp.station_16 import Dialect16
 from evcs.core.ocpp.station_calls import At
+from evcs.core.ocpp.station_dialect import Identity
 from evcs.core.ports import Connected, Received
-from evcs.services.station.engine import Outside, StationEngine
+from evcs.services.station.engine import StationEngine
+from evcs.services.station.outside import Outside
 from tests.ocpp.back_ends import answer_to
 from tests.unit.fakes import FakeBus, FakeJournal
 
@@ -55,7 +57,8 @@ class World:
         self.charger = EmulatedCharger(60)
         self.engine = StationEngine(CP, Outside(
             "boot", "key", self.bus, self.back_end, self.journal, self.charger, OcppSchemas(),
-            Identity("evcs", "emulated", CP, "0"), self.now, lambda: 22_000, NamedLog(CP),
+            Dialect16(Identity("evcs", "emulated", CP, "0")), self.now, lambda: 22_000,
+            NamedLog(CP),
         ))  # fmt: skip
         self.engine.handle([Connected(), b.Opened(Version.V16)])
         self.talk()

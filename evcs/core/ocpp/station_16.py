@@ -1,341 +1,149 @@
-"""An emulated charging station of OCPP 1.6 with one connector: what it says to its back end.
-
-Pure: events come in with their time, and the caller sees to what is wanted of it: `held` is on the
-disk before `out` is sent, and the contactor is as `wants_power` says. Section numbers are those of
-OCPP 1.6 edition 2.
-"""
+"""What an emulated station of OCPP 1.6 says: section numbers are those of edition 2."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from evcs.core.ocpp import station_cards as cards
-from evcs.core.ocpp import station_meter as meter
-from evcs.core.ocpp.ports import Schemas
+from evcs.core.ocpp import station_16_keys, station_meter
 from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_16_orders import SERVED
-from evcs.core.ocpp.station_16_words import Identity, status_of
-from evcs.core.ocpp.station_calls import Ask, At, Conversation
-from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_keys import Keys
-from evcs.core.ocpp.station_meter import Sample
-from evcs.core.ocpp.station_state import METER, START, Held, Item
+from evcs.core.ocpp.station_calls import At
+from evcs.core.ocpp.station_dialect import Answer, Identity
+from evcs.core.ocpp.station_settings import Settings
+from evcs.core.ocpp.station_state import METER, Card, Held, Item, Token, Transaction
 from evcs.core.ocpp.times import written
 
-#: Between tries of BootNotification, and heartbeats, where the back end names no interval (4.2).
-DEFAULT_INTERVAL_S = 60
-MOST_INTERVAL_S = 86_400
-#: Of what waits to be said once.
-MOST_SOON = 20
-Answer = dict[str, Any]
-Answered = Callable[[Answer | None, At], None]
+if TYPE_CHECKING:
+    from evcs.core.ocpp.station import Station
+
+START, STOP = "StartTransaction", "StopTransaction"
+#: In the place of a transaction's id, where the back end never took its begin.
+NO_ID = -1
 
 
-class Presented(NamedTuple):
-    """What became of a card that was held to it: whether it did anything, and a word for it."""
+class Dialect16:
+    """Of one station."""
 
-    tag: str
-    ok: bool
-    word: str
+    version = Version.V16
+    orders = SERVED
 
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
 
-class Station16:
-    """One station. `boot`: the id of this start. `answers`: of cards that were held to it.
+    def settings(self, changed: Mapping[str, str]) -> Settings:
+        """Its configuration keys."""
+        return station_16_keys.settings(changed)
 
-    `restarts`: the reason for which it is to begin anew, once `out` is sent and nothing is asked.
-    """
+    def token(self, tag: str) -> Token:
+        """A card has no type."""
+        return Token(tag)
 
-    def __init__(self, held: Held, identity: Identity, schemas: Schemas, boot: str) -> None:
-        self.held, self._identity, self._boot = held, identity, boot
-        self.talk = Conversation(Version.V16, schemas, self)
-        self.answers: list[Presented] = []
-        self.fault: str | None = None
-        self.full = False
-        self.plugged = held.transaction is not None
-        self.restarts = ""
-        self.registration = ""
-        self._boot_at = self._beat_at = self._retry_at = 0.0
-        self._soon: deque[tuple[str, Answer, Answered]] = deque()
-        self._cards: list[str] = []
-        self._told: dict[int, str] = {}
-        self._calls = 0
-        self._schedule = meter.Schedule()
-        self._sample = Sample(held.register_wh)
+    def statuses(self, station: Station) -> dict[int, str]:
+        """Of the station itself (0) and its connector (4.9)."""
+        one = station.held.transaction
+        if station.fault is not None:
+            return {0: "Faulted", 1: "Faulted"}
+        whole = "Unavailable" if station.held.inoperative else "Available"
+        if one is None:
+            return {0: whole, 1: "Preparing" if whole == "Available" and station.plugged else whole}
+        if one.suspended:
+            return {0: whole, 1: "SuspendedEVSE"}
+        return {0: whole, 1: "SuspendedEV" if station.full else "Charging"}
 
-    # What the caller looks at.
+    def boot(self, _reason: str) -> Answer:
+        """BootNotification (6.5)."""
+        who = self._identity
+        return {
+            "chargePointVendor": who.vendor[:20], "chargePointModel": who.model[:20],
+            "chargePointSerialNumber": who.serial[:25], "firmwareVersion": who.firmware[:50],
+        }  # fmt: skip
 
-    @property
-    def out(self) -> list[str]:
-        """Texts to be sent, in their order."""
-        return self.talk.out
+    def status(self, station: Station, connector: int, status: str, at: At) -> Answer:
+        """StatusNotification (6.47)."""
+        fault = station.fault
+        found = {
+            "connectorId": connector, "errorCode": "NoError" if fault is None else "OtherError",
+            "status": status, "timestamp": written(at.wall),
+        }  # fmt: skip
+        return found if fault is None else {**found, "info": fault[:50]}
 
-    @property
-    def keys(self) -> Keys:
-        """Its configuration."""
-        return Keys(self.held.configuration)
+    def authorize(self, token: Token) -> Answer:
+        """Authorize (6.1)."""
+        return {"idTag": token.tag}
 
-    @property
-    def is_online(self) -> bool:
-        """Whether the back end has taken it up, and is there."""
-        return self.talk.is_open and self.registration == ACCEPTED
-
-    @property
-    def wants_power(self) -> bool:
-        """Whether the contactor is to be closed."""
-        one = self.held.transaction
-        return one is not None and not one.suspended and not self.full and self.fault is None
-
-    def status(self, connector: int = 1) -> str:
-        """Of its connector, or of itself (0): StatusNotification's word (4.9)."""
-        one = self.held.transaction
-        if self.fault is not None:
-            return "Faulted"
-        if connector == 1 and one is not None:
-            if one.suspended:
-                return "SuspendedEVSE"
-            return "SuspendedEV" if self.full else "Charging"
-        if self.held.inoperative:
-            return "Unavailable"
-        return "Preparing" if connector == 1 and self.plugged else "Available"
-
-    def hangs(self, at: At) -> bool:
-        """Whether the back end owes an answer for too long: it is to be dialled anew."""
-        return self.talk.due is not None and at.clock >= self.talk.due
-
-    @property
-    def due(self) -> float | None:
-        """When `tick` has something to do, by the monotonic clock; None: not before it is told."""
-        times = [self._schedule.due, self.talk.due]
-        if self.talk.is_open and self.talk.due is None:
-            if self.registration == ACCEPTED:
-                times += [self._beat_at, self._retry_at if self.held.queue else None]
-            else:
-                times.append(self._boot_at)
-        return min((one for one in times if one is not None), default=None)
-
-    # What happens.
-
-    def opened(self, at: At) -> None:
-        """Connected. One that has booted before goes on as it was (4.2)."""
-        self._told.clear()
-        self.talk.opened(at)
-
-    def lost(self, at: At) -> None:
-        """The connection is gone; about cards that wait for an answer it decides itself."""
-        self.talk.lost()
-        self._soon.clear()
-        waiting, self._cards = self._cards, []
-        for tag in waiting:
-            self._decided(tag, cards.decided_here(self.held, self.keys, tag, _text(at), False), at)
-
-    def said(self, text: str, at: At) -> None:
-        """A message of the back end's."""
-        self.talk.said(text, at)
-
-    def present(self, tag: str, at: At) -> None:
-        """A card is held to it: a transaction begins, or ends where the card may end it (4.1)."""
-        one = self.held.transaction
-        if one is not None:
-            ends = cards.is_same(self.held, tag, one.tag, _text(at))
-            if ends:
-                self.end("Local", at, tag)
-            self.answers.append(Presented(tag, ends, "stopped" if ends else "busy"))
-        elif word := self.cannot_begin():
-            self.answers.append(Presented(tag, False, word))
-        else:
-            found = cards.decided_here(self.held, self.keys, tag, _text(at), self.is_online)
-            if found is None:
-                self.authorise(tag)
-            else:
-                self._decided(tag, found, at)
-        self.talk.pump(at)
-
-    def begin(self, tag: str, at: At) -> None:
-        """A transaction begins; the car is there."""
-        self.plugged, self.full = True, False
-        self.held = self.held.begun(tag, _text(at))
-
-    def end(self, reason: str, at: At, tag: str = "") -> None:
-        """The transaction, if there is one, is over for that reason; the car leaves."""
-        if self.held.transaction is None:
-            return
-        measurands = self.keys.listed("StopTxnSampledData")
-        value = meter.meter_value(self._sample, measurands, at.wall, meter.END)
-        self.held = self.held.ended(reason, _text(at), tag, None if value is None else [value])
-        self.full = self.plugged = False
-        self.talk.pump(at)
-
-    def metered(self, sample: Sample) -> None:
-        """A reading of the meter: its register never falls."""
-        wh = max(self.held.register_wh, sample.register_wh)
-        self._sample = sample._replace(register_wh=wh)
-        self.held = self.held._replace(register_wh=wh)
-
-    def faulted(self, fault: str | None, at: At) -> None:
-        """It breaks down, or is well again; a fault ends the transaction."""
-        self.fault = fault
-        if fault is not None:
-            self.end("Other", at)
-        self.talk.pump(at)
-
-    def tick(self, at: At) -> None:
-        """See what is due: readings, heartbeat, what waits for its next try."""
-        charging = self.held.transaction is not None
-        for key, context in self._schedule.look(self.keys, charging, at):
-            self._read(key, context, at)
-        self.talk.pump(at)
-
-    # Cards.
-
-    def cannot_begin(self) -> str:
-        """Why no transaction may begin, "" where one may."""
-        if self.fault is not None:
-            return "faulted"
-        if self.held.transaction is not None:
-            return "busy"
-        return "unavailable" if self.held.inoperative else ""
-
-    def authorise(self, tag: str) -> None:
-        """Ask the back end for a card, and begin where it is accepted."""
-
-        def answered(answer: Answer | None, at: At) -> None:
-            self._cards.remove(tag)
-            info = {"status": "no answer"} if answer is None else answer["idTagInfo"]
-            if answer is not None:
-                self.held = cards.kept(self.held, self.keys, tag, info)
-            self._decided(tag, info["status"], at)
-
-        self._cards.append(tag)
-        self._soon.append(("Authorize", {"idTag": tag}, answered))
-
-    def _decided(self, tag: str, word: str | None, at: At) -> None:
-        word = word or cards.OFFLINE
-        hindered = self.cannot_begin() if word == ACCEPTED else ""
-        if word == ACCEPTED and not hindered:
-            self.begin(tag, at)
-        ok = word == ACCEPTED and not hindered
-        self.answers.append(Presented(tag, ok, hindered or word.lower()))
-
-    # What the back end asks for.
-
-    def serves(self, action: str) -> bool:
-        """Whether it does that; else the answer is NotSupported (4.1 of OCPP-J)."""
-        return action in SERVED
-
-    def called(self, action: str, payload: Answer, at: At) -> Answer:
-        """The answer to a CALL that is valid by its schema."""
-        return SERVED[action](self, payload, at)
-
-    def trigger(self, message: str, at: At) -> bool:
-        """Have it say something once; False where too much waits."""
-        if len(self._soon) >= MOST_SOON:
-            return False
-        if message == "BootNotification":
-            self._soon.append((message, self._identity.boot(), self._booted))
-        elif message == "Heartbeat":
-            self._soon.append((message, {}, lambda _, then: self._beaten(then)))
-        elif message == "StatusNotification":
-            for connector in (0, 1):
-                self._soon.append((message, *self._status(connector, at)))
-        else:
-            self._read("MeterValuesSampledData", meter.TRIGGERED, at)
-        return True
-
-    # What it has to say.
-
-    def next_ask(self, at: At) -> Ask | None:
-        """BootNotification until it is accepted (4.2); then what is of now; then what waits."""
-        if self.restarts:
+    def card(self, payload: Answer, answer: Answer) -> Card | None:
+        """An `idTagInfo` (7.27)."""
+        info, tag = answer.get("idTagInfo"), payload.get("idTag")
+        if info is None or tag is None:
             return None
-        if self._soon and self.registration in (ACCEPTED, "Pending"):
-            return self._ask(*self._soon.popleft())
-        if self.registration != ACCEPTED:
-            due = at.clock >= self._boot_at
-            return (
-                self._ask("BootNotification", self._identity.boot(), self._booted) if due else None
-            )
-        for connector in (0, 1):
-            if self._told.get(connector) != self.status(connector):
-                return self._ask("StatusNotification", *self._status(connector, at))
-        if self.held.head is not None and at.clock >= self._retry_at:
-            return self._queued(self.held.head)
-        if at.clock >= self._beat_at:
-            return self._ask("Heartbeat", {}, lambda _, then: self._beaten(then))
-        return None
+        return Card(tag, info["status"], info.get("expiryDate", ""), info.get("parentIdTag", ""))
 
-    def _ask(self, action: str, payload: Answer, answered: Answered) -> Ask:
-        self._calls += 1
-        name = f"{self._boot}.{self._calls}"
-        return Ask(name, action, payload, lambda answer, _, at: answered(answer, at))
+    def begun(self, station: Station, _at: At, _remote: int | None) -> Held:
+        """StartTransaction (6.45)."""
+        one = station.held.transaction
+        assert one is not None
+        payload = {
+            "connectorId": 1, "idTag": one.tag, "meterStart": one.meter_wh, "timestamp": one.at,
+        }  # fmt: skip
+        return station.held.put(START, payload, one.number)
 
-    def _queued(self, item: Item) -> Ask:
-        """The same id over connections; another one where the back end has answered this one."""
-        return Ask(
-            f"{self.held.key}-{item.number}-{item.failed}", item.action, self.held.sendable(item),
-            lambda answer, _, at: self._taken(item, answer, at),
-        )  # fmt: skip
+    def ended(
+        self, station: Station, one: Transaction, reason: str, token: Token | None, at: At
+    ) -> Held:
+        """StopTransaction (6.49)."""
+        measurands = station.keys.listed("StopTxnSampledData")
+        data = meter_value(station, measurands, at.wall, station_meter.END)
+        payload: Answer = {
+            "meterStop": station.held.register_wh, "timestamp": written(at.wall), "reason": reason,
+        }  # fmt: skip
+        payload |= {} if token is None else {"idTag": token.tag}
+        payload |= {} if data is None else {"transactionData": [data]}
+        return station.held.put(STOP, payload, one.number)
 
-    def _taken(self, item: Item, answer: Answer | None, at: At) -> None:
-        if answer is None:
-            self._not_taken(item, at)
-            return
-        self.held = self.held.taken(item, answer.get("transactionId"))
-        info = answer.get("idTagInfo")
-        if info is not None:
-            self.held = cards.kept(self.held, self.keys, item.payload.get("idTag"), info)
-            if item.action == START:
-                self._judged(item.transaction, info["status"], at)
+    def suspended(self, station: Station, _at: At) -> Held:
+        """Its status says it."""
+        return station.held
 
-    def _not_taken(self, item: Item, at: At) -> None:
-        """It waits longer each time (9.1.29, 9.1.30), and what is behind it waits with it."""
-        self.held = self.held.refused(item, self.keys.number("TransactionMessageAttempts"))
-        head = self.held.head
-        if head is not None and head.number == item.number:
-            wait_s = self.keys.number("TransactionMessageRetryInterval") * head.failed
-            self._retry_at = at.clock + wait_s
+    def read(self, station: Station, key: str, context: str, at: At) -> Held:
+        """MeterValues (6.31)."""
+        value = meter_value(station, station.keys.listed(key), at.wall, context)
+        if value is None:
+            return station.held
+        one = station.held.transaction
+        payload = {"connectorId": 1, "meterValue": [value]}
+        return station.held.put(METER, payload, 0 if one is None else one.number)
 
-    def _judged(self, number: int, status: str, at: At) -> None:
-        """The back end's word to a begin: what is not accepted stops, or takes nothing (4.8)."""
-        one = self.held.transaction
-        if one is None or one.number != number or status == ACCEPTED:
-            return
-        if self.keys.is_set("StopTransactionOnInvalidId"):
-            self.end("DeAuthorized", at)
-        else:
-            self.held = self.held._replace(transaction=one._replace(suspended=True))
+    def sendable(self, held: Held, item: Item) -> Answer:
+        """With the back end's id of its transaction (4.8)."""
+        if item.action == START or not item.transaction:
+            return item.payload
+        return {**item.payload, "transactionId": dict(held.ids).get(item.transaction, NO_ID)}
 
-    def _booted(self, answer: Answer | None, at: At) -> None:
-        self._boot_at = at.clock + DEFAULT_INTERVAL_S
-        if answer is None:
-            return
-        self.registration = answer["status"]
-        interval_s = min(max(answer["interval"], 0), MOST_INTERVAL_S) or DEFAULT_INTERVAL_S
-        self._boot_at = at.clock + interval_s
-        if self.registration == ACCEPTED:
-            self.held = self.held.configured("HeartbeatInterval", str(interval_s))
-            self._beaten(at)
+    def taken(self, held: Held, item: Item, answer: Answer | None) -> Held:
+        """The id that the back end gave a transaction is known until its end is taken."""
+        held = held.without(item)
+        if item.action == START:
+            known = NO_ID if answer is None else answer["transactionId"]
+            return held._replace(ids=(*held.ids, (item.transaction, known)))
+        if item.action == STOP:
+            left = tuple(pair for pair in held.ids if pair[0] != item.transaction)
+            return held._replace(ids=left)
+        return held
 
-    def _beaten(self, at: At) -> None:
-        interval_s = self.keys.number("HeartbeatInterval") or DEFAULT_INTERVAL_S
-        self._beat_at = at.clock + interval_s
-
-    def _status(self, connector: int, at: At) -> tuple[Answer, Answered]:
-        status = self.status(connector)
-
-        def answered(_answer: Answer | None, _at: At) -> None:
-            self._told[connector] = status  # an error is no reason to say it for ever
-
-        return status_of(connector, status, self.fault, _text(at)), answered
-
-    def _read(self, key: str, context: str, at: At) -> None:
-        value = meter.meter_value(self._sample, self.keys.listed(key), at.wall, context)
-        if value is not None:
-            one = self.held.transaction
-            payload = {"connectorId": 1, "meterValue": [value]}
-            self.held = self.held.put(METER, payload, 0 if one is None else one.number)
+    def transaction_id(self, held: Held) -> int | None:
+        """The back end's."""
+        one = held.transaction
+        return None if one is None else dict(held.ids).get(one.number)
 
 
-def _text(at: At) -> str:
-    return written(at.wall)
+def meter_value(
+    station: Station, measurands: list[str], at: datetime, context: str
+) -> Answer | None:
+    """A MeterValue (7.33); None where no measurand is wanted."""
+    sampled = [
+        {"value": str(value), "context": context, "measurand": name, "unit": unit}
+        for name, value, unit in station_meter.values(station.sample, measurands)
+    ]
+    return {"timestamp": written(at), "sampledValue": sampled} if sampled else None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from evcs.core.ocpp import station_keys
+from evcs.core.ocpp import station_16_keys, station_meter
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
+from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_state import Token
 
 if TYPE_CHECKING:
-    from evcs.core.ocpp.station_16 import Station16
+    from evcs.core.ocpp.station import Station
 
 REJECTED = "Rejected"
-Answer = dict[str, Any]
-Order = Callable[["Station16", Answer, At], Answer]
 
 #: What TriggerMessage may name, of that which this station has (6.52).
 TRIGGERED = frozenset({"BootNotification", "Heartbeat", "MeterValues", "StatusNotification"})
@@ -24,27 +24,27 @@ def _status(word: str) -> Answer:
     return {"status": word}
 
 
-def _remote_start(station: Station16, payload: Answer, at: At) -> Answer:
+def _remote_start(station: Station, payload: Answer, at: At) -> Answer:
     """A charge begins; by AuthorizeRemoteTxRequests its card is asked for first (5.11)."""
     elsewhere = payload.get("connectorId", 1) != 1
     if elsewhere or station.cannot_begin() or not station.is_online:
         return _status(REJECTED)
     if station.keys.is_set("AuthorizeRemoteTxRequests"):
-        station.authorise(payload["idTag"])
+        station.authorise(Token(payload["idTag"]))
     else:
-        station.begin(payload["idTag"], at)
+        station.begin(Token(payload["idTag"]), at)
     return _status(ACCEPTED)
 
 
-def _remote_stop(station: Station16, payload: Answer, at: At) -> Answer:
+def _remote_stop(station: Station, payload: Answer, at: At) -> Answer:
     """The charge of that number ends (5.12)."""
-    if station.held.transaction is None or payload["transactionId"] != station.held.back_end_id():
+    if payload["transactionId"] != station.dialect.transaction_id(station.held):
         return _status(REJECTED)
     station.end("Remote", at)
     return _status(ACCEPTED)
 
 
-def _availability(station: Station16, payload: Answer, _at: At) -> Answer:
+def _availability(station: Station, payload: Answer, _at: At) -> Answer:
     """In or out of service, kept over restarts; while it charges, after that (5.2)."""
     if payload["connectorId"] not in (0, 1):
         return _status(REJECTED)
@@ -54,14 +54,14 @@ def _availability(station: Station16, payload: Answer, _at: At) -> Answer:
     return _status("Scheduled" if waits else ACCEPTED)
 
 
-def _reset(station: Station16, payload: Answer, at: At) -> Answer:
+def _reset(station: Station, payload: Answer, at: At) -> Answer:
     """A charge ends, then it begins anew, with all that it holds (5.14)."""
     station.end("SoftReset" if payload["type"] == "Soft" else "HardReset", at)
     station.restarts = f"{payload['type']} reset"
     return _status(ACCEPTED)
 
 
-def _unlock(station: Station16, payload: Answer, at: At) -> Answer:
+def _unlock(station: Station, payload: Answer, at: At) -> Answer:
     """A charge ends, and the car leaves (5.18)."""
     if payload["connectorId"] != 1:
         return _status("NotSupported")
@@ -70,20 +70,20 @@ def _unlock(station: Station16, payload: Answer, at: At) -> Answer:
     return _status("Unlocked")
 
 
-def _get(station: Station16, payload: Answer, _at: At) -> Answer:
+def _get(station: Station, payload: Answer, _at: At) -> Answer:
     """Its configuration keys (5.8)."""
-    return station.keys.answer(payload.get("key", []))
+    return station_16_keys.answer(station.keys, payload.get("key", []))
 
 
-def _set(station: Station16, payload: Answer, _at: At) -> Answer:
+def _set(station: Station, payload: Answer, _at: At) -> Answer:
     """A configuration key, by its kind; kept over restarts (5.3)."""
-    word, found = station_keys.changed(payload["key"], payload["value"])
+    word, found = station_16_keys.changed(payload["key"], payload["value"])
     if found is not None:
         station.held = station.held.configured(*found)
     return _status(word)
 
 
-def _clear_cache(station: Station16, _payload: Answer, _at: At) -> Answer:
+def _clear_cache(station: Station, _payload: Answer, _at: At) -> Answer:
     """It knows no card any more (5.4)."""
     if not station.keys.is_set("AuthorizationCacheEnabled"):
         return _status(REJECTED)
@@ -91,17 +91,25 @@ def _clear_cache(station: Station16, _payload: Answer, _at: At) -> Answer:
     return _status(ACCEPTED)
 
 
-def _trigger(station: Station16, payload: Answer, at: At) -> Answer:
+def _trigger(station: Station, payload: Answer, at: At) -> Answer:
     """It says BootNotification, Heartbeat, MeterValues or StatusNotification once (5.17)."""
     message = payload["requestedMessage"]
     if message not in TRIGGERED:
         return _status("NotImplemented")
     if payload.get("connectorId", 1) not in (0, 1):
         return _status(REJECTED)
-    return _status(ACCEPTED if station.trigger(message, at) else REJECTED)
+    if station.agenda.is_full:
+        return _status(REJECTED)
+    if message == "MeterValues":
+        station.held = station.dialect.read(
+            station, "MeterValuesSampledData", station_meter.TRIGGERED, at
+        )
+    else:
+        station.agenda.trigger(message, at)
+    return _status(ACCEPTED)
 
 
-def _data(_station: Station16, _payload: Answer, _at: At) -> Answer:
+def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
     """Answered `UnknownVendorId` (5.6)."""
     return _status("UnknownVendorId")
 

@@ -103,10 +103,6 @@ class Conversation:
         """By when the back end has to answer; None where nothing is asked."""
         return None if self._asked is None else self._due
 
-    def is_asked(self, action: str) -> bool:
-        """Whether that is under way."""
-        return self._asked is not None and self._asked.action == action
-
     def _answered(self, answer: Result | Error, at: At) -> None:
         ask = self._asked
         # Who could not read our id has no other, and we ask one thing at a time.

@@ -1,17 +1,16 @@
-"""An emulated station's readings as OCPP 1.6 has them, and when they are due."""
+"""An emulated station's readings, and when they are due."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_keys import Keys
-from evcs.core.ocpp.times import written
+from evcs.core.ocpp.station_settings import Settings
 
-PERIODIC, ALIGNED, END, TRIGGERED = (
-    "Sample.Periodic", "Sample.Clock", "Transaction.End", "Trigger",
+PERIODIC, ALIGNED, BEGIN, END, TRIGGERED = (
+    "Sample.Periodic", "Sample.Clock", "Transaction.Begin", "Transaction.End", "Trigger",
 )  # fmt: skip
 A_DAY_S = 86_400
 
@@ -26,22 +25,16 @@ class Sample(NamedTuple):
     offered_w: int = 0
 
 
-def meter_value(
-    sample: Sample, measurands: Iterable[str], at: datetime, context: str
-) -> dict[str, Any] | None:
-    """A MeterValue of 1.6; None where no measurand is wanted."""
-    values = {
-        "Energy.Active.Import.Register": (str(sample.register_wh), "Wh"),
-        "Power.Active.Import": (str(sample.power_w), "W"),
-        "Current.Import": (f"{sample.current_a:.1f}", "A"),
-        "Voltage": (f"{sample.voltage_v:.1f}", "V"),
-        "Power.Offered": (str(sample.offered_w), "W"),
+def values(sample: Sample, measurands: Iterable[str]) -> list[tuple[str, float, str]]:
+    """Of each measurand its name, value and unit."""
+    found = {
+        "Energy.Active.Import.Register": (sample.register_wh, "Wh"),
+        "Power.Active.Import": (sample.power_w, "W"),
+        "Current.Import": (round(sample.current_a, 1), "A"),
+        "Voltage": (round(sample.voltage_v, 1), "V"),
+        "Power.Offered": (sample.offered_w, "W"),
     }
-    sampled = [
-        {"value": values[name][0], "context": context, "measurand": name, "unit": values[name][1]}
-        for name in measurands
-    ]
-    return {"timestamp": written(at), "sampledValue": sampled} if sampled else None
+    return [(name, *found[name]) for name in measurands]
 
 
 class Schedule:
@@ -57,7 +50,7 @@ class Schedule:
         times = [one for one in (self._sample_at, self._aligned_at) if one is not None]
         return min(times, default=None)
 
-    def look(self, keys: Keys, charging: bool, at: At) -> list[tuple[str, str]]:
+    def look(self, keys: Settings, charging: bool, at: At) -> list[tuple[str, str]]:
         """What is due: the key that names its measurands, and its context."""
         found = []
         every_s = keys.number("MeterValueSampleInterval")

@@ -55,3 +55,9 @@ def from_record(record: dict[str, Any] | None, key: str) -> Kept:
     if fault is not None and not isinstance(fault, str):
         raise ValueError("no fault")
     return Kept(s.from_record(record["station"]), t.from_record(record["charges"]), fault)
+
+
+def matters(kept: Kept) -> object:
+    """What has to last through a power cut; readings of the register come each second."""
+    charges = [(one.id, one.phase, one.session_id) for one in kept.charges.transactions]
+    return kept.station._replace(register_wh=0), kept.fault, charges

@@ -18,9 +18,7 @@ FORMAT = 1
 MOST_CACHED = 50
 #: Readings that wait. Of more every second one is dropped: begins and ends never are.
 MOST_READINGS = 120
-#: In the place of a transaction's id, where the back end never took its begin.
-NO_ID = -1
-START, STOP, METER = "StartTransaction", "StopTransaction", "MeterValues"
+METER = "MeterValues"
 CHANGED: Mapping[str, str] = {}
 
 
@@ -37,6 +35,17 @@ class Item(NamedTuple):
     failed: int = 0
 
 
+class Token(NamedTuple):
+    """A card. `type`: 2.0.1's word, "" in 1.6."""
+
+    tag: str
+    type: str = ""
+
+    def is_same(self, other: Token) -> bool:
+        """Whether it is that card: no difference is made of upper and lower case."""
+        return (self.tag.casefold(), self.type) == (other.tag.casefold(), other.type)
+
+
 class Transaction(NamedTuple):
     """The charge under way. `number`: ours; `at`: RFC 3339 UTC; `meter_wh`: the register there.
 
@@ -48,6 +57,20 @@ class Transaction(NamedTuple):
     at: str
     meter_wh: int
     suspended: bool = False
+    type: str = ""
+
+    @property
+    def token(self) -> Token:
+        """The card that began it."""
+        return Token(self.tag, self.type)
+
+
+class End(NamedTuple):
+    """How a transaction ended: at which register, and why."""
+
+    number: int
+    meter_wh: int
+    reason: str
 
 
 class Card(NamedTuple):
@@ -57,13 +80,20 @@ class Card(NamedTuple):
     status: str
     expires_at: str = ""
     parent: str = ""
+    type: str = ""
+
+    @property
+    def token(self) -> Token:
+        """Which one it is."""
+        return Token(self.tag, self.type)
 
 
 class Held(NamedTuple):
     """All that a station holds. `key`: of this station's life, for the ids of its messages.
 
     `ids`: our number of a transaction and the back end's, while it or messages of it are there.
-    `configuration`: keys that are otherwise than a new station has them.
+    `configuration`: what is otherwise than in a new station. `last`: the transaction that ended
+    last.
     """
 
     key: str = ""
@@ -75,75 +105,49 @@ class Held(NamedTuple):
     inoperative: bool = False
     cards: tuple[Card, ...] = ()
     configuration: Mapping[str, str] = CHANGED
+    last: End | None = None
 
     def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
         """With one more message that matters."""
         item = Item(self.numbers + 1, action, payload, transaction)
         return self._replace(numbers=item.number, queue=_thinned((*self.queue, item)))
 
-    def begun(self, tag: str, at: str) -> Held:
+    def begun(self, token: Token, at: str) -> Held:
         """With a transaction that begins now."""
-        one = Transaction(self.numbers + 1, tag, at, self.register_wh)
-        held = self._replace(numbers=one.number, transaction=one)
-        payload = {"connectorId": 1, "idTag": tag, "meterStart": self.register_wh, "timestamp": at}
-        return held.put(START, payload, one.number)
+        one = Transaction(self.numbers + 1, token.tag, at, self.register_wh, type=token.type)
+        return self._replace(numbers=one.number, transaction=one)
 
-    def ended(self, reason: str, at: str, tag: str = "", data: list[Any] | None = None) -> Held:
-        """With the transaction over; the same where there is none. `tag`: who ended it."""
+    def ended(self, reason: str) -> Held:
+        """With the transaction over; the same where there is none."""
         one = self.transaction
         if one is None:
             return self
-        payload: dict[str, Any] = {
-            "meterStop": self.register_wh, "timestamp": at, "reason": reason,
-        }  # fmt: skip
-        payload |= {"idTag": tag} if tag else {}
-        payload |= {"transactionData": data} if data else {}
-        return self._replace(transaction=None).put(STOP, payload, one.number)
+        return self._replace(transaction=None, last=End(one.number, self.register_wh, reason))
 
     @property
     def head(self) -> Item | None:
         """The message whose turn it is."""
         return self.queue[0] if self.queue else None
 
-    def sendable(self, item: Item) -> dict[str, Any]:
-        """Its payload as it is sent, once all before it are answered."""
-        if item.action == START or not item.transaction:
-            return item.payload
-        return {**item.payload, "transactionId": dict(self.ids).get(item.transaction, NO_ID)}
-
-    def taken(self, item: Item, transaction_id: int | None = None) -> Held:
+    def without(self, item: Item) -> Held:
         """Without a message that is answered, or given up."""
-        held = self._replace(queue=tuple(one for one in self.queue if one.number != item.number))
-        if item.action == START:
-            known = NO_ID if transaction_id is None else transaction_id
-            return held._replace(ids=(*held.ids, (item.transaction, known)))
-        if item.action == STOP:
-            left = tuple(pair for pair in held.ids if pair[0] != item.transaction)
-            return held._replace(ids=left)
-        return held
+        return self._replace(queue=tuple(one for one in self.queue if one.number != item.number))
 
-    def refused(self, item: Item, attempts: int) -> Held:
-        """With a message that the back end could not take, once more; given up after `attempts`."""
-        if item.failed + 1 >= attempts:
-            return self.taken(item)
+    def again(self, item: Item) -> Held:
+        """With a message that the back end could not take, once more."""
         again = item._replace(failed=item.failed + 1)
         same = (again if one.number == item.number else one for one in self.queue)
         return self._replace(queue=tuple(same))
 
-    def back_end_id(self) -> int | None:
-        """What the back end calls the transaction under way."""
-        one = self.transaction
-        return None if one is None else dict(self.ids).get(one.number)
-
     def with_card(self, card: Card) -> Held:
         """With what the back end said of a card."""
-        left = tuple(one for one in self.cards if one.tag.casefold() != card.tag.casefold())
+        left = tuple(one for one in self.cards if not one.token.is_same(card.token))
         return self._replace(cards=(*left, card)[-MOST_CACHED:])
 
-    def card(self, tag: str, now: str) -> Card | None:
+    def card(self, token: Token, now: str) -> Card | None:
         """What is known of a card that has not expired."""
         for one in self.cards:
-            if one.tag.casefold() == tag.casefold():
+            if one.token.is_same(token):
                 ends, then = parse(one.expires_at), parse(now)
                 return None if ends is not None and then is not None and ends <= then else one
         return None
@@ -186,6 +190,7 @@ def from_record(record: Mapping[str, Any]) -> Held:
         bool(record["inoperative"]),
         tuple(Card(*card) for card in record["cards"]),
         {str(key): str(value) for key, value in record["configuration"].items()},
+        End(*record["last"]) if record.get("last") else None,
     )  # fmt: skip
     if held.register_wh < 0 or any(type(item.payload) is not dict for item in held.queue):
         raise ValueError("no station holds that")

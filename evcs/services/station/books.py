@@ -6,13 +6,12 @@ Central only looks on. A charge is over here once Central has its ticket, howeve
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
 
 from evcs.core import messages as m
 from evcs.core.charger import Reading
 from evcs.core.end_reasons import EndReason
 from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.station_state import STOP, Held
+from evcs.core.ocpp.station_state import Held
 from evcs.core.ocpp.times import parse
 from evcs.core.ports import Bus
 from evcs.core.session import CardStatus
@@ -28,14 +27,6 @@ _REASONS = {
 }
 
 
-class End(NamedTuple):
-    """How a transaction ended that the station has told."""
-
-    number: int
-    meter_wh: int
-    reason: str
-
-
 class Books:
     """One station's. `held` is what its journal says, together with what the station holds."""
 
@@ -49,7 +40,7 @@ class Books:
         """Take up what the station holds. `why`: our own word for an end, if it is ours."""
         before, live, one = self.held, self.held.live, station.transaction
         if live is not None and (one is None or one.number != live.id):
-            end = _end(station, live.id)
+            end = station.last if station.last and station.last.number == live.id else None
             energy_wh = end.meter_wh - live.meter_wh if end else live.energy_wh
             word = _REASONS.get(end.reason, EndReason.STOPPED) if end else EndReason.ENDED
             self.held = self.held.put(t.ended(live, energy_wh, why or word))
@@ -105,21 +96,12 @@ class Books:
         self.held = self.held.put(t.answered(known, answer.session_id, CardStatus.ACCEPTED))
         return True
 
-    def settled(self, session_id: str | None) -> bool:
-        """Central has the ticket; whether that is news."""
+    def settled(self, session_id: str | None) -> None:
+        """Central has the ticket."""
         one = self.held.of_session(session_id)
-        if session_id is None or not isinstance(one, t.Transaction) or one.is_open:
-            return False
-        self.held = self.held.settle(one)
-        return True
+        if session_id is not None and isinstance(one, t.Transaction) and not one.is_open:
+            self.held = self.held.settle(one)
 
     def is_live(self, session_id: str | None) -> bool:
         """Whether that is the charge under way."""
         return self.held.live is not None and self.held.live.session_id == session_id
-
-
-def _end(station: Held, number: int) -> End | None:
-    for item in reversed(station.queue):
-        if item.action == STOP and item.transaction == number:
-            return End(number, item.payload["meterStop"], item.payload["reason"])
-    return None

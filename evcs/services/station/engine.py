@@ -6,63 +6,31 @@ anybody ends a charge.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from evcs.core import messages as m
 from evcs.core import supply as s
-from evcs.core import topics
-from evcs.core.charger import Charger, Reading
+from evcs.core.charger import Reading
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineAnswer
 from evcs.core.ocpp import back_end as b
 from evcs.core.ocpp import station_record
-from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.ports import Schemas
-from evcs.core.ocpp.station_16 import Station16
-from evcs.core.ocpp.station_16_words import Identity
+from evcs.core.ocpp.station import Station
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_record import Kept
-from evcs.core.ports import Bus, Connected, Disconnected, JournalStore, Log, Received
+from evcs.core.ports import Connected, Disconnected, Received
 from evcs.core.units import DEFAULT_ENERGY_WH
 from evcs.runtime.crash_points import crash_point, fail_point
+from evcs.services.station import views
 from evcs.services.station.books import Books
 from evcs.services.station.link import Link
+from evcs.services.station.outside import Outside
 
 TICK_S = 1.0
 IDLE_S = 60.0
 SOONEST_S = 0.05
 TELL_AGAIN_EVERY = 5
-
-
-class Outside(NamedTuple):
-    """What it works with. `boot`: the id of this start; `key`: of a station that is new.
-
-    `max_power_w()`: what its CP can give now, in W. `token`: the card of the car that is plugged in
-    by hand, "" where that has none.
-    """
-
-    boot: str
-    key: str
-    bus: Bus
-    back_end: b.BackEnd
-    journal: JournalStore
-    charger: Charger
-    schemas: Schemas
-    identity: Identity
-    now: Callable[[], At]
-    max_power_w: Callable[[], int]
-    log: Log
-    token: str = ""
-
-
-def subscriptions(cp: str) -> list[topics.Subscription]:
-    """What it listens to."""
-    return [
-        topics.filter_for(m.Command, cp=cp), topics.filter_for(m.StationAnswer, cp=cp),
-        topics.central_status(),
-    ]  # fmt: skip
 
 
 class StationEngine:
@@ -140,11 +108,11 @@ class StationEngine:
         due, now = self._station.due, self._outside.now().clock
         return IDLE_S if due is None else min(max(due - now, SOONEST_S), IDLE_S)
 
-    def _begun(self, kept: Kept) -> Station16:
+    def _begun(self, kept: Kept) -> Station:
         outside = self._outside
         self._births += 1
         boot = f"{outside.boot}.{self._births}"  # no id of a message comes again
-        made = Station16(kept.station, outside.identity, outside.schemas, boot)
+        made = Station(kept.station, outside.dialect, outside.schemas, boot)
         made.fault = kept.fault
         return made
 
@@ -191,7 +159,7 @@ class StationEngine:
             self._station.present(cmd.tag, at)
             return
         if cmd.verb == "backend":
-            self._reply(cmd.id, None, self._exchanged())
+            self._reply(cmd.id, None, views.exchanged(self._station, self._link))
             return
         self._reply(cmd.id, self._of_session(cmd, at) or self._simulate(cmd, at))
 
@@ -283,7 +251,8 @@ class StationEngine:
             return True
         try:
             self._outside.journal.append(
-                station_record.to_record(kept), sync=_matters(kept) != _matters(self._kept)
+                station_record.to_record(kept),
+                sync=station_record.matters(kept) != station_record.matters(self._kept),
             )
         except OSError as error:
             if not self._unsaved:
@@ -329,46 +298,14 @@ class StationEngine:
     def _reply(self, id_: str, error: str | None, body: dict[str, Any] | None = None) -> None:
         self._outside.bus.publish(m.Reply(self._cp, id_, error is None, error, body or {}))
 
-    def _exchanged(self) -> dict[str, Any]:
-        """What was exchanged, and what waits."""
-        station = self._station
-        return {
-            "backend_state": self._state(),
-            "registration": station.registration or None,
-            "ocpp_status": station.status(),
-            "transaction_id": station.held.back_end_id(),
-            "register_wh": station.held.register_wh,
-            "waiting": [
-                {"action": item.action, "failed": item.failed} for item in station.held.queue
-            ],
-            **self._link.shown(),
-        }
-
-    def _state(self) -> str:
-        return b.REFUSED if self._station.registration == "Rejected" else self._link.state
-
     def _tell_status(self) -> None:
-        shown = self._books.held.shown
-        phase = s.SupplyPhase.IDLE
-        if shown is not None:
-            over = shown.phase == t.Phase.ENDED
-            phase = s.SupplyPhase.ENDED if over else s.SupplyPhase.SUPPLYING
-        status = m.EngineStatus(
-            self._cp, True, self._outside.boot, phase, self._station.plugged,
-            shown and shown.session_id, self._station.fault, self._central,
-            backend_state=self._state(),
-        )  # fmt: skip
+        status = views.status(
+            self._cp, self._outside.boot, self._central, self._station, self._books, self._link
+        )
         if self._ready and status != self._told:
             self._told = status
             self._outside.bus.publish(status)
 
     def _health(self) -> EngineAnswer:
-        shown = self._books.held.shown
-        held = shown and (shown.session_id or shown.request_id)
-        return EngineAnswer(self._station.fault, self._ready, held, self._closed)
-
-
-def _matters(kept: Kept) -> object:
-    """What has to last through a power cut; readings of the register come each second."""
-    charges = [(one.id, one.phase, one.session_id) for one in kept.charges.transactions]
-    return kept.station._replace(register_wh=0), kept.fault, charges
+        charge = views.charge(self._books)
+        return EngineAnswer(self._station.fault, self._ready, charge, self._closed)

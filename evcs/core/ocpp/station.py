@@ -1,0 +1,232 @@
+"""An emulated charging station with one connector, of any version: what it does, and says of it.
+
+Pure: events come in with their time, and the caller sees to what is wanted of it: `held` is on the
+disk before `out` is sent, and the contactor is as `wants_power` says. How a version says it is its
+dialect's. Section numbers are those of OCPP 1.6 edition 2, use cases those of 2.0.1 part 2.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from evcs.core.ocpp import station_cards as cards
+from evcs.core.ocpp import station_meter as meter
+from evcs.core.ocpp.ports import Schemas
+from evcs.core.ocpp.station_agenda import Agenda
+from evcs.core.ocpp.station_calls import Ask, At, Conversation
+from evcs.core.ocpp.station_cards import ACCEPTED
+from evcs.core.ocpp.station_dialect import Answer, Dialect
+from evcs.core.ocpp.station_meter import Sample
+from evcs.core.ocpp.station_settings import Settings
+from evcs.core.ocpp.station_state import Card, Held, Token
+from evcs.core.ocpp.times import written
+
+
+class Presented(NamedTuple):
+    """What became of a card that was held to it: whether it did anything, and a word for it."""
+
+    tag: str
+    ok: bool
+    word: str
+
+
+class Station:
+    """One station. `boot`: the id of this start. `answers`: of cards that were held to it.
+
+    `restarts`: the reason for which it is to begin anew, once `out` is sent and nothing is asked.
+    `began`: the reason for which it did, BootNotification's word in 2.0.1.
+    """
+
+    def __init__(
+        self, held: Held, dialect: Dialect, schemas: Schemas, boot: str, began: str = "PowerUp"
+    ) -> None:
+        self.held, self.dialect = held, dialect
+        self.talk = Conversation(dialect.version, schemas, self)
+        self.agenda = Agenda(self, boot, began)
+        self.answers: list[Presented] = []
+        self.fault: str | None = None
+        self.full = False
+        self.plugged = held.transaction is not None
+        self.restarts = ""
+        self._cards: list[tuple[Token, int | None]] = []
+        self._schedule = meter.Schedule()
+        self.sample = Sample(held.register_wh)
+
+    # What the caller looks at.
+
+    @property
+    def out(self) -> list[str]:
+        """Texts to be sent, in their order."""
+        return self.talk.out
+
+    @property
+    def keys(self) -> Settings:
+        """Its configuration."""
+        return self.dialect.settings(self.held.configuration)
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the back end has taken it up, and is there."""
+        return self.talk.is_open and self.agenda.registration == ACCEPTED
+
+    @property
+    def wants_power(self) -> bool:
+        """Whether the contactor is to be closed."""
+        one = self.held.transaction
+        return one is not None and not one.suspended and not self.full and self.fault is None
+
+    @property
+    def status(self) -> str:
+        """Of its connector: StatusNotification's word."""
+        return self.dialect.statuses(self)[1]
+
+    def hangs(self, at: At) -> bool:
+        """Whether the back end owes an answer for too long: it is to be dialled anew."""
+        return self.talk.due is not None and at.clock >= self.talk.due
+
+    @property
+    def due(self) -> float | None:
+        """When `tick` has something to do, by the monotonic clock; None: not before it is told."""
+        times = [self._schedule.due, self.talk.due]
+        if self.talk.is_open and self.talk.due is None:
+            times.append(self.agenda.due)
+        return min((one for one in times if one is not None), default=None)
+
+    # What happens.
+
+    def opened(self, at: At) -> None:
+        """Connected. One that has booted before goes on as it was (4.2)."""
+        self.agenda.opened()
+        self.talk.opened(at)
+
+    def lost(self, at: At) -> None:
+        """The connection is gone; about cards that wait for an answer it decides itself."""
+        self.talk.lost()
+        self.agenda.lost()
+        waiting, self._cards = self._cards, []
+        for token, remote in waiting:
+            word = cards.decided_here(self.held, self.keys, token, text_of(at), False)
+            self._decided(token, word, at, remote)
+
+    def said(self, text: str, at: At) -> None:
+        """A message of the back end's."""
+        self.talk.said(text, at)
+
+    def present(self, tag: str, at: At) -> None:
+        """A card is held to it: a transaction begins, or ends where the card may end it."""
+        one, token = self.held.transaction, self.dialect.token(tag)
+        if one is not None:
+            ends = cards.is_same(self.held, token, one.token, text_of(at))
+            if ends:
+                self.end("Local", at, token)
+            self.answers.append(Presented(tag, ends, "stopped" if ends else "busy"))
+        elif word := self.cannot_begin():
+            self.answers.append(Presented(tag, False, word))
+        else:
+            found = cards.decided_here(self.held, self.keys, token, text_of(at), self.is_online)
+            if found is None:
+                self.authorise(token)
+            else:
+                self._decided(token, found, at, None)
+        self.talk.pump(at)
+
+    def begin(self, token: Token, at: At, remote: int | None = None) -> None:
+        """A transaction begins; the car is there. `remote`: the id of who asked for it."""
+        self.plugged, self.full = True, False
+        self.held = self.held.begun(token, text_of(at))
+        self.held = self.dialect.begun(self, at, remote)
+
+    def end(self, reason: str, at: At, token: Token | None = None) -> None:
+        """The transaction, if there is one, is over for that reason; the car leaves."""
+        before = self.held
+        if before.transaction is None:
+            return
+        self.held = before.ended(reason)
+        self.held = self.dialect.ended(self, before.transaction, reason, token, at)
+        self.full = self.plugged = False
+        self.talk.pump(at)
+
+    def metered(self, sample: Sample) -> None:
+        """A reading of the meter: its register never falls."""
+        wh = max(self.held.register_wh, sample.register_wh)
+        self.sample = sample._replace(register_wh=wh)
+        self.held = self.held._replace(register_wh=wh)
+
+    def faulted(self, fault: str | None, at: At) -> None:
+        """It breaks down, or is well again; a fault ends the transaction."""
+        self.fault = fault
+        if fault is not None:
+            self.end("Other", at)
+        self.talk.pump(at)
+
+    def tick(self, at: At) -> None:
+        """See what is due: readings, heartbeat, what waits for its next try."""
+        charging = self.held.transaction is not None
+        for key, context in self._schedule.look(self.keys, charging, at):
+            self.held = self.dialect.read(self, key, context, at)
+        self.talk.pump(at)
+
+    # Cards.
+
+    def cannot_begin(self) -> str:
+        """Why no transaction may begin, "" where one may."""
+        if self.fault is not None:
+            return "faulted"
+        if self.held.transaction is not None:
+            return "busy"
+        return "unavailable" if self.held.inoperative else ""
+
+    def authorise(self, token: Token, remote: int | None = None) -> None:
+        """Ask the back end for a card, and begin where it is accepted."""
+        payload, waits = self.dialect.authorize(token), (token, remote)
+
+        def answered(answer: Answer | None, at: At) -> None:
+            self._cards.remove(waits)
+            card = answer and self.dialect.card(payload, answer)
+            if card:
+                self.held = cards.kept(self.held, self.keys, card)
+            self._decided(token, card.status if card else "no answer", at, remote)
+
+        self._cards.append(waits)
+        self.agenda.say("Authorize", payload, answered)
+
+    def _decided(self, token: Token, word: str | None, at: At, remote: int | None) -> None:
+        word = word or cards.OFFLINE
+        hindered = self.cannot_begin() if word == ACCEPTED else ""
+        ok = word == ACCEPTED and not hindered
+        if ok:
+            self.begin(token, at, remote)
+        self.answers.append(Presented(token.tag, ok, hindered or word.lower()))
+
+    # What the back end asks for.
+
+    def serves(self, action: str) -> bool:
+        """Whether it does that; else the answer is NotSupported (4.1 of OCPP-J)."""
+        return action in self.dialect.orders
+
+    def called(self, action: str, payload: Answer, at: At) -> Answer:
+        """The answer to a CALL that is valid by its schema."""
+        return self.dialect.orders[action](self, payload, at)
+
+    def next_ask(self, at: At) -> Ask | None:
+        """What it has to say now."""
+        return None if self.restarts else self.agenda.next_ask(at)
+
+    def judged(self, number: int, card: Card, at: At) -> None:
+        """The back end's word to a begin: what is not accepted stops, or takes nothing (4.8; E05).
+
+        `number`: of the transaction.
+        """
+        one = self.held.transaction
+        if one is None or one.number != number or one.suspended or card.status == ACCEPTED:
+            return
+        if self.keys.is_set("StopTransactionOnInvalidId"):
+            self.end("DeAuthorized", at)
+        else:
+            self.held = self.held._replace(transaction=one._replace(suspended=True))
+            self.held = self.dialect.suspended(self, at)
+
+
+def text_of(at: At) -> str:
+    """The time of day: RFC 3339 UTC."""
+    return written(at.wall)

@@ -1,0 +1,80 @@
+"""The configuration keys of an emulated OCPP 1.6 station: OCPP 1.6 edition 2, 9.1 and 9.2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evcs.core.ocpp.station_settings import (
+    MEASURANDS,
+    Key,
+    Settings,
+    any_text,
+    measurands,
+    number,
+    seconds,
+    truth,
+)  # fmt: skip
+
+#: Keys that one GetConfiguration may ask for.
+MOST_KEYS = 50
+_ENERGY = "Energy.Active.Import.Register"
+
+KEYS: Mapping[str, Key] = {
+    "AllowOfflineTxForUnknownId": Key("false", truth),
+    "AuthorizationCacheEnabled": Key("true", truth),
+    "AuthorizeRemoteTxRequests": Key("false", truth),
+    "ClockAlignedDataInterval": Key("0", seconds),
+    "ConnectionTimeOut": Key("60", seconds),
+    "ConnectorPhaseRotation": Key("0.RST,1.RST", any_text),
+    "GetConfigurationMaxKeys": Key(str(MOST_KEYS)),
+    "HeartbeatInterval": Key("300", seconds),
+    "LocalAuthorizeOffline": Key("true", truth),
+    "LocalPreAuthorize": Key("false", truth),
+    "MeterValueSampleInterval": Key("60", seconds),
+    "MeterValuesAlignedData": Key(_ENERGY, measurands),
+    "MeterValuesAlignedDataMaxLength": Key(str(len(MEASURANDS))),
+    "MeterValuesSampledData": Key(f"{_ENERGY},Power.Active.Import", measurands),
+    "MeterValuesSampledDataMaxLength": Key(str(len(MEASURANDS))),
+    "NumberOfConnectors": Key("1"),
+    "ResetRetries": Key("1", number(10)),
+    "StopTransactionOnEVSideDisconnect": Key("true", truth),
+    "StopTransactionOnInvalidId": Key("true", truth),
+    "StopTxnAlignedData": Key("", measurands),
+    "StopTxnAlignedDataMaxLength": Key(str(len(MEASURANDS))),
+    "StopTxnSampledData": Key("", measurands),
+    "StopTxnSampledDataMaxLength": Key(str(len(MEASURANDS))),
+    "SupportedFeatureProfiles": Key("Core,RemoteTrigger"),
+    "TransactionMessageAttempts": Key("3", number(1_000)),
+    "TransactionMessageRetryInterval": Key("60", seconds),
+    "UnlockConnectorOnEVSideDisconnect": Key("true", truth),
+    "WebSocketPingInterval": Key("60", seconds),
+}
+_BY_NAME = {name.casefold(): name for name in KEYS}
+
+
+def settings(changed: Mapping[str, str]) -> Settings:
+    """Of a station."""
+    return Settings(changed, KEYS, {})
+
+
+def answer(keys: Settings, asked: list[str]) -> dict[str, Any]:
+    """GetConfiguration's answer; all keys where none is asked for."""
+    names = asked[:MOST_KEYS] or list(KEYS)
+    known = [_BY_NAME[name.casefold()] for name in names if name.casefold() in _BY_NAME]
+    found = [
+        {"key": name, "readonly": KEYS[name].read is None, "value": keys.text(name)}
+        for name in dict.fromkeys(known)
+    ]
+    unknown = [name for name in names if name.casefold() not in _BY_NAME]
+    return {"configurationKey": found, **({"unknownKey": unknown} if unknown else {})}
+
+
+def changed(name: str, value: str) -> tuple[str, tuple[str, str] | None]:
+    """ChangeConfiguration's word, and the key with its value where it is accepted."""
+    known = _BY_NAME.get(name.casefold())
+    if known is None:
+        return "NotSupported", None
+    read = KEYS[known].read
+    found = None if read is None else read(value.strip())
+    return ("Rejected", None) if found is None else ("Accepted", (known, found))

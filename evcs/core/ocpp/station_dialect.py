@@ -1,0 +1,78 @@
+"""What a version of OCPP makes of what a station does: the part of it that is the version's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from evcs.core.ocpp.rules import Version
+from evcs.core.ocpp.station_calls import At
+from evcs.core.ocpp.station_settings import Settings
+from evcs.core.ocpp.station_state import Card, Held, Item, Token, Transaction
+
+if TYPE_CHECKING:
+    from evcs.core.ocpp.station import Station
+
+Answer = dict[str, Any]
+#: What a station does at its back end's word, and its answer.
+Order = Callable[["Station", Answer, At], Answer]
+
+
+class Identity(NamedTuple):
+    """Who made it, and which one it is."""
+
+    vendor: str
+    model: str
+    serial: str
+    firmware: str
+
+
+class Dialect(Protocol):
+    """One version's, of one station. It keeps nothing: what is to be kept is in Held."""
+
+    version: Version
+    orders: Mapping[str, Order]
+
+    def settings(self, changed: Mapping[str, str]) -> Settings:
+        """What can be set of the station."""
+
+    def token(self, tag: str) -> Token:
+        """A card that is held to it."""
+
+    def statuses(self, station: Station) -> dict[int, str]:
+        """What it tells of its connectors, by their numbers; 1 is the one that charges."""
+
+    def boot(self, reason: str) -> Answer:
+        """BootNotification. `reason`: 2.0.1's word for it."""
+
+    def status(self, station: Station, connector: int, status: str, at: At) -> Answer:
+        """StatusNotification."""
+
+    def authorize(self, token: Token) -> Answer:
+        """Authorize."""
+
+    def card(self, payload: Answer, answer: Answer) -> Card | None:
+        """What the answer to a payload says of its card, if it does."""
+
+    def begun(self, station: Station, at: At, remote: int | None) -> Held:
+        """With the begin of the transaction to be told. `remote`: the id of who asked for it."""
+
+    def ended(
+        self, station: Station, one: Transaction, reason: str, token: Token | None, at: At
+    ) -> Held:
+        """With the end of a transaction to be told. `token`: of who ended it."""
+
+    def suspended(self, station: Station, at: At) -> Held:
+        """With what is to be told where the transaction goes on and takes nothing."""
+
+    def read(self, station: Station, key: str, context: str, at: At) -> Held:
+        """With readings of the measurands of a key to be told, if there are any."""
+
+    def sendable(self, held: Held, item: Item) -> Answer:
+        """A message's payload as it is sent, once all before it are answered."""
+
+    def taken(self, held: Held, item: Item, answer: Answer | None) -> Held:
+        """Without a message that is answered; None: it was given up."""
+
+    def transaction_id(self, held: Held) -> int | str | None:
+        """What the back end calls the transaction under way."""

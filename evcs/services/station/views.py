@@ -1,0 +1,53 @@
+"""What a station's Engine shows of itself: on the bus, to its Monitor, to who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evcs.core import messages as m
+from evcs.core import supply as s
+from evcs.core.ocpp import back_end as b
+from evcs.core.ocpp import transactions as t
+from evcs.core.ocpp.station import Station
+from evcs.services.station.books import Books
+from evcs.services.station.link import Link
+
+
+def exchanged(station: Station, link: Link) -> dict[str, Any]:
+    """What was exchanged with the back end, and what waits."""
+    held = station.held
+    return {
+        "backend_state": backend_state(station, link),
+        "registration": station.agenda.registration or None,
+        "ocpp_status": station.status,
+        "transaction_id": station.dialect.transaction_id(held),
+        "register_wh": held.register_wh,
+        "waiting": [{"action": item.action, "failed": item.failed} for item in held.queue],
+        **link.shown(),
+    }
+
+
+def backend_state(station: Station, link: Link) -> str:
+    """What it has of its back end."""
+    return b.REFUSED if station.agenda.registration == "Rejected" else link.state
+
+
+def status(
+    cp: str, boot: str, central: bool | None, station: Station, books: Books, link: Link
+) -> m.EngineStatus:  # fmt: skip
+    """What it tells of its state. `boot`, `central`: as in it."""
+    shown = books.held.shown
+    phase = s.SupplyPhase.IDLE
+    if shown is not None:
+        over = shown.phase == t.Phase.ENDED
+        phase = s.SupplyPhase.ENDED if over else s.SupplyPhase.SUPPLYING
+    return m.EngineStatus(
+        cp, True, boot, phase, station.plugged, shown and shown.session_id, station.fault, central,
+        backend_state=backend_state(station, link),
+    )  # fmt: skip
+
+
+def charge(books: Books) -> str | None:
+    """The id of the charge that it holds, Central's where it has one."""
+    shown = books.held.shown
+    return shown and (shown.session_id or shown.request_id)
