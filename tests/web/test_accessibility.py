@@ -97,10 +97,11 @@ def test_by_keyboard_alone(fleet: Stage, page: Page) -> None:
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    expect(page.get_by_role("link", name="CP-002")).to_be_focused()
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    expect(page.get_by_role("link", name="CP-005")).to_be_focused()
+    ring = "getComputedStyle(document.activeElement.closest('li')).outlineStyle"
+    assert page.evaluate(ring) == "solid"
     page.keyboard.press("Enter")
-    expect(page.locator("h1")).to_have_text("CP-002")
+    expect(page.locator("h1")).to_have_text("CP-005")
     page.goto(f"{fleet.url}/cp_manager.html")
     edit = cp(page, "CP-001").get_by_role("button", name="Edit")
     expect(edit).to_be_enabled()

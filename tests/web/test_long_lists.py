@@ -36,7 +36,7 @@ def opened(page: Page, url: str) -> None:
     """The list is there, as high as all its rows."""
     page.goto(url)
     expect(page.locator('[data-cp="CP-0001"]')).to_be_visible()
-    page.wait_for_function("document.documentElement.scrollHeight > 50000")
+    page.wait_for_function("document.documentElement.scrollHeight > 45000")
 
 
 def in_sight(page: Page, cp: str) -> None:
@@ -70,6 +70,16 @@ def test_half_way_the_rows_are_those_that_belong_there(many: Stage, page: Page) 
     in_sight(page, "CP-0600")
     many.wants("CP-0600", location="Moved")
     expect(page.get_by_text("Moved")).to_be_in_viewport()
+
+
+def test_tiles_out_of_sight_are_not_drawn(many: Stage, page: Page) -> None:
+    page.goto(f"{many.url}/?view=tiles")
+    tiles = page.locator(".tile")
+    expect(tiles.first).to_have_attribute("data-cp", CPS[0])
+    page.wait_for_function("document.documentElement.scrollHeight > 5000")
+    scroll(page, 1)
+    expect(page.locator(f'.tile[data-cp="{CPS[-1]}"]')).to_be_in_viewport()
+    assert tiles.count() < 5 * MOST
 
 
 def test_those_out_of_sight_are_chosen_too(many: Stage, page: Page) -> None:

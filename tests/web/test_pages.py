@@ -72,11 +72,11 @@ class TestDashboard:
             assert page.title() != "run"
 
     def test_the_totals_stay_in_sight(self, fleet: Stage, page: Page) -> None:
-        page.set_viewport_size({"width": 1280, "height": 300})
+        page.set_viewport_size({"width": 1280, "height": 200})
         page.goto(fleet.url)
         expect(cp(page, "CP-005")).to_be_attached()
         page.mouse.wheel(0, 4_000)
-        expect(cp(page, "CP-001")).not_to_be_in_viewport()
+        expect(cp(page, "CP-004")).not_to_be_in_viewport()
         for total in ("Charging points", "Supplying", "Broken down"):
             expect(page.get_by_role("button", name=total)).to_be_in_viewport(ratio=1)
 
@@ -91,10 +91,10 @@ class TestDashboard:
         page.get_by_role("button", name="Broken down").click()
         expect(page.locator("[data-cp]")).to_have_count(1)
         page.get_by_role("button", name="Charging points").click()
-        page.get_by_label("Sort by").select_option("state")
-        expect(page.locator("[data-cp]").first).to_have_attribute("data-cp", "CP-004")
+        page.get_by_label("Sort by").select_option("name")
+        expect(page.locator("[data-cp]").first).to_have_attribute("data-cp", "CP-001")
         page.reload()
-        expect(page.locator("[data-cp]").first).to_have_attribute("data-cp", "CP-004")
+        expect(page.locator("[data-cp]").first).to_have_attribute("data-cp", "CP-001")
 
 
 class TestStale:

@@ -28,7 +28,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
-    """`/api/v1/sessions` and `.csv`, `…/sums`, `…/<id>/close`."""
+    """`/api/v1/sessions` and `.csv`, `…/sums`, `…/total`, `…/<id>/close`."""
 
     @app.get("/api/v1/sessions")
     def sessions() -> HTTPResponse:
@@ -45,14 +45,20 @@ def add_routes(app: Bottle, deps: Deps) -> None:
         return HTTPResponse(in_parts(deps, MAX_LIMIT, as_csv), 200, headers)
 
     @lru_cache(KEPT_SUMS)
-    def summed(_is_operator: bool, asked: Filter) -> Kept[bytes]:
+    def summed(
+        _is_operator: bool, asked: Filter, told: Callable[[Sums], dict[str, Any]]
+    ) -> Kept[bytes]:
         """Apart for the operator, who waits for nobody else's."""
         read = partial(deps.ledger.sums, **asked._asdict())
-        return Kept(lambda: json_bytes(total(deps.threads().run(read))))
+        return Kept(lambda: json_bytes(told(deps.threads().run(read))))
 
     @app.get("/api/v1/sessions/sums")
     def sums() -> HTTPResponse:
-        return json_response(summed(deps.doors.is_operator(), asked_for())())
+        return json_response(summed(deps.doors.is_operator(), asked_for(), by_day_and_cp)())
+
+    @app.get("/api/v1/sessions/total")
+    def total() -> HTTPResponse:
+        return json_response(summed(deps.doors.is_operator(), asked_for(), in_all)())
 
     @app.post("/api/v1/sessions/<session>/close")
     def close(session: str) -> HTTPResponse:
@@ -128,16 +134,17 @@ def asked_for() -> Filter:
     )
 
 
-def total(found: Sums) -> dict[str, Any]:
+def in_all(found: Sums) -> dict[str, Any]:
+    """The sums of all."""
+    days = found.days
+    energy_wh, cents = sum(one.energy_wh for one in days), sum(one.cents for one in days)
+    return _figures(Sum("", sum(one.sessions for one in days), energy_wh, cents))
+
+
+def by_day_and_cp(found: Sums) -> dict[str, Any]:
     """The sums in all, by day and by CP."""
-    in_all = Sum(
-        "",
-        sum(one.sessions for one in found.days),
-        sum(one.energy_wh for one in found.days),
-        sum(one.cents for one in found.days),
-    )
     return {
-        **_figures(in_all),
+        **in_all(found),
         "days": [{"day": one.of, **_figures(one)} for one in found.days],
         "cps": [{"cp": one.of, **_figures(one)} for one in found.cps],
     }

@@ -1,4 +1,4 @@
-// What a click is meant for: the button that the pointer was last moved onto. Where the page
+// What a click is meant for: the button or link that the pointer was last moved onto. Where the page
 // changes under a pointer that stands still, nobody means what is there now; nor does the second
 // half of a double click.
 
@@ -15,7 +15,7 @@ function aim(event) {
   if (far === 0 || tremor) return;
   x = event.clientX;
   y = event.clientY;
-  aimed = event.target.closest("button");
+  aimed = event.target.closest("button, a");
 }
 
 function press(event) {
@@ -33,5 +33,5 @@ addEventListener("pointermove", aim, how);
 addEventListener("pointerdown", press, how);
 for (const name of ["wheel", "touchmove", "keydown"]) addEventListener(name, forget, how);
 
-// Whether this click was meant for the button that got it. One by the keyboard always is.
+// Whether this click was meant for what got it. One by the keyboard always is.
 export const meant = (event) => event.detail === 0 || aimed === undefined || aimed === event.currentTarget;

@@ -5,12 +5,12 @@ import { meant } from "./aim.js";
 import { Component, html } from "./dom.js";
 import { Create } from "./create.js";
 import { Confirm, Edit, asksFirst } from "./dialogs.js";
+import { GroupHead, grouped } from "./groups.js";
 import { OCPP } from "./hosting.js";
 import { Jobs } from "./jobs.js";
 import { Parts, sameHead } from "./parts.js";
 import { why } from "./power.js";
 import { Code, Pill, start } from "./shell.js";
-import { Station, byStation } from "./stations.js";
 import { count, kw } from "./words.js";
 
 const DANGER = ["revoke", "delete"];
@@ -117,13 +117,13 @@ class CpManager extends Component {
     const all = rows.length > 0 && rows.every((row) => chosen.has(row.id));
     const toggle = () => this.setState({ chosen: new Set(all ? [] : rows.map((row) => row.id)) });
     const busy = new Set(this.jobs.list.filter((job) => !job.done).map((job) => job.cp));
-    const draw = (row) => row.members ? html`<tr key=${row.id} class="station"><td colspan="7"><${Station} ...${row} /></td></tr>` : html`<${Row} key=${row.id} row=${row} busy=${busy.has(row.id)} enabled=${enabled} chosen=${chosen.has(row.id)} act=${this.act} />`;
+    const draw = (row) => row.members ? html`<tr key=${row.id} class="group"><td colspan="7"><${GroupHead} ...${row} /></td></tr>` : html`<${Row} key=${row.id} row=${row} busy=${busy.has(row.id)} enabled=${enabled} chosen=${chosen.has(row.id)} act=${this.act} />`;
     return html`<div class="wide"><table class="manage">
       <thead><tr>
         <th class="choose"><input type="checkbox" aria-label="Choose all" checked=${all} disabled=${!enabled} onChange=${toggle} /></th>
         <th class="name">Name</th><th class="state">State</th><th>Place</th><th class="number">€/kWh</th><th class="number">kW</th>
         <th class="actions"><span class="hidden">Actions</span></th></tr></thead>
-      <tbody><${Parts} rows=${byStation(rows)} draw=${draw} gap="tr" /></tbody>
+      <tbody><${Parts} rows=${grouped(rows, "station")} draw=${draw} gap="tr" /></tbody>
     </table></div>`;
   }
 

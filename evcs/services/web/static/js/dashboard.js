@@ -1,111 +1,43 @@
 // The dashboard: totals, and every CP with its state and live figures.
 
 import { Component, createRef, html } from "./dom.js";
-import { Parts, sameHead } from "./parts.js";
-import { why } from "./power.js";
-import { Code, Icon, Pill, start } from "./shell.js";
-import { Station, byStation } from "./stations.js";
-import { STATES, WORDS, byName, kw, kwh, time } from "./words.js";
+import { Columns, Line, Row, inLines } from "./fleet_rows.js";
+import { GROUPS, GroupHead, grouped } from "./groups.js";
+import { Parts } from "./parts.js";
+import { Code, start } from "./shell.js";
+import { Totals } from "./totals.js";
+import { ATTENTION, byName } from "./words.js";
 
-const RANK = { BROKEN_DOWN: 0, SUPPLYING: 1, OUT_OF_ORDER: 2, DISCONNECTED: 3, ACTIVATED: 4 };
 const power = (row) => (row.session ? row.session.power_w : -1);
 const energy = (row) => (row.session ? row.session.energy_wh : -1);
 // On top of the order by name, which stays where these say nothing.
 const SORTS = {
+  attention: (a, b) => ATTENTION.indexOf(a.state) - ATTENTION.indexOf(b.state),
   name: null,
-  state: (a, b) => RANK[a.state] - RANK[b.state],
-  place: (a, b) => byName(a.location, b.location),
+  location: (a, b) => !a.location - !b.location || byName(a.location, b.location),
   power: (a, b) => power(b) - power(a),
   energy: (a, b) => energy(b) - energy(a),
 };
-const SORT_WORDS = { name: "Name", state: "State", place: "Place", power: "Power", energy: "Energy" };
+const SORT_WORDS = { attention: "Attention", name: "Name", location: "Location", power: "Power", energy: "Energy" };
+const VIEWS = { list: "List", tiles: "Tiles" };
+// As long as somebody moves over the list, or is in it by keyboard, its order stays.
+const HELD_MS = 3000;
+const TILE_PX = 150;
 
-// The view is kept in the address, so that it can be bookmarked and sent.
+// The view is kept in the address, so that it can be bookmarked and sent; what is usual is left out.
+const USUAL = { q: "", state: "", sort: "attention", group: "station", view: "list" };
+const ALLOWED = { state: ATTENTION, sort: Object.keys(SORTS), group: Object.keys(GROUPS), view: Object.keys(VIEWS) };
+
 function readView() {
   const query = new URLSearchParams(location.search);
-  const state = STATES.includes(query.get("state")) ? query.get("state") : "";
-  const sort = Object.hasOwn(SORTS, query.get("sort")) ? query.get("sort") : "name";
-  return { q: query.get("q") || "", state, sort };
+  const given = (name) => (!ALLOWED[name] || ALLOWED[name].includes(query.get(name)) ? query.get(name) : null);
+  return Object.fromEntries(Object.entries(USUAL).map(([name, usual]) => [name, given(name) || usual]));
 }
 
 function writeView(view) {
-  const query = new URLSearchParams();
-  if (view.q) query.set("q", view.q);
-  if (view.state) query.set("state", view.state);
-  if (view.sort !== "name") query.set("sort", view.sort);
-  const text = query.toString();
+  const said = Object.keys(USUAL).filter((name) => view[name] !== USUAL[name]);
+  const text = new URLSearchParams(said.map((name) => [name, view[name]])).toString();
   history.replaceState(null, "", text ? `/?${text}` : "/");
-}
-
-class Head extends Component {
-  shouldComponentUpdate(next) {
-    return !sameHead(next.row, this.props.row);
-  }
-
-  render({ row }) {
-    return html`<div class="cp-name">
-        <a href=${`/cp/${row.id}`}>${row.id}</a>
-        <span class="place">${row.location}</span>
-      </div>
-      <div class="cp-state"><${Pill} state=${row.state} /></div>
-      <div class="cp-why">
-        ${row.session && html`<span class="driver">${row.session.driver}</span>`}
-        ${why(row) && html`<span class="reason">${why(row)}</span>`}
-        <span class="since">${row.since && `since ${time(row.since)}`}</span>
-      </div>`;
-  }
-}
-
-// The browser leaves out what is far from being seen, and says so: there figures may wait.
-class Row extends Component {
-  constructor() {
-    super();
-    this.onSeen = ({ skipped }) => {
-      this.skipped = skipped;
-      if (!skipped) this.forceUpdate();
-    };
-  }
-
-  shouldComponentUpdate(next) {
-    return this.skipped ? !sameHead(next.row, this.props.row) : next.row !== this.props.row;
-  }
-
-  render({ row }) {
-    return html`<li class="cp" data-cp=${row.id} data-state=${row.state} oncontentvisibilityautostatechange=${this.onSeen}>
-      <${Head} row=${row} />
-      <${Figures} session=${row.session} price=${row.price_eur_kwh} />
-    </li>`;
-  }
-}
-
-const drawRow = (row) => row.members ? html`<li key=${row.id} class="station"><${Station} ...${row} /></li>` : html`<${Row} key=${row.id} row=${row} />`;
-
-function Figures({ session, price }) {
-  if (!session) return html`<div class="cp-figures idle"><span class="price">${price} €/kWh</span></div>`;
-  return html`<div class="cp-figures">
-    <span class="figure" data-figure="power"><b>${kw(session.power_w)}</b> kW</span>
-    <span class="figure" data-figure="energy"><b>${kwh(session.energy_wh)}</b> kWh</span>
-    ${session.cost_eur != null && html`<span class="figure" data-figure="cost"><b>${session.cost_eur}</b> €</span>`}
-  </div>`;
-}
-
-function Totals({ rows, view, onState }) {
-  const counts = Object.fromEntries(STATES.map((state) => [state, 0]));
-  let watts = 0;
-  for (const row of rows) {
-    counts[row.state] += 1;
-    if (row.session) watts += row.session.power_w;
-  }
-  return html`<section class="totals" aria-label="Totals">
-    <button class="total all" aria-pressed=${view.state === ""} onClick=${() => onState("")}>
-      <b>${rows.length}</b><span>Charging points</span>
-    </button>
-    ${STATES.map((state) => html`<button class="total" data-state=${state} aria-pressed=${view.state === state}
-        onClick=${() => onState(view.state === state ? "" : state)}>
-      <b>${counts[state]}</b><span><${Icon} state=${state} />${WORDS[state]}</span>
-    </button>`)}
-    <div class="total sum"><b>${watts < 1e7 ? kw(watts) : (watts / 1e6).toFixed(2)} <small>${watts < 1e7 ? "kW" : "MW"}</small></b><span>Power now</span></div>
-  </section>`;
 }
 
 function Empty() {
@@ -121,18 +53,32 @@ function Empty() {
   </section>`;
 }
 
+function Choice({ label, value, words, onChange }) {
+  return html`<label>${label} <select value=${value} onChange=${(event) => onChange(event.target.value)}>
+    ${Object.entries(words).map(([name, word]) => html`<option value=${name}>${word}</option>`)}</select></label>`;
+}
+
+const GROUP_WORDS = Object.fromEntries(Object.entries(GROUPS).map(([name, [word]]) => [name, word]));
+
 class Dashboard extends Component {
   constructor() {
     super();
     this.state = readView();
     this.search = createRef();
     this.list = createRef();
-    this.set = (change) => this.setState(change, () => writeView(this.state));
+    this.moved = -HELD_MS;
+    this.set = (change) => {
+      this.moved = -HELD_MS;
+      this.setState(change, () => writeView(this.state));
+    };
     this.onKey = (event) => this.key(event);
+    this.onResize = () => this.state.view === "tiles" && this.setState({});
+    this.onMove = () => (this.moved = performance.now());
   }
 
   componentDidMount() {
     addEventListener("keydown", this.onKey);
+    addEventListener("resize", this.onResize);
   }
 
   key(event) {
@@ -153,14 +99,34 @@ class Dashboard extends Component {
     }
   }
 
+  // Those that fit, in their order; under a hand in the one that they had.
   chosen(all) {
     const { q, state, sort } = this.state;
     const text = q.trim().toLowerCase();
-    const fits = (row) =>
-      (!state || row.state === state) &&
-      (!text || `${row.id}\n${row.location}\n${row.reason}\n${row.session ? row.session.driver : ""}`.toLowerCase().includes(text));
-    const found = all.filter(fits);
-    return SORTS[sort] ? found.sort(SORTS[sort]) : found;
+    const said = (row) => [row.id, row.location, row.reason, row.station, row.circuit, row.session && row.session.driver].join("\n").toLowerCase();
+    const found = all.filter((row) => (!state || row.state === state) && (!text || said(row).includes(text)));
+    if (SORTS[sort]) found.sort(SORTS[sort]);
+    const held = performance.now() - this.moved < HELD_MS || (this.list.current && this.list.current.contains(document.activeElement));
+    if (!held) this.places = null;
+    else if (this.last) {
+      this.places = this.places || new Map(this.last.map((row, i) => [row.id, i]));
+      const place = (row) => this.places.get(row.id) ?? this.places.size;
+      found.sort((a, b) => place(a) - place(b));
+    }
+    this.last = found;
+    return found;
+  }
+
+  found(rows) {
+    const { group, view, sort } = this.state;
+    const head = (row) => html`<li key=${row.id} class="group"><${GroupHead} ...${row} /></li>`;
+    const lines = grouped(rows, group);
+    const columns = Math.max(1, Math.floor((Math.min(innerWidth, 1600) - 40) / TILE_PX));
+    const tiles = view === "tiles";
+    const draw = (row) => row.members ? head(row) : tiles ? html`<${Line} key=${row.id} tiles=${row.tiles} columns=${columns} />` : html`<${Row} key=${row.id} row=${row} />`;
+    return html`<div class=${`cps ${view}`} onPointerMove=${this.onMove}>
+      ${!tiles && html`<${Columns} sort=${sort} onSort=${(name) => this.set({ sort: name })} />`}
+      <ul ref=${this.list}><${Parts} key=${view} rows=${tiles ? inLines(lines, columns) : lines} draw=${draw} gap="li" each=${tiles ? columns : 1} /></ul></div>`;
   }
 
   render({ store }, view) {
@@ -168,18 +134,18 @@ class Dashboard extends Component {
     if (!store.ready) return html`<p class="reading">Reading the fleet from the bus…</p>`;
     if (!all.length) return html`<${Empty} />`;
     const rows = this.chosen(all);
+    const choose = (name) => (value) => this.set({ [name]: value });
     return html`<h1 class="hidden">Charging points</h1>
-      <${Totals} rows=${all} view=${view} onState=${(state) => this.set({ state })} />
+      <${Totals} rows=${all} state=${view.state} onState=${choose("state")} />
       <div class="tools">
         <label class="search"><span class="hidden">Search</span>
-          <input ref=${this.search} type="search" placeholder="Search name, place, driver, reason  ( / )" value=${view.q}
+          <input ref=${this.search} type="search" placeholder="Search name, location, driver, reason  ( / )" value=${view.q}
             onInput=${(event) => this.set({ q: event.target.value })} /></label>
-        <label>Sort by <select value=${view.sort} onChange=${(event) => this.set({ sort: event.target.value })}>
-          ${Object.keys(SORTS).map((name) => html`<option value=${name}>${SORT_WORDS[name]}</option>`)}
-        </select></label>
+        <${Choice} label="Sort by" value=${view.sort} words=${SORT_WORDS} onChange=${choose("sort")} />
+        <${Choice} label="Group by" value=${view.group} words=${GROUP_WORDS} onChange=${choose("group")} />
+        <${Choice} label="Show as" value=${view.view} words=${VIEWS} onChange=${choose("view")} />
       </div>
-      ${rows.length
-        ? html`<ul class="cps" ref=${this.list}><${Parts} rows=${byStation(rows)} draw=${drawRow} gap="li" /></ul>`
+      ${rows.length ? this.found(rows)
         : html`<p class="none">No charging point fits. <button class="quiet" onClick=${() => this.set({ q: "", state: "" })}>Show all</button></p>`}`;
   }
 }

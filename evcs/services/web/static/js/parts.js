@@ -11,7 +11,8 @@ const WHOLE = 500;
 // Rows come and go by so many.
 const STEP = 20;
 
-// `draw` for each of `rows`, some more of them each frame. `gap` is the element of a row.
+// `draw` for each of `rows`, some more of them each frame. `gap` is the element of a row,
+// which has `each` CPs.
 export class Parts extends Component {
   constructor() {
     super();
@@ -38,7 +39,7 @@ export class Parts extends Component {
   }
 
   get whole() {
-    return this.props.rows.length <= WHOLE;
+    return this.props.rows.length <= WHOLE / (this.props.each || 1);
   }
 
   later() {

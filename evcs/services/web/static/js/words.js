@@ -1,6 +1,7 @@
 // How states, figures and times are written and typed, on every page alike.
 
-export const STATES = ["SUPPLYING", "ACTIVATED", "OUT_OF_ORDER", "BROKEN_DOWN", "DISCONNECTED"];
+// What needs somebody comes first.
+export const ATTENTION = ["BROKEN_DOWN", "DISCONNECTED", "OUT_OF_ORDER", "SUPPLYING", "ACTIVATED"];
 
 export const WORDS = {
   ACTIVATED: "Activated",
