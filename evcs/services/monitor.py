@@ -11,7 +11,7 @@ from evcs.core import topics
 from evcs.core.ports import Bus, Connected, Disconnected, HealthProbe, Log
 
 #: While Engines are being started they are asked soon, then more and more rarely.
-FIRST_PERIOD_S = 0.02
+FIRST_PERIOD_S = 0.01
 LATER_BY = 1.5
 #: A question costs a pool of hundreds some ms on both sides: it takes a tenth of the time at most.
 REST = 10
@@ -117,8 +117,9 @@ class Watch:
             self._tell(cps, answers or {}, latency_ms, now, again)
         self._end_if_hung(answers is not None, now)
         if (not cps or self._unsettled) and now < self._grace_until:
-            self._first_period_s = min(self._first_period_s * LATER_BY, h.PERIOD_S)
-            return self._first_period_s
+            period_s = self._first_period_s
+            self._first_period_s = min(period_s * LATER_BY, h.PERIOD_S)
+            return period_s
         return left_s
 
     def _tell(
