@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.web.stage import Stage, wait_for
 
@@ -71,6 +71,18 @@ def page(browser: Browser) -> Iterator[Page]:
     yield found
     context.close()
     assert problems == []
+
+
+def act(page: Page, name: str, verb: str) -> None:
+    """What the menu of a CP's row on the CP Manager page has."""
+    choice(page, name, verb).click()
+
+
+def choice(page: Page, name: str, verb: str) -> Locator:
+    """The same, not yet chosen; its menu is opened."""
+    row = page.locator(f'tr[data-cp="{name}"]')
+    row.get_by_role("button", name="More").click()
+    return row.get_by_role("menuitem", name=verb)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.web.conftest import act
 from tests.web.stage import Stage
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
@@ -46,7 +47,7 @@ def test_every_page(fleet: Stage, page: Page, path: str) -> None:
 def test_dialogs_and_what_is_being_done(fleet: Stage, page: Page) -> None:
     page.goto(fleet.login_url("/cp_manager.html"))
     page.get_by_label("Name or range").fill("CP-{001..020}")
-    cp(page, "CP-001").get_by_role("button", name="Stop").click()
+    act(page, "CP-001", "Stop")
     expect(page.locator('[data-job="CP-001"] .bad')).to_be_visible()
     cp(page, "CP-001").get_by_role("button", name="Edit").click()
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -111,6 +112,15 @@ def test_by_keyboard_alone(fleet: Stage, page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(edit).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    menu = page.get_by_role("menu", name="More for CP-001")
+    expect(menu.get_by_role("menuitem", name="Stop")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(menu.get_by_role("menuitem", name="Restart")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(cp(page, "CP-001").get_by_role("button", name="More")).to_be_focused()
 
 
 def test_nothing_moves_for_those_who_want_less_motion(fleet: Stage, page: Page) -> None:

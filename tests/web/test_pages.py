@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from evcs.services.web.feed import MAX_STREAMS
-from tests.web.conftest import HOSTILE, SESSION
+from tests.web.conftest import HOSTILE, SESSION, act, choice
 from tests.web.stage import Stage, wait_for
 
 
@@ -127,12 +127,12 @@ class TestStale:
 
     def test_actions_are_off_while_stale(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.login_url("/cp_manager.html"))
-        stop = cp(page, "CP-001").get_by_role("button", name="Stop")
-        expect(stop).to_be_enabled()
+        more = cp(page, "CP-001").get_by_role("button", name="More")
+        expect(more).to_be_enabled()
         fleet.stop_web()
-        expect(stop).to_be_disabled()
+        expect(more).to_be_disabled()
         fleet.start_web()
-        expect(stop).to_be_enabled()  # the session outlives the restart
+        expect(more).to_be_enabled()  # the session outlives the restart
 
 
 def test_beyond_the_stream_limit_it_polls(fleet: Stage, page: Page) -> None:
@@ -170,7 +170,8 @@ class TestOperator:
     ) -> None:
         page.goto(f"{fleet.url}/cp_manager.html")
         expect(page.locator("#not-operator")).to_contain_text("bin/evcs open")
-        expect(cp(page, "CP-001").get_by_role("button", name="Stop")).to_be_disabled()
+        expect(cp(page, "CP-001").get_by_role("button", name="More")).to_be_disabled()
+        expect(page.locator("#why-not")).to_contain_text("Read-only: to create")
 
     def test_a_name_that_is_not_allowed_is_shown_as_it_was_typed(
         self, fleet: Stage, page: Page
@@ -195,10 +196,68 @@ class TestOperator:
             page.get_by_label("Name or range").fill(bad)
             expect(page.locator("#preview.bad")).to_be_visible()
             expect(page.get_by_role("button", name="Create")).to_be_disabled()
+            expect(page.locator("#why-not")).to_have_text("That name can't be used.")
+
+    def test_what_is_missing_for_a_creation_is_said(self, fleet: Stage, page: Page) -> None:
+        page.goto(fleet.login_url("/cp_manager.html"))
+        why = page.locator("#why-not")
+        expect(why).to_have_text("Type a name or a range first.")
+        page.get_by_label("Name or range").fill("CP-{001..005}")
+        expect(why).to_have_text("All of them exist already.")
+        page.get_by_label("Name or range").fill("CP-006")
+        price = page.get_by_label("Price")
+        price.fill("0,30")
+        expect(why).to_have_text("Correct the fields that are marked.")
+        expect(price).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_text("a decimal of euros such as 0.30")).to_be_visible()
+        expect(page.get_by_label("Power")).not_to_have_attribute("aria-invalid", "true")
+        price.fill("0.30")
+        expect(page.get_by_role("button", name="Create")).to_be_enabled()
+        expect(why).to_have_text("")
+
+    def test_the_number_follows_the_search(self, fleet: Stage, page: Page) -> None:
+        page.goto(fleet.login_url("/cp_manager.html"))
+        expect(page.get_by_role("heading", name="5 charging points")).to_be_visible()
+        page.get_by_role("searchbox").fill("north")
+        expect(page.get_by_role("heading", name="1 of 5 charging points")).to_be_visible()
+        page.get_by_role("searchbox").fill("nowhere")
+        expect(page.get_by_text("No charging point has “nowhere”")).to_be_visible()
+        page.get_by_role("button", name="Show all").click()
+        expect(page.locator("tr[data-cp]")).to_have_count(5)
+
+    def test_many_are_edited_and_cleared_at_once(self, fleet: Stage, page: Page) -> None:
+        page.goto(fleet.login_url("/cp_manager.html"))
+        page.get_by_label("Choose all").check()
+        bulk = page.locator(".chosen")
+        bulk.get_by_role("button", name="Edit").click()
+        edit = page.get_by_role("dialog", name="Edit 5 charging points")
+        expect(edit.get_by_label("Price")).to_have_value("0.30")
+        expect(edit.get_by_label("Location")).to_have_attribute("placeholder", "various")
+        edit.get_by_label("Price").fill("0.35")
+        asked: list[tuple[str, Any]] = []
+        page.on("request", lambda one: asked.append((one.url[-7:], one.post_data_json)))
+        edit.get_by_role("button", name="Save").click()
+        expect(page.locator("[data-job] .bad")).to_have_count(5)  # there is no Registry
+        assert sorted(asked) == [(f"/CP-00{n}", {"price_eur_kwh": "0.35"}) for n in range(1, 6)]
+        bulk.get_by_role("button", name="Clear fault").click()
+        expect(page.locator('[data-job="CP-004"]')).to_contain_text("Clear CP-004")
+        assert fleet.asked[-1].verb == "clear"
+        assert {one.cp for one in fleet.asked if one.verb == "clear"} == {"CP-004"}
+
+    def test_at_1440_pixels_no_name_is_wrapped(self, fleet: Stage, page: Page) -> None:
+        name = "LOBBY-LONG-NAME-OF-A-STATION-01"
+        fleet.wants(name, location="Town hall, second courtyard behind the gate")
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(fleet.login_url("/cp_manager.html"))
+        box = cp(page, name).bounding_box()
+        assert box is not None
+        assert box["height"] <= 48
+        fleet.wants(name, deleted=True)
+        expect(cp(page, name)).to_have_count(0)
 
     def test_a_failed_change_says_why_and_what_to_do(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.login_url("/cp_manager.html"))
-        cp(page, "CP-001").get_by_role("button", name="Stop").click()
+        act(page, "CP-001", "Stop")
         expect(page.locator('[data-job="CP-001"]')).to_contain_text("start it: evcs up")
 
     def test_deleting_many_has_their_number_typed(self, fleet: Stage, page: Page) -> None:
@@ -266,11 +325,16 @@ def test_beside_each_action_stands_the_command_that_does_the_same(fleet: Stage, 
         beside = page.get_by_role("button", name=action).locator("xpath=following-sibling::*[1]")
         expect(beside).to_have_text(f"bin/evcs-cp {verb} CP-001")
     page.goto(fleet.login_url("/cp_manager.html"))
-    for verb in ("stop", "restart", "edit", "rekey", "revoke", "delete"):
-        button = cp(page, "CP-001").get_by_role("button", name=verb.capitalize())
+    choice(page, "CP-001", "Stop")
+    row = cp(page, "CP-001")
+    for name, verb in (("Edit", "edit"), ("Stop", "stop"), ("Restart", "restart"),
+                       ("Clear fault", "clear"), ("Rekey", "rekey"), ("Revoke", "revoke"),
+                       ("Delete", "delete")):  # fmt: skip
+        button = row.get_by_role("button" if verb == "edit" else "menuitem", name=name)
         expect(button).to_have_attribute("title", re.compile(f"bin/evcs-cp {verb} CP-001$"))
+    page.keyboard.press("Escape")
     page.get_by_label("Name or range").fill("CP-{010..012}")
-    page.get_by_label("Place").fill("Bob's")
+    page.get_by_label("Location").fill("Bob's")
     expect(page.get_by_label("Create", exact=True)).to_contain_text(
         r"bin/evcs-cp create CP-{010..012} --location 'Bob'\''s' --if-not-exists"
     )

@@ -31,7 +31,7 @@ export function Activity({ jobs, missed, onClear }) {
   const shown = [...jobs.list].sort((a, b) => Boolean(b.error) - Boolean(a.error) || a.done - b.done || byName(a.cp, b.cp));
   return html`<section class="card activity" aria-label="What is being done">
     <div class="title"><h2 role="status">${jobs.list.length ? `${done} of ${jobs.list.length} done${failed ? `, ${failed} failed` : ""}` : "What is being done"}</h2>
-      <span class="grow"></span><button class="quiet" disabled=${!done && !failed} onClick=${onClear}>Clear what is done</button></div>
+      <span class="grow"></span><button class="quiet" disabled=${!done && !failed} onClick=${onClear}>Clear finished</button></div>
     <progress max=${jobs.list.length || 1} value=${done + failed} aria-label="Done"></progress>
     <div role="status">${missed && html`<p class="bad">The list moved under the pointer, so that click did nothing.</p>`}</div>
     ${jobs.list.length ? html`<ul class="jobs" tabindex="0" aria-label="Steps">${shown.slice(0, 100).map((job) => html`<li key=${job.cp} data-job=${job.cp}><${Job} job=${job} /></li>`)}</ul>`

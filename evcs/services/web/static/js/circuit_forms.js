@@ -3,6 +3,7 @@
 import { meant } from "./aim.js";
 import { Dialog } from "./dialogs.js";
 import { Component, html } from "./dom.js";
+import { Field } from "./fields.js";
 import { tree } from "./power.js";
 import { Code } from "./shell.js";
 import { watts } from "./words.js";
@@ -43,14 +44,6 @@ function options({ max_power_w: most, parent, other_load_w: other }) {
     other !== undefined && ` --other-load-kw ${other / 1000}`,
   ];
   return said.filter(Boolean).join("");
-}
-
-function Field({ form, name, label, state, wrong, onInput, ...more }) {
-  const bad = state.touched[name] && wrong[name];
-  const id = `${form}-${name}-wrong`;
-  return html`<div class="field"><label>${label} <input name=${name} value=${state[name]} onInput=${onInput(name)} spellcheck="false"
-      aria-invalid=${bad ? "true" : undefined} aria-describedby=${bad ? id : undefined} ...${more} /></label>
-    ${bad && html`<span id=${id} class="bad">${bad}</span>`}</div>`;
 }
 
 function Fields({ form, circuits, without, state, wrong, onInput, children }) {

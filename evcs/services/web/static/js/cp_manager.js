@@ -4,52 +4,60 @@ import { Activity } from "./activity.js";
 import { meant } from "./aim.js";
 import { Component, html } from "./dom.js";
 import { Create } from "./create.js";
-import { Confirm, Edit, asksFirst } from "./dialogs.js";
+import { Confirm, asksFirst } from "./dialogs.js";
+import { Edit } from "./edit.js";
 import { GroupHead, grouped } from "./groups.js";
 import { OCPP } from "./hosting.js";
-import { Jobs } from "./jobs.js";
+import { Jobs, inFault } from "./jobs.js";
+import { Menu } from "./menu.js";
 import { Parts, sameHead } from "./parts.js";
 import { why } from "./power.js";
 import { Code, Pill, start } from "./shell.js";
 import { count, kw } from "./words.js";
 
-const DANGER = ["revoke", "delete"];
+// Verb, its words, and whether it is dangerous.
+const VERBS = [["stop", "Stop"], ["resume", "Resume"], ["restart", "Restart"], ["clear", "Clear fault"], ["rekey", "Rekey"], ["revoke", "Revoke", true], ["delete", "Delete", true]];
+const NOT = {
+  stop: (row) => row.service === "out",
+  resume: (row) => row.service === "in",
+  restart: (row) => row.revoked,
+  revoke: (row) => row.revoked,
+  clear: (row) => !inFault(row),
+};
+const can = (verb, row) => !NOT[verb] || !NOT[verb](row);
 
 class Row extends Component {
   shouldComponentUpdate(next) {
     const { row, busy, enabled, chosen } = this.props;
-    return !sameHead(next.row, row) || next.busy !== busy || next.enabled !== enabled || next.chosen !== chosen;
+    return !sameHead(next.row, row) || next.row.circuit !== row.circuit || next.busy !== busy || next.enabled !== enabled || next.chosen !== chosen;
   }
 
   render({ row, busy, enabled, chosen, act }) {
-    const button = (verb, name, not) => html`<button title=${`The same in a terminal: bin/evcs-cp ${verb} ${row.id}`}
-      class=${DANGER.includes(verb) ? "danger" : ""} disabled=${!enabled || busy || not} onClick=${(event) => act.click(event, verb, [row.id])}>${name}</button>`;
     const note = [row.session && row.session.driver, why(row)].filter(Boolean).join(": ");
+    const terminal = (verb) => `The same in a terminal: bin/evcs-cp ${verb} ${row.id}`;
+    const off = !enabled || busy;
     return html`<tr data-cp=${row.id} data-state=${row.state}>
-      <td><input type="checkbox" aria-label=${`Choose ${row.id}`} checked=${chosen} disabled=${!enabled} onChange=${() => act.choose(row.id)} /></td>
-      <td class="name"><a href=${`/cp/${row.id}`}>${row.id}</a></td>
+      <td class="choose"><label><input type="checkbox" aria-label=${`Choose ${row.id}`} checked=${chosen} disabled=${!enabled} onChange=${() => act.choose(row.id)} /></label></td>
+      <td class="name" title=${row.id}><a href=${`/cp/${row.id}`}>${row.id}</a></td>
       <td class="state" title=${note}><${Pill} state=${row.state} /> <span class="note">${note}</span></td>
       <td class="place" title=${row.location}>${row.location}</td>
+      <td class="circuit-of">${row.circuit}</td>
       <td class="number" data-unit="€/kWh">${row.price_eur_kwh}</td>
       <td class="number" data-unit="kW">${kw(row.max_power_w)}</td>
-      <td class="actions">
-        ${row.service === "out" ? button("resume", "Resume") : button("stop", "Stop")}
-        ${button("restart", "Restart", row.revoked)}
-        ${button("edit", "Edit")}
-        ${button("rekey", "Rekey")}
-        ${button("revoke", "Revoke", row.revoked)}
-        ${button("delete", "Delete")}
-      </td>
+      <td class="actions"><button title=${terminal("edit")} disabled=${off} onClick=${(event) => act.click(event, "edit", [row.id])}>Edit</button>
+        <${Menu} id=${`menu-${row.id}`} label=${`More for ${row.id}`} disabled=${off} onChoose=${(event, verb) => act.click(event, verb, [row.id])}
+          items=${VERBS.map(([verb, words, danger]) => [verb, words, !can(verb, row), danger, terminal(verb)])} /></td>
     </tr>`;
   }
 }
 
 // Always there: coming up, it would lie over what one is about to click.
-function Chosen({ ids, enabled, act }) {
-  const verbs = ["resume", "stop", "restart", "rekey", "revoke", "delete"];
-  return html`<div class="bar chosen"><strong>${ids.length ? `${count(ids.length, "CP")} chosen` : "None chosen"}</strong>
-    ${verbs.map((verb) => html`<button key=${verb} class=${DANGER.includes(verb) ? "danger" : ""} disabled=${!enabled || !ids.length}
-      onClick=${(event) => act.click(event, verb, ids)}>${verb[0].toUpperCase()}${verb.slice(1)}</button>`)}</div>`;
+function Chosen({ rows, enabled, act }) {
+  const verbs = [["edit", "Edit"], ...VERBS];
+  const ids = (verb) => rows.filter((row) => verb !== "clear" || can(verb, row)).map((row) => row.id);
+  return html`<div class="bar chosen"><strong>${rows.length ? `${count(rows.length, "CP")} chosen` : "None chosen"}</strong>
+    ${verbs.map(([verb, words, danger]) => html`<button key=${verb} class=${danger ? "danger" : ""} disabled=${!enabled || !ids(verb).length}
+      onClick=${(event) => act.click(event, verb, ids(verb))}>${words}</button>`)}</div>`;
 }
 
 class CpManager extends Component {
@@ -60,12 +68,8 @@ class CpManager extends Component {
     this.act = { choose: (cp) => this.choose(cp), click: (event, verb, ids) => this.click(event, verb, ids) };
   }
 
-  componentDidMount() {
-    this.timer = setInterval(() => this.jobs.list.some((job) => !job.done) && this.setState({}), 500);
-  }
-
   rows(ids) {
-    return ids.map((cp) => this.props.store.rows.get(cp));
+    return ids.map((cp) => this.props.store.rows.get(cp)).filter(Boolean);
   }
 
   click(event, verb, ids) {
@@ -76,7 +80,7 @@ class CpManager extends Component {
 
   // Some changes have something asked first.
   begin(verb, ids) {
-    if (verb === "edit") this.setState({ editing: this.props.store.rows.get(ids[0]) });
+    if (verb === "edit") this.setState({ editing: this.rows(ids) });
     else if (asksFirst(verb, this.rows(ids))) this.setState({ asked: { verb, ids } });
     else this.jobs.begin(verb, ids);
   }
@@ -84,6 +88,11 @@ class CpManager extends Component {
   sure({ verb, ids }) {
     this.setState({ asked: null, chosen: new Set() });
     this.jobs.begin(verb, ids);
+  }
+
+  edit(rows, fields) {
+    this.setState({ editing: null });
+    this.jobs.begin("edit", rows.map((row) => row.id), fields);
   }
 
   // One request for all: the Registry makes them in one commit.
@@ -105,7 +114,7 @@ class CpManager extends Component {
   // What the search finds. What is out of sight is not chosen any more.
   shown() {
     const text = this.state.q.trim().toLowerCase();
-    const fits = (row) => !text || `${row.id}\n${row.location}\n${row.state}`.toLowerCase().includes(text);
+    const fits = (row) => !text || [row.id, row.location, row.state, row.circuit, row.station, row.reason].join("\n").toLowerCase().includes(text);
     const rows = this.props.store.inOrder().filter(fits);
     const seen = new Set(rows.map((row) => row.id));
     for (const cp of this.state.chosen) if (!seen.has(cp)) this.state.chosen.delete(cp);
@@ -117,17 +126,29 @@ class CpManager extends Component {
     const all = rows.length > 0 && rows.every((row) => chosen.has(row.id));
     const toggle = () => this.setState({ chosen: new Set(all ? [] : rows.map((row) => row.id)) });
     const busy = new Set(this.jobs.list.filter((job) => !job.done).map((job) => job.cp));
-    const draw = (row) => row.members ? html`<tr key=${row.id} class="group"><td colspan="7"><${GroupHead} ...${row} /></td></tr>` : html`<${Row} key=${row.id} row=${row} busy=${busy.has(row.id)} enabled=${enabled} chosen=${chosen.has(row.id)} act=${this.act} />`;
+    const draw = (row) => row.members ? html`<tr key=${row.id} class="group"><td colspan="8"><${GroupHead} ...${row} /></td></tr>`
+      : html`<${Row} key=${row.id} row=${row} busy=${busy.has(row.id)} enabled=${enabled} chosen=${chosen.has(row.id)} act=${this.act} />`;
     return html`<div class="wide"><table class="manage">
       <thead><tr>
-        <th class="choose"><input type="checkbox" aria-label="Choose all" checked=${all} disabled=${!enabled} onChange=${toggle} /></th>
-        <th class="name">Name</th><th class="state">State</th><th>Place</th><th class="number">€/kWh</th><th class="number">kW</th>
+        <th class="choose"><label><input type="checkbox" aria-label="Choose all" checked=${all} disabled=${!enabled} onChange=${toggle} /></label></th>
+        <th class="name">Name</th><th class="state">State</th><th>Location</th><th class="circuit-of">Circuit</th><th class="number">€/kWh</th><th class="number">kW</th>
         <th class="actions"><span class="hidden">Actions</span></th></tr></thead>
       <tbody><${Parts} rows=${grouped(rows, "station")} draw=${draw} gap="tr" /></tbody>
     </table></div>`;
   }
 
-  render({ store, operator, enabled }, { chosen, asked, editing, missed, q }) {
+  list(rows, enabled) {
+    const { store } = this.props;
+    const { q, chosen } = this.state;
+    const head = html`<div class="title"><h2>${rows.length < store.rows.size ? `${rows.length} of ` : ""}${count(store.rows.size, "charging point")}</h2><span class="grow"></span>
+      <input type="search" aria-label="Search" placeholder="Search name, state, location, circuit" value=${q} onInput=${(event) => this.setState({ q: event.target.value })} /></div>`;
+    if (!store.ready) return html`${head}<p class="reading">Reading the fleet from the bus…</p>`;
+    if (!store.rows.size) return html`${head}<p class="none">None yet. Create the first one above, or with <${Code}>bin/evcs-cp create CP-001<//></p>`;
+    const none = html`<p class="none">No charging point has “${q.trim()}” in its name, state, reason, location, station or circuit. <button class="quiet" onClick=${() => this.setState({ q: "" })}>Show all</button></p>`;
+    return html`${head}${rows.length ? this.table(rows, enabled) : none}<${Chosen} rows=${this.rows([...chosen])} enabled=${enabled} act=${this.act} />`;
+  }
+
+  render({ store, operator, enabled }, { asked, editing, missed }) {
     this.jobs.judge(store.rows);
     const rows = this.shown();
     const clear = () => (this.jobs.clear(), this.setState({}));
@@ -136,19 +157,12 @@ class CpManager extends Component {
         You can look at everything here. To change something, run <${Code}>bin/evcs open<//> on this machine:
         it opens this page as the operator.</div>`}
       <div class="work">
-        <${Create} enabled=${enabled} onCreate=${(names, fields) => this.create(names, fields)} version=${store.rows.size} circuits=${store.circuits} />
+        <${Create} operator=${operator} live=${store.live} onCreate=${(names, fields) => this.create(names, fields)} version=${store.rows.size} circuits=${store.circuits} />
         <${Activity} jobs=${this.jobs} missed=${missed} onClear=${clear} />
       </div>
-      <section class="card">
-        <div class="title"><h2>${count(store.rows.size, "charging point")}</h2><span class="grow"></span>
-          <input type="search" aria-label="Search" placeholder="Search" value=${q} onInput=${(event) => this.setState({ q: event.target.value })} /></div>
-        ${!store.ready ? html`<p class="reading">Reading the fleet from the bus…</p>`
-          : store.rows.size ? html`${this.table(rows, enabled)}<${Chosen} ids=${[...chosen]} enabled=${enabled} act=${this.act} />`
-          : html`<p class="none">None yet. Create the first one above, or with <${Code}>bin/evcs-cp create CP-001<//></p>`}
-      </section>
+      <section class="card">${this.list(rows, enabled)}</section>
       ${asked && html`<${Confirm} ...${asked} rows=${this.rows(asked.ids)} onYes=${() => this.sure(asked)} onNo=${() => this.setState({ asked: null })} />`}
-      ${editing && html`<${Edit} row=${editing} circuits=${store.circuits} onNo=${() => this.setState({ editing: null })}
-        onYes=${(fields) => (this.setState({ editing: null }), this.jobs.begin("edit", [editing.id], fields))} />`}`;
+      ${editing && html`<${Edit} rows=${editing} circuits=${store.circuits} onNo=${() => this.setState({ editing: null })} onYes=${(fields) => this.edit(editing, fields)} />`}`;
   }
 }
 

@@ -1,11 +1,12 @@
 // The form that creates one CP or a range, showing what it will create before it does.
 
 import { Component, html } from "./dom.js";
+import { Field } from "./fields.js";
 import { Hosting, OCPP } from "./hosting.js";
 import { look } from "./operator.js";
 import { CircuitChoice } from "./power.js";
 import { Code } from "./shell.js";
-import { count, watts, wrongFigures } from "./words.js";
+import { count, watts, wrongPower, wrongPrice } from "./words.js";
 
 const LOOK_AFTER_MS = 200;
 const DEFAULTS = { price: "0.30", power: "22", location: "", hosting: "process", circuit: "", station: "", connector: "", ocpp_id: "" };
@@ -52,10 +53,29 @@ function command({ pattern, price, power, location, hosting, circuit, ...more })
   return `bin/evcs-cp create ${pattern.trim()}${options.filter(Boolean).join("")} --if-not-exists`;
 }
 
+// Field -> what is wrong with it.
+function wrongOf({ price, power, hosting, connector }) {
+  const wrong = { price: wrongPrice(price), power: wrongPower(power) };
+  if (hosting === OCPP && connector.trim() && !/^[1-9]\d{0,2}$/.test(connector.trim())) wrong.connector = "a number from 1 to 999";
+  return wrong;
+}
+
+// Why nothing can be created now; "" if it can.
+function whyNot({ operator, live, state, fresh, wrong }) {
+  if (!operator.is) return operator.known ? html`Read-only: to create, run <${Code}>bin/evcs open<//> on this machine.` : " ";
+  if (!live) return "Not connected.";
+  if (!state.pattern.trim()) return "Type a name or a range first.";
+  if (state.error) return "That name can't be used.";
+  if (!state.found) return " ";
+  if (!fresh.length) return "All of them exist already.";
+  return Object.values(wrong).some(Boolean) ? "Correct the fields that are marked." : "";
+}
+
 export class Create extends Component {
   constructor() {
     super();
-    this.state = { ...DEFAULTS, pattern: "", found: null, error: "" };
+    this.state = { ...DEFAULTS, pattern: "", found: null, error: "", touched: {} };
+    this.onInput = (name) => (event) => this.setState({ [name]: event.target.value, touched: { ...this.state.touched, [name]: true } });
   }
 
   componentDidUpdate(before) {
@@ -82,7 +102,7 @@ export class Create extends Component {
 
   submit(event, fresh) {
     event.preventDefault();
-    if (!fresh.length || wrongFigures(this.state)) return;
+    if (!fresh.length || Object.values(wrongOf(this.state)).some(Boolean)) return;
     const { price, power, location, hosting, circuit } = this.state;
     const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location, hosting, ...ofStation(this.state) };
     if (circuit) fields.circuit = circuit;
@@ -90,33 +110,36 @@ export class Create extends Component {
     this.setState({ pattern: "", found: null });
   }
 
-  render({ enabled, circuits }, state) {
+  render({ operator, live, circuits }, state) {
     const fresh = state.found ? state.found.ids.filter((cp) => !state.found.exist.includes(cp)) : [];
-    const wrong = wrongFigures(state);
-    const set = (name) => (event) => this.setState({ [name]: event.target.value });
+    const wrong = wrongOf(state);
+    const not = whyNot({ operator, live, state, fresh, wrong });
+    const field = { form: "create", state, wrong, onInput: this.onInput };
+    const { onInput } = this;
     return html`<section class="card" aria-label="Create">
       <h2>Create charging points</h2>
       <form onSubmit=${(event) => this.submit(event, fresh)} autocomplete="off">
         <div class=${circuits.size ? "fields six" : "fields"}>
-          <label class="field">Name or range
-            <input name="pattern" placeholder="CP-001 or CP-{001..020}" value=${state.pattern} aria-describedby="preview"
-              onInput=${(event) => this.name(event.target.value)} spellcheck="false" /></label>
-          <label class="field">Price, €/kWh <input name="price" inputmode="decimal" value=${state.price} onInput=${set("price")} /></label>
-          <label class="field">Power, kW <input name="power" inputmode="decimal" value=${state.power} onInput=${set("power")} /></label>
-          <label class="field">Place <input name="location" maxlength="200" value=${state.location} onInput=${set("location")} /></label>
-          <${Hosting} value=${state.hosting} onInput=${set("hosting")} fresh />
-          <${CircuitChoice} circuits=${circuits} value=${state.circuit} onInput=${set("circuit")} />
+          <div class="field"><label>Name or range
+            <input name="pattern" placeholder="CP-001 or CP-{001..020}" value=${state.pattern} aria-describedby="preview" aria-invalid=${state.error ? "true" : undefined}
+              onInput=${(event) => this.name(event.target.value)} spellcheck="false" /></label></div>
+          <${Field} ...${field} name="price" label="Price, €/kWh" inputmode="decimal" />
+          <${Field} ...${field} name="power" label="Power, kW" inputmode="decimal" />
+          <${Field} ...${field} name="location" label="Location" maxlength="200" spellcheck="true" />
+          <${Hosting} value=${state.hosting} onInput=${onInput("hosting")} fresh />
+          <${CircuitChoice} circuits=${circuits} value=${state.circuit} onInput=${onInput("circuit")} />
         </div>
         ${state.hosting === OCPP && html`<div class="fields station">
-          <label class="field">Station <input name="station" placeholder="as the CP" value=${state.station} onInput=${set("station")} spellcheck="false" /></label>
-          <label class="field">Connector <input name="connector" inputmode="numeric" placeholder="1" value=${state.connector} onInput=${set("connector")} /></label>
-          <label class="field">OCPP id <input name="ocpp_id" placeholder="as the station" value=${state.ocpp_id} onInput=${set("ocpp_id")} spellcheck="false" /></label>
+          <${Field} ...${field} name="station" label="Station" placeholder="as the CP" />
+          <${Field} ...${field} name="connector" label="Connector" inputmode="numeric" placeholder="1" />
+          <${Field} ...${field} name="ocpp_id" label="OCPP id" placeholder="as the station" />
         </div>`}
         <div class="bar">
-          <button class="main" disabled=${!enabled || !fresh.length || wrong}>Create${fresh.length > 1 ? ` ${fresh.length}` : ""}</button>
+          <button class="main" disabled=${not} aria-describedby="why-not">Create${fresh.length > 1 ? ` ${fresh.length}` : ""}</button>
+          <span id="why-not" class="hint" aria-live="polite">${not}</span>
         </div>
-        <div class="words" aria-live="polite">${wrong ? html`<p class="bad">${wrong}</p>` : html`<${Preview} found=${state.found} error=${state.error} />`}
-          ${fresh.length > 0 && !wrong && html`<p class="hint">The same in a terminal: <${Code}>${command(state)}<//></p>`}</div>
+        <div class="words" aria-live="polite"><${Preview} found=${state.found} error=${state.error} />
+          ${!not && html`<p class="hint">The same in a terminal: <${Code}>${command(state)}<//></p>`}</div>
       </form>
     </section>`;
   }

@@ -2,10 +2,8 @@
 
 import { meant } from "./aim.js";
 import { Component, createRef, html } from "./dom.js";
-import { Hosting } from "./hosting.js";
-import { CircuitChoice } from "./power.js";
 import { Code } from "./shell.js";
-import { byName, count, kwh, watts, wrongFigures } from "./words.js";
+import { byName, count, kwh } from "./words.js";
 
 export class Dialog extends Component {
   constructor() {
@@ -29,26 +27,26 @@ export class Dialog extends Component {
 
 const WHAT_COMES = {
   delete: "Its processes end and it is gone from the Registry. Sessions and tickets stay in the ledger.",
-  revoke: "The bus shuts it out at once and takes it no more, also after a restart; its processes end. A supply under way ends, its ticket comes after rekey. Rekey brings it back with new secrets.",
+  revoke: "The bus shuts it out at once and takes it no more, also after a restart; its processes end. A charge under way ends, its ticket comes after rekey. Rekey brings it back with new secrets.",
   stop: "Out of service, also after a restart, until it is resumed.",
   unplug: "As if the driver had pulled the cable.",
   fault: "As if the charger had broken, until the fault is cleared.",
 };
 const NAMES = { fault: "Cause a fault at" };
 const ALWAYS = ["delete", "revoke"];
-const ENDS_A_SUPPLY = ["stop", "unplug", "fault"];
+const ENDS_A_CHARGE = ["stop", "unplug", "fault"];
 
 // Whether to ask before doing that to these rows.
-export const asksFirst = (verb, rows) => ALWAYS.includes(verb) || (ENDS_A_SUPPLY.includes(verb) && rows.some((row) => row && row.session));
+export const asksFirst = (verb, rows) => ALWAYS.includes(verb) || (ENDS_A_CHARGE.includes(verb) && rows.some((row) => row && row.session));
 
 function Charging({ rows }) {
   if (!rows.length) return null;
   return html`<p class="bad"><strong>${count(rows.length, "driver is", "drivers are")} charging there now.</strong>
-      ${rows.length > 1 ? " Their supplies end." : " The supply ends."}</p>
+      ${rows.length > 1 ? " Their charges end." : " The charge ends."}</p>
     <ul class="names" tabindex="0" aria-label="Who is charging">${rows.map(({ id, session }) => html`<li key=${id}><b>${id}</b> ${session.driver}, ${kwh(session.energy_wh)} kWh so far</li>`)}</ul>`;
 }
 
-// What can't be undone, or ends a supply, asks once; done to many it has their number typed.
+// What can't be undone, or ends a charge, asks once; done to many it has their number typed.
 export class Confirm extends Component {
   constructor() {
     super();
@@ -76,47 +74,6 @@ export class Confirm extends Component {
         <p class="hint">The same in a terminal: <${Code}>bin/evcs-cp ${verb} ${many ? "NAME…" : ids[0]}<//></p>
         <div class="bar"><button class="danger" disabled=${!sure} onClick=${(event) => meant(event) || event.preventDefault()}>${what}</button>
           <button type="button" autofocus=${!many} onClick=${onNo}>Cancel</button></div>
-      </form>
-    <//>`;
-  }
-}
-
-// Only what was changed is sent: another may have changed the rest meanwhile.
-export class Edit extends Component {
-  constructor({ row }) {
-    super();
-    this.shown = { price: row.price_eur_kwh, power: String(row.max_power_w / 1000), location: row.location, hosting: row.hosting, circuit: row.circuit || "" };
-    this.state = { ...this.shown };
-  }
-
-  changed({ price, power, location, hosting, circuit }) {
-    const fields = {};
-    if (price !== this.shown.price) fields.price_eur_kwh = price.trim();
-    if (power !== this.shown.power) fields.max_power_w = watts(power);
-    if (location !== this.shown.location) fields.location = location;
-    if (hosting !== this.shown.hosting) fields.hosting = hosting;
-    if (circuit !== this.shown.circuit) fields.circuit = circuit || null;
-    return fields;
-  }
-
-  render({ row, circuits, onYes, onNo }, state) {
-    const { price, power, location, hosting, circuit } = state;
-    const set = (name) => (event) => this.setState({ [name]: event.target.value });
-    const wrong = wrongFigures(state);
-    const yes = (event) => {
-      event.preventDefault();
-      if (!wrong) onYes(this.changed(state));
-    };
-    return html`<${Dialog} onNo=${onNo} label=${`Edit ${row.id}`}>
-      <form onSubmit=${yes} autocomplete="off">
-        <h2>Edit ${row.id}</h2>
-        <label class="field">Price, €/kWh <input name="price" inputmode="decimal" value=${price} onInput=${set("price")} /></label>
-        <label class="field">Power, kW <input name="power" inputmode="decimal" value=${power} onInput=${set("power")} /></label>
-        <label class="field">Place <input name="location" maxlength="200" value=${location} onInput=${set("location")} /></label>
-        <${Hosting} value=${hosting} onInput=${set("hosting")} />
-        <${CircuitChoice} circuits=${circuits} value=${circuit} onInput=${set("circuit")} />
-        ${wrong ? html`<p class="bad" role="alert">${wrong}</p>` : html`<p class="hint">A session under way keeps the price that it began with; the hosting changes after it.</p>`}
-        <div class="bar"><button class="main" disabled=${wrong}>Save</button><button type="button" onClick=${onNo}>Cancel</button></div>
       </form>
     <//>`;
   }

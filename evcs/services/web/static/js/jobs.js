@@ -9,7 +9,7 @@ const MOST = 2000;
 // A process that is there is told by the id of its start.
 const isUp = (row) => row.engine && row.monitor;
 const isGreen = (row) => row.state === "ACTIVATED" || row.state === "SUPPLYING";
-const inFault = (row) => row.reason.startsWith("fault");
+export const inFault = (row) => row.reason.startsWith("fault");
 const isAway = (row) => row.hosting === OCPP && !row.engine;
 // A fault stays until it is cleared: a CP that has one is where it can be.
 const isSettled = (row) => isGreen(row) || row.state === "OUT_OF_ORDER" || inFault(row);

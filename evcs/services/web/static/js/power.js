@@ -1,6 +1,7 @@
 // Circuits, and what a CP may take of its own: words, the choice in forms, the tree.
 
 import { html } from "./dom.js";
+import { VARIOUS } from "./hosting.js";
 import { byName, kw } from "./words.js";
 
 const WAITING = "waiting for power";
@@ -23,5 +24,5 @@ export function tree(circuits, parent = null, depth = 0) {
 export function CircuitChoice({ circuits, value, onInput }) {
   if (!circuits.size && !value) return null;
   return html`<label class="field">Circuit <select name="circuit" value=${value} onInput=${onInput}>
-    <option value="">none</option>${tree(circuits).map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>`;
+    ${value === VARIOUS && html`<option value=${VARIOUS}>various</option>`}<option value="">none</option>${tree(circuits).map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label>`;
 }

@@ -53,9 +53,6 @@ const POWER = /^\d{1,4}(\.\d{1,3})?$/;
 // Of kW as they are typed.
 export const watts = (kilowatts) => Math.round(Number(kilowatts) * 1000);
 
-// What is wrong with a price and a power as they are typed; "" if nothing is.
-export function wrongFigures({ price, power }) {
-  if (!PRICE.test(price.trim())) return "The price is a decimal of euros such as 0.30, at most 999.9999.";
-  if (!POWER.test(power.trim()) || Number(power) <= 0 || Number(power) > 1000) return "The power is a decimal of kW from 0.001 to 1000.";
-  return "";
-}
+// What is wrong with a price or a power as it is typed; "" if nothing is.
+export const wrongPrice = (text) => (PRICE.test(text.trim()) ? "" : "a decimal of euros such as 0.30, at most 999.9999");
+export const wrongPower = (text) => (POWER.test(text.trim()) && Number(text) > 0 && Number(text) <= 1000 ? "" : "a decimal of kW from 0.001 to 1000");
