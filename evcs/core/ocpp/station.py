@@ -30,6 +30,14 @@ class Presented(NamedTuple):
     word: str
 
 
+class Coming(NamedTuple):
+    """Who may charge until that monotonic second, if a car comes. `remote`: who asked for it."""
+
+    token: Token
+    remote: int | None
+    until: float
+
+
 class Station:
     """One station. `boot`: the id of this start. `answers`: of cards that were held to it.
 
@@ -46,8 +54,9 @@ class Station:
         self.answers: list[Presented] = []
         self.fault: str | None = None
         self.full = False
-        self.plugged = held.transaction is not None
+        self.plugged = held.transaction is not None and not held.absent
         self.restarts = ""
+        self.coming: Coming | None = None
         self._cards: list[tuple[Token, int | None]] = []
         self._schedule = meter.Schedule()
         self.sample = Sample(held.register_wh)
@@ -73,7 +82,8 @@ class Station:
     def wants_power(self) -> bool:
         """Whether the contactor is to be closed."""
         one = self.held.transaction
-        return one is not None and not one.suspended and not self.full and self.fault is None
+        hindered = self.full or self.fault is not None or not self.plugged
+        return one is not None and not one.suspended and not hindered
 
     @property
     def status(self) -> str:
@@ -87,7 +97,7 @@ class Station:
     @property
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock; None: not before it is told."""
-        times = [self._schedule.due, self.talk.due]
+        times = [self._schedule.due, self.talk.due, self.coming and self.coming.until]
         if self.talk.is_open and self.talk.due is None:
             times.append(self.agenda.due)
         return min((one for one in times if one is not None), default=None)
@@ -131,10 +141,39 @@ class Station:
         self.talk.pump(at)
 
     def begin(self, token: Token, at: At, remote: int | None = None) -> None:
-        """A transaction begins; the car is there. `remote`: the id of who asked for it."""
+        """A transaction begins, as soon as a car is there. `remote`: the id of who asked for it."""
+        if self.held.absent and not self.plugged:
+            within_s = self.keys.number("ConnectionTimeOut")
+            self.coming = Coming(token, remote, at.clock + within_s)
+            return
         self.plugged, self.full = True, False
         self.held = self.held.begun(token, text_of(at))
         self.held = self.dialect.begun(self, at, remote)
+
+    def plug(self, at: At) -> None:
+        """A car is plugged in by hand: who waited for it begins (9.1.6)."""
+        self.plugged = True
+        self.held = self.held._replace(absent=False)
+        coming, self.coming = self.coming, None
+        if coming is not None and not self.cannot_begin():
+            self.begin(coming.token, at, coming.remote)
+        self.talk.pump(at)
+
+    def unplug(self, at: At) -> None:
+        """The car leaves by hand: until one is plugged in, none comes by itself (9.1.23)."""
+        if self.keys.is_set("StopTransactionOnEVSideDisconnect"):
+            self.end("EVDisconnected", at)
+        self.held = self.held._replace(absent=True)
+        self.plugged = False
+        self.talk.pump(at)
+
+    def filled(self, at: At) -> None:
+        """The car has all that it wants, and leaves, if that ends the transaction."""
+        if self.keys.is_set("StopTransactionOnEVSideDisconnect"):
+            self.end("EVDisconnected", at)
+        else:
+            self.full = True
+            self.talk.pump(at)
 
     def end(self, reason: str, at: At, token: Token | None = None) -> None:
         """The transaction, if there is one, is over for that reason; the car leaves."""
@@ -156,11 +195,14 @@ class Station:
         """It breaks down, or is well again; a fault ends the transaction."""
         self.fault = fault
         if fault is not None:
+            self.coming = None
             self.end("Other", at)
         self.talk.pump(at)
 
     def tick(self, at: At) -> None:
         """See what is due: readings, heartbeat, what waits for its next try."""
+        if self.coming is not None and at.clock >= self.coming.until:
+            self.coming = None
         charging = self.held.transaction is not None
         for key, context in self._schedule.look(self.keys, charging, at):
             self.held = self.dialect.read(self, key, context, at)
@@ -172,7 +214,7 @@ class Station:
         """Why no transaction may begin, "" where one may."""
         if self.fault is not None:
             return "faulted"
-        if self.held.transaction is not None:
+        if self.held.transaction is not None or self.coming is not None:
             return "busy"
         return "unavailable" if self.held.inoperative else ""
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 START, STOP = "StartTransaction", "StopTransaction"
 #: In the place of a transaction's id, where the back end never took its begin.
 NO_ID = -1
+_SAMPLED = "MeterValuesSampledData"
+#: What of the same moment is told with the transaction's end.
+_OF_END = {_SAMPLED: "StopTxnSampledData", "MeterValuesAlignedData": "StopTxnAlignedData"}
 
 
 class Dialect16:
@@ -47,10 +50,11 @@ class Dialect16:
             return {0: "Faulted", 1: "Faulted"}
         whole = "Unavailable" if station.held.inoperative else "Available"
         if one is None:
-            return {0: whole, 1: "Preparing" if whole == "Available" and station.plugged else whole}
+            taken = station.plugged or station.coming is not None
+            return {0: whole, 1: "Preparing" if whole == "Available" and taken else whole}
         if one.suspended:
             return {0: whole, 1: "SuspendedEVSE"}
-        return {0: whole, 1: "SuspendedEV" if station.full else "Charging"}
+        return {0: whole, 1: "Charging" if station.plugged and not station.full else "SuspendedEV"}
 
     def boot(self, _reason: str) -> Answer:
         """BootNotification (6.5)."""
@@ -80,40 +84,43 @@ class Dialect16:
             return None
         return Card(tag, info["status"], info.get("expiryDate", ""), info.get("parentIdTag", ""))
 
-    def begun(self, station: Station, _at: At, _remote: int | None) -> Held:
+    def begun(self, station: Station, at: At, _remote: int | None) -> Held:
         """StartTransaction (6.45)."""
+        data = meter_value(station, _OF_END[_SAMPLED], at.wall, station_meter.BEGIN)
         one = station.held.transaction
         assert one is not None
         payload = {
             "connectorId": 1, "idTag": one.tag, "meterStart": one.meter_wh, "timestamp": one.at,
         }  # fmt: skip
-        return station.held.put(START, payload, one.number)
+        return station.held.noted(data).put(START, payload, one.number)
 
     def ended(
         self, station: Station, one: Transaction, reason: str, token: Token | None, at: At
     ) -> Held:
         """StopTransaction (6.49)."""
-        measurands = station.keys.listed("StopTxnSampledData")
-        data = meter_value(station, measurands, at.wall, station_meter.END)
+        last = meter_value(station, _OF_END[_SAMPLED], at.wall, station_meter.END)
+        data = station.held.noted(last).data
         payload: Answer = {
             "meterStop": station.held.register_wh, "timestamp": written(at.wall), "reason": reason,
         }  # fmt: skip
         payload |= {} if token is None else {"idTag": token.tag}
-        payload |= {} if data is None else {"transactionData": [data]}
-        return station.held.put(STOP, payload, one.number)
+        payload |= {"transactionData": list(data)} if data else {}
+        return station.held._replace(data=()).put(STOP, payload, one.number)
 
     def suspended(self, station: Station, _at: At) -> Held:
         """Its status says it."""
         return station.held
 
     def read(self, station: Station, key: str, context: str, at: At) -> Held:
-        """MeterValues (6.31)."""
-        value = meter_value(station, station.keys.listed(key), at.wall, context)
+        """MeterValues (6.31), and what the transaction's end is to tell (9.1.25, 9.1.27)."""
+        held, one = station.held, station.held.transaction
+        if one is not None and context != station_meter.TRIGGERED:
+            held = held.noted(meter_value(station, _OF_END[key], at.wall, context))
+        value = meter_value(station, key, at.wall, context)
         if value is None:
-            return station.held
-        one = station.held.transaction
+            return held
         payload = {"connectorId": 1, "meterValue": [value]}
-        return station.held.put(METER, payload, 0 if one is None else one.number)
+        return held.put(METER, payload, 0 if one is None else one.number)
 
     def sendable(self, held: Held, item: Item) -> Answer:
         """With the back end's id of its transaction (4.8)."""
@@ -138,12 +145,10 @@ class Dialect16:
         return None if one is None else dict(held.ids).get(one.number)
 
 
-def meter_value(
-    station: Station, measurands: list[str], at: datetime, context: str
-) -> Answer | None:
-    """A MeterValue (7.33); None where no measurand is wanted."""
+def meter_value(station: Station, key: str, at: datetime, context: str) -> Answer | None:
+    """A MeterValue (7.33) of the measurands of a key; None where none is wanted."""
     sampled = [
         {"value": str(value), "context": context, "measurand": name, "unit": unit}
-        for name, value, unit in station_meter.values(station.sample, measurands)
+        for name, value, unit in station_meter.values(station.sample, station.keys.listed(key))
     ]
     return {"timestamp": written(at), "sampledValue": sampled} if sampled else None

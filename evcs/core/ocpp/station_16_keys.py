@@ -47,7 +47,7 @@ KEYS: Mapping[str, Key] = {
     "SupportedFeatureProfiles": Key("Core,RemoteTrigger"),
     "TransactionMessageAttempts": Key("3", number(1_000)),
     "TransactionMessageRetryInterval": Key("60", seconds),
-    "UnlockConnectorOnEVSideDisconnect": Key("true", truth),
+    "UnlockConnectorOnEVSideDisconnect": Key("true"),
     "WebSocketPingInterval": Key("60", seconds),
 }
 _BY_NAME = {name.casefold(): name for name in KEYS}

@@ -18,6 +18,8 @@ FORMAT = 1
 MOST_CACHED = 50
 #: Readings that wait. Of more every second one is dropped: begins and ends never are.
 MOST_READINGS = 120
+#: Readings of a transaction that are told with its end; of more every second one is dropped.
+MOST_DATA = 40
 METER = "MeterValues"
 CHANGED: Mapping[str, str] = {}
 
@@ -93,7 +95,8 @@ class Held(NamedTuple):
 
     `ids`: our number of a transaction and the back end's, while it or messages of it are there.
     `configuration`: what is otherwise than in a new station. `last`: the transaction that ended
-    last.
+    last. `absent`: no car comes by itself, since one was unplugged by hand. `data`: readings that
+    are told with the end of the transaction.
     """
 
     key: str = ""
@@ -106,6 +109,8 @@ class Held(NamedTuple):
     cards: tuple[Card, ...] = ()
     configuration: Mapping[str, str] = CHANGED
     last: End | None = None
+    absent: bool = False
+    data: tuple[dict[str, Any], ...] = ()
 
     def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
         """With one more message that matters."""
@@ -115,7 +120,14 @@ class Held(NamedTuple):
     def begun(self, token: Token, at: str) -> Held:
         """With a transaction that begins now."""
         one = Transaction(self.numbers + 1, token.tag, at, self.register_wh, type=token.type)
-        return self._replace(numbers=one.number, transaction=one)
+        return self._replace(numbers=one.number, transaction=one, data=())
+
+    def noted(self, reading: dict[str, Any] | None) -> Held:
+        """With a reading, if it is one, to be told with the end of the transaction."""
+        if reading is None:
+            return self
+        data = (*self.data, reading)
+        return self._replace(data=data[::2] if len(data) > MOST_DATA else data)
 
     def ended(self, reason: str) -> Held:
         """With the transaction over; the same where there is none."""
@@ -191,6 +203,7 @@ def from_record(record: Mapping[str, Any]) -> Held:
         tuple(Card(*card) for card in record["cards"]),
         {str(key): str(value) for key, value in record["configuration"].items()},
         End(*record["last"]) if record.get("last") else None,
+        absent=bool(record.get("absent")), data=tuple(record.get("data", ())),
     )  # fmt: skip
     if held.register_wh < 0 or any(type(item.payload) is not dict for item in held.queue):
         raise ValueError("no station holds that")

@@ -179,13 +179,13 @@ class StationEngine:
     def _simulate(self, cmd: m.Command, at: At) -> str | None:
         """What is done to the charger by hand."""
         if cmd.verb == "plug":
-            self._station.plugged = True
+            self._station.plug(at)
             self._outside.charger.plug()
             if self._outside.token and self._station.held.transaction is None:
                 self._station.present(self._outside.token, at)
         elif cmd.verb == "unplug":
-            self._end("EVDisconnected", EndReason.UNPLUGGED, at)
-            self._station.plugged = False
+            self._why = EndReason.UNPLUGGED
+            self._station.unplug(at)
             self._outside.charger.unplug()
         elif cmd.verb == "fault":
             self._why = EndReason.FAULT
@@ -211,8 +211,9 @@ class StationEngine:
             )
         )  # fmt: skip
         self._books.meter(self._station.held.register_wh, reading)
-        if reading.full:
-            self._end("EVDisconnected", EndReason.COMPLETED, self._outside.now())
+        if reading.full and not self._station.full:
+            self._why = EndReason.COMPLETED
+            self._station.filled(self._outside.now())
 
     def _follow(self) -> None:
         self._books.follow(self._station.held, self._why)
