@@ -36,7 +36,7 @@ class Stage:
         prepare.prepare(settings, quiet)
         names = (*identities.SERVICES, WHO)
         broker_accounts.write(home, {who: SecretFiles(home).ensure(who) for who in names})
-        with (home.path / "conf" / "mosquitto.acl").open("a") as file:
+        with home.access.open("a") as file:
             file.write(f"\nuser {WHO}\ntopic readwrite evcs/v1/#\n")
         self._processes: list[subprocess.Popen[bytes]] = []
 

@@ -73,6 +73,11 @@ class Home(NamedTuple):
         return self.data / "mosquitto.passwd"
 
     @property
+    def access(self) -> Path:
+        """What each identity may say and hear on the bus."""
+        return self.data / "mosquitto.acl"
+
+    @property
     def operator_token(self) -> Path:
         return self.data / "secrets" / "operator.token"
 

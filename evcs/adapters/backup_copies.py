@@ -22,8 +22,8 @@ STORE, LEDGER = "data/registry.json", "data/ledger.db"
 SPOOLS = "audit"
 JOURNALS = "data/journals/"
 LEFT_OUT = frozenset({
-    "mosquitto.passwd", "registry.copy.json", "ledger.db-wal", "ledger.db-shm", "ledger.db-journal",
-    "ledger.mark",
+    "mosquitto.passwd", "mosquitto.acl", "registry.copy.json", "ledger.db-wal", "ledger.db-shm",
+    "ledger.db-journal", "ledger.mark",
 })  # fmt: skip
 STAGE = ".backup"
 MAX_TRIES = 50

@@ -23,6 +23,7 @@ from evcs.adapters.files import write_atomic, write_each
 from evcs.adapters.secret_files import SecretFiles
 from evcs.core import stored
 from evcs.core.errors import RESTORE, BadValue, EvcsError
+from evcs.core.hosts import Host
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.stored import FORMAT, Stored
 from evcs.home import Home
@@ -114,7 +115,7 @@ class _Found(NamedTuple):
 
 
 def _load(path: Path) -> _Found:
-    none = _Found({}, Stored({}, {}, {}, 0))
+    none = _Found({}, Stored({}, {}, {}, {}, 0))
     try:
         raw = path.read_bytes()
         found = json.loads(raw)
@@ -174,7 +175,7 @@ def content(path: Path) -> bytes:
 
 
 class RegistryDb:
-    """CPs (with tombstones), drivers, circuits. A transaction is whole on disk, or refused."""
+    """CPs (with tombstones), drivers, circuits, hosts. A transaction is whole, or refused."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -203,6 +204,10 @@ class RegistryDb:
         """All circuits by name."""
         return {doc["id"]: stored.circuit_of(doc) for doc in self._db.table("circuits").all()}
 
+    def hosts(self) -> dict[str, Host]:
+        """All hosts beside the centre, by name."""
+        return {doc["id"]: stored.host_of(doc) for doc in self._db.table("hosts").all()}
+
     def revision(self) -> int:
         """The last revision given to any change, of CPs that are gone too."""
         return max((doc["revision"] for doc in self._db.table("meta").all()), default=0)
@@ -216,6 +221,8 @@ class RegistryDb:
         drivers_gone: Iterable[str] = (),
         circuits: Iterable[Circuit] = (),
         circuits_gone: Iterable[str] = (),
+        hosts: Iterable[Host] = (),
+        hosts_gone: Iterable[str] = (),
     ) -> None:
         """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
         # TinyDB's own verbs go through the whole table, each of them.
@@ -225,8 +232,9 @@ class RegistryDb:
             "cps": _changed(tables.get("cps", {}), map(_record, cps), gone),
             "drivers": _changed(tables.get("drivers", {}), names, drivers_gone),
             "circuits": _changed(
-                tables.get("circuits", {}), map(_circuit_record, circuits), circuits_gone
+                tables.get("circuits", {}), map(_named_record, circuits), circuits_gone
             ),
+            "hosts": _changed(tables.get("hosts", {}), map(_named_record, hosts), hosts_gone),
             "meta": {"1": {"revision": revision}},
         }
         try:
@@ -271,8 +279,8 @@ def _changed(
     return table
 
 
-def _circuit_record(circuit: Circuit) -> dict[str, Any]:
-    record = circuit._asdict()
+def _named_record(one: Circuit | Host) -> dict[str, Any]:
+    record = one._asdict()
     return {"id": record.pop("name"), **record}
 
 

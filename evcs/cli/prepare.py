@@ -27,6 +27,7 @@ from evcs.core import messages as m
 from evcs.core import reconcile
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.fleet_size import NO_CPS, FleetSize
+from evcs.core.hosts import joined_of
 from evcs.core.identities import of_all
 from evcs.home import Home
 
@@ -59,9 +60,9 @@ def prepare(settings: Settings, say: Say, room_for: FleetSize = NO_CPS) -> int:
     _sections(home, settings.host, cps, say)
     secrets = SecretFiles(home)
     secrets.ensure("operator.token")
-    names = of_all(cps.values(), db.drivers(), db.circuits())
+    names = of_all(cps.values(), db.drivers(), db.circuits(), joined_of(db.hosts()))
     broker_accounts.write(home, {name: secrets.ensure(name) for name in names})
-    fleet = FleetSize.of(cp.hosting for cp in cps.values())
+    fleet = FleetSize.of(cp.hosting for cp in cps.values() if cp.host == settings.host)
     fds = descriptors(max(fleet.own, room_for.own))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     pooled = max(fleet.pooled, room_for.pooled)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evcs.core.messages import DesiredCp
+from evcs.core.placement import MAIN
 from evcs.core.sections import ROLES
 
 SERVICES = (
-    "registry", "central", "web", "manager/main", "gateway/main", "operator", "inspector",
+    "registry", "central", "web", f"manager/{MAIN}", f"gateway/{MAIN}", "operator", "inspector",
 )  # fmt: skip
 
 
@@ -52,9 +53,16 @@ def of_meter(circuit: str) -> str:
     return f"meter/{circuit}"
 
 
+def of_host(host: str) -> str:
+    """That of a host's CP Manager."""
+    return f"manager/{host}"
+
+
 def of_all(
-    cps: Iterable[DesiredCp], drivers: Iterable[str], circuits: Iterable[str] = ()
-) -> list[str]:
-    """Those of services, drivers, circuits' meters, and CPs that are not revoked."""
+    cps: Iterable[DesiredCp], drivers: Iterable[str], circuits: Iterable[str] = (),
+    hosts: Iterable[str] = (),
+) -> list[str]:  # fmt: skip
+    """Those of services, drivers, circuits' meters, hosts that have joined, CPs not revoked."""
     names = [*SERVICES, *map(of_driver, drivers), *map(of_meter, circuits)]
+    names += map(of_host, hosts)
     return names + [who for cp in cps if not cp.revoked for who in of_cp(cp.id)]

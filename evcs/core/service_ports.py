@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from evcs.core.audit import AuditEntry
 from evcs.core.back_ends import BackEndOf
+from evcs.core.hosts import Host
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.pools import Members
 
@@ -188,6 +189,9 @@ class DesiredStore(Protocol):
     def circuits(self) -> dict[str, Circuit]:
         """All circuits by name."""
 
+    def hosts(self) -> dict[str, Host]:
+        """All hosts beside the centre, by name."""
+
     def revision(self) -> int:
         """The last revision given to any change, of CPs that are gone too."""
 
@@ -195,6 +199,7 @@ class DesiredStore(Protocol):
         self, revision: int, cps: Iterable[DesiredCp] = (), gone: Iterable[str] = (),
         drivers: Iterable[DesiredDriver] = (), drivers_gone: Iterable[str] = (),
         circuits: Iterable[Circuit] = (), circuits_gone: Iterable[str] = (),
+        hosts: Iterable[Host] = (), hosts_gone: Iterable[str] = (),
     ) -> None:  # fmt: skip
         """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""
 

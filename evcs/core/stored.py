@@ -1,8 +1,8 @@
 """What the Registry's store may hold: each record by the rules of core.desired, before its use.
 
 Format 2 has a CP's placement and the history of its price, format 3 its charger's station and the
-drivers' tags, format 4 circuits, format 5 back ends; `migrated` gives them to what older formats
-hold, which is one host's.
+drivers' tags, format 4 circuits, format 5 back ends, format 6 hosts; `migrated` gives them to what
+older formats hold, which is one host's.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from evcs.core import back_ends, circuits, desired, pools, prices, stations
+from evcs.core import back_ends, circuits, desired, hosts, pools, prices, stations
 from evcs.core.errors import BadValue, EvcsError
+from evcs.core.hosts import Host
 from evcs.core.ids import check_id, is_word, same
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.placement import OCPP, POOL, PROCESS
 from evcs.core.units import MAX_POWER_W, whole
 
-FORMAT = 5
+FORMAT = 6
 MAX_REVISION = 2**53
-TABLES = ("cps", "drivers", "circuits", "meta")
+TABLES = ("cps", "drivers", "circuits", "hosts", "meta")
 
 
 class Stored(NamedTuple):
@@ -28,6 +29,7 @@ class Stored(NamedTuple):
     cps: dict[str, DesiredCp]
     drivers: dict[str, DesiredDriver]
     circuits: dict[str, Circuit]
+    hosts: dict[str, Host]
     revision: int
 
 
@@ -82,6 +84,8 @@ _CIRCUIT: dict[str, Callable[[object], Any]] = {
     **circuits.FIELDS,
 }
 
+_HOST: dict[str, Callable[[object], Any]] = {"id": hosts.check_name, **hosts.FIELDS}
+
 
 def read(tables: object) -> Stored:
     """The content of a store's tables: name -> number -> record. Raises BadValue, naming it."""
@@ -91,9 +95,11 @@ def read(tables: object) -> Stored:
     drivers = [driver_of(one) for one in _records(tables, "drivers", _DRIVER)]
     cables = [circuit_of(one) for one in _records(tables, "circuits", _CIRCUIT)]
     there = {one.name: one for one in cables}
+    others = [host_of(one) for one in _records(tables, "hosts", _HOST)]
     meta = _records(tables, "meta", {"revision": _revision})
     _once("cps", [cp.id for cp in cps])
     _once("circuits", [one.name for one in cables])
+    _once("hosts", [one.name for one in others])
     _once("drivers", [driver.id for driver in drivers])
     _once("tags", [tag for driver in drivers for tag in driver.tags])
     revision = max((one["revision"] for one in meta), default=0)
@@ -111,7 +117,11 @@ def read(tables: object) -> Stored:
         if cp.fallback_w != fallbacks.get(cp.id):
             raise BadValue(f"CP {cp.id}: its fallback does not fit its circuit")
     return Stored(
-        {cp.id: cp for cp in cps}, {driver.id: driver for driver in drivers}, there, revision
+        {cp.id: cp for cp in cps},
+        {driver.id: driver for driver in drivers},
+        there,
+        {one.name: one for one in others},
+        revision,
     )
 
 
@@ -123,6 +133,11 @@ def driver_of(record: Mapping[str, Any]) -> DesiredDriver:
 def circuit_of(record: Mapping[str, Any]) -> Circuit:
     """The circuit that a record is of."""
     return Circuit(name=record["id"], **{field: record[field] for field in circuits.FIELDS})
+
+
+def host_of(record: Mapping[str, Any]) -> Host:
+    """The host that a record is of."""
+    return Host(name=record["id"], **{field: record[field] for field in hosts.FIELDS})
 
 
 def cp_of(record: Mapping[str, Any]) -> DesiredCp:

@@ -24,7 +24,7 @@ class Broker:
     """mosquitto on a free port, with the repo's own settings and the home's accounts."""
 
     def __init__(self, home: Home) -> None:
-        self._home = home
+        self.home = self._home = home
         for folder in (home.path / "conf", home.run / "mosquitto.d", home.log, home.data):
             folder.mkdir(parents=True, exist_ok=True)
         for name in ("mosquitto.conf", "conf/mosquitto.acl"):

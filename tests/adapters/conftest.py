@@ -31,6 +31,7 @@ def home(short_tmp: Path) -> Iterator[Home]:
     path = Path(tempfile.mkdtemp(dir=short_tmp, prefix="a"))
     for folder in ("conf/supervisord.d", "data/secrets", "run/mosquitto.d", "run/cp", "log"):
         (path / folder).mkdir(parents=True)
+    shutil.copy(ROOT / "conf" / "mosquitto.acl", path / "conf")
     yield Home(path)
     shutil.rmtree(path, ignore_errors=True)
 

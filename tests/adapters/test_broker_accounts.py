@@ -6,9 +6,12 @@ import time
 import pytest
 
 from evcs.adapters import broker_accounts
+from evcs.core import messages as m
+from evcs.core import topics
 from evcs.core.errors import Unreachable
 from evcs.home import Home
 from tests.adapters.broker import Broker, Listeners
+from tests.records import kept
 from tests.system_under_test import eventually
 
 ACCOUNTS = {
@@ -47,6 +50,33 @@ def test_it_is_written_only_when_it_differs_and_is_its_owners_alone(home: Home) 
     home.passwords.write_bytes(home.passwords.read_bytes()[:-3])
     assert broker_accounts.write(home, ACCOUNTS)
     assert home.passwords.read_bytes() == broker_accounts.render(ACCOUNTS)
+
+
+def test_a_host_that_has_joined_may_what_the_centres_manager_may_under_its_own_name(
+    broker: Broker, listeners: Listeners
+) -> None:
+    broker.accounts({**ACCOUNTS, "manager/h2": "m2"})
+    eventually("the accounts are read", lambda: try_login(broker, "manager/h2", "m2"), 10)
+    _, seen = listeners.add("inspector", "look", [topics.subtree()])
+    _, mine = listeners.add("manager/h2", "m2", [topics.subtree("registry")])
+    desired = topics.PREFIX + "registry/cp/CP-1"
+    broker.publish("manager/h2", "m2", topics.PREFIX + "manager/main/reply", b"{}")
+    broker.publish("manager/h2", "m2", desired, b"{}")
+    broker.publish("manager/main", "m", topics.PREFIX + "manager/h2/cp/CP-1", b"{}")
+    report = m.ReconcileReport("h2", "CP-1", True, 1)
+    own = topics.encode(report, "2026-11-30T09:00:00.000Z")
+    broker.publish("manager/h2", "m2", own.topic, own.payload)
+    eventually("its own report is heard", lambda: seen.messages(), 10)
+    assert seen.messages() == [report], "what is another's is not"
+    broker.publish("registry", "r", topics.PREFIX + "registry/driver/ALICE", b"{}")
+    cp = kept("CP-1", revision=1)
+    told = topics.encode(cp, "2026-11-30T09:00:00.000Z")
+    broker.publish("registry", "r", told.topic, told.payload)
+    eventually("it hears what is wanted of CPs, and no more", lambda: mine.messages(), 10)
+    assert mine.messages() == [cp]
+    broker.accounts(ACCOUNTS)
+    eventually("it is put out with its account", lambda: listeners.lost() == {"manager/h2"}, 10)
+    assert b"manager/h2" not in (broker.home.access).read_bytes()
 
 
 def test_the_broker_takes_every_line_and_no_other_password(broker: Broker) -> None:

@@ -19,7 +19,7 @@ from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Connected, Received
 from evcs.core.stations import key_id
 from evcs.home import Home
-from evcs.services.registry import circuits
+from evcs.services.registry import circuits, drivers
 from evcs.services.registry.accounts import LOOK_AT_ONCE, SHUT_OUT_S
 from evcs.services.registry.changes import Ask, Batch
 from evcs.services.registry.service import LOOK_EVERY_S, Registry, RegistryPorts
@@ -115,7 +115,7 @@ def test_a_change_that_the_disk_refuses_leaves_no_secret_and_no_entry(stage: Sta
     before = [stage.secrets.read(who) for who in of_cp("CP-1")]
     stage.store.full = True
     changes: list[tuple[Callable[..., Any], Any]] = [
-        (Batch.create, {"id": "CP-2"}), (Batch.rekey, "CP-1"), (Batch.add_driver, {"id": "A"}),
+        (Batch.create, {"id": "CP-2"}), (Batch.rekey, "CP-1"), (drivers.add, {"id": "A"}),
         (circuits.add, {"name": "C", "max_power_w": 1}),
     ]  # fmt: skip
     for change, given in changes:
@@ -157,11 +157,11 @@ GONE = m.Cleared(m.DesiredDriver, {"driver": "ALICE"})
 
 
 def test_a_driver_is_on_the_bus_as_long_as_there_is_one(stage: Stage) -> None:
-    stage.ask(Batch.add_driver, {"id": "ALICE"})
+    stage.ask(drivers.add, {"id": "ALICE"})
     assert stage.bus.taken() == [ALICE]
     stage.registry.handle([Connected()])
     assert stage.bus.taken() == [ALICE, BIRTH]
-    stage.ask(Batch.remove_driver, "ALICE")
+    stage.ask(drivers.remove, "ALICE")
     assert stage.bus.taken() == [GONE]
     assert stage.secrets.names("driver") == []
     stage.registry.handle([Connected()])
@@ -173,11 +173,11 @@ def test_one_who_goes_while_the_broker_is_away_is_told_at_the_next_connection(
     stage: Stage, killed: bool
 ) -> None:
     for driver in ("ALICE", "BERT", "CARA"):
-        stage.ask(Batch.add_driver, {"id": driver})
+        stage.ask(drivers.add, {"id": driver})
     stage.bus.connected = False
-    stage.ask(Batch.remove_driver, "ALICE")
-    stage.ask(Batch.remove_driver, "BERT")
-    stage.ask(Batch.add_driver, {"id": "BERT"})
+    stage.ask(drivers.remove, "ALICE")
+    stage.ask(drivers.remove, "BERT")
+    stage.ask(drivers.add, {"id": "BERT"})
     assert stage.let_in() == {*SERVICES, "driver/BERT", "driver/CARA"}
     stage.bus.taken()
     if killed:
@@ -267,17 +267,17 @@ def test_a_connector_and_an_ocpp_id_are_of_one_charger(stage: Stage, given: dict
 
 def test_a_drivers_tags_are_his_alone(stage: Stage) -> None:
     for driver in ("ALICE", "BOB"):
-        stage.ask(Batch.add_driver, {"id": driver})
+        stage.ask(drivers.add, {"id": driver})
     stage.bus.taken()
-    tagged = stage.ask(Batch.tag_driver, "ALICE", {"add_tags": ["04a2", "x y"]})
+    tagged = stage.ask(drivers.tag, "ALICE", {"add_tags": ["04a2", "x y"]})
     assert tagged == m.DesiredDriver("ALICE", "ALICE", ("04a2", "x y"))
     assert stage.bus.taken() == [tagged]
     with pytest.raises(Conflict):
-        stage.ask(Batch.tag_driver, "BOB", {"add_tags": ["04A2"]})
+        stage.ask(drivers.tag, "BOB", {"add_tags": ["04A2"]})
     with pytest.raises(NotFound):
-        stage.ask(Batch.tag_driver, "BOB", {"remove_tags": ["04A2"]})
-    stage.ask(Batch.tag_driver, "ALICE", {"remove_tags": ["04A2"]})
-    assert stage.ask(Batch.tag_driver, "BOB", {"add_tags": ["04A2"]}).tags == ("04A2",)
+        stage.ask(drivers.tag, "BOB", {"remove_tags": ["04A2"]})
+    stage.ask(drivers.tag, "ALICE", {"remove_tags": ["04A2"]})
+    assert stage.ask(drivers.tag, "BOB", {"add_tags": ["04A2"]}).tags == ("04A2",)
     assert stage.registry.drivers == stage.store.drivers()
     assert stage.registry.drivers["ALICE"].tags == ("x y",)
     assert stage.audited().count("driver tag") == 3

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters.registry_db import RegistryDb, peek
+from evcs.adapters.registry_db import NAMED_SINCE, RegistryDb, peek
 from evcs.core.errors import EvcsError
+from evcs.core.hosts import Host
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from tests.adapters.conftest import Disk
 from tests.records import kept
@@ -174,7 +175,7 @@ def test_a_store_of_a_newer_format_is_left_alone_with_its_name(tmp_path: Path) -
     path = tmp_path / "registry.json"
     filled(path)
     for one in path.parent.glob("registry*.json"):
-        one.write_text(one.read_text().replace('{"format":5,', '{"format":6,', 1))
+        one.write_text(one.read_text().replace('{"format":6,', '{"format":7,', 1))
     before = path.read_bytes()
     for look in (RegistryDb(path).cps, lambda: peek(path)):
         with pytest.raises(EvcsError, match="newer format") as error:
@@ -214,7 +215,7 @@ def test_a_store_of_format_2_is_migrated(tmp_path: Path) -> None:
     assert (cp.hosting, cp.pool, cp.placement, cp.prices[-1][1]) == ("pool", 3, "token", "0.41")
     assert (cp.station, cp.connector, cp.ocpp_id) == (None, None, None)
     assert (drivers, revision) == ({"ALICE": ALICE}, 7)
-    assert path.read_text().startswith('{"format":5,')
+    assert path.read_text().startswith('{"format":6,')
 
 
 #: What version 3 added, to the byte.
@@ -234,7 +235,7 @@ def test_a_store_of_format_3_is_migrated(tmp_path: Path) -> None:
     assert (cp.station, cp.circuit, cp.fallback_w) == ("S", None, None)
     assert (drivers, revision) == ({"ALICE": driver("ALICE", "x")}, 7)
     assert RegistryDb(path).circuits() == {}
-    assert path.read_text().startswith('{"format":5,')
+    assert path.read_text().startswith('{"format":6,')
 
 
 #: What version 4 added, to the byte.
@@ -248,7 +249,7 @@ def test_a_store_of_format_4_is_migrated(tmp_path: Path) -> None:
     path.write_bytes(of_format_1(FORMAT_4, 4))
     (cp,) = content(path)[0].values()
     assert (cp.backend, cp.ocpp, cp.token) == (None, None, None)
-    assert path.read_text().startswith('{"format":5,')
+    assert path.read_text().startswith('{"format":6,')
 
 
 def test_back_ends_are_kept_as_they_are(tmp_path: Path) -> None:
@@ -270,8 +271,30 @@ def test_circuits_are_kept_as_they_are(tmp_path: Path) -> None:
     assert found.cps()["CP-1"].circuit == "garage"
 
 
+def test_hosts_are_kept_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    at = "2026-11-30T09:00:00.000Z"
+    invited, there = Host("h3", "0" * 64, at), Host("h2", None, None, at)
+    RegistryDb(path).commit(1, hosts=[invited, there, Host("old", None, None, at)])
+    RegistryDb(path).commit(2, hosts=[invited._replace(joined_at=at)], hosts_gone=["old"])
+    assert RegistryDb(path).hosts() == {"h3": invited._replace(joined_at=at), "h2": there}
+
+
+#: What version 5 added, to the byte; it has no hosts.
+FORMAT_5 = FORMAT_4.replace('"location"', '"backend":null,"ocpp":null,"token":null,"location"')
+
+
+def test_a_store_of_format_5_has_no_hosts(tmp_path: Path) -> None:
+    path = tmp_path / "registry.json"
+    path.write_bytes(of_format_1(FORMAT_5, 5))
+    content(path)
+    assert RegistryDb(path).hosts() == {}
+    assert path.read_text().startswith('{"format":6,')
+
+
 def of_format_1(text: str = FORMAT_1, number: int = 1) -> bytes:
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    named = f"{number}{text}" if number >= NAMED_SINCE else text
+    digest = hashlib.sha256(named.encode()).hexdigest()
     return f'{{"format":{number},"sha256":"{digest}","tables":{text}}}\n'.encode()
 
 
@@ -289,7 +312,7 @@ def test_a_store_of_format_1_is_migrated(tmp_path: Path, which: str, killed_afte
     if killed_after == "its copy":
         path.write_bytes(of_format_1())
     cps, drivers, revision = content(path)
-    assert (cps, drivers, {}, revision) == seen
+    assert (cps, drivers, {}, {}, revision) == seen
     first, second = cps["CP-1"], cps["CP-2"]
     assert (first.location, first.price_eur_kwh, first.max_power_w) == ("yard é", "0.41", 11_000)
     assert first.prices == (("1970-01-01T00:00:00.000Z", "0.41"),)
@@ -298,7 +321,7 @@ def test_a_store_of_format_1_is_migrated(tmp_path: Path, which: str, killed_afte
     assert (drivers, revision) == ({"ALICE": ALICE}, 7)
     assert (first.station, first.connector, first.ocpp_id) == (None, None, None)
     for one in (path, copy):
-        assert one.read_text().startswith('{"format":5,')
+        assert one.read_text().startswith('{"format":6,')
 
 
 @pytest.mark.parametrize("harm", ['"id":"CP-1"', '"price_eur_kwh":"0.41",', '"service":"in"'])

@@ -117,7 +117,7 @@ def version(system: System) -> int:
 def is_migrated(system: System, what: str) -> bool:
     if what == "the ledger":
         return version(system) == ledger_schema.VERSION
-    return any(one.read_bytes().startswith(b'{"format":5,')
+    return any(one.read_bytes().startswith(b'{"format":6,')
                for one in (system.home / "data").glob(what))  # fmt: skip
 
 

@@ -7,16 +7,19 @@ from typing import Any
 import pytest
 
 from evcs.core.audit import Change, changed
+from evcs.core.hosts import Hosts
 from evcs.core.messages import DesiredCp, DesiredDriver, ReconcileReport
+from evcs.services.registry import drivers
 from evcs.services.registry.changes import Batch, Stamp
 
 CP = DesiredCp("CP-1", "CP-1", "in", "0.30", 22_000, "", "main", False, False, 1)
+PLACES = Hosts("main", {})
 STAMP = Stamp("2026-11-22T09:00:00.000Z", lambda: "token")
 
 
 def made(*asked: tuple[Any, ...], cp: DesiredCp = CP) -> list[Change]:
     """What a batch tells."""
-    batch = Batch({cp.id: cp}, {"BERT": DesiredDriver("BERT", "BERT")}, {}, 1, "main", STAMP)
+    batch = Batch({cp.id: cp}, {"BERT": DesiredDriver("BERT", "BERT")}, {}, 1, PLACES, STAMP)
     for change, *args in asked:
         change(batch, *args)
     assert (batch.revision == 1) == (not batch.made), "each commit has a number of its own"
@@ -67,7 +70,7 @@ def test_come_and_gone() -> None:
         Change("operator", "delete", "CP-2", "deleted False -> True, revision 3"),
         Change("registry", "deleted", "CP-2"),
     ]
-    assert made((Batch.add_driver, {"id": "ALICE"}), (Batch.remove_driver, "BERT")) == [
+    assert made((drivers.add, {"id": "ALICE"}), (drivers.remove, "BERT")) == [
         Change("operator", "driver add", None, "ALICE"),
         Change("operator", "driver remove", None, "BERT"),
     ]

@@ -18,7 +18,7 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ),
     *(("max_power_w", bad) for bad in (0, -1, 1_000_001, 1e308, NAN, "1", True, None, 7.5)),
     *(("service", bad) for bad in ("IN", "", True, None, 1, ["in"], {"in": 1})),
-    *(("host", bad) for bad in ("", "a b", "../x", "other", None, 1)),
+    *(("host", bad) for bad in ("", "a b", "../x", None, 1)),
 ]
 
 

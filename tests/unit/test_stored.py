@@ -50,7 +50,7 @@ def test_a_good_store_is_read() -> None:
     found = stored.read(tables())
     assert found.cps["CP-1"].price_eur_kwh == "0.30"
     assert (found.drivers, found.revision) == ({"ALICE": DesiredDriver("ALICE", "ALICE")}, 3)
-    assert stored.read({}) == ({}, {}, {}, 0)
+    assert stored.read({}) == ({}, {}, {}, {}, 0)
 
 
 def test_a_host_that_this_system_does_not_have_is_kept_for_doctor_to_name() -> None:

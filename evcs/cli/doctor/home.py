@@ -17,7 +17,16 @@ from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.tls import make, wanted_names
 from evcs.core import stations
 from evcs.core.errors import RESTORE, EvcsError
-from evcs.core.identities import SERVICES, of_all, of_cp, of_driver, of_meter, of_station
+from evcs.core.hosts import Hosts, joined_of
+from evcs.core.identities import (
+    SERVICES,
+    of_all,
+    of_cp,
+    of_driver,
+    of_host,
+    of_meter,
+    of_station,
+)
 
 
 def store(ctx: DoctorContext) -> Finding:
@@ -123,12 +132,14 @@ def identities(ctx: DoctorContext) -> Finding:
         return Finding("identities", OK, "none yet")
     secrets = SecretFiles(home)
     stored = ctx.stored[0]
-    known = set(of_all(stored.cps.values(), stored.drivers, stored.circuits))
+    others = joined_of(stored.hosts)
+    known = set(of_all(stored.cps.values(), stored.drivers, stored.circuits, others))
     there = {who for cp in secrets.names("cp") for who in of_cp(cp) if home.secret(who).exists()}
     there |= {of_driver(driver) for driver in secrets.names("driver")}
     there |= {of_meter(circuit) for circuit in secrets.names("meter")}
     there |= {of_station(station) for station in secrets.names("station")}
     there |= {name for name in SERVICES if home.secret(name).exists()}
+    there |= {of_host(host) for host in secrets.names("manager")}
     keys = set(map(of_station, stations.of(ctx.cps.values())))
     revoked = {who for one in ctx.cps.values() if one.revoked for who in of_cp(one.id)}
     may_speak = accounts(home)
@@ -141,7 +152,8 @@ def identities(ctx: DoctorContext) -> Finding:
     texts = [f"{what}: {some(sorted(names))}" for what, names in wrong.items() if names]
     if texts:
         return Finding("identities", FAIL, "; ".join(texts), "evcs restart puts them right")
-    elsewhere = {one.id: one for one in ctx.cps.values() if one.host != ctx.settings.host}
+    places = Hosts(ctx.settings.host, stored.hosts)
+    elsewhere = {one.id: one for one in ctx.cps.values() if not places.has(one.host)}
     if alive := sorted(cp for cp, one in elsewhere.items() if not one.deleted):
         text = f"of hosts that this system does not have: {some(alive)}"
         return Finding("identities", FAIL, text, f"evcs-cp delete {alive[0]}, and create it here")

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 
 from evcs.core import stations
-from evcs.core.identities import of_all, of_cp, of_driver, of_meter, of_next, of_station
+from evcs.core.hosts import Host, joined_of
+from evcs.core.identities import (
+    SERVICES,
+    of_all,
+    of_cp,
+    of_driver,
+    of_host,
+    of_meter,
+    of_next,
+    of_station,
+)
 from evcs.core.messages import DesiredCp
 from evcs.core.service_ports import BrokerAccounts, SecretStore
 from evcs.core.stations import key_id
@@ -29,6 +39,7 @@ class Accounts:
     def __init__(
         self, secrets: SecretStore, broker: BrokerAccounts, monotonic: Callable[[], float],
         cps: Iterable[DesiredCp], drivers: Iterable[str], circuits: Iterable[str],
+        hosts: Mapping[str, Host],
     ) -> None:  # fmt: skip
         self.due_in_s: float | None = None
         self._secrets, self._broker, self._monotonic = secrets, broker, monotonic
@@ -39,7 +50,10 @@ class Accounts:
         known = list(cps)
         # A kill between a secret and its commit leaves a secret of nobody.
         secrets.remove(*map(_of, set(secrets.names("cp")) - {cp.id for cp in known}))
-        self._passwords = {who: secrets.ensure(who) for who in of_all(known, drivers, circuits)}
+        managers = set(map(of_host, secrets.names("manager")))
+        secrets.remove(*managers - {*SERVICES, *map(of_host, joined_of(hosts))})
+        everyone = of_all(known, drivers, circuits, joined_of(hosts))
+        self._passwords = {who: secrets.ensure(who) for who in everyone}
         #: Of stations, which are nobody on the bus, and the next ones of those that wait for one.
         self._keys = {who: secrets.ensure(who) for who in map(of_station, stations.of(known))}
         following = {who: secrets.find(who) for who in map(of_next, stations.of(known))}
@@ -53,6 +67,7 @@ class Accounts:
         made = [who for cp in cps for who in of_cp(cp)]
         made += map(of_driver, batch.drivers_made)
         made += map(of_meter, batch.circuits_made)
+        made += map(of_host, batch.hosts_joined)
         made += map(of_station, [*batch.stations, *batch.keys])
         # One that waits may be the charger's already: it is not replaced before that is known.
         made += {who for who in map(of_next, batch.next_keys) if who not in self._keys}
@@ -73,7 +88,7 @@ class Accounts:
             known = self._passwords | self._keys
             rekeyed = [who for cp in batch.rekeyed for who in of_cp(cp)]
             keys = (who for one in batch.keys for who in (of_station(one), of_next(one)))
-            for identity in (*rekeyed, *keys):
+            for identity in (*rekeyed, *keys, *map(of_host, batch.hosts_joined)):
                 if identity in known:
                     self._secrets.restore(identity, known[identity])
 
@@ -88,8 +103,11 @@ class Accounts:
             for identity in of_cp(cp):
                 self._passwords.pop(identity, None)
         self._secrets.remove(*map(_of, batch.gone))
-        for gone in (*map(of_driver, batch.drivers_gone), *map(of_meter, batch.circuits_gone)):
+        others = (*map(of_driver, batch.drivers_gone), *map(of_meter, batch.circuits_gone))
+        hosts = tuple(map(of_host, batch.hosts_gone))
+        for gone in (*others, *hosts):
             self._passwords.pop(gone, None)
+        self._secrets.remove(*hosts)
         self.keep()
 
     def remove_others(self, kind: str, there: Collection[str], told: Callable[[str], bool]) -> None:

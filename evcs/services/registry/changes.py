@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from evcs.core import audit, back_ends, circuits, desired, placement, prices, stations
-from evcs.core.errors import Conflict, Deleting, EvcsError, NotFound
+from evcs.core.errors import BadValue, Conflict, Deleting, EvcsError, NotFound
 from evcs.core.fleet_size import FleetSize
+from evcs.core.hosts import Host, Hosts
 from evcs.core.ids import same
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver, ReconcileReport
 from evcs.core.placement import is_moving
@@ -38,7 +39,7 @@ class Batch:
     def __init__(
         self, cps: Mapping[str, DesiredCp], drivers: Mapping[str, DesiredDriver],
         cables: Mapping[str, Circuit], revision: int,
-        host: str, stamp: Stamp, check_room: CheckRoom = lambda _there, _more: None,
+        places: Hosts, stamp: Stamp, check_room: CheckRoom = lambda _there, _more: None,
     ) -> None:  # fmt: skip
         self.revision = revision
         self._stamp, self._check_room = stamp, check_room
@@ -58,12 +59,16 @@ class Batch:
         self.drivers_gone: list[str] = []
         #: All of them, as the batch leaves them.
         self.circuits = cables
+        self.hosts: Mapping[str, Host] = places.others
+        #: Those that get a secret now.
+        self.hosts_joined: list[str] = []
         #: Each change as it was made, for the audit.
         self.made: list[audit.Change] = []
         self._committed = cps
-        self._committed_drivers = drivers
+        self.committed_drivers = drivers
         self._committed_circuits = cables
-        self._host = host
+        self._committed_hosts = places.others
+        self._centre = places.own
 
     @cached_property
     def _ids(self) -> dict[str, str]:
@@ -81,8 +86,14 @@ class Batch:
     @property
     def changes(self) -> bool:
         """Whether there is anything to commit."""
-        circuits_too = self.circuits is not self._committed_circuits
-        return bool(self.cps or self.gone or self.drivers or self.drivers_gone or circuits_too)
+        others = self.circuits is not self._committed_circuits
+        others = others or self.hosts is not self._committed_hosts
+        return bool(self.cps or self.gone or self.drivers or self.drivers_gone or others)
+
+    @property
+    def at(self) -> str:
+        """When it is made (RFC 3339 UTC)."""
+        return self._stamp.at
 
     @property
     def circuits_changed(self) -> list[Circuit]:
@@ -100,6 +111,35 @@ class Batch:
         """Those that were there."""
         return [name for name in self._committed_circuits if name not in self.circuits]
 
+    @property
+    def hosts_changed(self) -> list[Host]:
+        """Those that are new or another."""
+        before = self._committed_hosts
+        return [one for name, one in self.hosts.items() if before.get(name) != one]
+
+    @property
+    def hosts_gone(self) -> list[str]:
+        """Those that were there."""
+        return [name for name in self._committed_hosts if name not in self.hosts]
+
+    def put_host(self, host: Host, change: audit.Change) -> None:
+        """Have this host, as it is now."""
+        self.hosts = {**self.hosts, host.name: host}
+        self.tell(change)
+
+    def drop_host(self, name: str, change: audit.Change) -> None:
+        """Have it no more."""
+        self.hosts = {other: one for other, one in self.hosts.items() if other != name}
+        self.tell(change)
+
+    def check_host(self, name: str) -> None:
+        """Whether CPs may be there. Raises BadValue."""
+        self._places.check(name)
+
+    @property
+    def _places(self) -> Hosts:
+        return Hosts(self._centre, self.hosts)
+
     def now(self) -> dict[str, DesiredCp]:
         """All CPs, as the batch has them."""
         found = {**self._committed, **self.cps}
@@ -116,16 +156,17 @@ class Batch:
         circuits.check(after, self.now().values())
         self.circuits = after
         self.__dict__.pop("_carried_w", None)
-        self._tell(change)
+        self.tell(change)
 
     def create(self, given: object) -> DesiredCp:
         """A CP, of the fields that are given."""
-        cp = desired.new_cp(given, self._host)
+        cp = desired.new_cp(given, self._centre)
         taken = self._ids.get(same(cp.id))
         if taken is not None:
             if taken in self.gone or self._current(taken).deleted:
                 raise Deleting(f"CP {taken} is being deleted", "try again in a moment")
             raise Conflict(f"CP {taken} exists already", f"see it with: evcs-cp show {taken}")
+        self._check_place(cp)
         circuits.check_cp(self.circuits, self._carried_w, cp)
         if cp.station is not None:
             cp = self._on_station(cp, cp.station)
@@ -161,10 +202,30 @@ class Batch:
         after = desired.edited(before, given)
         if after == before:
             return before
+        if (before.host, before.hosting) != (after.host, after.hosting):
+            self._check_place(after)
         circuits.check_cp(self.circuits, self._carried_w, after)
         if before.hosting == placement.POOL != after.hosting:
             self._check_leaving(cp)
         return self._put(audit.edit_verb(before, after), before, after)
+
+    def _check_place(self, cp: DesiredCp) -> None:
+        """Whether it may run there. Raises BadValue."""
+        self.check_host(cp.host)
+        if cp.hosting == placement.OCPP and cp.host != self._centre:
+            text = f"host: a real charger dials in at {self._centre}"
+            raise BadValue(text, f"allowed with hosting ocpp: {self._centre}")
+
+    def rescue(self, cp: DesiredCp, lost: str, goal: str) -> None:
+        """Have a CP elsewhere at once, with new secrets: nobody will let go of it any more."""
+        if cp.deleted:
+            self._finish_delete(cp.id)
+            return
+        self.rekeyed[cp.id] = None
+        to = goal if cp.host == lost else cp.host
+        moved = self._put("rescue", cp, cp._replace(host=to))
+        if placement.holder(moved).host == lost:
+            self.keep(placement.arrived(moved))
 
     def _check_leaving(self, cp: str) -> None:
         """Whether the machine carries what a CP takes outside its pool. Raises NoRoom."""
@@ -197,14 +258,14 @@ class Batch:
             after = before
         else:
             after = self._put("delete", before, before._replace(deleted=True))
-        if placement.holder(after).host != self._host:
+        if not self._places.has(placement.holder(after).host):
             self._finish_delete(cp)
         return after
 
     def finish_elsewhere(self) -> None:
         """Drop tombstones of hosts that have no CP Manager: nobody would ever report them done."""
         for cp in self._committed.values():
-            if cp.deleted and placement.holder(cp).host != self._host:
+            if cp.deleted and not self._places.has(placement.holder(cp).host):
                 self._finish_delete(cp.id)
 
     def released(self, report: ReconcileReport) -> None:
@@ -222,54 +283,7 @@ class Batch:
         """The CP's host has taken it down: nothing of it is needed any more."""
         self.cps.pop(cp, None)
         self.gone.append(cp)
-        self._tell(audit.Change("registry", "deleted", cp))
-
-    def add_driver(self, given: object) -> DesiredDriver:
-        """A driver's account."""
-        driver = desired.driver_id(given)
-        taken = {same(name): name for name in (*self._committed_drivers, *self.drivers)}
-        if same(driver) in taken:
-            raise Conflict(f"driver {taken[same(driver)]} exists already", "choose another id")
-        self.drivers[driver] = made = DesiredDriver(driver, driver)
-        self.drivers_made.append(driver)
-        self._tell(audit.Change("operator", audit.DRIVER_ADDED, None, driver))
-        return made
-
-    def tag_driver(self, driver: str, given: object) -> DesiredDriver:
-        """Cards of a driver, more or fewer; the audit has none of them."""
-        before = self._driver(driver)
-        change = desired.tag_change(given)
-        owners = {
-            same(tag): one.id
-            for one in {**self._committed_drivers, **self.drivers}.values()
-            if one.id not in self.drivers_gone
-            for tag in one.tags
-        }
-        if any(owners.get(same(tag), driver) != driver for tag in change.add):
-            raise Conflict("that tag is another driver's", "remove it there first")
-        if any(owners.get(same(tag)) != driver for tag in change.remove):
-            raise NotFound(
-                f"driver {driver} has no such tag", f"see: evcs driver tag {driver} list"
-            )
-        after = before._replace(tags=change.applied(before.tags))
-        if after != before:
-            self.drivers[driver] = after
-            self._tell(audit.Change("operator", audit.DRIVER_TAGGED, None, driver))
-        return after
-
-    def remove_driver(self, driver: str) -> None:
-        """The account alone; what the driver charged stays."""
-        self._driver(driver)
-        self.drivers.pop(driver, None)
-        self.drivers_gone.append(driver)
-        self._tell(audit.Change("operator", audit.DRIVER_REMOVED, None, driver))
-
-    def _driver(self, driver: str) -> DesiredDriver:
-        """One that is committed: what is made in this batch is nobody's to change yet."""
-        found = self._committed_drivers.get(driver)
-        if found is None or driver in self.drivers_gone:
-            raise NotFound(f"no driver {driver}", "list them with: evcs driver list")
-        return self.drivers.get(driver, found)
+        self.tell(audit.Change("registry", "deleted", cp))
 
     def _current(self, cp: str) -> DesiredCp:
         found = self.cps.get(cp) or self._committed.get(cp)
@@ -290,7 +304,7 @@ class Batch:
         self.cps[cp.id] = found = cp._replace(revision=self.revision)
         return found
 
-    def _tell(self, change: audit.Change) -> None:
+    def tell(self, change: audit.Change) -> None:
         """A change that leaves no record has a revision all the same: each commit has one."""
         self.revision += 1
         self.made.append(change)

@@ -13,7 +13,7 @@ from evcs.core.errors import BadValue, EvcsError, NotFound
 from evcs.core.messages import DesiredCp, DesiredDriver
 from evcs.services import http
 from evcs.services.http import body_json, json_bytes, json_response, list_response
-from evcs.services.registry import circuits
+from evcs.services.registry import circuits, drivers
 from evcs.services.registry.changes import Batch
 from evcs.services.registry.service import Registry
 from evcs.services.turns import made_once
@@ -107,15 +107,15 @@ def _add_drivers(app: Bottle, registry: Registry, is_operator: Callable[[], bool
 
     @app.post("/api/v1/drivers")
     def add_driver() -> HTTPResponse:
-        return json_response(_driver(registry.ask(Batch.add_driver, body_json())), 201)
+        return json_response(_driver(registry.ask(drivers.add, body_json())), 201)
 
     @app.route("/api/v1/drivers/<driver>", method="PATCH")
     def tag_driver(driver: str) -> HTTPResponse:
-        return json_response(_driver(registry.ask(Batch.tag_driver, driver, body_json())))
+        return json_response(_driver(registry.ask(drivers.tag, driver, body_json())))
 
     @app.delete("/api/v1/drivers/<driver>")
     def remove_driver(driver: str) -> HTTPResponse:
-        registry.ask(Batch.remove_driver, driver)
+        registry.ask(drivers.remove, driver)
         return json_response({"id": driver})
 
 
@@ -140,9 +140,9 @@ def _add_circuits(app: Bottle, registry: Registry) -> None:
 
 
 def _rows(
-    drivers: Mapping[str, DesiredDriver], shown: Callable[[DesiredDriver], dict[str, Any]]
+    there: Mapping[str, DesiredDriver], shown: Callable[[DesiredDriver], dict[str, Any]]
 ) -> dict[str, bytes]:
-    return {name: json_bytes(shown(one)) for name, one in sorted(drivers.items())}
+    return {name: json_bytes(shown(one)) for name, one in sorted(there.items())}
 
 
 def _driver(driver: DesiredDriver) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from evcs.core import stations, topics
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.fleet_size import FleetSize
+from evcs.core.hosts import Hosts
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
 from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
@@ -64,7 +65,7 @@ class RegistryPorts(NamedTuple):
 class Registry:
     """Owns the store and the identities. `ask` is called from other threads.
 
-    `put` has the loop handle an Ask; `host` is where CPs are made.
+    `put` has the loop handle an Ask; `host` is the centre, where CPs are made by default.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Registry:
         self.cps = self._store.cps()
         self.drivers = self._store.drivers()
         self.circuits = self._store.circuits()
+        self.hosts = self._store.hosts()
         self.stations = stations.of(self.cps.values())
         self._put, self._host, self._birth = put, host, birth
         self._hold_broker, self._new_token = outside.hold_broker, outside.new_token
@@ -88,7 +90,7 @@ class Registry:
         self._unexplained: set[str] = set()
         self._accounts = Accounts(
             outside.secrets, outside.broker, self._clock.monotonic,
-            self.cps.values(), self.drivers, self.circuits,
+            self.cps.values(), self.drivers, self.circuits, self.hosts,
         )  # fmt: skip
 
     def ask(self, change: Callable[Concatenate[Batch, P], T], *args: P.args, **more: P.kwargs) -> T:
@@ -104,19 +106,23 @@ class Registry:
             raise Unreachable("the Registry is busy", "try again in a moment") from None
 
     def check_room(self, given: list[Any]) -> None:
-        """Before any of them is made: whether they can be carried. Raises NoRoom."""
+        """Before any of them is made here: whether they can be carried. Raises NoRoom."""
         asked = {str(one.get("id")): one for one in given if isinstance(one, dict)}
-        new = [one.get("hosting") for cp, one in asked.items() if cp not in self.cps]
+        new = [
+            one.get("hosting")
+            for cp, one in asked.items()
+            if cp not in self.cps and one.get("host", self._host) == self._host
+        ]
         if new:
-            there = FleetSize.of(cp.hosting for cp in self.cps.values())
+            there = FleetSize.of(cp.hosting for cp in self.cps.values() if cp.host == self._host)
             self._check_room(there, FleetSize.of(new))
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""
         stamp = Stamp(self._clock.timestamp(), self._new_token)
         batch = Batch(
-            self.cps, self.drivers, self.circuits, self._revision, self._host, stamp,
-            self._check_room,
+            self.cps, self.drivers, self.circuits, self._revision,
+            Hosts(self._host, self.hosts), stamp, self._check_room,
         )  # fmt: skip
         answers: list[tuple[Future[Any], Any]] = []
         for event in events:
@@ -175,6 +181,8 @@ class Registry:
                 batch.drivers_gone,
                 batch.circuits_changed,
                 batch.circuits_gone,
+                batch.hosts_changed,
+                batch.hosts_gone,
             )
         except (OSError, EvcsError) as error:
             if spooled is not None:
@@ -202,6 +210,7 @@ class Registry:
             name: one for name, one in {**self.drivers, **batch.drivers}.items() if name not in left
         }
         self.circuits = dict(batch.circuits)
+        self.hosts = dict(batch.hosts)
         self.stations = stations.of(self.cps.values())
         self._revision = batch.revision
         for cp in batch.created:

@@ -1,0 +1,62 @@
+"""Changes of hosts in a batch: invited, joined, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evcs.core import audit, hosts, placement
+from evcs.core.errors import BadValue, Conflict, Denied, NotFound
+from evcs.core.hosts import Host
+from evcs.core.ids import same
+from evcs.services.registry.changes import Batch
+
+SHOWN = 5
+LIST = "list them with: evcs host list"
+
+
+def invite(batch: Batch, given: object, secret: str) -> Host:
+    """A host, new or there already, that may join with this secret; `given`: name, ttl_s."""
+    if not isinstance(given, Mapping) or not {"name"} <= given.keys() <= {"name", "ttl_s"}:
+        raise BadValue("a host needs a name, and may have a ttl_s", 'such as {"name": "h2"}')
+    name, ttl_s = hosts.check_name(given["name"]), hosts.check_ttl(given.get("ttl_s", hosts.TTL_S))
+    taken = next((one for one in batch.hosts if same(one) == same(name)), name)
+    if taken != name:
+        raise Conflict(f"host {taken} exists already", LIST)
+    before = batch.hosts.get(name) or Host(name)
+    found = hosts.invited(before, secret, ttl_s, batch.at)
+    batch.put_host(found, audit.Change("operator", "host add", None, name))
+    return found
+
+
+def join(batch: Batch, secret: str) -> Host:
+    """The host whose invitation that is, with new secrets. Raises Denied."""
+    for host in batch.hosts.values():
+        if hosts.may_join(host, secret, batch.at):
+            found = hosts.joined(host, batch.at)
+            batch.hosts_joined.append(host.name)
+            batch.put_host(found, audit.Change(f"manager/{host.name}", "host join", None))
+            return found
+    raise Denied("that invitation is used, over, or of another centre", "there: evcs host add")
+
+
+def remove(batch: Batch, name: str, given: Mapping[str, Any]) -> None:
+    """A host that has no CP; with `lost_to`, one that is gone for good, whose CPs go there.
+
+    They get new secrets: what comes back of the machine is nobody any more.
+    """
+    if name not in batch.hosts:
+        raise NotFound(f"no host {name[:40]!a}", LIST)
+    goal = given.get("lost_to")
+    mine = [cp for cp in batch.now().values() if name in (cp.host, placement.holder(cp).host)]
+    if goal is None and mine:
+        more = f" and {len(mine) - SHOWN} more" if len(mine) > SHOWN else ""
+        text = f"host {name} has {', '.join(sorted(cp.id for cp in mine)[:SHOWN])}{more}"
+        raise Conflict(text, "move them first: evcs-cp edit ... --host; or: --lost, if it is gone")
+    if goal is not None:
+        if goal == name:
+            raise BadValue(f"lost_to: {name} is the host that is lost", "another host")
+        batch.check_host(str(goal))
+        for cp in mine:
+            batch.rescue(cp, name, str(goal))
+    batch.drop_host(name, audit.Change("operator", "host remove", None, name))

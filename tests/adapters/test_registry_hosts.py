@@ -1,0 +1,149 @@
+"""The Registry's hosts over real files: who joins is let in, who is removed is not, nor its CPs."""
+
+from __future__ import annotations
+
+import pytest
+
+from evcs.core import messages as m
+from evcs.core.errors import BadValue, Conflict, Denied, EvcsError, NotFound
+from evcs.core.hosts import Host
+from evcs.core.identities import SERVICES, of_cp
+from evcs.core.ports import Received
+from evcs.home import Home
+from evcs.services.registry import hosts
+from evcs.services.registry.changes import Batch
+from tests.adapters.test_registry import Stage
+
+AT = "2026-11-22T09:00:00.000Z"
+
+
+@pytest.fixture
+def stage(home: Home) -> Stage:
+    return Stage(home)
+
+
+def with_host(stage: Stage, name: str = "h2") -> str:
+    """Have it joined; its password."""
+    stage.ask(hosts.invite, {"name": name}, "once")
+    assert stage.ask(hosts.join, "once") == Host(name, joined_at=AT)
+    return stage.secrets.read(f"manager/{name}")
+
+
+def test_a_host_is_let_in_once_it_has_joined_and_out_once_it_is_removed(stage: Stage) -> None:
+    invited = stage.ask(hosts.invite, {"name": "h2", "ttl_s": 60}, "once")
+    assert invited.invited_until == "2026-11-22T09:01:00.000Z"
+    assert stage.let_in() == set(SERVICES)
+    stage.ask(hosts.join, "once")
+    assert stage.let_in() == {*SERVICES, "manager/h2"}
+    assert "user manager/h2\n" in stage.home.access.read_text()
+    assert Stage(stage.home).let_in() == {*SERVICES, "manager/h2"}
+    stage.ask(hosts.remove, "h2", {})
+    assert stage.let_in() == set(SERVICES)
+    assert "h2" not in stage.home.access.read_text()
+    assert stage.secrets.names("manager") == ["main"]
+    assert (stage.registry.hosts, stage.store.hosts()) == ({}, {})
+    assert stage.audited() == ["host add", "host join", "host remove"]
+
+
+def test_an_invitation_is_good_once(stage: Stage) -> None:
+    with_host(stage)
+    for secret in ("once", "", "another"):
+        with pytest.raises(Denied):
+            stage.ask(hosts.join, secret)
+
+
+def test_who_joins_again_has_another_secret_and_its_cps_stay(stage: Stage) -> None:
+    before = with_host(stage)
+    stage.ask(Batch.create, {"id": "CP-1", "host": "h2"})
+    assert with_host(stage) != before
+    assert stage.registry.cps["CP-1"].host == "h2"
+
+
+def test_a_join_that_could_not_be_written_leaves_all_as_it_was(stage: Stage) -> None:
+    before = with_host(stage)
+    stage.ask(hosts.invite, {"name": "h2"}, "again")
+    stage.store.full = True
+    with pytest.raises(EvcsError, match="no space"):
+        stage.ask(hosts.join, "again")
+    assert stage.secrets.read("manager/h2") == before
+    stage.store.full = False
+    stage.ask(hosts.join, "again")
+    assert stage.secrets.read("manager/h2") != before
+
+
+def test_a_secret_of_a_host_that_never_was_committed_goes(stage: Stage) -> None:
+    stage.secrets.create("manager/h9")
+    assert Stage(stage.home).secrets.names("manager") == ["main"]
+
+
+def test_a_host_is_named_once_whatever_the_case(stage: Stage) -> None:
+    with_host(stage)
+    with pytest.raises(Conflict, match="host h2 exists already"):
+        stage.ask(hosts.invite, {"name": "H2"}, "x")
+    wrongs: tuple[object, ...] = (
+        {}, {"name": "h3", "more": 1}, {"name": "main"}, [], {"name": "h3", "ttl_s": 0},
+    )  # fmt: skip
+    for wrong in wrongs:
+        with pytest.raises(BadValue):
+            stage.ask(hosts.invite, wrong, "x")
+    with pytest.raises(NotFound):
+        stage.ask(hosts.remove, "h3", {})
+
+
+def test_a_cp_may_be_where_a_machine_has_joined_and_a_charger_at_the_centre(stage: Stage) -> None:
+    with pytest.raises(BadValue, match="'h2' is not a host"):
+        stage.ask(Batch.create, {"id": "CP-1", "host": "h2"})
+    stage.ask(hosts.invite, {"name": "h2"}, "once")
+    with pytest.raises(BadValue, match="has not joined"):
+        stage.ask(Batch.create, {"id": "CP-1", "host": "h2"})
+    stage.ask(hosts.join, "once")
+    assert stage.ask(Batch.create, {"id": "CP-1", "host": "h2"}).host == "h2"
+    with pytest.raises(BadValue, match="dials in at main"):
+        stage.ask(Batch.create, {"id": "CP-2", "host": "h2", "hosting": "ocpp"})
+    stage.ask(Batch.create, {"id": "CP-2", "hosting": "ocpp"})
+    with pytest.raises(BadValue, match="dials in at main"):
+        stage.ask(Batch.edit, "CP-2", {"host": "h2"})
+
+
+def test_a_cp_that_is_deleted_waits_for_the_host_that_has_it(stage: Stage) -> None:
+    with_host(stage)
+    made = stage.ask(Batch.create, {"id": "CP-1", "host": "h2"})
+    stage.ask(Batch.delete, "CP-1")
+    assert stage.registry.cps["CP-1"].deleted
+    report = m.ReconcileReport("h2", "CP-1", True, 2, released=made.placement)
+    stage.registry.handle([Received(report, False)])
+    assert stage.registry.cps == {}
+
+
+def test_a_host_with_cps_is_not_removed(stage: Stage) -> None:
+    with_host(stage)
+    stage.ask(Batch.create, {"id": "CP-1", "host": "h2"})
+    with pytest.raises(Conflict, match="host h2 has CP-1"):
+        stage.ask(hosts.remove, "h2", {})
+    stage.ask(Batch.edit, "CP-1", {"host": "main"})
+    with pytest.raises(Conflict, match="host h2 has CP-1"):
+        stage.ask(hosts.remove, "h2", {})
+
+
+def test_of_a_lost_host_nothing_is_waited_for(stage: Stage) -> None:
+    """What stays there, what was leaving, what was coming, and what was being deleted."""
+    with_host(stage)
+    for name in ("STAYS", "LEAVES", "GOES"):
+        stage.ask(Batch.create, {"id": name, "host": "h2"})
+    stage.ask(Batch.create, {"id": "COMES"})
+    stage.ask(Batch.edit, "LEAVES", {"host": "main"})
+    stage.ask(Batch.edit, "COMES", {"host": "h2"})
+    stage.ask(Batch.delete, "GOES")
+    before = {cp: [stage.secrets.read(who) for who in of_cp(cp)] for cp in stage.registry.cps}
+    for wrong in ("h2", "h9"):
+        with pytest.raises(BadValue):
+            stage.ask(hosts.remove, "h2", {"lost_to": wrong})
+    stage.ask(hosts.remove, "h2", {"lost_to": "main"})
+    found = stage.registry.cps
+    assert {cp: (one.host, one.previous_host) for cp, one in found.items()} == {
+        "STAYS": ("main", None), "LEAVES": ("main", None), "COMES": ("main", "main"),
+    }  # fmt: skip
+    for cp in ("STAYS", "LEAVES", "COMES"):
+        now = [stage.secrets.read(who) for who in of_cp(cp)]
+        assert not set(now) & set(before[cp]), "what comes back of the machine is nobody"
+    assert stage.secrets.names("cp") == ["COMES", "LEAVES", "STAYS"]

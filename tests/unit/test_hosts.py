@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from evcs.core import hosts, stored
+from evcs.core.errors import BadValue
+from evcs.core.hosts import Host, Hosts
+
+AT = "2026-11-30T23:59:30.000Z"
+THERE = Host("h2", joined_at=AT)
+
+
+def test_an_invitation_is_good_once_and_for_its_time() -> None:
+    host = hosts.invited(Host("h2"), "secret", 60, AT)
+    assert host.invited_until == "2026-12-01T00:00:30.000Z"
+    assert "secret" not in str(host)
+    assert hosts.may_join(host, "secret", "2026-12-01T00:00:29.999Z")
+    assert not hosts.may_join(host, "secret", "2026-12-01T00:00:30.000Z")
+    assert not hosts.may_join(host, "secret2", AT)
+    assert not hosts.may_join(hosts.joined(host, AT), "secret", AT)
+    assert not hosts.may_join(Host("h2"), "", AT)
+
+
+def test_a_later_invitation_takes_the_place_of_an_earlier_one() -> None:
+    again = hosts.invited(hosts.invited(THERE, "first", 60, AT), "second", 60, AT)
+    assert not hosts.may_join(again, "first", AT)
+    assert hosts.may_join(again, "second", AT)
+    assert again.has_joined, "until then it is what it was"
+
+
+@pytest.mark.parametrize("bad", ["main", "MAIN", "", "a b", "../x", "x" * 33, None, 1])
+def test_a_name_that_no_host_may_have(bad: object) -> None:
+    with pytest.raises(BadValue, match="host id"):
+        hosts.check_name(bad)
+
+
+@pytest.mark.parametrize("bad", [0, -1, True, "60", 7 * 86_400 + 1, 1.5])
+def test_a_time_that_no_invitation_may_have(bad: object) -> None:
+    with pytest.raises(BadValue, match="ttl_s"):
+        hosts.check_ttl(bad)
+
+
+def test_cps_may_be_at_the_centre_and_where_a_machine_has_joined() -> None:
+    places = Hosts("main", {"h2": THERE, "h3": Host("h3")})
+    places.check("main")
+    places.check("h2")
+    with pytest.raises(BadValue, match="h3 has not joined yet"):
+        places.check("h3")
+    with pytest.raises(BadValue, match="'h4' is not a host") as refused:
+        places.check("h4")
+    assert refused.value.hint == "allowed: main, h2"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": "main"}, {"invitation": "x"}, {"invitation": "A" * 64}, {"joined_at": "yesterday"},
+        {"joined_at": "2026-11-30T23:59:30"}, {"invited_until": 1}, {"more": 1},
+    ],
+)  # fmt: skip
+def test_a_record_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
+    good = {"id": "h2", "invitation": "0" * 64, "invited_until": AT, "joined_at": None}
+    assert stored.read({"hosts": {"1": good}}).hosts == {"h2": Host("h2", "0" * 64, AT)}
+    with pytest.raises(BadValue, match="hosts"):
+        stored.read({"hosts": {"1": {**good, **wrong}}})
+
+
+def test_a_host_stands_once() -> None:
+    one = {"id": "h2", "invitation": None, "invited_until": None, "joined_at": None}
+    with pytest.raises(BadValue, match="stands twice"):
+        stored.read({"hosts": {"1": one, "2": {**one, "id": "H2"}}})
