@@ -113,9 +113,11 @@ class Echo:
 def _may_echo(call: CommandContext) -> None:
     """This home's access list lets these two speak on topics that the contract doesn't have."""
     home = call.settings.home
-    with (home.path / "conf" / "mosquitto.acl").open("a") as file:
-        for who, topic in (("operator", PING), ("inspector", PONG)):
-            file.write(f"\nuser {who}\ntopic write {topic}\n")
+    # The rules, and what the Registry has rendered from them for the broker.
+    for path in (home.path / "conf" / "mosquitto.acl", home.access):
+        with path.open("a") as file:
+            for who, topic in (("operator", PING), ("inspector", PONG)):
+                file.write(f"\nuser {who}\ntopic write {topic}\n")
     Supervisord(home.supervisor_socket).signal("mosquitto", "HUP")
 
 
