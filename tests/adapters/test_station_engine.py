@@ -180,14 +180,67 @@ def test_whole_charges_with_each_back_end(site: Site, kind: type[Any]) -> None:
         assert [_of(stop, "transactionId") for stop in stops] == [1, 2]
 
 
+@pytest.mark.parametrize("kind", [OcppBackEnd, RpcBackEnd])
+def test_back_ends_by_others_limit_a_charge(site: Site, kind: type[Any]) -> None:
+    """Also over a kill; what they are answered is by their schemas."""
+    with ExitStack() as held:
+        back_end: BackEnd = held.enter_context(kind())
+        site.begin(back_end)
+        eventually("it is online", lambda: back_end.said("StatusNotification"))
+        assert site.central.command("present", tag="CARD").ok
+        eventually("it takes all", lambda: site.central.metered[-1:] and _power(site) > 20_000)
+        profile = _profile(kind, 5_000)
+        assert back_end.ask("SetChargingProfile", profile)["status"] == "Accepted"
+        eventually("it takes less", lambda: _power(site) == 5_000)
+        site.kill()
+        site.begin(back_end)
+        eventually("it is online", lambda: len(back_end.said("BootNotification")) == 2)
+        before = len(site.central.metered)
+        eventually("it charges on", lambda: len(site.central.metered) > before)
+        assert 0 < _power(site) <= 5_000
+        asked = {"connector_id": 1, "duration": 60}
+        if kind is RpcBackEnd:
+            asked = {"connectorId": 1, "duration": 60}
+        found = back_end.ask("GetCompositeSchedule", asked)
+        (period,) = found[_name(kind, "chargingSchedule")][_name(kind, "chargingSchedulePeriod")]
+        assert period["limit"] == 5_000
+        assert back_end.ask("ClearChargingProfile", {})["status"] == "Accepted"
+        eventually("it takes all", lambda: _power(site) > 20_000)
+
+
+def _power(site: Site) -> int:
+    return site.central.metered[-1].power_w
+
+
+def _name(kind: type[Any], name: str) -> str:
+    return _snake(name) if kind is OcppBackEnd else name
+
+
+def _profile(kind: type[Any], limit: int) -> dict[str, Any]:
+    schedule = {
+        "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+    }  # fmt: skip
+    profile = {
+        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+        "chargingProfileKind": "Relative", "chargingSchedule": schedule,
+    }  # fmt: skip
+    # The package `ocpp` spells what is within as it is given.
+    return {
+        _name(kind, "connectorId"): 0, _name(kind, "csChargingProfiles"): profile,
+    }  # fmt: skip
+
+
 def _like(kind: type[Any], payload: dict[str, Any]) -> dict[str, Any]:
     """As the package `ocpp` spells fields."""
     return {"id_tag": payload["idTag"]} if kind is OcppBackEnd else payload
 
 
 def _of(payload: dict[str, Any], name: str) -> int:
-    snake = "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
-    return int(payload.get(name, payload.get(snake, -1)))
+    return int(payload.get(name, payload.get(_snake(name), -1)))
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
 
 
 def test_killed_in_a_charge_it_goes_on_and_ends_once(site: Site, failing: FailingBackEnd) -> None:

@@ -147,3 +147,28 @@ def test_after_a_reset_no_id_comes_again() -> None:
         assert not ids & set(asked)
         ids |= set(asked)
         world.talk()
+
+
+def test_its_power_follows_a_charging_profile_within_a_second() -> None:
+    world = World()
+    world.command("present", tag="CARD")
+    world.pass_(10)
+    assert world.charger.step(0).power_w > 20_000
+    for limit in (0, 6_000, 1_000, 8_000):
+        schedule = {
+            "chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+        }  # fmt: skip
+        profile = {
+            "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxProfile",
+            "chargingProfileKind": "Relative", "chargingSchedule": schedule,
+        }  # fmt: skip
+        asked = {"connectorId": 1, "csChargingProfiles": profile}
+        world.engine.handle([b.Said(json.dumps([2, "s", "SetChargingProfile", asked]))])
+        world.pass_(1)
+        # Of less than 6 A on three phases a car takes nothing.
+        assert world.charger.step(0).power_w == (limit if limit > 4_140 else 0)
+    world.command("unplug")
+    world.command("plug")
+    world.command("present", tag="CARD")
+    world.pass_(10)
+    assert world.charger.step(0).power_w > 20_000

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from evcs.core.limits import minimum_power_w
 from evcs.core.ocpp import station_cards as cards
 from evcs.core.ocpp import station_meter as meter
+from evcs.core.ocpp import station_profiles as profiles
 from evcs.core.ocpp.ports import Schemas
 from evcs.core.ocpp.station_agenda import Agenda
 from evcs.core.ocpp.station_calls import Ask, At, Conversation
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Dialect
 from evcs.core.ocpp.station_meter import Sample
+from evcs.core.ocpp.station_profiles import Car, Profile
 from evcs.core.ocpp.station_settings import Settings
 from evcs.core.ocpp.station_state import Card, Held, Token
-from evcs.core.ocpp.times import written
+from evcs.core.ocpp.times import parse, written
 
 
 class Presented(NamedTuple):
@@ -38,6 +41,10 @@ class Coming(NamedTuple):
     until: float
 
 
+#: What a new CP can give, in W, until its Engine has said.
+MOST_W = 22_000
+
+
 class Station:
     """One station. `boot`: the id of this start. `answers`: of cards that were held to it.
 
@@ -53,7 +60,10 @@ class Station:
         self.agenda = Agenda(self, boot, began)
         self.answers: list[Presented] = []
         self.fault: str | None = None
-        self.full = False
+        self.full = self.halted = False
+        self.most_w = MOST_W
+        #: Of the transaction that is asked for from afar.
+        self.wished: Profile | None = None
         self.plugged = held.transaction is not None and not held.absent
         self.restarts = ""
         self.coming: Coming | None = None
@@ -84,6 +94,18 @@ class Station:
         one = self.held.transaction
         hindered = self.full or self.fault is not None or not self.plugged
         return one is not None and not one.suspended and not hindered
+
+    @property
+    def car(self) -> Car:
+        """What its charging profiles are to limit."""
+        one = self.held.transaction
+        return Car(self.most_w, None if one is None else parse(one.at))
+
+    def limit_w(self, at: At) -> int:
+        """What the car may take by the charging profiles, in W."""
+        if not self.held.profiles:
+            return self.most_w
+        return int(profiles.allowed_w(self.held.profiles, self.car, at.wall))
 
     @property
     def status(self) -> str:
@@ -121,6 +143,8 @@ class Station:
     def said(self, text: str, at: At) -> None:
         """A message of the back end's."""
         self.talk.said(text, at)
+        self._weigh(at)
+        self.talk.pump(at)
 
     def present(self, tag: str, at: At) -> None:
         """A card is held to it: a transaction begins, or ends where the card may end it."""
@@ -148,7 +172,13 @@ class Station:
             return
         self.plugged, self.full = True, False
         self.held = self.held.begun(token, text_of(at))
+        if self.wished is not None and self.held.transaction is not None:
+            of = self.wished._replace(transaction=self.held.transaction.number)
+            after = profiles.installed(self.held.profiles, of)
+            self.held = self.held._replace(profiles=after or self.held.profiles)
+        self.wished = None
         self.held = self.dialect.begun(self, at, remote)
+        self._weigh(at)
 
     def plug(self, at: At) -> None:
         """A car is plugged in by hand: who waited for it begins (9.1.6)."""
@@ -195,18 +225,24 @@ class Station:
         """It breaks down, or is well again; a fault ends the transaction."""
         self.fault = fault
         if fault is not None:
-            self.coming = None
+            self.coming = self.wished = None
             self.end("Other", at)
         self.talk.pump(at)
 
     def tick(self, at: At) -> None:
         """See what is due: readings, heartbeat, what waits for its next try."""
         if self.coming is not None and at.clock >= self.coming.until:
-            self.coming = None
+            self.coming = self.wished = None
         charging = self.held.transaction is not None
         for key, context in self._schedule.look(self.keys, charging, at):
             self.held = self.dialect.read(self, key, context, at)
+        self._weigh(at)
         self.talk.pump(at)
+
+    def _weigh(self, at: At) -> None:
+        """Whether its limit is less than a car takes."""
+        least_w = minimum_power_w(self.most_w)
+        self.halted = self.held.transaction is not None and self.limit_w(at) < least_w
 
     # Cards.
 
@@ -238,6 +274,8 @@ class Station:
         ok = word == ACCEPTED and not hindered
         if ok:
             self.begin(token, at, remote)
+        else:
+            self.wished = None
         self.answers.append(Presented(token.tag, ok, hindered or word.lower()))
 
     # What the back end asks for.

@@ -52,7 +52,7 @@ class Dialect16:
         if one is None:
             taken = station.plugged or station.coming is not None
             return {0: whole, 1: "Preparing" if whole == "Available" and taken else whole}
-        if one.suspended:
+        if one.suspended or station.halted:
             return {0: whole, 1: "SuspendedEVSE"}
         return {0: whole, 1: "Charging" if station.plugged and not station.full else "SuspendedEV"}
 

@@ -1,10 +1,11 @@
-"""The configuration keys of an emulated OCPP 1.6 station: OCPP 1.6 edition 2, 9.1 and 9.2."""
+"""The configuration keys of an emulated OCPP 1.6 station: OCPP 1.6 edition 2, 9."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from evcs.core.ocpp.station_profiles import MOST_PERIODS, MOST_PROFILES, MOST_STACK
 from evcs.core.ocpp.station_settings import (
     MEASURANDS,
     Key,
@@ -24,6 +25,9 @@ KEYS: Mapping[str, Key] = {
     "AllowOfflineTxForUnknownId": Key("false", truth),
     "AuthorizationCacheEnabled": Key("true", truth),
     "AuthorizeRemoteTxRequests": Key("false", truth),
+    "ChargeProfileMaxStackLevel": Key(str(MOST_STACK)),
+    "ChargingScheduleAllowedChargingRateUnit": Key("Current,Power"),
+    "ChargingScheduleMaxPeriods": Key(str(MOST_PERIODS)),
     "ClockAlignedDataInterval": Key("0", seconds),
     "ConnectionTimeOut": Key("60", seconds),
     "ConnectorPhaseRotation": Key("0.RST,1.RST", any_text),
@@ -31,6 +35,7 @@ KEYS: Mapping[str, Key] = {
     "HeartbeatInterval": Key("300", seconds),
     "LocalAuthorizeOffline": Key("true", truth),
     "LocalPreAuthorize": Key("false", truth),
+    "MaxChargingProfilesInstalled": Key(str(MOST_PROFILES)),
     "MeterValueSampleInterval": Key("60", seconds),
     "MeterValuesAlignedData": Key(_ENERGY, measurands),
     "MeterValuesAlignedDataMaxLength": Key(str(len(MEASURANDS))),
@@ -44,7 +49,7 @@ KEYS: Mapping[str, Key] = {
     "StopTxnAlignedDataMaxLength": Key(str(len(MEASURANDS))),
     "StopTxnSampledData": Key("", measurands),
     "StopTxnSampledDataMaxLength": Key(str(len(MEASURANDS))),
-    "SupportedFeatureProfiles": Key("Core,RemoteTrigger"),
+    "SupportedFeatureProfiles": Key("Core,RemoteTrigger,SmartCharging"),
     "TransactionMessageAttempts": Key("3", number(1_000)),
     "TransactionMessageRetryInterval": Key("60", seconds),
     "UnlockConnectorOnEVSideDisconnect": Key("true"),

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_16_keys, station_meter
+from evcs.core.ocpp.station_16_charging import CHARGING, profile
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_profiles import TRANSACTION, installed
 from evcs.core.ocpp.station_state import Token
 
 if TYPE_CHECKING:
@@ -25,10 +27,16 @@ def _status(word: str) -> Answer:
 
 
 def _remote_start(station: Station, payload: Answer, at: At) -> Answer:
-    """A charge begins; by AuthorizeRemoteTxRequests its card is asked for first (5.11)."""
+    """A charge begins; by AuthorizeRemoteTxRequests its card is asked for first (5.11, 5.16.2)."""
     elsewhere = payload.get("connectorId", 1) != 1
     if elsewhere or station.cannot_begin() or not station.is_online:
         return _status(REJECTED)
+    wished = payload.get("chargingProfile")
+    if wished is not None:
+        of_it = profile(wished, 1, 0)
+        if of_it.purpose != TRANSACTION or installed(station.held.profiles, of_it) is None:
+            return _status(REJECTED)
+        station.wished = of_it
     if station.keys.is_set("AuthorizeRemoteTxRequests"):
         station.authorise(Token(payload["idTag"]))
     else:
@@ -115,6 +123,7 @@ def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
 
 
 SERVED: Mapping[str, Order] = {
+    **CHARGING,
     "ChangeAvailability": _availability,
     "ChangeConfiguration": _set,
     "ClearCache": _clear_cache,

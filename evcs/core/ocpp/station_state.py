@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evcs.core.ocpp.station_profiles import Period, Profile, Profiles, over
 from evcs.core.ocpp.times import parse
 
 #: Of a record.
@@ -110,6 +111,7 @@ class Held(NamedTuple):
     configuration: Mapping[str, str] = CHANGED
     last: End | None = None
     absent: bool = False
+    profiles: Profiles = ()
     data: tuple[dict[str, Any], ...] = ()
 
     def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
@@ -134,7 +136,8 @@ class Held(NamedTuple):
         one = self.transaction
         if one is None:
             return self
-        return self._replace(transaction=None, last=End(one.number, self.register_wh, reason))
+        end = End(one.number, self.register_wh, reason)
+        return self._replace(transaction=None, last=end, profiles=over(self.profiles))
 
     @property
     def head(self) -> Item | None:
@@ -203,8 +206,14 @@ def from_record(record: Mapping[str, Any]) -> Held:
         tuple(Card(*card) for card in record["cards"]),
         {str(key): str(value) for key, value in record["configuration"].items()},
         End(*record["last"]) if record.get("last") else None,
+        profiles=tuple(map(_profile, record.get("profiles", ()))),
         absent=bool(record.get("absent")), data=tuple(record.get("data", ())),
     )  # fmt: skip
     if held.register_wh < 0 or any(type(item.payload) is not dict for item in held.queue):
         raise ValueError("no station holds that")
     return held
+
+
+def _profile(record: list[Any]) -> Profile:
+    made = Profile(*record)
+    return made._replace(periods=tuple(Period(*one) for one in made.periods))

@@ -77,9 +77,9 @@ class StationEngine:
         fail_point("engine.tick", self._cp)
         before, self._stepped_at = self._stepped_at, now
         self._ticks += 1
-        if self._closed and before is not None:
-            self._meter(self._outside.charger.step(now - before))
         at = self._outside.now()
+        if self._closed and before is not None:
+            self._meter(self._outside.charger.step(now - before), at)
         self._station.tick(at)
         if self._station.hangs(at):
             self._log.warning("the back end owes an answer for too long; it is dialled anew")
@@ -113,7 +113,7 @@ class StationEngine:
         self._births += 1
         boot = f"{outside.boot}.{self._births}"  # no id of a message comes again
         made = Station(kept.station, outside.dialect, outside.schemas, boot)
-        made.fault = kept.fault
+        made.fault, made.most_w = kept.fault, outside.max_power_w()
         return made
 
     # What happens.
@@ -200,20 +200,21 @@ class StationEngine:
         self._why = why
         self._station.end(reason, at)
 
-    def _meter(self, reading: Reading) -> None:
+    def _meter(self, reading: Reading, at: At) -> None:
         one = self._station.held.transaction
         if one is None:
             return
+        self._station.most_w = self._outside.max_power_w()
         self._station.metered(
             Sample(
                 one.meter_wh + reading.energy_wh, reading.power_w, reading.voltage_v,
-                reading.current_a, self._outside.max_power_w(),
+                reading.current_a, self._station.limit_w(at),
             )
         )  # fmt: skip
         self._books.meter(self._station.held.register_wh, reading)
         if reading.full and not self._station.full:
             self._why = EndReason.COMPLETED
-            self._station.filled(self._outside.now())
+            self._station.filled(at)
 
     def _follow(self) -> None:
         self._books.follow(self._station.held, self._why)
@@ -274,10 +275,11 @@ class StationEngine:
         self._presented.clear()
 
     def _switch(self, kept: bool) -> None:
-        """The contactor as the station wants it; it is closed only once that is kept."""
+        """Contactor and limit as the station wants them; it is closed only once that is kept."""
         wants, one, charger = (
             self._station.wants_power, self._station.held.transaction, self._outside.charger
         )  # fmt: skip
+        charger.set_limit(self._station.limit_w(self._outside.now()))
         if self._closed and not wants:
             charger.open_contactor()
             self._closed = False
