@@ -374,7 +374,7 @@ def test_one_that_owes_an_answer_hangs(online: World) -> None:
         ('[2,"1","Reset",[]]', ["1", "FormationViolation"]),
         ('[2,"1","Nothing",{}]', ["1", "NotImplemented"]),
         ('[2,"1","Heartbeat",{}]', ["1", "NotSupported"]),
-        ('[2,"1","SendLocalList",{}]', ["1", "NotSupported"]),
+        ('[2,"1","ReserveNow",{}]', ["1", "NotSupported"]),
         ('[2,"1","Reset",{}]', ["1", "OccurenceConstraintViolation"]),
         ('[2,"1","Reset",{"type":1}]', ["1", "TypeConstraintViolation"]),
         ('[2,"1","Reset",{"type":"Warm"}]', ["1", "PropertyConstraintViolation"]),

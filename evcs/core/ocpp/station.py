@@ -150,7 +150,7 @@ class Station:
         """A card is held to it: a transaction begins, or ends where the card may end it."""
         one, token = self.held.transaction, self.dialect.token(tag)
         if one is not None:
-            ends = cards.is_same(self.held, token, one.token, text_of(at))
+            ends = cards.is_same(self.held, self.keys, token, one.token, text_of(at))
             if ends:
                 self.end("Local", at, token)
             self.answers.append(Presented(tag, ends, "stopped" if ends else "busy"))
@@ -262,11 +262,20 @@ class Station:
             self._cards.remove(waits)
             card = answer and self.dialect.card(payload, answer)
             if card:
-                self.held = cards.kept(self.held, self.keys, card)
+                self.learned(card, at)
             self._decided(token, card.status if card else "no answer", at, remote)
 
         self._cards.append(waits)
         self.agenda.say("Authorize", payload, answered)
+
+    def learned(self, card: Card, at: At) -> None:
+        """What the back end says of a card now; that its list says otherwise is told (3.5.2)."""
+        listed = cards.listed(self.held, self.keys, card.token)
+        if listed is not None and listed.status != card.status:
+            payload = self.dialect.conflict(self, at)
+            if payload is not None:
+                self.agenda.say("StatusNotification", payload)
+        self.held = cards.kept(self.held, self.keys, card)
 
     def _decided(self, token: Token, word: str | None, at: At, remote: int | None) -> None:
         word = word or cards.OFFLINE

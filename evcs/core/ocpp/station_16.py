@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_16_keys, station_meter
 from evcs.core.ocpp.rules import Version
+from evcs.core.ocpp.station_16_list import card
 from evcs.core.ocpp.station_16_orders import SERVED
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Identity
@@ -73,6 +74,11 @@ class Dialect16:
         }  # fmt: skip
         return found if fault is None else {**found, "info": fault[:50]}
 
+    def conflict(self, station: Station, at: At) -> Answer | None:
+        """Of the station itself, as it is (3.5.2)."""
+        found = self.status(station, 0, self.statuses(station)[0], at)
+        return {**found, "errorCode": "LocalListConflict"}
+
     def authorize(self, token: Token) -> Answer:
         """Authorize (6.1)."""
         return {"idTag": token.tag}
@@ -82,7 +88,7 @@ class Dialect16:
         info, tag = answer.get("idTagInfo"), payload.get("idTag")
         if info is None or tag is None:
             return None
-        return Card(tag, info["status"], info.get("expiryDate", ""), info.get("parentIdTag", ""))
+        return card(tag, info)
 
     def begun(self, station: Station, at: At, _remote: int | None) -> Held:
         """StartTransaction (6.45)."""

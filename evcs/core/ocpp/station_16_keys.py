@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from evcs.core.ocpp.station_list import MOST_LISTED
 from evcs.core.ocpp.station_profiles import MOST_PERIODS, MOST_PROFILES, MOST_STACK
 from evcs.core.ocpp.station_settings import (
     MEASURANDS,
@@ -33,6 +34,8 @@ KEYS: Mapping[str, Key] = {
     "ConnectorPhaseRotation": Key("0.RST,1.RST", any_text),
     "GetConfigurationMaxKeys": Key(str(MOST_KEYS)),
     "HeartbeatInterval": Key("300", seconds),
+    "LocalAuthListEnabled": Key("true", truth),
+    "LocalAuthListMaxLength": Key(str(MOST_LISTED)),
     "LocalAuthorizeOffline": Key("true", truth),
     "LocalPreAuthorize": Key("false", truth),
     "MaxChargingProfilesInstalled": Key(str(MOST_PROFILES)),
@@ -43,13 +46,14 @@ KEYS: Mapping[str, Key] = {
     "MeterValuesSampledDataMaxLength": Key(str(len(MEASURANDS))),
     "NumberOfConnectors": Key("1"),
     "ResetRetries": Key("1", number(10)),
+    "SendLocalListMaxLength": Key(str(MOST_LISTED)),
     "StopTransactionOnEVSideDisconnect": Key("true", truth),
     "StopTransactionOnInvalidId": Key("true", truth),
     "StopTxnAlignedData": Key("", measurands),
     "StopTxnAlignedDataMaxLength": Key(str(len(MEASURANDS))),
     "StopTxnSampledData": Key("", measurands),
     "StopTxnSampledDataMaxLength": Key(str(len(MEASURANDS))),
-    "SupportedFeatureProfiles": Key("Core,RemoteTrigger,SmartCharging"),
+    "SupportedFeatureProfiles": Key("Core,LocalAuthListManagement,RemoteTrigger,SmartCharging"),
     "TransactionMessageAttempts": Key("3", number(1_000)),
     "TransactionMessageRetryInterval": Key("60", seconds),
     "UnlockConnectorOnEVSideDisconnect": Key("true"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_16_keys, station_meter
 from evcs.core.ocpp.station_16_charging import CHARGING, profile
+from evcs.core.ocpp.station_16_list import LISTS
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
@@ -124,6 +125,7 @@ def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
 
 SERVED: Mapping[str, Order] = {
     **CHARGING,
+    **LISTS,
     "ChangeAvailability": _availability,
     "ChangeConfiguration": _set,
     "ClearCache": _clear_cache,

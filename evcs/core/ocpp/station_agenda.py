@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from evcs.core.ocpp import station_cards as cards
 from evcs.core.ocpp.station_calls import Ask, At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer
@@ -107,7 +106,7 @@ class Agenda:
         self._of.held = self._of.dialect.taken(self._of.held, item, answer)
         card = self._of.dialect.card(payload, answer)
         if card is not None:
-            self._of.held = cards.kept(self._of.held, self._of.keys, card)
+            self._of.learned(card, at)
             self._of.judged(item.transaction, card, at)
 
     def _not_taken(self, item: Item, at: At) -> None:

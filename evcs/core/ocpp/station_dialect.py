@@ -48,6 +48,9 @@ class Dialect(Protocol):
     def status(self, station: Station, connector: int, status: str, at: At) -> Answer:
         """StatusNotification."""
 
+    def conflict(self, station: Station, at: At) -> Answer | None:
+        """StatusNotification, where its list says otherwise of a card than the back end."""
+
     def authorize(self, token: Token) -> Answer:
         """Authorize."""
 

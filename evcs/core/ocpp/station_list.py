@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from evcs.core.ocpp.station_state import Card
+if TYPE_CHECKING:
+    from evcs.core.ocpp.station_state import Card
 
 #: Cards in it, and in one message. Its journal has them in each record.
 MOST_LISTED = 250

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evcs.core.ocpp.station_list import LocalList
 from evcs.core.ocpp.station_profiles import Period, Profile, Profiles, over
 from evcs.core.ocpp.times import parse
 
@@ -112,6 +113,7 @@ class Held(NamedTuple):
     last: End | None = None
     absent: bool = False
     profiles: Profiles = ()
+    local: LocalList = LocalList()
     data: tuple[dict[str, Any], ...] = ()
 
     def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
@@ -206,6 +208,7 @@ def from_record(record: Mapping[str, Any]) -> Held:
         tuple(Card(*card) for card in record["cards"]),
         {str(key): str(value) for key, value in record["configuration"].items()},
         End(*record["last"]) if record.get("last") else None,
+        local=_list(*record.get("local", LocalList())),
         profiles=tuple(map(_profile, record.get("profiles", ()))),
         absent=bool(record.get("absent")), data=tuple(record.get("data", ())),
     )  # fmt: skip
@@ -217,3 +220,7 @@ def from_record(record: Mapping[str, Any]) -> Held:
 def _profile(record: list[Any]) -> Profile:
     made = Profile(*record)
     return made._replace(periods=tuple(Period(*one) for one in made.periods))
+
+
+def _list(version: int, cards: list[Any]) -> LocalList:
+    return LocalList(int(version), tuple(Card(*card) for card in cards))
