@@ -19,7 +19,7 @@ from evcs.core import session_csv
 from evcs.core.end_reasons import in_words
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import is_word
-from evcs.core.session import with_correction
+from evcs.core.session import in_full
 
 STATES = ("active", "interrupted", "settled")
 HEAD = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "DURATION", "ENERGY", "COST", "REASON")
@@ -83,8 +83,7 @@ def _add_one(sessions: click.Group) -> None:
         found = LedgerReader(ctx.settings.home.ledger_db).session(session_id)
         if found is None:
             raise _unknown(session_id)
-        shown = {**with_correction(found), "requested_wh": found.requested_wh,
-                 "origin": found.origin}  # fmt: skip
+        shown = in_full(found)
         ctx.out.data(shown, _lines(ctx, shown))
 
     @command(sessions, "close")

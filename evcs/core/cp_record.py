@@ -186,6 +186,7 @@ def view(session: Session, record: CpRecord) -> SessionView:
         session.limit_w,
         record.wait_s,
         record.power.shown_s if record.power is not None else None,
+        session.requested_wh,
     )
 
 

@@ -54,7 +54,8 @@ __all__ = [
 class SessionView(NamedTuple):
     """A session as the judged state shows it; energy in Wh, power in W, cost in EUR.
 
-    At a CP that is a charger of a back end it costs nothing here: null.
+    At a CP that is a charger of a back end it costs nothing here: null. `requested_wh`: None where
+    the car decides.
 
     `limit_w`: what it may take of its circuit; None without one. `wait_s`: of one that waits for
     power, for about how many seconds more. `limit_shown_s`: how many seconds after it was lowered
@@ -69,6 +70,7 @@ class SessionView(NamedTuple):
     limit_w: int | None = None
     wait_s: int | None = None
     limit_shown_s: int | None = None
+    requested_wh: int | None = None
 
 
 class DesiredCp(NamedTuple):

@@ -14,6 +14,7 @@ from evcs.core.back_ends import BackEndOf
 from evcs.core.hosts import Host
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.pools import Members
+from evcs.core.session import Session
 
 
 class Process(NamedTuple):
@@ -261,6 +262,9 @@ class LedgerReader(Protocol):
         after: tuple[str, str] | None = None,
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Sessions by filter, the latest first; `after`: started_at and session_id of one."""
+
+    def session(self, session_id: str) -> Session | None:
+        """One session, with its correction."""
 
     def sums(
         self, cp: str | None = None, driver: str | None = None, since: str | None = None,

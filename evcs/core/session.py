@@ -182,6 +182,12 @@ def with_correction(session: Session) -> dict[str, Any]:
     return found
 
 
+def in_full(session: Session) -> dict[str, Any]:
+    """A session with what is told of one alone."""
+    more = {"requested_wh": session.requested_wh, "origin": session.origin}
+    return {**with_correction(session), **more}
+
+
 def check(session: Session) -> Session:
     """A session that was kept, if it can be one. Raises BadValue, naming it and the field."""
     try:

@@ -258,10 +258,11 @@ def install(
 
     app.add_hook("before_request", in_turn)
     app.install(doors)
-    app.default_error_handler = _plain_error
+    app.default_error_handler = plain_error
 
 
-def _plain_error(error: Any) -> str:
+def plain_error(error: Any) -> str:
+    """The body of an error that bottle itself has found, as the contract has it."""
     if error.status_code >= 500:
         _log.error("path=%r failed: %r", request.path[:200], error.exception)
     response.content_type = "application/json"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 from evcs.core import messages as m
 from evcs.core.topics import MAX_INT
+from evcs.services.web.curves import POINTS, SESSIONS, Curves
 from evcs.services.web.history import SECONDS, History
 
 SESSION = m.SessionView("s", "ALICE", 100, 20_000, "0.03")
@@ -90,3 +93,33 @@ def test_a_circuit_s_hour_goes_on_from_what_was_told_before_it() -> None:
     assert history.circuit_trace("G", 20)["power_w"][0] == 2_000
     history.forget_circuit("G")
     assert history.circuit_trace("G", 20)["at"] == []
+
+
+def test_a_curve_of_any_length_has_so_many_points() -> None:
+    curves = Curves()
+    for at in range(10_000):
+        curves.add("long", 100 + at, 11_000, at)
+    found = curves.of("long")
+    assert POINTS // 2 < len(found["at"]) <= POINTS
+    steps = {b - a for a, b in itertools.pairwise(found["at"])}
+    assert len(steps) == 1
+    assert found["at"][0] == 100
+    assert 10_100 - found["at"][-1] <= steps.pop()
+    assert found["energy_wh"] == [at - 100 for at in found["at"]]
+
+
+def test_of_so_many_sessions_the_oldest_curve_gives_way() -> None:
+    curves = Curves()
+    for number in range(SESSIONS + 1):
+        curves.add(f"s{number}", 1, 2, 3)
+    assert curves.of("s0") == {"at": [], "power_w": [], "energy_wh": []}
+    assert curves.of("s1") == {"at": [1], "power_w": [2], "energy_wh": [3]}
+
+
+def test_a_session_that_is_over_keeps_its_curve() -> None:
+    history = History("then")
+    for at in (10, 11):
+        history.judged(judged("SUPPLYING", SESSION), at, "now")
+    history.judged(judged("ACTIVATED"), 12, "now")
+    history.forget("A")
+    assert history.curves.of("s")["at"] == [10, 11]

@@ -14,7 +14,7 @@ from tests.web.test_login_auth import app
 
 FILE = Path(__file__).resolve().parents[2] / "openapi.yaml"
 #: Pages and their files are no interface.
-PAGES = re.compile(r"/|/static/.*|/favicon.ico|/cp/[^/]+|/\w+\.html")
+PAGES = re.compile(r"/|/static/.*|/favicon.ico|/(cp|session)/[^/]+|/\w+\.html")
 
 
 def described(server: str) -> set[tuple[str, str]]:

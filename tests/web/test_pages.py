@@ -209,7 +209,7 @@ class TestOperator:
         price.fill("0,30")
         expect(why).to_have_text("Correct the fields that are marked.")
         expect(price).to_have_attribute("aria-invalid", "true")
-        expect(page.get_by_text("a decimal of euros such as 0.30")).to_be_visible()
+        expect(page.get_by_text("such as 0.30, at most")).to_be_visible()
         expect(page.get_by_label("Power")).not_to_have_attribute("aria-invalid", "true")
         price.fill("0.30")
         expect(page.get_by_role("button", name="Create")).to_be_enabled()

@@ -46,6 +46,7 @@ def test_a_session_goes_along() -> None:
     assert row["session"] == {
         "session_id": "s", "driver": "ALICE", "energy_wh": 1_240, "power_w": 21_000,
         "cost_eur": "0.37", "limit_w": None, "wait_s": None, "limit_shown_s": None,
+        "requested_wh": None,
     }  # fmt: skip
 
 

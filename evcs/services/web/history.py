@@ -1,4 +1,4 @@
-"""What web remembers: of a CP its last minutes, events, restarts; of a circuit its last hour."""
+"""What web remembers: of CPs the last minutes, events, restarts; of sessions and circuits more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from evcs.core.messages import CircuitState, CpState
 from evcs.core.sections import ROLES
 from evcs.services.web.circuit_trace import CircuitTrace
+from evcs.services.web.curves import Curves
 
 SECONDS = 600
 EVENTS = 40
@@ -55,6 +56,7 @@ class History:
 
     def __init__(self, began: str) -> None:
         self.began = began
+        self.curves = Curves()
         self._starts: dict[tuple[str, str], Starts] = {}
         self._traces: dict[str, Trace] = {}
         self._events: dict[str, deque[dict[str, Any]]] = {}
@@ -67,6 +69,7 @@ class History:
         if session is not None:
             trace = self._traces.setdefault(judged.cp, Trace())
             trace.add(at, session.power_w, session.energy_wh)
+            self.curves.add(session.session_id, at, session.power_w, session.energy_wh)
         now = (judged.state, judged.reason, session.session_id if session else None)
         if self._last.get(judged.cp) == now:
             return

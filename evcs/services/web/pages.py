@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from bottle import Bottle, HTTPResponse, SimpleTemplate, request, static_file
+from bottle import Bottle, HTTPResponse, SimpleTemplate, request, response, static_file
 
 from evcs.core.errors import Denied, NotFound
 from evcs.core.ids import is_id
-from evcs.services.http import json_response
+from evcs.services.http import json_response, plain_error, raw_header
 from evcs.services.web.deps import Deps
 from evcs.services.web.login_auth import local_path
 
@@ -20,11 +21,12 @@ TYPES = {
     ".mjs": "text/javascript",
     ".svg": "image/svg+xml",
 }
+NOT_FOUND = "not_found.html"
 PAGES = ("cp_manager.html", "circuits.html", "sessions.html")
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
-    """`/`, the pages by name, `/cp/<id>`, `/static/…`, and the login."""
+    """`/`, the pages by name, `/cp/<id>`, `/session/<id>`, `/static/…`, and the login."""
 
     @app.get("/")
     def dashboard() -> HTTPResponse:
@@ -35,7 +37,18 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
     @app.get("/cp/<cp>")
     def cp_page(cp: str) -> HTTPResponse:
-        return page("cp.html") if is_id(cp) else page("not_found.html", 404)
+        return page("cp.html") if is_id(cp) else page(NOT_FOUND, 404)
+
+    @app.get("/session/<_session>")
+    def session_page(_session: str) -> HTTPResponse:
+        return page("session.html")
+
+    @app.error(404)
+    def no_page(error: Any) -> str:
+        if request.path.startswith("/api/") or "text/html" not in raw_header("Accept"):
+            return plain_error(error)
+        response.content_type = TYPES[".html"] + "; charset=UTF-8"
+        return (STATIC / NOT_FOUND).read_text()
 
     @app.get("/favicon.ico")
     def favicon() -> HTTPResponse:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from bottle import Bottle, HTTPResponse, request
 
 from evcs.core import session_csv
-from evcs.core.errors import BadValue
+from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import check_id
 from evcs.core.service_ports import Sum, Sums
+from evcs.core.session import in_full
 from evcs.services.http import MAX_LIMIT, asked_limit, json_bytes, json_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
@@ -24,11 +25,17 @@ STATES = ("active", "interrupted", "settled")
 DEFAULT_LIMIT = 1_000
 PART = 200
 KEPT_SUMS = 32
+LIST = "list them with: evcs sessions"
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
-    """`/api/v1/sessions` and `.csv`, `…/sums`, `…/total`, `…/<id>/close`."""
+    """`/api/v1/sessions` and `.csv`, `…/sums`, `…/total`, `…/<id>/…`."""
+    _add_lists(app, deps)
+    _add_one(app, deps)
+
+
+def _add_lists(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/sessions")
     def sessions() -> HTTPResponse:
@@ -60,11 +67,26 @@ def add_routes(app: Bottle, deps: Deps) -> None:
     def total() -> HTTPResponse:
         return json_response(summed(deps.doors.is_operator(), asked_for(), in_all)())
 
+
+def _add_one(app: Bottle, deps: Deps) -> None:
+    @app.get("/api/v1/sessions/<session>/detail")
+    def detail(session: str) -> HTTPResponse:
+        found = deps.threads().run(partial(deps.ledger.session, checked_id(session)))
+        if found is None:
+            raise NotFound(f"no session {session!a}", LIST)
+        curve = deps.web.history.curves.of(session)
+        return json_response({"session": in_full(found), "curve": curve})
+
     @app.post("/api/v1/sessions/<session>/close")
     def close(session: str) -> HTTPResponse:
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", session):
-            raise BadValue("that is no session's id", "list them with: evcs sessions")
-        return json_response(deps.web.ask("close", session_id=session))
+        return json_response(deps.web.ask("close", session_id=checked_id(session)))
+
+
+def checked_id(session: str) -> str:
+    """A session's id, if it can be one. Raises BadValue."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", session):
+        raise BadValue("that is no session's id", LIST)
+    return session
 
 
 class Filter(NamedTuple):

@@ -1,4 +1,4 @@
-// One CP's page: its supply over the last minutes, processes, sessions, events, bus and log.
+// One CP's page: its charge over the last minutes, processes, sessions, events, bus and log.
 
 import { Job } from "./activity.js";
 import { meant } from "./aim.js";
@@ -12,8 +12,9 @@ import { Messages } from "./messages.js";
 import { Log } from "./log.js";
 import { look } from "./operator.js";
 import { why } from "./power.js";
+import { Progress } from "./progress.js";
 import { Code, Pill, start } from "./shell.js";
-import { duration, kw, kwh, time } from "./words.js";
+import { duration, kw, kwh, reasonWords, time } from "./words.js";
 
 const CP = decodeURIComponent(location.pathname.split("/").pop());
 const AGAIN_MS = 5000;
@@ -37,13 +38,14 @@ const ACTIONS = [
 function Facts({ row }) {
   const { session } = row;
   // Without a session too: what came and went here would move what is below.
-  const facts = [["Power", session && `${kw(session.power_w)} kW`], ["Energy", session && `${kwh(session.energy_wh)} kWh`],
-    ["Cost", session && session.cost_eur != null && `${session.cost_eur} €`], ["Driver", session && session.driver]];
-  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Maximum", `${kw(row.max_power_w)} kW`], ["Place", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
+  const facts = [["Power now", session && `${kw(session.power_w)} kW`], ["Energy", session && `${kwh(session.energy_wh)} kWh`],
+    ["Cost", session && session.cost_eur != null && `${session.cost_eur} €`], ["Driver", session && session.driver],
+    ["Progress", session && session.requested_wh && html`<${Progress} session=${session} />`]];
+  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Power", `${kw(row.max_power_w)} kW`], ["Location", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
   if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
   if (row.backend) facts.push(["Back end", row.backend], ["It has of it", row.backend_state]);
   if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW`], ["Lowered, seen after", session && session.limit_shown_s && `${session.limit_shown_s} s`]);
-  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name} data-fact=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
 function Processes({ found, since }) {
@@ -58,9 +60,9 @@ function Processes({ found, since }) {
 
 function Sessions({ found }) {
   if (!found.length) return html`<p class="none">None yet. Begin one: <${Code}>bin/evcs-driver charge ${CP} --driver NAME<//></p>`;
-  return html`<div class="wide"><table><thead><tr><th>Begun</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
-    <tbody>${found.map((one) => html`<tr key=${one.session_id}><td>${time(one.started_at)}</td><td>${one.driver}</td><td>${one.corrects ? "correction" : one.state}</td>
-      <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.cost_eur}</td><td>${one.reason}</td></tr>`)}</tbody></table></div>`;
+  return html`<div class="wide"><table><thead><tr><th>Started</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
+    <tbody>${found.map((one) => html`<tr key=${one.session_id}><td><a href=${`/session/${one.corrects || one.session_id}`}>${time(one.started_at)}</a></td><td>${one.driver}</td><td>${one.corrects ? "correction" : one.state}</td>
+      <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.cost_eur}</td><td>${reasonWords(one.reason)}</td></tr>`)}</tbody></table></div>`;
 }
 
 function Events({ found }) {
@@ -145,7 +147,7 @@ class CpPage extends Component {
       <section class="card"><${Facts} row=${row} /></section>
       <section class="card ten-minutes"><h2>The last ten minutes</h2>
         ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />`
-          : html`<p class="none">No supply in that time.</p>`}</section>
+          : html`<p class="none">No charge in that time.</p>`}</section>
       ${detail && html`<div class="columns">
         <div class="stack">
         ${detail.connect && html`<section class="card"><h2>How its charger dials in</h2><${Dial} cp=${CP} connect=${detail.connect} /></section>`}

@@ -35,7 +35,7 @@ function Table({ sessions }) {
   return html`<div class="wide"><table id="sessions">
     <thead><tr><th>Begun</th><th>Ended</th><th>CP</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€/kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
     <tbody>${sessions.map((one) => html`<tr key=${one.session_id} data-session=${one.session_id}>
-      <td>${time(one.started_at)}</td><td>${time(one.ended_at)}</td><td><a href=${`/cp/${one.cp}`}>${one.cp}</a></td><td>${one.driver}</td><td>${one.corrects ? "correction" : one.state}</td>
+      <td><a href=${`/session/${one.corrects || one.session_id}`}>${time(one.started_at)}</a></td><td>${time(one.ended_at)}</td><td><a href=${`/cp/${one.cp}`}>${one.cp}</a></td><td>${one.driver}</td><td>${one.corrects ? "correction" : one.state}</td>
       <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.price_eur_kwh}</td><td class="number">${one.cost_eur}</td><td>${one.reason}</td></tr>`)}</tbody></table></div>`;
 }
 

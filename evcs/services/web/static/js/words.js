@@ -37,6 +37,12 @@ export function time(value) {
   return today ? clock.format(at) : `${day.format(at)} ${clock.format(at)}`;
 }
 
+// With its day, for what is kept and printed.
+export const exact = (value) => new Date(value).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+
+// Whom the word alone would puzzle.
+export const reasonWords = (reason) => (reason === "driver" ? "stopped by driver" : reason || "");
+
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   if (whole < 60) return `${whole} s`;
@@ -54,5 +60,5 @@ const POWER = /^\d{1,4}(\.\d{1,3})?$/;
 export const watts = (kilowatts) => Math.round(Number(kilowatts) * 1000);
 
 // What is wrong with a price or a power as it is typed; "" if nothing is.
-export const wrongPrice = (text) => (PRICE.test(text.trim()) ? "" : "a decimal of euros such as 0.30, at most 999.9999");
-export const wrongPower = (text) => (POWER.test(text.trim()) && Number(text) > 0 && Number(text) <= 1000 ? "" : "a decimal of kW from 0.001 to 1000");
+export const wrongPrice = (text) => (PRICE.test(text.trim()) ? "" : "such as 0.30, at most 999.9999");
+export const wrongPower = (text) => (POWER.test(text.trim()) && Number(text) > 0 && Number(text) <= 1000 ? "" : "from 0.001 to 1000, such as 22");
