@@ -74,12 +74,15 @@ _STATE = """CASE WHEN phase = 'late' OR (phase = 'ending' AND power_w = 0) THEN 
 
 
 def _where(
-    cp: str | None, driver: str | None, since: str | None, state: str | None, until: str | None
-) -> tuple[str, tuple[object, ...]]:
+    cp: str | None, driver: str | None, since: str | None, state: str | None, until: str | None,
+    cp_part: str | None, driver_part: str | None,
+) -> tuple[str, tuple[object, ...]]:  # fmt: skip
     """The filter as SQL behind FROM session, and its values."""
     given = {
         "cp = ?": cp,
         "driver = ?": driver,
+        "instr(lower(cp), ?) > 0": cp_part and cp_part.lower(),
+        "instr(lower(driver), ?) > 0": driver_part and driver_part.lower(),
         "started_at >= ?": since,
         "started_at <= ?": until,
         f"{_STATE} = ?": state,
@@ -113,16 +116,19 @@ class LedgerReader:
         limit: int = 1000,
         until: str | None = None,
         after: tuple[str, str] | None = None,
+        cp_part: str | None = None,
+        driver_part: str | None = None,
     ) -> list[dict[str, Any]]:
         """Sessions by filter, the latest first; a correction stands behind its ticket.
 
-        At most `limit` and their corrections. `since` and `until` are RFC 3339 times.
+        At most `limit` and their corrections. `since` and `until` are RFC 3339 times, `cp_part` and
+        `driver_part` parts of an id, whatever their case.
 
         `after` is started_at and session_id of one, to go on behind it.
         """
         if after is not None:
             until = min(until or after[0], after[0])
-        where, values = _where(cp, driver, since, state, until)
+        where, values = _where(cp, driver, since, state, until, cp_part, driver_part)
         if after is not None:
             where += " AND (started_at < ? OR session_id > ?)"
             values += after
@@ -143,9 +149,11 @@ class LedgerReader:
         since: str | None = None,
         state: str | None = None,
         until: str | None = None,
+        cp_part: str | None = None,
+        driver_part: str | None = None,
     ) -> Sums:
         """Sums over all sessions of a filter, by day (UTC) and CP."""
-        where, values = _where(cp, driver, since, state, until)
+        where, values = _where(cp, driver, since, state, until, cp_part, driver_part)
         queries = [_SUMS.format(by=by, where=where) for by in (_DAY, _CP)]
         where = where.replace(_OPEN, "")
         queries += [_CORRECTED.format(by=by, where=where) for by in (_DAY, _CP)]

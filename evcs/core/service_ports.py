@@ -253,13 +253,15 @@ class Sums(NamedTuple):
 class LedgerReader(Protocol):
     """Sessions and tickets beside the ledger's writer (adapters.ledger). May raise EvcsError.
 
-    `since` and `until` are RFC 3339 times.
+    `since` and `until` are RFC 3339 times, `cp_part` and `driver_part` parts of an id, whatever
+    their case.
     """
 
     def sessions(
         self, cp: str | None = None, driver: str | None = None, since: str | None = None,
         state: str | None = None, limit: int = 1000, until: str | None = None,
-        after: tuple[str, str] | None = None,
+        after: tuple[str, str] | None = None, cp_part: str | None = None,
+        driver_part: str | None = None,
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Sessions by filter, the latest first; `after`: started_at and session_id of one."""
 
@@ -268,7 +270,8 @@ class LedgerReader(Protocol):
 
     def sums(
         self, cp: str | None = None, driver: str | None = None, since: str | None = None,
-        state: str | None = None, until: str | None = None,
+        state: str | None = None, until: str | None = None, cp_part: str | None = None,
+        driver_part: str | None = None,
     ) -> Sums:  # fmt: skip
         """Sums over all sessions of a filter."""
 

@@ -133,6 +133,18 @@ def test_nothing_moves_for_those_who_want_less_motion(fleet: Stage, page: Page) 
     assert page.evaluate(moving) == 0
 
 
+def test_on_a_phone_a_finger_hits_what_it_means(fleet: Stage, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 780})
+    page.goto(fleet.login_url("/cp_manager.html"))
+    row = cp(page, "CP-001")
+    expect(row).to_be_visible()
+    for one in (row.locator(".choose label"), row.get_by_role("button", name="Edit"),
+                row.get_by_role("button", name="More")):  # fmt: skip
+        box = one.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 40
+
+
 def test_on_a_phone_nothing_is_cut_off(fleet: Stage, page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     for path in PAGES:

@@ -54,6 +54,9 @@ def write(stage: Stage, *sessions: Session) -> None:
         ("since=2026-11-21T09:00:00.001Z", ["s3"]),
         ("since=2026-11-21T10:00:00%2B01:00&until=2026-11-21T04:00:00-05:00", ["s2"]),
         ("driver=BOB", []),
+        ("cp_part=p-1", ["s3", "s1"]),
+        ("cp_part=_", []),
+        ("driver_part=lic&cp_part=P-0", ["s2"]),
         ("state=active", []),
     ],
 )
@@ -129,22 +132,26 @@ def test_the_page_shows_the_sums_of_all_and_both_plots(stage: Stage, page: Page)
     expect(page.locator("#sums")).to_contain_text("1200")
     expect(page.locator("#sums")).to_contain_text("1200.00 kWh")
     expect(page.locator("#sums")).to_contain_text("360.00 €")
-    expect(page.locator("#sessions tbody tr")).to_have_count(1_000)
-    expect(page.get_by_text("sums, plots and CSV are of all")).to_be_visible()
+    expect(page.locator("#sessions tbody [data-session]").first).to_be_visible()
+    expect(
+        page.get_by_text("the latest 1000 sessions; sums, plots and CSV are of all")
+    ).to_be_visible()
     expect(page.locator(".u-wrap canvas")).to_be_visible()
     expect(page.locator("#by-cp meter")).to_have_count(3)
     expect(page.locator("#by-cp tbody tr").first).to_contain_text("400.00")
-    page.get_by_label("CP").fill("P-1")
-    page.get_by_label("CP").press("Enter")
+    page.get_by_label("CP").press_sequentially("p-1")
     expect(page.locator("#sums")).to_contain_text("400.00 kWh")
-    expect(page).to_have_url(re.compile("cp=P-1"))
+    expect(page).to_have_url(re.compile("cp=p-1&driver=CARLA"))
+    page.get_by_label("CP").fill("p 1")
+    expect(page.get_by_text("letters, digits, _ and - only")).to_be_visible()
+    expect(page.locator("#sums")).to_contain_text("400.00 kWh")
 
 
 def test_what_is_being_typed_stays_as_the_page_is_drawn_anew(stage: Stage, page: Page) -> None:
     stage.births()
     write(stage, session(2, 21), session(1, 22)._replace(session_id="typed", cp="TYPED-1"))
     page.goto(f"{stage.url}/sessions.html")
-    expect(page.locator("#sessions tbody tr").first).to_be_visible()
+    expect(page.locator("#sessions [data-session]").first).to_be_visible()
     expect(page.locator(".live")).to_have_text("Live")
     field = page.get_by_role("textbox", name="CP")
     field.press_sequentially("TYPED-")
@@ -153,9 +160,53 @@ def test_what_is_being_typed_stays_as_the_page_is_drawn_anew(stage: Stage, page:
     expect(page.locator(".live")).to_have_text("Live, Registry away")
     expect(field).to_have_value("TYPED-")
     field.press_sequentially("1")
-    field.press("Enter")
     expect(page.locator("#sessions tbody tr")).to_have_count(1)
     stage.births()
+
+
+@pytest.mark.parametrize("part", ["%25", "a b", "x" * 33, "%FF", "."])
+def test_what_is_no_part_of_a_name_is_refused(stage: Stage, part: str) -> None:
+    for path in ("", ".csv", "/sums", "/total"):
+        answer = stage.get(f"/api/v1/sessions{path}?cp_part={part.replace(' ', '%20')}")
+        assert answer.status == 400
+
+
+def test_the_cps_stand_by_energy_and_there_is_more(stage: Stage, page: Page) -> None:
+    one = session(1, 1)._replace(driver="ERIK")
+    write(stage, *(one._replace(session_id=f"e{n}", cp=f"E-{n}", energy_wh=1_000 * (n % 10 + 1))
+                   for n in range(12)))  # fmt: skip
+    page.goto(f"{stage.url}/sessions.html?driver=erik")
+    first = page.locator("#by-cp tbody td:first-child")
+    expect(first).to_have_text([f"E-{n}" for n in (9, 8, 7, 6, 5, 4, 3, 2)])
+    page.get_by_role("button", name="Show all 12, by energy").click()
+    expect(first).to_have_count(12)
+    page.get_by_role("button", name="Show fewer").click()
+    expect(first).to_have_count(8)
+
+
+def test_nothing_yet_and_nothing_that_fits_are_two(stage: Stage, page: Page) -> None:
+    page.route("**/api/v1/sessions?*", lambda route: route.fulfill(json=[]))
+    page.goto(f"{stage.url}/sessions.html")
+    expect(page.get_by_text("No sessions yet. One begins with")).to_be_visible()
+    page.get_by_label("Driver").fill("nobody")
+    expect(page.get_by_text("No session fits.")).to_be_visible()
+    page.unroute_all(behavior="wait")
+    write(stage, session(1, 20))
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator("#sessions [data-session]").first).to_be_visible()
+
+
+def test_on_a_phone_sessions_are_cards(stage: Stage, page: Page) -> None:
+    write(stage, session(3, 22)._replace(session_id="phone", driver="PAULA"))
+    page.set_viewport_size({"width": 390, "height": 780})
+    page.goto(f"{stage.url}/sessions.html?driver=PAULA")
+    card = page.locator('[data-session="phone"]')
+    for at, text in ((3, "CP-1"), (4, "PAULA"), (6, "3.00"), (8, "0.90")):
+        cell = card.locator("td").nth(at)
+        expect(cell).to_have_text(text)
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390
 
 
 def test_who_reads_slowly_has_little_held_for_it(stage: Stage) -> None:

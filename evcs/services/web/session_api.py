@@ -26,6 +26,7 @@ DEFAULT_LIMIT = 1_000
 PART = 200
 KEPT_SUMS = 32
 LIST = "list them with: evcs sessions"
+_PART = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
 
 
@@ -97,6 +98,8 @@ class Filter(NamedTuple):
     since: str | None
     state: str | None
     until: str | None
+    cp_part: str | None
+    driver_part: str | None
 
 
 def as_json(sessions: list[dict[str, Any]], first: bool, last: bool) -> bytes:
@@ -153,7 +156,17 @@ def asked_for() -> Filter:
         state=state,
         # A whole day is meant by its date.
         until=_time("until", given.get("until"), "T23:59:59.999Z"),
+        cp_part=_part("cp_part"),
+        driver_part=_part("driver_part"),
     )
+
+
+def _part(name: str) -> str | None:
+    """A part of an id, such as is typed into a search."""
+    part = request.query.get(name) or None
+    if part is not None and not _PART.fullmatch(part):
+        raise BadValue(f"{name} is no part of a name", "allowed: letters, digits, _ and -")
+    return part
 
 
 def in_all(found: Sums) -> dict[str, Any]:

@@ -2,11 +2,19 @@
 
 import { Component, html } from "./dom.js";
 import { Chart, dayOptions } from "./chart.js";
+import { Field } from "./fields.js";
 import { look } from "./operator.js";
+import { Parts } from "./parts.js";
 import { Code, start } from "./shell.js";
-import { byName, count, kwh, time } from "./words.js";
+import { byName, count, duration, kwh, reasonWords, time } from "./words.js";
 
 const FIELDS = ["since", "until", "cp", "driver", "state"];
+// The ones that are looked for by a part of a name, whatever its case.
+const PARTS = { cp: "cp_part", driver: "driver_part" };
+const PART = /^[A-Za-z0-9_-]{0,32}$/;
+const LOOK_AFTER_MS = 250;
+const FEW_CPS = 8;
+const MOST_CPS = 500;
 const STATE_WORDS = { "": "all", active: "active", interrupted: "interrupted", settled: "settled" };
 
 const DAY_S = 86400;
@@ -22,81 +30,109 @@ function everyDay(days) {
   return [at, at.map((day) => sums.get(day) || 0)];
 }
 
-function ByCp({ cps }) {
-  const most = Math.max(...cps.map((one) => one.energy_wh), 1);
-  return html`<div class="wide by-cp" tabindex="0" aria-label="Energy by charging point"><table id="by-cp">
-    <thead><tr><th>CP</th><th class="number">Sessions</th><th class="number">kWh</th><th class="number">€</th><th><span class="hidden">Share</span></th></tr></thead>
-    <tbody>${cps.map((one) => html`<tr key=${one.cp}><td><a href=${`/cp/${one.cp}`}>${one.cp}</a></td><td class="number">${one.sessions}</td>
-      <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.cost_eur}</td>
-      <td><meter max=${most} value=${one.energy_wh} aria-label=${`Energy of ${one.cp}`}></meter></td></tr>`)}</tbody></table></div>`;
+class ByCp extends Component {
+  render({ cps }, { all }) {
+    const most = Math.max(...cps.map((one) => one.energy_wh), 1);
+    const shown = cps.slice(0, all ? MOST_CPS : FEW_CPS);
+    return html`<div class="wide by-cp" tabindex="0" aria-label="Energy by charging point"><table id="by-cp">
+      <thead><tr><th>CP</th><th class="number">Sessions</th><th class="number">kWh</th><th class="number">€</th><th><span class="hidden">Share</span></th></tr></thead>
+      <tbody>${shown.map((one) => html`<tr key=${one.cp}><td><a href=${`/cp/${one.cp}`}>${one.cp}</a></td><td class="number">${one.sessions}</td>
+        <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.cost_eur}</td>
+        <td><meter max=${most} value=${one.energy_wh} aria-label=${`Energy of ${one.cp}`}></meter></td></tr>`)}</tbody></table></div>
+      ${cps.length > FEW_CPS && html`<p class="more-cps"><button class="quiet" aria-expanded=${Boolean(all)} onClick=${() => this.setState({ all: !all })}>${all ? "Show fewer"
+        : `Show ${cps.length > MOST_CPS ? `the first ${MOST_CPS}` : `all ${cps.length}`}, by energy`}</button></p>`}`;
+  }
+}
+
+const took = ({ started_at, ended_at }) => (ended_at ? duration((new Date(ended_at) - new Date(started_at)) / 1000) : "");
+
+function drawSession(one) {
+  const cell = (label, value, kind) => html`<td data-label=${label} class=${kind}>${value}</td>`;
+  return html`<tr key=${one.session_id} data-session=${one.session_id}>
+    ${cell("Started", html`<a href=${`/session/${one.corrects || one.session_id}`}>${time(one.started_at)}</a>`)}${cell("Ended", time(one.ended_at))}${cell("Took", took(one))}
+    ${cell("CP", html`<a href=${`/cp/${one.cp}`}>${one.cp}</a>`)}${cell("Driver", one.driver)}${cell("State", one.corrects ? "correction" : one.state)}
+    ${cell("kWh", kwh(one.energy_wh), "number")}${cell("€/kWh", one.price_eur_kwh, "number")}${cell("€", one.cost_eur, "number")}${cell("Reason", reasonWords(one.reason))}</tr>`;
 }
 
 function Table({ sessions }) {
-  return html`<div class="wide"><table id="sessions">
-    <thead><tr><th>Begun</th><th>Ended</th><th>CP</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€/kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
-    <tbody>${sessions.map((one) => html`<tr key=${one.session_id} data-session=${one.session_id}>
-      <td><a href=${`/session/${one.corrects || one.session_id}`}>${time(one.started_at)}</a></td><td>${time(one.ended_at)}</td><td><a href=${`/cp/${one.cp}`}>${one.cp}</a></td><td>${one.driver}</td><td>${one.corrects ? "correction" : one.state}</td>
-      <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.price_eur_kwh}</td><td class="number">${one.cost_eur}</td><td>${one.reason}</td></tr>`)}</tbody></table></div>`;
+  return html`<div class="wide"><table id="sessions" class="cards">
+    <thead><tr><th>Started</th><th>Ended</th><th>Took</th><th>CP</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€/kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
+    <tbody><${Parts} rows=${sessions} draw=${drawSession} gap="tr" /></tbody></table></div>`;
 }
+
+// Field -> what is wrong with it.
+const wrongOf = ({ cp, driver }) => Object.fromEntries(Object.entries({ cp, driver }).filter(([, text]) => !PART.test(text.trim())).map(([name]) => [name, "letters, digits, _ and - only"]));
 
 class Sessions extends Component {
   constructor() {
     super();
     const query = new URLSearchParams(location.search);
     const given = Object.fromEntries(FIELDS.map((name) => [name, query.get(name) || ""]));
-    // What is being typed is kept: the page is drawn anew at every word from the server.
-    this.state = { ...given, typed: {}, sessions: null, sums: null, days: null, error: "" };
+    this.state = { ...given, touched: { cp: true, driver: true }, sessions: null, sums: null, days: null, error: "" };
+    this.onInput = (name) => (event) => this.set(name, event.target.value);
   }
 
   componentDidMount() {
     this.load();
   }
 
-  query() {
+  // As the server is asked, and as it stands in the address.
+  query(names = {}) {
     const query = new URLSearchParams();
-    for (const name of FIELDS) if (this.state[name]) query.set(name, this.state[name]);
+    for (const name of FIELDS) if (this.state[name].trim()) query.set(names[name] || name, this.state[name].trim());
     return query.toString();
   }
 
   async load() {
-    const query = this.query();
-    history.replaceState(null, "", query ? `?${query}` : location.pathname);
+    if (Object.keys(wrongOf(this.state)).length) return;
+    const query = this.query(PARTS);
+    const shown = this.query();
+    history.replaceState(null, "", shown ? `?${shown}` : location.pathname);
     try {
       const [sessions, sums] = await Promise.all([look(`/api/v1/sessions?${query}`), look(`/api/v1/sessions/sums?${query}`)]);
-      sums.cps.sort((a, b) => byName(a.cp, b.cp));
-      if (query === this.query()) this.setState({ sessions, sums, days: everyDay(sums.days), error: "" });
+      sums.cps.sort((a, b) => b.energy_wh - a.energy_wh || byName(a.cp, b.cp));
+      const rows = sessions.map((one) => ({ ...one, id: one.session_id }));
+      if (query === this.query(PARTS)) this.setState({ sessions: rows, sums, days: everyDay(sums.days), error: "" });
     } catch (error) {
       this.setState({ error: error.message });
     }
   }
 
+  // What is typed is looked for once it has stood for a moment.
   set(name, value) {
-    this.setState({ [name]: value, typed: {} }, () => this.load());
+    this.setState({ [name]: value });
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.load(), LOOK_AFTER_MS);
   }
 
   filters(state) {
-    const field = (name, label, type = "text") => html`<label class="field">${label}
-      <input name=${name} type=${type} value=${state.typed[name] ?? state[name]}
-        onInput=${(event) => this.setState({ typed: { [name]: event.target.value } })} onChange=${(event) => this.set(name, event.target.value)} /></label>`;
+    const field = { form: "sessions", state, wrong: wrongOf(state), onInput: this.onInput };
     return html`<section class="card"><div class="fields five">
-      ${field("since", "From", "date")} ${field("until", "To", "date")} ${field("cp", "CP")} ${field("driver", "Driver")}
-      <label class="field">State <select name="state" value=${state.state} onChange=${(event) => this.set("state", event.target.value)}>
+      <${Field} ...${field} name="since" label="From" type="date" /><${Field} ...${field} name="until" label="To" type="date" />
+      <${Field} ...${field} name="cp" label="CP" placeholder="part of its name" /><${Field} ...${field} name="driver" label="Driver" placeholder="part of the name" />
+      <label class="field">State <select name="state" value=${state.state} onChange=${this.onInput("state")}>
         ${Object.entries(STATE_WORDS).map(([value, word]) => html`<option value=${value}>${word}</option>`)}</select></label>
     </div></section>`;
   }
 
+  none() {
+    if (!this.query()) return html`<p class="none">No sessions yet. One begins with <${Code}>bin/evcs-driver charge CP-001 --driver NAME<//></p>`;
+    const all = () => this.setState(Object.fromEntries(FIELDS.map((name) => [name, ""])), () => this.load());
+    return html`<p class="none">No session fits. <button class="quiet" onClick=${all}>Show all</button></p>`;
+  }
+
   render(_, state) {
     const { sessions, sums, days, error } = state;
-    const none = html`<p class="none">No session fits. One begins with <${Code}>bin/evcs-driver charge CP-001 --driver NAME<//></p>`;
+    const own = sessions ? sessions.filter((one) => !one.corrects).length : 0;
     return html`<div class="title"><h1>Sessions</h1><span class="grow"></span>
-        <button onClick=${() => this.load()}>Read again</button><a class="button" href=${`/api/v1/sessions.csv?${this.query()}`}>CSV</a></div>
+        <button onClick=${() => this.load()}>Refresh</button><a class="button" href=${`/api/v1/sessions.csv?${this.query(PARTS)}`}>CSV</a></div>
       ${this.filters(state)}
       ${error && html`<p class="bad" role="alert">${error}</p>`}
-      ${!sessions ? html`<p class="reading">Reading the ledger…</p>` : !sessions.length ? none : html`
+      ${!sessions ? html`<p class="reading">Reading the ledger…</p>` : !sessions.length ? this.none() : html`
         <section class="card"><dl class="facts" id="sums">
           <div><dt>Sessions</dt><dd>${sums.sessions}</dd></div><div><dt>Energy</dt><dd>${kwh(sums.energy_wh)} kWh</dd></div>
           <div><dt>Cost</dt><dd>${sums.cost_eur} €</dd></div></dl>
-          ${sums.sessions > sessions.length && html`<p class="hint">The table has the latest ${count(sessions.length, "session")}; sums, plots and CSV are of all.</p>`}</section>
+          ${sums.sessions > own && html`<p class="hint">The table has the latest ${count(own, "session")}; sums, plots and CSV are of all.</p>`}</section>
         <div class="columns">
           <section class="card"><h2>Energy by day</h2><${Chart} options=${dayOptions} data=${days} label="Energy by day" /></section>
           <section class="card"><h2>Energy by charging point</h2><${ByCp} cps=${sums.cps} /></section></div>
