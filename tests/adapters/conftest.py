@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters import broker_accounts
+from evcs.adapters.account import Account
 from evcs.adapters.supervisord import Supervisord
 from evcs.core.errors import EvcsError
 from evcs.home import Home
 from tests.adapters.broker import Broker, Listeners
+from tests.adapters.station_site import CP, Central, Site
 from tests.system_under_test import ROOT, eventually
 
 HEAD = re.compile(r".*?(?=\n\[program:)", re.DOTALL)
@@ -155,3 +157,16 @@ def _pid(supervisord: Supervisord) -> int:
         return supervisord.pid()
     except EvcsError:
         return 0
+
+
+@pytest.fixture
+def site(home: Home, broker: Broker, child: Callable[..., subprocess.Popen[str]]) -> Iterator[Site]:
+    secret = home.secret(f"cp/{CP}/engine")
+    secret.parent.mkdir(parents=True)
+    secret.write_text("a")
+    broker.accounts({"inspector": "look", f"cp/{CP}/engine": "a", "central": "c"})
+    central = Central(Account(broker.socket, "central", lambda: "c"))
+    with central.bus:
+        yield Site(home, central, lambda *words, **env: child(
+            *words, EVCS_MQTT_PORT=str(broker.port), **env
+        ))  # fmt: skip

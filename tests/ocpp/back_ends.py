@@ -7,31 +7,38 @@ import json
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-import ocpp.v16 as v16
-from ocpp.routing import after, on
+import ocpp.v16
+import ocpp.v201
+from ocpp.charge_point import camel_to_snake_case, snake_to_camel_case
+from ocpp.routing import on
 from websockets.asyncio.server import ServerConnection as AsyncConnection
 from websockets.asyncio.server import serve as serve_async
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
 
 from tests.ocpp.rpc_peer import FOLDER
 from tests.system_under_test import eventually
 
-MATTERS = ("StartTransaction", "StopTransaction", "MeterValues")
+MATTERS = ("StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent")
+ENERGY = "Energy.Active.Import.Register"
 Answer = dict[str, Any]
 
 
-def answer_to(action: str, number: int) -> Answer:
-    """What a good back end says; `number`: of a transaction."""
+def answer_to(action: str, asked: Answer, number: int) -> Answer:
+    """What a good back end says, in either version; `number`: of a transaction in 1.6."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     accepted = {"status": "Accepted"}
+    if "idToken" in asked:
+        return {"idTokenInfo": accepted}
     answers: dict[str, Answer] = {
         "BootNotification": {**accepted, "currentTime": now, "interval": 300},
         "Heartbeat": {"currentTime": now},
@@ -41,10 +48,30 @@ def answer_to(action: str, number: int) -> Answer:
     return answers.get(action, {})
 
 
-class BackEnd:
-    """What all have: `heard` is what stations said, in its order."""
+def whole_wh(events: list[Answer]) -> int:
+    """The Wh of a transaction of 2.0.1 that is whole: one begin, one end, numbers without a gap."""
+    assert [one["seqNo"] for one in events] == list(range(len(events)))
+    kinds = [one["eventType"] for one in events]
+    assert kinds == ["Started", *["Updated"] * (len(events) - 2), "Ended"]
+    end, begin = events[-1], register_wh(events[0], "Transaction.Begin")
+    assert register_wh(end, "Transaction.Begin") == begin
+    return register_wh(end, "Transaction.End") - begin
 
-    def __init__(self) -> None:
+
+def register_wh(event: Answer, context: str) -> int:
+    """What a TransactionEvent says of the energy, in that context."""
+    (found,) = (
+        one["value"] for value in event["meterValue"] for one in value["sampledValue"]
+        if (one["measurand"], one["context"]) == (ENERGY, context)
+    )  # fmt: skip
+    return int(found)
+
+
+class BackEnd:
+    """What all have: `heard` is what stations said, in its order. `ocpp`: "1.6" or "2.0.1"."""
+
+    def __init__(self, ocpp: str = "1.6") -> None:
+        self.ocpp = ocpp
         self.heard: list[tuple[str, Answer]] = []
         self.port = 0
 
@@ -61,16 +88,30 @@ class BackEnd:
         """The answer of the station that is connected."""
         raise NotImplementedError
 
+    def ended(self) -> list[Answer]:
+        """The last event of each transaction of 2.0.1 that has ended."""
+        lasts = [events[-1] for events in self.events().values()]
+        return [one for one in lasts if one["eventType"] == "Ended"]
+
+    def events(self) -> dict[str, list[Answer]]:
+        """Of each transaction of 2.0.1 what was told of it, each message once, in its order."""
+        found: dict[str, list[Answer]] = {}
+        for one in self.said("TransactionEvent"):
+            known = found.setdefault(one["transactionInfo"]["transactionId"], [])
+            if all(one["seqNo"] != other["seqNo"] for other in known):
+                known.append(one)
+        return found
+
 
 class FailingBackEnd(BackEnd):
-    """One that does what `how(action)` says: "good", "error", "twice", "silent", "cut before" it
-    has taken a message, or "cut after". `refuse`: the status of its handshakes, 0: none is.
+    """One that does what `how(action)` says: "good", "slow", "error", "twice", "silent", "cut
+    before" it has taken a message, or "cut after". `refuse`: the status of its handshakes, 0: none.
 
     `tls`: it listens with that, by the name localhost. `asked_by`: who dialled last, by HTTP Basic.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__()
+    def __init__(self, tls: ssl.SSLContext | None = None, ocpp: str = "1.6") -> None:
+        super().__init__(ocpp)
         self._tls = tls
         self.asked_by = ""
         self.how: Callable[[str], str] = lambda _: "good"
@@ -87,7 +128,7 @@ class FailingBackEnd(BackEnd):
     def start(self) -> None:
         """Be there, at the port that it had before."""
         self._server = serve(
-            self._serve, "127.0.0.1", self.port, subprotocols=["ocpp1.6"],  # type: ignore[list-item]
+            self._serve, "127.0.0.1", self.port, subprotocols=[Subprotocol(f"ocpp{self.ocpp}")],
             compression=None, ping_interval=None, close_timeout=0.1, process_request=self._look,
             ssl=self._tls,
         )  # fmt: skip
@@ -158,12 +199,16 @@ class FailingBackEnd(BackEnd):
         if how == "silent":
             return True
         known = self.taken.setdefault(id_, (action, asked))
-        assert known == (action, asked), "another message of that id"
+        # What was told before an absence is told after it as having happened in it (E11.FR.07).
+        same = known[1] if "offline" in known[1] else {**known[1], "offline": True}
+        assert (action, asked) in (known, (known[0], same)), "another message of that id"
         if action == "StartTransaction":
             self._numbers.setdefault(id_, len(self._numbers) + 1)
         if how == "cut after":
             return False
-        text = json.dumps([3, id_, answer_to(action, self._numbers.get(id_, 0))])
+        text = json.dumps([3, id_, answer_to(action, asked, self._numbers.get(id_, 0))])
+        if how == "slow":
+            time.sleep(2)
         for _ in range(2 if how == "twice" else 1):
             connection.send(text)
         return True
@@ -172,8 +217,8 @@ class FailingBackEnd(BackEnd):
 class OcppBackEnd(BackEnd):
     """The central system of the package `ocpp`, in a thread of its own; used as a context."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, ocpp: str = "1.6") -> None:
+        super().__init__(ocpp)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._station: Any = None
@@ -195,16 +240,16 @@ class OcppBackEnd(BackEnd):
 
     def ask(self, action: str, payload: Answer) -> Answer:
         """The answer of the station that is connected."""
-        request = getattr(v16.call, action)(**payload)
+        request = getattr(_modules(self.ocpp).call, action)(**camel_to_snake_case(payload))
         found = self._do(self._station.call(request, suppress=False))
-        return dict(vars(found))
+        return dict(snake_to_camel_case(vars(found)))
 
     def _do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(40)
 
     async def _open(self) -> None:
         self._server = await serve_async(
-            self._serve, "127.0.0.1", 0, subprotocols=["ocpp1.6"],  # type: ignore[list-item]
+            self._serve, "127.0.0.1", 0, subprotocols=[Subprotocol(f"ocpp{self.ocpp}")],
             compression=None,
         )  # fmt: skip
         self.port = self._server.sockets[0].getsockname()[1]
@@ -215,65 +260,33 @@ class OcppBackEnd(BackEnd):
 
     async def _serve(self, connection: AsyncConnection) -> None:
         name = connection.request.path if connection.request else ""
-        self._station = _Station(name, connection, self)
+        self._station = _station(self, name, connection)
         with suppress(Exception):
             await self._station.start()
 
 
-class _Station(v16.ChargePoint):
+def _modules(version: str) -> Any:
+    return ocpp.v201 if version == "2.0.1" else ocpp.v16
+
+
+def _station(back_end: OcppBackEnd, name: str, connection: AsyncConnection) -> Any:
     """A station, as the package's central system sees it."""
+    module = _modules(back_end.ocpp)
 
-    def __init__(self, name: str, connection: AsyncConnection, back_end: OcppBackEnd) -> None:
-        super().__init__(name, connection)
-        self._back_end = back_end
+    def handler(action: str) -> Any:
+        def handle(_self: Any, **fields: Any) -> Any:
+            asked = snake_to_camel_case(fields)
+            back_end.heard.append((action, asked))
+            answer = answer_to(action, asked, len(back_end.said("StartTransaction")))
+            return getattr(module.call_result, action)(**camel_to_snake_case(answer))
 
-    def _heard(self, action: str, fields: Answer) -> Any:
-        self._back_end.heard.append((action, fields))
-        number = len(self._back_end.said("StartTransaction"))
-        return answer_to(action, number)
+        handle.__name__ = f"_{action}"  # by that the package finds it
+        return on(action)(handle)
 
-    @on("BootNotification")
-    def _boot(self, **fields: Any) -> Any:
-        found = self._heard("BootNotification", fields)
-        return v16.call_result.BootNotification(
-            current_time=found["currentTime"], interval=300, status="Accepted"
-        )
-
-    @after("BootNotification")
-    def _booted(self, **_: Any) -> None:
-        """The package wants a handler after it to be one."""
-
-    @on("Heartbeat")
-    def _beat(self, **fields: Any) -> Any:
-        found = self._heard("Heartbeat", fields)
-        return v16.call_result.Heartbeat(current_time=found["currentTime"])
-
-    @on("Authorize")
-    def _authorize(self, **fields: Any) -> Any:
-        self._heard("Authorize", fields)
-        return v16.call_result.Authorize(id_tag_info={"status": "Accepted"})
-
-    @on("StatusNotification")
-    def _status(self, **fields: Any) -> Any:
-        self._heard("StatusNotification", fields)
-        return v16.call_result.StatusNotification()
-
-    @on("StartTransaction")
-    def _start(self, **fields: Any) -> Any:
-        found = self._heard("StartTransaction", fields)
-        return v16.call_result.StartTransaction(
-            transaction_id=found["transactionId"], id_tag_info={"status": "Accepted"}
-        )
-
-    @on("MeterValues")
-    def _meter(self, **fields: Any) -> Any:
-        self._heard("MeterValues", fields)
-        return v16.call_result.MeterValues()
-
-    @on("StopTransaction")
-    def _stop(self, **fields: Any) -> Any:
-        self._heard("StopTransaction", fields)
-        return v16.call_result.StopTransaction()
+    names = ("BootNotification", "Heartbeat", "Authorize", "StatusNotification", *MATTERS)
+    known = [one for one in (*names, "NotifyReport") if hasattr(module.call, one)]
+    made = type("Station", (module.ChargePoint,), {f"_{one}": handler(one) for one in known})
+    return made(name, connection)
 
 
 class RpcBackEnd(BackEnd):
@@ -281,8 +294,8 @@ class RpcBackEnd(BackEnd):
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            ["node", str(FOLDER / "server.js")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, cwd=FOLDER,
+            ["node", str(FOLDER / "server.js"), f"ocpp{self.ocpp}"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, cwd=FOLDER,
         )  # fmt: skip
         self._answers: list[Answer] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

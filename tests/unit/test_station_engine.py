@@ -74,7 +74,7 @@ class World:
             for frame in said:
                 if frame[0] == 2:
                     found.append(frame[2])
-                    answer = json.dumps([3, frame[1], answer_to(frame[2], 7)])
+                    answer = json.dumps([3, frame[1], answer_to(frame[2], frame[3], 7)])
                     self.engine.handle([b.Said(answer)])
         return found
 

@@ -1,4 +1,4 @@
-// A central system made of `ocpp-rpc`, with strict schemas: node server.js
+// A central system made of `ocpp-rpc`, with strict schemas: node server.js PROTOCOL
 //
 // It prints its port, and what stations say, an object a line: {"heard", "payload"}; it reads CALLs for
 // the station that is connected, a JSON list [action, payload] a line, and prints {"answer"}, {"error"}.
@@ -6,7 +6,7 @@ const { RPCServer } = require("ocpp-rpc");
 const readline = require("readline");
 
 const say = (what) => process.stdout.write(JSON.stringify(what) + "\n");
-const server = new RPCServer({ protocols: ["ocpp1.6"], strictMode: true });
+const server = new RPCServer({ protocols: [process.argv[2]], strictMode: true });
 let station = null;
 let transactions = 0;
 
@@ -17,6 +17,9 @@ server.on("client", (client) => {
     say({ heard: method, payload: params });
     const now = new Date().toISOString();
     const idTagInfo = { status: "Accepted" };
+    if (params.idToken) {
+      return { idTokenInfo: idTagInfo };
+    }
     switch (method) {
       case "BootNotification":
         return { status: "Accepted", currentTime: now, interval: 300 };
