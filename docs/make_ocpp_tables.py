@@ -1,8 +1,8 @@
 """Draws what comes of frames into docs/ocpp.md: `docs/make_ocpp_tables.py [--check]`.
 
 The tables are those of evcs/core/ocpp/rules.py, of the stations in evcs/services/gateway, and of
-evcs/core/ocpp/station_16_orders.py. With --check nothing is written, and a stale table makes it
-exit 1.
+evcs/core/ocpp/station_16_orders.py and station_201_orders.py. With --check nothing is written, and
+a stale table makes it exit 1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ sys.path.insert(0, str(ROOT))
 
 from evcs.core.ocpp.actions import Sender, actions  # noqa: E402
 from evcs.core.ocpp.rules import NO_ID, Fault, Rule, Version  # noqa: E402
-from evcs.core.ocpp.station_16_orders import SERVED  # noqa: E402
+from evcs.core.ocpp.station_16 import Dialect16  # noqa: E402
+from evcs.core.ocpp.station_201 import Dialect201  # noqa: E402
 from evcs.services.gateway.service import STATIONS  # noqa: E402
 
 PAGE = ROOT / "docs" / "ocpp.md"
@@ -61,17 +62,22 @@ def _meaning(version: Version, sender: Sender, action: str) -> str:
 
 def orders() -> list[str]:
     """What an emulated station does at the word of its back end."""
-    rows = [
-        f"| {action} | {_first_line(SERVED.get(action))} |"
-        for action in sorted(actions(Version.V16, Sender.CENTRAL_SYSTEM))
-    ]
-    return ["| message | in 1.6 |", "|---|---|", *rows]
+    sender = Sender.CENTRAL_SYSTEM
+    found = sorted({action for version in Version for action in actions(version, sender)})
+    rows = (
+        " | ".join([action, *(_order(one, action) for one in (Dialect16, Dialect201))])
+        for action in found
+    )
+    return ["| message | in 1.6 | in 2.0.1 |", "|---|---|---|", *(f"| {row} |" for row in rows)]
 
 
-def _first_line(order: object) -> str:
+def _order(dialect: type[Dialect16 | Dialect201], action: str) -> str:
+    if action not in actions(dialect.version, Sender.CENTRAL_SYSTEM):
+        return "-"
+    order = dialect.orders.get(action)
     if order is None:
         return "`NotSupported`"
-    text = (order.__doc__ or "").partition("\n")[0].rstrip(".")
+    text = " ".join((order.__doc__ or "").split()).rstrip(".")
     return text[:1].lower() + text[1:]
 
 

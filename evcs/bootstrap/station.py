@@ -26,8 +26,9 @@ from evcs.core.charger import EmulatedCharger
 from evcs.core.identities import of_backend, of_backend_ca, of_backend_certificate
 from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_16 import Dialect16
+from evcs.core.ocpp.station_201 import Dialect201
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_dialect import Identity
+from evcs.core.ocpp.station_dialect import Dialect, Identity
 from evcs.core.ports import JournalStore
 from evcs.home import Home
 from evcs.runtime.loop import Loop
@@ -50,10 +51,11 @@ def station(
         settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log,
         keepalive_s=CP_KEEPALIVE_S, gate=gate,
     )  # fmt: skip
-    client = Client(loop, _target(settings.home, cp, of), put)
+    target = _target(settings.home, cp, of)
+    client = Client(loop, target, put)
     outside = Outside(
         boot, os.urandom(4).hex(), bus, client, journal, EmulatedCharger(settings.time_scale),
-        _SCHEMAS, Dialect16(Identity("evcs", "emulated", of.ocpp_id, __version__)), _now,
+        _SCHEMAS, _dialect(settings.home, cp, of, target), _now,
         lambda: _read(settings.home, cp).max_power_w, log, of.token,
     )  # fmt: skip
     made = StationEngine(cp, outside)
@@ -64,6 +66,18 @@ def _read(home: Home, cp: str) -> BackEndOf:
     return back_ends.parse(home.back_end(cp).read_bytes())
 
 
+def _dialect(home: Home, cp: str, of: BackEndOf, target: Target) -> Dialect:
+    profile = 2 if target.tls else 1 if target.password else 0
+    if profile == 2 and home.secret(of_backend_certificate(cp)).exists():
+        profile = 3
+    who = Identity("evcs", "emulated", of.ocpp_id, __version__, profile)
+    return Dialect201(who) if _version(of) is Version.V201 else Dialect16(who)
+
+
+def _version(of: BackEndOf) -> Version:
+    return Version(f"ocpp{of.ocpp}")
+
+
 def _target(home: Home, cp: str, of: BackEndOf) -> Target:
     password = SecretFiles(home).find(of_backend(cp)) or None
     tls = None
@@ -72,7 +86,7 @@ def _target(home: Home, cp: str, of: BackEndOf) -> Target:
         tls = back_end_tls.context(
             ca if ca.exists() else None, mine if mine.exists() else None, home.ca
         )
-    return Target(of.dialled(), [Version.V16], of.ocpp_id, password, tls)
+    return Target(of.dialled(), [_version(of)], of.ocpp_id, password, tls)
 
 
 def _now() -> At:

@@ -48,7 +48,10 @@ def of_back_end(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         (
             "--ocpp",
-            {"metavar": "1.6", "help": "The version that it speaks to its back end."},
+            {
+                "type": click.Choice(back_ends.VERSIONS),
+                "help": "The version that it speaks to its back end.",
+            },
         ),
         (
             "--backend",

@@ -18,7 +18,7 @@ from evcs.core.placement import OCPP
 from evcs.core.strict_json import parse as parse_json
 
 #: OCPP's versions as people write them. Of a CP that dials out; see core.ocpp.rules.Version.
-VERSIONS = ("1.6",)
+VERSIONS = ("1.6", "2.0.1")
 MAX_URL = 500
 MAX_TAG = 20
 MAX_PASSWORD = 40

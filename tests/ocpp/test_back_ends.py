@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from evcs.adapters import pem
-from tests.ocpp.back_ends import MATTERS, FailingBackEnd
+from tests.ocpp.back_ends import MATTERS, FailingBackEnd, whole_wh
 from tests.system_under_test import ROOT, System, eventually
 
 
@@ -249,6 +249,47 @@ def test_all_are_back_with_what_they_charge_at_a_back_end(hosting: str) -> None:
     found = json.loads(done.stdout)
     assert (found["back"], found["doubles"]) == (5, 0)
     assert found["charges"] == {"begun": 5, "ended": 5, "wrong": 0}
+
+
+@pytest.mark.parametrize(("hosting", "names"), [
+    ("process", ["NEW-01", "NEW-02"]), ("pool", [f"NEW-{number}" for number in range(11, 21)]),
+])  # fmt: skip
+def test_charges_of_2_0_1_over_a_power_cut(system: System, hosting: str, names: list[str]) -> None:
+    """While their back end is away: each is told as one, whole, with what happened offline."""
+    with FailingBackEnd(ocpp="2.0.1") as back_end:
+        system.ok(
+            "evcs-cp", "create", *names, "--hosting", hosting, "--backend", back_end.url,
+            "--ocpp", "2.0.1",
+        )  # fmt: skip
+        for name in names:
+            until(system, name, "backend_state", "connected")
+            system.ok("evcs-cp", "present", name, "04A1B2C3")
+        for name in names:
+            until(system, name, "state", "SUPPLYING")
+        shown = system.ok("evcs-cp", "backend", names[0], "--json").json
+        assert (shown["ocpp_status"], len(shown["transaction_id"])) == ("Occupied", 36)
+        back_end.stop()
+        system.kill_all()
+        system.up()
+        for name in names:
+            until(system, name, "state", "SUPPLYING")
+        half = len(names) // 2
+        for name in names[:half]:
+            system.ok("evcs-cp", "unplug", name)
+        back_end.start()
+        for name in names[half:]:
+            until(system, name, "backend_state", "connected")
+            system.ok("evcs-cp", "unplug", name)
+        eventually("all are told", lambda: len(back_end.ended()) == len(names))
+        rows = eventually("all have tickets", lambda: _tickets(system, names), every_s=0.3)
+        flowed = [whole_wh(events) for events in back_end.events().values()]
+        assert sorted(flowed) == sorted(one["energy_wh"] for one in rows)
+        assert min(flowed) > 0
+        assert sum("offline" in one for one in back_end.ended()) == half
+        assert {one["transactionInfo"]["stoppedReason"] for one in back_end.ended()} == {
+            "EVDisconnected"
+        }
+        assert system.tracebacks() == []
 
 
 def _tickets(system: System, names: list[str]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 
 from evcs.core.ocpp.station import Presented
 from evcs.core.ocpp.station_state import MOST_DATA
-from tests.unit.test_station_16 import World
+from tests.unit.station_world import World
 
 
 @pytest.fixture

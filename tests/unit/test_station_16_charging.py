@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from evcs.core.ocpp.station_profiles import MOST_COMPOSITE_S
-from tests.unit.test_station_16 import World
+from tests.unit.station_world import World
 
 Answer = dict[str, Any]
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}

@@ -8,7 +8,7 @@ import pytest
 
 from evcs.core.ocpp.station import Presented
 from evcs.core.ocpp.station_list import MOST_LISTED
-from tests.unit.test_station_16 import World
+from tests.unit.station_world import World
 
 ACCEPTED = {"status": "Accepted"}
 

@@ -13,7 +13,8 @@ from evcs.core.limits import minimum_power_w
 from evcs.core.ocpp import station_cards as cards
 from evcs.core.ocpp import station_meter as meter
 from evcs.core.ocpp import station_profiles as profiles
-from evcs.core.ocpp.ports import Schemas
+from evcs.core.ocpp.ports import CallError, Schemas
+from evcs.core.ocpp.rules import Code, Version
 from evcs.core.ocpp.station_agenda import Agenda
 from evcs.core.ocpp.station_calls import Ask, At, Conversation
 from evcs.core.ocpp.station_cards import ACCEPTED
@@ -48,8 +49,8 @@ MOST_W = 22_000
 class Station:
     """One station. `boot`: the id of this start. `answers`: of cards that were held to it.
 
-    `restarts`: the reason for which it is to begin anew, once `out` is sent and nothing is asked.
-    `began`: the reason for which it did, BootNotification's word in 2.0.1.
+    `restarts`: the reason for which it is to begin anew, once `out` is sent and nothing is asked;
+    `restarts_later`: once the transaction is over. `began`: why it did, 2.0.1's word.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Station:
         #: Of the transaction that is asked for from afar.
         self.wished: Profile | None = None
         self.plugged = held.transaction is not None and not held.absent
-        self.restarts = ""
+        self.restarts = self.restarts_later = ""
         self.coming: Coming | None = None
         self._cards: list[tuple[Token, int | None]] = []
         self._schedule = meter.Schedule()
@@ -127,14 +128,15 @@ class Station:
     # What happens.
 
     def opened(self, at: At) -> None:
-        """Connected. One that has booted before goes on as it was (4.2)."""
-        self.agenda.opened()
+        """Connected. One that has booted before goes on as it was (4.2; B04)."""
+        self.held = self.dialect.opened(self.held)
+        self.agenda.opened(at)
         self.talk.opened(at)
 
     def lost(self, at: At) -> None:
         """The connection is gone; about cards that wait for an answer it decides itself."""
         self.talk.lost()
-        self.agenda.lost()
+        self.agenda.lost(at)
         waiting, self._cards = self._cards, []
         for token, remote in waiting:
             word = cards.decided_here(self.held, self.keys, token, text_of(at), False)
@@ -157,11 +159,7 @@ class Station:
         elif word := self.cannot_begin():
             self.answers.append(Presented(tag, False, word))
         else:
-            found = cards.decided_here(self.held, self.keys, token, text_of(at), self.is_online)
-            if found is None:
-                self.authorise(token)
-            else:
-                self._decided(token, found, at, None)
+            self.identified(token, at)
         self.talk.pump(at)
 
     def begin(self, token: Token, at: At, remote: int | None = None) -> None:
@@ -213,6 +211,8 @@ class Station:
         self.held = before.ended(reason)
         self.held = self.dialect.ended(self, before.transaction, reason, token, at)
         self.full = self.plugged = False
+        self._takes_nothing()
+        self.restarts = self.restarts or self.restarts_later
         self.talk.pump(at)
 
     def metered(self, sample: Sample) -> None:
@@ -220,6 +220,9 @@ class Station:
         wh = max(self.held.register_wh, sample.register_wh)
         self.sample = sample._replace(register_wh=wh)
         self.held = self.held._replace(register_wh=wh)
+
+    def _takes_nothing(self) -> None:
+        self.sample = Sample(self.held.register_wh, voltage_v=self.sample.voltage_v)
 
     def faulted(self, fault: str | None, at: At) -> None:
         """It breaks down, or is well again; a fault ends the transaction."""
@@ -254,6 +257,14 @@ class Station:
             return "busy"
         return "unavailable" if self.held.inoperative else ""
 
+    def identified(self, token: Token, at: At, remote: int | None = None) -> None:
+        """A card is there: it begins, or the back end is asked for it."""
+        found = cards.decided_here(self.held, self.keys, token, text_of(at), self.is_online)
+        if found is None:
+            self.authorise(token, remote)
+        else:
+            self._decided(token, found, at, remote)
+
     def authorise(self, token: Token, remote: int | None = None) -> None:
         """Ask the back end for a card, and begin where it is accepted."""
         payload, waits = self.dialect.authorize(token), (token, remote)
@@ -285,7 +296,7 @@ class Station:
             self.begin(token, at, remote)
         else:
             self.wished = None
-        self.answers.append(Presented(token.tag, ok, hindered or word.lower()))
+        self.answers.append(Presented(token.shown, ok, hindered or word.lower()))
 
     # What the back end asks for.
 
@@ -294,7 +305,9 @@ class Station:
         return action in self.dialect.orders
 
     def called(self, action: str, payload: Answer, at: At) -> Answer:
-        """The answer to a CALL that is valid by its schema."""
+        """The answer to a CALL that is valid by its schema. Raises CallError."""
+        if self.agenda.registration == "Rejected" and self.dialect.version is Version.V201:
+            raise CallError(Code.SECURITY, "it has not been accepted")  # B03.FR.08
         return self.dialect.orders[action](self, payload, at)
 
     def next_ask(self, at: At) -> Ask | None:
@@ -312,6 +325,7 @@ class Station:
         if self.keys.is_set("StopTransactionOnInvalidId"):
             self.end("DeAuthorized", at)
         else:
+            self._takes_nothing()
             self.held = self.held._replace(transaction=one._replace(suspended=True))
             self.held = self.dialect.suspended(self, at)
 

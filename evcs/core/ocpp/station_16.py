@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_16_keys, station_meter
+from evcs.core.ocpp.back_end import BackOff
 from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_16_list import card
 from evcs.core.ocpp.station_16_orders import SERVED
@@ -34,7 +35,15 @@ class Dialect16:
     orders = SERVED
 
     def __init__(self, identity: Identity) -> None:
-        self._identity = identity
+        self.identity = identity
+
+    def back_off(self, _keys: Settings) -> BackOff:
+        """As 2.0.1 has it by default: 1.6 says nothing of it."""
+        return BackOff()
+
+    def offline_threshold_s(self, _keys: Settings) -> int:
+        """They are told at each connection."""
+        return 0
 
     def settings(self, changed: Mapping[str, str]) -> Settings:
         """Its configuration keys."""
@@ -59,7 +68,7 @@ class Dialect16:
 
     def boot(self, _reason: str) -> Answer:
         """BootNotification (6.5)."""
-        who = self._identity
+        who = self.identity
         return {
             "chargePointVendor": who.vendor[:20], "chargePointModel": who.model[:20],
             "chargePointSerialNumber": who.serial[:25], "firmwareVersion": who.firmware[:50],
@@ -127,6 +136,10 @@ class Dialect16:
             return held
         payload = {"connectorId": 1, "meterValue": [value]}
         return held.put(METER, payload, 0 if one is None else one.number)
+
+    def opened(self, held: Held) -> Held:
+        """1.6 tells it as it was."""
+        return held
 
     def sendable(self, held: Held, item: Item) -> Answer:
         """With the back end's id of its transaction (4.8)."""

@@ -57,7 +57,7 @@ def _availability(station: Station, payload: Answer, _at: At) -> Answer:
     """In or out of service, kept over restarts; while it charges, after that (5.2)."""
     if payload["connectorId"] not in (0, 1):
         return _status(REJECTED)
-    inoperative = payload["type"] == "Inoperative"
+    inoperative = ("0",) if payload["type"] == "Inoperative" else ()
     station.held = station.held._replace(inoperative=inoperative)
     waits = inoperative and station.held.transaction is not None
     return _status("Scheduled" if waits else ACCEPTED)

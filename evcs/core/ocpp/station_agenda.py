@@ -28,7 +28,7 @@ class Agenda:
     def __init__(self, station: Station, boot: str, began: str) -> None:
         self._of, self._boot, self._began = station, boot, began
         self.registration = ""
-        self._boot_at = self._beat_at = self._retry_at = 0.0
+        self._boot_at = self._beat_at = self._retry_at = self._lost_at = 0.0
         self._soon: deque[tuple[str, Answer, Answered]] = deque()
         self._told: dict[int, str] = {}
         self._calls = 0
@@ -40,12 +40,14 @@ class Agenda:
             return self._boot_at
         return min(self._beat_at, self._retry_at) if self._of.held.queue else self._beat_at
 
-    def opened(self) -> None:
-        """Connected: all is told that is told once a connection."""
-        self._told.clear()
+    def opened(self, at: At) -> None:
+        """Connected. After long enough an absence all states are told again."""
+        if at.clock - self._lost_at >= self._of.dialect.offline_threshold_s(self._of.keys):
+            self._told.clear()
 
-    def lost(self) -> None:
+    def lost(self, at: At) -> None:
         """What was to be said once is not said any more."""
+        self._lost_at = at.clock
         self._soon.clear()
 
     def say(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from evcs.core.ocpp.back_end import BackOff
 from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_settings import Settings
@@ -19,12 +20,13 @@ Order = Callable[["Station", Answer, At], Answer]
 
 
 class Identity(NamedTuple):
-    """Who made it, and which one it is."""
+    """Who made it, and which one it is. `security_profile`: with which it dials, 0 for none."""
 
     vendor: str
     model: str
     serial: str
     firmware: str
+    security_profile: int = 0
 
 
 class Dialect(Protocol):
@@ -32,6 +34,13 @@ class Dialect(Protocol):
 
     version: Version
     orders: Mapping[str, Order]
+    identity: Identity
+
+    def back_off(self, keys: Settings) -> BackOff:
+        """How long it waits before it dials again."""
+
+    def offline_threshold_s(self, keys: Settings) -> int:
+        """After how long an absence all states are told again."""
 
     def settings(self, changed: Mapping[str, str]) -> Settings:
         """What can be set of the station."""
@@ -70,6 +79,9 @@ class Dialect(Protocol):
 
     def read(self, station: Station, key: str, context: str, at: At) -> Held:
         """With readings of the measurands of a key to be told, if there are any."""
+
+    def opened(self, held: Held) -> Held:
+        """With what waits as it is told after an absence."""
 
     def sendable(self, held: Held, item: Item) -> Answer:
         """A message's payload as it is sent, once all before it are answered."""

@@ -23,6 +23,10 @@ MOST_READINGS = 120
 #: Readings of a transaction that are told with its end; of more every second one is dropped.
 MOST_DATA = 40
 METER = "MeterValues"
+#: 2.0.1's reasons for an event that tells readings alone.
+READS = frozenset({"MeterValuePeriodic", "MeterValueClock", "Trigger"})
+#: The type of a card that is held to a station, where none is given.
+RFID = "ISO14443"
 CHANGED: Mapping[str, str] = {}
 
 
@@ -38,12 +42,22 @@ class Item(NamedTuple):
     transaction: int = 0
     failed: int = 0
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether it tells no more than readings."""
+        return self.action == METER or self.payload.get("triggerReason") in READS
+
 
 class Token(NamedTuple):
     """A card. `type`: 2.0.1's word, "" in 1.6."""
 
     tag: str
     type: str = ""
+
+    @property
+    def shown(self) -> str:
+        """As people write it, with its type where that is no usual one."""
+        return self.tag if self.type in ("", RFID) else f"{self.type}:{self.tag}"
 
     def is_same(self, other: Token) -> bool:
         """Whether it is that card: no difference is made of upper and lower case."""
@@ -98,7 +112,8 @@ class Held(NamedTuple):
     `ids`: our number of a transaction and the back end's, while it or messages of it are there.
     `configuration`: what is otherwise than in a new station. `last`: the transaction that ended
     last. `absent`: no car comes by itself, since one was unplugged by hand. `data`: readings that
-    are told with the end of the transaction.
+    are told with the end of the transaction. `inoperative`: what of it was taken out of service
+    ("0": all). `seq`: 2.0.1's number of the next event of the transaction whose turn it is.
     """
 
     key: str = ""
@@ -107,7 +122,7 @@ class Held(NamedTuple):
     transaction: Transaction | None = None
     queue: tuple[Item, ...] = ()
     ids: tuple[tuple[int, int], ...] = ()
-    inoperative: bool = False
+    inoperative: tuple[str, ...] = ()
     cards: tuple[Card, ...] = ()
     configuration: Mapping[str, str] = CHANGED
     last: End | None = None
@@ -115,6 +130,7 @@ class Held(NamedTuple):
     profiles: Profiles = ()
     local: LocalList = LocalList()
     data: tuple[dict[str, Any], ...] = ()
+    seq: int = 0
 
     def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
         """With one more message that matters."""
@@ -175,7 +191,8 @@ class Held(NamedTuple):
 
 
 def _thinned(queue: tuple[Item, ...]) -> tuple[Item, ...]:
-    readings = [one.number for one in queue if one.action == METER]
+    """Every second reading is dropped (2.0.1, E04.FR.08), whichever version tells them."""
+    readings = [one.number for one in queue if one.is_reading]
     if len(readings) <= MOST_READINGS:
         return queue
     # Never the one at the head: it may be under way.
@@ -204,13 +221,14 @@ def from_record(record: Mapping[str, Any]) -> Held:
         None if one is None else Transaction(**one),
         tuple(Item(*item) for item in record["queue"]),
         tuple((int(ours), int(theirs)) for ours, theirs in record["ids"]),
-        bool(record["inoperative"]),
+        _levels(record["inoperative"]),
         tuple(Card(*card) for card in record["cards"]),
         {str(key): str(value) for key, value in record["configuration"].items()},
         End(*record["last"]) if record.get("last") else None,
         local=_list(*record.get("local", LocalList())),
         profiles=tuple(map(_profile, record.get("profiles", ()))),
         absent=bool(record.get("absent")), data=tuple(record.get("data", ())),
+        seq=int(record.get("seq", 0)),
     )  # fmt: skip
     if held.register_wh < 0 or any(type(item.payload) is not dict for item in held.queue):
         raise ValueError("no station holds that")
@@ -224,3 +242,10 @@ def _profile(record: list[Any]) -> Profile:
 
 def _list(version: int, cards: list[Any]) -> LocalList:
     return LocalList(int(version), tuple(Card(*card) for card in cards))
+
+
+def _levels(found: Any) -> tuple[str, ...]:
+    """A record of before 2.0.1 says no more than whether."""
+    if isinstance(found, bool):
+        return ("0",) if found else ()
+    return tuple(str(one) for one in found)

@@ -108,11 +108,11 @@ class StationEngine:
         due, now = self._station.due, self._outside.now().clock
         return IDLE_S if due is None else min(max(due - now, SOONEST_S), IDLE_S)
 
-    def _begun(self, kept: Kept) -> Station:
+    def _begun(self, kept: Kept, why: str = "PowerUp") -> Station:
         outside = self._outside
         self._births += 1
         boot = f"{outside.boot}.{self._births}"  # no id of a message comes again
-        made = Station(kept.station, outside.dialect, outside.schemas, boot)
+        made = Station(kept.station, outside.dialect, outside.schemas, boot, why)
         made.fault, made.most_w = kept.fault, outside.max_power_w()
         return made
 
@@ -242,7 +242,8 @@ class StationEngine:
         for text in self._station.talk.odd:
             self._log.warning("back end: %s", text)
         self._station.talk.odd.clear()
-        self._link.set_ping(self._station.keys.number("WebSocketPingInterval"))
+        keys = self._station.keys
+        self._link.set(keys.number("WebSocketPingInterval"), self._outside.dialect.back_off(keys))
         self._tell_status()
         self._answer = self._health()
 
@@ -296,7 +297,7 @@ class StationEngine:
         if self._station.restarts and self._station.talk.due is None:
             self._log.info("begins anew: %s", self._station.restarts)
             self._link.drop(self._station.restarts)
-            self._station = self._begun(self._kept)
+            self._station = self._begun(self._kept, self._station.restarts)
 
     def _reply(self, id_: str, error: str | None, body: dict[str, Any] | None = None) -> None:
         self._outside.bus.publish(m.Reply(self._cp, id_, error is None, error, body or {}))

@@ -22,7 +22,7 @@ class Link:
         self._back_end, self._log = back_end, log
         self._frames: deque[tuple[str, str]] = deque(maxlen=FRAMES_SHOWN)
         self._sent = self._received = 0
-        self._ping_s: float | None = None
+        self._set: tuple[float, b.BackOff] | None = None
         self._reason = ""
         self.state = b.AWAY
 
@@ -55,11 +55,12 @@ class Link:
         """Dial it anew."""
         self._back_end.close(1001, reason)
 
-    def set_ping(self, every_s: float) -> None:
-        """Look for a dead connection so often."""
-        if every_s != self._ping_s:
-            self._ping_s = every_s
-            self._back_end.set_ping(every_s)
+    def set(self, ping_s: float, back_off: b.BackOff) -> None:
+        """Look for a dead connection so often, and wait like that before it is dialled anew."""
+        if (ping_s, back_off) != self._set:
+            self._set = (ping_s, back_off)
+            self._back_end.set_ping(ping_s)
+            self._back_end.set_back_off(back_off)
 
     def shown(self) -> dict[str, Any]:
         """What was exchanged lately, without passwords."""

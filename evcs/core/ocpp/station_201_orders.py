@@ -1,0 +1,191 @@
+"""What a back end may ask of an emulated OCPP 2.0.1 station, and what it does then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from evcs.core.ocpp import station_201_words as words
+from evcs.core.ocpp import station_meter
+from evcs.core.ocpp.station_201_reports import REPORTS
+from evcs.core.ocpp.station_calls import At
+from evcs.core.ocpp.station_cards import ACCEPTED
+from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_state import Token
+from evcs.core.ocpp.times import written
+
+if TYPE_CHECKING:
+    from evcs.core.ocpp.station import Station
+
+REJECTED = "Rejected"
+NO_CARD = "NoAuthorization"
+
+
+def _status(word: str) -> Answer:
+    return {"status": word}
+
+
+def _start(station: Station, payload: Answer, at: At) -> Answer:
+    """A charge begins; by AuthorizeRemoteStart its card is looked at first (F01, F02)."""
+    elsewhere = payload.get("evseId", 1) != 1
+    if elsewhere or station.cannot_begin() or not station.is_online:
+        return _status(REJECTED)
+    token = Token(payload["idToken"]["idToken"], payload["idToken"]["type"])
+    if station.keys.is_set("AuthorizeRemoteTxRequests") and token.type != NO_CARD:
+        station.identified(token, at, payload["remoteStartId"])
+    else:
+        station.begin(token, at, payload["remoteStartId"])
+    return _status(ACCEPTED)
+
+
+def _stop(station: Station, payload: Answer, at: At) -> Answer:
+    """The charge of that id ends (F03)."""
+    theirs = station.dialect.transaction_id(station.held)
+    if payload["transactionId"] != theirs or not station.is_online:
+        return _status(REJECTED)
+    station.end("Remote", at)
+    return _status(ACCEPTED)
+
+
+def _transaction(station: Station, payload: Answer, _at: At) -> Answer:
+    """Whether a charge goes on, and whether something of it waits to be told (E14)."""
+    held, asked = station.held, payload.get("transactionId")
+    if asked is None:
+        return {"messagesInQueue": any(item.transaction for item in held.queue)}
+
+    numbers = {item.transaction for item in held.queue if item.transaction}
+    waiting = {words.transaction_id(station.dialect.identity, held, one) for one in numbers}
+    return {
+        "ongoingIndicator": asked == station.dialect.transaction_id(held),
+        "messagesInQueue": asked in waiting,
+    }
+
+
+def _availability(station: Station, payload: Answer, _at: At) -> Answer:
+    """The station, its EVSE or its connector in or out of service, kept over restarts; while it
+    charges, after that (G03, G04)."""
+    evse = payload.get("evse", {"id": 0})
+    if evse["id"] not in (0, 1) or evse.get("connectorId", 1) != 1:
+        return _status(REJECTED)
+    level = f"{evse['id']}.1" if "connectorId" in evse else str(evse["id"])
+    before = station.held.inoperative
+    left = tuple(one for one in before if one != level)
+    after = (*left, level) if payload["operationalStatus"] == "Inoperative" else left
+    station.held = station.held._replace(inoperative=after)
+    waits = set(after) != set(before) and station.held.transaction is not None
+    return _status("Scheduled" if waits else ACCEPTED)
+
+
+def _reset(station: Station, payload: Answer, at: At) -> Answer:
+    """It begins anew, with all that it holds; a charge is ended first, or waited for (B11, B12)."""
+    if "evseId" in payload:
+        return _status(REJECTED)
+    if payload["type"] == "OnIdle" and station.held.transaction is not None:
+        station.restarts_later = "ScheduledReset"
+        return _status("Scheduled")
+    station.end("ImmediateReset", at)
+    station.restarts = "RemoteReset"
+    return _status(ACCEPTED)
+
+
+def _unlock(station: Station, payload: Answer, _at: At) -> Answer:
+    """The car leaves, unless it charges (F05)."""
+    if (payload["evseId"], payload["connectorId"]) != (1, 1):
+        return _status("UnknownConnector")
+    if station.held.transaction is not None:
+        return _status("OngoingAuthorizedTransaction")
+    station.plugged = False
+    return _status("Unlocked")
+
+
+def _clear_cache(station: Station, _payload: Answer, _at: At) -> Answer:
+    """It knows no card any more (C11)."""
+    if not station.keys.is_set("AuthorizationCacheEnabled"):
+        return _status(REJECTED)
+    station.held = station.held._replace(cards=())
+    return _status(ACCEPTED)
+
+
+def _trigger(station: Station, payload: Answer, at: At) -> Answer:
+    """It says BootNotification, Heartbeat, MeterValues, StatusNotification or TransactionEvent once
+    (F06)."""
+    message, evse = payload["requestedMessage"], payload.get("evse", {})
+    if message not in _TRIGGERED:
+        return _status("NotImplemented")
+    booted = message == "BootNotification" and station.agenda.registration == ACCEPTED
+    elsewhere = evse.get("id", 1) != 1 or evse.get("connectorId", 1) != 1
+    if booted or station.agenda.is_full or (elsewhere and message in _OF_EVSE):
+        return _status(REJECTED)
+    if message == "MeterValues":
+        if (found := _reading(station, "MeterValuesAlignedData", at)) is None:
+            return _status(REJECTED)
+        station.agenda.say(message, {"evseId": 1, "meterValue": [found]})
+    elif message == words.EVENT:
+        return _status(ACCEPTED if _tell(station, at) else REJECTED)
+    else:
+        station.agenda.trigger(message, at)
+    return _status(ACCEPTED)
+
+
+def _reading(station: Station, key: str, at: At) -> Answer | None:
+    measurands = station.keys.listed(key)
+    return words.value(station.sample, measurands, written(at.wall), station_meter.TRIGGERED)
+
+
+def _tell(station: Station, at: At) -> bool:
+    """An event of the transaction that is under way; False where none is."""
+    one = station.held.transaction
+    if one is None:
+        return False
+    state = "SuspendedEVSE" if one.suspended else "Charging"
+    payload = words.event(station, at, "Updated", "Trigger", state)
+    if found := _reading(station, "MeterValuesSampledData", at):
+        payload["meterValue"] = [found]
+    station.held = station.held.put(words.EVENT, payload, one.number)
+    return True
+
+
+_OF_EVSE = frozenset({"MeterValues", "StatusNotification", "TransactionEvent"})
+_TRIGGERED = _OF_EVSE | {"BootNotification", "Heartbeat"}
+
+
+def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
+    """Answered `UnknownVendorId` (P01)."""
+    return _status("UnknownVendorId")
+
+
+def _lists(_station: Station, _payload: Answer, _at: At) -> Answer:
+    """Answered 0: it has no local list (D02.FR.03)."""
+    return {"versionNumber": 0}
+
+
+def _always(word: str) -> Order:
+    def order(_station: Station, _payload: Answer, _at: At) -> Answer:
+        return _status(word)
+
+    order.__doc__ = f"Answered `{word}`"
+    return order
+
+
+#: What a station answers that has nothing of the kind; of other actions it knows nothing at all.
+_WITHOUT = {
+    "CancelReservation": REJECTED, "CustomerInformation": REJECTED, "DeleteCertificate": "NotFound",
+    "GetChargingProfiles": "NoProfiles", "GetInstalledCertificateIds": "NotFound",
+    "GetLog": REJECTED, "GetMonitoringReport": "NotSupported", "InstallCertificate": REJECTED,
+    "ReserveNow": REJECTED, "SendLocalList": "Failed", "SetChargingProfile": REJECTED,
+    "SetMonitoringBase": "NotSupported", "SetNetworkProfile": REJECTED, "UpdateFirmware": REJECTED,
+}  # fmt: skip
+SERVED: Mapping[str, Order] = {
+    "ChangeAvailability": _availability,
+    "ClearCache": _clear_cache,
+    "DataTransfer": _data,
+    "GetLocalListVersion": _lists,
+    "GetTransactionStatus": _transaction,
+    "RequestStartTransaction": _start,
+    "RequestStopTransaction": _stop,
+    "Reset": _reset,
+    "TriggerMessage": _trigger,
+    "UnlockConnector": _unlock,
+    **REPORTS,
+    **{action: _always(word) for action, word in _WITHOUT.items()},
+}
