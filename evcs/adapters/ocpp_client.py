@@ -55,6 +55,10 @@ class Client:
         if self._link is not None:
             self._link.close(code, reason)
 
+    def set_password(self, password: bytes) -> None:
+        """Dial with that from now on."""
+        self._target = self._target._replace(password=password)
+
     def set_ping(self, every_s: float) -> None:
         """Look for a dead connection so often; 0: never."""
         self._ping_s = every_s

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -37,24 +38,35 @@ _quiet.setLevel(logging.CRITICAL)
 
 
 class Target(NamedTuple):
-    """Whom to dial and how: `user` and `password` by HTTP Basic; `tls` for wss:// alone, with a
-    client's certificate for security profile 3."""
+    """Whom to dial and how: `user` and `password`, of any bytes, by HTTP Basic; `tls` for wss://,
+    for security profile 3 with a client's certificate (`certified`)."""
 
     url: str
     versions: Sequence[Version]
     user: str = ""
-    password: str | None = None
+    password: bytes | None = None
     tls: ssl.SSLContext | None = None
+    certified: bool = False
 
     def uri(self) -> WebSocketURI:
         """Its parts. Raises BadValue."""
         try:
-            found = parse_uri(self.url)
+            return parse_uri(self.url)
         except (InvalidURI, ValueError) as error:
             raise BadValue(f"backend: {error}", "such as wss://example.org/ocpp/{id}") from None
-        if self.password is not None:
-            found.username, found.password = self.user, self.password
-        return found
+
+    def authorization(self) -> str | None:
+        """The header of HTTP Basic; None where there is no password."""
+        if self.password is None:
+            return None
+        return "Basic " + b64encode(self.user.encode() + b":" + self.password).decode()
+
+    @property
+    def security_profile(self) -> int:
+        """Of OCPP: a password is 1, with TLS 2, a certificate 3; 0 is none of them."""
+        if self.tls is not None and self.certified:
+            return 3
+        return 0 if self.password is None else 1 if self.tls is None else 2
 
 
 class Link:
@@ -143,7 +155,10 @@ class Link:
     def ready(self) -> None:
         """Connected: now HTTP."""
         self._addresses = []
-        self._protocol.send_request(self._protocol.connect())
+        request = self._protocol.connect()
+        if (basic := self._target.authorization()) is not None:
+            request.headers["Authorization"] = basic
+        self._protocol.send_request(request)
         self._flush()
 
     def received(self, data: bytes) -> None:

@@ -55,7 +55,7 @@ def station(
     client = Client(loop, target, put)
     outside = Outside(
         boot, os.urandom(4).hex(), bus, client, journal, EmulatedCharger(settings.time_scale),
-        _SCHEMAS, _dialect(settings.home, cp, of, target), _now,
+        _SCHEMAS, _dialect(of, target), _now,
         lambda: _read(settings.home, cp).max_power_w, log, of.token,
     )  # fmt: skip
     made = StationEngine(cp, outside)
@@ -66,11 +66,8 @@ def _read(home: Home, cp: str) -> BackEndOf:
     return back_ends.parse(home.back_end(cp).read_bytes())
 
 
-def _dialect(home: Home, cp: str, of: BackEndOf, target: Target) -> Dialect:
-    profile = 2 if target.tls else 1 if target.password else 0
-    if profile == 2 and home.secret(of_backend_certificate(cp)).exists():
-        profile = 3
-    who = Identity("evcs", "emulated", of.ocpp_id, __version__, profile)
+def _dialect(of: BackEndOf, target: Target) -> Dialect:
+    who = Identity("evcs", "emulated", of.ocpp_id, __version__, target.security_profile)
     return Dialect201(who) if _version(of) is Version.V201 else Dialect16(who)
 
 
@@ -79,14 +76,14 @@ def _version(of: BackEndOf) -> Version:
 
 
 def _target(home: Home, cp: str, of: BackEndOf) -> Target:
-    password = SecretFiles(home).find(of_backend(cp)) or None
-    tls = None
+    password = SecretFiles(home).find(of_backend(cp)).encode() or None
+    tls, ca, mine = None, home.secret(of_backend_ca(cp)), home.secret(of_backend_certificate(cp))
     if of.url.startswith("wss:"):
-        ca, mine = home.secret(of_backend_ca(cp)), home.secret(of_backend_certificate(cp))
         tls = back_end_tls.context(
             ca if ca.exists() else None, mine if mine.exists() else None, home.ca
         )
-    return Target(of.dialled(), [_version(of)], of.ocpp_id, password, tls)
+    certified = tls is not None and mine.exists()
+    return Target(of.dialled(), [_version(of)], of.ocpp_id, password, tls, certified)
 
 
 def _now() -> At:

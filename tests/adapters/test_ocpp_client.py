@@ -150,9 +150,9 @@ def test_the_password_goes_by_basic_auth_and_the_version_that_the_server_takes(
 ) -> None:
     auth = basic_auth(credentials=("CP-1", "s3cret-of-20-letters"))
     with back_end(process_request=auth, subprotocols=["ocpp2.0.1"]) as server:
-        good = station(url(server), user="CP-1", password="s3cret-of-20-letters")
+        good = station(url(server), user="CP-1", password=b"s3cret-of-20-letters")
         good.hears(Opened(Version.V201))
-        bad = station(url(server), user="CP-1", password="another")
+        bad = station(url(server), user="CP-1", password=b"another")
         lost = bad.is_lost()
         assert lost.refused
         assert "401" in lost.reason

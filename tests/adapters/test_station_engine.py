@@ -3,6 +3,7 @@ fails on purpose; kill -9 of the process in a charge."""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -216,6 +217,24 @@ def test_a_back_end_that_lets_it_not_in_is_told_and_tried_again(
     assert body["backend_state"] == "connected"
     assert body["waiting"] == []
     eventually("frames", lambda: site.central.command("backend").body["frames"])
+
+
+def test_a_password_of_the_back_ends_is_dialled_with_at_once_and_after_a_kill(
+    site: Site, failing: FailingBackEnd
+) -> None:
+    site.begin(failing)
+    eventually("it is online", lambda: failing.said("StatusNotification"))
+    assert failing.asked_by == ""
+    key = bytes(range(240, 256)) + b"\0:"
+    asked = {"key": "AuthorizationKey", "value": key.hex()}
+    assert failing.ask("ChangeConfiguration", asked) == {"status": "Accepted"}
+    basic = f"Basic {base64.b64encode(b'STATION.1:' + key).decode()}"
+    eventually("it dials with it", lambda: failing.asked_by == basic)
+    failing.asked_by = ""
+    site.kill()
+    site.begin(failing)
+    eventually("it dials with it again", lambda: failing.asked_by == basic)
+    assert key.hex() not in str(site.central.command("backend").body)
 
 
 def test_a_reset_ends_the_charge_and_it_boots_again(site: Site, failing: FailingBackEnd) -> None:

@@ -18,7 +18,7 @@ from evcs.core.ocpp.station_state import Held, from_record, to_record
 
 SCHEMAS = OcppSchemas()
 BEGAN = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
-WHO = Identity("evcs", "emulated", "CP-001", "0.1.0", 2)
+WHO = Identity("evcs", "emulated", "CP-001", "0.1.0")
 Answer = dict[str, Any]
 
 
@@ -144,4 +144,4 @@ class World:
 class World201(World):
     """Of OCPP 2.0.1."""
 
-    dialect = Dialect201(WHO)
+    dialect = Dialect201(WHO._replace(security_profile=2))

@@ -86,7 +86,9 @@ def registers(event: Answer) -> dict[str, float]:
 def test_it_boots_then_tells_its_state_then_beats(world: World201) -> None:
     world.open()
     world.talk()
-    assert world.actions() == ["BootNotification", "StatusNotification"]
+    assert world.actions() == [
+        "BootNotification", "StatusNotification", "SecurityEventNotification",
+    ]  # fmt: skip
     assert world.said("BootNotification") == [{
         "reason": "PowerUp",
         "chargingStation": {

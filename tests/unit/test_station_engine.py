@@ -31,6 +31,7 @@ class FakeBackEnd:
         self.connected = True
         self.said: list[Any] = []
         self.dropped = 0
+        self.password = b""
 
     def send(self, text: str) -> bool:
         """Keep it."""
@@ -40,6 +41,10 @@ class FakeBackEnd:
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Note it."""
         self.dropped += 1
+
+    def set_password(self, password: bytes) -> None:
+        """Keep it."""
+        self.password = password
 
     def set_ping(self, every_s: float) -> None:
         """Nobody is pinged here."""

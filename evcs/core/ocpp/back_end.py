@@ -49,6 +49,9 @@ class BackEnd(Protocol):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Close this connection; a new one is begun as after a loss."""
 
+    def set_password(self, password: bytes) -> None:
+        """Dial with that from now on."""
+
     def set_ping(self, every_s: float) -> None:
         """Look for a dead connection so often; 0: never."""
 

@@ -19,6 +19,7 @@ from evcs.core.ocpp.station_agenda import Agenda
 from evcs.core.ocpp.station_calls import Ask, At, Conversation
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Dialect
+from evcs.core.ocpp.station_jobs import Jobs
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_profiles import Car, Profile
 from evcs.core.ocpp.station_settings import Settings
@@ -42,6 +43,9 @@ class Coming(NamedTuple):
     until: float
 
 
+SECURITY = "SecurityEventNotification"
+#: Of those that wait.
+MOST_EVENTS = 50
 #: What a new CP can give, in W, until its Engine has said.
 MOST_W = 22_000
 
@@ -60,6 +64,7 @@ class Station:
         self.talk = Conversation(dialect.version, schemas, self)
         self.agenda = Agenda(self, boot, began)
         self.answers: list[Presented] = []
+        self.jobs = Jobs()
         self.fault: str | None = None
         self.full = self.halted = False
         self.most_w = MOST_W
@@ -121,6 +126,7 @@ class Station:
     def due(self) -> float | None:
         """When `tick` has something to do, by the monotonic clock; None: not before it is told."""
         times = [self._schedule.due, self.talk.due, self.coming and self.coming.until]
+        times.append(self.jobs.due)
         if self.talk.is_open and self.talk.due is None:
             times.append(self.agenda.due)
         return min((one for one in times if one is not None), default=None)
@@ -145,6 +151,7 @@ class Station:
     def said(self, text: str, at: At) -> None:
         """A message of the back end's."""
         self.talk.said(text, at)
+        self._work(at)
         self._weigh(at)
         self.talk.pump(at)
 
@@ -239,8 +246,20 @@ class Station:
         charging = self.held.transaction is not None
         for key, context in self._schedule.look(self.keys, charging, at):
             self.held = self.dialect.read(self, key, context, at)
+        self._work(at)
         self._weigh(at)
         self.talk.pump(at)
+
+    def _work(self, at: At) -> None:
+        for event in self.jobs.tick(at, self.held.transaction is not None):
+            self.secure(event, at)
+
+    def secure(self, event: str, at: At) -> None:
+        """A security event, which waits as what matters does; where it dials with a password or a
+        certificate."""
+        waiting = sum(one.action == SECURITY for one in self.held.queue)
+        if self.dialect.identity.security_profile and waiting < MOST_EVENTS:
+            self.held = self.held.put(SECURITY, {"type": event, "timestamp": text_of(at)})
 
     def _weigh(self, at: At) -> None:
         """Whether its limit is less than a car takes."""

@@ -47,7 +47,7 @@ class Dialect16:
 
     def settings(self, changed: Mapping[str, str]) -> Settings:
         """Its configuration keys."""
-        return station_16_keys.settings(changed)
+        return station_16_keys.settings(changed, self.identity.security_profile)
 
     def token(self, tag: str) -> Token:
         """A card has no type."""
@@ -157,6 +157,11 @@ class Dialect16:
             left = tuple(pair for pair in held.ids if pair[0] != item.transaction)
             return held._replace(ids=left)
         return held
+
+    def password(self, held: Held) -> bytes | None:
+        """AuthorizationKey (A01)."""
+        key = held.configuration.get(station_16_keys.DIALS_WITH, "")
+        return bytes.fromhex(key) if key else None
 
     def transaction_id(self, held: Held) -> int | None:
         """The back end's."""

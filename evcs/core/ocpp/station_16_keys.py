@@ -22,9 +22,24 @@ from evcs.core.ocpp.station_settings import (
 MOST_KEYS = 50
 _ENERGY = "Energy.Active.Import.Register"
 
+#: What may be written and never read (security whitepaper, A00.FR.205), as hex of its bytes.
+DIALS_WITH = "AuthorizationKey"
+#: In bytes. One that is no hex counts as it is.
+LEAST_PASSWORD, MOST_PASSWORD = 16, 40
+
+
+def _password(value: str) -> str | None:
+    try:
+        raw = bytes.fromhex(value)
+    except ValueError:
+        raw = value.encode()
+    return raw.hex() if LEAST_PASSWORD <= len(raw) <= MOST_PASSWORD else None
+
+
 KEYS: Mapping[str, Key] = {
     "AllowOfflineTxForUnknownId": Key("false", truth),
     "AuthorizationCacheEnabled": Key("true", truth),
+    DIALS_WITH: Key("", _password),
     "AuthorizeRemoteTxRequests": Key("false", truth),
     "ChargeProfileMaxStackLevel": Key(str(MOST_STACK)),
     "ChargingScheduleAllowedChargingRateUnit": Key("Current,Power"),
@@ -46,6 +61,7 @@ KEYS: Mapping[str, Key] = {
     "MeterValuesSampledDataMaxLength": Key(str(len(MEASURANDS))),
     "NumberOfConnectors": Key("1"),
     "ResetRetries": Key("1", number(10)),
+    "SecurityProfile": Key("0"),
     "SendLocalListMaxLength": Key(str(MOST_LISTED)),
     "StopTransactionOnEVSideDisconnect": Key("true", truth),
     "StopTransactionOnInvalidId": Key("true", truth),
@@ -53,7 +69,9 @@ KEYS: Mapping[str, Key] = {
     "StopTxnAlignedDataMaxLength": Key(str(len(MEASURANDS))),
     "StopTxnSampledData": Key("", measurands),
     "StopTxnSampledDataMaxLength": Key(str(len(MEASURANDS))),
-    "SupportedFeatureProfiles": Key("Core,LocalAuthListManagement,RemoteTrigger,SmartCharging"),
+    "SupportedFeatureProfiles": Key(
+        "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,SmartCharging"
+    ),
     "TransactionMessageAttempts": Key("3", number(1_000)),
     "TransactionMessageRetryInterval": Key("60", seconds),
     "UnlockConnectorOnEVSideDisconnect": Key("true"),
@@ -62,9 +80,9 @@ KEYS: Mapping[str, Key] = {
 _BY_NAME = {name.casefold(): name for name in KEYS}
 
 
-def settings(changed: Mapping[str, str]) -> Settings:
-    """Of a station."""
-    return Settings(changed, KEYS, {})
+def settings(changed: Mapping[str, str], security_profile: int = 0) -> Settings:
+    """Of a station that dials with that security profile."""
+    return Settings({**changed, "SecurityProfile": str(security_profile)}, KEYS, {})
 
 
 def answer(keys: Settings, asked: list[str]) -> dict[str, Any]:
@@ -72,7 +90,8 @@ def answer(keys: Settings, asked: list[str]) -> dict[str, Any]:
     names = asked[:MOST_KEYS] or list(KEYS)
     known = [_BY_NAME[name.casefold()] for name in names if name.casefold() in _BY_NAME]
     found = [
-        {"key": name, "readonly": KEYS[name].read is None, "value": keys.text(name)}
+        {"key": name, "readonly": KEYS[name].read is None}
+        | ({} if name == DIALS_WITH else {"value": keys.text(name)})
         for name in dict.fromkeys(known)
     ]
     unknown = [name for name in names if name.casefold() not in _BY_NAME]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from evcs.core.ocpp import station_16_keys, station_meter
+from evcs.core.ocpp import station_16_keys
 from evcs.core.ocpp.station_16_charging import CHARGING, profile
 from evcs.core.ocpp.station_16_list import LISTS
+from evcs.core.ocpp.station_16_upkeep import UPKEEP
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from evcs.core.ocpp.station import Station
 
 REJECTED = "Rejected"
-
-#: What TriggerMessage may name, of that which this station has (6.52).
-TRIGGERED = frozenset({"BootNotification", "Heartbeat", "MeterValues", "StatusNotification"})
 
 
 def _status(word: str) -> Answer:
@@ -66,6 +64,7 @@ def _availability(station: Station, payload: Answer, _at: At) -> Answer:
 def _reset(station: Station, payload: Answer, at: At) -> Answer:
     """A charge ends, then it begins anew, with all that it holds (5.14)."""
     station.end("SoftReset" if payload["type"] == "Soft" else "HardReset", at)
+    station.secure("ResetOrReboot", at)
     station.restarts = f"{payload['type']} reset"
     return _status(ACCEPTED)
 
@@ -84,11 +83,13 @@ def _get(station: Station, payload: Answer, _at: At) -> Answer:
     return station_16_keys.answer(station.keys, payload.get("key", []))
 
 
-def _set(station: Station, payload: Answer, _at: At) -> Answer:
+def _set(station: Station, payload: Answer, at: At) -> Answer:
     """A configuration key, by its kind; kept over restarts (5.3)."""
     word, found = station_16_keys.changed(payload["key"], payload["value"])
     if found is not None:
         station.held = station.held.configured(*found)
+        if found[0] == station_16_keys.DIALS_WITH:
+            station.secure("ReconfigurationOfSecurityParameters", at)
     return _status(word)
 
 
@@ -100,24 +101,6 @@ def _clear_cache(station: Station, _payload: Answer, _at: At) -> Answer:
     return _status(ACCEPTED)
 
 
-def _trigger(station: Station, payload: Answer, at: At) -> Answer:
-    """It says BootNotification, Heartbeat, MeterValues or StatusNotification once (5.17)."""
-    message = payload["requestedMessage"]
-    if message not in TRIGGERED:
-        return _status("NotImplemented")
-    if payload.get("connectorId", 1) not in (0, 1):
-        return _status(REJECTED)
-    if station.agenda.is_full:
-        return _status(REJECTED)
-    if message == "MeterValues":
-        station.held = station.dialect.read(
-            station, "MeterValuesSampledData", station_meter.TRIGGERED, at
-        )
-    else:
-        station.agenda.trigger(message, at)
-    return _status(ACCEPTED)
-
-
 def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
     """Answered `UnknownVendorId` (5.6)."""
     return _status("UnknownVendorId")
@@ -126,6 +109,7 @@ def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
 SERVED: Mapping[str, Order] = {
     **CHARGING,
     **LISTS,
+    **UPKEEP,
     "ChangeAvailability": _availability,
     "ChangeConfiguration": _set,
     "ClearCache": _clear_cache,
@@ -134,6 +118,5 @@ SERVED: Mapping[str, Order] = {
     "RemoteStartTransaction": _remote_start,
     "RemoteStopTransaction": _remote_stop,
     "Reset": _reset,
-    "TriggerMessage": _trigger,
     "UnlockConnector": _unlock,
 }

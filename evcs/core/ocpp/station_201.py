@@ -188,6 +188,9 @@ class Dialect201:
             return held
         return held._replace(seq=0 if item.payload["eventType"] == "Ended" else held.seq + 1)
 
+    def password(self, _held: Held) -> None:
+        """It is given none: it has no BasicAuthPassword that can be set."""
+
     def transaction_id(self, held: Held) -> str | None:
         """Our own."""
         one = held.transaction

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from evcs.core.ocpp.rules import Code
 from evcs.core.ocpp.station_calls import Ask, At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer
@@ -19,6 +20,8 @@ DEFAULT_INTERVAL_S = 60
 MOST_INTERVAL_S = 86_400
 #: Of what waits to be said once.
 MOST_SOON = 20
+#: Who says so of a message that is of no transaction is not told again.
+_UNKNOWN = frozenset({Code.NOT_IMPLEMENTED, Code.NOT_SUPPORTED})
 Answered = Callable[[Answer | None, At], None]
 
 
@@ -84,6 +87,9 @@ class Agenda:
                 return self._ask("StatusNotification", *self._status(connector, status, at))
         if self._of.held.head is not None and at.clock >= self._retry_at:
             return self._queued(self._of.held.head)
+        if self._of.jobs.untold:
+            action, payload = self._of.jobs.untold[0]
+            return self._ask(action, payload, lambda _answer, _at: self._of.jobs.told())
         if at.clock >= self._beat_at:
             return self._ask("Heartbeat", {}, lambda _, then: self._beaten(then))
         return None
@@ -98,10 +104,15 @@ class Agenda:
         payload = self._of.dialect.sendable(self._of.held, item)
         return Ask(
             f"{self._of.held.key}-{item.number}-{item.failed}", item.action, payload,
-            lambda answer, _, at: self._taken(item, payload, answer, at),
+            lambda answer, code, at: self._taken(item, payload, answer, code, at),
         )  # fmt: skip
 
-    def _taken(self, item: Item, payload: Answer, answer: Answer | None, at: At) -> None:
+    def _taken(
+        self, item: Item, payload: Answer, answer: Answer | None, code: str, at: At
+    ) -> None:  # fmt: skip
+        if answer is None and code in _UNKNOWN and not item.transaction:
+            self._of.held = self._of.dialect.taken(self._of.held, item, None)
+            return
         if answer is None:
             self._not_taken(item, at)
             return
@@ -124,6 +135,8 @@ class Agenda:
         self._boot_at = at.clock + DEFAULT_INTERVAL_S
         if answer is None:
             return
+        if not self.registration == ACCEPTED == answer["status"]:
+            self._of.secure("StartupOfTheDevice", at)
         self.registration = answer["status"]
         interval_s = min(max(answer["interval"], 0), MOST_INTERVAL_S) or DEFAULT_INTERVAL_S
         self._boot_at = at.clock + interval_s

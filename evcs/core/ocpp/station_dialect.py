@@ -89,5 +89,8 @@ class Dialect(Protocol):
     def taken(self, held: Held, item: Item, answer: Answer | None) -> Held:
         """Without a message that is answered; None: it was given up."""
 
+    def password(self, held: Held) -> bytes | None:
+        """With what it dials, where its back end has given it another."""
+
     def transaction_id(self, held: Held) -> int | str | None:
         """What the back end calls the transaction under way."""

@@ -53,8 +53,10 @@ class StationEngine:
         self._told: m.EngineStatus | None = None
         self._stepped_at: float | None = None
         self._tick_at, self._ticks = 0.0, 0
+        self._password: bytes | None = None
         outside.charger.set_fault(self._kept.fault)
         self._switch(kept=True)
+        self._dial_as()
         if self._kept.station.transaction is not None:
             self._log.info("transaction=%d goes on", self._kept.station.transaction.number)
         self._answer = self._health()
@@ -242,10 +244,19 @@ class StationEngine:
         for text in self._station.talk.odd:
             self._log.warning("back end: %s", text)
         self._station.talk.odd.clear()
+        self._dial_as()
         keys = self._station.keys
         self._link.set(keys.number("WebSocketPingInterval"), self._outside.dialect.back_off(keys))
         self._tell_status()
         self._answer = self._health()
+
+    def _dial_as(self) -> None:
+        """With a password that its back end has given it, at once (security whitepaper, A01)."""
+        password = self._outside.dialect.password(self._kept.station)
+        if password is not None and password != self._password:
+            self._password = password
+            self._outside.back_end.set_password(password)
+            self._link.drop("with its new password")
 
     def _keep(self) -> bool:
         """Have all of it on the disk; what begins and can't be kept has not begun."""
