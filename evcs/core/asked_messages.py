@@ -36,6 +36,8 @@ class DriverEvent(NamedTuple):
 class OperatorRequest(NamedTuple):
     """Operator or web: plug, unplug, fault, clear (a CP); close (a session); forget (a driver).
 
+    Of a charger of a back end: present (a card is held to it), backend (what it has of that).
+
     And what a CP Manager is asked for (`ManagerCommand`), or a gateway (`GatewayCommand`, with the
     `body`).
     """

@@ -35,7 +35,7 @@ class Reading(NamedTuple):
 
 
 class Charger(Protocol):
-    """What an Engine drives: the emulated charger today, a real one behind the same calls."""
+    """What an Engine drives."""
 
     plugged: bool
     fault: str | None

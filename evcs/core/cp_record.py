@@ -32,9 +32,9 @@ class CpRecord(NamedTuple):
     was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
     `charger_away_s`: how long a session waits for a real charger that is away. `power`: what the
     session of a CP in a circuit was told that it may take, None before that. `power_fault`: why the
-    CP counts with its most; of a real charger beyond its session, until it obeys. `default_w`: the
-    fallback that its Engine has said last, which it has also while it is away; `granted_w`: the
-    most that it may be told as one, None before that is known.
+    CP counts with its most; of a real charger beyond its session, until it obeys.
+    `fallback_said_w`: the one that its Engine has said last, which it has also while it is away;
+    `fallback_granted_w`: the most that it may be told as one, None before that is known.
     """
 
     cp: str
@@ -54,8 +54,8 @@ class CpRecord(NamedTuple):
     charger_away_s: float = CHARGER_AWAY_S
     power: Power | None = None
     power_fault: PowerFault | None = None
-    default_w: int | None = None
-    granted_w: int | None = None
+    fallback_said_w: int | None = None
+    fallback_granted_w: int | None = None
 
     def session_by_id(self, session_id: str) -> Session | None:
         """One of its sessions that are not settled."""
@@ -120,8 +120,10 @@ class CpRecord(NamedTuple):
             return self.engine.fallback_w if self.engine is not None else None
         if self.desired.circuit is None:
             return None
-        granted_w = self.default_w if self.granted_w is None else self.granted_w
-        return min(self.desired.fallback_w or 0, granted_w or 0)
+        fallback_granted_w = (
+            self.fallback_said_w if self.fallback_granted_w is None else self.fallback_granted_w
+        )
+        return min(self.desired.fallback_w or 0, fallback_granted_w or 0)
 
     @property
     def fallback_rises(self) -> bool:

@@ -47,7 +47,7 @@ def most_now_w(record: CpRecord, now: float) -> int:
     most_w = max(most_w, session.power_w)
     lost_at = record.engine_lost_at
     if lost_at is not None and now - lost_at > FOR_S + DELIVERED_WITHIN_S:
-        unknown_w = minimum_power_w(session.max_power_w) if record.default_w is None else 0
+        unknown_w = minimum_power_w(session.max_power_w) if record.fallback_said_w is None else 0
         return max(alone_w, unknown_w)
     renewed = power is not None and now - power.told_at < FOR_S and not record.engine_away
     stays = (renewed or power is None) and not is_real
@@ -63,14 +63,14 @@ def _alone_w(record: CpRecord) -> int:
     desired, engine = record.desired, record.engine
     if desired is not None and desired.hosting == OCPP:
         is_there = record.under_way is not None or (engine is not None and engine.online)
-        if record.power_fault is not None or (record.default_w is None and is_there):
+        if record.power_fault is not None or (record.fallback_said_w is None and is_there):
             return desired.max_power_w
     return fallback_now_w(record)
 
 
 def fallback_now_w(record: CpRecord) -> int:
     """The most that its Engine may have as its fallback, or is to have."""
-    return max(record.fallback_w or 0, record.default_w or 0)
+    return max(record.fallback_w or 0, record.fallback_said_w or 0)
 
 
 def _told_w(record: CpRecord, fallback_w: int) -> int:

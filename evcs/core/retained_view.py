@@ -9,7 +9,7 @@ answers to three questions:
 - is the snapshot whole (`whole`), is the Registry's list (`listed`)?
 - is this will older than that birth (`take` gives False)? A broker may publish the will of an old
   connection after the birth of the next process; `boot` tells them apart.
-- was this heard since we connected (`is_fresh`, `stale`)? What wasn't may be gone: a will or a
+- was this heard since we connected (`stale`)? What wasn't may be gone: a will or a
   clearing that came while nobody listened is not told again.
 """
 
@@ -78,10 +78,6 @@ class RetainedView:
                 return False
             self._on_service(message, retained)
         return True
-
-    def is_fresh(self, kind: type, cp: str) -> bool:
-        """Whether a message of that kind has come since we connected."""
-        return cp in self._fresh[kind]
 
     def stale(self, kind: type) -> set[str]:
         """CPs (circuits) of which a message of that kind came over an earlier connection only."""

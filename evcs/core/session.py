@@ -69,7 +69,7 @@ class Correction(NamedTuple):
 
 
 class Session(NamedTuple):
-    """One supply. Energy in Wh, times RFC 3339; `cost_eur` is None until settled.
+    """A charge as Central keeps it. Energy in Wh, times RFC 3339; `cost_eur` is None until settled.
 
     `driver`: None where nobody known charged. `price_eur_kwh`: NO_PRICE where it costs elsewhere.
     `requested_wh`: None where the car decides.

@@ -28,7 +28,7 @@ class Box(Place):
     ) -> None:
         super().__init__(cp)
         self.temper, self.every_s, self.max_power_w = temper, every_s, max_power_w
-        self.default_w: int | None = None
+        self.fallback_said_w: int | None = None
         self.limit: Limit | None = None
         self.error: str | None = None
         self.request: str | None = None
@@ -53,7 +53,7 @@ class Box(Place):
         if self.second < self.as_before[0]:
             return self.as_before[1]
         if self.temper != Temper.IGNORES:
-            for limit_w in (self._limit_w, self.default_w):
+            for limit_w in (self._limit_w, self.fallback_said_w):
                 if limit_w is not None:
                     most_w = min(self.max_power_w, limit_w)
                     break
@@ -115,7 +115,7 @@ class Box(Place):
             self._ask()
         elif self.session is not None and self.second % self.every_s == 0:
             self.seq += 1
-            limit_w = self._limit_w if self.limit is not None else self.default_w
+            limit_w = self._limit_w if self.limit is not None else self.fallback_said_w
             self._publish(
                 m.Meter(self.cp, self.session, self.seq, int(self.energy_wh), self.power_w,
                         230.0, 0.0, limit_w)
@@ -123,14 +123,14 @@ class Box(Place):
 
     def _take(self, cmd: m.Command) -> None:
         if cmd.max_power_w is None or cmd.fallback_w is None:
-            self.default_w = self.limit = self.error = None
+            self.fallback_said_w = self.limit = self.error = None
             self._tell()
             return
         if cmd.max_power_w < self.power_w and self.second >= self.as_before[0]:
             self.as_before = self.second + self.late_s, self.power_w
         self.error = "the charger answered Rejected" if self.temper == Temper.REFUSES else None
         if self.error is None:
-            self.default_w = cmd.fallback_w
+            self.fallback_said_w = cmd.fallback_w
         if self.request is not None and self.temper == Temper.REFUSES_FOR_A_CHARGE:
             self.error = "the charger answered Rejected"
         elif self.request is not None and self.error is None:
@@ -144,12 +144,12 @@ class Box(Place):
         )  # fmt: skip
 
     def _tell(self) -> None:
-        limit_w = self._limit_w if self.limit is not None else self.default_w
+        limit_w = self._limit_w if self.limit is not None else self.fallback_said_w
         phase = "supplying" if self.request is not None else "idle"
         self._publish(
             m.EngineStatus(self.cp, True, f"{self.cp}-{self.boots}", phase,
                            self.request is not None, self.session, None, True,
-                           limit_w, self.default_w, limit_error=self.error)
+                           limit_w, self.fallback_said_w, limit_error=self.error)
         )  # fmt: skip
 
     def _publish(self, said: Any) -> None:

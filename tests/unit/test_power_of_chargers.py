@@ -165,7 +165,7 @@ def test_one_that_has_confirmed_no_limit_counts_with_its_most_while_it_is_away(
     site = build(tmp_path, [box])
     inside = site.desired["BOX"]
     if temper != Temper.REFUSES:
-        box.default_w = None
+        box.fallback_said_w = None
         site.tell(inside._replace(circuit=None, fallback_w=None, revision=2))
     box.card()
     site.run(20)

@@ -80,7 +80,6 @@ def test_what_was_told_before_and_is_not_told_again_is_stale(view: RetainedView)
     view.connected()
     view.take(desired("CP-1"), True)
     view.take(m.Cleared(m.DesiredCp, {"cp": "CP-2"}), False)
-    assert view.is_fresh(m.DesiredCp, "CP-1")
     assert view.stale(m.DesiredCp) == {"CP-3"}
     view.forget(m.DesiredCp, "CP-3")
     assert view.stale(m.DesiredCp) == set()

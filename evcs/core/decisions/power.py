@@ -14,13 +14,13 @@ from evcs.core.power_demand import most_now_w
 from evcs.core.session import Phase, Session
 
 
-def on_desired(draft: Draft, before: m.DesiredCp | None) -> None:
+def follow_desired(draft: Draft, before: m.DesiredCp | None) -> None:
     """It may have another fallback, or another circuit than `before`, or none any more."""
     desired, session, engine = draft.record.desired, draft.record.session, draft.record.engine
     if desired is not None:
         _take_back(draft, before, desired)
     if desired is not None and desired.circuit is None:
-        draft.know(power_fault=None, default_w=None)
+        draft.know(power_fault=None, fallback_said_w=None)
     if desired is not None and desired.circuit is None and draft.record.power is not None:
         draft.know(power=None)
         if session is not None:
@@ -28,7 +28,7 @@ def on_desired(draft: Draft, before: m.DesiredCp | None) -> None:
             draft.know(session=after)
             draft.do(SaveFigures(after))
     if engine is not None:
-        on_engine(draft, engine)
+        follow_engine(draft, engine)
 
 
 def _take_back(draft: Draft, before: m.DesiredCp | None, desired: m.DesiredCp) -> None:
@@ -36,30 +36,30 @@ def _take_back(draft: Draft, before: m.DesiredCp | None, desired: m.DesiredCp) -
 
     Its Engine may have it, until it says otherwise.
     """
-    granted_w, default_w = draft.record.granted_w, draft.record.default_w
-    if granted_w is not None and default_w is not None:
-        draft.know(default_w=max(granted_w, default_w))
+    granted_w, said_w = draft.record.fallback_granted_w, draft.record.fallback_said_w
+    if granted_w is not None and said_w is not None:
+        draft.know(fallback_said_w=max(granted_w, said_w))
     if before is not None and before.circuit != desired.circuit:
-        draft.know(granted_w=None if default_w is None else 0)
+        draft.know(fallback_granted_w=None if said_w is None else 0)
     elif granted_w is not None:
-        draft.know(granted_w=min(granted_w, desired.fallback_w or 0))
+        draft.know(fallback_granted_w=min(granted_w, desired.fallback_w or 0))
 
 
 def note_fallback(draft: Draft, status: m.EngineStatus) -> None:
     """What its Engine has; a charger that dials in anew has what it had before."""
     desired = draft.record.desired
     if status.fallback_w is not None and not (desired is not None and desired.circuit is None):
-        draft.know(default_w=status.fallback_w)
+        draft.know(fallback_said_w=status.fallback_w)
 
 
 def on_fallback_granted(draft: Draft, event: FallbackGranted) -> None:
     """It may have that fallback, and counts with it from now on."""
-    draft.know(granted_w=event.fallback_w)
+    draft.know(fallback_granted_w=event.fallback_w)
     if draft.record.engine is not None:
-        on_engine(draft, draft.record.engine)
+        follow_engine(draft, draft.record.engine)
 
 
-def on_engine(draft: Draft, status: m.EngineStatus) -> None:
+def follow_engine(draft: Draft, status: m.EngineStatus) -> None:
     """Its Engine is to know the CP's fallback; of a session in a circuit, with its share."""
     desired, session, power = draft.record.desired, draft.record.session, draft.record.power
     if desired is None or not status.online:
@@ -69,7 +69,7 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
     if power is not None and session is not None and session.phase == Phase.SUPPLYING:
         draft.know(power=p.said(power, status.limit_w, draft.at.clock))
     fallback_w = draft.record.fallback_w
-    if draft.record.granted_w is None and draft.record.fallback_rises:
+    if draft.record.fallback_granted_w is None and draft.record.fallback_rises:
         return  # that is decided in a moment
     if status.fallback_w == fallback_w or (session is not None and fallback_w is not None):
         return
@@ -83,7 +83,7 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
         draft.tell_limit()
 
 
-def on_meter(draft: Draft, meter: m.Meter) -> None:
+def follow_meter(draft: Draft, meter: m.Meter) -> None:
     """What it takes, under which limit."""
     power = draft.record.power
     if power is None:
@@ -145,7 +145,7 @@ def on_looked(draft: Draft, _: PowerLooked) -> None:
     """Who does not obey, or says nothing, counts with its most."""
     power, session, desired = draft.record.power, draft.record.session, draft.record.desired
     if draft.record.engine is not None:
-        on_engine(draft, draft.record.engine)
+        follow_engine(draft, draft.record.engine)
     if power is None or session is None or desired is None:
         return
     if session.phase != Phase.SUPPLYING:  # there is nothing to show yet

@@ -17,7 +17,7 @@ from evcs.core.supply import SupplyPhase
 def on_desired(draft: Draft, desired: m.DesiredCp) -> None:
     before = draft.record.desired
     draft.know(desired=desired)
-    power.on_desired(draft, before)
+    power.follow_desired(draft, before)
     if desired.deleted:
         draft.stop(EndReason.DELETED)
     elif desired.revoked:
@@ -40,7 +40,7 @@ def on_engine(draft: Draft, status: m.EngineStatus) -> None:
     if status.online:
         power.note_fallback(draft, status)
         _reconcile(draft, status, lost_at)
-        power.on_engine(draft, status)
+        power.follow_engine(draft, status)
     else:
         draft.lost()
 

@@ -33,7 +33,7 @@ def on_meter(draft: Draft, meter: m.Meter) -> None:
     if session.phase == Phase.INTERRUPTED and draft.record.engine_away:
         return
     draft.advance(session, life.Metered(meter.seq, meter.energy_wh, meter.power_w))
-    power.on_meter(draft, meter)
+    power.follow_meter(draft, meter)
     draft.do(Progress(session.session_id))
 
 

@@ -160,7 +160,7 @@ class LoadManager:
         loads = [(name, one.other_load_w) for name, one in self._circuits.items()]
         found = fallback_grants(self._site, self._site.rooms(loads), members)
         for record in rising:
-            if record.cp in found or record.granted_w is None:
+            if record.cp in found or record.fallback_granted_w is None:
                 fallback_w = found.get(record.cp, record.fallback_w or 0)
                 self._fleet.apply(record.cp, d.FallbackGranted(fallback_w), at)
 

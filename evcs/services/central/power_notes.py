@@ -31,8 +31,8 @@ class PowerNotes:
 
     def restored(self, record: CpRecord) -> CpRecord:
         """With what was noted of it, unless a ledger of another's making has something else."""
-        default_w, fault = self._noted[record.cp]
-        return record._replace(default_w=default_w, power_fault=fault)
+        fallback_said_w, fault = self._noted[record.cp]
+        return record._replace(fallback_said_w=fallback_said_w, power_fault=fault)
 
     def keep(self, cps: Iterable[str], records: Mapping[str, CpRecord]) -> None:
         """Have noted what has changed; of who is gone or in no circuit nothing is kept."""
@@ -52,14 +52,14 @@ def _note(record: CpRecord | None) -> Note:
     if record is None:
         return NOTHING
     lasts = record.power_fault in LASTING and record.hosting in (OCPP, None)
-    return record.default_w, record.power_fault if lasts else None
+    return record.fallback_said_w, record.power_fault if lasts else None
 
 
 def _read(text: str) -> Note:
     """What was noted, unless a ledger of another's making has something else."""
     try:
-        default_w, fault = json.loads(text)
+        fallback_said_w, fault = json.loads(text)
         known = None if fault is None else PowerFault(fault)
     except (TypeError, ValueError):
         return NOTHING
-    return default_w if type(default_w) is int else None, known
+    return fallback_said_w if type(fallback_said_w) is int else None, known

@@ -56,7 +56,7 @@ function command({ pattern, price, power, location, hosting, circuit, ...more })
 // Field -> what is wrong with it.
 function wrongOf({ price, power, hosting, connector }) {
   const wrong = { price: wrongPrice(price), power: wrongPower(power) };
-  if (hosting === OCPP && connector.trim() && !/^[1-9]\d{0,2}$/.test(connector.trim())) wrong.connector = "a number from 1 to 999";
+  if (hosting === OCPP && connector.trim() && !/^[1-9]\d?$/.test(connector.trim())) wrong.connector = "a number from 1 to 99";
   return wrong;
 }
 
