@@ -36,7 +36,7 @@ def test_good() -> None:
 
 BAD: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "unknown key": (b'[[cp]]\nid = "A"\nprise = "1"\n', ("line 3", "'A'", "unknown key 'prise'")),
-    "another host": (b'[[cp]]\nid = "A"\nhost = "b"\n', ("line 3", "'A'", "not a host of this")),
+    "no host": (b'[[cp]]\nid = "A"\nhost = "../b"\n', ("line 3", "'A'", "host")),
     "unknown top key": (b"x = 1\n", ("line 1", "unknown key 'x'")),
     "unknown table": (b'[[cp]]\nid="A"\n[other]\n', ("line 3", "unknown key 'other'")),
     "id twice": (b'[[cp]]\nid="A1"\n[[cp]]\n\nid="a1"\n', ("line 5", "id a1", "line 2")),
