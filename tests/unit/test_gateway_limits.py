@@ -59,7 +59,8 @@ class Scene:
             lambda: self.time, lambda *told: self.confirmed.append(told), self.refused.append,
             logging.getLogger("test"),
         )  # fmt: skip
-        self.limits = Limits(1, 22_000, Voice("CP-1", "b", self.bus, self.bus), parts)
+        self.most_w = 22_000
+        self.limits = Limits(1, lambda: self.most_w, Voice("CP-1", "b", self.bus, self.bus), parts)
         self.connect()
 
     def connect(self, is_limited: bool = True) -> None:
@@ -88,6 +89,18 @@ async def _told_once() -> None:
     assert (scene.confirmed, scene.replies()) == ([(9_000, 4_140)], [None])
     await scene.hears(0)
     assert [one.for_s for one in scene.charger.told[2:]] == [120]
+
+
+async def _another_power() -> None:
+    scene = Scene()
+    scene.charger.rate_unit = "A"
+    await scene.hears(9_000)
+    scene.most_w = 7_400
+    await scene.hears(7_000, 1_380)
+    scene.most_w = 22_000
+    await scene.hears(7_000, 1_380)
+    powers = [(one.limit_w, one.most_w) for one in scene.charger.told[2:]]
+    assert powers == [(1_380, 7_400), (7_000, 7_400), (1_380, 22_000), (7_000, 22_000)]
 
 
 async def _no_charge() -> None:
@@ -202,7 +215,8 @@ async def _cleared_of_old_ones() -> None:
 
 @pytest.mark.parametrize(
     "story",
-    [_told_once, _no_charge, _again_after_a_connection, _the_last_of_those_that_wait, _refused,
+    [_told_once, _another_power, _no_charge, _again_after_a_connection,
+     _the_last_of_those_that_wait, _refused,
      _refused_for_a_charge, _cleared_of_old_ones, _runs_out, _lifted],
     ids=lambda story: story.__name__,
 )  # fmt: skip

@@ -59,7 +59,7 @@ class Connector:
         ))  # fmt: skip
         self._vacancy = Vacancy(self._holdings, outside.steady, outside.log)
         told = LimitParts(outside.now, self._limited, self._refused, outside.log)
-        self._limits = Limits(place.number, place.max_power_w, outside.voice, told)
+        self._limits = Limits(place.number, lambda: self.place.max_power_w, outside.voice, told)
 
     @property
     def _held(self) -> t.Held:

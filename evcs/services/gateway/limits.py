@@ -34,14 +34,16 @@ class LimitParts(NamedTuple):
 class Limits:
     """Of one connector: the fallback once in a connection, the limit while there is a charge.
 
-    One is told at a time; of those that come meanwhile, the last.
+    One is told at a time; of those that come meanwhile, the last. `most_w()`: what its CP can give.
     """
 
-    def __init__(self, connector: int, most_w: int, voice: Voice, parts: LimitParts) -> None:
+    def __init__(
+        self, connector: int, most_w: Callable[[], int], voice: Voice, parts: LimitParts
+    ) -> None:
         self._connector, self._most_w, self._voice = connector, most_w, voice
         self._parts, self._tasks = parts, Tasks(parts.log)
         self._charger: Charger | None = None
-        self._fallback_w: int | None = None
+        self._default: Allowance | None = None
         self._limit: Limit | None = None
         self._next: m.Command | None = None
         self._busy = False
@@ -59,7 +61,7 @@ class Limits:
         One that is in no circuit may have limits of a time when it was.
         """
         self._charger, self._transaction = charger, transaction
-        self._fallback_w = self._limit = None
+        self._default = self._limit = None
         self._tries = 0 if is_limited else CLEAR_TRIES
 
     def left(self) -> None:
@@ -117,7 +119,7 @@ class Limits:
             return s.Refusal.BAD_COMMAND
         if limit is None:
             word = await word_of(charger.clear_limits(self._connector))
-            self._fallback_w = self._limit = None
+            self._default = self._limit = None
             self._parts.told(None, None)
             self._parts.refused(None)
             return None if word in CLEARED else _refusal(word)
@@ -127,12 +129,12 @@ class Limits:
         return error
 
     async def _set(self, charger: Charger, limit: Limit) -> str | None:
-        default = Allowance(self._connector, limit.fallback_w, self._most_w, charger.rate_unit)
-        if self._fallback_w != limit.fallback_w:
+        default = Allowance(self._connector, limit.fallback_w, self._most_w(), charger.rate_unit)
+        if self._default != default:
             word = await word_of(charger.set_limit(default))
             if word != ACCEPTED:
                 return self._refused(charger, word)
-            self._fallback_w = limit.fallback_w
+            self._default = default
         limit = limit._replace(at=self._parts.now().timestamp())
         one, in_force = self._transaction(), limit.fallback_w
         if one is not None:
