@@ -44,7 +44,7 @@ def resolve(
     """
     try:
         loop.call_soon(partial(then, _addresses(host, port, socket.AI_NUMERICHOST)))
-    except OSError:
+    except (OSError, UnicodeError):
         pass
     else:
         return
@@ -54,6 +54,8 @@ def resolve(
             found: list[Address] | str = _addresses(host, port)
         except OSError as error:
             found = f"{host} is not known: {error.strerror}"
+        except UnicodeError as error:
+            found = f"{host} is no name of a machine: {error}"
         with suppress(OSError, RuntimeError):  # the loop has been closed meanwhile
             loop.call_soon(partial(then, found))
 

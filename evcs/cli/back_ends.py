@@ -129,7 +129,9 @@ def add_to(program: click.Group) -> None:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     reason = f" ({found['reason']})" if found["reason"] else ""
-    waiting = [f"{one['action']}{_failed(one['failed'])}" for one in found["waiting"]]
+    waiting = [
+        f"{one['count']} {one['action']}{_failed(one['failed'])}" for one in found["waiting"]
+    ]
     return [
         f"back end: {found['backend_state']}{reason}",
         f"registration: {found['registration'] or 'none yet'}",

@@ -237,6 +237,11 @@ def _finish(ctx: CommandContext, plan: Plan, errors: dict[str, EvcsError], wait:
     if not errors:
         more = f", {circuits} circuits" if circuits else ""
         ctx.out.say(f"{'applied' if wait else 'being applied'}: {cps} CPs changed{more}")
+        if dialling := sum("backend" in one for one in plan.cps.create):
+            ctx.out.say(
+                f"{dialling} of them dial a back end, without a password: a file has none; "
+                "see: evcs-cp create -h"
+            )
         return
     codes = {error.code for error in errors.values()}
     alike = len(errors) == cps + circuits and len(codes) == 1

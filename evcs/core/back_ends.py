@@ -13,13 +13,13 @@ from urllib.parse import quote, urlsplit
 from evcs.core import stations, units
 from evcs.core.errors import BadValue, Conflict
 from evcs.core.identities import of_backend, of_backend_ca, of_backend_certificate
+from evcs.core.ids import is_word
 from evcs.core.messages import DesiredCp
 from evcs.core.placement import OCPP
 from evcs.core.strict_json import parse as parse_json
 
 #: OCPP's versions as people write them. Of a CP that dials out; see core.ocpp.rules.Version.
 VERSIONS = ("1.6", "2.0.1")
-MAX_URL = 500
 MAX_TAG = 20
 MAX_PASSWORD = 40
 #: Of CAs, or of a key with its certificate and those between it and its CA.
@@ -48,14 +48,15 @@ class BackEndOf(NamedTuple):
 def url(value: object) -> str:
     """Where a back end is dialled. Raises BadValue."""
     hint = "such as wss://example.org/ocpp/{id}"
-    if not isinstance(value, str) or len(value) > MAX_URL or not value.isascii():
+    if not isinstance(value, str) or not value.isascii() or not is_word(value):
         raise BadValue(f"backend: {ascii(value)[:60]} is not allowed", hint)
     try:
         parts = urlsplit(value.replace(PLACE, "id"))
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")
     except ValueError:
         host, port = None, None
-    plain = value.isprintable() and " " not in value and not parts.fragment if host else False
+    plain = " " not in value and not parts.fragment if host else False
     if not plain or parts.scheme not in ("ws", "wss") or port == 0:
         raise BadValue(f"backend: {ascii(value)[:60]} is no address of a back end", hint)
     if parts.username is not None or parts.password is not None:

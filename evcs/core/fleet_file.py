@@ -260,6 +260,9 @@ def render(
     """The file that asks for these; a place is named where it isn't a process on `host`."""
     usual = {"host": host, "hosting": PROCESS, "other_load_w": 0}
     parts = ["# A fleet of evcs: evcs-cp apply -f THIS_FILE makes it so.\n"]
+    cps = list(cps)
+    if any(one.get("backend") for one in cps):
+        parts.append("# Of back ends it has no passwords and certificates.\n")
     for table, items in (("circuit", cables), ("cp", cps)):
         kind = TABLES[table]
         for item in items:

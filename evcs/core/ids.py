@@ -65,6 +65,11 @@ def is_word(value: str) -> bool:
     return len(value) <= MAX_WORD and value.isprintable()
 
 
+def printed(text: str) -> str:
+    """What somebody else wrote as a word of ours: what is not printed is a question mark."""
+    return "".join(one if one.isprintable() else "?" for one in text)[:MAX_WORD]
+
+
 def words(value: object) -> tuple[str, ...] | None:
     """A list of at most MAX_LISTED words, as JSON has it; None where it is none."""
     if not isinstance(value, list | tuple) or len(value) > MAX_LISTED:

@@ -12,6 +12,8 @@ from evcs.core.messages import SessionView
 
 #: mosquitto.conf's max_packet_size, in bytes. The broker drops whoever sends more.
 MAX_PACKET = 65_536
+#: Of what a CP, a driver or a meter says: nobody of them has more to say.
+MAX_SAID = 4_096
 MAX_INT = 10**15
 #: Fields for people, which are shortened; a location is the operator's and else stays as it is.
 #: Every other text is a word, which is refused instead.

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core.ids import is_id
-from evcs.core.payloads import MAX_INT, MAX_PACKET, Unreadable, build, form, parse_object
+from evcs.core.payloads import MAX_INT, MAX_PACKET, MAX_SAID, Unreadable, build, form, parse_object
 
-__all__ = ["MAX_INT", "MAX_PACKET", "Unreadable", "parse_object"]
+__all__ = ["MAX_INT", "MAX_PACKET", "MAX_SAID", "Unreadable", "parse_object"]
 
 PREFIX = "evcs/v1/"
 

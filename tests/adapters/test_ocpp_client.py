@@ -347,6 +347,8 @@ def test_a_name_is_looked_up_and_one_that_is_none_is_told(station: Callable[...,
         station(url(server, host="localhost")).hears(Opened(Version.V16))
     nobody = station("ws://nobody.invalid:1/CP-1")
     assert nobody.is_lost().reason.startswith("nobody.invalid is not known")
+    odd = station(f"ws://{'x' * 64}.invalid:1/CP-1")
+    assert "is no name of a machine" in odd.is_lost().reason
 
 
 @pytest.mark.parametrize("wrong", ["http://a/b", "ws://", "ws://a:b/c", "x", "ws://a/#f"])

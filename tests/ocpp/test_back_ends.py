@@ -297,3 +297,13 @@ def _tickets(system: System, names: list[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = system.ok("evcs", "sessions", "--json").json
     rows = [one for one in found if one["cp"] in names and one["state"] == "settled"]
     return rows if len(rows) == len(names) else []
+
+
+def test_a_fleet_file_says_that_it_has_no_password(
+    system: System, back_end: FailingBackEnd, tmp_path: Path
+) -> None:
+    file = tmp_path / "fleet.toml"
+    file.write_text(f'[[cp]]\nid = "FILE-1"\nbackend = "{back_end.url}"\n')
+    applied = system.ok("evcs-cp", "apply", "-f", str(file))
+    assert "1 of them dial a back end, without a password" in applied.err
+    assert "Of back ends it has no passwords" in system.ok("evcs-cp", "export").out

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcs.core import back_ends, desired
+from evcs.core import back_ends, desired, topics
 from evcs.core.errors import BadValue, Conflict
 
 NAN = float("nan")
@@ -154,7 +154,9 @@ def test_a_charger_of_a_back_end_has_defaults_and_keeps_them() -> None:
     [
         {"backend": ""}, {"backend": "http://x"}, {"backend": "ws://"}, {"backend": "ws://x:99999"},
         {"backend": "ws://u:p@x"}, {"backend": "ws://x/\n"}, {"backend": "ws://x/#f"},
-        {"backend": "ws://é"}, {"backend": 1}, {"backend": BACK_END, "ocpp": "2.1"},
+        {"backend": "ws://exa_mple..com/"}, {"backend": f"ws://{'x' * 64}.org"},
+        {"backend": "ws://x/" + "y" * 122}, {"backend": "ws://é"}, {"backend": 1},
+        {"backend": BACK_END, "ocpp": "2.1"},
         {"backend": BACK_END, "hosting": "ocpp"}, {"backend": BACK_END, "circuit": "C"},
         {"backend": BACK_END, "token": "x" * 21}, {"token": "T"}, {"ocpp": "1.6"},
         {"backend_ca": PEM}, {"backend": "ws://x", "backend_ca": PEM},
@@ -165,6 +167,15 @@ def test_a_charger_of_a_back_end_has_defaults_and_keeps_them() -> None:
 def test_what_no_back_end_can_be_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(BadValue):
         desired.new_cp({"id": "CP-1", **given})
+
+
+def test_the_longest_that_is_allowed_can_be_told() -> None:
+    made = desired.new_cp({
+        "id": "C" * 32, "location": "\N{CRESCENT MOON}" * 100, "backend": "ws://x/" + "y" * 121,
+        "ocpp": "2.0.1", "ocpp_id": "Z" * 48, "token": "t" * 20,
+    })  # fmt: skip
+    told = topics.encode(made, "2026-11-30T07:00:00Z")
+    assert topics.decode(told.topic, told.payload) == made
 
 
 def test_what_it_dials_with_is_kept_apart() -> None:

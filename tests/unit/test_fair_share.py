@@ -12,7 +12,6 @@ from evcs.services.central.fair_share import (
     A_SECOND,
     AT_ONCE,
     FLOOD_AT_ONCE,
-    LONGEST,
     FairShare,
 )
 
@@ -121,10 +120,10 @@ def test_who_says_more_than_can_be_read_is_named_now_and_then() -> None:
 
 def test_long_messages_are_a_flood_sooner_and_cost_no_reading() -> None:
     stage = Stage()
-    long = b'{"id":"1","ok":true,"x":[' + b"[]," * (LONGEST // 3) + b"[]]}"
+    long = b'{"id":"1","ok":true,"x":[' + b"[]," * (topics.MAX_SAID // 3) + b"[]]}"
     assert stage.taken(100, payload=long) == 0
     assert stage.taken(1) == 1
     stage.taken(300, payload=b"[" * 60_000)
     assert stage.floods == ["cp/CP-001/engine"]
-    half = b'{"id":"1","ok":true,"x":[' + b"[]," * (LONGEST // 6) + b"[]]}"
+    half = b'{"id":"1","ok":true,"x":[' + b"[]," * (topics.MAX_SAID // 6) + b"[]]}"
     assert stage.taken(5_000, "evcs/v1/cp/CP-002/engine/reply", half) < AT_ONCE / 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from evcs.core.ocpp.station import Presented
 from evcs.core.ocpp.station_16_keys import KEYS
+from evcs.core.ocpp.station_begins import MOST_BEGINS, MOST_WAITING, WITHIN_S
 from evcs.core.ocpp.station_meter import to_aligned_s
 from evcs.core.ocpp.station_state import MOST_READINGS, Held, from_record, to_record
 from tests.unit.station_world import Answer, World
@@ -538,3 +539,34 @@ TestCrashes.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
+
+
+def test_a_back_end_that_begins_and_ends_without_rest_is_told_no(online: World) -> None:
+    begun = 0
+    for _ in range(MOST_BEGINS + 5):
+        begun += online.ask("RemoteStartTransaction", idTag="T") == {"status": "Accepted"}
+        online.ask("UnlockConnector", connectorId=1)
+        online.talk()
+    assert begun == MOST_BEGINS
+    online.present("CARD")
+    assert online.station.answers[-1] == Presented("CARD", False, "too often")
+    online.pass_(WITHIN_S)
+    assert online.ask("RemoteStartTransaction", idTag="T") == {"status": "Accepted"}
+
+
+def test_no_charge_begins_while_more_waits_than_is_lightly_kept(online: World) -> None:
+    for _ in range(MOST_WAITING):
+        online.ask("RemoteStartTransaction", idTag="T")
+        online.ask("UnlockConnector", connectorId=1)
+        online.clock += WITHIN_S  # and the back end answers nothing
+    assert MOST_WAITING <= len(online.station.held.queue) < MOST_WAITING + 2
+    online.present("CARD")
+    assert online.station.answers[-1] == Presented("CARD", False, "no room")
+
+
+def test_what_a_backup_does_not_know_of_is_numbered_by_nothing_else() -> None:
+    at = datetime(2026, 12, 1, tzinfo=UTC)
+    first = Held("k").born(at).put("StartTransaction", {})
+    again = Held("k").born(at + timedelta(seconds=2)).put("StartTransaction", {})
+    assert first.numbers < again.numbers
+    assert first.born(datetime(1970, 1, 1, tzinfo=UTC)) == first

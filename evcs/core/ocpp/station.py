@@ -16,6 +16,7 @@ from evcs.core.ocpp import station_profiles as profiles
 from evcs.core.ocpp.ports import CallError, Schemas
 from evcs.core.ocpp.rules import Code, Version
 from evcs.core.ocpp.station_agenda import Agenda
+from evcs.core.ocpp.station_begins import Begins
 from evcs.core.ocpp.station_calls import Ask, At, Conversation
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Dialect
@@ -74,6 +75,7 @@ class Station:
         self.restarts = self.restarts_later = ""
         self.coming: Coming | None = None
         self._cards: list[tuple[Token, int | None]] = []
+        self._begins = Begins()
         self._schedule = meter.Schedule()
         self.sample = Sample(held.register_wh)
 
@@ -163,7 +165,7 @@ class Station:
             if ends:
                 self.end("Local", at, token)
             self.answers.append(Presented(tag, ends, "stopped" if ends else "busy"))
-        elif word := self.cannot_begin():
+        elif word := self.cannot_begin(at):
             self.answers.append(Presented(tag, False, word))
         else:
             self.identified(token, at)
@@ -176,6 +178,7 @@ class Station:
             self.coming = Coming(token, remote, at.clock + within_s)
             return
         self.plugged, self.full = True, False
+        self._begins.add(at.clock)
         self.held = self.held.begun(token, text_of(at))
         if self.wished is not None and self.held.transaction is not None:
             of = self.wished._replace(transaction=self.held.transaction.number)
@@ -190,7 +193,7 @@ class Station:
         self.plugged = True
         self.held = self.held._replace(absent=False)
         coming, self.coming = self.coming, None
-        if coming is not None and not self.cannot_begin():
+        if coming is not None and not self.cannot_begin(at):
             self.begin(coming.token, at, coming.remote)
         self.talk.pump(at)
 
@@ -268,13 +271,15 @@ class Station:
 
     # Cards.
 
-    def cannot_begin(self) -> str:
+    def cannot_begin(self, at: At) -> str:
         """Why no transaction may begin, "" where one may."""
         if self.fault is not None:
             return "faulted"
         if self.held.transaction is not None or self.coming is not None:
             return "busy"
-        return "unavailable" if self.held.inoperative else ""
+        if self.held.inoperative:
+            return "unavailable"
+        return self._begins.hinder(len(self.held.queue), at.clock)
 
     def identified(self, token: Token, at: At, remote: int | None = None) -> None:
         """A card is there: it begins, or the back end is asked for it."""
@@ -309,7 +314,7 @@ class Station:
 
     def _decided(self, token: Token, word: str | None, at: At, remote: int | None) -> None:
         word = word or cards.OFFLINE
-        hindered = self.cannot_begin() if word == ACCEPTED else ""
+        hindered = self.cannot_begin(at) if word == ACCEPTED else ""
         ok = word == ACCEPTED and not hindered
         if ok:
             self.begin(token, at, remote)

@@ -28,7 +28,7 @@ def _status(word: str) -> Answer:
 def _remote_start(station: Station, payload: Answer, at: At) -> Answer:
     """A charge begins; by AuthorizeRemoteTxRequests its card is asked for first (5.11, 5.16.2)."""
     elsewhere = payload.get("connectorId", 1) != 1
-    if elsewhere or station.cannot_begin() or not station.is_online:
+    if elsewhere or station.cannot_begin(at) or not station.is_online:
         return _status(REJECTED)
     wished = payload.get("chargingProfile")
     if wished is not None:

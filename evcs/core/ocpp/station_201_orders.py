@@ -28,7 +28,7 @@ def _status(word: str) -> Answer:
 def _start(station: Station, payload: Answer, at: At) -> Answer:
     """A charge begins; by AuthorizeRemoteStart its card is looked at first (F01, F02)."""
     elsewhere = payload.get("evseId", 1) != 1
-    if elsewhere or station.cannot_begin() or not station.is_online:
+    if elsewhere or station.cannot_begin(at) or not station.is_online:
         return _status(REJECTED)
     token = Token(payload["idToken"]["idToken"], payload["idToken"]["type"])
     if station.keys.is_set("AuthorizeRemoteTxRequests") and token.type != NO_CARD:

@@ -8,12 +8,14 @@ anything of it is told. A message keeps its place and its number until it is ans
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from evcs.core.ocpp.station_list import LocalList
 from evcs.core.ocpp.station_profiles import Period, Profile, Profiles, over
 from evcs.core.ocpp.times import parse
 
+NUMBERS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 #: Of a record.
 FORMAT = 1
 #: Cards of which the back end's word is kept; the oldest give way.
@@ -131,6 +133,13 @@ class Held(NamedTuple):
     local: LocalList = LocalList()
     data: tuple[dict[str, Any], ...] = ()
     seq: int = 0
+
+    def born(self, at: datetime) -> Held:
+        """With numbers that were never given, though a journal out of a backup does not know them.
+
+        They go on from the time of day, in seconds, which has gone on meanwhile.
+        """
+        return self._replace(numbers=max(self.numbers, int((at - NUMBERS_FROM).total_seconds())))
 
     def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
         """With one more message that matters."""

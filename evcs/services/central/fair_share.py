@@ -15,9 +15,8 @@ A_SECOND = 100.0
 AT_ONCE = 2_000.0
 #: A page is answered with up to 48 KiB, which takes as long as so many other messages.
 A_PAGE = 20.0
-#: A longer one counts as several; 60 kB of JSON can take 10 ms, and nobody has so much to say.
+#: A longer one counts as several; 60 kB of JSON can take 10 ms.
 A_MESSAGE = 512
-LONGEST = 4_096
 #: To read and drop a message costs time, too: 20,000 a second are read, on a machine that others
 #: keep busy some hundred, and the broker keeps all the rest. Who says so much is shut out. Of what
 #: is dropped length costs less.
@@ -51,7 +50,7 @@ class FairShare:
             if self._reports.take(identity):
                 self._on_flood(Flood(identity))
             raise topics.Unreadable("a flood")
-        if len(payload) > LONGEST:
+        if len(payload) > topics.MAX_SAID:
             raise topics.Unreadable("longer than anybody has to say")
         sender = "/".join(topic.split("/", 4)[2:4])
         self._take(sender, 1.0 + len(payload) // A_MESSAGE)

@@ -37,7 +37,9 @@ UNWRITTEN = "the ledger can't be written; make room, try again"
 #: A back end is asked for a card, and may take its time.
 PRESENTED_WITHIN_S = 25.0
 #: Why nothing comes of a card, whosever it is.
-NO_CARDS_FAULT = frozenset({"busy", "faulted", "unavailable", "offline", "disk_full"})
+NO_CARDS_FAULT = frozenset(
+    {"busy", "faulted", "unavailable", "offline", "disk_full", "no room", "too often"}
+)
 #: Of a CP that is a charger of a back end.
 STATION = frozenset({"present", "backend"})
 SIMULATE = frozenset({"plug", "unplug", "fault", "clear"}) | STATION

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from evcs.core import messages as m
 from evcs.core.errors import EvcsError
-from evcs.core.ids import short
+from evcs.core.ids import printed, short
 from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.ports import CallError, Connection, NoAnswer, NotSendable, Refused
@@ -23,7 +23,7 @@ from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.version import Answer, Version
 from evcs.services.gateway.whose import whose
-from evcs.services.gateway.words import CARD_WORDS, tag_of, text_of
+from evcs.services.gateway.words import CARD_WORDS, text_of
 
 HEARTBEAT_S = 300
 #: A charger tells the state of its connectors by itself after a boot; else it is asked.
@@ -156,7 +156,7 @@ class Station(Version):
 
     async def authorise(self, tag: str) -> str:
         """What becomes of a card that is held to it."""
-        tag = tag_of(tag)
+        tag = printed(tag)
         connectors = await self.whose(lambda: self._parts.connectors() or None)
         if connectors is None:
             return CARD_WORDS[CardStatus.INVALID]
@@ -176,7 +176,7 @@ class Station(Version):
         if connector is None:
             self._parts.log.warning("connector=%d is no CP; its charge is nobody's", number)
             return self._parts.number(), CARD_WORDS[CardStatus.INVALID]
-        transaction, status = await connector.begin(begun._replace(tag=tag_of(begun.tag)))
+        transaction, status = await connector.begin(begun._replace(tag=printed(begun.tag)))
         return transaction, CARD_WORDS[CardStatus(status)]
 
     async def whose(self, look: Callable[[], F | None], number: int | None = None) -> F | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evcs.core.ids import MAX_WORD, short
+from evcs.core.ids import short
 from evcs.core.session import CardStatus
 
 #: Both versions have these words for what becomes of a card.
@@ -13,11 +13,6 @@ CARD_WORDS = {
     CardStatus.EXPIRED: "Expired",
     CardStatus.CONCURRENT: "ConcurrentTx",
 }
-
-
-def tag_of(text: str) -> str:
-    """What a charger read off a card; what is not printed can be no driver's."""
-    return "".join(one if one.isprintable() else "?" for one in text)[:MAX_WORD]
 
 
 def text_of(value: object) -> str | None:

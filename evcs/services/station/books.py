@@ -10,6 +10,7 @@ from datetime import datetime
 from evcs.core import messages as m
 from evcs.core.charger import Reading
 from evcs.core.end_reasons import EndReason
+from evcs.core.ids import printed
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.station_state import Held
 from evcs.core.ocpp.times import parse
@@ -45,7 +46,7 @@ class Books:
             word = _REASONS.get(end.reason, EndReason.STOPPED) if end else EndReason.ENDED
             self.held = self.held.put(t.ended(live, energy_wh, why or word))
         if one is not None and self.held.numbered(one.number) is None:
-            begun = t.Begun(one.tag, one.at, one.meter_wh)
+            begun = t.Begun(printed(one.tag), one.at, one.meter_wh)
             request = t.request_id(self._cp, 1, begun)
             new = t.begin(self.held, request, lambda: one.number, begun, 0.0)
             self.held = self.held.begun(new)

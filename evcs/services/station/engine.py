@@ -41,7 +41,8 @@ class StationEngine:
         self._cp, self._outside, self._log = cp, outside, outside.log
         self._births = 0
         found = outside.journal.last(station_record.is_record)
-        self._kept = station_record.from_record(found, outside.key)
+        kept = station_record.from_record(found, outside.key)
+        self._kept = kept._replace(station=kept.station.born(outside.now().wall))
         self._station = self._begun(self._kept)
         self._books = Books(cp, self._kept.charges, outside.bus)
         self._link = Link(outside.back_end, outside.log)

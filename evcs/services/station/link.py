@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from typing import Any
 
@@ -12,7 +13,7 @@ from evcs.core.ports import Log
 #: Frames that are shown to who asks.
 FRAMES_SHOWN = 20
 #: Of each so many characters.
-SHOWN_CHARACTERS = 1_000
+SHOWN_CHARACTERS = 300
 
 
 class Link:
@@ -62,14 +63,18 @@ class Link:
             self._back_end.set_ping(ping_s)
             self._back_end.set_back_off(back_off)
 
-    def shown(self) -> dict[str, Any]:
-        """What was exchanged lately, without passwords."""
+    def shown(self, most_bytes: int) -> dict[str, Any]:
+        """What was exchanged lately, without passwords: as many frames as there is room for."""
+        frames = deque[dict[str, str]]()
+        for dir_, text in reversed(self._frames):
+            frame = {"dir": dir_, "frame": masked(text)[:SHOWN_CHARACTERS]}
+            most_bytes -= len(json.dumps(frame)) + 2
+            if most_bytes < 0:
+                break
+            frames.appendleft(frame)
         return {
-            "reason": self._reason or None,
+            "reason": self._reason[:SHOWN_CHARACTERS] or None,
             "sent": self._sent,
             "received": self._received,
-            "frames": [
-                {"dir": dir_, "frame": masked(text)[:SHOWN_CHARACTERS]}
-                for dir_, text in self._frames
-            ],
+            "frames": [*frames],
         }

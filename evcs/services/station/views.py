@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from evcs.core import messages as m
 from evcs.core import supply as s
+from evcs.core import topics
 from evcs.core.ocpp import back_end as b
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station_state import Held
 from evcs.services.station.books import Books
 from evcs.services.station.link import Link
+
+MOST_RUNS = 15
+#: Of the frames that are shown: Central reads no longer answer of an Engine's.
+MOST_BYTES = topics.MAX_SAID - 1_800
 
 
 def exchanged(station: Station, link: Link) -> dict[str, Any]:
@@ -22,9 +29,19 @@ def exchanged(station: Station, link: Link) -> dict[str, Any]:
         "ocpp_status": station.status,
         "transaction_id": station.dialect.transaction_id(held),
         "register_wh": held.register_wh,
-        "waiting": [{"action": item.action, "failed": item.failed} for item in held.queue],
-        **link.shown(),
+        "waiting": _waiting(held),
+        **link.shown(MOST_BYTES),
     }
+
+
+def _waiting(held: Held) -> list[dict[str, Any]]:
+    """What waits, in its order: of the same one after the other how many."""
+    runs = [
+        {"action": action, "failed": failed, "count": len([*those])}
+        for (action, failed), those in groupby(held.queue, lambda one: (one.action, one.failed))
+    ]
+    rest = sum(one["count"] for one in runs[MOST_RUNS:])
+    return [*runs[:MOST_RUNS], *([{"action": "...", "failed": 0, "count": rest}] if rest else [])]
 
 
 def backend_state(station: Station, link: Link) -> str:
