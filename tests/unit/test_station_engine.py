@@ -15,6 +15,8 @@ from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_16 import Dialect16
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Identity
+from evcs.core.ocpp.station_record import Kept, matters
+from evcs.core.ocpp.station_state import Held, Token
 from evcs.core.ports import Connected, Received
 from evcs.services.station.engine import StationEngine
 from evcs.services.station.outside import Outside
@@ -177,3 +179,16 @@ def test_its_power_follows_a_charging_profile_within_a_second() -> None:
     world.command("present", tag="CARD")
     world.pass_(10)
     assert world.charger.step(0).power_w > 20_000
+
+
+def test_a_reading_lasts_before_it_is_told_and_its_answer_may_be_forgotten() -> None:
+    """What was answered and is told again after a power cut has the same id."""
+    held = Held("k").begun(Token("CARD"), "2026-11-30T00:00:00Z")
+    kept = Kept(held.put("MeterValues", {}, 1))
+    assert matters(kept) != matters(Kept(held))
+    (reading,) = kept.station.queue
+    assert matters(Kept(kept.station.without(reading))) == matters(kept)
+    assert matters(Kept(kept.station.again(reading))) != matters(kept)
+    ended = Kept(kept.station.put("StopTransaction", {}, 1))
+    stop = ended.station.queue[-1]
+    assert matters(Kept(ended.station.without(stop))) != matters(ended)

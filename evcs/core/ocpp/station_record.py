@@ -58,6 +58,9 @@ def from_record(record: dict[str, Any] | None, key: str) -> Kept:
 
 
 def matters(kept: Kept) -> object:
-    """What has to last through a power cut; readings of the register come each second."""
+    """What has to last through a power cut. Readings of the register come each second; that one
+    was answered may be forgotten, it is told again then, by the same id."""
     charges = [(one.id, one.phase, one.session_id) for one in kept.charges.transactions]
-    return kept.station._replace(register_wh=0), kept.fault, charges
+    station = kept.station
+    queue = tuple(one for one in station.queue if one.failed or not one.is_reading)
+    return station._replace(register_wh=0, queue=queue, seq=0), kept.fault, charges
