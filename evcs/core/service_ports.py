@@ -268,6 +268,11 @@ class LedgerReader(Protocol):
     def session(self, session_id: str) -> Session | None:
         """One session, with its correction."""
 
+    def audit(
+        self, cp: str | None = None, since: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """The audit's entries by filter, the latest first."""
+
     def sums(
         self, cp: str | None = None, driver: str | None = None, since: str | None = None,
         state: str | None = None, until: str | None = None, cp_part: str | None = None,
@@ -299,6 +304,18 @@ class RegistryClient(Protocol):
 
     def rekey(self, cp: str) -> dict[str, Any]:
         """Give a CP new secrets, and lift a revocation."""
+
+    def drivers(self) -> list[dict[str, Any]]:
+        """All drivers, with their tags."""
+
+    def add_driver(self, driver: str) -> dict[str, Any]:
+        """Add a driver and its secret."""
+
+    def tag_driver(self, driver: str, **change: list[str]) -> dict[str, Any]:
+        """Change a driver's tags: `add_tags`, `remove_tags`."""
+
+    def remove_driver(self, driver: str) -> dict[str, Any]:
+        """Remove a driver and its secret."""
 
     def add_circuit(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Add a circuit, with its meter's secret."""

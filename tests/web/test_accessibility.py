@@ -13,7 +13,10 @@ from tests.web.conftest import act
 from tests.web.stage import Stage
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
-PAGES = ("/", "/cp_manager.html", "/circuits.html", "/sessions.html", "/cp/CP-002")
+PAGES = (
+    "/", "/cp_manager.html", "/circuits.html", "/sessions.html", "/drivers.html", "/system.html",
+    "/cp/CP-002",
+)  # fmt: skip
 
 
 def cp(page: Page, name: str) -> Any:

@@ -6,7 +6,16 @@ from bottle import Bottle, request
 
 from evcs.core.errors import Denied
 from evcs.services import http
-from evcs.services.web import circuit_api, cp_api, fleet_api, metrics, pages, session_api
+from evcs.services.web import (
+    circuit_api,
+    cp_api,
+    driver_api,
+    fleet_api,
+    metrics,
+    pages,
+    session_api,
+    system_api,
+)
 from evcs.services.web.deps import Deps
 
 
@@ -20,6 +29,8 @@ def build_app(deps: Deps) -> Bottle:
     cp_api.add_routes(app, deps)
     session_api.add_routes(app, deps)
     circuit_api.add_routes(app, deps)
+    driver_api.add_routes(app, deps)
+    system_api.add_routes(app, deps)
     metrics.add_routes(app, deps)
     return app
 

@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from evcs.core import topics
 from evcs.core.errors import Unreachable
-from evcs.core.messages import CpState, Message
+from evcs.core.messages import CpState, Message, StationFrame
 from evcs.services.web.snapshot import FleetSnapshot
 
 MAX_STREAMS = 250
@@ -31,10 +31,13 @@ def encode_event(name: str, data: Any) -> bytes:
 
 
 class Tap:
-    """The bus messages of one CP, for one stream; the oldest are dropped."""
+    """The bus messages of one CP, for one stream; the oldest are dropped.
 
-    def __init__(self, cp: str) -> None:
-        self.cp = cp
+    A charger's frames are for the operator: they have the tags of cards, with which one can charge.
+    """
+
+    def __init__(self, cp: str, is_operator: bool) -> None:
+        self.cp, self.is_operator = cp, is_operator
         self.dropped = 0
         self._messages: deque[dict[str, str]] = deque(maxlen=MAX_TAPPED)
 
@@ -112,26 +115,27 @@ class Feed:
         return {**head, "cps": rows, "circuits": circuits}
 
     def stream(
-        self, cp: str | None = None, allowed: Callable[[], bool] = lambda: True
-    ) -> Iterator[bytes]:
+        self, cp: str | None = None, allowed: Callable[[], bool] = lambda: True,
+        is_operator: bool = False,
+    ) -> Iterator[bytes]:  # fmt: skip
         """Open a stream; with a CP, its bus messages come too. Raises Unreachable: too many.
 
         It ends when whoever opened it is no longer `allowed` to look.
         """
         if self.streams >= MAX_STREAMS:
             raise Unreachable("too many open pages", "this one asks again every few seconds")
-        return self._run(Tap(cp) if cp else None, allowed)
+        return self._run(Tap(cp, is_operator) if cp else None, allowed)
 
     def tap(self, cp: str, message: Message) -> None:
         """Show a message to the streams that listen to its CP."""
         for tap in self._taps:
-            if tap.cp == cp:
+            if tap.cp == cp and (tap.is_operator or not isinstance(message, StationFrame)):
                 tap.take(message, self._timestamp())
 
     @property
-    def tapped(self) -> bool:
-        """Whether anyone listens to messages."""
-        return bool(self._taps)
+    def tapped(self) -> set[str]:
+        """CPs to whose messages somebody listens."""
+        return {tap.cp for tap in self._taps}
 
     def close(self) -> None:
         """End all streams."""

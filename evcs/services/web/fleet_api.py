@@ -56,7 +56,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
         if cp is not None and not is_id(cp):
             raise BadValue("cp is not an id", "give one such as CP-001")
         allowed = (lambda: True) if deps.open_to_all else deps.doors.as_long_as_allowed()
-        stream = feed.stream(cp, allowed)
+        stream = feed.stream(cp, allowed, deps.doors.is_operator())
         response.content_type = "text/event-stream"
         response.set_header("Cache-Control", "no-store")
         return stream

@@ -22,7 +22,7 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 NOT_FOUND = "not_found.html"
-PAGES = ("cp_manager.html", "circuits.html", "sessions.html")
+PAGES = ("cp_manager.html", "circuits.html", "sessions.html", "drivers.html", "system.html")
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:

@@ -33,7 +33,9 @@ def subscriptions() -> list[topics.Subscription]:
     return [
         topics.subtree("registry"),
         topics.filter_for(m.ReconcileReport),
+        topics.filter_for(m.StationStatus),
         topics.status_of("manager"),
+        topics.status_of("gateway"),
         *(topics.filter_for(kind) for kind in kinds),
         topics.filter_for(m.OperatorEvent, asker="web"),
         topics.central_status(),
@@ -41,10 +43,11 @@ def subscriptions() -> list[topics.Subscription]:
     ]
 
 
-def _of_cp(cp: str) -> list[topics.Subscription]:
+def _of_cp(cp: str, station: str | None) -> list[topics.Subscription]:
     """What there is to hear of a CP beside that, such as its readings: while its page is open."""
     kinds = (m.Meter, m.SessionEvent, m.Reply, m.Command)
-    return [topics.filter_for(kind, cp=cp) for kind in kinds]
+    found = [topics.filter_for(kind, cp=cp) for kind in kinds]
+    return [*found, topics.filter_for(m.StationFrame, station=station)] if station else found
 
 
 class Web:
@@ -59,6 +62,7 @@ class Web:
         self.messages = 0
         self.unreadable_to_central = 0
         self._birth = birth
+        self._heard: dict[str, list[topics.Subscription]] = {}
         self._asked: dict[str, Future[m.OperatorEvent]] = {}
         self._on: dict[type, Callable[[Any], None]] = {
             Connected: self._on_connected,
@@ -99,9 +103,13 @@ class Web:
 
     def _listen(self, cp: str, on: bool) -> None:
         if on:
-            self.bus.subscribe(_of_cp(cp))
+            self._heard[cp] = _of_cp(cp, self.fleet.station_of(cp))
+            self.bus.subscribe(self._heard[cp])
         else:
-            self.bus.unsubscribe(_of_cp(cp))
+            gone = self._heard.pop(cp)
+            # Another CP of the same station may be listened to.
+            others = {one for heard in self._heard.values() for one in heard}
+            self.bus.unsubscribe([one for one in gone if one not in others])
 
     def _on_connected(self, _event: Connected) -> None:
         _log.info("the broker is there")
@@ -131,8 +139,16 @@ class Web:
             waiting = self._asked.get(message.id)
             if waiting is not None and not waiting.done():
                 waiting.set_result(message)
-        cp = getattr(message, "cp", None)
-        if self.feed.tapped and cp and not isinstance(message, m.Cleared):
+        if self.feed.tapped and not isinstance(message, m.Cleared):
+            self._tap(message)
+
+    def _tap(self, message: m.Message) -> None:
+        """Show a message to whoever listens to its CP, or to one of its station."""
+        if isinstance(message, m.StationFrame):
+            for tapped in self.feed.tapped:
+                if self.fleet.station_of(tapped) == message.station:
+                    self.feed.tap(tapped, message)
+        elif cp := getattr(message, "cp", None):
             self.feed.tap(cp, message)
 
 

@@ -152,10 +152,10 @@ def asked_for() -> Filter:
     return Filter(
         cp=check_id("CP", given["cp"]) if given.get("cp") else None,
         driver=check_id("driver", given["driver"]) if given.get("driver") else None,
-        since=_time("since", given.get("since"), "T00:00:00.000Z"),
+        since=asked_time("since", "T00:00:00.000Z"),
         state=state,
         # A whole day is meant by its date.
-        until=_time("until", given.get("until"), "T23:59:59.999Z"),
+        until=asked_time("until", "T23:59:59.999Z"),
         cp_part=_part("cp_part"),
         driver_part=_part("driver_part"),
     )
@@ -190,8 +190,9 @@ def _figures(one: Sum) -> dict[str, Any]:
     return {"sessions": one.sessions, "energy_wh": one.energy_wh, "cost_eur": cost}
 
 
-def _time(name: str, value: str | None, rest_of_day: str) -> str | None:
-    """A time as the ledger writes it; a date is given its `rest_of_day`."""
+def asked_time(name: str, rest_of_day: str) -> str | None:
+    """A time of the request's query as the ledger writes it; a date is given its `rest_of_day`."""
+    value = request.query.get(name)
     if not value:
         return None
     try:

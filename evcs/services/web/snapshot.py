@@ -49,6 +49,7 @@ class FleetSnapshot:
         }
         self.ready = False
         self.circuits = Circuits()
+        self._stations: dict[str, m.StationStatus] = {}
         self._view = RetainedView(boot)
         self._desired: dict[str, m.DesiredCp] = {}
         self._judged: dict[str, m.CpState] = {}
@@ -62,6 +63,7 @@ class FleetSnapshot:
     def connected(self, now: str) -> None:
         """The bus is there: everything is about to be told again."""
         self._view.connected()
+        self._stations.clear()
         self._set_presence("broker", Presence(True, now))
 
     def disconnected(self, now: str) -> None:
@@ -84,6 +86,8 @@ class FleetSnapshot:
             self._touch(message.cp)
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)):
             self._set_boot((message.cp, type(message)), message.boot if message.online else None)
+        elif isinstance(message, m.StationStatus):
+            self._stations[message.station] = message
         elif isinstance(message, m.ServiceStatus):
             self._on_service(message, now)
         elif isinstance(message, m.Cleared):
@@ -92,6 +96,21 @@ class FleetSnapshot:
     def ids(self) -> list[str]:
         """All CPs that are wanted."""
         return sorted(self._desired)
+
+    def station_of(self, cp: str) -> str | None:
+        """The station of a real charger."""
+        wanted = self._desired.get(cp)
+        return wanted.station if wanted else None
+
+    def station_rows(self) -> list[dict[str, Any]]:
+        """What stations said of themselves; none is there while its gateway is not."""
+        found = []
+        for _, one in sorted(self._stations.items()):
+            gateway = self.services.get(f"gateway/{one.host}")
+            there = one.online and gateway is not None and gateway.up
+            found.append({**one._replace(online=there)._asdict()})
+            del found[-1]["key"]
+        return found
 
     def row(self, cp: str, passed: m.CpState | None = None) -> dict[str, Any] | None:
         """A CP as the contract's JSON has it, desired and judged (or `passed`) together."""
@@ -188,6 +207,9 @@ class FleetSnapshot:
 
     def _on_cleared(self, gone: m.Cleared) -> None:
         cp = gone.key.get("cp", "")
+        if gone.kind is m.StationStatus:
+            self._stations.pop(gone.key["station"], None)
+            return
         if gone.kind is m.DesiredCp:
             self._drop(cp)
         elif gone.kind is m.CpState:

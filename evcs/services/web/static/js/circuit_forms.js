@@ -6,10 +6,9 @@ import { Component, html } from "./dom.js";
 import { Field } from "./fields.js";
 import { tree } from "./power.js";
 import { Code } from "./shell.js";
-import { watts } from "./words.js";
+import { watts, wrongName } from "./words.js";
 
 const NONE = { name: "", power: "", parent: "", other: "" };
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/;
 const POWER = /^\d{1,4}(\.\d{1,3})?$/;
 const FIGURE = "a decimal of kW from 0 to 1000";
 
@@ -19,7 +18,7 @@ const isPower = (text) => POWER.test(text.trim()) && Number(text) <= 1000;
 function wrongOf({ name, power, other }, circuits) {
   const wrong = {};
   const taken = [...circuits.keys()].find((one) => one.toLowerCase() === name.trim().toLowerCase());
-  if (!NAME.test(name.trim())) wrong.name = "1 to 32 letters, digits, _ or -, the first a letter or digit";
+  if (wrongName(name)) wrong.name = wrongName(name);
   else if (taken) wrong.name = `${taken} exists already`;
   if (!isPower(power)) wrong.power = FIGURE;
   if (other.trim() && !isPower(other)) wrong.other = FIGURE;

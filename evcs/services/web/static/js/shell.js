@@ -5,7 +5,7 @@ import { Operator } from "./operator.js";
 import { Store } from "./store.js";
 import { ICONS, WORDS, time } from "./words.js";
 
-const PAGES = [["/", "Dashboard"], ["/cp_manager.html", "CP Manager"], ["/circuits.html", "Circuits"], ["/sessions.html", "Sessions"]];
+const PAGES = [["/", "Dashboard"], ["/cp_manager.html", "CP Manager"], ["/circuits.html", "Circuits"], ["/sessions.html", "Sessions"], ["/drivers.html", "Drivers"], ["/system.html", "System"]];
 const THEMES = { auto: "dark", dark: "light", light: "auto" };
 
 export function Icon({ state }) {

@@ -53,6 +53,9 @@ export function duration(seconds) {
 
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/;
+export const wrongName = (text) => (NAME.test(text.trim()) ? "" : "1 to 32 letters, digits, _ or -, the first a letter or digit");
+
 const PRICE = /^\d{1,3}(\.\d{1,4})?$/;
 const POWER = /^\d{1,4}(\.\d{1,3})?$/;
 

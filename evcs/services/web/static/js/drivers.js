@@ -1,0 +1,101 @@
+// Drivers: who may charge, with the tags of their cards; one is added here, and so is a card.
+
+import { Component, html } from "./dom.js";
+import { Field } from "./fields.js";
+import { Parts } from "./parts.js";
+import { Code, start } from "./shell.js";
+import { byName, count, wrongName } from "./words.js";
+
+const TAG = /^[\x21-\x7e]{1,36}$/;
+
+class Driver extends Component {
+  constructor() {
+    super();
+    this.state = { tag: "" };
+  }
+
+  render({ driver, enabled, onTags }, { tag }) {
+    const add = (event) => {
+      event.preventDefault();
+      onTags(driver.id, { add_tags: [tag.trim()] });
+      this.setState({ tag: "" });
+    };
+    return html`<tr data-driver=${driver.id}><td data-label="Driver"><a href=${`/sessions.html?driver=${driver.id}`}>${driver.id}</a></td>
+      <td data-label="Cards">${driver.tags ? driver.tags.map((one) => html`<span key=${one} class="card-tag"><${Code}>${one}<//>
+        <button class="quiet" aria-label=${`Remove card ${one} of ${driver.id}`} disabled=${!enabled} onClick=${() => onTags(driver.id, { remove_tags: [one] })}>Remove</button></span>`)
+        : html`<span class="hint">the operator sees them</span>`}</td>
+      <td class="actions"><form class="add-card" onSubmit=${add}><input aria-label=${`New card of ${driver.id}`} placeholder="04A224D2" value=${tag} disabled=${!enabled}
+        onInput=${(event) => this.setState({ tag: event.target.value })} spellcheck="false" autocomplete="off" /><button disabled=${!enabled || !TAG.test(tag.trim())}>Add card</button></form></td></tr>`;
+  }
+}
+
+class Drivers extends Component {
+  constructor() {
+    super();
+    this.state = { drivers: null, q: "", name: "", touched: {}, error: "", said: "" };
+  }
+
+  componentDidMount() {
+    this.load();
+  }
+
+  componentDidUpdate(before) {
+    // Who has signed in, or out, sees more, or less.
+    if (before.is !== this.props.operator.is && this.asked !== this.props.operator.is) this.load();
+  }
+
+  async load() {
+    this.asked = this.props.operator.is;
+    try {
+      const drivers = await this.props.operator.change("GET", "/api/v1/drivers");
+      this.setState({ drivers: drivers.sort((a, b) => byName(a.id, b.id)), error: "" });
+    } catch (error) {
+      this.setState({ error: error.message });
+    }
+  }
+
+  async change(method, path, body, said) {
+    try {
+      await this.props.operator.change(method, path, body);
+      this.setState({ said, error: "" });
+      await this.load();
+    } catch (error) {
+      this.setState({ error: error.message, said: "" });
+    }
+  }
+
+  async add(event, wrong) {
+    event.preventDefault();
+    const id = this.state.name.trim();
+    if (wrong) return;
+    this.setState({ name: "", touched: {} });
+    await this.change("POST", "/api/v1/drivers", { id }, `${id} is added; its password is in data/secrets/driver/${id}.`);
+  }
+
+  form(enabled, wrong) {
+    const { state } = this;
+    const onInput = (name) => (event) => this.setState({ [name]: event.target.value, touched: { name: true } });
+    return html`<section class="card"><h2 id="add-driver">Add a driver</h2>
+      <form aria-labelledby="add-driver" class="add-driver" onSubmit=${(event) => this.add(event, wrong)} autocomplete="off">
+        <${Field} form="driver" name="name" label="Name" placeholder="ALICE" state=${state} wrong=${{ name: wrong }} onInput=${onInput} />
+        <button class="main" disabled=${!enabled || wrong}>Add</button>
+        <span class="hint">${enabled ? "The same in a terminal: " : "To add one or a card: "}<${Code}>${enabled ? `bin/evcs driver add ${state.name.trim() || "NAME"}` : "bin/evcs open"}<//></span></form>
+      <p role="status">${state.error ? html`<span class="bad">${state.error}</span>` : state.said}</p></section>`;
+  }
+
+  render({ enabled }, { drivers, q, name }) {
+    const text = q.trim().toLowerCase();
+    const shown = (drivers || []).filter((one) => [one.id, ...(one.tags || [])].some((said) => said.toLowerCase().includes(text)));
+    const taken = (drivers || []).some((one) => one.id.toLowerCase() === name.trim().toLowerCase());
+    const tags = (driver, change) => this.change("PATCH", `/api/v1/drivers/${driver}`, change, `The cards of ${driver} are changed.`);
+    const draw = (one) => html`<${Driver} key=${one.id} driver=${one} enabled=${enabled} onTags=${tags} />`;
+    return html`<h1>Drivers</h1>${this.form(enabled, taken ? "exists already" : wrongName(name))}
+      <section class="card"><div class="title"><h2>${drivers && shown.length < drivers.length ? `${shown.length} of ` : ""}${count(drivers ? drivers.length : 0, "driver")}</h2><span class="grow"></span>
+        <input type="search" aria-label="Search" placeholder="Search name or card" value=${q} onInput=${(event) => this.setState({ q: event.target.value })} /></div>
+        ${!drivers ? html`<p class="reading">Asking the Registry…</p>` : !drivers.length ? html`<p class="none">No drivers yet. Add one above.</p>` : !shown.length ? html`<p class="none">No driver has “${q.trim()}” in the name or on a card.</p>`
+          : html`<div class="wide"><table class="cards"><thead><tr><th>Driver</th><th>Cards</th><th><span class="hidden">Add a card</span></th></tr></thead><tbody><${Parts} rows=${shown} draw=${draw} gap="tr" /></tbody></table></div>`}
+      </section>`;
+  }
+}
+
+start(Drivers);

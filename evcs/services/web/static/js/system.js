@@ -1,0 +1,101 @@
+// The system behind the CPs: its services, the stations of real chargers, and the audit.
+
+import { Component, html } from "./dom.js";
+import { look } from "./operator.js";
+import { Parts } from "./parts.js";
+import { Code, start } from "./shell.js";
+import { byName, time } from "./words.js";
+
+const AGAIN_MS = 10_000;
+const cell = (label, value) => html`<td data-label=${label}>${value}</td>`;
+
+function Services({ services }) {
+  const all = Object.entries(services).sort(([a], [b]) => byName(a, b));
+  return html`<section class="card"><h2>Services</h2><div class="wide"><table id="services" class="cards"><thead><tr><th>Service</th><th>State</th><th>Since</th><th>Version</th></tr></thead>
+    <tbody>${all.map(([name, one]) => html`<tr key=${name} data-service=${name}>${cell("Service", html`<b>${name}</b>`)}<td data-label="State" class=${one.up ? "good" : "bad"}>${one.up ? "there" : "not there"}</td>
+      ${cell("Since", time(one.since))}${cell("Version", one.version)}</tr>`)}</tbody></table></div>
+    <p class="hint">Since when this page's server has known it. Their processes: <${Code}>bin/evcs status<//>, what they say: <${Code}>bin/evcs logs NAME<//></p></section>`;
+}
+
+const clock = (seconds) => (seconds === null ? "" : Math.abs(seconds) < 10 ? "right" : `${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`);
+
+// What stations said of themselves, and those that are wanted and were never there.
+function Stations({ stations, rows }) {
+  const cps = new Map();
+  for (const row of rows) if (row.station) cps.set(row.station, [...(cps.get(row.station) || []), row.id]);
+  const told = new Map(stations.map((one) => [one.station, one]));
+  const names = [...new Set([...cps.keys(), ...told.keys()])].sort(byName);
+  const state = (one) => (!one ? "never seen" : one.online ? "connected" : one.offered ? `turned away: offers ${one.offered}` : "not connected");
+  return html`<section class="card"><h2>Stations of real chargers</h2>${!names.length ? html`<p class="none">None. One is made on the <a href="/cp_manager.html">CP Manager</a> page, as a CP whose hosting is Real charger.</p>`
+    : html`<div class="wide"><table id="stations" class="cards"><thead><tr><th>Station</th><th>CPs</th><th>State</th><th>Since</th><th>OCPP</th><th>Model</th><th>Firmware</th><th>Clock</th></tr></thead>
+    <tbody>${names.map((name) => {
+      const one = told.get(name);
+      return html`<tr key=${name} data-station=${name}>${cell("Station", html`<b>${name}</b>`)}<td data-label="CPs">${(cps.get(name) || []).map((cp, i) => html`${i ? ", " : ""}<a key=${cp} href=${`/cp/${cp}`}>${cp}</a>`)}</td>
+        ${cell("State", state(one))}${cell("Since", one && time(one.connected_at))}${cell("OCPP", one && one.version)}${cell("Model", one && [one.vendor, one.model].filter(Boolean).join(" "))}
+        ${cell("Firmware", one && one.firmware)}${cell("Clock", one && clock(one.clock_off_s))}</tr>`;
+    })}</tbody></table></div><p class="hint">The operator sees the OCPP frames of a station on the pages of its CPs, or by <${Code}>bin/evcs watch --ocpp<//></p>`}</section>`;
+}
+
+class Audit extends Component {
+  constructor() {
+    super();
+    this.state = { entries: null, q: new URLSearchParams(location.search).get("q") || "", error: "" };
+  }
+
+  componentDidMount() {
+    this.load();
+  }
+
+  async load() {
+    try {
+      const entries = await look("/api/v1/audit");
+      this.setState({ entries: entries.map((one, i) => ({ ...one, id: entries.length - i, said: [one.who, one.what, one.cp, one.outcome, one.detail].join("\n").toLowerCase() })), error: "" });
+    } catch (error) {
+      this.setState({ error: error.message });
+    }
+  }
+
+  search(q) {
+    history.replaceState(null, "", q ? `?${new URLSearchParams({ q })}` : location.pathname);
+    this.setState({ q });
+  }
+
+  render(_, { entries, q, error }) {
+    const text = q.trim().toLowerCase();
+    const shown = (entries || []).filter((one) => one.said.includes(text));
+    const draw = (one) => html`<tr key=${one.id}>${cell("At", time(one.at))}${cell("Who", one.who)}${cell("What", one.what)}<td data-label="CP">${one.cp && html`<a href=${`/cp/${one.cp}`}>${one.cp}</a>`}</td>${cell("Outcome", one.outcome)}<td data-label="Detail" class="detail">${one.detail}</td></tr>`;
+    return html`<section class="card"><div class="title"><h2>Audit</h2><span class="grow"></span><button disabled=${!entries} onClick=${() => this.load()}>Refresh</button>
+        <input type="search" aria-label="Search the audit" placeholder="Search who, what, CP, outcome" value=${q} onInput=${(event) => this.search(event.target.value)} /></div>
+      ${error ? html`<p class="bad" role="alert">${error}</p>` : !entries ? html`<p class="reading">Reading the ledger…</p>` : !shown.length ? html`<p class="none">${entries.length ? "No entry fits." : "No entries yet."}</p>`
+        : html`<div class="wide"><table id="audit" class="cards"><thead><tr><th>At</th><th>Who</th><th>What</th><th>CP</th><th>Outcome</th><th>Detail</th></tr></thead><tbody><${Parts} rows=${shown} draw=${draw} gap="tr" /></tbody></table></div>`}
+      <p class="hint">The latest 1000 entries; all: <${Code}>bin/evcs audit --since 2026-11-22<//></p></section>`;
+  }
+}
+
+class System extends Component {
+  constructor() {
+    super();
+    this.state = { stations: [] };
+  }
+
+  componentDidMount() {
+    this.load();
+    this.timer = setInterval(() => document.hidden || this.load(), AGAIN_MS);
+  }
+
+  async load() {
+    try {
+      this.setState({ stations: await look("/api/v1/stations") });
+    } catch {
+      // Said by the banner.
+    }
+  }
+
+  render({ store, operator }, { stations }) {
+    if (!store.ready) return html`<h1>System</h1><p class="reading">Reading the fleet from the bus…</p>`;
+    return html`<h1>System</h1><${Services} services=${store.services} /><${Stations} stations=${stations} rows=${store.inOrder()} />
+      ${operator.is ? html`<${Audit} />` : html`<section class="card"><h2>Audit</h2><p class="none">The operator sees it here, after <${Code}>bin/evcs open<//>; in a terminal: <${Code}>bin/evcs audit<//></p></section>`}`;
+  }
+}
+
+start(System);

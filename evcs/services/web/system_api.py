@@ -1,0 +1,34 @@
+"""What there is beside CPs over HTTP: stations of real chargers, and the audit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bottle import Bottle, HTTPResponse, request
+
+from evcs.core.ids import check_id
+from evcs.services.http import asked_limit, json_response
+from evcs.services.web.deps import Deps
+from evcs.services.web.session_api import asked_time
+
+DEFAULT_LIMIT = 1_000
+
+
+def add_routes(app: Bottle, deps: Deps) -> None:
+    """`/api/v1/stations` and `/api/v1/audit`."""
+
+    @app.get("/api/v1/stations")
+    def stations() -> HTTPResponse:
+        return json_response(deps.web.fleet.station_rows())
+
+    @app.get("/api/v1/audit")
+    def audit() -> HTTPResponse:
+        deps.doors.authorise_reading()
+        cp, limit = request.query.get("cp"), asked_limit(DEFAULT_LIMIT)
+        since = asked_time("since", "T00:00:00.000Z")
+        checked = check_id("CP", cp) if cp else None
+
+        def read() -> list[dict[str, Any]]:
+            return deps.ledger.audit(checked, since, limit)
+
+        return json_response(deps.threads().run(read))

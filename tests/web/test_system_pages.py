@@ -1,0 +1,156 @@
+"""Drivers with their cards, stations with their frames, services and the audit on the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from evcs.adapters.ledger import Ledger
+from evcs.core import messages as m
+from evcs.core.audit import AuditEntry
+from evcs.core.placement import OCPP
+from tests.web.conftest import HOSTILE
+from tests.web.stage import Stage, wait_for
+from tests.web.test_accessibility import serious
+
+FRAME = '[2,"1","Authorize",{"idTag":"04A224D2"}]'
+
+
+@pytest.fixture
+def station(stage: Stage) -> Iterator[Stage]:
+    """Two CPs of one station, and one of a station that was never there."""
+    for number, cp in enumerate(("W-1", "W-2"), 1):
+        stage.wants(cp, hosting=OCPP, station="WALL", connector=number, ocpp_id="WALL")
+    stage.wants("X-1", hosting=OCPP, station="YARD", connector=1, ocpp_id="YARD")
+    gateway = stage.voice("gateway/main")
+    gateway.publish(m.ServiceStatus("gateway/main", True, "boot-gateway", "0.1.0"))
+    gateway.publish(
+        m.StationStatus(
+            "main", "WALL", True, "1.6", "ACME", HOSTILE, "7.1", key="k", clock_off_s=75
+        )
+    )
+    wait_for(lambda: len(stage.get("/api/v1/cps").json) == 3, "web knows all three")
+    wait_for(lambda: stage.get("/api/v1/stations").json, "and what the station said")
+    yield stage
+    for cp in ("W-1", "W-2", "X-1"):
+        stage.wants(cp, deleted=True)
+    wait_for(lambda: not stage.get("/api/v1/cps").json, "all are gone")
+
+
+def test_stations_say_what_they_are(station: Stage, page: Page) -> None:
+    (found,) = station.get("/api/v1/stations").json
+    assert (found["station"], found["online"], found["model"]) == ("WALL", True, HOSTILE)
+    assert "key" not in found
+    page.goto(f"{station.url}/system.html")
+    expect(page.locator('[data-service="gateway/main"]')).to_contain_text("there")
+    wall = page.locator('[data-station="WALL"]')
+    for text in ("W-1, W-2", "connected", "1.6", f"ACME {HOSTILE}", "7.1", "75 s ahead"):
+        expect(wall).to_contain_text(text)
+    expect(page.locator('[data-station="YARD"]')).to_contain_text("never seen")
+    assert page.locator("img[src=x]").count() == 0
+    gone = m.ServiceStatus("gateway/main", False, "boot-gateway")
+    station.voice("gateway/main").publish(gone)
+    wait_for(
+        lambda: [one["online"] for one in station.get("/api/v1/stations").json] == [False],
+        "none is there without its gateway",
+    )
+
+
+def frames(page: Page) -> Any:
+    return page.locator(".messages li", has_text="/frame")
+
+
+def test_frames_are_for_the_operator(station: Stage, page: Page) -> None:
+    frame = m.StationFrame("main", "WALL", "in", "1.6", FRAME)
+    looks = page.context.browser
+    assert looks is not None
+    other = looks.new_page()
+    other.goto(f"{station.url}/cp/W-1")
+    second = page.context.new_page()
+    for tab, cp in ((page, "W-1"), (second, "W-2")):
+        tab.goto(station.login_url(f"/cp/{cp}"))
+        expect(tab.locator(".live")).to_have_text("Live")
+    expect(other.locator(".live")).to_have_text("Live")
+    for tab in (page, second):
+        wait_for(
+            lambda: station.voice("gateway/main").publish(frame) and frames(page).count(), "heard"
+        )
+        expect(frames(tab).first).to_contain_text("Authorize")
+    second.close()  # the other CP's page goes on
+    before = frames(page).count()
+    wait_for(
+        lambda: station.voice("gateway/main").publish(frame) and frames(page).count() > before,
+        "heard again",
+    )
+    station.judges("W-1", "ACTIVATED")
+    expect(other.locator(".messages li")).to_contain_text("central/cp/W-1/state")
+    assert frames(other).count() == 0
+    other.close()
+
+
+def audited(stage: Stage) -> None:
+    ledger = Ledger(stage.home.ledger_db)
+    at = "2026-11-22T09:00:00.000Z"
+    entries = [
+        AuditEntry(at, "operator", "cp edited", "CP-7", "ok", "price_eur_kwh 0.30 -> 0.45"),
+        AuditEntry(at, "driver/BOB", "charge", "CP-8", "denied", HOSTILE),
+    ]
+    ledger.commit([], [], entries)
+    ledger.close()
+
+
+def test_the_audit_is_for_the_operator(stage: Stage, page: Page) -> None:
+    audited(stage)
+    assert stage.get("/api/v1/audit").status == 401
+    found = stage.get("/api/v1/audit?cp=CP-7", **stage.bearer()).json
+    assert [one["what"] for one in found] == ["cp edited"]
+    assert stage.get("/api/v1/audit?since=2026-11-23", **stage.bearer()).json == []
+    for bad in ("cp=..", "since=x", "limit=0"):
+        assert stage.get(f"/api/v1/audit?{bad}", **stage.bearer()).status == 400
+    page.goto(f"{stage.url}/system.html")
+    expect(page.get_by_text("The operator sees it here")).to_be_visible()
+    page.goto(stage.login_url("/system.html"))
+    expect(page.locator("#audit").get_by_text(HOSTILE)).to_be_visible()
+    page.get_by_label("Search the audit").fill("PRICE")
+    expect(page.locator("#audit tbody tr")).to_have_count(1)
+    expect(page.locator("#audit")).to_contain_text("0.30 -> 0.45")
+    page.get_by_label("Search the audit").fill("nothing of that")
+    expect(page.get_by_text("No entry fits.")).to_be_visible()
+
+
+def test_drivers_and_their_cards(stage: Stage, page: Page) -> None:
+    stage.start_registry()
+    page.goto(stage.login_url("/drivers.html"))
+    expect(page.get_by_text("No drivers yet.")).to_be_visible()
+    name, add = page.get_by_label("Name"), page.get_by_role("button", name="Add", exact=True)
+    name.fill("AL ICE")
+    expect(page.get_by_text("1 to 32 letters, digits")).to_be_visible()
+    expect(add).to_be_disabled()
+    name.fill("ALICE")
+    add.click()
+    row = page.locator('[data-driver="ALICE"]')
+    expect(row).to_be_visible()
+    expect(page.get_by_text("data/secrets/driver/ALICE")).to_be_visible()
+    name.fill("alice")
+    expect(page.get_by_text("exists already")).to_be_visible()
+    row.get_by_label("New card of ALICE").fill("04A224D2")
+    row.get_by_role("button", name="Add card").click()
+    expect(row.locator("code")).to_have_text("04A224D2")
+    assert stage.get("/api/v1/drivers", **stage.bearer()).json == [
+        {"id": "ALICE", "tags": ["04A224D2"]}
+    ]
+    # Who knows a card's tag can charge with it.
+    assert stage.get("/api/v1/drivers").json == [{"id": "ALICE"}]
+    assert list(serious(page)) == []
+    row.get_by_role("button", name="Remove card 04A224D2").click()
+    expect(row.locator("code")).to_have_count(0)
+    page.get_by_role("button", name="Sign out").click()
+    expect(row).to_contain_text("the operator sees them")
+    assert stage.get("/api/v1/drivers", "POST", {"id": "BOB"}).status == 401
+    assert stage.get("/api/v1/drivers/ALICE", "PATCH", {"add_tags": ["AA"]}).status == 401
+    wrong: tuple[Any, ...] = ({"id": 1}, {}, [], {"id": "A B"})
+    for bad in wrong:
+        assert stage.get("/api/v1/drivers", "POST", bad, **stage.bearer()).status == 400
