@@ -32,12 +32,21 @@ PAGES = [
         "docs/troubleshooting.md", "docs/power.md", "docs/security.md", "docs/topics.md",
     )
 ]  # fmt: skip
-#: Whatever is printed or told from there, people read. The page has words of its own.
-MODULES = sorted(
-    path
-    for path in (ROOT / "evcs").rglob("*.py")
-    if (ROOT / "evcs/services/web") not in path.parents
-)
+#: Whatever is printed or told from there, people read.
+MODULES = sorted((ROOT / "evcs").rglob("*.py"))
+#: The page's own, and what must not be there either.
+STATIC = ROOT / "evcs/services/web/static"
+SCRIPTS = sorted((*STATIC.glob("js/*.js"), *STATIC.glob("*.html")))
+NOT_ON_PAGE = {
+    r"\bPlaces?\b": "Location",
+    r"\bBegun\b": "Started",
+    r"(?i)\bread again\b": "Refresh",
+    r"(?i)\bclear what is done\b": "Clear finished",
+}
+_COMMENT = re.compile(r"^\s*//.*$|/\*.*?\*/|\s//\s.*$", re.MULTILINE)
+#: In quotes, or between two tags of a template.
+_SAID = re.compile(r'"([^"\n]*)"|(?<!=)>([^<>]*)<|`([^`]*)`')
+_CODE = re.compile(r"\$\{[^{}]*\}")
 
 
 def wrong(text: str) -> list[str]:
@@ -88,6 +97,41 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
             continue
         if id(node) not in own and (" " in node.value.strip() or node.value.isupper()):
             yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_the_page_says_it_plainly(script: Path) -> None:
+    assert [one for text in page_texts(script.read_text()) for one in on_page(text)] == []
+
+
+def on_page(text: str) -> list[str]:
+    """What should be said otherwise on a page, and how."""
+    more = [
+        f"{found[0]!r}: say {instead}"
+        for pattern, instead in NOT_ON_PAGE.items()
+        for found in re.finditer(pattern, text)
+    ]
+    return wrong(text) + more
+
+
+def page_texts(script: str) -> Iterator[str]:
+    """The texts of a script or page that may be shown: sentences, and words with a capital."""
+    for found in _SAID.finditer(_COMMENT.sub("", script)):
+        text = _CODE.sub("", "".join(filter(None, found.groups()))).strip()
+        if " " in text or text[:1].isupper():
+            yield text
+
+
+def test_what_is_shown_on_a_page_is_seen() -> None:
+    script = """
+    // A stale page, looking only.
+    const place = (stale) => stale ? "Stale" : "place"; // of a supply
+    html`<dt>Place</dt><p class="place" title="Looking only">${n} supplies end</p>`
+    """
+    found = [one for text in page_texts(script) for one in on_page(text)]
+    assert sorted(one.partition(":")[0] for one in found) == [
+        "'Looking only'", "'Place'", "'Stale'", "'supplies'",
+    ]  # fmt: skip
 
 
 def test_what_is_not_said_is_seen() -> None:

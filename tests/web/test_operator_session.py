@@ -195,14 +195,14 @@ def test_a_token_that_is_changed_ends_it_at_once(stage: Stage) -> None:
 def test_signing_out_in_one_tab_is_seen_in_all(fleet: Stage, page: Page) -> None:
     other = page.context.new_page()
     other.goto(f"{fleet.url}/cp/CP-001")
-    expect(other.locator(".who")).to_have_text("Looking only")
+    expect(other.locator(".who")).to_have_text("Read-only")
     page.goto(fleet.login_url("/cp_manager.html"))
     stop = other.get_by_role("button", name="Stop")
     expect(other.locator(".who")).to_have_text("Operator")
     expect(stop).to_be_enabled()
     page.get_by_role("button", name="Sign out").click()
     for tab in (page, other):
-        expect(tab.locator(".who")).to_have_text("Looking only")
+        expect(tab.locator(".who")).to_have_text("Read-only")
         expect(tab.get_by_role("button", name="Sign out")).to_have_count(0)
     expect(stop).to_be_disabled()
     expect(page.locator("#not-operator")).to_contain_text("bin/evcs open")

@@ -103,6 +103,9 @@ class TestStale:
         expect(page.locator(".live")).to_have_text("Live")
         fleet.stop_web()
         expect(page.locator("#stale")).to_contain_text("web server does not answer since")
+        expect(page.locator(".live")).to_have_text(
+            re.compile(r"Not connected, data from [0-9]{2}:[0-9]{2}:[0-9]{2}")
+        )
         expect(page.locator("main")).to_have_class("stale")
         expect(cp(page, "CP-001")).to_be_visible()
         fleet.start_web()
@@ -161,7 +164,7 @@ def test_more_tabs_than_a_browser_has_connections(fleet: Stage, page: Page) -> N
         expect(tab.locator(".live")).to_have_text("Live")
     page.get_by_role("button", name="Sign out").click()
     for tab in (page, *tabs):
-        expect(tab.locator(".who")).to_have_text("Looking only")
+        expect(tab.locator(".who")).to_have_text("Read-only")
 
 
 class TestOperator:

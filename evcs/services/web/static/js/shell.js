@@ -33,7 +33,7 @@ function useTheme(name) {
 
 function Live({ store }) {
   const problem = store.problem;
-  const word = problem ? (problem.stale ? "Stale" : "Live, Registry away") : store.ready ? "Live" : "Reading";
+  const word = problem ? (problem.stale ? `Not connected, data from ${time(problem.since)}` : "Live, Registry away") : store.ready ? "Live" : "Reading";
   const kind = problem ? (problem.stale ? "stale" : "part") : "live";
   return html`<span class="live" data-live=${kind}><span class="dot"></span>${word}</span>`;
 }
@@ -48,7 +48,7 @@ function Header({ store, operator, onTheme }) {
     </nav>
     <span class="grow"></span>
     <${Live} store=${store} />
-    ${operator.known && html`<span class="who" data-operator=${operator.is} title=${operator.is ? "You can change things, for half a day" : "To change something: bin/evcs open"}>${operator.is ? "Operator" : "Looking only"}</span>`}
+    ${operator.known && html`<span class="who" data-operator=${operator.is} title=${operator.is ? "You can change things, for half a day" : "To change something: bin/evcs open"}>${operator.is ? "Operator" : "Read-only"}</span>`}
     ${operator.is && html`<button class="quiet" disabled=${problem && problem.stale} onClick=${() => operator.leave().catch(() => operator.refresh())}>Sign out</button>`}
     <button class="quiet" onClick=${onTheme} title="Change between the system's, dark and light">Theme: ${theme()}</button>
   </header>`;
