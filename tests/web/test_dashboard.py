@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
+from evcs.core import messages as m
 from tests.web.conftest import SESSION
 from tests.web.stage import Stage, wait_for
+from tests.web.test_accessibility import serious
 from tests.web.test_sessions import session, write
 
 #: CP -> its location, circuit and state.
@@ -124,6 +126,22 @@ def test_tiles_open_their_cp_too(site: Stage, page: Page) -> None:
     page.reload()
     page.locator('.tile[data-cp="D-1"]').click(position={"x": 60, "y": 40})
     expect(page.locator("h1")).to_have_text("D-1")
+
+
+def test_the_power_of_all_has_its_plot(site: Stage, page: Page) -> None:
+    central = site.voice("central")
+    central.publish(m.Summary(1, 21_000))
+    wait_for(lambda: site.get("/api/v1/power").json["power_w"], "web has heard it")
+    page.goto(site.url)
+    assert page.locator(".u-wrap").count() == 0
+    page.get_by_role("button", name="Power now").click()
+    expect(page.get_by_role("img", name="Power of all charging points")).to_be_visible()
+    assert list(serious(page)) == []
+    page.get_by_role("button", name="24 hours").click()
+    page.reload()
+    expect(page.locator("#total-power .u-wrap")).to_be_visible()
+    page.get_by_role("button", name="Power now").click()
+    expect(page.locator("#total-power")).to_have_count(0)
 
 
 def test_today_is_what_began_today(site: Stage, page: Page) -> None:

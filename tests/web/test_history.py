@@ -6,7 +6,7 @@ import itertools
 
 from evcs.core import messages as m
 from evcs.core.topics import MAX_INT
-from evcs.services.web.curves import POINTS, SESSIONS, Curves
+from evcs.services.web.curves import DAY_S, EVERY_S, POINTS, SESSIONS, Curves, TotalPower
 from evcs.services.web.history import SECONDS, History
 
 SESSION = m.SessionView("s", "ALICE", 100, 20_000, "0.03")
@@ -123,3 +123,14 @@ def test_a_session_that_is_over_keeps_its_curve() -> None:
     history.judged(judged("ACTIVATED"), 12, "now")
     history.forget("A")
     assert history.curves.of("s")["at"] == [10, 11]
+
+
+def test_the_power_of_all_is_kept_for_a_day() -> None:
+    power = TotalPower()
+    for at in range(0, 2 * DAY_S, 5):
+        power.add(at, at)
+    found = power.until(2 * DAY_S)
+    assert len(found["at"]) == DAY_S // EVERY_S + 1
+    assert (found["at"][0], found["at"][-1]) == (DAY_S, 2 * DAY_S)
+    assert found["power_w"][-1] == 2 * DAY_S - 5
+    assert TotalPower().until(5) == {"at": [], "power_w": []}

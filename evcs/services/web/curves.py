@@ -1,11 +1,14 @@
-"""What web remembers of sessions: their power and energy from begin to end, within bounds."""
+"""What web remembers of power: of each session from begin to end, of all CPs the last day."""
 
 from __future__ import annotations
 
 from array import array
+from collections import deque
 
 #: Of a session at most, and of how many sessions; the oldest give way.
 POINTS, SESSIONS = 120, 8_000
+#: Of all CPs together: how long, and how far apart samples are at least.
+DAY_S, EVERY_S = 86_400, 10
 
 
 class Curve:
@@ -51,3 +54,24 @@ class Curves:
     def of(self, session_id: str) -> dict[str, list[int]]:
         """A session's columns; empty ones where nothing was seen of it."""
         return (self._found.get(session_id) or Curve()).columns()
+
+
+class TotalPower:
+    """What all CPs took together in the last day. It is told again only where it is another."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[int, int]] = deque(maxlen=DAY_S // EVERY_S + 1)
+
+    def add(self, at: int, power_w: int) -> None:
+        """One sample; of some that come together the last counts."""
+        at -= at % EVERY_S
+        while self._samples and self._samples[-1][0] >= at:
+            self._samples.pop()
+        self._samples.append((at, power_w))
+
+    def until(self, now: int) -> dict[str, list[int]]:
+        """Its columns, time (seconds) and power (W); the last as of now."""
+        samples = [one for one in self._samples if one[0] >= now - DAY_S]
+        if samples and samples[-1][0] < now:
+            samples.append((now, samples[-1][1]))
+        return {"at": [at for at, _ in samples], "power_w": [power for _, power in samples]}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from evcs.core.messages import CircuitState, CpState
 from evcs.core.sections import ROLES
 from evcs.services.web.circuit_trace import CircuitTrace
-from evcs.services.web.curves import Curves
+from evcs.services.web.curves import Curves, TotalPower
 
 SECONDS = 600
 EVENTS = 40
@@ -56,7 +56,7 @@ class History:
 
     def __init__(self, began: str) -> None:
         self.began = began
-        self.curves = Curves()
+        self.curves, self.power = Curves(), TotalPower()
         self._starts: dict[tuple[str, str], Starts] = {}
         self._traces: dict[str, Trace] = {}
         self._events: dict[str, deque[dict[str, Any]]] = {}

@@ -135,6 +135,7 @@ class Web:
             self.history.started(message.cp, role, message.boot)
         elif isinstance(message, m.Summary):
             self.unreadable_to_central = message.unreadable
+            self.history.power.add(int(time.time()), message.power_w)
         elif isinstance(message, m.OperatorEvent) and message.asker == "web":
             waiting = self._asked.get(message.id)
             if waiting is not None and not waiting.done():

@@ -21,6 +21,8 @@ const axis = (more) => ({
   ...more,
 });
 
+const inUnit = (unit) => (_, values) => values.map((value) => `${value} ${unit}`);
+
 // No label twice where there is little to show yet.
 const SECONDS = [1, 2, 5, 10, 15, 30, 60, 120, 300];
 
@@ -35,7 +37,7 @@ export function supplyOptions() {
       { label: "Power, kW", scale: "kW", stroke: () => colour("green"), fill: () => colour("green-ground"), width: 2, points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(1)) },
       { label: "Energy, kWh", scale: "kWh", stroke: () => colour("link"), width: 2, dash: [6, 4], points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(2)) },
     ],
-    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: SECONDS }), axis({ scale: "kW", size: 46 }), axis({ scale: "kWh", side: 1, size: 52, grid: { show: false } })],
+    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: SECONDS }), axis({ scale: "kW", size: 66, values: inUnit("kW") }), axis({ scale: "kWh", side: 1, size: 72, grid: { show: false }, values: inUnit("kWh") })],
   };
 }
 
@@ -47,7 +49,19 @@ export function circuitOptions() {
     cursor: { drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
     series: [{}, line("Charging", "green", { fill: () => colour("green-ground") }), line("Limit", "link", { dash: [6, 4] }), line("Other load", "soft", { width: 1 }), line("Carries", "red", { width: 1, dash: [2, 3] })],
-    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: [...SECONDS, 600, 900, 1800] }), axis({ size: 46 })],
+    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: [...SECONDS, 600, 900, 1800] }), axis({ size: 66, values: inUnit("kW") })],
+  };
+}
+
+// Power over hours; a part that is dragged over is shown larger.
+export function powerOptions() {
+  return {
+    height: 220,
+    padding: [null, 32, null, null],
+    cursor: { drag: { x: true, y: false } },
+    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
+    series: [{}, { label: "Power, kW", stroke: () => colour("green"), fill: () => colour("green-ground"), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(1)) }],
+    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: [...SECONDS, 600, 1800, 3600, 7200, 10800] }), axis({ size: 66, values: inUnit("kW") })],
   };
 }
 
@@ -61,7 +75,7 @@ export function dayOptions() {
       { value: (_, v) => (v == null ? "–" : new Date(v * 1000).toISOString().slice(0, 10)) },
       { label: "Energy, kWh", stroke: () => colour("green"), fill: () => colour("green-ground"), width: 1, paths: uPlot.paths.bars({ size: [0.6, 60] }), points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(2)) },
     ],
-    axes: [axis({ values: [[86400, "{DD} {MMM}", null, null, null, null, null, null, 1]], space: 70, incrs: [86400, 7 * 86400, 30 * 86400] }), axis({ size: 56 })],
+    axes: [axis({ values: [[86400, "{DD} {MMM}", null, null, null, null, null, null, 1]], space: 70, incrs: [86400, 7 * 86400, 30 * 86400] }), axis({ size: 76, values: inUnit("kWh") })],
   };
 }
 
@@ -84,11 +98,16 @@ export class Chart extends Component {
 
   draw(data) {
     const place = this.place.current;
-    this.plot = new uPlot({ ...this.props.options(), width: place.clientWidth }, data, place);
+    this.chosen = false;
+    // What was chosen of it stays in sight as more comes.
+    const setSelect = [({ select }) => select.width > 0 && (this.chosen = true)];
+    this.plot = new uPlot({ ...this.props.options(), width: place.clientWidth, hooks: { setSelect } }, data, place);
+    this.plot.over.addEventListener("dblclick", () => (this.chosen = false));
   }
 
   shouldComponentUpdate(next) {
-    if (next.data !== this.props.data) this.plot.setData(next.data);
+    if (next.data !== this.props.data) this.plot.setData(next.data, !this.chosen);
+    if (this.chosen) this.plot.redraw();
     return false;
   }
 

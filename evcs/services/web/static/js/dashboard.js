@@ -25,8 +25,8 @@ const HELD_MS = 3000;
 const TILE_PX = 150;
 
 // The view is kept in the address, so that it can be bookmarked and sent; what is usual is left out.
-const USUAL = { q: "", state: "", sort: "attention", group: "station", view: "list" };
-const ALLOWED = { state: ATTENTION, sort: Object.keys(SORTS), group: Object.keys(GROUPS), view: Object.keys(VIEWS) };
+const USUAL = { q: "", state: "", plot: "", sort: "attention", group: "station", view: "list" };
+const ALLOWED = { state: ATTENTION, plot: ["power"], sort: Object.keys(SORTS), group: Object.keys(GROUPS), view: Object.keys(VIEWS) };
 
 function readView() {
   const query = new URLSearchParams(location.search);
@@ -99,6 +99,13 @@ class Dashboard extends Component {
     }
   }
 
+  // Its scripts are long: they come once they are wanted.
+  plot() {
+    if (this.TotalPower) return html`<${this.TotalPower} />`;
+    import("./total_power.js").then(({ TotalPower }) => ((this.TotalPower = TotalPower), this.setState({})));
+    return html`<section class="card hour"></section>`;
+  }
+
   // Those that fit, in their order; under a hand in the one that they had.
   chosen(all) {
     const { q, state, sort } = this.state;
@@ -136,7 +143,8 @@ class Dashboard extends Component {
     const rows = this.chosen(all);
     const choose = (name) => (value) => this.set({ [name]: value });
     return html`<h1 class="hidden">Charging points</h1>
-      <${Totals} rows=${all} state=${view.state} onState=${choose("state")} />
+      <${Totals} rows=${all} state=${view.state} onState=${choose("state")} plot=${view.plot === "power"} onPlot=${() => this.set({ plot: view.plot ? "" : "power" })} />
+      ${view.plot && this.plot()}
       <div class="tools">
         <label class="search"><span class="hidden">Search</span>
           <input ref=${this.search} type="search" placeholder="Search name, location, driver, reason  ( / )" value=${view.q}

@@ -10,9 +10,7 @@ const AGAIN_MS = 30_000;
 const power = (watts) => (watts < 1e7 ? [kw(watts), "kW"] : [(watts / 1e6).toFixed(2), "MW"]);
 const energy = (wattHours) => (wattHours < 1e7 ? [(wattHours / 1e3).toFixed(1), "kWh"] : [(wattHours / 1e6).toFixed(2), "MWh"]);
 
-function Figure({ value: [value, unit], children, title }) {
-  return html`<div class="total sum" title=${title}><b>${value} <small>${unit}</small></b><span>${children}</span></div>`;
-}
+const figure = ([value, unit], words) => html`<b>${value} <small>${unit}</small></b><span>${words}</span>`;
 
 // Of the charges that began today, by this browser's clock; a day that is over is asked for no more.
 class Today extends Component {
@@ -39,11 +37,11 @@ class Today extends Component {
   }
 
   render(_, { found }) {
-    return html`<${Figure} value=${found ? energy(found.energy_wh) : ["–", "kWh"]} title="Of charges that began today">Today, ${found ? found.cost_eur : "–"} €<//>`;
+    return html`<div class="total sum" title="Of charges that began today">${figure(found ? energy(found.energy_wh) : ["–", "kWh"], `Today, ${found ? found.cost_eur : "–"} €`)}</div>`;
   }
 }
 
-export function Totals({ rows, state: chosen, onState }) {
+export function Totals({ rows, state: chosen, onState, plot, onPlot }) {
   const counts = Object.fromEntries(ATTENTION.map((state) => [state, 0]));
   let watts = 0;
   for (const row of rows) {
@@ -58,7 +56,7 @@ export function Totals({ rows, state: chosen, onState }) {
         onClick=${() => onState(chosen === state ? "" : state)}>
       <b>${counts[state]}</b><span><${Icon} state=${state} />${WORDS[state]}</span>
     </button>`)}
-    <${Figure} value=${power(watts)}>Power now<//>
+    <button class="total sum" aria-expanded=${plot} onClick=${onPlot}>${figure(power(watts), "Power now")}</button>
     <${Today} />
   </section>`;
 }
