@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from evcs.adapters import back_end_tls
+from evcs.cli.bus_probe import states
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps
 from evcs.core import back_ends
 from evcs.core.errors import BadValue
+from evcs.core.ocpp.back_end import CONNECTED
 from evcs.core.ocpp.frame_line import frame_line
 
 #: An Engine asks its back end for a card; it has answered by then, or Central has for it.
@@ -125,6 +127,13 @@ def add_to(program: click.Group) -> None:
         found = ask_operator(ctx, "backend", cp)
         found.pop("message", None)
         ctx.out.data({"id": cp, **found}, _lines(found))
+
+
+def away(ctx: CommandContext, ids: Iterable[str]) -> list[str]:
+    """Those among these CPs whose back end they have not."""
+    dialling = {cp["id"] for cp in ctx.registry.cps() if cp["backend"]}.intersection(ids)
+    found = states(ctx.settings, dialling) if dialling else {}
+    return sorted(cp for cp, state in found.items() if state.backend_state != CONNECTED)
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

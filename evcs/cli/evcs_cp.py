@@ -191,6 +191,8 @@ def delete(
     ids = pick(ctx, names)
     if not yes and len(ids) > 1:
         confirm_deletion(len(ids), "nothing was deleted")
+    for cp in back_ends.away(ctx, ids):
+        ctx.out.say(f"{cp}: its back end is away; what that has not been told goes with the CP")
     results = cp_changes.each(ids, ctx.registry.delete)
     gone, errors = list(results.made), results.errors
     if wait and gone:

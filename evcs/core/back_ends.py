@@ -6,7 +6,7 @@ The file is the CP Manager's; the password is a secret of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -147,10 +147,32 @@ def placed(cp: str, hosting: str, given: Mapping[str, Any]) -> dict[str, Any]:
         raise BadValue("backend: a real charger has one of its own", "leave it out")
     if given.get("circuit") is not None:
         raise BadValue(f"circuit: {NOT_HERE}", "leave it out")
+    if given.get("service", "in") != "in":
+        raise BadValue("service: its back end says whether it is in service", "leave it out")
     return {
         "backend": given["backend"], "ocpp": given.get("ocpp", VERSIONS[0]),
         "token": given.get("token"), "ocpp_id": given.get("ocpp_id", cp),
     }  # fmt: skip
+
+
+class Dialled:
+    """Which CP is which station of a back end: two would throw each other out for ever."""
+
+    def __init__(self, cps: Iterable[DesiredCp]) -> None:
+        self._cps: dict[str, str] = {}
+        for cp in cps:
+            if (found := of(cp)) is not None:
+                self._cps[found.dialled()] = cp.id
+
+    def take(self, cp: DesiredCp) -> None:
+        """A new CP is that station. Raises Conflict where another is."""
+        found = of(cp)
+        if found is None:
+            return
+        other = self._cps.setdefault(found.dialled(), cp.id)
+        if other != cp.id:
+            hint = "give each another --ocpp-id"
+            raise Conflict(f"CP {cp.id}: CP {other} is that station of its back end", hint)
 
 
 def check_edit(before: DesiredCp, after: DesiredCp) -> None:

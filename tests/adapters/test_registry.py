@@ -322,3 +322,14 @@ def test_the_key_of_who_is_shut_out_is_over_at_once(stage: Stage) -> None:
     stage.ask(Batch.rekey, "CP-1")
     assert stage.secrets.read("station/S") not in before
     assert stage.secrets.find("station/S.next") == ""
+
+
+def test_two_cps_are_not_the_same_station_of_a_back_end(stage: Stage) -> None:
+    given = {"backend": "ws://x/{id}", "ocpp_id": "S"}
+    stage.ask(Batch.create, {"id": "OUT-1", **given})
+    with pytest.raises(Conflict, match="OUT-1 is that station"):
+        stage.ask(Batch.create, {"id": "OUT-2", "backend": "ws://x", "ocpp_id": "S"})
+    made = stage.ask(
+        Batch.create_many, [{"id": "OUT-3", "backend": "ws://y"}, {"id": "A", **given}]
+    )
+    assert [type(one).__name__ for one in made] == ["DesiredCp", "Conflict"]

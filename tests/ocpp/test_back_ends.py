@@ -307,3 +307,14 @@ def test_a_fleet_file_says_that_it_has_no_password(
     applied = system.ok("evcs-cp", "apply", "-f", str(file))
     assert "1 of them dial a back end, without a password" in applied.err
     assert "Of back ends it has no passwords" in system.ok("evcs-cp", "export").out
+
+
+def test_who_deletes_one_whose_back_end_is_away_is_told_what_goes_with_it(
+    system: System, back_end: FailingBackEnd
+) -> None:
+    create(system, back_end, "GOES-1")
+    until(system, "GOES-1", "backend_state", "connected")
+    back_end.stop()
+    until(system, "GOES-1", "backend_state", "away")
+    done = system.ok("evcs-cp", "delete", "GOES-1")
+    assert "GOES-1: its back end is away; what that has not been told goes" in done.err

@@ -83,6 +83,10 @@ class Batch:
     def _connectors(self) -> stations.Connectors:
         return stations.Connectors({**self._committed, **self.cps}.values())
 
+    @cached_property
+    def _dialled(self) -> back_ends.Dialled:
+        return back_ends.Dialled({**self._committed, **self.cps}.values())
+
     @property
     def changes(self) -> bool:
         """Whether there is anything to commit."""
@@ -170,6 +174,8 @@ class Batch:
         circuits.check_cp(self.circuits, self._carried_w, cp)
         if cp.station is not None:
             cp = self._on_station(cp, cp.station)
+        if cp.backend is not None:
+            self._dialled.take(cp)
         self.back_end_secrets |= back_ends.secrets(cp.id, given)
         self._ids[same(cp.id)] = cp.id
         self.created.append(cp.id)
