@@ -10,11 +10,11 @@ from evcs.core import messages as m
 from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
 from evcs.core.ocpp.ports import NoAnswer, NotSendable, Refused
 from evcs.services.gateway.availability import TAKEN
+from evcs.services.gateway.dialect import Answer
 from evcs.services.gateway.keys import LATER, OUTCOMES, TO_BE_TYPED, WAITS, Keys
 from evcs.services.gateway.orders import ACCEPTED
 from evcs.services.gateway.outside import Place
 from evcs.services.gateway.station import Station
-from evcs.services.gateway.version import Answer
 
 #: What the Registry has told before who asks was answered.
 HEARD_WITHIN_S = 5.0

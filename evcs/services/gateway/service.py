@@ -24,6 +24,7 @@ from evcs.core.retained_view import RetainedView
 from evcs.core.shares import Shares
 from evcs.services.gateway.asked import Asked
 from evcs.services.gateway.connector import Connector
+from evcs.services.gateway.dialect import Answer
 from evcs.services.gateway.entries import Entries
 from evcs.services.gateway.keys import Keys
 from evcs.services.gateway.outside import Place
@@ -32,7 +33,6 @@ from evcs.services.gateway.station import STATUS_WITHIN_S, Station, StationParts
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.v16 import Station16
 from evcs.services.gateway.v201 import Station201
-from evcs.services.gateway.version import Answer
 
 STATIONS: Mapping[Version, type[Station]] = {Version.V16: Station16, Version.V201: Station201}
 #: For what a station without a CP still has under way.

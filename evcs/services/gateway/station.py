@@ -20,8 +20,8 @@ from evcs.core.session import CardStatus
 from evcs.core.stations import MAX_CONNECTOR
 from evcs.services.gateway.availability import Availability
 from evcs.services.gateway.connector import Connector
+from evcs.services.gateway.dialect import Answer, Dialect
 from evcs.services.gateway.tasks import Tasks
-from evcs.services.gateway.version import Answer, Version
 from evcs.services.gateway.whose import whose
 from evcs.services.gateway.words import CARD_WORDS, text_of
 
@@ -54,7 +54,7 @@ class StationParts(NamedTuple):
     log: Log
 
 
-class Station(Version):
+class Station(Dialect):
     """One connection of it. A Charger for its connectors."""
 
     def __init__(self, connection: Connection, parts: StationParts) -> None:
@@ -170,19 +170,24 @@ class Station(Version):
         connector = next(mine, None) or next(free, None) or next(iter(connectors.values()))
         return CARD_WORDS[CardStatus(await connector.authorise(tag))]
 
-    async def begin(self, number: int, begun: t.Begun) -> tuple[int, str]:
+    async def begin(self, connector_id: int, begun: t.Begun) -> tuple[int, str]:
         """A charge began: its number, and what becomes of the card."""
-        connector = await self.whose(lambda: self._parts.connectors().get(number), number)
+        connector = await self.whose(
+            lambda: self._parts.connectors().get(connector_id), connector_id
+        )
         if connector is None:
-            self._parts.log.warning("connector=%d is no CP; its charge is nobody's", number)
+            self._parts.log.warning("connector=%d is no CP; its charge is nobody's", connector_id)
             return self._parts.number(), CARD_WORDS[CardStatus.INVALID]
         transaction, status = await connector.begin(begun._replace(tag=printed(begun.tag)))
         return transaction, CARD_WORDS[CardStatus(status)]
 
-    async def whose(self, look: Callable[[], F | None], number: int | None = None) -> F | None:
+    async def whose(
+        self, look: Callable[[], F | None], connector_id: int | None = None
+    ) -> F | None:
         """What `look` finds, of that connector or of any. Raises CallError."""
         return await whose(
-            look, lambda: [to for one, to in self._parts.absent().items() if number in (None, one)]
+            look,
+            lambda: [to for one, to in self._parts.absent().items() if connector_id in (None, one)],
         )
 
     def find(self, number: int | None, key: str = "") -> Found | None:

@@ -14,8 +14,8 @@ from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.readings import latest, reading, register_wh
 from evcs.core.session import CardStatus
+from evcs.services.gateway.dialect import Answer, Meanings
 from evcs.services.gateway.station import Station
-from evcs.services.gateway.version import Answer, Meanings
 from evcs.services.gateway.words import CARD_WORDS
 
 #: No connector's, and no transaction.
@@ -68,10 +68,13 @@ async def _start(station: Station16, payload: Answer) -> Answer:
 
 async def _meter(station: Station16, payload: Answer) -> Answer:
     """The session's readings."""
-    number, place = payload.get("transactionId"), payload["connectorId"]
-    connector, one = await station.whose(lambda: station.transaction(number, place), place) or NONE
+    transaction, connector_id = payload.get("transactionId"), payload["connectorId"]
+    connector, one = (
+        await station.whose(lambda: station.transaction(transaction, connector_id), connector_id)
+        or NONE
+    )
     if isinstance(one, t.Transaction):
-        if number == one.id:
+        if transaction == one.id:
             station.named.add(one.id)
         for at, those in groupby(payload["meterValue"], itemgetter("timestamp")):
             sample = latest(reading(value["sampledValue"]) for value in those)

@@ -11,8 +11,8 @@ from evcs.core.ocpp import charging_profiles as profiles
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.readings import Reading, latest, reading
+from evcs.services.gateway.dialect import Answer, Meanings
 from evcs.services.gateway.station import Station
-from evcs.services.gateway.version import Answer, Meanings
 
 REASONS = {
     "EVDisconnected": EndReason.UNPLUGGED,

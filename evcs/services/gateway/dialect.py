@@ -13,7 +13,7 @@ Answer = dict[str, Any]
 Meanings = Mapping[str, Callable[[Any, Answer], Awaitable[Answer]]]
 
 
-class Version(ABC):
+class Dialect(ABC):
     """A charger, as its version has it. Raises Refused, NoAnswer, NotSendable."""
 
     #: A charger's CALLs that have a meaning here.
