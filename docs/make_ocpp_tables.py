@@ -1,8 +1,8 @@
 """Draws what comes of frames into docs/ocpp.md: `docs/make_ocpp_tables.py [--check]`.
 
 The tables are those of evcs/core/ocpp/rules.py, of the stations in evcs/services/gateway, and of
-evcs/core/ocpp/station_16_orders.py and station_201_orders.py. With --check nothing is written, and
-a stale table makes it exit 1.
+evcs/core/ocpp/station_16_orders.py, station_201_orders.py, station_201_variables.py. With --check
+nothing is written, and a stale table makes it exit 1.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from evcs.core.ocpp.actions import Sender, actions  # noqa: E402
 from evcs.core.ocpp.rules import NO_ID, Fault, Rule, Version  # noqa: E402
 from evcs.core.ocpp.station_16 import Dialect16  # noqa: E402
 from evcs.core.ocpp.station_201 import Dialect201  # noqa: E402
+from evcs.core.ocpp.station_201_variables import VARIABLES  # noqa: E402
 from evcs.services.gateway.service import STATIONS  # noqa: E402
 
 PAGE = ROOT / "docs" / "ocpp.md"
@@ -81,6 +82,20 @@ def _order(dialect: type[Dialect16 | Dialect201], action: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+def variables() -> list[str]:
+    """The components of an emulated station of 2.0.1, and their variables with their values."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for name, one in VARIABLES.items():
+        component, _, variable = name.partition(".")
+        shown = f"{variable} `{one.key.default}`" if one.key.default else variable
+        found.setdefault(component, ([], []))[one.key.read is None].append(shown)
+    rows = [
+        f"| {component} | {', '.join(settable) or '-'} | {', '.join(fixed) or '-'} |"
+        for component, (settable, fixed) in found.items()
+    ]
+    return ["| component | can be set | can be read |", "|---|---|---|", *rows]
+
+
 def drawn(page: str) -> str:
     """The page with the tables as they are now. Raises ValueError where it has no place for one."""
     tables = {
@@ -88,6 +103,7 @@ def drawn(page: str) -> str:
         "from chargers": messages(Sender.CHARGER),
         "to chargers": messages(Sender.CENTRAL_SYSTEM),
         "from a back end": orders(),
+        "variables": variables(),
     }
     for name, lines in tables.items():
         before, begin, rest = page.partition(f"<!-- {name} -->\n")

@@ -118,6 +118,10 @@ class Site:
 
         eventually("it has ended", look, every_s=0.3)
 
+    def power_w(self) -> int:
+        """What flowed last, 0 before."""
+        return self.central.metered[-1].power_w if self.central.metered else 0
+
     def state(self) -> str | None:
         """What it has of its back end, as it told last."""
         return self.central.status and self.central.status.backend_state

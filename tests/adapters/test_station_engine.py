@@ -70,25 +70,21 @@ def test_back_ends_by_others_limit_a_charge(site: Site, kind: type[Any]) -> None
         site.begin(back_end)
         eventually("it is online", lambda: back_end.said("StatusNotification"))
         assert site.central.command("present", tag="CARD").ok
-        eventually("it takes all", lambda: site.central.metered[-1:] and _power(site) > 20_000)
+        eventually("it takes all", lambda: site.power_w() > 20_000)
         profile = {"connectorId": 0, "csChargingProfiles": PROFILE}
         assert back_end.ask("SetChargingProfile", profile)["status"] == "Accepted"
-        eventually("it takes less", lambda: _power(site) == 5_000)
+        eventually("it takes less", lambda: site.power_w() == 5_000)
         site.kill()
         site.begin(back_end)
         eventually("it is online", lambda: len(back_end.said("BootNotification")) == 2)
         before = len(site.central.metered)
         eventually("it charges on", lambda: len(site.central.metered) > before)
-        assert 0 < _power(site) <= 5_000
+        assert 0 < site.power_w() <= 5_000
         found = back_end.ask("GetCompositeSchedule", {"connectorId": 1, "duration": 60})
         (period,) = found["chargingSchedule"]["chargingSchedulePeriod"]
         assert period["limit"] == 5_000
         assert back_end.ask("ClearChargingProfile", {})["status"] == "Accepted"
-        eventually("it takes all", lambda: _power(site) > 20_000)
-
-
-def _power(site: Site) -> int:
-    return site.central.metered[-1].power_w
+        eventually("it takes all", lambda: site.power_w() > 20_000)
 
 
 def test_killed_in_a_charge_it_goes_on_and_ends_once(site: Site, failing: FailingBackEnd) -> None:

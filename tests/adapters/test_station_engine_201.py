@@ -14,6 +14,15 @@ from tests.adapters.station_site import FAST, SLOW, Site
 from tests.ocpp.back_ends import BackEnd, FailingBackEnd, OcppBackEnd, RpcBackEnd, whole_wh
 from tests.system_under_test import eventually
 
+#: 5 kW for whatever charges.
+PROFILE = {
+    "id": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Relative",
+    "chargingSchedule": [{
+        "id": 7, "chargingRateUnit": "W",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 5_000}],
+    }],
+}  # fmt: skip
 RETRY = ("OCPPCommCtrlr", "MessageAttemptInterval", "TransactionEvent")
 
 
@@ -75,6 +84,35 @@ def test_whole_charges_with_each_back_end(site: Site, kind: type[Any]) -> None:
 def _whole_report(back_end: BackEnd) -> bool:
     pages = back_end.said("NotifyReport")
     return bool(pages) and not pages[-1]["tbc"]
+
+
+@pytest.mark.parametrize("kind", [OcppBackEnd, RpcBackEnd])
+def test_back_ends_by_others_limit_a_charge(site: Site, kind: type[Any]) -> None:
+    """Also over a kill; what they are answered is by their schemas."""
+    with ExitStack() as held:
+        back_end: BackEnd = held.enter_context(kind(ocpp="2.0.1"))
+        online(site, back_end)
+        assert site.central.command("present", tag="CARD").ok
+        eventually("it takes all", lambda: site.power_w() > 20_000)
+        asked = {"evseId": 0, "chargingProfile": PROFILE}
+        assert back_end.ask("SetChargingProfile", asked)["status"] == "Accepted"
+        eventually("it takes less", lambda: site.power_w() == 5_000)
+        site.kill()
+        site.begin(back_end)
+        eventually("it is online", partial(boots, back_end, 2))
+        site.charges()
+        assert 0 < site.power_w() <= 5_000
+        found = back_end.ask("GetCompositeSchedule", {"evseId": 1, "duration": 60})
+        (period,) = found["schedule"]["chargingSchedulePeriod"]
+        assert period["limit"] == 5_000
+        asked = {"requestId": 1, "chargingProfile": {"stackLevel": 0}}
+        assert back_end.ask("GetChargingProfiles", asked)["status"] == "Accepted"
+        (report,) = eventually("it is told", lambda: back_end.said("ReportChargingProfiles"))
+        assert report["chargingProfile"] == [PROFILE]
+        assert (
+            back_end.ask("ClearChargingProfile", {"chargingProfileId": 1})["status"] == "Accepted"
+        )
+        eventually("it takes all", lambda: site.power_w() > 20_000)
 
 
 def test_killed_in_a_charge_it_goes_on_and_ends_once(site: Site, failing: FailingBackEnd) -> None:

@@ -283,8 +283,11 @@ def _station(back_end: OcppBackEnd, name: str, connection: AsyncConnection) -> A
         handle.__name__ = f"_{action}"  # by that the package finds it
         return on(action)(handle)
 
-    names = ("BootNotification", "Heartbeat", "Authorize", "StatusNotification", *MATTERS)
-    known = [one for one in (*names, "NotifyReport") if hasattr(module.call, one)]
+    names = (
+        "BootNotification", "Heartbeat", "Authorize", "StatusNotification", *MATTERS,
+        "NotifyReport", "ReportChargingProfiles",
+    )  # fmt: skip
+    known = [one for one in names if hasattr(module.call, one)]
     made = type("Station", (module.ChargePoint,), {f"_{one}": handler(one) for one in known})
     return made(name, connection)
 

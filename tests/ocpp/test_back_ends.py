@@ -154,13 +154,17 @@ def test_over_tls_with_a_password_or_a_certificate_of_its_own(
         until(system, "TLS-BAD", "backend_state", "refused")
         assert "certificate is refused" in system.ok("evcs-cp", "backend", "TLS-BAD").out
     files.server.verify_mode = ssl.CERT_REQUIRED
-    with FailingBackEnd(files.server) as back_end:
+    with FailingBackEnd(files.server, ocpp="2.0.1") as back_end:
         create(system, back_end, "TLS-3", "--hosting", "pool", "--ocpp-id", "ST*3",
-               "--backend-ca", str(files.ca), "--backend-certificate", str(files.mine))  # fmt: skip
+               "--ocpp", "2.0.1", "--backend-ca", str(files.ca),
+               "--backend-certificate", str(files.mine))  # fmt: skip
         until(system, "TLS-3", "backend_state", "connected")
         system.kill_all()
         system.up()
         until(system, "TLS-3", "backend_state", "connected")
+        one = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "SecurityProfile"}}
+        (found,) = back_end.ask("GetVariables", {"getVariableData": [one]})["getVariableResult"]
+        assert found["attributeValue"] == "3"
         for name, more, why in (
             ("TLS-4", [], "wants a certificate"),
             ("TLS-5", ["--backend-certificate", str(files.others)], "does not know the CA"),

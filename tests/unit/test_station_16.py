@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from evcs.core.ocpp.station import Presented
 from evcs.core.ocpp.station_16_keys import KEYS
 from evcs.core.ocpp.station_begins import MOST_BEGINS, MOST_WAITING, WITHIN_S
 from evcs.core.ocpp.station_meter import to_aligned_s
+from evcs.core.ocpp.station_reader import Presented
 from evcs.core.ocpp.station_state import MOST_READINGS, Held, from_record, to_record
 from tests.unit.station_world import Answer, World
 
@@ -53,7 +53,7 @@ def test_until_it_is_accepted_it_says_nothing_else_and_asks_by_the_interval(
     world.open()
     world.talk()
     world.present("CARD")
-    assert world.station.answers == [Presented("CARD", False, "offline")]
+    assert world.station.reader.answers == [Presented("CARD", False, "offline")]
     world.pass_(29)
     assert world.actions() == ["BootNotification"]
     world.boot_status = "Accepted"
@@ -85,7 +85,7 @@ def test_an_error_to_its_boot_is_tried_again(world: World) -> None:
 def test_a_whole_charge_by_card(online: World) -> None:
     online.present("CARD")
     online.talk()
-    assert online.station.answers == [Presented("CARD", True, "accepted")]
+    assert online.station.reader.answers == [Presented("CARD", True, "accepted")]
     assert online.station.wants_power
     for _ in range(3):
         online.meter(500)
@@ -110,7 +110,7 @@ def test_a_card_that_is_not_accepted_charges_nothing(online: World) -> None:
     online.tags["BAD"] = "Blocked"
     online.present("BAD")
     online.talk()
-    assert online.station.answers == [Presented("BAD", False, "blocked")]
+    assert online.station.reader.answers == [Presented("BAD", False, "blocked")]
     assert online.actions() == ["Authorize"]
 
 
@@ -119,10 +119,10 @@ def test_another_card_does_not_end_a_charge_but_one_of_its_group_does(online: Wo
     for tag in ("A", "A", "B"):
         online.present(tag)
         online.talk()
-    online.station.answers.clear()
+    online.station.reader.answers.clear()
     online.present("C")
     online.present("A")
-    assert online.station.answers == [
+    assert online.station.reader.answers == [
         Presented("C", False, "busy"),
         Presented("A", True, "stopped"),
     ]
@@ -172,7 +172,7 @@ def test_offline_a_known_card_charges_and_all_is_told_in_order_once(online: Worl
         online.meter(700)
         online.present("KNOWN")
     online.present("STRANGER")
-    assert online.station.answers[-1] == Presented("STRANGER", False, "offline")
+    assert online.station.reader.answers[-1] == Presented("STRANGER", False, "offline")
     online.open()
     online.talk()
     assert online.actions() == [
@@ -195,7 +195,7 @@ def test_a_card_that_waits_for_an_answer_is_decided_when_the_back_end_goes(onlin
     online.ask("ChangeConfiguration", key="AllowOfflineTxForUnknownId", value="true")
     online.present("CARD")
     online.cut()
-    assert online.station.answers == [Presented("CARD", True, "accepted")]
+    assert online.station.reader.answers == [Presented("CARD", True, "accepted")]
     online.open()
     online.talk()
     assert len(online.said("StartTransaction")) == 1
@@ -331,7 +331,7 @@ def test_a_fault_ends_what_is_under_way_and_is_told(online: World) -> None:
         "it burns",
     )
     online.present("CARD")
-    assert online.station.answers[-1] == Presented("CARD", False, "faulted")
+    assert online.station.reader.answers[-1] == Presented("CARD", False, "faulted")
 
 
 def test_keys_are_read_and_set_by_their_kinds(online: World) -> None:
@@ -384,7 +384,7 @@ def test_a_card_that_has_expired_is_not_known(online: World) -> None:
     online.present("CARD")
     online.clock = 3_600
     online.present("CARD")
-    assert [one.ok for one in online.station.answers[-3:]] == [True, True, False]
+    assert [one.ok for one in online.station.reader.answers[-3:]] == [True, True, False]
 
 
 def test_readings_by_the_clock_come_without_a_transaction(online: World) -> None:
@@ -549,7 +549,7 @@ def test_a_back_end_that_begins_and_ends_without_rest_is_told_no(online: World) 
         online.talk()
     assert begun == MOST_BEGINS
     online.present("CARD")
-    assert online.station.answers[-1] == Presented("CARD", False, "too often")
+    assert online.station.reader.answers[-1] == Presented("CARD", False, "too often")
     online.pass_(WITHIN_S)
     assert online.ask("RemoteStartTransaction", idTag="T") == {"status": "Accepted"}
 
@@ -561,7 +561,7 @@ def test_no_charge_begins_while_more_waits_than_is_lightly_kept(online: World) -
         online.clock += WITHIN_S  # and the back end answers nothing
     assert MOST_WAITING <= len(online.station.held.queue) < MOST_WAITING + 2
     online.present("CARD")
-    assert online.station.answers[-1] == Presented("CARD", False, "no room")
+    assert online.station.reader.answers[-1] == Presented("CARD", False, "no room")
 
 
 def test_what_a_backup_does_not_know_of_is_numbered_by_nothing_else() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evcs.core.ocpp.station import Presented
+from evcs.core.ocpp.station_reader import Presented
 from evcs.core.ocpp.station_state import MOST_DATA
 from tests.unit.station_world import World
 
@@ -49,7 +49,7 @@ def test_who_has_no_car_there_waits_for_one_and_then_begins(online: World, how: 
     online.talk()
     assert statuses(online) == ["Preparing"]
     online.present("OTHER")
-    assert online.station.answers[-1] == Presented("OTHER", False, "busy")
+    assert online.station.reader.answers[-1] == Presented("OTHER", False, "busy")
     assert online.ask("RemoteStartTransaction", idTag="X") == {"status": "Rejected"}
     online.pass_(59)
     assert online.said("StartTransaction") == []

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from evcs.core.ocpp.station import Presented
 from evcs.core.ocpp.station_list import MOST_LISTED
+from evcs.core.ocpp.station_reader import Presented
 from tests.unit.station_world import World
 
 ACCEPTED = {"status": "Accepted"}
@@ -60,7 +60,7 @@ def test_where_it_is_not_enabled_it_is_none(online: World) -> None:
     assert send(online, 4) == {"status": "NotSupported"}
     online.cut()
     online.present("A")
-    assert online.station.answers == [Presented("A", False, "offline")]
+    assert online.station.reader.answers == [Presented("A", False, "offline")]
 
 
 def test_while_the_back_end_is_away_it_says_who_charges(online: World) -> None:
@@ -70,10 +70,10 @@ def test_while_the_back_end_is_away_it_says_who_charges(online: World) -> None:
     online.cut()
     for tag, word in (("BAD", "blocked"), ("good", "accepted"), ("good", "stopped")):
         online.present(tag)
-        assert online.station.answers[-1].word == word
+        assert online.station.reader.answers[-1].word == word
     online.clock = 3_600
     online.present("GOOD")
-    assert online.station.answers[-1] == Presented("GOOD", False, "expired")
+    assert online.station.reader.answers[-1] == Presented("GOOD", False, "expired")
 
 
 def test_it_goes_before_the_cache_and_what_differs_is_told(online: World) -> None:
@@ -84,13 +84,13 @@ def test_it_goes_before_the_cache_and_what_differs_is_told(online: World) -> Non
     send(online, 1, entry("CARD", "Invalid"))
     online.cut()
     online.present("CARD")
-    assert online.station.answers[-1] == Presented("CARD", False, "invalid")
+    assert online.station.reader.answers[-1] == Presented("CARD", False, "invalid")
     online.open()
     online.talk()
     online.heard.clear()
     online.present("CARD")  # the back end is asked, and knows better
     online.talk()
-    assert online.station.answers[-1] == Presented("CARD", True, "accepted")
+    assert online.station.reader.answers[-1] == Presented("CARD", True, "accepted")
     conflict = [one for one in online.said("StatusNotification") if one["connectorId"] == 0]
     assert {one["errorCode"] for one in conflict} == {"LocalListConflict"}
     assert [one.status for one in online.station.held.cards] == ["Accepted"]
@@ -103,5 +103,5 @@ def test_a_listed_card_waits_for_nobody_where_that_is_configured(online: World) 
     online.talk()
     assert "Authorize" not in online.actions()
     online.present("B")
-    assert online.station.answers[-1] == Presented("B", True, "stopped")
+    assert online.station.reader.answers[-1] == Presented("B", True, "stopped")
     assert online.station.held.cards == ()

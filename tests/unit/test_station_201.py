@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from evcs.core.ocpp.back_end import BackOff
-from evcs.core.ocpp.station import Presented
 from evcs.core.ocpp.station_201_variables import VARIABLES
+from evcs.core.ocpp.station_reader import Presented
 from evcs.core.ocpp.station_state import MOST_READINGS, Held
 from tests.unit.station_world import Answer, World201
 
@@ -140,7 +140,7 @@ def test_a_whole_charge_by_card(online: World201) -> None:
     """C01, E03, E07, J02."""
     online.present("04A1B2C3")
     online.talk()
-    assert online.station.answers == [Presented("04A1B2C3", True, "accepted")]
+    assert online.station.reader.answers == [Presented("04A1B2C3", True, "accepted")]
     assert online.station.wants_power
     for _ in range(3):
         online.meter(500)
@@ -189,7 +189,7 @@ def test_a_card_may_be_of_another_type(online: World201, tag: str, token: tuple[
     sent = online.said("Authorize")[0]["idToken"]
     assert (sent["idToken"], sent["type"]) == token
     online.present(token[0] if tag.startswith("KeyCode") else tag)
-    found = online.station.answers[-1]
+    found = online.station.reader.answers[-1]
     assert found == Presented(*((token[0], False, "busy") if tag.startswith("KeyCode")
                                 else (tag, True, "stopped")))  # fmt: skip
 
@@ -201,7 +201,7 @@ def test_a_card_that_is_not_accepted_here_charges_nothing(online: World201) -> N
     online.info = {"evseId": [2]}
     online.present("ELSEWHERE")
     online.talk()
-    assert [one.word for one in online.station.answers] == ["nocredit", "notatthislocation"]
+    assert [one.word for one in online.station.reader.answers] == ["nocredit", "notatthislocation"]
     assert events(online) == []
 
 
@@ -214,7 +214,7 @@ def test_another_card_of_the_group_ends_a_charge(online: World201) -> None:
     online.present("C")
     online.present("A")
     online.talk()
-    assert [one.word for one in online.station.answers[-2:]] == ["busy", "stopped"]
+    assert [one.word for one in online.station.reader.answers[-2:]] == ["busy", "stopped"]
     assert events(online)[-1]["idToken"]["idToken"] == "A"
 
 
@@ -322,7 +322,7 @@ def test_what_happens_offline_is_told_in_order_as_such(online: World201) -> None
             online.pass_(60)
         online.present("KNOWN")
     online.present("STRANGER")
-    assert online.station.answers[-1] == Presented("STRANGER", False, "offline")
+    assert online.station.reader.answers[-1] == Presented("STRANGER", False, "offline")
     online.clock += 600
     online.open()
     online.talk()
@@ -645,7 +645,7 @@ def test_its_variables_are_reported(online: World201) -> None:
         assert answer == {"status": "Accepted"}
     full, settable, summary = (reported(online, number) for number in range(3))
     assert [named(one) for one in full] == list(VARIABLES)
-    mutable = [one for one in full if one["variableAttribute"][0]["mutability"] == "ReadWrite"]
+    mutable = [one for one in full if one["variableAttribute"][0]["mutability"] != "ReadOnly"]
     assert settable == mutable
     assert {one["variable"]["name"] for one in summary} == {"AvailabilityState", "Problem"}
     by_name = {named(one): one for one in full}
@@ -678,14 +678,12 @@ def test_reports_are_made_of_what_is_asked_for(online: World201) -> None:
     assert report(6, componentCriteria=["Problem"]) == []
     available = report(7, componentCriteria=["Available"])
     assert "TxCtrlr.TxStartPoint" in available
-    assert "SmartChargingCtrlr.Available" not in available
+    assert "ReservationCtrlr.Available" not in available
     online.station.faulted("it burns", online.at)
     assert "ChargingStation.Problem" in report(8, componentCriteria=["Problem"])
 
 
 def test_what_it_has_not_it_says_as_the_standard_lets_it(online: World201) -> None:
-    assert online.ask("GetLocalListVersion") == {"versionNumber": 0}
-    assert online.ask("SendLocalList", versionNumber=1, updateType="Full") == {"status": "Failed"}
     assert online.ask("CancelReservation", reservationId=1) == {"status": "Rejected"}
     assert online.ask("DataTransfer", vendorId="x") == {"status": "UnknownVendorId"}
     assert online.ask("CostUpdated", totalCost=1, transactionId="x")[0] == "NotSupported"
@@ -707,6 +705,56 @@ def test_with_local_pre_authorisation_a_known_card_waits_for_nobody(online: Worl
     assert online.actions().count("Authorize") == 2
     set_(online, AuthCacheCtrlr__Enabled="false")
     assert online.ask("ClearCache") == {"status": "Rejected"}
+
+
+def test_firmware_and_a_log_are_told_by_their_states(online: World201) -> None:
+    """L01, L02, N01."""
+    asked: Answer = {"location": "https://x/f", "retrieveDateTime": "2026-11-30T07:00:00Z"}
+    answer = online.ask("UpdateFirmware", requestId=4, firmware=asked)
+    assert answer == {"status": "Accepted"}
+    log = {"remoteLocation": "https://x/l"}
+    answer = online.ask("GetLog", requestId=5, logType="SecurityLog", log=log)
+    assert answer == {"status": "Accepted", "filename": "security.log"}
+    for message in ("FirmwareStatusNotification", "LogStatusNotification"):
+        answer = online.ask("TriggerMessage", requestedMessage=message)
+        assert answer == {"status": "Accepted"}
+    online.talk()
+    for _ in range(5):
+        online.pass_(10)
+        online.talk()
+    told = [(one["status"], one["requestId"]) for one in online.said("FirmwareStatusNotification")]
+    assert told == [
+        ("Downloading", 4), ("Downloading", 4), ("Downloaded", 4), ("Installing", 4),
+        ("Installed", 4),
+    ]  # fmt: skip
+    assert [one["status"] for one in online.said("LogStatusNotification")] == [
+        "Uploading", "Uploading", "Uploaded",
+    ]  # fmt: skip
+    assert online.said("SecurityEventNotification")[-1]["type"] == "FirmwareUpdated"
+    wrong = {**asked, "signingCertificate": "x", "signature": "x"}
+    answer = online.ask("UpdateFirmware", requestId=6, firmware=wrong)
+    assert answer == {"status": "InvalidCertificate"}
+
+
+def test_a_password_is_written_and_never_read(online: World201) -> None:
+    """A01."""
+    assert set_(online, SecurityCtrlr__BasicAuthPassword="short") == ["Rejected"]
+    assert online.dialect.password(online.station.held) is None
+    assert set_(online, SecurityCtrlr__BasicAuthPassword="0123456789abcdef") == ["Accepted"]
+    online.talk()
+    online.born()
+    assert online.dialect.password(online.station.held) == b"0123456789abcdef"
+    (event,) = online.said("SecurityEventNotification")
+    assert event["type"] == "ReconfigurationOfSecurityParameters"
+    online.open()
+    online.talk()
+    one = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
+    (found,) = online.ask("GetVariables", getVariableData=[one])["getVariableResult"]
+    assert found["attributeStatus"] == "Rejected"
+    online.ask("GetReport", requestId=1, componentVariable=[one])
+    (data,) = reported(online, 1)
+    (attribute,) = data["variableAttribute"]
+    assert (attribute["mutability"], "value" in attribute) == ("WriteOnly", False)
 
 
 def test_of_too_many_readings_every_second_one_is_dropped_and_the_numbers_have_no_gap() -> None:

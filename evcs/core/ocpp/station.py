@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from evcs.core.limits import minimum_power_w
-from evcs.core.ocpp import station_cards as cards
 from evcs.core.ocpp import station_meter as meter
 from evcs.core.ocpp import station_profiles as profiles
 from evcs.core.ocpp.ports import CallError, Schemas
@@ -23,17 +22,10 @@ from evcs.core.ocpp.station_dialect import Answer, Dialect
 from evcs.core.ocpp.station_jobs import Jobs
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_profiles import Car, Profile
+from evcs.core.ocpp.station_reader import Reader
 from evcs.core.ocpp.station_settings import Settings
 from evcs.core.ocpp.station_state import Card, Held, Token
-from evcs.core.ocpp.times import parse, written
-
-
-class Presented(NamedTuple):
-    """What became of a card that was held to it: whether it did anything, and a word for it."""
-
-    tag: str
-    ok: bool
-    word: str
+from evcs.core.ocpp.times import parse
 
 
 class Coming(NamedTuple):
@@ -52,7 +44,7 @@ MOST_W = 22_000
 
 
 class Station:
-    """One station. `boot`: the id of this start. `answers`: of cards that were held to it.
+    """One station. `boot`: the id of this start.
 
     `restarts`: the reason for which it is to begin anew, once `out` is sent and nothing is asked;
     `restarts_later`: once the transaction is over. `began`: why it did, 2.0.1's word.
@@ -64,7 +56,7 @@ class Station:
         self.held, self.dialect = held, dialect
         self.talk = Conversation(dialect.version, schemas, self)
         self.agenda = Agenda(self, boot, began)
-        self.answers: list[Presented] = []
+        self.reader = Reader(self)
         self.jobs = Jobs()
         self.fault: str | None = None
         self.full = self.halted = False
@@ -74,7 +66,6 @@ class Station:
         self.plugged = held.transaction is not None and not held.absent
         self.restarts = self.restarts_later = ""
         self.coming: Coming | None = None
-        self._cards: list[tuple[Token, int | None]] = []
         self._begins = Begins()
         self._schedule = meter.Schedule()
         self.sample = Sample(held.register_wh)
@@ -142,13 +133,10 @@ class Station:
         self.talk.opened(at)
 
     def lost(self, at: At) -> None:
-        """The connection is gone; about cards that wait for an answer it decides itself."""
+        """The connection is gone."""
         self.talk.lost()
         self.agenda.lost(at)
-        waiting, self._cards = self._cards, []
-        for token, remote in waiting:
-            word = cards.decided_here(self.held, self.keys, token, text_of(at), False)
-            self._decided(token, word, at, remote)
+        self.reader.lost(at)
 
     def said(self, text: str, at: At) -> None:
         """A message of the back end's."""
@@ -158,17 +146,8 @@ class Station:
         self.talk.pump(at)
 
     def present(self, tag: str, at: At) -> None:
-        """A card is held to it: a transaction begins, or ends where the card may end it."""
-        one, token = self.held.transaction, self.dialect.token(tag)
-        if one is not None:
-            ends = cards.is_same(self.held, self.keys, token, one.token, text_of(at))
-            if ends:
-                self.end("Local", at, token)
-            self.answers.append(Presented(tag, ends, "stopped" if ends else "busy"))
-        elif word := self.cannot_begin(at):
-            self.answers.append(Presented(tag, False, word))
-        else:
-            self.identified(token, at)
+        """A card is held to it."""
+        self.reader.present(tag, at)
         self.talk.pump(at)
 
     def begin(self, token: Token, at: At, remote: int | None = None) -> None:
@@ -179,14 +158,14 @@ class Station:
             return
         self.plugged, self.full = True, False
         self._begins.add(at.clock)
-        self.held = self.held.begun(token, text_of(at))
+        self.held = self.held.begun(token, at.text)
         if self.wished is not None and self.held.transaction is not None:
             of = self.wished._replace(transaction=self.held.transaction.number)
             after = profiles.installed(self.held.profiles, of)
             self.held = self.held._replace(profiles=after or self.held.profiles)
         self.wished = None
+        self.halted = self._is_halted(at)
         self.held = self.dialect.begun(self, at, remote)
-        self._weigh(at)
 
     def plug(self, at: At) -> None:
         """A car is plugged in by hand: who waited for it begins (9.1.6)."""
@@ -262,14 +241,17 @@ class Station:
         certificate."""
         waiting = sum(one.action == SECURITY for one in self.held.queue)
         if self.dialect.identity.security_profile and waiting < MOST_EVENTS:
-            self.held = self.held.put(SECURITY, {"type": event, "timestamp": text_of(at)})
+            self.held = self.held.put(SECURITY, {"type": event, "timestamp": at.text})
 
     def _weigh(self, at: At) -> None:
+        before, self.halted = self.halted, self._is_halted(at)
+        if self.halted != before and self.held.transaction is not None:
+            self.held = self.dialect.turned(self, at)
+
+    def _is_halted(self, at: At) -> bool:
         """Whether its limit is less than a car takes."""
         least_w = minimum_power_w(self.most_w)
-        self.halted = self.held.transaction is not None and self.limit_w(at) < least_w
-
-    # Cards.
+        return self.held.transaction is not None and self.limit_w(at) < least_w
 
     def cannot_begin(self, at: At) -> str:
         """Why no transaction may begin, "" where one may."""
@@ -280,47 +262,6 @@ class Station:
         if self.held.inoperative:
             return "unavailable"
         return self._begins.hinder(len(self.held.queue), at.clock)
-
-    def identified(self, token: Token, at: At, remote: int | None = None) -> None:
-        """A card is there: it begins, or the back end is asked for it."""
-        found = cards.decided_here(self.held, self.keys, token, text_of(at), self.is_online)
-        if found is None:
-            self.authorise(token, remote)
-        else:
-            self._decided(token, found, at, remote)
-
-    def authorise(self, token: Token, remote: int | None = None) -> None:
-        """Ask the back end for a card, and begin where it is accepted."""
-        payload, waits = self.dialect.authorize(token), (token, remote)
-
-        def answered(answer: Answer | None, at: At) -> None:
-            self._cards.remove(waits)
-            card = answer and self.dialect.card(payload, answer)
-            if card:
-                self.learned(card, at)
-            self._decided(token, card.status if card else "no answer", at, remote)
-
-        self._cards.append(waits)
-        self.agenda.say("Authorize", payload, answered)
-
-    def learned(self, card: Card, at: At) -> None:
-        """What the back end says of a card now; that its list says otherwise is told (3.5.2)."""
-        listed = cards.listed(self.held, self.keys, card.token)
-        if listed is not None and listed.status != card.status:
-            payload = self.dialect.conflict(self, at)
-            if payload is not None:
-                self.agenda.say("StatusNotification", payload)
-        self.held = cards.kept(self.held, self.keys, card)
-
-    def _decided(self, token: Token, word: str | None, at: At, remote: int | None) -> None:
-        word = word or cards.OFFLINE
-        hindered = self.cannot_begin(at) if word == ACCEPTED else ""
-        ok = word == ACCEPTED and not hindered
-        if ok:
-            self.begin(token, at, remote)
-        else:
-            self.wished = None
-        self.answers.append(Presented(token.shown, ok, hindered or word.lower()))
 
     # What the back end asks for.
 
@@ -351,9 +292,4 @@ class Station:
         else:
             self._takes_nothing()
             self.held = self.held._replace(transaction=one._replace(suspended=True))
-            self.held = self.dialect.suspended(self, at)
-
-
-def text_of(at: At) -> str:
-    """The time of day: RFC 3339 UTC."""
-    return written(at.wall)
+            self.held = self.dialect.turned(self, at)

@@ -122,7 +122,7 @@ class Dialect16:
         payload |= {"transactionData": list(data)} if data else {}
         return station.held._replace(data=()).put(STOP, payload, one.number)
 
-    def suspended(self, station: Station, _at: At) -> Held:
+    def turned(self, station: Station, _at: At) -> Held:
         """Its status says it."""
         return station.held
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from evcs.core.ocpp import station_list
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Order
-from evcs.core.ocpp.station_state import Card
+from evcs.core.ocpp.station_list import LocalList
+from evcs.core.ocpp.station_state import Card, Token
 
 if TYPE_CHECKING:
     from evcs.core.ocpp.station import Station
@@ -22,14 +23,14 @@ def _send(station: Station, payload: Answer, _at: At) -> Answer:
     if not station.keys.is_set("LocalAuthListEnabled"):
         return {"status": "NotSupported"}
     changes = [
-        (one["idTag"], card(one["idTag"], one["idTagInfo"]) if "idTagInfo" in one else None)
+        (Token(one["idTag"]), card(one["idTag"], one["idTagInfo"]) if "idTagInfo" in one else None)
         for one in payload.get("localAuthorizationList", [])
     ]
     full = payload["updateType"] == "Full"
     word, after = station_list.updated(
         station.held.local, payload["listVersion"], full, changes
     )  # fmt: skip
-    station.held = station.held._replace(local=after)
+    station.held = station.held._replace(local=after if after.cards else LocalList())
     return {"status": word}
 
 

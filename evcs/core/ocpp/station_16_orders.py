@@ -37,7 +37,7 @@ def _remote_start(station: Station, payload: Answer, at: At) -> Answer:
             return _status(REJECTED)
         station.wished = of_it
     if station.keys.is_set("AuthorizeRemoteTxRequests"):
-        station.authorise(Token(payload["idTag"]))
+        station.reader.authorise(Token(payload["idTag"]))
     else:
         station.begin(Token(payload["idTag"]), at)
     return _status(ACCEPTED)

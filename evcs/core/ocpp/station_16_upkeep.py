@@ -9,36 +9,28 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_meter
+from evcs.core.ocpp import station_upkeep as upkeep
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
 from evcs.core.ocpp.station_jobs import FIRMWARE, INSTALL_S, LOG, TRANSFER_S, Job, Step
+from evcs.core.ocpp.station_upkeep import OF_LOG, SENT
 from evcs.core.ocpp.times import parse
 
 if TYPE_CHECKING:
     from evcs.core.ocpp.station import Station
 
-REJECTED, CANCELED = "Rejected", "AcceptedCanceled"
+REJECTED = "Rejected"
 OF_FIRMWARE, OF_SIGNED = "FirmwareStatusNotification", "SignedFirmwareStatusNotification"
-OF_DIAGNOSTICS, OF_LOG = "DiagnosticsStatusNotification", "LogStatusNotification"
+OF_DIAGNOSTICS = "DiagnosticsStatusNotification"
 #: Messages that tell the state of a job.
 _JOBS = {OF_FIRMWARE: FIRMWARE, OF_SIGNED: FIRMWARE, OF_DIAGNOSTICS: LOG, OF_LOG: LOG}
-_PEM = "-----BEGIN CERTIFICATE-----"
-_SENT = [Step("Uploading", TRANSFER_S), Step("Uploaded")]
 
 
 def _diagnostics(station: Station, _payload: Answer, at: At) -> Answer:
     """A file counts as sent; its states are told, no address is opened (5.9)."""
-    station.jobs.begin(LOG, Job(OF_DIAGNOSTICS, {}, _SENT), at)
+    station.jobs.begin(LOG, Job(OF_DIAGNOSTICS, {}, SENT), at)
     return {"fileName": "diagnostics.log"}
-
-
-def _log(station: Station, payload: Answer, at: At) -> Answer:
-    """The same of a log, in the place of one that is under way (N01)."""
-    of_it = {"requestId": payload["requestId"]}
-    before = station.jobs.begin(LOG, Job(OF_LOG, of_it, _SENT), at)
-    name = "security.log" if payload["logType"] == "SecurityLog" else "diagnostics.log"
-    return {"status": CANCELED if before else ACCEPTED, "filename": name}
 
 
 def _firmware(station: Station, payload: Answer, at: At) -> Answer:
@@ -53,20 +45,7 @@ def _firmware(station: Station, payload: Answer, at: At) -> Answer:
 
 def _signed(station: Station, payload: Answer, at: At) -> Answer:
     """The same of one that is signed; of its certificate only the form is looked at (L01)."""
-    firmware = payload["firmware"]
-    if not firmware["signingCertificate"].lstrip().startswith(_PEM):
-        station.secure("InvalidFirmwareSigningCertificate", at)
-        return {"status": "InvalidCertificate"}
-    fetch, install = parse(firmware["retrieveDateTime"]), parse(firmware.get("installDateTime"))
-    steps = [
-        *([Step("DownloadScheduled")] if fetch is not None and fetch > at.wall else []),
-        Step("Downloading", TRANSFER_S, fetch), Step("Downloaded"), Step("SignatureVerified"),
-        *([Step("InstallScheduled")] if install is not None and install > at.wall else []),
-        Step("Installing", INSTALL_S, install, free=True),
-        Step("Installed", event="FirmwareUpdated"),
-    ]  # fmt: skip
-    job = Job(OF_SIGNED, {"requestId": payload["requestId"]}, steps)
-    return {"status": CANCELED if station.jobs.begin(FIRMWARE, job, at) else ACCEPTED}
+    return upkeep.firmware(station, payload, OF_SIGNED, at)
 
 
 def _trigger(station: Station, payload: Answer, at: At) -> Answer:
@@ -100,7 +79,7 @@ def _extended(station: Station, payload: Answer, at: At) -> Answer:
 UPKEEP: Mapping[str, Order] = {
     "ExtendedTriggerMessage": _extended,
     "GetDiagnostics": _diagnostics,
-    "GetLog": _log,
+    "GetLog": upkeep.log,
     "SignedUpdateFirmware": _signed,
     "TriggerMessage": _trigger,
     "UpdateFirmware": _firmware,

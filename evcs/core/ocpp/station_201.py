@@ -9,7 +9,16 @@ from evcs.core.ocpp import station_201_variables, station_meter
 from evcs.core.ocpp.back_end import BackOff
 from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_201_orders import SERVED
-from evcs.core.ocpp.station_201_words import EVENT, event, id_token, transaction_id, value
+from evcs.core.ocpp.station_201_variables import PASSWORD
+from evcs.core.ocpp.station_201_words import (
+    EVENT,
+    card_of,
+    charging_state,
+    event,
+    id_token,
+    transaction_id,
+    value,
+)
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Identity
 from evcs.core.ocpp.station_meter import Sample
@@ -96,16 +105,9 @@ class Dialect201:
         return {"idToken": id_token(token)}
 
     def card(self, payload: Answer, answer: Answer) -> Card | None:
-        """An IdTokenInfo (2.27). One that is for other EVSEs is not accepted here."""
+        """An IdTokenInfo."""
         info, token = answer.get("idTokenInfo"), payload.get("idToken")
-        if info is None or token is None:
-            return None
-        here = 1 in info.get("evseId", (1,))
-        return Card(
-            token["idToken"], info["status"] if here else "NotAtThisLocation",
-            info.get("cacheExpiryDateTime", ""), info.get("groupIdToken", {}).get("idToken", ""),
-            token["type"],
-        )  # fmt: skip
+        return None if info is None or token is None else card_of(token, info)
 
     def begun(self, station: Station, at: At, remote: int | None) -> Held:
         """Started, as authorised and connected (E02, E03, F02); then it charges."""
@@ -118,7 +120,7 @@ class Dialect201:
             started["transactionInfo"]["remoteStartId"] = remote
         measurands = station.keys.listed("SampledDataCtrlr.TxStartedMeasurands")
         started |= _values([value(station.sample, measurands, one.at, station_meter.BEGIN)])
-        charging = event(station, at, "Updated", "ChargingStateChanged", "Charging")
+        charging = event(station, at, "Updated", "ChargingStateChanged", charging_state(station))
         return station.held.put(EVENT, started, one.number).put(EVENT, charging, one.number)
 
     def ended(
@@ -139,11 +141,13 @@ class Dialect201:
         )
         return station.held.put(EVENT, ended, one.number)
 
-    def suspended(self, station: Station, at: At) -> Held:
-        """Updated (E05.FR.02)."""
-        assert station.held.transaction is not None
-        payload = event(station, at, "Updated", "ChargingStateChanged", "SuspendedEVSE")
-        return station.held.put(EVENT, payload, station.held.transaction.number)
+    def turned(self, station: Station, at: At) -> Held:
+        """Updated, as its charging state has changed (E01.FR.18, E05.FR.02)."""
+        one, state = station.held.transaction, charging_state(station)
+        assert one is not None
+        return station.held.put(
+            EVENT, event(station, at, "Updated", "ChargingStateChanged", state), one.number
+        )
 
     def read(self, station: Station, key: str, context: str, at: At) -> Held:
         """Of a transaction Updated (J02); of none MeterValues, if it is online (J01)."""
@@ -188,8 +192,9 @@ class Dialect201:
             return held
         return held._replace(seq=0 if item.payload["eventType"] == "Ended" else held.seq + 1)
 
-    def password(self, _held: Held) -> None:
-        """It is given none: it has no BasicAuthPassword that can be set."""
+    def password(self, held: Held) -> bytes | None:
+        """BasicAuthPassword (A01)."""
+        return held.configuration.get(PASSWORD, "").encode() or None
 
     def transaction_id(self, held: Held) -> str | None:
         """Our own."""

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_201_words as words
 from evcs.core.ocpp import station_meter
+from evcs.core.ocpp.station_201_charging import CHARGING, wished
+from evcs.core.ocpp.station_201_list import LISTS
 from evcs.core.ocpp.station_201_reports import REPORTS
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_jobs import FIRMWARE, LOG
+from evcs.core.ocpp.station_profiles import installed
 from evcs.core.ocpp.station_state import Token
+from evcs.core.ocpp.station_upkeep import OF_LOG, firmware, log
 from evcs.core.ocpp.times import written
 
 if TYPE_CHECKING:
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
 REJECTED = "Rejected"
 NO_CARD = "NoAuthorization"
+OF_FIRMWARE = "FirmwareStatusNotification"
 
 
 def _status(word: str) -> Answer:
@@ -30,9 +36,15 @@ def _start(station: Station, payload: Answer, at: At) -> Answer:
     elsewhere = payload.get("evseId", 1) != 1
     if elsewhere or station.cannot_begin(at) or not station.is_online:
         return _status(REJECTED)
+    asked = payload.get("chargingProfile")
+    station.wished = None if asked is None else wished(asked)
+    if asked is not None and (
+        station.wished is None or installed(station.held.profiles, station.wished) is None
+    ):
+        return _status(REJECTED)
     token = Token(payload["idToken"]["idToken"], payload["idToken"]["type"])
     if station.keys.is_set("AuthorizeRemoteTxRequests") and token.type != NO_CARD:
-        station.identified(token, at, payload["remoteStartId"])
+        station.reader.identified(token, at, payload["remoteStartId"])
     else:
         station.begin(token, at, payload["remoteStartId"])
     return _status(ACCEPTED)
@@ -84,6 +96,7 @@ def _reset(station: Station, payload: Answer, at: At) -> Answer:
         station.restarts_later = "ScheduledReset"
         return _status("Scheduled")
     station.end("ImmediateReset", at)
+    station.secure("ResetOrReboot", at)
     station.restarts = "RemoteReset"
     return _status(ACCEPTED)
 
@@ -107,8 +120,7 @@ def _clear_cache(station: Station, _payload: Answer, _at: At) -> Answer:
 
 
 def _trigger(station: Station, payload: Answer, at: At) -> Answer:
-    """It says BootNotification, Heartbeat, MeterValues, StatusNotification or TransactionEvent once
-    (F06)."""
+    """It says once its boot, beat, readings, status, how a charge, firmware or a log is (F06)."""
     message, evse = payload["requestedMessage"], payload.get("evse", {})
     if message not in _TRIGGERED:
         return _status("NotImplemented")
@@ -120,6 +132,11 @@ def _trigger(station: Station, payload: Answer, at: At) -> Answer:
         if (found := _reading(station, "MeterValuesAlignedData", at)) is None:
             return _status(REJECTED)
         station.agenda.say(message, {"evseId": 1, "meterValue": [found]})
+    elif message in _JOBS:
+        kind = _JOBS[message]
+        station.agenda.say(
+            message, {"status": station.jobs.status(kind), **station.jobs.request(kind)}
+        )
     elif message == words.EVENT:
         return _status(ACCEPTED if _tell(station, at) else REJECTED)
     else:
@@ -137,8 +154,7 @@ def _tell(station: Station, at: At) -> bool:
     one = station.held.transaction
     if one is None:
         return False
-    state = "SuspendedEVSE" if one.suspended else "Charging"
-    payload = words.event(station, at, "Updated", "Trigger", state)
+    payload = words.event(station, at, "Updated", "Trigger", words.charging_state(station))
     if found := _reading(station, "MeterValuesSampledData", at):
         payload["meterValue"] = [found]
     station.held = station.held.put(words.EVENT, payload, one.number)
@@ -146,17 +162,18 @@ def _tell(station: Station, at: At) -> bool:
 
 
 _OF_EVSE = frozenset({"MeterValues", "StatusNotification", "TransactionEvent"})
-_TRIGGERED = _OF_EVSE | {"BootNotification", "Heartbeat"}
+_JOBS = {OF_FIRMWARE: FIRMWARE, OF_LOG: LOG}
+_TRIGGERED = _OF_EVSE | _JOBS.keys() | {"BootNotification", "Heartbeat"}
+
+
+def _firmware(station: Station, payload: Answer, at: At) -> Answer:
+    """It counts as fetched and installed, once no car charges; its states are told (L01, L02)."""
+    return firmware(station, payload, OF_FIRMWARE, at)
 
 
 def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
     """Answered `UnknownVendorId` (P01)."""
     return _status("UnknownVendorId")
-
-
-def _lists(_station: Station, _payload: Answer, _at: At) -> Answer:
-    """Answered 0: it has no local list (D02.FR.03)."""
-    return {"versionNumber": 0}
 
 
 def _always(word: str) -> Order:
@@ -170,22 +187,25 @@ def _always(word: str) -> Order:
 #: What a station answers that has nothing of the kind; of other actions it knows nothing at all.
 _WITHOUT = {
     "CancelReservation": REJECTED, "CustomerInformation": REJECTED, "DeleteCertificate": "NotFound",
-    "GetChargingProfiles": "NoProfiles", "GetInstalledCertificateIds": "NotFound",
-    "GetLog": REJECTED, "GetMonitoringReport": "NotSupported", "InstallCertificate": REJECTED,
-    "ReserveNow": REJECTED, "SendLocalList": "Failed", "SetChargingProfile": REJECTED,
-    "SetMonitoringBase": "NotSupported", "SetNetworkProfile": REJECTED, "UpdateFirmware": REJECTED,
+    "GetInstalledCertificateIds": "NotFound",
+    "GetMonitoringReport": "NotSupported", "InstallCertificate": REJECTED,
+    "ReserveNow": REJECTED,
+    "SetMonitoringBase": "NotSupported", "SetNetworkProfile": REJECTED,
 }  # fmt: skip
 SERVED: Mapping[str, Order] = {
     "ChangeAvailability": _availability,
     "ClearCache": _clear_cache,
     "DataTransfer": _data,
-    "GetLocalListVersion": _lists,
+    "GetLog": log,
     "GetTransactionStatus": _transaction,
     "RequestStartTransaction": _start,
     "RequestStopTransaction": _stop,
     "Reset": _reset,
     "TriggerMessage": _trigger,
     "UnlockConnector": _unlock,
+    "UpdateFirmware": _firmware,
+    **CHARGING,
+    **LISTS,
     **REPORTS,
     **{action: _always(word) for action, word in _WITHOUT.items()},
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from evcs.core.limits import phases
 from evcs.core.ocpp.ports import CallError
 from evcs.core.ocpp.rules import Code
-from evcs.core.ocpp.station_201_variables import MOST_ITEMS, PLACES, VARIABLES
+from evcs.core.ocpp.station_201_variables import MOST_ITEMS, PASSWORD, PLACES, VARIABLES
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Order
 from evcs.core.ocpp.times import written
@@ -20,6 +21,7 @@ ACCEPTED = "Accepted"
 PAGE = 15
 _COMPONENTS = {name.partition(".")[0].casefold() for name in VARIABLES}
 _NAMES = {name.casefold(): name for name in VARIABLES}
+_WITH_PHASES = ("ChargingStation", "Connector", "EVSE")
 _SUMMARY = ("AvailabilityState", "Problem")
 
 
@@ -30,12 +32,12 @@ def get(station: Station, payload: Answer, at: At) -> Answer:
     return {"getVariableResult": [_answer(one, lambda name: _got(values, name)) for one in asked]}
 
 
-def set_(station: Station, payload: Answer, _at: At) -> Answer:
+def set_(station: Station, payload: Answer, at: At) -> Answer:
     """Variables, by their kinds; kept over restarts (B05)."""
     asked = _few(payload["setVariableData"])
 
     def setting(value: str) -> Callable[[str], Answer]:
-        return lambda name: _set(station, name, value)
+        return lambda name: _set(station, name, value, at)
 
     return {"setVariableResult": [_answer(one, setting(one["attributeValue"])) for one in asked]}
 
@@ -98,7 +100,10 @@ def _facts(station: Station, at: At) -> dict[str, str]:
         "Connector.AvailabilityState": station.status,
         "EVSE.AvailabilityState": station.status,
         "EVSE.Power": str(station.sample.power_w),
+        "LocalAuthListCtrlr.Entries": str(len(station.held.local.cards)),
         "SecurityCtrlr.Identity": who.serial,
+        **{f"{one}.SupplyPhases": str(phases(station.most_w)) for one in _WITH_PHASES},
+        "SmartChargingCtrlr.Entries[ChargingProfiles]": str(len(station.held.profiles)),
         "SecurityCtrlr.OrganizationName": who.vendor,
         "SecurityCtrlr.SecurityProfile": str(who.security_profile),
     }
@@ -133,15 +138,19 @@ def _named(component: Answer, variable: Answer) -> tuple[str, str]:
 
 
 def _got(values: _Values, name: str) -> Answer:
+    if VARIABLES[name].secret:
+        return {"attributeStatus": "Rejected"}
     return {"attributeStatus": ACCEPTED, "attributeValue": values.text(name)}
 
 
-def _set(station: Station, name: str, value: str) -> Answer:
+def _set(station: Station, name: str, value: str, at: At) -> Answer:
     read = VARIABLES[name].key.read
     found = None if read is None else read(value.strip())
     if found is None:
         return {"attributeStatus": "Rejected"}
     station.held = station.held.configured(name, found)
+    if name == PASSWORD:
+        station.secure("ReconfigurationOfSecurityParameters", at)
     return {"attributeStatus": ACCEPTED}
 
 
@@ -175,11 +184,11 @@ def _data(values: _Values, name: str) -> Answer:
 
 
 def _attribute(values: _Values, name: str) -> Answer:
-    writable = VARIABLES[name].key.read is not None
-    return {
-        "type": "Actual", "value": values.text(name),
-        "mutability": "ReadWrite" if writable else "ReadOnly", "persistent": writable,
-    }  # fmt: skip
+    one = VARIABLES[name]
+    writable = one.key.read is not None
+    mutability = "WriteOnly" if one.secret else "ReadWrite" if writable else "ReadOnly"
+    told = {} if one.secret else {"value": values.text(name)}
+    return {"type": "Actual", **told, "mutability": mutability, "persistent": writable}
 
 
 def _characteristics(values: _Values, name: str) -> Answer:

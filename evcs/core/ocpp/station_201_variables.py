@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from evcs.core.ocpp.rules import MAX_FRAME_BYTES
 from evcs.core.ocpp.station_calls import ANSWER_WITHIN_S
+from evcs.core.ocpp.station_list import MOST_LISTED
+from evcs.core.ocpp.station_profiles import MOST_PERIODS, MOST_PROFILES, MOST_STACK
 from evcs.core.ocpp.station_settings import (
     MEASURANDS,
     MOST_S,
@@ -25,6 +27,8 @@ from evcs.core.ocpp.station_settings import (
 _ENERGY = "Energy.Active.Import.Register"
 #: Of components and variables that one message may name.
 MOST_ITEMS = 50
+#: With what it dials, where its back end has given it another.
+PASSWORD = "SecurityCtrlr.BasicAuthPassword"  # noqa: S105 - a name
 #: Where components are that are not the whole station's.
 PLACES: Mapping[str, Mapping[str, int]] = {
     "EVSE": {"id": 1}, "Connector": {"id": 1, "connectorId": 1},
@@ -33,7 +37,10 @@ AVAILABILITY = ("Available", "Occupied", "Reserved", "Unavailable", "Faulted")
 
 
 class Variable(NamedTuple):
-    """One: its kind, its value in a new station and how one is read, and its characteristics."""
+    """One: its kind, its value in a new station and how one is read, and its characteristics.
+
+    `secret`: it may be written, and never read.
+    """
 
     type: str
     key: Key
@@ -41,6 +48,7 @@ class Variable(NamedTuple):
     values: tuple[str, ...] = ()
     least: int | None = None
     most: int | None = None
+    secret: bool = False
 
 
 def _fixed(value: str, type_: str = "string", unit: str = "") -> Variable:
@@ -70,6 +78,12 @@ def _measurands(value: str) -> Variable:
 
 def _state() -> Variable:
     return Variable("OptionList", Key("Available"), "", AVAILABILITY)
+
+
+def _password(value: str) -> str | None:
+    """A passwordString of basic authentication (A01)."""
+    good = 16 <= len(value) <= 40 and value.isascii() and value.isprintable()
+    return value if good else None
 
 
 VARIABLES: Mapping[str, Variable] = {
@@ -110,7 +124,11 @@ VARIABLES: Mapping[str, Variable] = {
     "EVSE.Available": _is(True),
     "EVSE.Power": _fixed("0", "decimal", "W"),
     "EVSE.SupplyPhases": _fixed("3", "integer"),
-    "LocalAuthListCtrlr.Available": _is(False),
+    "LocalAuthListCtrlr.Available": _is(True),
+    "LocalAuthListCtrlr.BytesPerMessage": _fixed(str(MAX_FRAME_BYTES), "integer"),
+    "LocalAuthListCtrlr.Enabled": _may(True),
+    "LocalAuthListCtrlr.Entries": Variable("integer", Key("0"), most=MOST_LISTED),
+    "LocalAuthListCtrlr.ItemsPerMessage": _fixed(str(MOST_LISTED), "integer"),
     "MonitoringCtrlr.Available": _is(False),
     "OCPPCommCtrlr.ActiveNetworkProfile": _fixed("1"),
     "OCPPCommCtrlr.FileTransferProtocols": Variable("MemberList", Key("")),
@@ -135,11 +153,20 @@ VARIABLES: Mapping[str, Variable] = {
     "SampledDataCtrlr.TxStartedMeasurands": _measurands(_ENERGY),
     "SampledDataCtrlr.TxUpdatedInterval": _seconds(60),
     "SampledDataCtrlr.TxUpdatedMeasurands": _measurands(f"{_ENERGY},Power.Active.Import"),
+    PASSWORD: Variable("string", Key("", _password), secret=True),
     "SecurityCtrlr.CertificateEntries": _fixed("0", "integer"),
     "SecurityCtrlr.Identity": _fixed(""),
     "SecurityCtrlr.OrganizationName": _fixed(""),
     "SecurityCtrlr.SecurityProfile": _fixed("0", "integer"),
-    "SmartChargingCtrlr.Available": _is(False),
+    "SmartChargingCtrlr.Available": _is(True),
+    "SmartChargingCtrlr.Enabled": _is(True),
+    "SmartChargingCtrlr.Entries[ChargingProfiles]": Variable(
+        "integer", Key("0"), most=MOST_PROFILES
+    ),
+    "SmartChargingCtrlr.LimitChangeSignificance": _fixed("0", "decimal", "Percent"),
+    "SmartChargingCtrlr.PeriodsPerSchedule": _fixed(str(MOST_PERIODS), "integer"),
+    "SmartChargingCtrlr.ProfileStackLevel": _fixed(str(MOST_STACK), "integer"),
+    "SmartChargingCtrlr.RateUnit": Variable("MemberList", Key("A,W"), "", ("A", "W")),
     "TxCtrlr.EVConnectionTimeOut": _seconds(60),
     "TxCtrlr.StopTxOnEVSideDisconnect": _is(True),
     "TxCtrlr.StopTxOnInvalidId": _may(True),
@@ -159,6 +186,7 @@ _NAMES = {
     "ClockAlignedDataInterval": "AlignedDataCtrlr.Interval",
     "ConnectionTimeOut": "TxCtrlr.EVConnectionTimeOut",
     "HeartbeatInterval": "OCPPCommCtrlr.HeartbeatInterval",
+    "LocalAuthListEnabled": "LocalAuthListCtrlr.Enabled",
     "LocalAuthorizeOffline": "AuthCtrlr.LocalAuthorizeOffline",
     "LocalPreAuthorize": "AuthCtrlr.LocalPreAuthorize",
     "MeterValueSampleInterval": "SampledDataCtrlr.TxUpdatedInterval",

@@ -10,7 +10,7 @@ from evcs.core.ocpp import station_meter
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Identity
 from evcs.core.ocpp.station_meter import Sample
-from evcs.core.ocpp.station_state import Held, Token
+from evcs.core.ocpp.station_state import Card, Held, Token
 from evcs.core.ocpp.times import written
 
 if TYPE_CHECKING:
@@ -28,6 +28,24 @@ def transaction_id(identity: Identity, held: Held, number: int) -> str:
 def id_token(token: Token) -> Answer:
     """An IdToken (2.28)."""
     return {"idToken": token.tag, "type": token.type}
+
+
+def card_of(token: Answer, info: Answer) -> Card:
+    """What an IdTokenInfo (2.27) says of a card; one that is for other EVSEs is not for here."""
+    here = 1 in info.get("evseId", (1,))
+    return Card(
+        token["idToken"], info["status"] if here else "NotAtThisLocation",
+        info.get("cacheExpiryDateTime", ""), info.get("groupIdToken", {}).get("idToken", ""),
+        token["type"],
+    )  # fmt: skip
+
+
+def charging_state(station: Station) -> str:
+    """Of the transaction under way (3.16)."""
+    one = station.held.transaction
+    if station.halted or (one is not None and one.suspended):
+        return "SuspendedEVSE"
+    return "Charging" if station.plugged and not station.full else "SuspendedEV"
 
 
 def event(station: Station, at: At, kind: str, trigger: str, state: str | None = None) -> Answer:

@@ -119,7 +119,7 @@ class Agenda:
         self._of.held = self._of.dialect.taken(self._of.held, item, answer)
         card = self._of.dialect.card(payload, answer)
         if card is not None:
-            self._of.learned(card, at)
+            self._of.reader.learned(card, at)
             self._of.judged(item.transaction, card, at)
 
     def _not_taken(self, item: Item, at: At) -> None:

@@ -14,6 +14,7 @@ from evcs.core.ocpp.actions import Sender, actions, knows
 from evcs.core.ocpp.frames import Call, Error, Malformed, Result
 from evcs.core.ocpp.ports import CallError, Schemas
 from evcs.core.ocpp.rules import NO_ID, Fault, Version
+from evcs.core.ocpp.times import written
 
 #: Who does not answer in this time is not there.
 ANSWER_WITHIN_S = 60.0
@@ -26,6 +27,11 @@ class At(NamedTuple):
 
     clock: float
     wall: datetime
+
+    @property
+    def text(self) -> str:
+        """The time of day: RFC 3339 UTC."""
+        return written(self.wall)
 
 
 class Ask(NamedTuple):

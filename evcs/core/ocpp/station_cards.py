@@ -15,7 +15,7 @@ OFFLINE = "Offline"
 def listed(held: Held, keys: Settings, token: Token) -> Card | None:
     """What the back end's list says of a card."""
     enabled = bool(held.local.cards) and keys.is_set("LocalAuthListEnabled")
-    return held.local.card(token.tag) if enabled else None
+    return held.local.card(token) if enabled else None
 
 
 def known(held: Held, keys: Settings, token: Token, now: str) -> Card | None:

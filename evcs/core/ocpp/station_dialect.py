@@ -74,8 +74,8 @@ class Dialect(Protocol):
     ) -> Held:
         """With the end of a transaction to be told. `token`: of who ended it."""
 
-    def suspended(self, station: Station, at: At) -> Held:
-        """With what is to be told where the transaction goes on and takes nothing."""
+    def turned(self, station: Station, at: At) -> Held:
+        """With what is to be told where a transaction begins or ceases to take power."""
 
     def read(self, station: Station, key: str, context: str, at: At) -> Held:
         """With readings of the measurands of a key to be told, if there are any."""

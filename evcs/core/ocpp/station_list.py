@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from evcs.core.ocpp.station_state import Card
+    from evcs.core.ocpp.station_state import Card, Token
 
 #: Cards in it, and in one message. Its journal has them in each record.
 MOST_LISTED = 250
@@ -14,31 +14,31 @@ ACCEPTED, FAILED, MISMATCH = "Accepted", "Failed", "VersionMismatch"
 
 
 class LocalList(NamedTuple):
-    """Its cards. `version`: the back end's number of it, 0: it is empty."""
+    """Its cards. `version`: the back end's number of it, 0: there is none."""
 
     version: int = 0
     cards: tuple[Card, ...] = ()
 
-    def card(self, tag: str) -> Card | None:
+    def card(self, token: Token) -> Card | None:
         """What it says of a card."""
-        return next((one for one in self.cards if one.tag.casefold() == tag.casefold()), None)
+        return next((one for one in self.cards if one.token.is_same(token)), None)
 
 
 def updated(
-    before: LocalList, version: int, full: bool, changes: Iterable[tuple[str, Card | None]]
+    before: LocalList, version: int, full: bool, changes: Iterable[tuple[Token, Card | None]]
 ) -> tuple[str, LocalList]:
     """The word for an update, and the list after it: the same where the word is not ACCEPTED.
 
     `full`: in the place of all before. A change without a card takes that one out.
     """
     given = list(changes)
-    changed = {tag.casefold(): card for tag, card in given}
+    changed = {token.folded: card for token, card in given}
     if version <= 0 or len(changed) < len(given) or (full and None in changed.values()):
         return FAILED, before
     if not full and version <= before.version:
         return MISMATCH, before
-    known = {} if full else {one.tag.casefold(): one for one in before.cards}
+    known = {} if full else {one.token.folded: one for one in before.cards}
     after = tuple(card for card in (known | changed).values() if card is not None)
     if max(len(after), len(changed)) > MOST_LISTED:
         return FAILED, before
-    return ACCEPTED, LocalList(version if after else 0, after)
+    return ACCEPTED, LocalList(version, after)

@@ -37,7 +37,8 @@ class Profile(NamedTuple):
     """One profile. Times are RFC 3339, "" where none is given.
 
     `unit`: "W", or "A" on each phase. `start`: "" begins with the transaction; `every_s`: it begins
-    anew so often (0: never). `transaction`: ours, to which it belongs (0: to none).
+    anew so often (0: never). `transaction`: ours, to which it belongs (0: to none). `schedule`: the
+    id of its schedule in 2.0.1.
     """
 
     id: int
@@ -52,6 +53,7 @@ class Profile(NamedTuple):
     valid_from: str = ""
     valid_to: str = ""
     transaction: int = 0
+    schedule: int = 0
 
 
 Profiles = tuple[Profile, ...]

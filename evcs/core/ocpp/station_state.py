@@ -61,9 +61,14 @@ class Token(NamedTuple):
         """As people write it, with its type where that is no usual one."""
         return self.tag if self.type in ("", RFID) else f"{self.type}:{self.tag}"
 
+    @property
+    def folded(self) -> tuple[str, str]:
+        """The same for the same card: no difference is made of upper and lower case."""
+        return self.tag.casefold(), self.type
+
     def is_same(self, other: Token) -> bool:
-        """Whether it is that card: no difference is made of upper and lower case."""
-        return (self.tag.casefold(), self.type) == (other.tag.casefold(), other.type)
+        """Whether it is that card."""
+        return self.folded == other.folded
 
 
 class Transaction(NamedTuple):

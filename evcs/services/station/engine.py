@@ -231,11 +231,11 @@ class StationEngine:
             crash_point("station.kept")
             self._link.send(self._station.out)
             crash_point("station.sent")
-            for one in self._station.answers:
+            for one in self._station.reader.answers:
                 command = self._presented.pop(one.tag, None)
                 if command is not None:
                     self._reply(command, None if one.ok else one.word)
-            self._station.answers.clear()
+            self._station.reader.answers.clear()
             if self._books.untold:
                 self._books.untold = False
                 self._books.tell(self._outside.now().wall)
