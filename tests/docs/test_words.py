@@ -30,6 +30,7 @@ PAGES = [
     for name in (
         "README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/operations.md", "docs/ocpp.md",
         "docs/troubleshooting.md", "docs/power.md", "docs/security.md", "docs/topics.md",
+        "docs/tasks.md",
     )
 ]  # fmt: skip
 #: Whatever is printed or told from there, people read.
