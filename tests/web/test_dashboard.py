@@ -102,6 +102,16 @@ def test_a_row_is_low_and_all_of_it_opens_its_cp(site: Stage, page: Page) -> Non
     expect(page.locator("h1")).to_have_text("E-1")
 
 
+def test_why_one_is_broken_is_there_to_read(site: Stage, page: Page) -> None:
+    reason = "fault: ground leak, seen by the meter behind the second socket"
+    site.judges("E-1", "BROKEN_DOWN", reason)
+    page.goto(site.url)
+    why = page.locator('[data-cp="E-1"] .cp-why')
+    expect(why).to_have_text(reason)
+    assert why.evaluate("e => e.scrollWidth <= e.clientWidth")
+    expect(page.locator('[data-cp="B-1"] .cp-why')).to_have_text("ALICE")
+
+
 def test_groups_say_what_they_come_to(site: Stage, page: Page) -> None:
     page.goto(f"{site.url}/?sort=name&group=location")
     heads = page.locator("li.group")

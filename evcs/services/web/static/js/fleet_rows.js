@@ -14,8 +14,8 @@ const Name = ({ id }) => html`<span class="cp-name"><a href=${`/cp/${id}`} onCli
 // Of a list that is as wide as its columns; where it is not, it has none.
 export function Columns({ sort, onSort }) {
   const head = (name, words, kind = "") => html`<button class=${`quiet ${kind}`} aria-pressed=${sort === name} onClick=${() => onSort(name)}>${words}</button>`;
-  return html`<div class="cp columns-of" role="group" aria-label="Columns">${head("name", "Name")}${head("attention", "State")}<span>Driver or reason</span>${head("location", "Location")}
-    <div class="cp-figures">${head("power", "Power", "number")}${head("energy", "Energy", "number")}<span class="number">Cost</span><span>Progress</span></div><span>Since</span></div>`;
+  return html`<div class="cp columns-of" role="group" aria-label="Columns">${head("name", "Name")}${head("attention", "State")}${head("location", "Location")}<span>Driver or reason</span>
+    <div class="cp-figures">${head("power", "Power", "number")}${head("energy", "Energy", "number")}<span class="number">Cost</span><span>Progress</span></div><span class="since">Since</span></div>`;
 }
 
 class Head extends Component {
@@ -27,8 +27,8 @@ class Head extends Component {
     const reason = why(row);
     return html`<${Name} id=${row.id} />
       <span class="cp-state"><${Pill} state=${row.state} /></span>
-      <span class="cp-why" title=${reason}>${row.session && row.session.driver && html`<span class="driver">${row.session.driver}</span> `}${reason && html`<span class="reason">${reason}</span>`}</span>
-      <span class="place" title=${row.location}>${row.location}</span>`;
+      <span class="place" title=${row.location}>${row.location}</span>
+      <span class="cp-why" title=${reason}>${row.session && row.session.driver && html`<span class="driver">${row.session.driver}</span> `}${reason && html`<span class="reason">${reason}</span>`}</span>`;
   }
 }
 
