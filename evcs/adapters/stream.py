@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from evcs.adapters.mqtt_client import EventLoop
+from evcs.core.ocpp.back_end import UNTRUSTED
 
 READ_AT_ONCE = 16_384
 #: Who does not read so much is given up.
@@ -209,7 +210,7 @@ _ALERTS = {
 
 def _why(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is refused: {error.verify_message}"
+        return f"{UNTRUSTED}: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         reason = error.reason or str(error)
         return f"TLS: {_ALERTS.get(reason.rpartition('ALERT_')[2], reason)}"

@@ -85,6 +85,7 @@ def test_what_is_no_profile_is_rejected(online: World) -> None:
     wrong: list[Answer] = [
         {"schedule": late}, {"schedule": none}, {"stackLevel": 10},
         {"chargingProfileKind": "Recurring"},
+        {"chargingProfileKind": "Recurring", "schedule": {"startSchedule": "2026-11-30T00:00:00Z"}},
     ]  # fmt: skip
     for more in wrong:
         assert set_(online, 0, "TxDefaultProfile", 5_000, **more) == REJECTED, more

@@ -58,14 +58,14 @@ class FakeBackEnd:
 class World:
     """An Engine that is online."""
 
-    def __init__(self) -> None:
+    def __init__(self, security_profile: int = 0) -> None:
         self.clock, self.numbers = 0.0, 0
         self.bus, self.journal, self.back_end = FakeBus(), FakeJournal(), FakeBackEnd()
         self.charger = EmulatedCharger(60)
         self.engine = StationEngine(CP, Outside(
             "boot", "key", self.bus, self.back_end, self.journal, self.charger, OcppSchemas(),
-            Dialect16(Identity("evcs", "emulated", CP, "0")), self.now, lambda: 22_000,
-            NamedLog(CP),
+            Dialect16(Identity("evcs", "emulated", CP, "0", security_profile)), self.now,
+            lambda: 22_000, NamedLog(CP),
         ))  # fmt: skip
         self.engine.handle([Connected(), b.Opened(Version.V16)])
         self.talk()
@@ -192,3 +192,12 @@ def test_a_reading_lasts_before_it_is_told_and_its_answer_may_be_forgotten() -> 
     ended = Kept(kept.station.put("StopTransaction", {}, 1))
     stop = ended.station.queue[-1]
     assert matters(Kept(ended.station.without(stop))) != matters(ended)
+
+
+def test_a_back_end_whose_certificate_would_not_do_hears_of_it_once_it_is_trusted() -> None:
+    world = World(security_profile=2)
+    world.back_end.said.clear()
+    for _ in range(3):
+        world.engine.handle([b.Lost(f"{b.UNTRUSTED}: expired", refused=True)])
+    world.engine.handle([b.Opened(Version.V16)])
+    assert world.talk().count("SecurityEventNotification") == 1

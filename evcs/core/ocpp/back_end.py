@@ -9,6 +9,8 @@ from evcs.core.ocpp.rules import Version
 
 #: What a CP has of its back end.
 CONNECTED, AWAY, REFUSED = "connected", "away", "refused"
+#: How the reason of a loss begins, where its certificate would not do.
+UNTRUSTED = "its certificate is refused"
 
 
 class Opened(NamedTuple):

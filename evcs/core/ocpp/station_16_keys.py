@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from evcs.core.ocpp.station_list import MOST_LISTED
@@ -82,7 +83,12 @@ _BY_NAME = {name.casefold(): name for name in KEYS}
 
 def settings(changed: Mapping[str, str], security_profile: int = 0) -> Settings:
     """Of a station that dials with that security profile."""
-    return Settings({**changed, "SecurityProfile": str(security_profile)}, KEYS, {})
+    return Settings(changed, _table(security_profile), {})
+
+
+@cache
+def _table(security_profile: int) -> Mapping[str, Key]:
+    return {**KEYS, "SecurityProfile": Key(str(security_profile))}
 
 
 def answer(keys: Settings, asked: list[str]) -> dict[str, Any]:

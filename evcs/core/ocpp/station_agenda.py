@@ -123,7 +123,7 @@ class Agenda:
             self._of.judged(item.transaction, card, at)
 
     def _not_taken(self, item: Item, at: At) -> None:
-        """It waits longer each time (9.1.29, 9.1.30; E13), and what is behind it waits with it."""
+        """It waits longer each time (9.1.31, 9.1.32; E13), and what is behind it waits with it."""
         if item.failed + 1 >= self._of.keys.number("TransactionMessageAttempts"):
             self._of.held = self._of.dialect.taken(self._of.held, item, None)
             return

@@ -36,7 +36,7 @@ def profile(
             for one in schedule["chargingSchedulePeriod"]
         ),
         connector, "" if kind == "Relative" else schedule.get("startSchedule", ""),
-        _EVERY_S[payload.get("recurrencyKind", "Daily")] if kind == "Recurring" else 0,
+        _EVERY_S.get(payload.get("recurrencyKind", ""), p.NEVER) if kind == "Recurring" else 0,
         schedule.get("duration"), payload.get("validFrom", ""), payload.get("validTo", ""),
         transaction, schedule.get("id", 0),
     )  # fmt: skip

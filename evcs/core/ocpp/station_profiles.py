@@ -20,6 +20,8 @@ VOLTAGE_V = 230
 STATION, DEFAULT, TRANSACTION = "station", "default", "transaction"
 MOST_STACK, MOST_PERIODS, MOST_PROFILES = 9, 48, 10
 A_DAY_S = 86_400
+#: Of a profile that begins anew and does not say when: it is none.
+NEVER = -1
 #: A composite schedule covers no more than that.
 MOST_COMPOSITE_S = 7 * A_DAY_S
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -83,7 +85,7 @@ def installed(held: Profiles, new: Profile) -> Profiles | None:
         and all(period.limit >= 0 and period.phases in (None, 1, 2, 3) for period in new.periods)
         and (new.duration_s is None or new.duration_s >= 0)
         and all(not text or parse(text) for text in (new.start, new.valid_from, new.valid_to))
-        and (not new.every_s or new.start != "")
+        and (not new.every_s or (new.every_s > 0 and new.start != ""))
     )  # fmt: skip
     place = (new.purpose, new.stack, new.connector)
     others = tuple(

@@ -141,7 +141,8 @@ class StationEngine:
             self._link.heard(event.text)
             self._station.said(event.text, at)
         elif isinstance(event, b.Lost):
-            self._link.lost(event)
+            if self._link.lost(event) and event.reason.startswith(b.UNTRUSTED):
+                self._station.secure("InvalidCentralSystemCertificate", at)
             self._station.lost(at)
 
     def _on_message(self, message: m.Message | m.Cleared, at: At) -> None:

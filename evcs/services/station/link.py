@@ -32,12 +32,14 @@ class Link:
         self.state, self._reason = b.CONNECTED, ""
         self._log.info("back end: connected")
 
-    def lost(self, event: b.Lost) -> None:
-        """It is gone; said once, not at each try."""
+    def lost(self, event: b.Lost) -> bool:
+        """It is gone; said once, not at each try. Whether that is news."""
         state = b.REFUSED if event.refused else b.AWAY
-        if state != self.state or not self._reason:
+        is_news = state != self.state or not self._reason
+        if is_news:
             self._log.warning("back end: %s", event.reason)
         self.state, self._reason = state, event.reason
+        return is_news
 
     def heard(self, text: str) -> None:
         """A message of its."""
