@@ -75,7 +75,7 @@ export function dayOptions() {
       { value: (_, v) => (v == null ? "–" : new Date(v * 1000).toISOString().slice(0, 10)) },
       { label: "Energy, kWh", stroke: () => colour("green"), fill: () => colour("green-ground"), width: 1, paths: uPlot.paths.bars({ size: [0.6, 60] }), points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(2)) },
     ],
-    axes: [axis({ values: [[86400, "{DD} {MMM}", null, null, null, null, null, null, 1]], space: 70, incrs: [86400, 7 * 86400, 30 * 86400] }), axis({ size: 76, values: inUnit("kWh") })],
+    axes: [axis({ values: [[86400, "{DD} {MMM}", null, null, null, null, null, null, 1]], space: 56, incrs: [86400, 7 * 86400, 30 * 86400] }), axis({ size: 72, values: inUnit("kWh") })],
   };
 }
 
