@@ -322,3 +322,20 @@ def test_who_deletes_one_whose_back_end_is_away_is_told_what_goes_with_it(
     until(system, "GOES-1", "backend_state", "away")
     done = system.ok("evcs-cp", "delete", "GOES-1")
     assert "GOES-1: its back end is away; what that has not been told goes" in done.err
+
+
+def test_a_car_that_is_unplugged_by_hand_is_waited_for(
+    system: System, back_end: FailingBackEnd
+) -> None:
+    create(system, back_end, "CAR-1")
+    until(system, "CAR-1", "backend_state", "connected")
+    system.ok("evcs-cp", "unplug", "CAR-1")
+    assert system.ok("evcs-cp", "present", "CAR-1", "CARD").out == "CAR-1: done\n"
+    assert system.ok("evcs-cp", "backend", "CAR-1", "--json").json["ocpp_status"] == "Preparing"
+    assert back_end.said("StartTransaction") == []
+    system.ok("evcs-cp", "plug", "CAR-1")
+    until(system, "CAR-1", "state", "SUPPLYING")
+    assert back_end.said("StartTransaction")[0]["idTag"] == "CARD"
+    system.ok("evcs-cp", "unplug", "CAR-1")
+    eventually("it is told", lambda: back_end.said("StopTransaction"))
+    assert back_end.said("StopTransaction")[0]["reason"] == "EVDisconnected"
