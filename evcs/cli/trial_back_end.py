@@ -37,7 +37,8 @@ class Heard(NamedTuple):
 
 
 class Books(NamedTuple):
-    """What became of the charges: begun, ended, those of which either is not once or Wh differ."""
+    """What became of the charges: begun, ended, and those of which either is not once, or nothing
+    flowed, or Wh differ."""
 
     begun: int
     ended: int
@@ -99,7 +100,7 @@ class TrialBackEnd:
             stops = [one.payload for one in ended if one.payload["transactionId"] == number]
             flowed = [one["meterStop"] - start.payload["meterStart"] for one in stops]
             of_cp = [one["energy_wh"] for one in tickets if one["cp"] == start.station]
-            wrong += len(flowed) != 1 or flowed != of_cp
+            wrong += len(flowed) != 1 or flowed != of_cp or flowed == [0]
         return Books(len(begun), len(ended), wrong)
 
     def _begun(self) -> dict[int, Heard]:

@@ -58,7 +58,12 @@ def test_a_whole_charge_over_a_power_cut(
     system.kill_all()
     system.up()
     until(system, name, "state", "SUPPLYING")
-    found = system.ok("evcs-cp", "backend", name, "--json").json
+    found = eventually(
+        "something flows, and it is in again",
+        lambda: (one := system.ok("evcs-cp", "backend", name, "--json").json)
+        and one["register_wh"] > 0 and one["registration"] and one,
+        every_s=0.3,
+    )  # fmt: skip
     assert (found["backend_state"], found["registration"]) == ("connected", "Accepted")
     system.ok("evcs-cp", "present", name, "CARD")
     eventually("it is told", lambda: back_end.said("StopTransaction"))
