@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,3 +73,18 @@ def test_a_file_of_no_authority_is_none(tmp_path: Path) -> None:
     path.write_bytes(b"rubbish")
     with pytest.raises(BadValue, match="no certificate is in it"):
         back_end_tls.authorities(path)
+
+
+def test_stations_with_the_same_files_share_what_is_made_of_them(tmp_path: Path) -> None:
+    mine, same, none = tmp_path / "mine.pem", tmp_path / "same.pem", tmp_path / "none"
+    for path in (mine, same):
+        path.write_bytes(MINE)
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(pem.certificate(CA))
+    one = back_end_tls.context(ca, mine, none)
+    assert back_end_tls.context(ca, same, none) is one
+    others = [back_end_tls.context(ca, None, none), back_end_tls.context(None, mine, none)]
+    assert one not in others
+    assert one.minimum_version is ssl.TLSVersion.TLSv1_2
+    with pytest.raises(BadValue, match="can't be read"):
+        back_end_tls.context(ca, none, none)
