@@ -1,7 +1,8 @@
 """The bus: one MQTT 5 connection for one identity, kept up for as long as it is wanted.
 
 It goes over the broker's unix socket, which nobody else of this machine can reach or stand in
-for, and which has room when strangers hold all that the TCP listeners give.
+for, and which has room when strangers hold all that the TCP listeners give; from another machine it
+goes over TLS.
 
 Each connection is a new paho client: what an old one had not sent is dropped on purpose,
 since who owns a fact tells it again at every connection. It runs on the loop that it is given.
@@ -215,7 +216,7 @@ class Bus:
 
     def _new_client(self) -> Client:
         self._used = self._account.secret()
-        client = new_client(self._account.identity, self._used, self._will)
+        client = new_client(self._account.identity, self._used, self._will, self._account.server)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -223,9 +224,9 @@ class Bus:
         LoopDriver(self._loop, client, partial(self._on_closed, client), self._log)
         return client
 
-    def _on_closed(self, client: Client) -> None:
+    def _on_closed(self, client: Client, why: str) -> None:
         if client is self._client:
-            self._end("connection closed")
+            self._end(why)
 
     def _on_connect(
         self, client: Client, _data: Any, _flags: Any, code: ReasonCode, _props: Any

@@ -26,6 +26,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from evcs.config import Endpoint
 from evcs.core.ports import Log
 from evcs.core.topics import Publication, Subscription
 
@@ -63,7 +64,7 @@ class BufferedSocket:
     `empty`: nothing more was there at the last look. `unsent`: what waits for `flush`.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._read, self._at = b"", 0
         self.empty = False
@@ -102,12 +103,22 @@ class BufferedSocket:
         except OSError:
             self.unsent.clear()
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing can be sent before something was read, as while TLS shakes hands."""
+        return bool(getattr(self._sock, "waits", False))
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
 
 class BufferedClient(Client):
-    """paho's client, with a socket that has buffers and connects without waiting."""
+    """paho's client, with a socket that has buffers and connects without waiting.
+
+    `server`: where the broker is another machine's, in place of a path.
+    """
+
+    server: Endpoint | None = None
 
     def loop_write(self) -> MQTTErrorCode:
         """Write all that is queued."""
@@ -139,6 +150,11 @@ class BufferedClient(Client):
         return super()._handle_connack()
 
     def _create_unix_socket_connection(self) -> Any:
+        if self.server is not None:
+            # It loads ssl, which no CP of the broker's own machine needs.
+            from evcs.adapters.tls_stream import TlsStream
+
+            return BufferedSocket(TlsStream(self.server))
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
@@ -149,7 +165,9 @@ class BufferedClient(Client):
         return BufferedSocket(sock)
 
 
-def new_client(identity: str, password: str, will: Publication | None) -> Client:
+def new_client(
+    identity: str, password: str, will: Publication | None, server: Endpoint | None = None
+) -> Client:
     """Not connected yet."""
     client = BufferedClient(
         CallbackAPIVersion.VERSION2,
@@ -159,6 +177,7 @@ def new_client(identity: str, password: str, will: Publication | None) -> Client
         transport="unix",
         reconnect_on_failure=False,
     )
+    client.server = server
     client.max_queued_messages_set(MAX_WAITING_MESSAGES)
     # None: to keep to one, paho goes through all that is under way at each acknowledgement.
     client.max_inflight_messages_set(0)
@@ -195,10 +214,10 @@ def expiry(after_s: int) -> Properties:
 
 
 class LoopDriver:
-    """Reads and writes for a client when its loop says so. `on_closed`: its socket is gone."""
+    """Reads and writes for a client when its loop says so. `on_closed`: its socket is gone, why."""
 
     def __init__(
-        self, loop: EventLoop, client: Client, on_closed: Callable[[], None], log: Log
+        self, loop: EventLoop, client: Client, on_closed: Callable[[str], None], log: Log
     ) -> None:
         self._loop, self._client, self._on_closed, self._log = loop, client, on_closed, log
         self._writing = False
@@ -214,7 +233,8 @@ class LoopDriver:
             return
         self._loop.remove_reader(sock.fileno())
         self._loop.remove_writer(sock.fileno())
-        self._loop.call_soon(self._on_closed)
+        why = getattr(sock, "why", "") or "connection closed"
+        self._loop.call_soon(partial(self._on_closed, why))
 
     def _register_write(self, _client: Client, _data: Any, sock: Any) -> None:
         """Something is to be written: at the end of this turn, together with all that follows."""
@@ -224,7 +244,8 @@ class LoopDriver:
         if sock.fileno() < 0:
             return
         self._client.loop_write()
-        more = sock.fileno() >= 0 and (self._client.want_write() or bool(sock.unsent))
+        left = sock.fileno() >= 0 and (self._client.want_write() or bool(sock.unsent))
+        more = left and not sock.waits
         if more != self._writing:
             self._writing = more
             if more:
@@ -233,6 +254,13 @@ class LoopDriver:
                 self._loop.remove_writer(sock.fileno())
 
     def _read(self, sock: BufferedSocket) -> None:
+        """What is there, and then what only that has let be sent."""
+        waited = sock.waits
+        self._read_some(sock)
+        if waited and sock.fileno() >= 0 and not sock.waits:
+            self._loop.call_soon(partial(self._write, sock))
+
+    def _read_some(self, sock: BufferedSocket) -> None:
         """All that is there, but no more than a batch: others have their turn, too."""
         try:
             for _ in range(MAX_BATCH):
