@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue, Denied
+from evcs.core.ids import RESERVED
 from evcs.core.setting_values import ALWAYS, CHECKS, FORK, REMOTE
 from evcs.home import Home, check_home
 
@@ -58,6 +59,7 @@ class Settings(NamedTuple):
 
     The broker always listens on 127.0.0.1 and `mqtt_port`, for people and tools here, and
     with `mqtt_tls` ALWAYS encrypts that too. What listens on any other address serves TLS alone.
+    `centre`: on a host that has joined another machine, that one's address; the ports are its own.
     """
 
     home: Home
@@ -66,6 +68,7 @@ class Settings(NamedTuple):
     registry_port: int = 8082
     time_scale: float = 1.0
     host: str = "main"
+    centre: str = ""
     mqtt_listen: str = LOOPBACK
     mqtt_tls_port: int = 8883
     mqtt_tls: str = REMOTE
@@ -79,6 +82,21 @@ class Settings(NamedTuple):
     ocpp_listen: str = LOOPBACK
     ocpp_plain: bool = False
     ocpp_keep_interrupted_h: int = 24
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether broker, Registry, Central and web are another machine's."""
+        return bool(self.centre)
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The programs that run here beside the CPs."""
+        return frozenset({"cp-manager"}) if self.is_joined else RESERVED
+
+    @property
+    def broker(self) -> Endpoint | None:
+        """The broker, where it is another machine's."""
+        return Endpoint(self.centre, self.mqtt_tls_port, self.home.ca) if self.is_joined else None
 
     @property
     def mqtt_is_open(self) -> bool:
@@ -95,6 +113,12 @@ class Settings(NamedTuple):
         """Whether anything serves TLS."""
         is_open = self.mqtt_is_open or self.http_is_open or self.ocpp_tls
         return is_open or ALWAYS in (self.mqtt_tls, self.http_tls)
+
+    @property
+    def address(self) -> str:
+        """Where other machines reach the broker."""
+        found = _ON_NETWORK.get(self.mqtt_listen)
+        return found() if found else self.mqtt_listen
 
     @property
     def ocpp_tls(self) -> bool:
@@ -123,6 +147,8 @@ class Settings(NamedTuple):
     @property
     def registry(self) -> Endpoint:
         """The Registry, from here."""
+        if self.is_joined:
+            return Endpoint(self.centre, self.registry_port, self.home.ca)
         return self._http(self.registry_port)
 
     @property

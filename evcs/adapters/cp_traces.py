@@ -34,6 +34,10 @@ class CpTraces:
             time.sleep(LOOK_EVERY_S)
         return cps
 
+    def unsettled(self, cps: Set[str]) -> Set[str]:
+        """Those whose journals have a charge that is not settled."""
+        return journal_places.unsettled(self._home, cps)
+
     def carry_over(self, places: Mapping[str, str]) -> None:
         """CP -> the unit in which it is to begin: what another place has kept of it goes there."""
         begins = {cp: unit if pools.is_shared(unit) else None for cp, unit in places.items()}

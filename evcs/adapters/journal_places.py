@@ -54,6 +54,23 @@ def forget(home: Home, cps: Collection[str]) -> None:
         _drop(home, pool, held)
 
 
+def unsettled(home: Home, cps: Collection[str]) -> set[str]:
+    """Those of which any place holds a charge that is not settled; nobody runs them now."""
+    return {
+        cp
+        for _, held in _elsewhere(home, dict.fromkeys(cps, NOWHERE))
+        for cp, record in held.items()
+        if record is not None and _is_open(json.loads(record))
+    }
+
+
+def _is_open(record: dict[str, Any]) -> bool:
+    """Of a charger of a back end all that waits for that counts, too."""
+    if "station" in record:
+        return bool(record["charges"]["transactions"] or record["station"].get("queue"))
+    return record["session_id"] is not None
+
+
 def in_pools(home: Home) -> dict[str, Path]:
     """The file of each pool that has one."""
     names = (name.removesuffix(".db") for name in _names(home) if name.endswith(".db"))

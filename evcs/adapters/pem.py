@@ -24,6 +24,8 @@ _UNREADABLE = (
     ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion,
     x509.DuplicateExtension, x509.UnsupportedGeneralNameType,
 )  # fmt: skip
+#: Another machine's clock may be behind.
+BEGINS_BEFORE = timedelta(days=2)
 
 
 def _load(pem: bytes) -> x509.Certificate:
@@ -86,7 +88,7 @@ def _sign(
         ends_at = min(ends_at, of_ca.not_valid_after_utc)
     builder = (
         x509.CertificateBuilder(issuer, name, ours, x509.random_serial_number())
-        .not_valid_before(now)
+        .not_valid_before(now - BEGINS_BEFORE)
         .not_valid_after(ends_at)
     )
     by_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())

@@ -97,6 +97,31 @@ class RegistryClient:
         """Remove a circuit that feeds nothing."""
         return self._call("DELETE", f"/api/v1/circuits/{quote(name, safe='')}")
 
+    def hosts(self) -> list[dict[str, Any]]:
+        """All hosts beside the centre."""
+        return self._call("GET", "/api/v1/hosts")
+
+    def invite_host(self, host: str, ttl_s: int) -> dict[str, Any]:
+        """Let a machine of that name join within so many seconds, by the secret in the answer."""
+        return self._call("POST", "/api/v1/hosts", {"name": host, "ttl_s": ttl_s})
+
+    def remove_host(self, host: str, lost_to: str | None = None) -> dict[str, Any]:
+        """Remove a host that has no CP, or one that is lost, whose CPs go to `lost_to`."""
+        query = f"?lost_to={quote(lost_to, safe='')}" if lost_to else ""
+        return self._call("DELETE", f"/api/v1/hosts/{quote(host, safe='')}{query}")
+
+    def join(self) -> dict[str, Any]:
+        """Join, the token being an invitation; the answer has the host's own secret."""
+        return self._call("POST", "/api/v1/join", {})
+
+    def secrets(self) -> dict[str, Any]:
+        """The secrets of a host's CPs, the token being its own."""
+        return self._call("GET", "/api/v1/secrets")
+
+    def health(self) -> dict[str, Any]:
+        """Whether it is there, and its time."""
+        return self._call("GET", "/healthz")
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         # Also where nothing is changed: who shows it waits for nobody.
         headers = {"Authorization": f"Bearer {self._token()}"}

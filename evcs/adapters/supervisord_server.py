@@ -22,6 +22,7 @@ from supervisor.states import ProcessStates, SupervisorStates
 
 from evcs.adapters import forked_start
 from evcs.adapters.supervisord_extension import Extension
+from evcs.core.ids import RESERVED
 
 #: For so long processes are started in one turn of supervisord's loop. In between it empties its
 #: children's pipes and answers: with 600 in one turn they would stand still, their pipes full.
@@ -107,9 +108,10 @@ class Options(ServerOptions):
 
     minfds: int
 
-    def __init__(self, forked: Forked) -> None:
+    def __init__(self, forked: Forked, services: Collection[str]) -> None:
         super().__init__()
         self._forked = forked
+        self._elsewhere = RESERVED.difference(services)
         self._descriptors = 0
         self.some_wait = False
         self.started = 0
@@ -120,6 +122,11 @@ class Options(ServerOptions):
         section = super().read_config(fp)
         section.rpcinterface_factories.append(("evcs", Extension, {}))
         return section
+
+    def process_groups_from_parser(self, parser: Any) -> Any:
+        """All but the services that are another machine's."""
+        found = super().process_groups_from_parser(parser)
+        return [group for group in found if group.name not in self._elsewhere]
 
     def processes_from_section(
         self, parser: Any, section: str, group_name: str, klass: Any = None
@@ -169,14 +176,14 @@ class Options(ServerOptions):
         super().execve(filename, argv, env)
 
 
-def main(args: Sequence[str], forked: Forked) -> None:
-    """Be supervisord, until it is told to end; a HUP has it begin anew."""
+def main(args: Sequence[str], forked: Forked, services: Collection[str] = RESERVED) -> None:
+    """Be supervisord, with these services, until it is told to end; a HUP has it begin anew."""
     forked_start.title(("supervisord", *args[:2]))
     forked_start.share()
     UnhosedConfigParser.read, UnhosedConfigParser.expand_here = read, expand_here
     first, mood = True, SupervisorStates.RESTARTING
     while mood >= SupervisorStates.RESTARTING:
-        options = Options(forked)
+        options = Options(forked, services)
         options.realize(args, doc=supervisord.__doc__)
         options.first, options.test = first, False
         supervisord.go(options)

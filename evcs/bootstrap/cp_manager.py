@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evcs.adapters import clock, cp_logs, heartbeat
+from evcs.adapters.cp_keys import AtCentre, Fetched
 from evcs.adapters.cp_traces import CpTraces
 from evcs.adapters.engine_health import Probe
 from evcs.adapters.pool_files import PoolFiles
@@ -28,6 +29,7 @@ def run_cp_manager(settings: Settings) -> None:
     outside = service.ManagerPorts(
         bus, Supervisord(home.supervisor_socket), SectionFiles(home.sections),
         PoolFiles(home.pools), lambda unit, role: Probe(_socket(home, unit, role)), CpTraces(home),
+        Fetched(settings) if settings.is_joined else AtCentre(),
         lambda cp, role, after: cp_logs.page(home, cp, role, after), clock.monotonic,
     )  # fmt: skip
     manager = service.CpManager(outside, settings.host, birth)

@@ -48,7 +48,9 @@ def bus(
     keepalive_s: int = mqtt.KEEPALIVE_S, gate: Gate | None = None,
 ) -> mqtt.Bus:  # fmt: skip
     """A connection to the broker; its events go into the process's loop, or to `put`."""
-    account = Account.of(settings.home, identity)
+    account = Account.of(settings.home, identity, settings.broker)
+    if settings.is_joined:  # no kernel tells of a line that is cut
+        keepalive_s = min(keepalive_s, mqtt.KEEPALIVE_S)
     return mqtt.Bus(
         loop, account, put or loop.put, subscriptions, will, read, log, keepalive_s, gate
     )

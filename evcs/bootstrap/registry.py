@@ -57,7 +57,7 @@ def run_registry(settings: Settings) -> None:
 
     app = http.build_app(
         registry, bearer_only(token, refusals), lambda: shows(token), names(tls),
-        not settings.http_is_open,
+        not settings.http_is_open, refusals.refuse,
     )  # fmt: skip
     broker_connections.watch(home)
     server = wsgi_server.start(app, settings.http_listen, settings.registry_port, tls)

@@ -23,5 +23,7 @@ def run_supervisord(
     if any(settings.home.back_ends.glob("*.json")):
         # In a fork it is 7 MiB each (decision 45).
         import evcs.bootstrap.station  # noqa: F401
+    if settings.is_joined:
+        from evcs.adapters import tls_stream  # noqa: F401
     forked = roles if settings.cp_start == FORK else ()
-    supervisord_server.main(args, supervisord_server.Forked(forked, play))
+    supervisord_server.main(args, supervisord_server.Forked(forked, play), settings.services)

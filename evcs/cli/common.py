@@ -18,7 +18,7 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.terminal import Trusted, as_json, join, local_time, shown, style, typed
 from evcs.config import Settings, load, to_environment
-from evcs.core.errors import Denied, EvcsError, Unreachable
+from evcs.core.errors import BadValue, Denied, EvcsError, Unreachable
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 #: What begins a colour.
@@ -133,6 +133,25 @@ def require_running(settings: Settings, what: str, setting: str | None = None) -
         )
 
 
+#: What of `evcs` works on a host that has joined a centre; the rest, and the other programs, there.
+ON_ANY_HOST = frozenset({
+    "up", "down", "restart", "status", "doctor", "logs", "ctl", "config", "join",
+})  # fmt: skip
+OF_ANY_PROGRAM = frozenset({"help", "version", "completion"})
+
+
+def require_centre(settings: Settings) -> None:
+    """Whether the command that runs is one for this host. Raises BadValue, saying where it is."""
+    context = click.get_current_context()
+    while context.parent is not None and context.parent.parent is not None:
+        context = context.parent
+    program, word = context.find_root().command.name, context.command.name
+    here = word in OF_ANY_PROGRAM or (program == "evcs" and word in ON_ANY_HOST)
+    if settings.is_joined and not here:
+        text = f"this is host {settings.host} of a centre at {settings.centre}"
+        raise BadValue(text, f"there, run: {program} {word}")
+
+
 class CommandContext:
     """One command's settings, output and way to the Registry."""
 
@@ -180,8 +199,10 @@ def with_call(function: Callable[..., Any], json_flag: _Option = JSON) -> Callab
         if isinstance(as_json, tuple):
             rest["text"] = "".join(as_json)
         try:
+            settings = load()
+            require_centre(settings)
             return function(
-                CommandContext(load(), out, rest.get("timeout", math.inf)), *args, **rest
+                CommandContext(settings, out, rest.get("timeout", math.inf)), *args, **rest
             )
         except EvcsError as error:
             stop(out, error)

@@ -16,6 +16,8 @@ from evcs.cli import (
     cp_changes,
     driver_accounts,
     entry,
+    hosts,
+    join,
     pools,
     sessions,
     settings,
@@ -34,7 +36,6 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.charge_point import needs_a_hand
 from evcs.core.errors import TimedOut, Unreachable
-from evcs.core.ids import RESERVED
 
 program = entry.group(
     "evcs",
@@ -61,18 +62,28 @@ def up(ctx: CommandContext, wait: bool, timeout: float, foreground: bool) -> Non
     Examples:
       evcs up --wait
     """
-    supervision.require_programs()
+    supervision.require_programs(ctx.settings)
     fresh = supervision.start(ctx.settings, ctx.out.say, foreground, stage=ctx.out.stage)
     ctx.out.say("started" if fresh else "runs already")
     if wait:
         wait_until_up(ctx, timeout)
-    found = {"home": str(ctx.settings.home.path), "started": fresh, "web": _web(ctx)}
-    ctx.out.done(found, f"dashboard: {_web(ctx)}")
+    found = {"home": str(ctx.settings.home.path), "started": fresh}
+    if ctx.settings.is_joined:
+        centre = {"host": ctx.settings.host, "centre": ctx.settings.centre}
+        ctx.out.done({**found, **centre}, f"host {centre['host']} of {centre['centre']}")
+    else:
+        ctx.out.done({**found, "web": _web(ctx)}, f"dashboard: {_web(ctx)}")
 
 
 def wait_until_up(ctx: CommandContext, timeout_s: float) -> None:
-    """Wait until every service answers and every CP is judged as the Registry wants it."""
+    """Wait until every service answers and every CP is judged as the Registry wants it.
+
+    On a host that has joined: until what supervisord knows of is up, for nothing else is here.
+    """
     deadline = time.monotonic() + min(timeout_s, ctx.left_s)
+    if ctx.settings.is_joined:
+        _wait_for_running(ctx, deadline)
+        return
     ctx.out.stage("waiting for the services")
     online: set[str] = set()
     expected = {"central", "registry", "web", f"manager/{ctx.settings.host}"}
@@ -151,7 +162,8 @@ def restart(ctx: CommandContext, wait: bool, timeout: float) -> None:
     if wait:
         wait_until_up(ctx, timeout)
     ctx.out.say("restarted")
-    ctx.out.data({"home": str(ctx.settings.home.path), "web": _web(ctx)})
+    web = {} if ctx.settings.is_joined else {"web": _web(ctx)}
+    ctx.out.data({"home": str(ctx.settings.home.path), **web})
 
 
 def _supervisord(ctx: CommandContext) -> Supervisord:
@@ -173,7 +185,7 @@ def logs(
       evcs logs central --since 10m
       evcs logs CP-001 CP-002 -f
     """
-    show_logs(ctx, names or tuple(sorted(RESERVED)), follow, lines, since)
+    show_logs(ctx, names or tuple(sorted(ctx.settings.services)), follow, lines, since)
 
 
 @command(program, "open")
@@ -217,6 +229,8 @@ backups.add_to(program)
 circuits.add_to(program)
 doctor.add_to(program)
 driver_accounts.add_to(program)
+hosts.add_to(program)
+join.add_to(program)
 sessions.add_to(program)
 status.add_to(program)
 settings.add_to(program)

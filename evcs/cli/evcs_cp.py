@@ -56,9 +56,11 @@ program = entry.group(
 
 def _fields(
     location: str | None, price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None,
-    circuit: str | None,
+    circuit: str | None, host: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     found: dict[str, Any] = {}
+    if host is not None:
+        found["host"] = check_id("host", host)
     if circuit is not None:
         found["circuit"] = check_id("circuit", circuit)
     if hosting is not None:
@@ -91,8 +93,9 @@ def _select(ctx: CommandContext, names: tuple[str, ...], everyone: bool) -> list
 @waiting
 def create(
     ctx: CommandContext, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
-    max_power_kw: str | None, hosting: str | None, circuit: str | None, station: str | None,
-    connector: int | None, ocpp_id: str | None, backend: str | None, ocpp: str | None,
+    max_power_kw: str | None, hosting: str | None, circuit: str | None, host: str | None,
+    station: str | None, connector: int | None, ocpp_id: str | None, backend: str | None,
+    ocpp: str | None,
     ocpp_password_file: Path | None, backend_ca: Path | None, backend_certificate: Path | None,
     token: str | None, if_not_exists: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
@@ -107,7 +110,7 @@ def create(
       evcs-cp create WALLBOX --hosting ocpp
       evcs-cp create OUT-1 --backend wss://example.org/ocpp/{id}
     """
-    given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
+    given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit, host)
     of_station = {"station": station, "connector": connector, "ocpp_id": ocpp_id}
     given |= {name: value for name, value in of_station.items() if value is not None}
     given |= back_ends.fields(
@@ -143,18 +146,18 @@ def create(
 def edit(
     ctx: CommandContext, names: tuple[str, ...], everyone: bool, location: str | None,
     price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None,
-    circuit: str | None, no_circuit: bool, wait: bool, timeout: float,
+    circuit: str | None, host: str | None, no_circuit: bool, wait: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """Change price, power, location, hosting or circuit.
+    """Change price, power, location, hosting, host or circuit.
 
-    A session under way keeps its price; a CP that charges a car changes its hosting after that.
+    A session under way keeps its price; a CP that charges a car changes hosting or host after that.
 
     Examples:
       evcs-cp edit CP-001 --price-eur-kwh 0.35
       evcs-cp edit 'CP-{001..005}' --max-power-kw 11
       evcs-cp edit --all --price-eur-kwh 0.40
     """
-    given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit)
+    given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit, host)
     if circuit is not None and no_circuit:
         raise BadValue("--circuit and --no-circuit at once", "give one of the two")
     if no_circuit:

@@ -91,6 +91,7 @@ def fields(function: Callable[..., Any]) -> Callable[..., Any]:
                 "help": "Processes of its own, a pool's, or a real charger.",
             },
         ),
+        ("--host", {"metavar": "NAME", "help": "The machine that it runs on: see evcs host."}),
         (
             "--circuit",
             {

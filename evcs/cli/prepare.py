@@ -7,7 +7,7 @@ import resource
 import shutil
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from evcs.adapters import (
@@ -28,10 +28,12 @@ from evcs.core import reconcile
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.fleet_size import NO_CPS, FleetSize
 from evcs.core.hosts import joined_of
-from evcs.core.identities import of_all
+from evcs.core.identities import of_all, of_host
+from evcs.core.placement import MAIN
 from evcs.home import Home
 
 STATIC = ("mosquitto.conf", "conf/supervisord.conf", "conf/mosquitto.acl")
+STATIC_OF_HOST = ("conf/supervisord.conf",)
 MIN_FDS = 4096
 KEPT = frozenset({"PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "NOTIFY_SOCKET"})
 #: Logs name clients and addresses: nobody beyond the home's group reads them.
@@ -48,8 +50,11 @@ def prepare(settings: Settings, say: Say, room_for: FleetSize = NO_CPS) -> int:
     EvcsError.
     """
     home = settings.home
-    if settings.host != "main":
-        raise BadValue(f"setting host: {settings.host!r}", "only main has an account so far")
+    if settings.is_joined:
+        return _prepare_joined(settings, say)
+    if settings.host != MAIN:
+        text = f"setting host: {settings.host!r}, and no centre"
+        raise BadValue(text, f"a centre's name is {MAIN}; a host is made by: evcs join")
     _certificate(settings, say)
     ledger_mark.check(home.ledger_db)
     _folders(home)
@@ -68,6 +73,21 @@ def prepare(settings: Settings, say: Say, room_for: FleetSize = NO_CPS) -> int:
     pooled = max(fleet.pooled, room_for.pooled)
     broker_listeners.write(settings, hard, capacity.carried_by(fds) + pooled)
     return fds
+
+
+def _prepare_joined(settings: Settings, say: Say) -> int:
+    """The same of a host: what the centre wants of it its CP Manager hears."""
+    home = settings.home
+    if not home.ca.exists() or not home.secret(of_host(settings.host)).exists():
+        text = f"host {settings.host} has nothing to show to its centre"
+        raise EvcsError(text, f"join again: at the centre, evcs host add {settings.host}")
+    _folders(home)
+    _leftovers(home)
+    _static_files(home, say, STATIC_OF_HOST)
+    files = SectionFiles(home.sections)
+    for path in files.unexpected():
+        say(f"{path} was not as it should be; set aside as {files.quarantine(path).name}")
+    return descriptors(len(files.texts()))
 
 
 def _folders(home: Home) -> None:
@@ -91,11 +111,11 @@ def _leftovers(home: Home) -> None:
     backup_file.remove_stage(home)
 
 
-def _static_files(home: Home, say: Say) -> None:
+def _static_files(home: Home, say: Say, names: Sequence[str] = STATIC) -> None:
     """A home beside the checkout gets the checkout's files; what differed is kept as *.old."""
     if home.path == INSTALL_ROOT:
         return
-    for name in STATIC:
+    for name in names:
         wanted = (INSTALL_ROOT / name).read_bytes()
         path = home.path / name
         if path.exists() and path.read_bytes() == wanted:

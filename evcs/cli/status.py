@@ -34,6 +34,9 @@ def add_to(program: click.Group) -> None:
         """
         supervisord = Supervisord(ctx.settings.home.supervisor_socket, LOOK_TIMEOUT_S)
         found = steady_processes(supervisord) if check else supervisord.processes()
+        if ctx.settings.is_joined:
+            _print_host(ctx, found, check)
+            return
         try:
             cps = cp_changes.read(ctx)
         except EvcsError:
@@ -66,6 +69,18 @@ def _print(ctx: CommandContext, found: list[Process], cps: list[dict[str, Any]] 
         lines += ["", *table(("CP", "STATE", "REASON", "PROCESSES"), cp_rows)]
     report = {"home": str(ctx.settings.home.path), "summary": summary}
     ctx.out.data({**report, "services": services, "cps": cps or []}, lines)
+
+
+def _print_host(ctx: CommandContext, found: list[Process], check: bool) -> None:
+    """What there is to say of a host: its CPs' states are known at its centre alone."""
+    rows = [(p.group, p.name, _process_word(p.state), str(p.pid or "")) for p in found]
+    own = {"home": str(ctx.settings.home.path), "host": ctx.settings.host,
+           "centre": ctx.settings.centre}  # fmt: skip
+    head = f"host {own['host']} of the centre at {own['centre']}, where its CPs are listed"
+    lines = [head, "", *table(("GROUP", "NAME", "PROCESS", "PID"), rows)]
+    ctx.out.data({**own, "processes": [p._asdict() for p in found]}, lines)
+    if check and any(p.state != "RUNNING" for p in found):
+        raise SystemExit(3)
 
 
 def _summary(ctx: CommandContext, cps: list[dict[str, Any]]) -> dict[str, Any]:

@@ -34,10 +34,10 @@ def quiet(_text: str) -> None:
     """Say nothing."""
 
 
-def require_programs() -> None:
+def require_programs(settings: Settings) -> None:
     """Name what the machine lacks. Raises EvcsError."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    for program in ("mosquitto", "setpriv"):
+    for program in ("setpriv",) if settings.is_joined else ("mosquitto", "setpriv"):
         if shutil.which(program, path=path) is None:
             raise EvcsError(f"{program} is not installed", "run install.sh")
 
@@ -153,8 +153,8 @@ def _complete(settings: Settings, say: Say) -> None:
     """Services that a `down` cut short, or a hand, has left out are started again."""
     supervisord = Supervisord(settings.home.supervisor_socket)
     there = {process.group: process for process in supervisord.processes()}
-    missing = sorted(RESERVED - there.keys())
-    ended = sorted(name for name in RESERVED & there.keys() if there[name].state in ENDED)
+    missing = sorted(settings.services - there.keys())
+    ended = sorted(name for name in settings.services & there.keys() if there[name].state in ENDED)
     for name, error in supervisord.add_reloaded(missing).items():
         raise EvcsError(f"{name} can't be started: {error}", "see log/supervisord.log")
     supervisord.start_anew(f"{name}:{name}" for name in ended)

@@ -63,6 +63,8 @@ def _is_free(port: int) -> bool:
 
 def listeners(settings: Settings) -> list[tuple[str, str, int]]:
     """All that we listen on: the setting that says the port, the address, the port."""
+    if settings.is_joined:
+        return []
     found = [
         ("mqtt_port", LOOPBACK, settings.mqtt_port),
         ("web_port", settings.http_listen, settings.web_port),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from evcs.core.health import EngineHealth
 from evcs.core.ids import short
 from evcs.core.messages import DesiredCp, EngineStatus, MonitorStatus
-from evcs.core.placement import OCPP
+from evcs.core.placement import OCPP, holder
 
 
 class State(StrEnum):
@@ -45,6 +45,7 @@ class View(NamedTuple):
     """All that a judgement rests on. `supplying`: the ledger has a session under way here.
 
     `power`: why that takes none, or takes what it is not to take; "" where nothing is wrong.
+    `host_gone`: nobody speaks for the machine that it runs on.
     """
 
     desired: DesiredCp
@@ -52,6 +53,7 @@ class View(NamedTuple):
     monitor: MonitorStatus | None
     supplying: bool
     power: str = ""
+    host_gone: bool = False
 
 
 class Rule(NamedTuple):
@@ -69,6 +71,12 @@ def _word(text: str) -> Callable[[View], str]:
 
 def _engine_gone(view: View) -> bool:
     return view.engine is None or not view.engine.online
+
+
+def _away(view: View) -> str:
+    if view.desired.hosting == OCPP:
+        return "charger away"
+    return f"host {holder(view.desired).host} gone" if view.host_gone else "monitor gone"
 
 
 def _fault(view: View) -> str:
@@ -95,7 +103,7 @@ RULES = (
         State.DISCONNECTED,
         "monitor gone",
         lambda v: v.monitor is not None and not v.monitor.online,
-        lambda v: "charger away" if v.desired.hosting == OCPP else "monitor gone",
+        _away,
     ),
     Rule(State.BROKEN_DOWN, "engine gone", _engine_gone, _word("engine gone")),
     Rule(

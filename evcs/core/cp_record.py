@@ -35,6 +35,7 @@ class CpRecord(NamedTuple):
     CP counts with its most; of a real charger beyond its session, until it obeys.
     `fallback_said_w`: the one that its Engine has said last, which it has also while it is away;
     `fallback_granted_w`: the most that it may be told as one, None before that is known.
+    `host_gone`: nobody speaks for the machine that it runs on.
     """
 
     cp: str
@@ -56,6 +57,7 @@ class CpRecord(NamedTuple):
     power_fault: PowerFault | None = None
     fallback_said_w: int | None = None
     fallback_granted_w: int | None = None
+    host_gone: bool = False
 
     def session_by_id(self, session_id: str) -> Session | None:
         """One of its sessions that are not settled."""
@@ -141,7 +143,9 @@ def judge(record: CpRecord, desired: DesiredCp) -> tuple[states.State, str]:
     """The CP's state and its reason."""
     session = record.under_way
     power = record.power_fault or (session and session.waits_for) or ""
-    view = states.View(desired, record.engine, record.monitor, session is not None, power)
+    view = states.View(
+        desired, record.engine, record.monitor, session is not None, power, record.host_gone
+    )
     return states.judge(view)
 
 

@@ -48,6 +48,11 @@ def of_backend_certificate(cp: str) -> str:
     return f"cp/{cp}/backend.pem"
 
 
+def of_back_end(cp: str) -> tuple[str, ...]:
+    """All three."""
+    return of_backend(cp), of_backend_ca(cp), of_backend_certificate(cp)
+
+
 def of_meter(circuit: str) -> str:
     """That of a circuit's meter."""
     return f"meter/{circuit}"

@@ -130,6 +130,9 @@ class CpStore(Protocol):
         Who is just about to let go is waited for, some tenths of a second.
         """
 
+    def unsettled(self, cps: Set[str]) -> Set[str]:
+        """Those that have a charge in what is kept of them here, of which somebody has to hear."""
+
     def carry_over(self, places: Mapping[str, str]) -> None:
         """CP -> the unit in which it is to begin: what another place has kept of it goes there."""
 
@@ -138,6 +141,16 @@ class CpStore(Protocol):
 
     def remove(self, cps: Set[str]) -> None:
         """CPs made later under the same ids must not find these ones' journals."""
+
+
+class CpKeys(Protocol):
+    """The secrets of a host's CPs, which the Registry gives them (adapters.cp_keys)."""
+
+    def fetch(self, revisions: Mapping[str, int]) -> None:
+        """Have those of these CPs, as of these revisions of theirs. Raises EvcsError, OSError."""
+
+    def drop(self, cps: Set[str]) -> None:
+        """These CPs are here no more."""
 
 
 class SecretStore(Protocol):

@@ -105,6 +105,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "keep_audit_days": _days,
     "time_scale": lambda name, value: _number(name, value, float, 0.001, 100_000),
     "host": check_id,
+    "centre": _address,
     "cp_start": _start,
     "ocpp_port": _port,
     "ocpp_listen": _address,

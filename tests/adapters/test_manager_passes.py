@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from evcs.adapters import engine_health
+from evcs.adapters.cp_keys import AtCentre
 from evcs.adapters.cp_traces import CpTraces
 from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
@@ -56,7 +57,8 @@ def _pids(supervisord: Supervisord) -> set[int]:
 def _manager(home: Home, supervisord: Supervisord, now: Callable[[], float]) -> CpManager:
     outside = ManagerPorts(
         FakeBus(), supervisord, SectionFiles(home.sections), PoolFiles(home.pools),
-        lambda cp, _: engine_health.Probe(home.engine_socket(cp)), CpTraces(home), no_log, now,
+        lambda cp, _: engine_health.Probe(home.engine_socket(cp)), CpTraces(home), AtCentre(),
+        no_log, now,
     )  # fmt: skip
     return CpManager(outside, "main", BIRTH)
 

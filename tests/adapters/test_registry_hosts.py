@@ -37,7 +37,7 @@ def test_a_host_is_let_in_once_it_has_joined_and_out_once_it_is_removed(stage: S
     assert stage.let_in() == {*SERVICES, "manager/h2"}
     assert "user manager/h2\n" in stage.home.access.read_text()
     assert Stage(stage.home).let_in() == {*SERVICES, "manager/h2"}
-    stage.ask(hosts.remove, "h2", {})
+    stage.ask(hosts.remove, "h2")
     assert stage.let_in() == set(SERVICES)
     assert "h2" not in stage.home.access.read_text()
     assert stage.secrets.names("manager") == ["main"]
@@ -87,7 +87,7 @@ def test_a_host_is_named_once_whatever_the_case(stage: Stage) -> None:
         with pytest.raises(BadValue):
             stage.ask(hosts.invite, wrong, "x")
     with pytest.raises(NotFound):
-        stage.ask(hosts.remove, "h3", {})
+        stage.ask(hosts.remove, "h3")
 
 
 def test_a_cp_may_be_where_a_machine_has_joined_and_a_charger_at_the_centre(stage: Stage) -> None:
@@ -119,10 +119,10 @@ def test_a_host_with_cps_is_not_removed(stage: Stage) -> None:
     with_host(stage)
     stage.ask(Batch.create, {"id": "CP-1", "host": "h2"})
     with pytest.raises(Conflict, match="host h2 has CP-1"):
-        stage.ask(hosts.remove, "h2", {})
+        stage.ask(hosts.remove, "h2")
     stage.ask(Batch.edit, "CP-1", {"host": "main"})
     with pytest.raises(Conflict, match="host h2 has CP-1"):
-        stage.ask(hosts.remove, "h2", {})
+        stage.ask(hosts.remove, "h2")
 
 
 def test_of_a_lost_host_nothing_is_waited_for(stage: Stage) -> None:
@@ -135,10 +135,10 @@ def test_of_a_lost_host_nothing_is_waited_for(stage: Stage) -> None:
     stage.ask(Batch.edit, "COMES", {"host": "h2"})
     stage.ask(Batch.delete, "GOES")
     before = {cp: [stage.secrets.read(who) for who in of_cp(cp)] for cp in stage.registry.cps}
-    for wrong in ("h2", "h9"):
-        with pytest.raises(BadValue):
-            stage.ask(hosts.remove, "h2", {"lost_to": wrong})
-    stage.ask(hosts.remove, "h2", {"lost_to": "main"})
+    for wrong, error in (("h2", Conflict), ("h9", NotFound)):
+        with pytest.raises(error):
+            stage.ask(hosts.remove, "h2", wrong)
+    stage.ask(hosts.remove, "h2", "main")
     found = stage.registry.cps
     assert {cp: (one.host, one.previous_host) for cp, one in found.items()} == {
         "STAYS": ("main", None), "LEAVES": ("main", None), "COMES": ("main", "main"),

@@ -72,6 +72,10 @@ class FakeCps:
         """Those that live."""
         return self.living & cps
 
+    def unsettled(self, cps: Set[str]) -> Set[str]:
+        """None."""
+        return set()
+
     def put_back_ends(self, of: Mapping[str, BackEndOf]) -> None:
         """Note them."""
         self.back_ends.update(of)

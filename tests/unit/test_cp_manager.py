@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from evcs.adapters.cp_keys import AtCentre
 from evcs.core import messages as m
 from evcs.core import sections
 from evcs.core.health import EngineAnswer
@@ -33,7 +34,7 @@ class Stage:
         self.members, self.cps = FakeMembers(), FakeCps()
         outside = ManagerPorts(
             self.bus, self.host, self.files, self.members, lambda *_: FakeProbe(self.engine),
-            self.cps, no_log, lambda: self.now,
+            self.cps, AtCentre(), no_log, lambda: self.now,
         )  # fmt: skip
         self.manager = CpManager(outside, "main", BIRTH)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evcs.adapters.cp_keys import AtCentre
 from evcs.core import messages as m
 from evcs.core import placement, pools, topics
 from evcs.core.health import EngineAnswer
@@ -149,7 +150,8 @@ class Host:
         self.fuse = None
         outside = ManagerPorts(
             Bus(self.publish), self.supervisord, self.files, self.members,
-            lambda unit, _: PoolProbe(self, unit), Cps(self), no_log, lambda: self.world.now,
+            lambda unit, _: PoolProbe(self, unit), Cps(self), AtCentre(), no_log,
+            lambda: self.world.now,
         )  # fmt: skip
         birth = m.ServiceStatus(f"manager/{self.name}", True, "b", "1")
         self.manager = CpManager(outside, self.name, birth)

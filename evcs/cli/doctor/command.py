@@ -8,11 +8,15 @@ import click
 
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.common import CommandContext, command, table
-from evcs.cli.doctor import broker, chargers, home, live, machine, sessions
+from evcs.cli.doctor import broker, centre, chargers, home, live, machine, sessions
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.terminal import style, typed
 from evcs.core.errors import EvcsError, NotFound
 
+#: Of a host that has joined: what it has of its own, and what it needs of its centre.
+OF_HOST: tuple[Callable[[DoctorContext], Finding], ...] = (
+    *machine.OF_HOST, *home.OF_HOST, *live.OF_HOST, *centre.CHECKS,
+)  # fmt: skip
 CHECKS: tuple[Callable[[DoctorContext], Finding], ...] = (
     *machine.CHECKS, *home.CHECKS, *live.CHECKS, *sessions.CHECKS,
     *broker.CHECKS, *chargers.CHECKS,
@@ -61,7 +65,8 @@ def _mend(ctx: CommandContext, one: Finding, fix: Callable[[], str]) -> list[str
 def examine(ctx: CommandContext) -> list[Finding]:
     """Every check once, on one look."""
     look = DoctorContext(ctx)
-    found = (_run(check, look) for check in CHECKS)
+    checks = OF_HOST if ctx.settings.is_joined else CHECKS
+    found = (_run(check, look) for check in checks)
     return [one._replace(remedy=typed(one.remedy)) for one in found]
 
 

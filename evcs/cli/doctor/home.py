@@ -223,3 +223,4 @@ def certificate(ctx: DoctorContext) -> Finding:
 
 
 CHECKS = (store, ledger, sections, secrets, identities, journals, certificate)
+OF_HOST = (sections, secrets)

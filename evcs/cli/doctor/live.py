@@ -43,7 +43,7 @@ def services(ctx: DoctorContext) -> Finding:
     if ctx.silent is not None:
         return Finding("services", WARN, NOT_KNOWN, ctx.silent.hint)
     up = {p.group for p in ctx.processes if p.state in ("RUNNING", "STARTING")}
-    missing = sorted(RESERVED - up)
+    missing = sorted(ctx.settings.services - up)
 
     def fix() -> str:
         supervision.start(ctx.settings, lambda _: None)
@@ -52,7 +52,7 @@ def services(ctx: DoctorContext) -> Finding:
     if missing:
         text = f"not running: {', '.join(missing)}"
         return Finding("services", FAIL, text, f"evcs up; evcs logs {missing[0]}", fix)
-    return Finding("services", OK, f"{len(RESERVED)} run")
+    return Finding("services", OK, f"{len(ctx.settings.services)} run")
 
 
 def doubles(ctx: DoctorContext) -> Finding:
@@ -203,3 +203,4 @@ def agreement(ctx: DoctorContext) -> Finding:
 
 
 CHECKS = (system, services, doubles, broker, retained, agreement)
+OF_HOST = (system, services, doubles)

@@ -133,3 +133,4 @@ def writable(ctx: DoctorContext) -> Finding:
 
 
 CHECKS = (programs, owner, writable, ports, open_files, processes, memory, disk, clock)
+OF_HOST = (owner, writable, open_files, processes, memory, disk, clock)

@@ -11,7 +11,7 @@ from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import Decision, decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
-from evcs.core.placement import CHARGER_AWAY_S
+from evcs.core.placement import CHARGER_AWAY_S, MAIN, holder
 from evcs.core.session import HALTED, Phase, Session
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
@@ -39,6 +39,8 @@ class Fleet:
         #: Driver -> the ids of all open sessions that name him, the latest last.
         self._of_driver: dict[str, list[str]] = {}
         self._changed: set[str] = set()
+        #: Hosts for which nobody speaks.
+        self._gone: set[str] = set()
         for session in sessions:
             self._note(session)
             record = self.records.get(session.cp) or self._unseen(session.cp, clock)
@@ -56,6 +58,8 @@ class Fleet:
         if isinstance(event, m.SessionEvent) and self._writer.removes(event.session_id):
             return  # its Engine has just turned it down; what it says again is heard then
         before = self.records.get(cp) or self._unseen(cp, at.clock)
+        if isinstance(event, m.DesiredCp):
+            before = before._replace(host_gone=holder(event).host in self._gone)
         decision = decide(before, event, at, self._named(before, event))
         self._take_over(cp, decision)
         self._outbox.carry_out(decision.effects)
@@ -76,6 +80,16 @@ class Fleet:
         for cp in notes:
             record = self.records.get(cp) or self._unseen(cp, clock)
             self.records[cp] = notes.restored(record)
+
+    def host_told(self, host: str, online: bool) -> None:
+        """Whether somebody speaks for a host; the centre is there as long as we are."""
+        if host == MAIN or online == (host not in self._gone):
+            return
+        (self._gone.discard if online else self._gone.add)(host)
+        for cp, record in self.records.items():
+            if record.desired is not None and holder(record.desired).host == host:
+                self.records[cp] = record._replace(host_gone=not online)
+                self._changed.add(cp)
 
     def forget(self, cp: str) -> None:
         """The CP is gone, and nothing of it is kept."""

@@ -25,8 +25,8 @@ from evcs.services.central.listening import Strays
 from evcs.services.central.load_manager import LoadManager
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.power_notes import PowerNotes
+from evcs.services.central.relay import MANAGER, Relay
 from evcs.services.central.relay import VERBS as RELAYED
-from evcs.services.central.relay import Relay
 from evcs.services.central.requests import Requests
 from evcs.services.central.state_publisher import StatePublisher
 from evcs.services.central.stations import Stations
@@ -159,6 +159,9 @@ class Central:
     def _on_service(self, status: m.ServiceStatus) -> None:
         """Our own birth comes behind all that the broker kept: now judge, and tell."""
         self._relay.on_status(status)
+        service, _, host = status.service.partition("/")
+        if service == MANAGER:
+            self.fleet.host_told(host, status.online)
         if self._view.listed:
             self._forget_stale()
         if status.boot == self._birth.boot and status.online:

@@ -106,12 +106,22 @@ class Reconciler:
                 if any(cp in goal and goal[cp] != pool for cp in there)
             ),
         }
-        return frozenset(
+        told = {unit: self._pools.engines(unit) for unit in doubtful}
+        busy = {
             cp
-            for unit in doubtful
-            for cp, answer in self._pools.engines(unit).items()
+            for answers in told.values()
+            for cp, answer in answers.items()
             if self._is_busy(cp, answer)
-        )
+        }
+        # Another host has nothing of what is kept here: of an Engine that is just being started
+        # anew its journal says whether it has to tell an end.
+        silent = {
+            cp
+            for unit, answers in told.items()
+            for cp in ({unit, *members.get(unit, {})} & desired.keys()) - answers.keys()
+            if desired[cp].host != self._host and self._revoked_for(cp) is None
+        }
+        return frozenset(busy | (self._cps.unsettled(silent) if silent else set()))
 
     def _is_busy(self, cp: str, answer: EngineAnswer) -> bool:
         revoked_for_s = self._revoked_for(cp)

@@ -11,7 +11,7 @@ from evcs.core import messages as m
 from evcs.core import placement, topics
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Bus, Connected, Disconnected, Received
-from evcs.core.service_ports import CpStore, LogPage, MemberStore, ProcessHost, SectionStore
+from evcs.core.service_ports import CpKeys, CpStore, LogPage, MemberStore, ProcessHost, SectionStore
 from evcs.runtime.crash_points import crash_point
 from evcs.services.cp_manager.actuator import Actuator
 from evcs.services.cp_manager.pools import Pools, Probes
@@ -42,6 +42,7 @@ class ManagerPorts(NamedTuple):
     members: MemberStore
     probes: Probes
     cps: CpStore
+    keys: CpKeys
     log_page: Callable[[str, str, str | None], LogPage]
     monotonic: Callable[[], float]
 
@@ -52,6 +53,7 @@ class CpManager:
     def __init__(self, outside: ManagerPorts, host: str, birth: m.ServiceStatus) -> None:
         self._host, self._birth = host, birth
         self._bus, self._clock, self._cps = outside.bus, outside.monotonic, outside.cps
+        self._keys = outside.keys
         self._desired: dict[str, m.DesiredCp] = {}
         self._revoked_at: dict[str, float] = {}
         pools = Pools(outside.members, outside.probes)
@@ -101,6 +103,7 @@ class CpManager:
         cps = self._desired.keys() if whole else self._touched & self._desired.keys()
         try:
             desired = {cp: self._desired[cp] for cp in cps}
+            self._keys.fetch({cp: one.revision for cp, one in desired.items() if self._wanted(one)})
             outcome = self._reconciler.look(desired, whole)
             self._report(desired, outcome.waiting, outcome.failed)
             self._touched = {*outcome.waiting, *outcome.failed}
@@ -160,6 +163,8 @@ class CpManager:
         }
         if deleted:
             self._cps.remove(deleted)
+        left = {cp for cp, one in desired.items() if placement.to_release(one, self._host)}
+        self._keys.drop(left - waiting)
         for cp, record in desired.items():
             if cp in waiting:
                 continue

@@ -11,6 +11,7 @@ from evcs.core.hosts import Host, joined_of
 from evcs.core.identities import (
     SERVICES,
     of_all,
+    of_back_end,
     of_cp,
     of_driver,
     of_host,
@@ -60,6 +61,19 @@ class Accounts:
         self._keys |= {who: key for who, key in following.items() if key}
         #: Station -> the key that its charger has, by its `key_id`.
         self._taken: dict[str, str] = {}
+
+    def password(self, identity: str) -> str:
+        """Somebody's password, "" where there is none."""
+        return self._passwords.get(identity, "")
+
+    def of_cps(self, cps: Iterable[DesiredCp]) -> dict[str, str]:
+        """All that these CPs' processes have to show, to the broker and to their back ends."""
+        found: dict[str, str] = {}
+        for cp in cps:
+            found |= {who: self.password(who) for who in of_cp(cp.id)}
+            if cp.backend is not None:
+                found |= {who: self._secrets.find(who) for who in of_back_end(cp.id)}
+        return {who: secret for who, secret in found.items() if secret}
 
     def create(self, batch: Batch) -> dict[str, str]:
         """New secrets for what a batch makes or rekeys, identity -> password. Raises OSError."""

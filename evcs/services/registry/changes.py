@@ -136,9 +136,9 @@ class Batch:
         self.hosts = {other: one for other, one in self.hosts.items() if other != name}
         self.tell(change)
 
-    def check_host(self, name: str) -> None:
-        """Whether CPs may be there. Raises BadValue."""
-        self._places.check(name)
+    def has_host(self, name: str) -> bool:
+        """Whether CPs may be there."""
+        return self._places.has(name)
 
     @property
     def _places(self) -> Hosts:
@@ -217,7 +217,7 @@ class Batch:
 
     def _check_place(self, cp: DesiredCp) -> None:
         """Whether it may run there. Raises BadValue."""
-        self.check_host(cp.host)
+        self._places.check(cp.host)
         if cp.hosting == placement.OCPP and cp.host != self._centre:
             text = f"host: a real charger dials in at {self._centre}"
             raise BadValue(text, f"allowed with hosting ocpp: {self._centre}")

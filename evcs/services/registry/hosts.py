@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from evcs.core import audit, hosts, placement
 from evcs.core.errors import BadValue, Conflict, Denied, NotFound
@@ -40,23 +39,23 @@ def join(batch: Batch, secret: str) -> Host:
     raise Denied("that invitation is used, over, or of another centre", "there: evcs host add")
 
 
-def remove(batch: Batch, name: str, given: Mapping[str, Any]) -> None:
+def remove(batch: Batch, name: str, lost_to: str | None = None) -> None:
     """A host that has no CP; with `lost_to`, one that is gone for good, whose CPs go there.
 
     They get new secrets: what comes back of the machine is nobody any more.
     """
     if name not in batch.hosts:
         raise NotFound(f"no host {name[:40]!a}", LIST)
-    goal = given.get("lost_to")
     mine = [cp for cp in batch.now().values() if name in (cp.host, placement.holder(cp).host)]
-    if goal is None and mine:
+    if lost_to is None and mine:
         more = f" and {len(mine) - SHOWN} more" if len(mine) > SHOWN else ""
         text = f"host {name} has {', '.join(sorted(cp.id for cp in mine)[:SHOWN])}{more}"
         raise Conflict(text, "move them first: evcs-cp edit ... --host; or: --lost, if it is gone")
-    if goal is not None:
-        if goal == name:
-            raise BadValue(f"lost_to: {name} is the host that is lost", "another host")
-        batch.check_host(str(goal))
+    if lost_to is not None:
+        if lost_to == name:
+            raise Conflict(f"host {name} is the one that is lost", "name another")
+        if not batch.has_host(lost_to):
+            raise NotFound(f"no host {lost_to[:40]!a} that has joined", LIST)
         for cp in mine:
-            batch.rescue(cp, name, str(goal))
+            batch.rescue(cp, name, lost_to)
     batch.drop_host(name, audit.Change("operator", "host remove", None, name))

@@ -13,7 +13,7 @@ from evcs.core.errors import BadValue, EvcsError, NotFound
 from evcs.core.messages import DesiredCp, DesiredDriver
 from evcs.services import http
 from evcs.services.http import body_json, json_bytes, json_response, list_response
-from evcs.services.registry import circuits, drivers
+from evcs.services.registry import circuits, drivers, host_api
 from evcs.services.registry.changes import Batch
 from evcs.services.registry.service import Registry
 from evcs.services.turns import made_once
@@ -27,25 +27,35 @@ def build_app(
     is_operator: Callable[[], bool],
     names: http.Names = http.local_names,
     open_to_all: bool = True,
+    refuse: host_api.Refuse = lambda _: None,
 ) -> Bottle:
-    """The WSGI app; whom `authorise` lets in may alone look, too, if it is not `open_to_all`."""
+    """The WSGI app; whom `authorise` lets in may alone look, too, if it is not `open_to_all`.
+
+    `refuse`: see host_api.
+    """
     app = Bottle()
+
+    def authorise_others() -> None:
+        if request.route.rule not in host_api.OWN_DOORS:
+            authorise()
 
     def authorise_reading() -> None:
         if request.path != "/healthz":
-            authorise()
+            authorise_others()
 
     reading = None if open_to_all else authorise_reading
-    http.install(app, authorise, is_operator, names, reading)
+    http.install(app, authorise_others, is_operator, names, reading)
 
     @app.get("/healthz")
     def healthz() -> HTTPResponse:
-        return json_response({"ok": True, "broker": registry.bus.connected})
+        found = {"ok": True, "broker": registry.bus.connected, "at": registry.now()}
+        return json_response(found)
 
     _add_cps(app, registry)
     _add_identities(app, registry)
     _add_drivers(app, registry, is_operator)
     _add_circuits(app, registry)
+    host_api.add_to(app, registry, refuse)
     return app
 
 

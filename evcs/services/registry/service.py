@@ -8,11 +8,12 @@ from concurrent.futures import Future
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from evcs.core import messages as m
-from evcs.core import stations, topics
+from evcs.core import placement, stations, topics
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.fleet_size import FleetSize
 from evcs.core.hosts import Hosts
+from evcs.core.identities import of_host
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
 from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
@@ -104,6 +105,19 @@ class Registry:
             return answer.result(ANSWER_WITHIN_S)
         except TimeoutError:
             raise Unreachable("the Registry is busy", "try again in a moment") from None
+
+    def now(self) -> str:
+        """The time that its changes are made at (RFC 3339 UTC)."""
+        return self._clock.timestamp()
+
+    def password_of(self, host: str) -> str:
+        """A host's own, "" where there is none."""
+        return self._accounts.password(of_host(host))
+
+    def secrets_of(self, host: str) -> dict[str, str]:
+        """Those of the CPs that are to run on a host, by identity."""
+        mine = [cp for cp in self.cps.values() if placement.wanted_here(cp, host)]
+        return self._accounts.of_cps(mine)
 
     def check_room(self, given: list[Any]) -> None:
         """Before any of them is made here: whether they can be carried. Raises NoRoom."""

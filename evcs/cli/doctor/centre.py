@@ -1,0 +1,62 @@
+"""What a host needs of its centre: the line, trust, time, and the same version."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from evcs.adapters import certificates
+from evcs.adapters.registry_http import RegistryClient
+from evcs.adapters.secret_files import SecretFiles
+from evcs.cli import bounds
+from evcs.cli.bounds import FAIL, OK, WARN, Finding
+from evcs.cli.doctor.context import DoctorContext
+from evcs.core.errors import EvcsError
+from evcs.core.identities import of_host
+
+ANSWER_WITHIN_S = 5.0
+#: Nothing rests on two machines' clocks agreeing; logs are read side by side.
+SKEW_S = 2.0
+
+
+def _registry(ctx: DoctorContext) -> RegistryClient:
+    own = of_host(ctx.settings.host)
+    return RegistryClient(
+        ctx.settings.registry, lambda: SecretFiles(ctx.home).read(own), timeout_s=ANSWER_WITHIN_S
+    )
+
+
+def link(ctx: DoctorContext) -> Finding:
+    """Whether the centre answers, and knows us."""
+    where = f"the centre at {ctx.settings.centre}"
+    try:
+        count = len({who.split("/")[1] for who in _registry(ctx).secrets()["secrets"]})
+    except EvcsError as error:
+        return Finding("link", FAIL, f"{where}: {error.message}", error.hint)
+    return Finding("link", OK, f"{where} answers; it wants {count} CPs here")
+
+
+def clock(ctx: DoctorContext) -> Finding:
+    """How far our clock is from the centre's; half of what the answer took may be of that."""
+    before = datetime.now(UTC)
+    try:
+        there = datetime.fromisoformat(_registry(ctx).health()["at"])
+    except EvcsError:
+        return Finding("centre's clock", OK, "not known: the centre does not answer")
+    after = datetime.now(UTC)
+    skew_s = (before + (after - before) / 2 - there).total_seconds()
+    text = f"ours is {abs(skew_s):.1f} s {'ahead' if skew_s > 0 else 'behind'}"
+    if abs(skew_s) > SKEW_S + (after - before).total_seconds() / 2:
+        return Finding("centre's clock", WARN, text, "have both machines' clocks set (NTP)")
+    return Finding("centre's clock", OK, text)
+
+
+def certificate(ctx: DoctorContext) -> Finding:
+    """What the centre is verified by."""
+    found = certificates.read(ctx.home.ca)
+    finding = bounds.certificate("the centre's CA", found, datetime.now(UTC))
+    if finding.level == OK:
+        return finding
+    return finding._replace(remedy="join again: at the centre, evcs host add")
+
+
+CHECKS = (link, clock, certificate)

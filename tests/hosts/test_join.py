@@ -1,0 +1,196 @@
+"""A machine joins a centre, and its CPs are CPs like all others; who may not join does not."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from evcs.adapters import certificates
+from evcs.home import Home
+from tests.hosts.network import Machine, Network, host, join, start_centre
+from tests.system_under_test import eventually
+
+
+@pytest.fixture(scope="module")
+def centre(machines: Network) -> Machine:
+    return start_centre(machines)
+
+
+@pytest.fixture(scope="module")
+def h2(machines: Network, centre: Machine) -> Machine:
+    """A host with two CPs of its own processes and two in a pool."""
+    made = join(machines, 2)
+    centre.ok("evcs-cp", "create", "CP-1", "CP-2", "--host", "h2")
+    centre.ok("evcs-cp", "create", "P-1", "P-2", "--host", "h2", "--hosting", "pool")
+    return made
+
+
+def invited(centre: Machine, name: str, *more: str) -> Path:
+    path = centre.home.parent / f"{name}.join"
+    path.unlink(missing_ok=True)
+    centre.ok("evcs", "host", "add", name, "--file", str(path), *more)
+    return path
+
+
+def audited(centre: Machine, what: str) -> list[str]:
+    rows = centre.ok("evcs", "audit", "--json").json
+    return [f"{one['who']} {one['detail']}" for one in rows if one["what"] == what]
+
+
+def test_a_host_runs_its_cp_manager_and_its_cps_and_nothing_else(h2: Machine) -> None:
+    groups = {name.partition(":")[0] for name in h2.steady()}
+    assert groups == {"cp-manager", "CP-1", "CP-2", "_pool-1"}
+    assert {one.name for one in (h2.home / "data" / "secrets").iterdir()} == {"cp", "manager"}
+    secrets = {one.name for one in (h2.home / "data" / "secrets" / "cp").iterdir()}
+    assert secrets == {"CP-1", "CP-2", "P-1", "P-2"}
+    for program, *more in (("evcs-cp",), ("evcs-driver", "--driver", "ALICE")):
+        done = h2.run(program, "list", *more)
+        assert (done.code, "host h2 of a centre at 10.77.0.1" in done.err) == (2, True), done
+    assert h2.run("evcs", "sessions").code == 2
+
+
+def test_its_cps_charge_and_are_worked_on_from_the_centre(centre: Machine, h2: Machine) -> None:
+    centre.ok("evcs", "driver", "add", "ALICE")
+    for cp in ("CP-1", "P-1"):
+        done = centre.ok("evcs-driver", "charge", cp, "--driver", "ALICE", "--kwh", "0.4")
+        assert re.search(rf"ticket .*{cp}, 0\.400 kWh", done.out), done
+    before = h2.steady()
+    centre.ok("evcs-cp", "restart", "CP-2")
+    centre.ok("evcs-cp", "kill", "CP-1", "engine")
+    eventually("CP-1 is back", lambda: centre.states()["CP-1"] == "ACTIVATED", 20)
+    after = h2.steady()
+    assert before["CP-2:engine"] != after["CP-2:engine"]
+    assert before["CP-1:engine"] != after["CP-1:engine"]
+    assert before["CP-1:monitor"] == after["CP-1:monitor"]
+    assert "pid" in centre.ok("evcs-cp", "show", "CP-1").out
+    assert centre.run("evcs", "status", "--check").code == 0
+
+
+def test_new_secrets_come_to_the_host_by_themselves(centre: Machine, h2: Machine) -> None:
+    path = h2.home / "data" / "secrets" / "cp" / "CP-1" / "engine"
+    before = path.read_text()
+    centre.ok("evcs-cp", "rekey", "CP-1")
+    assert path.read_text() != before
+    assert path.read_text() == centre.secret("cp/CP-1/engine")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_host_is_listed_and_examined(centre: Machine, h2: Machine) -> None:
+    assert host(centre, "h2")["online"]
+    assert host(centre, "h2")["cps"] == 4
+    assert host(centre, "h2")["version"] == host(centre, "main")["version"]
+    checks = {one["check"]: one for one in h2.ok("evcs", "doctor", "--json").json["checks"]}
+    for check in ("link", "centre's clock", "certificates", "services"):
+        assert checks[check]["level"] == "ok", checks[check]
+    assert "4 CPs" in checks["link"]["text"]
+    assert centre.ok("evcs", "doctor").code == 0
+
+
+def test_it_is_started_and_stopped_there(centre: Machine, h2: Machine) -> None:
+    h2.ok("evcs", "down")
+    assert h2.stray_pids() == []
+    eventually("the centre sees it", lambda: not host(centre, "h2")["online"], 20)
+    h2.ok("evcs", "up", "--wait")
+    eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
+    h2.ok("evcs", "restart")
+    eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
+
+
+def test_who_may_not_join_does_not_and_it_is_audited(
+    machines: Network, centre: Machine, h2: Machine
+) -> None:
+    h3 = machines.machine(3)
+    path = invited(centre, "h3")
+    good = json.loads(path.read_text())
+    assert path.stat().st_mode & 0o777 == 0o600
+    refusals = len(audited(centre, "login"))
+    edited = centre.home.parent / "edited.join"
+    for change, code in (
+        ({"secret": "x" * 43}, 9),
+        ({"ca": certificate_of_another(centre.home.parent)}, 6),
+        ({"host": "main"}, 2),
+        ({"evcs_join": 2}, 2),
+        ({"centre": "nowhere"}, 2),
+    ):
+        edited.write_text(json.dumps({**good, **change}))
+        done = h3.run("evcs", "join", str(edited))
+        assert done.code == code, (change, done)
+        assert not (h3.home / "conf" / "evcs.toml").exists()
+    assert eventually("it is audited", lambda: len(audited(centre, "login")) > refusals, 10)
+    h3.ok("evcs", "join", str(path), "--no-start")
+    h3.ok("evcs", "up")
+    again = Machine(centre.home.parent / "again", h3.namespace, 3)
+    done = again.run("evcs", "join", str(path))
+    assert (done.code, "used" in done.err) == (9, True), "it is good once"
+    assert h3.run("evcs", "join", str(path)).code == 5, "it runs"
+    assert centre.run("evcs", "join", str(path)).code == 5, "a centre is no host"
+    short = invited(centre, "h4", "--ttl", "1")
+    until = datetime.fromisoformat(json.loads(short.read_text())["until"])
+    eventually("it is over", lambda: datetime.now(UTC) > until, 10)
+    assert again.run("evcs", "join", str(short)).code == 9
+    assert len(audited(centre, "host join")) == 2
+    h3.ok("evcs", "down")
+    for name in ("h3", "h4"):
+        centre.ok("evcs", "host", "remove", name)
+
+
+def certificate_of_another(folder: Path) -> str:
+    other = Home(folder / "other")
+    certificates.make_authority(other)
+    return other.ca.read_text()
+
+
+def test_a_renewed_certificate_is_taken_without_joining_again(centre: Machine, h2: Machine) -> None:
+    centre.ok("evcs", "tls", "init", "--renew")
+    for machine in (centre, h2):
+        machine.ok("evcs", "restart")
+    eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
+
+
+def test_what_a_host_may_not_it_is_refused(centre: Machine, h2: Machine) -> None:
+    secret, ca = h2.secret("manager/h2"), str(h2.home / "data" / "tls" / "ca.crt")
+
+    def get(path: str, token: str, *more: str) -> tuple[int, str]:
+        done = subprocess.run(
+            ["ip", "netns", "exec", h2.namespace, "curl", "-s", "-w", "\n%{http_code}",
+             "--cacert", ca, "-H", f"Authorization: Bearer {token}",
+             *more, f"https://10.77.0.1:8082{path}"],
+            capture_output=True, text=True, check=True, timeout=30,
+        )  # fmt: skip
+        body, _, code = done.stdout.rpartition("\n")
+        return int(code), body
+
+    centre.ok("evcs-cp", "create", "HOME-1")
+    code, body = get("/api/v1/secrets", secret)
+    assert (code, "cp/CP-1/engine" in body, "HOME-1" in body) == (200, True, False)
+    assert get("/api/v1/secrets", "x" * 43)[0] == 401
+    for path in ("/api/v1/cps", "/api/v1/drivers", "/api/v1/hosts", "/api/v1/circuits"):
+        assert get(path, secret)[0] == 401, path
+    json_type = ("-H", "Content-Type: application/json", "-d", '{"name": "h9"}')
+    assert get("/api/v1/hosts", secret, *json_type)[0] == 401
+
+    def say(topic: str) -> None:
+        subprocess.run(
+            ["ip", "netns", "exec", h2.namespace, "mosquitto_pub", "-h", "10.77.0.1", "-p", "8883",
+             "--cafile", ca, "-u", "manager/h2", "-P", secret, "-q", "1", "-r", "-V", "mqttv5",
+             "-t", f"evcs/v1/{topic}", "-m", "{}"],
+            capture_output=True, timeout=30, check=False,
+        )  # fmt: skip
+
+    before = set(centre.retained())
+    for topic in ("registry/cp/EVIL", "manager/main/cp/EVIL", "central/summary/EVIL",
+                  "cp/HOME-1/engine/EVIL", "manager/h2/EVIL"):  # fmt: skip
+        say(topic)
+    say("manager/h2/cp/MINE")
+    eventually("its own word is there", lambda: "evcs/v1/manager/h2/cp/MINE" in centre.retained())
+    assert not [topic for topic in set(centre.retained()) - before if "EVIL" in topic]
+    centre.ok("evcs-cp", "delete", "HOME-1")
+
+
+def test_nothing_went_wrong_unseen(centre: Machine, h2: Machine) -> None:
+    assert (centre.tracebacks(), h2.tracebacks()) == ([], [])
