@@ -143,6 +143,18 @@ def test_security_events_wait_in_order_and_are_told_once(secured: World) -> None
     assert len(events(secured)) == 2
 
 
+def test_that_it_has_started_is_told_once_however_long_it_waits_to_be_accepted() -> None:
+    world = Secured()
+    world.boot_status, world.interval = "Pending", 10
+    world.open()
+    world.talk()
+    pass_(world, 60)
+    assert len(world.said("BootNotification")) == 7
+    world.boot_status = "Accepted"
+    pass_(world, 10)
+    assert events(world) == ["StartupOfTheDevice"]
+
+
 @pytest.mark.parametrize("code", ["NotImplemented", "NotSupported"])
 def test_a_back_end_that_has_no_security_events_holds_nothing_up(secured: World, code: str) -> None:
     secured.ask("ChangeConfiguration", key="AuthorizationKey", value=KEY)

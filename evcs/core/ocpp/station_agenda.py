@@ -135,7 +135,7 @@ class Agenda:
         self._boot_at = at.clock + DEFAULT_INTERVAL_S
         if answer is None:
             return
-        if not self.registration == ACCEPTED == answer["status"]:
+        if answer["status"] == ACCEPTED != self.registration:
             self._of.secure("StartupOfTheDevice", at)
         self.registration = answer["status"]
         interval_s = min(max(answer["interval"], 0), MOST_INTERVAL_S) or DEFAULT_INTERVAL_S
