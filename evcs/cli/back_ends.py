@@ -15,7 +15,7 @@ from evcs.cli.cp_names import pick
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps
 from evcs.core import back_ends
-from evcs.core.errors import BadValue
+from evcs.core.errors import BadValue, Conflict, Denied
 from evcs.core.ocpp.back_end import CONNECTED
 from evcs.core.ocpp.frame_line import frame_line
 
@@ -86,6 +86,16 @@ def _password(path: Path) -> str:
     return back_ends.password(text)
 
 
+#: Why nothing comes of a card, in the Engine's word and in ours.
+HINDERED = {
+    "busy": "another card's charge is under way, or a car is waited for",
+    "faulted": "it is broken down",
+    "unavailable": "its back end has taken it out of service",
+    "offline": "its back end is away, and it does not know the card",
+    "no room": "too much waits for its back end",
+    "too often": "too many charges began in the last minute",
+}
+
 _READ: Mapping[str, Callable[[Path], str]] = {
     "ocpp_password": _password,
     "backend_ca": back_end_tls.authorities,
@@ -108,10 +118,8 @@ def add_to(program: click.Group) -> None:
           evcs-cp present OUT-1 04A1B2C3
         """
         (cp,) = pick(ctx, [name])
-        answer = ask_operator(
-            ctx, "present", cp, body={"tag": back_ends.token(tag)}, within_s=ANSWER_WITHIN_S
-        )
-        ctx.out.done({"id": cp, **answer}, f"{cp}: {answer['message'] or 'done'}")
+        answer = _presented(ctx, cp, back_ends.token(tag))
+        ctx.out.done({"id": cp, **answer}, f"{cp}: {answer['card']}")
 
     @command(program)
     @click.argument("name", shell_complete=known_cps)
@@ -127,6 +135,18 @@ def add_to(program: click.Group) -> None:
         found = ask_operator(ctx, "backend", cp)
         found.pop("message", None)
         ctx.out.data({"id": cp, **found}, _lines(found))
+
+
+def _presented(ctx: CommandContext, cp: str, tag: str) -> dict[str, Any]:
+    try:
+        return ask_operator(ctx, "present", cp, body={"tag": tag}, within_s=ANSWER_WITHIN_S)
+    except (Conflict, Denied) as error:
+        why = HINDERED.get(error.message)
+        if why is not None:
+            raise Conflict(f"CP {cp}: {why}", f"see: evcs-cp backend {cp}") from None
+        if isinstance(error, Denied):
+            raise Denied(f"CP {cp}: to that card its back end says {error.message}", "") from None
+        raise
 
 
 def away(ctx: CommandContext, ids: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from evcs.cli.common import CommandContext, kw, kwh
 from evcs.cli.terminal import shown
 from evcs.core import messages as m
 from evcs.core.end_reasons import in_words
+from evcs.core.ocpp.back_end import AWAY, REFUSED
 from evcs.core.session import WAITING_FOR_POWER
 
 
@@ -48,9 +49,15 @@ def waiting(reason: str | None, wait_s: int | None) -> str:
     return WAITING_FOR_POWER + (f", about {ceil(wait_s / 60)} min" if wait_s else "")
 
 
+#: What a CP's charger has of its back end, where that is not what it should be.
+BACK_END = {AWAY: "its back end is away", REFUSED: "its back end refuses it"}
+
+
 def why(cp: Mapping[str, Any]) -> str:
-    """A CP's reason; where it has none, the limit of its circuit that keeps it from its most."""
+    """A CP's reason; where it has none, what its back end or its circuit keeps it from."""
     session = cp["session"]
+    if not cp["reason"] and (hindered := BACK_END.get(cp["backend_state"])):
+        return hindered
     if session is None or (cp["reason"] and cp["reason"] != WAITING_FOR_POWER):
         return cp["reason"] or ""
     limit_w = session["limit_w"]

@@ -49,6 +49,11 @@ class Central:
         found: m.Reply = eventually(f"a reply to {verb}", lambda: self.replies.get(id_), 20)
         return found
 
+    def is_reborn(self, before: m.EngineStatus | None) -> bool:
+        """Whether its Engine is there, after another start than that."""
+        now = self.status
+        return now is not None and now.online and before is not None and now.boot != before.boot
+
     def _hear(self, event: Any) -> None:
         if not isinstance(event, ports.Received) or self.is_away:
             return
@@ -101,12 +106,7 @@ class Site:
     def is_back(self) -> None:
         """Wait until it has told its state after another start."""
         before = self.central.status
-        assert before is not None
-        eventually(
-            "it is back",
-            lambda: self.central.status and self.central.status.online
-            and self.central.status.boot != before.boot,
-        )  # fmt: skip
+        eventually("it is back", lambda: self.central.is_reborn(before))
 
     def present_until_it_ends(self) -> None:
         """A card is held to it again and again, until the process ends by itself."""

@@ -279,6 +279,7 @@ def test_one_whose_file_is_gone_waits_for_it_with_its_charge(
     eventually("it is online", lambda: failing.said("StatusNotification"))
     assert site.central.command("present", tag="CARD").ok
     site.charges()
+    born = site.central.status
     site.kill()
     before = site.held().transaction
     path = site.home.back_end(CP)
@@ -290,6 +291,7 @@ def test_one_whose_file_is_gone_waits_for_it_with_its_charge(
     path.write_text(kept)
     site.begin(failing)
     eventually("it goes on", lambda: len(failing.said("BootNotification")) == 2)
+    eventually("it is on the bus", lambda: site.central.is_reborn(born))
     assert site.central.command("present", tag="CARD").ok
     eventually("it is told", lambda: failing.said("StopTransaction"))
     assert len(failing.said("StartTransaction")) == 1

@@ -49,11 +49,12 @@ def test_a_whole_charge_over_a_power_cut(
     until(system, name, "backend_state", "connected")
     assert back_end.said("BootNotification")[0]["chargePointSerialNumber"] == "ST*1"
     shown = system.ok("evcs-cp", "present", name, "CARD").out
-    assert shown.startswith(f"{name}: ")
+    assert shown == f"{name}: accepted\n"
     until(system, name, "state", "SUPPLYING")
     refused = system.run("evcs-driver", "charge", name, "--driver", "ALICE")
     assert refused.code == 5, refused
-    assert system.run("evcs-cp", "present", name, "OTHER").code == 5
+    other = system.run("evcs-cp", "present", name, "OTHER")
+    assert (other.code, "another card's charge is under way" in other.err) == (5, True)
     assert system.run("evcs-cp", "stop", name).code == 5
     system.kill_all()
     system.up()
@@ -325,6 +326,10 @@ def test_who_deletes_one_whose_back_end_is_away_is_told_what_goes_with_it(
     until(system, "GOES-1", "backend_state", "connected")
     back_end.stop()
     until(system, "GOES-1", "backend_state", "away")
+    assert "its back end is away" in system.ok("evcs-cp", "list", "GOES-1").out
+    unknown = system.run("evcs-cp", "present", "GOES-1", "CARD")
+    assert unknown.code == 5
+    assert "its back end is away, and it does not know the card; see: evcs-cp" in unknown.err
     done = system.ok("evcs-cp", "delete", "GOES-1")
     assert "GOES-1: its back end is away; what that has not been told goes" in done.err
 

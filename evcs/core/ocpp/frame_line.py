@@ -15,7 +15,7 @@ def frame_line(text: str) -> str:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return f"no frame: {text}"
+        return text if text.startswith("[") else f"no frame: {text}"  # it was too long, perhaps
     if not isinstance(found, list) or len(found) < 3 or found[0] not in (2, 3, 4):
         return f"no frame: {text}"
     kind, id_, *rest = found

@@ -235,7 +235,7 @@ class StationEngine:
             for one in self._station.reader.answers:
                 command = self._presented.pop(one.tag, None)
                 if command is not None:
-                    self._reply(command, None if one.ok else one.word)
+                    self._reply(command, None if one.ok else one.word, {"card": one.word})
             self._station.reader.answers.clear()
             if self._books.untold:
                 self._books.untold = False

@@ -13,7 +13,7 @@ from evcs.core.ports import Log
 #: Frames that are shown to who asks.
 FRAMES_SHOWN = 20
 #: Of each so many characters.
-SHOWN_CHARACTERS = 300
+SHOWN_CHARACTERS = 1_000
 
 
 class Link:

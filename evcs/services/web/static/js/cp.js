@@ -43,7 +43,7 @@ function Facts({ row }) {
     ["Progress", session && session.requested_wh && html`<${Progress} session=${session} />`]];
   facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Power", `${kw(row.max_power_w)} kW`], ["Location", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
   if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
-  if (row.backend) facts.push(["Back end", row.backend], ["It has of it", row.backend_state]);
+  if (row.backend) facts.push(["Back end", row.backend], ["Connection to it", row.backend_state]);
   if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW`], ["Lowered, seen after", session && session.limit_shown_s && `${session.limit_shown_s} s`]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name} data-fact=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }

@@ -6,8 +6,12 @@ import { byName, kw } from "./words.js";
 
 const WAITING = "waiting for power";
 
-// A CP's reason; where it has none, the limit of its circuit that keeps it from its most.
-export function why({ reason, session, circuit, max_power_w }) {
+// What a CP's charger has of its back end, where that is not what it should be.
+const BACK_END = { away: "its back end is away", refused: "its back end refuses it" };
+
+// A CP's reason; where it has none, what its back end or its circuit keeps it from.
+export function why({ reason, session, circuit, max_power_w, backend_state }) {
+  if (!reason && BACK_END[backend_state]) return BACK_END[backend_state];
   if (!session || (reason && reason !== WAITING)) return reason;
   if (reason) return session.wait_s ? `${reason}, about ${Math.ceil(session.wait_s / 60)} min` : reason;
   return session.limit_w == null || session.limit_w >= max_power_w ? "" : `limit ${kw(session.limit_w)} kW of ${circuit}`;
