@@ -68,6 +68,14 @@ def test_when_it_is_due_it_goes_on() -> None:
     assert seen == [(0.0, "A"), (200.5, "B"), (201.0, "C")]
 
 
+def test_while_it_waits_for_a_charge_to_end_it_looks_each_second() -> None:
+    jobs = Jobs()
+    steps = [Step("Installing", 5, BEGAN - timedelta(seconds=9), free=True)]
+    jobs.begin(FIRMWARE, Job("Firmware", {}, steps), at(0))
+    jobs.tick(at(0), charging=True)
+    assert jobs.due == 1.0
+
+
 def test_another_of_its_kind_takes_its_place() -> None:
     jobs = Jobs()
     jobs.begin(LOG, SENT, at(0))

@@ -90,10 +90,10 @@ class _Running:
         found = []
         while self._left and at.clock >= self.due:
             step = self._left[0]
-            late = None if step.at is None else (step.at - at.wall).total_seconds()
-            if (late is not None and late > 0) or (step.free and charging):
+            late_s = 0.0 if step.at is None else (step.at - at.wall).total_seconds()
+            if late_s > 0 or (step.free and charging):
                 # A clock may be set, and a charge may end, at any moment.
-                self.due = at.clock + min(max(late or 1.0, 0.05), 60.0)
+                self.due = at.clock + (min(max(late_s, 0.05), 60.0) if late_s > 0 else 1.0)
                 break
             found.append(self._left.popleft())
             self.status, self.due = step.status, at.clock + step.lasts_s
