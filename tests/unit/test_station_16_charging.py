@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evcs.core.ocpp import station_charging
 from evcs.core.ocpp.station_profiles import MOST_COMPOSITE_S
 from tests.unit.station_world import World
 
@@ -161,3 +162,20 @@ def test_its_composite_schedule_is_of_all_of_them(online: World) -> None:
         {"startPeriod": 0, "limit": 8_000}, {"startPeriod": 300, "limit": 6_900},
     ]  # fmt: skip
     assert found["chargingSchedule"]["duration"] == MOST_COMPOSITE_S
+
+
+def test_a_composite_schedule_of_too_many_periods_covers_less(
+    online: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(station_charging, "MOST_SHOWN", 20)
+    periods = [
+        {"startPeriod": second * 1_800, "limit": 9_000.0 + second % 2} for second in range(48)
+    ]  # fmt: skip
+    schedule = {"chargingSchedulePeriod": periods, "startSchedule": "2026-11-20T00:00:00Z"}
+    kind = {"chargingProfileKind": "Recurring", "recurrencyKind": "Daily"}
+    assert set_(online, 0, "TxDefaultProfile", 0, schedule=schedule, **kind) == ACCEPTED
+    found = online.ask("GetCompositeSchedule", connectorId=1, duration=MOST_COMPOSITE_S)
+    told = found["chargingSchedule"]
+    assert len(told["chargingSchedulePeriod"]) == 20
+    assert told["chargingSchedulePeriod"][-1]["startPeriod"] == 19 * 1_800
+    assert told["duration"] == 20 * 1_800

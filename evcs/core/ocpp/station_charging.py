@@ -19,6 +19,8 @@ PURPOSES = {
 }  # fmt: skip
 #: Of which connectors a profile may be, by its purpose.
 PLACES = {p.STATION: (0,), p.DEFAULT: (0, 1), p.TRANSACTION: (1,)}
+#: Periods of a composite schedule. A message of 2.0.1 has 1,024 at most.
+MOST_SHOWN = 500
 _EVERY_S = {"Daily": p.A_DAY_S, "Weekly": 7 * p.A_DAY_S}
 
 
@@ -50,9 +52,11 @@ def composite(station: Station, asked: Answer, at: At) -> Answer:
     unit = asked.get("chargingRateUnit", units.pop() if len(units) == 1 else "W")
     now = at.wall.replace(microsecond=0)
     seconds = min(asked["duration"], p.MOST_COMPOSITE_S)
+    steps = p.composite(held, station.car, now, seconds)
+    if len(steps) > MOST_SHOWN:  # it covers less, then
+        seconds, steps = steps[MOST_SHOWN].start_s, steps[:MOST_SHOWN]
     periods = [
-        {"startPeriod": one.start_s, "limit": p.shown(one.limit_w, unit, most_w)}
-        for one in p.composite(held, station.car, now, seconds)
+        {"startPeriod": one.start_s, "limit": p.shown(one.limit_w, unit, most_w)} for one in steps
     ]
     return {
         "duration": seconds, "chargingRateUnit": unit, "chargingSchedulePeriod": periods,
