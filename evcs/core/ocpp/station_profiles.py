@@ -6,6 +6,7 @@ a profile of all (connector 0) and one of the connector differ only in which goe
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -155,6 +156,7 @@ class _Live:
         self._start = parse(profile.start) or car.began or now
         self._from = parse(profile.valid_from) or LONG_AGO
         self._to = parse(profile.valid_to)
+        self._starts = [period.start_s for period in profile.periods]
 
     def limit_w(self, at: datetime) -> float | None:
         """Its limit at that moment; None where it has none then."""
@@ -166,7 +168,7 @@ class _Live:
             past_s %= of.every_s
         if of.duration_s is not None and past_s >= of.duration_s:
             return None
-        period = [one for one in of.periods if one.start_s <= past_s][-1]
+        period = of.periods[bisect_right(self._starts, past_s) - 1]
         if of.unit == "W":
             return period.limit
         return period.limit * VOLTAGE_V * min(period.phases or 3, self._phases)
@@ -180,8 +182,7 @@ class _Live:
             first = self._start + past * timedelta(seconds=of.every_s)
             count = within_s // of.every_s + 2
             begins = [first + timedelta(seconds=of.every_s * number) for number in range(count)]
-        inside = [period.start_s for period in of.periods]
-        inside += [] if of.duration_s is None else [of.duration_s]
+        inside = self._starts + ([] if of.duration_s is None else [of.duration_s])
         moments = [begin + timedelta(seconds=second) for begin in begins for second in inside]
         moments += [one for one in (self._from, self._to) if one is not None]
         found = {ceil((moment - at).total_seconds()) for moment in moments}
