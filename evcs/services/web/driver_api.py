@@ -21,7 +21,7 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/drivers")
     def list_drivers() -> HTTPResponse:
-        return list_response(_rows(registry.drivers()) if deps.doors.is_operator() else names())
+        return list_response(_rows(registry.drivers()) if deps.doors.sees_all() else names())
 
     @app.post("/api/v1/drivers")
     def add_driver() -> HTTPResponse:

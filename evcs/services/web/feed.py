@@ -33,11 +33,12 @@ def encode_event(name: str, data: Any) -> bytes:
 class Tap:
     """The bus messages of one CP, for one stream; the oldest are dropped.
 
-    A charger's frames are for the operator: they have the tags of cards, with which one can charge.
+    A charger's frames have the tags of cards, with which one can charge: they come as long as
+    whoever reads it `sees_all`.
     """
 
-    def __init__(self, cp: str, is_operator: bool) -> None:
-        self.cp, self.is_operator = cp, is_operator
+    def __init__(self, cp: str, sees_all: Callable[[], bool]) -> None:
+        self.cp, self.sees_all = cp, sees_all
         self.dropped = 0
         self._messages: deque[dict[str, str]] = deque(maxlen=MAX_TAPPED)
 
@@ -116,7 +117,7 @@ class Feed:
 
     def stream(
         self, cp: str | None = None, allowed: Callable[[], bool] = lambda: True,
-        is_operator: bool = False,
+        sees_all: Callable[[], bool] = lambda: False,
     ) -> Iterator[bytes]:  # fmt: skip
         """Open a stream; with a CP, its bus messages come too. Raises Unreachable: too many.
 
@@ -124,12 +125,12 @@ class Feed:
         """
         if self.streams >= MAX_STREAMS:
             raise Unreachable("too many open pages", "this one asks again every few seconds")
-        return self._run(Tap(cp, is_operator) if cp else None, allowed)
+        return self._run(Tap(cp, sees_all) if cp else None, allowed)
 
     def tap(self, cp: str, message: Message) -> None:
         """Show a message to the streams that listen to its CP."""
         for tap in self._taps:
-            if tap.cp == cp and (tap.is_operator or not isinstance(message, StationFrame)):
+            if tap.cp == cp and (not isinstance(message, StationFrame) or tap.sees_all()):
                 tap.take(message, self._timestamp())
 
     @property

@@ -56,7 +56,8 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
         if cp is not None and not is_id(cp):
             raise BadValue("cp is not an id", "give one such as CP-001")
         allowed = (lambda: True) if deps.open_to_all else deps.doors.as_long_as_allowed()
-        stream = feed.stream(cp, allowed, deps.doors.is_operator())
+        sees = deps.doors.as_long_as_allowed() if deps.doors.sees_all() else lambda: False
+        stream = feed.stream(cp, allowed, sees)
         response.content_type = "text/event-stream"
         response.set_header("Cache-Control", "no-store")
         return stream

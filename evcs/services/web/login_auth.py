@@ -132,8 +132,20 @@ class LoginAuth:
 
     def is_page(self) -> bool:
         """Whether the request has both: a session's cookie, and that session's page token."""
+        return self._is_page(raw_header(CSRF_HEADER))
+
+    def sees_all(self) -> bool:
+        """Whether the request may see what one can charge with: the token, or a page of ours.
+
+        The cookie alone goes to each port of this machine. For a stream a browser sends no header:
+        it has the page's token in its query.
+        """
+        given = raw_header(CSRF_HEADER) or request.query.get("page_token", "")
+        return shows(self._token) or self._is_page(given)
+
+    def _is_page(self, given: str) -> bool:
         session = self.session()
-        return session is not None and token_matches(raw_header(CSRF_HEADER), self.csrf(session))
+        return session is not None and token_matches(given, self.csrf(session))
 
     def is_operator(self) -> bool:
         """Whether the request shows the token, a session, or a link that opens one."""
@@ -153,6 +165,11 @@ class LoginAuth:
         if request.path.startswith(FOR_ALL) or self._has_token() or self.session() is not None:
             return
         raise Denied("only the operator may look", "run on that machine: evcs open")
+
+    def authorise_seeing(self) -> None:
+        """Let the request see what is the operator's alone. Raises Denied."""
+        if not (self._has_token() or self.is_page()):
+            raise Denied("only the operator may see that", "run on that machine: evcs open")
 
     def as_long_as_allowed(self) -> Callable[[], bool]:
         """To be asked later: whether who looks now still may."""

@@ -30,7 +30,7 @@ def add_routes(app: Bottle, deps: Deps) -> None:
 
     @app.get("/api/v1/audit")
     def audit() -> HTTPResponse:
-        deps.doors.authorise_reading()
+        deps.doors.authorise_seeing()
         cp, limit = request.query.get("cp"), asked_limit(DEFAULT_LIMIT)
         since = asked_time("since", "T00:00:00.000Z")
         checked = check_id("CP", cp) if cp else None

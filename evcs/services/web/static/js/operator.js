@@ -2,7 +2,8 @@
 
 // Its cookie goes to every port of this machine; what is stored here, to no other.
 const TOKEN = "page-token";
-const withToken = () => ({ "X-CSRF-Token": localStorage.getItem(TOKEN) || "" });
+export const pageToken = () => localStorage.getItem(TOKEN) || "";
+const withToken = () => ({ "X-CSRF-Token": pageToken() });
 
 export const keepToken = (token) => localStorage.setItem(TOKEN, token);
 

@@ -3,6 +3,7 @@
 // Where a stream can't be had (web is restarting, or too many pages are open, here or elsewhere)
 // the whole list is asked for instead, every few seconds, and the stream tried again.
 
+import { pageToken } from "./operator.js";
 import { freePlace } from "./places.js";
 import { byName } from "./words.js";
 
@@ -78,7 +79,8 @@ export class Store {
   async _open() {
     this._leave = await freePlace();
     if (!this._leave) return this._poll();
-    const query = this._cp ? `?cp=${encodeURIComponent(this._cp)}` : "";
+    // A stream can have no header, so what only the operator sees needs the token here.
+    const query = this._cp ? `?${new URLSearchParams({ cp: this._cp, page_token: pageToken() })}` : "";
     const source = new EventSource(`/api/v1/events${query}`);
     this._source = source;
     source.addEventListener("snapshot", (event) => this._snapshot(JSON.parse(event.data)));

@@ -48,7 +48,7 @@ class Audit extends Component {
 
   async load() {
     try {
-      const entries = await look("/api/v1/audit");
+      const entries = await this.props.operator.change("GET", "/api/v1/audit");
       this.setState({ entries: entries.map((one, i) => ({ ...one, id: entries.length - i, said: [one.who, one.what, one.cp, one.outcome, one.detail].join("\n").toLowerCase() })), error: "" });
     } catch (error) {
       this.setState({ error: error.message });
@@ -94,7 +94,7 @@ class System extends Component {
   render({ store, operator }, { stations }) {
     if (!store.ready) return html`<h1>System</h1><p class="reading">Reading the fleet from the bus…</p>`;
     return html`<h1>System</h1><${Services} services=${store.services} /><${Stations} stations=${stations} rows=${store.inOrder()} />
-      ${operator.is ? html`<${Audit} />` : html`<section class="card"><h2>Audit</h2><p class="none">The operator sees it here, after <${Code}>bin/evcs open<//>; in a terminal: <${Code}>bin/evcs audit<//></p></section>`}`;
+      ${operator.is ? html`<${Audit} operator=${operator} />` : html`<section class="card"><h2>Audit</h2><p class="none">The operator sees it here, after <${Code}>bin/evcs open<//>; in a terminal: <${Code}>bin/evcs audit<//></p></section>`}`;
   }
 }
 
