@@ -20,8 +20,9 @@ const SORTS = {
 };
 const SORT_WORDS = { attention: "Attention", name: "Name", location: "Location", power: "Power", energy: "Energy" };
 const VIEWS = { list: "List", tiles: "Tiles" };
-// As long as somebody moves over the list, or is in it by keyboard, its order stays.
+// As long as somebody moves over the list, or goes through it by keyboard, its order stays.
 const HELD_MS = 3000;
+const HELD_BY_FOCUS_MS = 30_000;
 const TILE_PX = 150;
 
 // The view is kept in the address, so that it can be bookmarked and sent; what is usual is left out.
@@ -66,14 +67,15 @@ class Dashboard extends Component {
     this.state = readView();
     this.search = createRef();
     this.list = createRef();
-    this.moved = -HELD_MS;
+    this.heldUntil = 0;
+    const hold = (ms) => () => (this.heldUntil = performance.now() + ms);
+    [this.onMove, this.onFocus, this.onLeave] = [hold(HELD_MS), hold(HELD_BY_FOCUS_MS), hold(0)];
     this.set = (change) => {
-      this.moved = -HELD_MS;
+      this.onLeave();
       this.setState(change, () => writeView(this.state));
     };
     this.onKey = (event) => this.key(event);
     this.onResize = () => this.state.view === "tiles" && this.setState({});
-    this.onMove = () => (this.moved = performance.now());
   }
 
   componentDidMount() {
@@ -113,8 +115,7 @@ class Dashboard extends Component {
     const said = (row) => [row.id, row.location, row.reason, row.station, row.circuit, row.session && row.session.driver].join("\n").toLowerCase();
     const found = all.filter((row) => (!state || row.state === state) && (!text || said(row).includes(text)));
     if (SORTS[sort]) found.sort(SORTS[sort]);
-    const held = performance.now() - this.moved < HELD_MS || (this.list.current && this.list.current.contains(document.activeElement));
-    if (!held) this.places = null;
+    if (performance.now() >= this.heldUntil) this.places = null;
     else if (this.last) {
       this.places = this.places || new Map(this.last.map((row, i) => [row.id, i]));
       const place = (row) => this.places.get(row.id) ?? this.places.size;
@@ -131,7 +132,7 @@ class Dashboard extends Component {
     const columns = Math.max(1, Math.floor((Math.min(innerWidth, 1600) - 40) / TILE_PX));
     const tiles = view === "tiles";
     const draw = (row) => row.members ? head(row) : tiles ? html`<${Line} key=${row.id} tiles=${row.tiles} columns=${columns} />` : html`<${Row} key=${row.id} row=${row} />`;
-    return html`<div class=${`cps ${view}`} onPointerMove=${this.onMove}>
+    return html`<div class=${`cps ${view}`} onPointerMove=${this.onMove} onFocusIn=${this.onFocus} onFocusOut=${this.onLeave}>
       ${!tiles && html`<${Columns} sort=${sort} onSort=${(name) => this.set({ sort: name })} />`}
       <ul ref=${this.list}><${Parts} key=${view} rows=${tiles ? inLines(lines, columns) : lines} draw=${draw} gap="li" each=${tiles ? columns : 1} /></ul></div>`;
   }
