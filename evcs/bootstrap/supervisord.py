@@ -20,8 +20,8 @@ def run_supervisord(
     play: Callable[[Sequence[str]], None],
 ) -> None:
     """Be supervisord; `play` is given the words of a fork's role, one of `roles`, and its CP."""
-    if any(settings.home.back_ends.glob("*.json")):
-        # In a fork it is 7 MiB each (decision 45).
+    if settings.cp_start == FORK:
+        # In a fork it is 7 MiB each (decision 45), and perhaps of a later version than this.
         import evcs.bootstrap.station  # noqa: F401
     if settings.is_joined:
         from evcs.adapters import tls_stream  # noqa: F401

@@ -81,3 +81,18 @@ def test_evcs_itself_brings_no_more_than_its_core_into_a_cp_process() -> None:
     assert not ours & {"evcs.adapters.registry_db", "evcs.adapters.ledger",
                        "evcs.adapters.supervisord", "evcs.services.http",
                        "evcs.services.central", "evcs.services.registry"}  # fmt: skip
+
+
+def test_what_forks_has_loaded_all_that_a_cp_is_made_of() -> None:
+    """Whatever stands in the files later, after an upgrade: also of CPs that are not there yet."""
+    code = """
+import sys
+from types import SimpleNamespace
+from evcs.adapters import supervisord_server
+from evcs.bootstrap.supervisord import run_supervisord
+supervisord_server.main = lambda *_: print(*sys.modules)
+run_supervisord(SimpleNamespace(cp_start="fork", is_joined=False, services=()), (), (), print)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parents[2])  # fmt: skip
+    assert {"evcs.bootstrap.engine", "evcs.bootstrap.station"} <= set(done.stdout.split())
