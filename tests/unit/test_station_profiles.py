@@ -132,7 +132,9 @@ def test_one_of_the_same_id_or_place_takes_the_others_place() -> None:
         profile(periods=tuple(Period(number, 5) for number in range(p.MOST_PERIODS + 1))),
         profile(-1), profile(stack=p.MOST_STACK + 1), profile(stack=-1), profile(duration_s=-1),
         profile(valid_from="yesterday"), profile(every_s=p.A_DAY_S),
-        profile(periods=(Period(0, 5, 4),)),
+        profile(periods=(Period(0, 5, 4),)), profile(duration_s=10**15),
+        profile(periods=(Period(0, 5), Period(10**15, 6))), profile(start="0001-01-01T00:00:00Z"),
+        profile(start="9999-12-31T23:59:59Z"), profile(valid_to="9999-12-31T23:59:59Z"),
     ],
 )  # fmt: skip
 def test_what_is_no_profile_is_not_installed(wrong: Profile) -> None:

@@ -26,6 +26,8 @@ NEVER = -1
 #: A composite schedule covers no more than that.
 MOST_COMPOSITE_S = 7 * A_DAY_S
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+#: What lies further away can't be reckoned with: years, and ten years from a begin.
+YEARS, FURTHEST_S = range(1970, 2200), 3_660 * A_DAY_S
 
 
 class Period(NamedTuple):
@@ -80,12 +82,14 @@ def installed(held: Profiles, new: Profile) -> Profiles | None:
     """With one more, in the place of those of its id, and of its purpose and level (5.16.3); None
     where it is none that can be had."""
     starts = [period.start_s for period in new.periods]
+    times = [parse(text) for text in (new.start, new.valid_from, new.valid_to) if text]
     good = (
         0 <= new.stack <= MOST_STACK and starts[:1] == [0] and len(starts) <= MOST_PERIODS
         and all(one < two for one, two in pairwise(starts))
         and all(period.limit >= 0 and period.phases in (None, 1, 2, 3) for period in new.periods)
-        and (new.duration_s is None or new.duration_s >= 0)
-        and all(not text or parse(text) for text in (new.start, new.valid_from, new.valid_to))
+        and starts[-1] <= FURTHEST_S
+        and (new.duration_s is None or 0 <= new.duration_s <= FURTHEST_S)
+        and all(one is not None and one.year in YEARS for one in times)
         and (not new.every_s or (new.every_s > 0 and new.start != ""))
     )  # fmt: skip
     place = (new.purpose, new.stack, new.connector)
