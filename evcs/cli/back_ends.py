@@ -112,10 +112,12 @@ def add_to(program: click.Group) -> None:
     def present(ctx: CommandContext, name: str, tag: str) -> None:
         """Hold a card to a CP with a back end.
 
-        A charge begins, or ends where that card may end it.
+        A charge begins, or ends where that card may end it. In OCPP 2.0.1 a card of another type
+        than RFID has that before a colon.
 
         Examples:
           evcs-cp present OUT-1 04A1B2C3
+          evcs-cp present OUT-1 KeyCode:1234
         """
         (cp,) = pick(ctx, [name])
         answer = _presented(ctx, cp, back_ends.token(tag))

@@ -415,6 +415,15 @@ def test_of_too_many_readings_every_second_one_is_dropped_and_never_a_begin_or_a
     assert MOST_READINGS // 2 < waiting.count("MeterValues") <= MOST_READINGS
 
 
+def test_a_record_of_before_2_0_1_is_read() -> None:
+    before = to_record(Held("k", 700, inoperative=("0",)))
+    for field in ("seq", "last"):
+        del before[field]
+    for inoperative, held in ((True, ("0",)), (False, ())):
+        found = from_record({**before, "inoperative": inoperative})
+        assert found == Held("k", 700, inoperative=held)
+
+
 def test_a_record_that_no_station_holds_is_refused() -> None:
     good = to_record(Held("k"))
     for wrong in ({}, {**good, "format": 2}, {**good, "queue": [[1]]}, {**good, "register_wh": -1}):

@@ -358,6 +358,20 @@ def test_what_waits_when_the_connection_goes_is_offline_and_keeps_its_number(
     assert [one["seqNo"] for one in events(online)] == [0, 0, 1]
 
 
+def test_who_owes_an_answer_is_dialled_anew_and_told_the_same(online: World201) -> None:
+    remote(online)
+    online.reply()  # the status
+    sent = online.waiting[0]
+    online.pass_(60)
+    assert online.station.hangs(online.at)
+    online.cut()
+    online.open()
+    online.talk()
+    again = [one for one in online.heard if one[0] == sent[0]]
+    assert [one[2]["seqNo"] for one in again] == [0, 0]
+    assert [one["seqNo"] for one in events(online)] == [0, 0, 1]
+
+
 def test_states_are_told_again_after_a_long_absence_alone(online: World201) -> None:
     """B04."""
     for away_s, told in ((59, 0), (61, 1)):
