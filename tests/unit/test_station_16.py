@@ -575,7 +575,9 @@ def test_no_charge_begins_while_more_waits_than_is_lightly_kept(online: World) -
 
 def test_what_a_backup_does_not_know_of_is_numbered_by_nothing_else() -> None:
     at = datetime(2026, 12, 1, tzinfo=UTC)
-    first = Held("k").born(at).put("StartTransaction", {})
+    first = Held("k").born(at)
+    for _ in range(1_000):
+        first = first.put("StartTransaction", {})
     again = Held("k").born(at + timedelta(seconds=2)).put("StartTransaction", {})
     assert first.numbers < again.numbers
     assert first.born(datetime(1970, 1, 1, tzinfo=UTC)) == first

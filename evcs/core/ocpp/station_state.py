@@ -8,7 +8,7 @@ anything of it is told. A message keeps its place and its number until it is ans
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from evcs.core.ocpp.station_list import LocalList
@@ -142,9 +142,12 @@ class Held(NamedTuple):
     def born(self, at: datetime) -> Held:
         """With numbers that were never given, though a journal out of a backup does not know them.
 
-        They go on from the time of day, in seconds, which has gone on meanwhile.
+        They go on from the time of day, which has gone on meanwhile: nobody says a thousand things
+        in a second.
         """
-        return self._replace(numbers=max(self.numbers, int((at - NUMBERS_FROM).total_seconds())))
+        return self._replace(
+            numbers=max(self.numbers, (at - NUMBERS_FROM) // timedelta(milliseconds=1))
+        )
 
     def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
         """With one more message that matters."""
