@@ -244,7 +244,7 @@ class TestOperator:
         assert sorted(asked) == [(f"/CP-00{n}", {"price_eur_kwh": "0.35"}) for n in range(1, 6)]
         bulk.get_by_role("button", name="Clear fault").click()
         expect(page.locator('[data-job="CP-004"]')).to_contain_text("Clear CP-004")
-        assert fleet.asked[-1].verb == "clear"
+        wait_for(lambda: any(one.verb == "clear" for one in fleet.asked), "Central is asked")
         assert {one.cp for one in fleet.asked if one.verb == "clear"} == {"CP-004"}
 
     def test_at_1440_pixels_no_name_is_wrapped(self, fleet: Stage, page: Page) -> None:
