@@ -340,7 +340,7 @@ def test_a_car_that_is_unplugged_by_hand_is_waited_for(
     create(system, back_end, "CAR-1")
     until(system, "CAR-1", "backend_state", "connected")
     system.ok("evcs-cp", "unplug", "CAR-1")
-    assert system.ok("evcs-cp", "present", "CAR-1", "CARD").out == "CAR-1: done\n"
+    assert system.ok("evcs-cp", "present", "CAR-1", "CARD").out == "CAR-1: accepted\n"
     assert system.ok("evcs-cp", "backend", "CAR-1", "--json").json["ocpp_status"] == "Preparing"
     assert back_end.said("StartTransaction") == []
     system.ok("evcs-cp", "plug", "CAR-1")
