@@ -207,6 +207,7 @@ def test_on_a_phone_sessions_are_cards(stage: Stage, page: Page) -> None:
         box = cell.bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_who_reads_slowly_has_little_held_for_it(stage: Stage) -> None:
