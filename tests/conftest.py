@@ -15,6 +15,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import distribution
+from tests.hosts.allowed import why_left_out
 from tests.system_under_test import System
 
 # How long an example takes depends on what else runs; a test that hangs has its timeout.
@@ -34,7 +35,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """What a test recorded to be seen by whoever ran it, as the benchmarks' tables."""
+    """What a test recorded to be seen, as the benchmarks' tables; what was left out."""
+    if why := why_left_out():
+        terminalreporter.write_line(f"LEFT OUT, several hosts: {why}", red=True, bold=True)
     for report in terminalreporter.stats.get("passed", []):
         for name, text in getattr(report, "user_properties", []):
             if name == "print":

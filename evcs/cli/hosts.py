@@ -12,9 +12,10 @@ import click
 
 from evcs.adapters import certificates
 from evcs.adapters.files import write_atomic
+from evcs.cli import cp_changes
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext, command, table
-from evcs.cli.options import Seconds
+from evcs.cli.options import Seconds, waiting
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics
@@ -73,6 +74,32 @@ def _add_changes(host: click.Group) -> None:
         write_atomic(path.absolute(), render(found).encode(), 0o600)
         ctx.out.done({**made, "file": str(path), "address": centre}, f"{path} written")
         ctx.out.say(f"good once, until {made['invited_until']}; on {name}: evcs join {path.name}")
+
+    @command(host, "drain")
+    @click.argument("name")
+    @click.option("--to", metavar="HOST", required=True, help="Where its CPs go.")
+    @waiting
+    def drain(ctx: CommandContext, name: str, to: str, wait: bool, timeout: float) -> None:
+        """Move all CPs of a host to another one.
+
+        A CP that charges a car moves after that. Who has not moved by the timeout is named, and
+        moves all the same.
+
+        Examples:
+          evcs host drain h2 --to h3
+        """
+        hosts = {one["name"] for one in ctx.registry.hosts()} | {ctx.settings.host}
+        for one in (name, to):
+            if one not in hosts:
+                raise NotFound(f"no host {one[:40]!a}", LIST)
+        if name == to:
+            raise BadValue(f"--to {to} is the host that is to be empty", "name another")
+        mine = [cp["id"] for cp in ctx.registry.cps() if cp["host"] == name]
+        moved = cp_changes.each(mine, lambda cp: ctx.registry.edit(cp, {"host": to}))
+        made = list(moved.made.values())
+        cp_changes.wait_and_finish(ctx, made, moved.errors, cp_changes.arrived, wait, timeout)
+        if not mine:
+            ctx.out.say(f"no CP is on {name}")
 
     @command(host, "remove")
     @click.argument("name")

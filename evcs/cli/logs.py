@@ -137,6 +137,10 @@ def _logs_of(ctx: CommandContext, name: str) -> list[_ProgramLog | _CpLog]:
     known = sorted(path for path in there if path.suffix == ".log" and path.stem not in own)
     hits = [_ProgramLog(path) for path in known if f"{path.stem}.".startswith(f"{name}.")]
     if not hits and not shown:
+        stored = names.stored(home)
+        if stored and cp in stored.cps and (host := stored.cps[cp].host) != ctx.settings.host:
+            remedy = f"there: evcs logs {cp}; or on its page: evcs open"
+            raise NotFound(f"CP {cp} runs on host {host}, where its logs are", remedy)
         services = ", ".join(path.stem for path in known if "." not in path.stem) or "none yet"
         there_are = f"there are: {services}, and CPs' by their id"
         near = names.hint(cp, [*services.split(", "), *names.cps(home)], there_are)

@@ -33,7 +33,7 @@ ALWAYS = {
     "versions", "root", "home", "ports", "open files", "processes", "memory", "disk", "clock",
     "store", "ledger", "section files", "secrets", "identities", "system", "services",
     "orphans and doubles", "journals", "certificates", "bus", "retained messages", "fleet",
-    "broker's room", "sessions", "chargers' listener", "chargers",
+    "broker's room", "sessions", "chargers' listener", "chargers", "hosts",
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from evcs.home import Home
 from tests.hosts.network import Machine, Network, host, join, start_centre
-from tests.system_under_test import eventually
+from tests.system_under_test import ROOT, eventually
 
 OWN, POOLED = ("CP-1", "CP-2"), ("P-1", "P-2")
 CPS = (*OWN, *POOLED)
@@ -168,6 +169,56 @@ def test_a_cp_moves_from_host_to_host_and_never_has_two_engines(
 
 def cp_secrets(machine: Machine) -> list[Path]:
     return list((machine.home / "data" / "secrets" / "cp").iterdir())
+
+
+def test_a_host_is_emptied_while_cars_charge_there(centre: Machine, h2: Machine) -> None:
+    wait = charge(centre, "5.000")
+    centre.ok("evcs-cp", "create", "FREE-{1..10}", "--host", "h2", "--hosting", "pool")
+    done = centre.run("evcs", "host", "drain", "h2", "--to", "main", "--timeout", "5")
+    assert done.code in (7, 8), done
+    free = {cp["id"]: cp["host"] for cp in centre.cps() if cp["id"].startswith("FREE")}
+    assert {*free.values()} == {"main"}
+    wait()
+    eventually("all have moved", lambda: not any(cp["moving"] for cp in centre.cps()), 60)
+    assert pids(h2) == {}
+    centre.ok("evcs-cp", "delete", "FREE-{1..10}", "--yes")
+    centre.ok("evcs-cp", "edit", *CPS, "--host", "h2")
+    in_state(centre, "ACTIVATED")
+
+
+@pytest.mark.parametrize("clock", ["+1d", "-1d"])
+def test_a_clock_that_is_a_day_off_changes_no_charge(
+    centre: Machine, h2: Machine, clock: str
+) -> None:
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    off = {"LD_PRELOAD": str(library), "FAKETIME": clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    done = h2.run("evcs", "doctor", "--json", LD_PRELOAD=str(library), FAKETIME=clock)
+    checks = {one["check"]: one for one in done.json["checks"]}
+    assert checks["link"]["level"] == "ok", "certificates begin two days before they are made"
+    word = "ahead" if clock == "+1d" else "behind"
+    found = checks["centre's clock"]
+    assert (found["level"], "86400" in found["text"], word in found["text"]) == ("warn", True, True)
+    h2.ok("supervisorctl", "stop", "cp-manager", "CP-1:engine")
+    python = str(ROOT / ".venv" / "bin" / "python")
+    process = subprocess.Popen(
+        ["ip", "netns", "exec", h2.namespace, python, "-P", "-m", "evcs", "engine", "CP-1"],
+        env={**h2.env, **off, "PYTHONPATH": str(ROOT)}, cwd=h2.home, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        in_state(centre, "ACTIVATED", ("CP-1",))
+        done = centre.ok("evcs-driver", "charge", "CP-1", "--driver", "D-CP-1", "--kwh", "1",
+                         "--json")  # fmt: skip
+        (mine,) = [one for one in sessions(centre) if one["session_id"] in done.out]
+        assert (mine["energy_wh"], mine["cost_eur"], mine["reason"]) == (1000, "0.30", "completed")
+        began, ended = (datetime.fromisoformat(mine[at]) for at in ("started_at", "ended_at"))
+        assert datetime.now(UTC) - timedelta(minutes=5) < began <= ended <= datetime.now(UTC)
+    finally:
+        process.terminate()
+        process.wait(10)
+        h2.ok("evcs", "up")
+        h2.ok("supervisorctl", "start", "CP-1:engine")
+    in_state(centre, "ACTIVATED")
 
 
 def test_a_host_that_is_lost_is_nobody_when_it_comes_back(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,6 +151,23 @@ def test_a_renewed_certificate_is_taken_without_joining_again(centre: Machine, h
     for machine in (centre, h2):
         machine.ok("evcs", "restart")
     eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
+
+
+def test_a_machine_that_was_installed_anew_joins_again(centre: Machine, h2: Machine) -> None:
+    before = h2.secret("manager/h2")
+    h2.kill_all()
+    shutil.rmtree(h2.home)
+    eventually("doctor says so", lambda: said_of_hosts(centre) == ("warn", "away: h2"), 30)
+    h2.ok("evcs", "join", str(invited(centre, "h2")))
+    assert h2.secret("manager/h2") != before
+    eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
+    assert said_of_hosts(centre) == ("ok", "1, all online")
+
+
+def said_of_hosts(centre: Machine) -> tuple[str, str]:
+    checks = centre.run("evcs", "doctor", "--json").json["checks"]
+    (found,) = [one for one in checks if one["check"] == "hosts"]
+    return found["level"], found["text"]
 
 
 def test_what_a_host_may_not_it_is_refused(centre: Machine, h2: Machine) -> None:

@@ -8,7 +8,7 @@ import click
 
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.common import CommandContext, command, table
-from evcs.cli.doctor import broker, centre, chargers, home, live, machine, sessions
+from evcs.cli.doctor import broker, centre, chargers, home, hosts, live, machine, sessions
 from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.terminal import style, typed
 from evcs.core.errors import EvcsError, NotFound
@@ -19,7 +19,7 @@ OF_HOST: tuple[Callable[[DoctorContext], Finding], ...] = (
 )  # fmt: skip
 CHECKS: tuple[Callable[[DoctorContext], Finding], ...] = (
     *machine.CHECKS, *home.CHECKS, *live.CHECKS, *sessions.CHECKS,
-    *broker.CHECKS, *chargers.CHECKS,
+    *broker.CHECKS, *chargers.CHECKS, *hosts.CHECKS,
 )  # fmt: skip
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 

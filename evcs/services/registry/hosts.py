@@ -50,7 +50,7 @@ def remove(batch: Batch, name: str, lost_to: str | None = None) -> None:
     if lost_to is None and mine:
         more = f" and {len(mine) - SHOWN} more" if len(mine) > SHOWN else ""
         text = f"host {name} has {', '.join(sorted(cp.id for cp in mine)[:SHOWN])}{more}"
-        raise Conflict(text, "move them first: evcs-cp edit ... --host; or: --lost, if it is gone")
+        raise Conflict(text, f"evcs host drain {name} --to HOST; or: --lost, if it is gone")
     if lost_to is not None:
         if lost_to == name:
             raise Conflict(f"host {name} is the one that is lost", "name another")
