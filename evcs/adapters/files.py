@@ -15,7 +15,7 @@ from evcs.core.errors import Conflict
 #: So many files are synced one by one.
 FEW = 16
 #: Bytes, more than any secret has.
-SMALL = 4_096
+SMALL = 65_536
 
 
 def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters.secret_files import SecretFiles
+from evcs.core.back_ends import MAX_PEM
 from evcs.core.errors import BadValue, Unreachable
 from evcs.home import Home
 
@@ -107,3 +108,11 @@ def test_no_name_leads_out_of_the_home(empty: Home, name: str) -> None:
     for look in (empty.secret, empty.journal, empty.engine_socket, empty.lock):
         with pytest.raises(BadValue):
             look(name)
+
+
+def test_the_longest_secret_is_found_whole(empty: Home) -> None:
+    """CAs, or a key with its certificate and those between it and its CA."""
+    secrets, longest = SecretFiles(empty), "-" * MAX_PEM
+    assert secrets.restore("cp/CP-001/backend.pem", longest)
+    assert secrets.find("cp/CP-001/backend.pem") == longest
+    assert not secrets.restore("cp/CP-001/backend.pem", longest)
