@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from evcs.core.back_ends import MAX_PEM
 from evcs.core.errors import BadValue
 
 _shared: WeakValueDictionary[tuple[bytes | None, ...], ssl.SSLContext] = WeakValueDictionary()
@@ -54,6 +55,7 @@ def _made(authorities: Path | None, certificate: Path | None, home_ca: Path) -> 
 
 def authorities(path: Path) -> str:
     """A file of CAs, as it is. Raises BadValue where it is none."""
+    _check_length(path)
     _of_authorities(path)
     return path.read_text("ascii")
 
@@ -62,11 +64,23 @@ def certificate(path: Path) -> str:
     """A file with a key and its certificate, as it is. Raises BadValue where it is none."""
     from evcs.adapters import certificates
 
+    _check_length(path)
     _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path)
     ends_at = certificates.ends_at(path.read_bytes())
     if ends_at <= datetime.now(UTC):
         raise BadValue(f"{path}: its certificate ended {ends_at:%Y-%m-%d}", "give a newer one")
     return path.read_text("ascii")
+
+
+def _check_length(path: Path) -> None:
+    """What reads it reads it whole."""
+    try:
+        with path.open("rb") as file:
+            whole = len(file.read(MAX_PEM + 1)) <= MAX_PEM
+    except OSError as error:
+        raise BadValue(f"{path} can't be read: {error.strerror}", "see: --help") from None
+    if not whole:
+        raise BadValue(f"{path}: longer than {MAX_PEM} bytes", "give a file of PEM")
 
 
 def _of_authorities(path: Path) -> ssl.SSLContext:

@@ -80,7 +80,8 @@ def fields(given: Mapping[str, str | None], files: Mapping[str, Path | None]) ->
 
 def _password(path: Path) -> str:
     try:
-        text = path.read_text("ascii").strip()
+        with path.open(encoding="ascii") as file:
+            text = file.read(2 * back_ends.MAX_PASSWORD).strip()
     except (OSError, UnicodeError) as error:
         raise BadValue(f"{path} can't be read: {error}", "see: --help") from None
     return back_ends.password(text)
@@ -93,6 +94,7 @@ HINDERED = {
     "unavailable": "its back end has taken it out of service",
     "offline": "its back end is away, and it does not know the card",
     "no room": "too much waits for its back end",
+    "disk_full": "the disk is full; what has ended is told once there is room",
     "too often": "too many charges began in the last minute",
 }
 

@@ -111,6 +111,9 @@ def test_what_is_asked_for_is_checked_and_its_password_goes_nowhere_else(
         ["--backend", back_end.url, "--hosting", "ocpp"],
         ["--backend", back_end.url, "--token", "x" * 21],
         ["--backend", back_end.url, "--ocpp-password-file", str(tmp_path / "none")],
+        ["--backend", back_end.url, "--ocpp-password-file", "/dev/zero"],
+        ["--backend", "wss://x", "--backend-ca", "/dev/zero"],
+        ["--backend", "wss://x", "--backend-certificate", "/dev/zero"],
     ):  # fmt: skip
         assert system.run("evcs-cp", "create", "OUT-3", *wrong).code == 2, wrong
     system.ok("evcs-cp", "create", "PLAIN")

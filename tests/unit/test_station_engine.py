@@ -141,6 +141,28 @@ def test_what_ends_on_a_full_disk_stops_at_once_and_is_told_once_there_is_room()
     assert world.talk().count("StopTransaction") == 1
 
 
+def test_what_a_full_disk_does_not_take_central_is_not_told() -> None:
+    world = World()
+    world.command("present", tag="CARD")
+    asked = next(one for one in world.bus.said if isinstance(one, m.StationRequest))
+    answer = m.StationAnswer(CP, asked.id, True, "accepted", None, "S1")
+    world.engine.handle([Received(answer, retained=False)])
+    world.pass_(30)
+    world.journal.full = True
+    world.bus.said.clear()
+    world.pass_(30)
+    reply = world.command("present", tag="CARD")
+    assert reply is not None
+    assert (reply.ok, reply.error) == (False, "disk_full")
+    world.engine.handle([Connected()])
+    world.pass_(10)
+    assert not [one for one in world.bus.said if isinstance(one, m.Meter | m.SessionEvent)]
+    world.journal.full = False
+    world.pass_(2)
+    (told,) = {one for one in world.bus.said if isinstance(one, m.SessionEvent)}
+    assert told.event == "ended"
+
+
 def test_after_a_reset_no_id_comes_again() -> None:
     """Back ends would take it for a repetition."""
     world = World()

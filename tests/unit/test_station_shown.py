@@ -62,6 +62,7 @@ def test_a_card_that_is_not_printed_is_told_so_that_central_can_read_it(tag: str
     bus = FakeBus()
     books = Books("CP-1", Charges(), bus)
     books.follow(Held("k").begun(Token(tag), "2026-11-30T07:00:00Z"), None)
+    books.untold = True
     books.tell(BEGAN)
     (asked,) = bus.said
     told = topics.encode(asked, asked.at)

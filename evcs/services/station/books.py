@@ -34,8 +34,9 @@ class Books:
     def __init__(self, cp: str, held: t.Held, bus: Bus) -> None:
         self._cp, self._bus = cp, bus
         self.held = held
-        #: Whether a begin or an end is to be told, once it is kept.
+        #: Whether anything is to be told, once it is kept; and what was metered last.
         self.untold = False
+        self.reading: m.Meter | None = None
 
     def follow(self, station: Held, why: str | None) -> None:
         """Take up what the station holds. `why`: our own word for an end, if it is ours."""
@@ -63,39 +64,44 @@ class Books:
         live = t.metered(live, register_wh - live.meter_wh)
         self.held = self.held.put(live)
         if live.session_id is not None:
-            self._bus.publish(
-                m.Meter(
-                    self._cp, live.session_id, live.seq, live.energy_wh,
-                    reading.power_w, reading.voltage_v, reading.current_a,
-                )
+            self.reading = m.Meter(
+                self._cp, live.session_id, live.seq, live.energy_wh,
+                reading.power_w, reading.voltage_v, reading.current_a,
             )  # fmt: skip
 
-    def tell(self, now: datetime | None = None) -> None:
-        """Tell Central what it has not answered or settled; with `now`, whose a charge is, too."""
-        for one in self.held.transactions:
-            if one.session_id is not None:
-                event = "started" if one.is_open else "ended"
-                self._bus.publish(
-                    m.SessionEvent(
-                        self._cp, event, one.session_id, one.seq, one.energy_wh, one.reason
-                    )
-                )
-            elif now is not None:
-                began = parse(one.at) or now
-                late = not one.is_open or (now - began).total_seconds() > LATE_S
-                self._bus.publish(
-                    m.StationRequest(
-                        self._cp, one.request_id, "start", one.tag, one.at, one.meter_wh, late
-                    )
-                )
+    def tell(self, now: datetime) -> None:
+        """Tell Central a reading, and where anything is `untold` all that it has not settled.
 
-    def answered(self, answer: m.StationAnswer) -> bool:
-        """Central's word to a begin; whether it is news."""
-        known = self.held.requested(answer.id)
-        if not isinstance(known, t.Transaction) or answer.session_id is None or known.session_id:
-            return False
-        self.held = self.held.put(t.answered(known, answer.session_id, CardStatus.ACCEPTED))
-        return True
+        Only once all of it is kept.
+        """
+        if self.reading is not None:
+            self._bus.publish(self.reading)
+        if self.untold:
+            for one in self.held.transactions:
+                self._tell(one, now)
+        self.reading, self.untold = None, False
+
+    def _tell(self, one: t.Transaction, now: datetime) -> None:
+        if one.session_id is not None:
+            event = "started" if one.is_open else "ended"
+            self._bus.publish(
+                m.SessionEvent(self._cp, event, one.session_id, one.seq, one.energy_wh, one.reason)
+            )
+        else:
+            began = parse(one.at) or now
+            late = not one.is_open or (now - began).total_seconds() > LATE_S
+            self._bus.publish(
+                m.StationRequest(
+                    self._cp, one.request_id, "start", one.tag, one.at, one.meter_wh, late
+                )
+            )
+
+    def answered(self, answer: m.StationAnswer) -> None:
+        """Central's word to a begin."""
+        known, session_id = self.held.requested(answer.id), answer.session_id
+        if isinstance(known, t.Transaction) and session_id and not known.session_id:
+            self.held = self.held.put(t.answered(known, session_id, CardStatus.ACCEPTED))
+            self.untold = True
 
     def settled(self, session_id: str | None) -> None:
         """Central has the ticket."""

@@ -89,7 +89,7 @@ class StationEngine:
             self._link.drop("no answer in time")
         self._follow()
         if self._ticks % TELL_AGAIN_EVERY == 0:
-            self._books.tell(at.wall)
+            self._books.untold = True
         self._commit()
         pause_s = self._pause_s()
         self._tick_at = self._outside.now().clock + pause_s
@@ -127,7 +127,7 @@ class StationEngine:
             self._on_message(event.message, at)
         elif isinstance(event, Connected):
             self._ready, self._told = True, None
-            self._books.tell(at.wall)
+            self._books.untold = True
         elif isinstance(event, Disconnected):
             self._central = None
             self._log.warning("bus: %s", event.reason)
@@ -149,12 +149,10 @@ class StationEngine:
         if isinstance(message, m.Command):
             self._on_command(message, at)
         elif isinstance(message, m.StationAnswer):
-            if self._books.answered(message):
-                self._books.tell()
+            self._books.answered(message)
         elif isinstance(message, m.ServiceStatus) and message.online != self._central:
             self._central = message.online
-            if message.online:
-                self._books.tell(at.wall)
+            self._books.untold |= message.online
 
     def _on_command(self, cmd: m.Command, at: At) -> None:
         fail_point("engine.command", self._cp)
@@ -232,17 +230,13 @@ class StationEngine:
             crash_point("station.kept")
             self._link.send(self._station.out)
             crash_point("station.sent")
-            for one in self._station.reader.answers:
-                command = self._presented.pop(one.tag, None)
-                if command is not None:
-                    self._reply(command, None if one.ok else one.word, {"card": one.word})
-            self._station.reader.answers.clear()
-            if self._books.untold:
-                self._books.untold = False
-                self._books.tell(self._outside.now().wall)
+            self._answer_cards()
+            self._books.tell(self._outside.now().wall)
             self._restart()
         else:
             self._switch(kept=False)
+            self._answer_cards(s.Refusal.DISK_FULL)
+            self._books.reading = None  # it may come again, another one
         for text in self._station.talk.odd:
             self._log.warning("back end: %s", text)
         self._station.talk.odd.clear()
@@ -251,6 +245,13 @@ class StationEngine:
         self._link.set(keys.number("WebSocketPingInterval"), self._outside.dialect.back_off(keys))
         self._tell_status()
         self._answer = self._health()
+
+    def _answer_cards(self, error: str | None = None) -> None:
+        for one in self._station.reader.answers:
+            command = self._presented.pop(one.tag, None)
+            if command is not None:
+                self._reply(command, error or (None if one.ok else one.word), {"card": one.word})
+        self._station.reader.answers.clear()
 
     def _dial_as(self) -> None:
         """With a password that its back end has given it, at once (security whitepaper, A01)."""
