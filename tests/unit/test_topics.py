@@ -56,6 +56,7 @@ VIEWS = st.builds(
     limit_w=st.none() | INTS,
     wait_s=st.none() | INTS,
     limit_shown_s=st.none() | INTS,
+    requested_wh=st.none() | INTS,
 )
 MESSAGES = st.one_of(*(messages_of(kind) for kind in KINDS))
 
