@@ -56,6 +56,7 @@ class Network:
     def __init__(self, folder: Path) -> None:
         self._folder, self._name = folder, f"evcsh{os.getpid()}"
         self._machines: dict[int, Machine] = {}
+        self._others: list[Machine] = []
         self.centre = self._add(1, EVCS_MQTT_LISTEN=CENTRE, EVCS_HTTP_LISTEN=CENTRE)
         ip("-n", self.centre.namespace, "link", "add", "wire", "type", "bridge")
         ip("-n", self.centre.namespace, "addr", "add", f"{CENTRE}/24", "dev", "wire")
@@ -71,6 +72,12 @@ class Network:
         ip("-n", centre, "link", "set", f"to{number}", "master", "wire", "up")
         ip("-n", made.namespace, "addr", "add", f"{NETWORK}.{number}/24", "dev", "wire")
         ip("-n", made.namespace, "link", "set", "wire", "up")
+        return made
+
+    def another_home(self, machine: Machine, name: str) -> Machine:
+        """One more home on that machine."""
+        made = Machine(self._folder / name, machine.namespace, machine.number)
+        self._others.append(made)
         return made
 
     def _add(self, number: int, **env: str) -> Machine:
@@ -91,6 +98,8 @@ class Network:
 
     def close(self) -> None:
         """End all systems and remove the namespaces."""
+        for other in self._others:
+            other.down()
         for machine in self._machines.values():
             machine.down()
             subprocess.run(["ip", "netns", "del", machine.namespace], check=False)

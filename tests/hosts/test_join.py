@@ -125,7 +125,7 @@ def test_who_may_not_join_does_not_and_it_is_audited(
     assert eventually("it is audited", lambda: len(audited(centre, "login")) > refusals, 10)
     h3.ok("evcs", "join", str(path), "--no-start")
     h3.ok("evcs", "up")
-    again = Machine(centre.home.parent / "again", h3.namespace, 3)
+    again = machines.another_home(h3, "again")
     done = again.run("evcs", "join", str(path))
     assert (done.code, "used" in done.err) == (9, True), "it is good once"
     assert h3.run("evcs", "join", str(path)).code == 5, "it runs"
