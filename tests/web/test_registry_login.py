@@ -38,7 +38,9 @@ def routes() -> list[tuple[str, str]]:
 
 
 CHANGING = [(method, path) for method, path in routes() if method not in SAFE]
-READING = [path for method, path in routes() if method in SAFE]
+#: It needs a host's own password.
+SECRETS = "/api/v1/secrets"
+READING = [path for method, path in routes() if method in SAFE and path != SECRETS]
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,12 @@ def test_reading_needs_nothing_but_the_right_host(registry: Stage, path: str) ->
     assert ask(registry, path).status in (200, 404)
     refused(ask(registry, path, Host="evil.example"), 400)
     refused(ask(registry, path, Origin="http://evil.example"), 403)
+
+
+def test_secrets_are_no_operators_to_read(registry: Stage) -> None:
+    refused(ask(registry, SECRETS), 401)
+    refused(ask(registry, SECRETS, **registry.bearer()), 401)
+    refused(ask(registry, SECRETS, Host="evil.example"), 400)
 
 
 @pytest.mark.parametrize("megabytes", [1.5, 100])
