@@ -182,6 +182,9 @@ def check_edit(before: DesiredCp, after: DesiredCp) -> None:
         raise Conflict(f"CP {before.id}: its back end is given as it is created", hint)
     if before.backend is None:
         return
+    if before.host != after.host:
+        hint = "delete it, and create it anew with: --host"
+        raise Conflict(f"CP {before.id}: what waits for its back end is on its host", hint)
     if before.service != after.service:
         hint = "ask it there, or: evcs-cp fault"
         raise Conflict(f"CP {before.id}: its back end says whether it is in service", hint)

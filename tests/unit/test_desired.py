@@ -143,7 +143,13 @@ def test_a_charger_of_a_back_end_has_defaults_and_keeps_them() -> None:
     assert of.dialled() == "wss://example.org/ocpp/DE*1"
     assert of._replace(url="ws://x/y/").dialled() == "ws://x/y/DE*1"
     assert back_ends.parse(back_ends.render(of).encode()) == of
-    for change in ({"backend": "ws://y"}, {"token": "T"}, {"service": "out"}, {"circuit": "C"}):
+    for change in (
+        {"backend": "ws://y"},
+        {"token": "T"},
+        {"host": "h2"},
+        {"service": "out"},
+        {"circuit": "C"},
+    ):
         with pytest.raises(Conflict):
             desired.edited(made, change)
     assert desired.edited(made, {"max_power_w": 7_400}).max_power_w == 7_400
