@@ -894,3 +894,27 @@ TestCrashes.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frame", "answer"),
+    [
+        ("nonsense", ["-1", "RpcFrameworkError"]),
+        ('{"a":1}', ["-1", "RpcFrameworkError"]),
+        ('[2,"1"]', ["1", "RpcFrameworkError"]),
+        ('[9,"1","Reset",{}]', ["1", "MessageTypeNotSupported"]),
+        ('[2,"1","Nothing",{}]', ["1", "NotImplemented"]),
+        ('[2,"1","Heartbeat",{}]', ["1", "NotSupported"]),
+        ('[2,"1","Reset",{}]', ["1", "OccurrenceConstraintViolation"]),
+        ('[2,"1","Reset",{"type":1}]', ["1", "TypeConstraintViolation"]),
+        ('[2,"1","Reset",{"type":"Warm"}]', ["1", "PropertyConstraintViolation"]),
+        ('[2,"1","Reset",{"type":"OnIdle","x":1}]', ["1", "FormatViolation"]),
+    ],
+)
+def test_a_frame_that_is_not_as_it_should_be_gets_the_standards_word(
+    online: World201, frame: str, answer: list[str]
+) -> None:
+    online.station.said(frame, online.at)
+    online.flush()
+    assert online.answered[-1][1:3] == answer
+    assert online.station.restarts == ""
