@@ -113,7 +113,10 @@ def test_a_line_that_is_cut_ends_no_charge(machines: Network, centre: Machine, h
     in_state(centre, "DISCONNECTED")
     assert not host(centre, "h2")["online"]
     assert {cp["reason"] for cp in centre.cps()} == {"host h2 gone"}
-    assert [one["state"] for one in sessions(centre)].count("interrupted") == len(CPS)
+    eventually(
+        "the charges wait for it",
+        lambda: [one["state"] for one in sessions(centre)].count("interrupted") == len(CPS),
+    )
     assert h2.run("evcs", "doctor").code == 1
     machines.mend(h2)
     wait()
