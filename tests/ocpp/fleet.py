@@ -31,6 +31,8 @@ CODES = frozenset({"NotSupported", "NotImplemented", "InternalError"})
 NOTHING = ""
 
 _NUMBERS = itertools.count(1)
+#: By its address, what a charger's register says: it never falls, whoever plays the charger.
+_REGISTERS: dict[str, int] = {}
 
 
 class Dial(NamedTuple):
@@ -54,7 +56,7 @@ class Charger:
 
     def __init__(self, dial: Dial) -> None:
         self.dial = dial
-        self.register_wh = 0
+        self.register_wh = _REGISTERS.get(dial.url, 0)
         self.asked: list[str] = []
         self.says: dict[str, str] = {}
         self.boots: list[float] = []
@@ -120,6 +122,7 @@ class Charger:
             timestamp=now(),
         )  # fmt: skip
         self.transaction = None
+        _REGISTERS[self.dial.url] = self.register_wh
 
     async def beat(self) -> float:
         """Seconds to the answer of a heartbeat."""
