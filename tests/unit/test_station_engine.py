@@ -163,6 +163,15 @@ def test_what_a_full_disk_does_not_take_central_is_not_told() -> None:
     assert told.event == "ended"
 
 
+def test_a_card_that_is_held_to_it_twice_is_answered_twice() -> None:
+    world = World()
+    for id_ in ("a", "b"):
+        world.engine.handle([Received(m.Command(CP, "present", id_, tag="CARD"), retained=False)])
+    world.talk()
+    replies = [(one.id, one.error) for one in world.bus.said if isinstance(one, m.Reply)]
+    assert replies == [("a", None), ("b", "busy")]
+
+
 def test_after_a_reset_no_id_comes_again() -> None:
     """Back ends would take it for a repetition."""
     world = World()

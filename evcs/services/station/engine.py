@@ -46,8 +46,8 @@ class StationEngine:
         self._station = self._begun(self._kept)
         self._books = Books(cp, self._kept.charges, outside.bus)
         self._link = Link(outside.back_end, outside.log)
-        #: Card -> the command that holds it to the station.
-        self._presented: dict[str, str] = {}
+        #: Card -> the commands that hold it to the station, in their order.
+        self._presented: dict[str, list[str | None]] = {}
         self._ready = self._unsaved = self._closed = False
         self._central: bool | None = None
         self._why: str | None = None
@@ -157,7 +157,7 @@ class StationEngine:
     def _on_command(self, cmd: m.Command, at: At) -> None:
         fail_point("engine.command", self._cp)
         if cmd.verb == "present" and cmd.tag:
-            self._presented[cmd.tag] = cmd.id
+            self._presented.setdefault(cmd.tag, []).append(cmd.id)
             self._station.present(cmd.tag, at)
             return
         if cmd.verb == "backend":
@@ -248,9 +248,11 @@ class StationEngine:
 
     def _answer_cards(self, error: str | None = None) -> None:
         for one in self._station.reader.answers:
-            command = self._presented.pop(one.tag, None)
-            if command is not None:
-                self._reply(command, error or (None if one.ok else one.word), {"card": one.word})
+            first, *others = self._presented.pop(one.tag, [None])
+            if others:
+                self._presented[one.tag] = others
+            if first is not None:
+                self._reply(first, error or (None if one.ok else one.word), {"card": one.word})
         self._station.reader.answers.clear()
 
     def _dial_as(self) -> None:
@@ -285,8 +287,9 @@ class StationEngine:
         self._station = self._begun(self._kept)
         self._books.held = self._kept.charges
         self._link.drop("no room in the journal")
-        for command in self._presented.values():
-            self._reply(command, s.Refusal.DISK_FULL)
+        for commands in self._presented.values():
+            for command in filter(None, commands):
+                self._reply(command, s.Refusal.DISK_FULL)
         self._presented.clear()
 
     def _switch(self, kept: bool) -> None:
