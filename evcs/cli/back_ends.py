@@ -89,7 +89,7 @@ def _password(path: Path) -> str:
 
 #: Why nothing comes of a card, in the Engine's word and in ours.
 HINDERED = {
-    "busy": "another card's charge is under way, or a car is waited for",
+    "busy": "a charge is under way, or a car is waited for",
     "faulted": "it is broken down",
     "unavailable": "its back end has taken it out of service",
     "offline": "its back end is away, and it does not know the card",
