@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from evcs.core.ocpp.station_16_keys import KEYS
 from evcs.core.ocpp.station_begins import MOST_BEGINS, MOST_WAITING, WITHIN_S
 from evcs.core.ocpp.station_meter import to_aligned_s
 from evcs.core.ocpp.station_reader import Presented
 from evcs.core.ocpp.station_state import MOST_READINGS, Held, from_record, to_record
+from tests.unit.station_crashes import MANY, StationCrashes
 from tests.unit.station_world import Answer, World
 
 PATIENT = {"TransactionMessageAttempts": "1000", "TransactionMessageRetryInterval": "1"}
@@ -431,8 +428,8 @@ def test_a_record_that_no_station_holds_is_refused() -> None:
             from_record(wrong)
 
 
-class Crashes(RuleBasedStateMachine):
-    """Charges, cuts, errors, kills in any order; then all is well: what did the back end take?"""
+class Crashes(StationCrashes):
+    """Each begun once, ended once, in order, with its Wh."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -440,10 +437,8 @@ class Crashes(RuleBasedStateMachine):
         self.world = World(Held("k", configuration=keys))
         self.taken: dict[str, tuple[str, Answer]] = {}
         self.numbers: dict[str, int] = {}
-        self.delivered: list[int] = []
 
-    def _take(self) -> Answer:
-        """The back end does what it is asked, once for each message."""
+    def take(self) -> Answer | None:
         id_, action, asked = self.world.waiting[0]
         message = id_.rpartition("-")[0] or id_
         if message not in self.taken:
@@ -454,80 +449,9 @@ class Crashes(RuleBasedStateMachine):
             assert self.taken[message] == (action, asked)
         if action == "StartTransaction":
             return {"transactionId": self.numbers[message], "idTagInfo": {"status": "Accepted"}}
-        return self.world.good(action, asked)
+        return None
 
-    @rule()
-    def card(self) -> None:
-        charging = self.world.station.held.transaction is not None
-        self.world.present("CARD")
-        if not charging and self.world.station.held.transaction is not None:
-            self.delivered.append(0)
-
-    @precondition(lambda self: self.world.station.held.transaction is not None)
-    @rule(wh=st.integers(1, 5_000))
-    def supply(self, wh: int) -> None:
-        self.delivered[-1] += wh
-        self.world.meter(wh)
-
-    @rule(seconds=st.sampled_from([0.5, 5.0, 61.0]))
-    def time(self, seconds: float) -> None:
-        self.world.pass_(seconds)
-
-    @precondition(lambda self: not self.world.station.talk.is_open)
-    @rule()
-    def connect(self) -> None:
-        self.world.open()
-
-    @precondition(lambda self: self.world.station.talk.is_open)
-    @rule()
-    def cut(self) -> None:
-        before = self.world.station.held.transaction
-        self.world.cut()
-        self._counted(before)
-
-    @precondition(lambda self: self.world.waiting)
-    @rule(how=st.sampled_from(["good", "good", "good", "error", "cut before", "cut after"]))
-    def back_end(self, how: str) -> None:
-        before = self.world.station.held.transaction
-        if how == "error":
-            self.world.reply(error="InternalError")
-        elif how == "good":
-            self.world.reply(self._take())
-        else:
-            if how == "cut after":
-                self._take()
-            self.world.cut()
-        self._counted(before)
-
-    def _counted(self, before: Any) -> None:
-        if before is None and self.world.station.held.transaction is not None:
-            self.delivered.append(0)
-
-    @rule()
-    def kill(self) -> None:
-        """The process ends after what was told was kept."""
-        self.world.born()
-
-    @rule()
-    def kill_before_it_is_kept(self) -> None:
-        """What was decided and not kept was not told, either."""
-        self.world.station.present("CARD", self.world.at)
-        self.world.born()
-
-    def teardown(self) -> None:
-        world = self.world
-        if not world.station.talk.is_open:
-            world.open()
-        while (held := world.station.held).queue or held.transaction or world.waiting:
-            before = held.transaction
-            if world.waiting:
-                world.reply(self._take())
-                self._counted(before)
-            elif held.transaction is not None:
-                world.station.end("Local", world.at)
-                world.flush()
-            else:
-                world.pass_(2_000)
+    def judge(self) -> None:
         matter = [
             (int(message.rpartition("-")[2]), *what)
             for message, what in self.taken.items()
@@ -544,10 +468,7 @@ class Crashes(RuleBasedStateMachine):
 
 
 TestCrashes = Crashes.TestCase
-TestCrashes.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+TestCrashes.settings = MANY
 
 
 def test_a_back_end_that_begins_and_ends_without_rest_is_told_no(online: World) -> None:

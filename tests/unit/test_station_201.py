@@ -6,14 +6,12 @@ from itertools import groupby
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from evcs.core.ocpp.back_end import BackOff
 from evcs.core.ocpp.station_201_variables import VARIABLES
 from evcs.core.ocpp.station_reader import Presented
 from evcs.core.ocpp.station_state import MOST_READINGS, Held
+from tests.unit.station_crashes import MANY, StationCrashes
 from tests.unit.station_world import Answer, World201
 
 ATTEMPTS = "OCPPCommCtrlr.MessageAttempts[TransactionEvent]"
@@ -786,97 +784,23 @@ def test_of_too_many_readings_every_second_one_is_dropped_and_the_numbers_have_n
     assert [one["seqNo"] for one in events(world)] == list(range(len(waiting)))
 
 
-class Crashes(RuleBasedStateMachine):
-    """Charges, cuts, errors, kills in any order; then all is well: what did the back end take?"""
+class Crashes(StationCrashes):
+    """Each transaction begun once, ended once, its numbers from 0 without a gap, with its Wh."""
 
     def __init__(self) -> None:
         super().__init__()
         keys = {**UNKNOWN, ATTEMPTS: "1000", INTERVAL: "1"}
         self.world = World201(Held("k", configuration=keys))
         self.taken: dict[str, Answer] = {}
-        self.delivered: list[int] = []
 
-    def _take(self) -> None:
-        """The back end does what it is asked, once for each message."""
+    def take(self) -> Answer | None:
         id_, action, asked = self.world.waiting[0]
-        if action != "TransactionEvent":
-            return
-        known = self.taken.setdefault(id_.rpartition("-")[0], asked)
-        assert {**known, "offline": True} == {**asked, "offline": True}
+        if action == "TransactionEvent":
+            known = self.taken.setdefault(id_.rpartition("-")[0], asked)
+            assert {**known, "offline": True} == {**asked, "offline": True}
+        return None
 
-    @rule()
-    def card(self) -> None:
-        before = self.world.station.held.transaction
-        self.world.present("CARD")
-        self._counted(before)
-
-    @precondition(lambda self: self.world.station.held.transaction is not None)
-    @rule(wh=st.integers(1, 5_000))
-    def supply(self, wh: int) -> None:
-        self.delivered[-1] += wh
-        self.world.meter(wh)
-
-    @rule(seconds=st.sampled_from([0.5, 5.0, 61.0]))
-    def time(self, seconds: float) -> None:
-        self.world.pass_(seconds)
-
-    @precondition(lambda self: not self.world.station.talk.is_open)
-    @rule()
-    def connect(self) -> None:
-        self.world.open()
-
-    @precondition(lambda self: self.world.station.talk.is_open)
-    @rule()
-    def cut(self) -> None:
-        before = self.world.station.held.transaction
-        self.world.cut()
-        self._counted(before)
-
-    @precondition(lambda self: self.world.waiting)
-    @rule(how=st.sampled_from(["good", "good", "good", "error", "cut before", "cut after"]))
-    def back_end(self, how: str) -> None:
-        before = self.world.station.held.transaction
-        if how == "error":
-            self.world.reply(error="InternalError")
-        else:
-            if how != "cut before":
-                self._take()
-            if how == "good":
-                self.world.reply()
-            else:
-                self.world.cut()
-        self._counted(before)
-
-    def _counted(self, before: Any) -> None:
-        if before is None and self.world.station.held.transaction is not None:
-            self.delivered.append(0)
-
-    @rule()
-    def kill(self) -> None:
-        """The process ends after what was told was kept."""
-        self.world.born()
-
-    @rule()
-    def kill_before_it_is_kept(self) -> None:
-        """What was decided and not kept was not told, either."""
-        self.world.station.present("CARD", self.world.at)
-        self.world.born()
-
-    def teardown(self) -> None:
-        world = self.world
-        if not world.station.talk.is_open:
-            world.open()
-        while (held := world.station.held).queue or held.transaction or world.waiting:
-            before = held.transaction
-            if world.waiting:
-                self._take()
-                world.reply()
-                self._counted(before)
-            elif held.transaction is not None:
-                world.station.end("Local", world.at)
-                world.flush()
-            else:
-                world.pass_(2_000)
+    def judge(self) -> None:
         charges = by_transaction(list(self.taken.values()))
         ids = {charge[0]["transactionInfo"]["transactionId"] for charge in charges}
         assert len(charges) == len(ids) == len(self.delivered)
@@ -890,10 +814,7 @@ class Crashes(RuleBasedStateMachine):
 
 
 TestCrashes = Crashes.TestCase
-TestCrashes.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+TestCrashes.settings = MANY
 
 
 @pytest.mark.parametrize(
