@@ -11,12 +11,11 @@ from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_charging import PLACES, PURPOSES
 from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_orders import REJECTED
 from evcs.core.ocpp.station_profiles import Profile
 
 if TYPE_CHECKING:
     from evcs.core.ocpp.station import Station
-
-REJECTED = "Rejected"
 
 
 def profile(payload: Answer, connector: int, transaction: int) -> Profile:

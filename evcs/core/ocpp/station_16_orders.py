@@ -12,53 +12,48 @@ from evcs.core.ocpp.station_16_upkeep import UPKEEP
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_orders import REJECTED, always, clear_cache, status
 from evcs.core.ocpp.station_profiles import TRANSACTION, installed
 from evcs.core.ocpp.station_state import Token
 
 if TYPE_CHECKING:
     from evcs.core.ocpp.station import Station
 
-REJECTED = "Rejected"
-
-
-def _status(word: str) -> Answer:
-    return {"status": word}
-
 
 def _remote_start(station: Station, payload: Answer, at: At) -> Answer:
     """A charge begins; by AuthorizeRemoteTxRequests its card is asked for first (5.11, 5.16.2)."""
     elsewhere = payload.get("connectorId", 1) != 1
     if elsewhere or station.cannot_begin(at) or not station.is_online:
-        return _status(REJECTED)
+        return status(REJECTED)
     wished = payload.get("chargingProfile")
     if wished is not None:
         of_it = profile(wished, 1, 0)
         if of_it.purpose != TRANSACTION or installed(station.held.profiles, of_it) is None:
-            return _status(REJECTED)
+            return status(REJECTED)
         station.wished = of_it
     if station.keys.is_set("AuthorizeRemoteTxRequests"):
         station.reader.authorise(Token(payload["idTag"]))
     else:
         station.begin(Token(payload["idTag"]), at)
-    return _status(ACCEPTED)
+    return status(ACCEPTED)
 
 
 def _remote_stop(station: Station, payload: Answer, at: At) -> Answer:
     """The charge of that number ends (5.12)."""
     if payload["transactionId"] != station.dialect.transaction_id(station.held):
-        return _status(REJECTED)
+        return status(REJECTED)
     station.end("Remote", at)
-    return _status(ACCEPTED)
+    return status(ACCEPTED)
 
 
 def _availability(station: Station, payload: Answer, _at: At) -> Answer:
     """In or out of service, kept over restarts; while it charges, after that (5.2)."""
     if payload["connectorId"] not in (0, 1):
-        return _status(REJECTED)
+        return status(REJECTED)
     inoperative = ("0",) if payload["type"] == "Inoperative" else ()
     station.held = station.held._replace(inoperative=inoperative)
     waits = inoperative and station.held.transaction is not None
-    return _status("Scheduled" if waits else ACCEPTED)
+    return status("Scheduled" if waits else ACCEPTED)
 
 
 def _reset(station: Station, payload: Answer, at: At) -> Answer:
@@ -66,16 +61,16 @@ def _reset(station: Station, payload: Answer, at: At) -> Answer:
     station.end("SoftReset" if payload["type"] == "Soft" else "HardReset", at)
     station.secure("ResetOrReboot", at)
     station.restarts = f"{payload['type']} reset"
-    return _status(ACCEPTED)
+    return status(ACCEPTED)
 
 
 def _unlock(station: Station, payload: Answer, at: At) -> Answer:
     """A charge ends, and the car leaves (5.18)."""
     if payload["connectorId"] != 1:
-        return _status("NotSupported")
+        return status("NotSupported")
     station.end("UnlockCommand", at)
     station.plugged = False
-    return _status("Unlocked")
+    return status("Unlocked")
 
 
 def _get(station: Station, payload: Answer, _at: At) -> Answer:
@@ -90,20 +85,7 @@ def _set(station: Station, payload: Answer, at: At) -> Answer:
         station.held = station.held.configured(*found)
         if found[0] == station_16_keys.DIALS_WITH:
             station.secure("ReconfigurationOfSecurityParameters", at)
-    return _status(word)
-
-
-def _clear_cache(station: Station, _payload: Answer, _at: At) -> Answer:
-    """It knows no card any more (5.4)."""
-    if not station.keys.is_set("AuthorizationCacheEnabled"):
-        return _status(REJECTED)
-    station.held = station.held._replace(cards=())
-    return _status(ACCEPTED)
-
-
-def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
-    """Answered `UnknownVendorId` (5.6)."""
-    return _status("UnknownVendorId")
+    return status(word)
 
 
 SERVED: Mapping[str, Order] = {
@@ -112,8 +94,8 @@ SERVED: Mapping[str, Order] = {
     **UPKEEP,
     "ChangeAvailability": _availability,
     "ChangeConfiguration": _set,
-    "ClearCache": _clear_cache,
-    "DataTransfer": _data,
+    "ClearCache": clear_cache,
+    "DataTransfer": always("UnknownVendorId"),
     "GetConfiguration": _get,
     "RemoteStartTransaction": _remote_start,
     "RemoteStopTransaction": _remote_stop,

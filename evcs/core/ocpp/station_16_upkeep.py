@@ -14,13 +14,13 @@ from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
 from evcs.core.ocpp.station_jobs import FIRMWARE, INSTALL_S, LOG, TRANSFER_S, Job, Step
+from evcs.core.ocpp.station_orders import REJECTED
 from evcs.core.ocpp.station_upkeep import OF_LOG, SENT
 from evcs.core.ocpp.times import parse
 
 if TYPE_CHECKING:
     from evcs.core.ocpp.station import Station
 
-REJECTED = "Rejected"
 OF_FIRMWARE, OF_SIGNED = "FirmwareStatusNotification", "SignedFirmwareStatusNotification"
 OF_DIAGNOSTICS = "DiagnosticsStatusNotification"
 #: Messages that tell the state of a job.

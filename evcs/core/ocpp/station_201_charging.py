@@ -12,12 +12,12 @@ from evcs.core.ocpp import station_profiles as p
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_orders import REJECTED
 from evcs.core.ocpp.station_profiles import Profile
 
 if TYPE_CHECKING:
     from evcs.core.ocpp.station import Station
 
-REJECTED = "Rejected"
 #: Profiles in one ReportChargingProfiles.
 PAGE = 5
 _PURPOSES = {

@@ -14,6 +14,7 @@ from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order
 from evcs.core.ocpp.station_jobs import FIRMWARE, LOG
+from evcs.core.ocpp.station_orders import REJECTED, always, clear_cache, status
 from evcs.core.ocpp.station_profiles import installed
 from evcs.core.ocpp.station_state import Token
 from evcs.core.ocpp.station_upkeep import OF_LOG, firmware, log
@@ -22,41 +23,36 @@ from evcs.core.ocpp.times import written
 if TYPE_CHECKING:
     from evcs.core.ocpp.station import Station
 
-REJECTED = "Rejected"
 NO_CARD = "NoAuthorization"
 OF_FIRMWARE = "FirmwareStatusNotification"
-
-
-def _status(word: str) -> Answer:
-    return {"status": word}
 
 
 def _start(station: Station, payload: Answer, at: At) -> Answer:
     """A charge begins; by AuthorizeRemoteStart its card is looked at first (F01, F02)."""
     elsewhere = payload.get("evseId", 1) != 1
     if elsewhere or station.cannot_begin(at) or not station.is_online:
-        return _status(REJECTED)
+        return status(REJECTED)
     asked = payload.get("chargingProfile")
     station.wished = None if asked is None else wished(asked)
     if asked is not None and (
         station.wished is None or installed(station.held.profiles, station.wished) is None
     ):
-        return _status(REJECTED)
+        return status(REJECTED)
     token = Token(payload["idToken"]["idToken"], payload["idToken"]["type"])
     if station.keys.is_set("AuthorizeRemoteTxRequests") and token.type != NO_CARD:
         station.reader.identified(token, at, payload["remoteStartId"])
     else:
         station.begin(token, at, payload["remoteStartId"])
-    return _status(ACCEPTED)
+    return status(ACCEPTED)
 
 
 def _stop(station: Station, payload: Answer, at: At) -> Answer:
     """The charge of that id ends (F03)."""
     theirs = station.dialect.transaction_id(station.held)
     if payload["transactionId"] != theirs or not station.is_online:
-        return _status(REJECTED)
+        return status(REJECTED)
     station.end("Remote", at)
-    return _status(ACCEPTED)
+    return status(ACCEPTED)
 
 
 def _transaction(station: Station, payload: Answer, _at: At) -> Answer:
@@ -78,59 +74,51 @@ def _availability(station: Station, payload: Answer, _at: At) -> Answer:
     charges, after that (G03, G04)."""
     evse = payload.get("evse", {"id": 0})
     if evse["id"] not in (0, 1) or evse.get("connectorId", 1) != 1:
-        return _status(REJECTED)
+        return status(REJECTED)
     level = f"{evse['id']}.1" if "connectorId" in evse else str(evse["id"])
     before = station.held.inoperative
     left = tuple(one for one in before if one != level)
     after = (*left, level) if payload["operationalStatus"] == "Inoperative" else left
     station.held = station.held._replace(inoperative=after)
     waits = set(after) != set(before) and station.held.transaction is not None
-    return _status("Scheduled" if waits else ACCEPTED)
+    return status("Scheduled" if waits else ACCEPTED)
 
 
 def _reset(station: Station, payload: Answer, at: At) -> Answer:
     """It begins anew, with all that it holds; a charge is ended first, or waited for (B11, B12)."""
     if "evseId" in payload:
-        return _status(REJECTED)
+        return status(REJECTED)
     if payload["type"] == "OnIdle" and station.held.transaction is not None:
         station.restarts_later = "ScheduledReset"
-        return _status("Scheduled")
+        return status("Scheduled")
     station.end("ImmediateReset", at)
     station.secure("ResetOrReboot", at)
     station.restarts = "RemoteReset"
-    return _status(ACCEPTED)
+    return status(ACCEPTED)
 
 
 def _unlock(station: Station, payload: Answer, _at: At) -> Answer:
     """The car leaves, unless it charges (F05)."""
     if (payload["evseId"], payload["connectorId"]) != (1, 1):
-        return _status("UnknownConnector")
+        return status("UnknownConnector")
     if station.held.transaction is not None:
-        return _status("OngoingAuthorizedTransaction")
+        return status("OngoingAuthorizedTransaction")
     station.plugged = False
-    return _status("Unlocked")
-
-
-def _clear_cache(station: Station, _payload: Answer, _at: At) -> Answer:
-    """It knows no card any more (C11)."""
-    if not station.keys.is_set("AuthorizationCacheEnabled"):
-        return _status(REJECTED)
-    station.held = station.held._replace(cards=())
-    return _status(ACCEPTED)
+    return status("Unlocked")
 
 
 def _trigger(station: Station, payload: Answer, at: At) -> Answer:
     """It says once its boot, beat, readings, status, how a charge, firmware or a log is (F06)."""
     message, evse = payload["requestedMessage"], payload.get("evse", {})
     if message not in _TRIGGERED:
-        return _status("NotImplemented")
+        return status("NotImplemented")
     booted = message == "BootNotification" and station.agenda.registration == ACCEPTED
     elsewhere = evse.get("id", 1) != 1 or evse.get("connectorId", 1) != 1
     if booted or station.agenda.is_full or (elsewhere and message in _OF_EVSE):
-        return _status(REJECTED)
+        return status(REJECTED)
     if message == "MeterValues":
         if (found := _reading(station, "MeterValuesAlignedData", at)) is None:
-            return _status(REJECTED)
+            return status(REJECTED)
         station.agenda.say(message, {"evseId": 1, "meterValue": [found]})
     elif message in _JOBS:
         kind = _JOBS[message]
@@ -138,10 +126,10 @@ def _trigger(station: Station, payload: Answer, at: At) -> Answer:
             message, {"status": station.jobs.status(kind), **station.jobs.request(kind)}
         )
     elif message == words.EVENT:
-        return _status(ACCEPTED if _tell(station, at) else REJECTED)
+        return status(ACCEPTED if _tell(station, at) else REJECTED)
     else:
         station.agenda.trigger(message, at)
-    return _status(ACCEPTED)
+    return status(ACCEPTED)
 
 
 def _reading(station: Station, key: str, at: At) -> Answer | None:
@@ -171,19 +159,6 @@ def _firmware(station: Station, payload: Answer, at: At) -> Answer:
     return firmware(station, payload, OF_FIRMWARE, at)
 
 
-def _data(_station: Station, _payload: Answer, _at: At) -> Answer:
-    """Answered `UnknownVendorId` (P01)."""
-    return _status("UnknownVendorId")
-
-
-def _always(word: str) -> Order:
-    def order(_station: Station, _payload: Answer, _at: At) -> Answer:
-        return _status(word)
-
-    order.__doc__ = f"Answered `{word}`"
-    return order
-
-
 #: What a station answers that has nothing of the kind; of other actions it knows nothing at all.
 _WITHOUT = {
     "CancelReservation": REJECTED, "CustomerInformation": REJECTED, "DeleteCertificate": "NotFound",
@@ -194,8 +169,8 @@ _WITHOUT = {
 }  # fmt: skip
 SERVED: Mapping[str, Order] = {
     "ChangeAvailability": _availability,
-    "ClearCache": _clear_cache,
-    "DataTransfer": _data,
+    "ClearCache": clear_cache,
+    "DataTransfer": always("UnknownVendorId"),
     "GetLog": log,
     "GetTransactionStatus": _transaction,
     "RequestStartTransaction": _start,
@@ -207,5 +182,5 @@ SERVED: Mapping[str, Order] = {
     **CHARGING,
     **LISTS,
     **REPORTS,
-    **{action: _always(word) for action, word in _WITHOUT.items()},
+    **{action: always(word) for action, word in _WITHOUT.items()},
 }
