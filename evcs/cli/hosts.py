@@ -37,11 +37,13 @@ def add_to(program: click.Group) -> None:
     def host() -> None:
         """Other machines that CPs run on."""
 
-    _add_changes(host)
+    _add_invitation(host)
+    _add_drain(host)
+    _add_removal(host)
     _add_looks(host)
 
 
-def _add_changes(host: click.Group) -> None:
+def _add_invitation(host: click.Group) -> None:
     @command(host, "add")
     @click.argument("name")
     @click.option("--file", "path", type=click.Path(dir_okay=False, path_type=Path),
@@ -75,6 +77,8 @@ def _add_changes(host: click.Group) -> None:
         ctx.out.done({**made, "file": str(path), "address": centre}, f"{path} written")
         ctx.out.say(f"good once, until {made['invited_until']}; on {name}: evcs join {path.name}")
 
+
+def _add_drain(host: click.Group) -> None:
     @command(host, "drain")
     @click.argument("name")
     @click.option("--to", metavar="HOST", required=True, help="Where its CPs go.")
@@ -101,6 +105,8 @@ def _add_changes(host: click.Group) -> None:
         if not mine:
             ctx.out.say(f"no CP is on {name}")
 
+
+def _add_removal(host: click.Group) -> None:
     @command(host, "remove")
     @click.argument("name")
     @click.option("--lost", is_flag=True, help="The machine is gone for good; its CPs start anew.")
