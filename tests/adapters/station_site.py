@@ -108,6 +108,27 @@ class Site:
         before = self.central.status
         eventually("it is back", lambda: self.central.is_reborn(before))
 
+    def kill_at_each(self, back_end: BackEnd, step: str) -> None:
+        """At some of the times that it gets to that step, each in a start of its own."""
+        self.kill()
+        for count in (1, 2, 3, 4, 6, 8, 10, 12):
+            self.begin(back_end, EVCS_CRASH_AT=f"{step}:{count}")
+            self.present_until_it_ends()
+        self.begin(back_end)
+        self.is_back()
+
+    def charge_alone(self, back_end: BackEnd) -> None:
+        """Three charges while their back end is away; it is killed in the second."""
+        eventually("it is away", lambda: self.state() == "away")
+        for number in range(3):
+            assert self.central.command("present", tag="CARD").ok
+            self.charges()
+            if number == 1:
+                self.kill()
+                self.begin(back_end)
+                self.is_back()
+            assert self.central.command("present", tag="CARD").ok
+
     def present_until_it_ends(self) -> None:
         """A card is held to it again and again, until the process ends by itself."""
         numbers = itertools.count()

@@ -143,12 +143,7 @@ def test_killed_at_each_step_nothing_is_lost_or_said_twice(
     for _ in range(2):  # its card is known then
         assert site.central.command("present", tag="CARD").ok
     all_is_told(site)
-    site.kill()
-    for count in (1, 2, 3, 4, 6, 8, 10, 12):
-        site.begin(failing, EVCS_CRASH_AT=f"{step}:{count}")
-        site.present_until_it_ends()
-    site.begin(failing)
-    site.is_back()
+    site.kill_at_each(failing, step)
     site.central.command("unplug")
     all_is_told(site)
     charges = failing.events().values()
@@ -166,15 +161,7 @@ def test_a_back_end_that_is_away_for_three_charges_hears_them_in_order_once(
         assert site.central.command("present", tag="CARD").ok
     eventually("it is told", lambda: failing.ended())
     failing.stop()
-    eventually("it is away", lambda: site.state() == "away")
-    for number in range(3):
-        assert site.central.command("present", tag="CARD").ok
-        site.charges()
-        if number == 1:
-            site.kill()
-            site.begin(failing)
-            site.is_back()
-        assert site.central.command("present", tag="CARD").ok
+    site.charge_alone(failing)
     eventually("Central has them", lambda: len(site.central.tickets) == 4)
     failing.start()
     eventually("all are told", lambda: len(failing.ended()) == 4)
