@@ -28,7 +28,8 @@ class Curve:
             column.append(value)
         if len(times) > POINTS:
             self._step_s *= 2
-            self._columns = tuple(column[::2] for column in self._columns)  # type: ignore[assignment]
+            times, power, energy = self._columns
+            self._columns = times[::2], power[::2], energy[::2]
 
     def columns(self) -> dict[str, list[int]]:
         """Time (seconds), power (W) and energy (Wh)."""
