@@ -4,7 +4,9 @@ Each subscription is looked at at each publication, and a shared one matches by 
 one client hold up the bus by a minute, and 1,900 connections with 99 each end the broker. It has
 no limit of its own for either, so they are counted here, for the client whose id a line begins
 with; the ids of ours are random and no other's to know. Clients choose their ids and topics, so a
-line counts by its begin and its end, which are the broker's own.
+line counts by its begin and its end, which are the broker's own. The line of a subscription has
+neither: whose id could make one into another line is shut out, and the lines that begin with that
+id are its subscriptions.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ _LET_IN = re.compile(
 _CLIENT = re.compile(rb"\d+: Client (?=.)")
 _LEAVES = re.compile(rb"(?= (?:disconnected|closed its|has exceeded|already connected)[^ ]*[ .,:])")
 _QOS = re.compile(rb" (?=[012] )")
+#: What no client of ours has in its id: with a topic behind it, it reads as another line.
+_MISLEADS = re.compile(rb"New |Client |mosquitto |.* [012] ", re.DOTALL)
 _LIMITED = re.compile(r"(?:cp|driver|meter)/[A-Za-z0-9/_-]+", re.ASCII)
 
 
@@ -62,13 +66,15 @@ class BrokerClients:
         if STARTS.fullmatch(line):
             for counted in (self._clients, self._connections, self._subscriptions):
                 counted.clear()
+        elif (client_id := self._subscriber(line)) is not None:
+            who = self._subscribes(client_id)
         elif match := _LET_IN.fullmatch(line):
             if len(line) < CUT_BYTES:
                 who, detail = self._let_in(int(match[1]) // 60, match[2], match[3]), "connections"
+                if _MISLEADS.match(match[2]):
+                    who, detail = _text(match[3]), "client id"
         elif match := _CLIENT.match(line):
             self._leaves(line[match.end() :])
-        else:
-            who = self._subscribes(line)
         if who is None or not _LIMITED.fullmatch(who):
             return None
         return AuditEntry(timestamp(), who, FLOOD, None, "shut out", detail)
@@ -80,7 +86,7 @@ class BrokerClients:
             self._new.clear()
         if len(self._clients) == MAX_CLIENTS:
             self._forget(next(iter(self._clients)))
-        who = identity.decode("utf-8", "replace")
+        who = _text(identity)
         self._clients[client_id] = _Client(who)
         self._connections[who] += 1
         self._new[who] += 1
@@ -89,18 +95,18 @@ class BrokerClients:
             self._new[who] = 0
         return who if over or self._connections[who] == MOST_CONNECTIONS + 1 else None
 
-    def _subscribes(self, line: bytes) -> str | None:
+    def _subscriber(self, line: bytes) -> bytes | None:
+        """The id that begins the line of a subscription; of several the one that misleads."""
         at, _, told = line.partition(b": ")
-        for qos in _QOS.finditer(told) if at.isdigit() else ():
-            client_id = told[: qos.start()]
-            client = self._clients.get(client_id)
-            if client is not None:
-                who, count = client.identity, client.subscriptions + 1
-                self._clients[client_id] = _Client(who, count)
-                self._subscriptions[who] += 1
-                over = count == MOST_SUBSCRIPTIONS + 1
-                return who if over or self._subscriptions[who] == MOST_OF_ONE + 1 else None
-        return None
+        ids = (told[: qos.start()] for qos in _QOS.finditer(told) if at.isdigit())
+        return max((one for one in ids if one in self._clients), key=len, default=None)
+
+    def _subscribes(self, client_id: bytes) -> str | None:
+        who, count = self._clients[client_id]
+        self._clients[client_id] = _Client(who, count + 1)
+        self._subscriptions[who] += 1
+        over = count == MOST_SUBSCRIPTIONS
+        return who if over or self._subscriptions[who] == MOST_OF_ONE + 1 else None
 
     def _leaves(self, told: bytes) -> None:
         ends = [end.start() for end in _LEAVES.finditer(told)]
@@ -114,6 +120,10 @@ class BrokerClients:
             self._subscriptions[client.identity] -= client.subscriptions
             if not self._connections[client.identity]:
                 del self._connections[client.identity], self._subscriptions[client.identity]
+
+
+def _text(identity: bytes) -> str:
+    return identity.decode("utf-8", "replace")
 
 
 class FloodWatch:

@@ -1,7 +1,8 @@
 """Lines of the broker's log that tell of refused logins, which only the broker knows.
 
 Clients choose their ids, user names and topics, and lines hold them. So a line counts by its
-begin and its end, which are the broker's own, and names nobody; its address is that of a
+begin and its end, which are the broker's own, and names nobody; what may be a subscription's
+line, which has neither, doesn't count. The address is that of a
 connection which was opened and has not been let in, where only one can be meant.
 """
 
@@ -22,10 +23,13 @@ MAX_WAITING = 10_000
 CUT_BYTES = 1_000
 
 #: With it nobody is connected.
-STARTS = re.compile(rb"^\d+: mosquitto version [0-9.]+ starting\n", re.MULTILINE)
-_OPENED = re.compile(rb"(\d+): New connection from (.+):(\d+) on port \d+\.\n")
-_LET_IN = re.compile(rb"\d+: New client connected from (.+?):(\d+) as ")
+STARTS = re.compile(rb"^\d+: mosquitto version \d+\.[0-9.]+ starting\n", re.MULTILINE)
+_OPENED = re.compile(rb"(\d+): New connection from ([^ ]+):(\d+) on port \d+\.\n")
+_LET_IN = re.compile(rb"\d+: New client connected from ([^ ]+):(\d+) as ")
 _REFUSED = re.compile(rb"(\d+): Client .+ disconnected, not authorised\.\n")
+#: The line of a subscription (id, QoS, topic) has no word of the broker's own, so what may be one
+#: tells nothing: who calls himself so is let in unseen, and makes nobody's address surer.
+_MAY_SUBSCRIBE = re.compile(rb" [012] ")
 
 
 class _Waiting(NamedTuple):
@@ -62,6 +66,8 @@ class BrokerLines:
         """What a line tells for the audit, if it tells anything."""
         if match := _OPENED.fullmatch(line):
             self._add(_Waiting(self._time(match), match[2], match[3]))
+        elif _MAY_SUBSCRIBE.search(line):
+            return None
         elif match := _LET_IN.match(line):
             self._remove(match[1], match[2])
         elif (match := _REFUSED.fullmatch(line)) and len(line) < CUT_BYTES:

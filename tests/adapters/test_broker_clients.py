@@ -127,15 +127,45 @@ def test_a_service_is_not_shut_out(log: Watched, identity: str) -> None:
 @pytest.mark.parametrize(
     "client",
     [
-        "x (p5, c1, k15, u'driver/BOB').", "x (p5, c1, k15, u'driver/BOB')", "a 1 b",
+        "x (p5, c1, k15, u'driver/BOB').", "x (p5, c1, k15, u'driver/BOB')",
         "1795350217: a 0", "a as b", "x from 127.0.0.1:9 as y", "bob disconnected",
     ],
 )  # fmt: skip
 def test_a_client_id_names_nobody_else(log: Watched, client: str) -> None:
-    log.add(CONNECTED.format("bob", "driver/BOB"), CONNECTED.format(client, EVE))
+    log.told(CONNECTED.format("bob", "driver/BOB"), CONNECTED.format(client, EVE))
     assert log.told(*subscribing(client, MOST_SUBSCRIPTIONS + 1)) == [EVE]
     log.add(*(line.format(client) for line in LEFT))
     assert log.told(*subscribing("bob", MOST_SUBSCRIPTIONS + 1)) == ["driver/BOB"]
+
+
+MISLEADING = (
+    "New client connected from x:1 as y", "New connection from a", "Client x",
+    "Client bob disconnected", "mosquitto version", "bob 0 x", "a 1 b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("client", MISLEADING)
+def test_whose_id_reads_as_another_line_is_named_at_once(log: Watched, client: str) -> None:
+    log.add(CONNECTED.format("bob", "driver/BOB"), CONNECTED.format(client, EVE))
+    (flood,) = log.watch.look()
+    assert (flood.who, flood.detail) == (EVE, "client id")
+
+
+@pytest.mark.parametrize("client", MISLEADING)
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "z (p5, c1, k15, u'driver/BOB').", "disconnected.", "x disconnected, not authorised.",
+        "starting", "b/6.6.6.6:66 on port 1883.", "1 t",
+    ],
+)  # fmt: skip
+def test_a_subscription_is_no_other_line(log: Watched, client: str, topic: str) -> None:
+    log.add(CONNECTED.format("bob", "driver/BOB"), *subscribing("bob", MOST_SUBSCRIPTIONS))
+    assert log.told(CONNECTED.format(client, EVE)) == [EVE]
+    line = f"1795350217: {client} 0 {topic}\n"
+    assert log.told(*([line] * (MOST_SUBSCRIPTIONS + 1))) == [EVE]
+    assert log.told(*([line] * MOST_NEW)) == []
+    assert log.told(*subscribing("bob", 1)) == ["driver/BOB"]
 
 
 def test_a_topic_makes_no_subscription_another_clients(log: Watched) -> None:

@@ -4,11 +4,7 @@ that a client has made up."""
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -16,6 +12,7 @@ from evcs.adapters.broker_log import MAX_WAITING, OPEN_S, STARTS, BrokerLines
 from evcs.adapters.log_tailer import MAX_LINES_A_LOOK, LogTailer
 from evcs.core.audit import AuditEntry
 from tests.adapters.broker import Broker
+from tests.adapters.steps import steps
 
 AT_S = 1795350217
 OPENED = "1795350217: New connection from {} on port 1883.\n"
@@ -50,25 +47,6 @@ def read_all(log: LogTailer) -> list[AuditEntry]:
 
 def who(path: Path) -> list[str]:
     return [one.who for one in read_all(follow(path))]
-
-
-def steps(do: Callable[[], object]) -> int:
-    """How many steps (opcodes) of Python it takes."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal count
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        do()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def test_an_absent_log_is_an_empty_one(path: Path):
@@ -131,6 +109,7 @@ def test_more_than_can_be_kept_in_mind(path: Path):
         f"{AT_S}: Outgoing messages are being dropped for client {FORGED}.\n",
         "Client <unknown> disconnected, not authorised.\n",
         f"{AT_S}: Client {'x' * 950} disconnected, not authorised.\n",
+        f"{AT_S}: Client x 0 disconnected, not authorised.\n",
     ],
 )  # fmt: skip
 def test_what_a_client_calls_itself_is_no_refusal(path: Path, line: str):
@@ -144,6 +123,14 @@ def test_what_a_client_calls_itself_names_no_address(path: Path):
     add(path, f"{AT_S}: Client New connection from 6.6.6.6:66 on port 1883. disconnected.\n")
     add(path, f"{AT_S}: Client x [6.6.6.6:66] disconnected, not authorised.\n")
     assert who(path) == [A]
+
+
+def test_a_subscription_makes_no_address_surer(path: Path):
+    add(path, OPENED.format(A), OPENED.format(B))
+    add(path, f"{AT_S}: New client connected from {B} as y 0 z (p5, c1, k15, u'x').\n")
+    add(path, f"{AT_S}: New connection from a 0 b/6.6.6.6:66 on port 1883.\n")
+    add(path, f"{AT_S}: mosquitto version 0 starting\n", REFUSED)
+    assert who(path) == ["127.0.0.1"]
 
 
 def test_a_broker_that_starts_has_nobody_who_waits(path: Path):
