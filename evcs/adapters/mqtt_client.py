@@ -6,7 +6,7 @@ paho has no public place for a socket of one's own, so `_create_unix_socket_conn
 no more: that waits without end for a broker whose backlog is full, and is asked three times for
 each message, 10 of 60 us. `test_a_queue_that_is_full_is_no_loss_and_is_tried_again_soon` fails when
 it is called no more. Nor is `_handle_publish`: for each message it made lists of all properties
-that there are, and hardly one message has any. For `_handle_connack`, which does so for each limit
+that there are, and nobody here asks for any. For `_handle_connack`, which does so for each limit
 that the broker names, these are cut off: all would be 0.1 ms of the 2 that an Engine's start takes.
 `tests/adapters/test_library_privates.py` fails when paho's code there is another.
 """
@@ -129,18 +129,21 @@ class BufferedClient(Client):
         return code
 
     def _handle_publish(self) -> MQTTErrorCode:
-        """As paho's, in two thirds of the time, of what has no properties: nearly all messages."""
+        """As paho's, in two thirds of the time, and properties are passed over unread.
+
+        A publication with 13,000 of its sender's own took paho 0.4 s.
+        """
         kind, packet = self._in_packet["command"], self._in_packet["packet"]
         qos = kind >> 1 & 3
         topic_end = 2 + int.from_bytes(packet[:2], "big")
         at = topic_end + 2 * (qos > 0)
-        if qos > 1 or at >= len(packet) or packet[at]:
+        if qos > 1:
             return super()._handle_publish()
         message = MQTTMessage(
             int.from_bytes(packet[topic_end:at], "big"), bytes(packet[2:topic_end])
         )
         message.qos, message.retain = qos, bool(kind & 1)
-        message.payload = bytes(packet[at + 1 :])
+        message.payload = bytes(packet[_behind_properties(packet, at) :])
         self._handle_on_message(message)
         return self._send_puback(message.mid) if qos else MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -163,6 +166,15 @@ class BufferedClient(Client):
             sock.close()
             raise
         return BufferedSocket(sock)
+
+
+def _behind_properties(packet: bytes | bytearray, at: int) -> int:
+    """Where the payload begins: their length is a Variable Byte Integer (MQTT 5, 1.5.5)."""
+    length = shift = 0
+    while packet[at] > 127:
+        length |= (packet[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+    return at + 1 + length + (packet[at] << shift)
 
 
 def new_client(

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from evcs.adapters import mqtt, mqtt_client
 from evcs.adapters.account import Account
@@ -21,6 +23,7 @@ from evcs.core import ports, topics
 from evcs.core.errors import Denied, Unreachable
 from evcs.runtime.loop import Loop
 from tests.adapters.broker import Broker, Events, Listeners
+from tests.adapters.steps import steps
 from tests.system_under_test import ROOT, eventually
 
 CP1, CP2 = "cp/CP-1/engine", "cp/CP-2/engine"
@@ -47,6 +50,37 @@ def test_a_message_arrives_as_it_was_said(known: Broker, listeners: Listeners) -
     event = m.SessionEvent("CP-1", "started", "S", 1, 0, 'é "🔌"')
     assert bus.publish(event)
     assert heard.wait(ports.Received)[0] == ports.Received(event, retained=False)
+
+
+def of_its_sender(count: int) -> Properties:
+    found = Properties(PacketTypes.PUBLISH)
+    found.UserProperty = [("", "")] * count
+    return found
+
+
+def test_properties_of_a_message_are_passed_over(known: Broker, listeners: Listeners) -> None:
+    _, heard = listeners.add("central", "c", ALL)
+    client = mqtt_client.new_client(CP1, "e1", None)
+    client.connect(str(known.socket))
+    eventually("connected", lambda: client.loop() == 0 and client.is_connected())
+    said = topics.encode(status("CP-1"), "2026-01-01T00:00:00Z")
+    for count in (0, 25, 26, 3_277, 13_000):  # lengths of one, two and three bytes
+        client.publish(said.topic, said.payload, 1, False, of_its_sender(count))
+    eventually("all is sent", lambda: client.loop() == 0 and not client._out_messages)
+    assert heard.wait(ports.Received, 5) == [ports.Received(status("CP-1"), retained=False)] * 5
+
+
+def test_properties_of_a_message_cost_nothing() -> None:
+    client, heard = mqtt_client.new_client(CP1, "e1", None), list[bytes | bytearray]()
+    client.on_message = lambda _client, _data, message: heard.append(message.payload)
+
+    def cost(count: int) -> int:
+        packet = b"\0\1t" + of_its_sender(count).pack() + b"{}"
+        client._in_packet |= {"command": 0x30, "packet": packet}
+        return steps(client._handle_publish)
+
+    assert cost(13_000) < cost(0) + 100
+    assert heard == [b"{}", b"{}"]
 
 
 def test_what_is_kept_is_told_to_who_comes_later(known: Broker, listeners: Listeners) -> None:
