@@ -13,6 +13,8 @@ COLUMNS = (
     "session_id", "cp", "driver", "state", "started_at", "ended_at", "energy_wh",
     "cost_eur", "price_eur_kwh", "reason", "corrects",
 )  # fmt: skip
+#: Ours, and signed in a correction: none is text from outside.
+NUMBERS = frozenset({"energy_wh", "cost_eur", "price_eur_kwh"})
 #: What a spreadsheet takes for the beginning of a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -24,11 +26,11 @@ def render(sessions: Iterable[Mapping[str, Any]], head: bool = True, line_end: s
     if head:
         writer.writerow(COLUMNS)
     for one in sessions:
-        writer.writerow([_cell(one.get(column)) for column in COLUMNS])
+        writer.writerow([_cell(column, one.get(column)) for column in COLUMNS])
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
-    if not isinstance(value, str):
+def _cell(column: str, value: Any) -> Any:
+    if not isinstance(value, str) or column in NUMBERS:
         return "" if value is None else value
     return ("'" if value.startswith(FORMULA) else "") + plain(value)

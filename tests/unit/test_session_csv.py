@@ -29,3 +29,9 @@ def test_other_text_is_itself(text: str) -> None:
 
 def test_a_cell_begins_no_row_and_steers_no_terminal() -> None:
     assert reason_of("a\r\nb\x1b[2J\x9b") == "a  b [2J "
+
+
+def test_what_a_correction_takes_back_is_a_number() -> None:
+    table = session_csv.render([{"energy_wh": -200, "cost_eur": "-0.08", "price_eur_kwh": "0.40"}])
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert (row["energy_wh"], row["cost_eur"], row["price_eur_kwh"]) == ("-200", "-0.08", "0.40")
