@@ -8,7 +8,7 @@ from typing import Any
 
 from evcs.adapters.ocpp_schemas import OcppSchemas
 from evcs.core.ocpp.rules import Version
-from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station import EmulatedStation
 from evcs.core.ocpp.station_16 import Dialect16
 from evcs.core.ocpp.station_201 import Dialect201
 from evcs.core.ocpp.station_calls import At
@@ -43,7 +43,7 @@ class World:
         """The station starts, with what its disk holds."""
         self.births += 1
         held, boot = from_record(json.loads(self.disk)), f"b{self.births}"
-        self.station = Station(held, self.dialect, SCHEMAS, boot, began)
+        self.station = EmulatedStation(held, self.dialect, SCHEMAS, boot, began)
         self.waiting.clear()
 
     @property

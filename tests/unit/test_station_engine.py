@@ -16,7 +16,8 @@ from evcs.core.ocpp.station_16 import Dialect16
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Identity
 from evcs.core.ocpp.station_record import Kept, matters
-from evcs.core.ocpp.station_state import Held, Token
+from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_tokens import Token
 from evcs.core.ports import Connected, Received
 from evcs.services.station.engine import StationEngine
 from evcs.services.station.outside import Outside

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evcs.core.ocpp.station_list import ACCEPTED, FAILED, MISMATCH, MOST_LISTED, LocalList, updated
-from evcs.core.ocpp.station_state import Card, Token
+from evcs.core.ocpp.station_tokens import Card, Token
 
 A, B = Card("A", "Accepted"), Card("B", "Blocked")
 BOTH = LocalList(5, (A, B))

@@ -10,8 +10,9 @@ import pytest
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.ocpp.back_end import BackOff
-from evcs.core.ocpp.station import Station
-from evcs.core.ocpp.station_state import METER, Held, Token
+from evcs.core.ocpp.station import EmulatedStation
+from evcs.core.ocpp.station_state import METER, Held
+from evcs.core.ocpp.station_tokens import Token
 from evcs.core.ocpp.transactions import Held as Charges
 from evcs.services.station import views
 from evcs.services.station.books import Books
@@ -50,7 +51,7 @@ def test_however_much_waits_and_was_exchanged_the_answer_can_be_read() -> None:
     link = Link(Silent(), logging.getLogger("test"))
     link.send([TEXT] * 30)
     link.heard('[3,"last",{}]')
-    found = views.exchanged(Station(held, World.dialect, SCHEMAS, "b"), link)
+    found = views.exchanged(EmulatedStation(held, World.dialect, SCHEMAS, "b"), link)
     told = topics.encode(m.Reply("CP-1", "x" * 64, True, None, found), "2026-11-30T07:00:00Z")
     assert len(told.payload) <= topics.MAX_SAID
     assert found["frames"][-1] == {"dir": "in", "frame": '[3,"last",{}]'}

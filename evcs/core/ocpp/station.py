@@ -7,8 +7,6 @@ dialect's. Section numbers are those of OCPP 1.6 edition 2, use cases those of 2
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from evcs.core.limits import minimum_power_w
 from evcs.core.ocpp import station_meter as meter
 from evcs.core.ocpp import station_profiles as profiles
@@ -18,23 +16,15 @@ from evcs.core.ocpp.station_agenda import Agenda
 from evcs.core.ocpp.station_begins import Begins
 from evcs.core.ocpp.station_calls import Ask, At, Conversation
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer, Dialect
+from evcs.core.ocpp.station_dialect import Answer, Coming, Dialect
 from evcs.core.ocpp.station_jobs import Jobs
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_profiles import Car, Profile
 from evcs.core.ocpp.station_reader import Reader
 from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import Card, Held, Token
+from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import parse
-
-
-class Coming(NamedTuple):
-    """Who may charge until that monotonic second, if a car comes. `remote`: who asked for it."""
-
-    token: Token
-    remote: int | None
-    until: float
-
 
 SECURITY = "SecurityEventNotification"
 #: Of those that wait.
@@ -43,7 +33,7 @@ MOST_EVENTS = 50
 MOST_W = 22_000
 
 
-class Station:
+class EmulatedStation:
     """One station. `boot`: the id of this start.
 
     `restarts`: the reason for which it is to begin anew, once `out` is sent and nothing is asked;

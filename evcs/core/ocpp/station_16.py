@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_16_keys, station_meter
 from evcs.core.ocpp.back_end import BackOff
@@ -12,13 +11,11 @@ from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_16_list import card
 from evcs.core.ocpp.station_16_orders import SERVED
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_dialect import Answer, Identity
+from evcs.core.ocpp.station_dialect import Answer, Identity, Station
 from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import METER, Card, Held, Item, Token, Transaction
+from evcs.core.ocpp.station_state import METER, Held, Item, Transaction
+from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import written
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 START, STOP = "StartTransaction", "StopTransaction"
 #: In the place of a transaction's id, where the back end never took its begin.

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_list
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_dialect import Answer, Order, Station
 from evcs.core.ocpp.station_list import LocalList
-from evcs.core.ocpp.station_state import Card, Token
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station_tokens import Card, Token
 
 #: In the place of a version, where the list is not enabled.
 NONE = -1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_16_keys
 from evcs.core.ocpp.station_16_charging import CHARGING, profile
@@ -11,13 +10,10 @@ from evcs.core.ocpp.station_16_list import LISTS
 from evcs.core.ocpp.station_16_upkeep import UPKEEP
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_dialect import Answer, Order, Station
 from evcs.core.ocpp.station_orders import REJECTED, always, clear_cache, status
 from evcs.core.ocpp.station_profiles import TRANSACTION, installed
-from evcs.core.ocpp.station_state import Token
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station_tokens import Token
 
 
 def _remote_start(station: Station, payload: Answer, at: At) -> Answer:

@@ -6,20 +6,16 @@ Sections are those of OCPP 1.6 edition 2; use cases those of the security whitep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_meter
 from evcs.core.ocpp import station_upkeep as upkeep
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_dialect import Answer, Order, Station
 from evcs.core.ocpp.station_jobs import FIRMWARE, INSTALL_S, LOG, TRANSFER_S, Job, Step
 from evcs.core.ocpp.station_orders import REJECTED
 from evcs.core.ocpp.station_upkeep import OF_LOG, SENT
 from evcs.core.ocpp.times import parse
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 OF_FIRMWARE, OF_SIGNED = "FirmwareStatusNotification", "SignedFirmwareStatusNotification"
 OF_DIAGNOSTICS = "DiagnosticsStatusNotification"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_201_variables, station_meter
 from evcs.core.ocpp.back_end import BackOff
@@ -20,14 +19,12 @@ from evcs.core.ocpp.station_201_words import (
     value,
 )
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_dialect import Answer, Identity
+from evcs.core.ocpp.station_dialect import Answer, Identity, Station
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import RFID, Card, Held, Item, Token, Transaction
+from evcs.core.ocpp.station_state import Held, Item, Transaction
+from evcs.core.ocpp.station_tokens import RFID, Card, Token
 from evcs.core.ocpp.times import written
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 EVSE = {"id": 1, "connectorId": 1}
 TYPES = ("Central", "eMAID", RFID, "ISO15693", "KeyCode", "Local", "MacAddress")

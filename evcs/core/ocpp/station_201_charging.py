@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_201_words as words
 from evcs.core.ocpp import station_charging as charging
 from evcs.core.ocpp import station_profiles as p
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_dialect import Answer, Order, Station
 from evcs.core.ocpp.station_orders import REJECTED
 from evcs.core.ocpp.station_profiles import Profile
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 #: Profiles in one ReportChargingProfiles.
 PAGE = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_201_words as words
 from evcs.core.ocpp import station_meter
@@ -12,16 +11,13 @@ from evcs.core.ocpp.station_201_list import LISTS
 from evcs.core.ocpp.station_201_reports import REPORTS
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_dialect import Answer, Order, Station
 from evcs.core.ocpp.station_jobs import FIRMWARE, LOG
 from evcs.core.ocpp.station_orders import REJECTED, always, clear_cache, status
 from evcs.core.ocpp.station_profiles import installed
-from evcs.core.ocpp.station_state import Token
+from evcs.core.ocpp.station_tokens import Token
 from evcs.core.ocpp.station_upkeep import OF_LOG, firmware, log
 from evcs.core.ocpp.times import written
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 NO_CARD = "NoAuthorization"
 OF_FIRMWARE = "FirmwareStatusNotification"

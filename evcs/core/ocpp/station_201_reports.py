@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evcs.core.limits import phases
 from evcs.core.ocpp.ports import CallError
 from evcs.core.ocpp.rules import Code
 from evcs.core.ocpp.station_201_variables import MOST_ITEMS, PASSWORD, PLACES, VARIABLES
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_dialect import Answer, Order
+from evcs.core.ocpp.station_dialect import Answer, Order, Station
 from evcs.core.ocpp.times import written
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 ACCEPTED = "Accepted"
 #: Variables in one NotifyReport.

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_meter
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_dialect import Answer, Identity
+from evcs.core.ocpp.station_dialect import Answer, Identity, Station
 from evcs.core.ocpp.station_meter import Sample
-from evcs.core.ocpp.station_state import Card, Held, Token
+from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import written
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 EVENT = "TransactionEvent"
 

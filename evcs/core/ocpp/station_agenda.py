@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp.rules import Code
 from evcs.core.ocpp.station_calls import Ask, At
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer
+from evcs.core.ocpp.station_dialect import Answer, Answered, Station
 from evcs.core.ocpp.station_state import Item
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 #: Between tries of BootNotification, and heartbeats, where the back end names no interval (4.2).
 DEFAULT_INTERVAL_S = 60
@@ -22,7 +17,6 @@ MOST_INTERVAL_S = 86_400
 MOST_SOON = 20
 #: Who says so of a message that is of no transaction is not told again.
 _UNKNOWN = frozenset({Code.NOT_IMPLEMENTED, Code.NOT_SUPPORTED})
-Answered = Callable[[Answer | None, At], None]
 
 
 class Agenda:

@@ -44,8 +44,8 @@ class Ask(NamedTuple):
     answered: Callable[[dict[str, Any] | None, str, At], None]
 
 
-class Station(Protocol):
-    """What the conversation is of: a station of one version."""
+class Speaker(Protocol):
+    """Whose conversation it is: a station of one version."""
 
     def serves(self, action: str) -> bool:
         """Whether it has what a back end asks for so; else the answer is NotSupported."""
@@ -60,8 +60,8 @@ class Station(Protocol):
 class Conversation:
     """One station's. `out`: texts to be sent once all that was decided is kept."""
 
-    def __init__(self, version: Version, schemas: Schemas, station: Station) -> None:
-        self._version, self._schemas, self._station = version, schemas, station
+    def __init__(self, version: Version, schemas: Schemas, speaker: Speaker) -> None:
+        self._version, self._schemas, self._speaker = version, schemas, speaker
         self._asked: Ask | None = None
         self._due = 0.0
         self.is_open = False
@@ -99,7 +99,7 @@ class Conversation:
     def pump(self, at: At) -> None:
         """Say what there is to say, if nothing is under way."""
         if self.is_open and self._asked is None:
-            ask = self._station.next_ask(at)
+            ask = self._speaker.next_ask(at)
             if ask is not None:
                 self._asked, self._due = ask, at.clock + ANSWER_WITHIN_S
                 self.out.append(frames.write(Call(ask.id, ask.action, ask.payload)))
@@ -130,7 +130,7 @@ class Conversation:
 
     def _answer(self, call: Call, at: At) -> Result | Error:
         action = call.action
-        if action not in actions(self._version, Sender.CENTRAL_SYSTEM) or not self._station.serves(
+        if action not in actions(self._version, Sender.CENTRAL_SYSTEM) or not self._speaker.serves(
             action
         ):
             known = knows(self._version, action)
@@ -140,7 +140,7 @@ class Conversation:
         if wrong := self._schemas.violation(self._version, action, call.payload):
             return self._refuse(call, wrong.fault, f"{action}: {wrong.description}")
         try:
-            return Result(call.id, self._station.called(action, call.payload, at))
+            return Result(call.id, self._speaker.called(action, call.payload, at))
         except CallError as error:
             return Error(call.id, error.code.spelled(self._version), error.description)
 

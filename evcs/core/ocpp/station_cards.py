@@ -4,7 +4,8 @@ C09, C10, C12 and C15."""
 from __future__ import annotations
 
 from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import Card, Held, Token
+from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import parse
 
 ACCEPTED, EXPIRED = "Accepted", "Expired"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp import station_profiles as p
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_dialect import Answer
+from evcs.core.ocpp.station_dialect import Answer, Station
 from evcs.core.ocpp.station_profiles import Period, Profile
 from evcs.core.ocpp.times import written
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 PURPOSES = {
     "ChargePointMaxProfile": p.STATION, "ChargingStationMaxProfile": p.STATION,

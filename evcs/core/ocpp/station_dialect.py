@@ -1,20 +1,22 @@
-"""What a version of OCPP makes of what a station does: the part of it that is the version's own."""
+"""What is a version's own of what a station does, and what the parts of a station see of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from evcs.core.ocpp.back_end import BackOff
 from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_calls import At
+from evcs.core.ocpp.station_jobs import Jobs
+from evcs.core.ocpp.station_meter import Sample
+from evcs.core.ocpp.station_profiles import Car, Profile
 from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import Card, Held, Item, Token, Transaction
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station_state import Held, Item, Transaction
+from evcs.core.ocpp.station_tokens import Card, Token
 
 Answer = dict[str, Any]
+Answered = Callable[[Answer | None, At], None]
 #: What a station does at its back end's word, and its answer.
 Order = Callable[["Station", Answer, At], Answer]
 
@@ -94,3 +96,100 @@ class Dialect(Protocol):
 
     def transaction_id(self, held: Held) -> int | str | None:
         """What the back end calls the transaction under way."""
+
+
+class Coming(NamedTuple):
+    """Who may charge until that monotonic second, if a car comes. `remote`: who asked for it."""
+
+    token: Token
+    remote: int | None
+    until: float
+
+
+class Speech(Protocol):
+    """What a station has to say by itself (core.ocpp.station_agenda)."""
+
+    registration: str
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too much waits to be said once."""
+
+    def say(self, action: str, payload: Answer, answered: Answered = ...) -> None:
+        """Have it say something once, as long as it is connected."""
+
+    def trigger(self, message: str, at: At) -> None:
+        """Have it say BootNotification, Heartbeat or StatusNotification once more."""
+
+
+class CardReader(Protocol):
+    """Its card reader (core.ocpp.station_reader)."""
+
+    def identified(self, token: Token, at: At, remote: int | None = None) -> None:
+        """A card is there: it begins, or the back end is asked for it."""
+
+    def authorise(self, token: Token, remote: int | None = None) -> None:
+        """Ask the back end for a card, and begin where it is accepted."""
+
+    def learned(self, card: Card, at: At) -> None:
+        """What the back end says of a card now."""
+
+
+class Station(Protocol):
+    """The station (core.ocpp.station), as its dialect, orders, agenda and reader see it."""
+
+    held: Held
+    jobs: Jobs
+    fault: str | None
+    full: bool
+    halted: bool
+    most_w: int
+    wished: Profile | None
+    plugged: bool
+    restarts: str
+    restarts_later: str
+    coming: Coming | None
+    sample: Sample
+
+    @property
+    def dialect(self) -> Dialect:
+        """Its version's part."""
+
+    @property
+    def agenda(self) -> Speech:
+        """What it has to say."""
+
+    @property
+    def reader(self) -> CardReader:
+        """Its card reader."""
+
+    @property
+    def keys(self) -> Settings:
+        """Its configuration."""
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the back end has taken it up, and is there."""
+
+    @property
+    def car(self) -> Car:
+        """What its charging profiles are to limit."""
+
+    @property
+    def status(self) -> str:
+        """Of its connector: StatusNotification's word."""
+
+    def begin(self, token: Token, at: At, remote: int | None = None) -> None:
+        """A transaction begins, as soon as a car is there."""
+
+    def end(self, reason: str, at: At, token: Token | None = None) -> None:
+        """The transaction, if there is one, is over."""
+
+    def cannot_begin(self, at: At) -> str:
+        """Why no transaction may begin, "" where one may."""
+
+    def secure(self, event: str, at: At) -> None:
+        """A security event is to be told."""
+
+    def judged(self, number: int, card: Card, at: At) -> None:
+        """The back end's word to the begin of a transaction."""

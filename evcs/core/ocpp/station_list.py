@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station_state import Card, Token
+from evcs.core.ocpp.station_tokens import Card, Token
 
 #: Cards in it, and in one message. Its journal has them in each record.
 MOST_LISTED = 250

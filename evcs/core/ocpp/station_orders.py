@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer, Order
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station_dialect import Answer, Order, Station
 
 REJECTED = "Rejected"
 

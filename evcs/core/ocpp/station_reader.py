@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from evcs.core.ocpp import station_cards as cards
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer
-from evcs.core.ocpp.station_state import Card, Token
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station_dialect import Answer, Station
+from evcs.core.ocpp.station_tokens import Card, Token
 
 
 class Presented(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from evcs.core.ocpp.station_list import LocalList
 from evcs.core.ocpp.station_profiles import Period, Profile, Profiles, over
+from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import parse
 
 NUMBERS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,8 +28,6 @@ MOST_DATA = 40
 METER = "MeterValues"
 #: 2.0.1's reasons for an event that tells readings alone.
 READS = frozenset({"MeterValuePeriodic", "MeterValueClock", "Trigger"})
-#: The type of a card that is held to a station, where none is given.
-RFID = "ISO14443"
 CHANGED: Mapping[str, str] = {}
 
 
@@ -48,27 +47,6 @@ class Item(NamedTuple):
     def is_reading(self) -> bool:
         """Whether it tells no more than readings."""
         return self.action == METER or self.payload.get("triggerReason") in READS
-
-
-class Token(NamedTuple):
-    """A card. `type`: 2.0.1's word, "" in 1.6."""
-
-    tag: str
-    type: str = ""
-
-    @property
-    def shown(self) -> str:
-        """As people write it, with its type where that is no usual one."""
-        return self.tag if self.type in ("", RFID) else f"{self.type}:{self.tag}"
-
-    @property
-    def folded(self) -> tuple[str, str]:
-        """The same for the same card: no difference is made of upper and lower case."""
-        return self.tag.casefold(), self.type
-
-    def is_same(self, other: Token) -> bool:
-        """Whether it is that card."""
-        return self.folded == other.folded
 
 
 class Transaction(NamedTuple):
@@ -96,21 +74,6 @@ class End(NamedTuple):
     number: int
     meter_wh: int
     reason: str
-
-
-class Card(NamedTuple):
-    """What the back end said of a card last. `expires_at`: RFC 3339, "" for never."""
-
-    tag: str
-    status: str
-    expires_at: str = ""
-    parent: str = ""
-    type: str = ""
-
-    @property
-    def token(self) -> Token:
-        """Which one it is."""
-        return Token(self.tag, self.type)
 
 
 class Held(NamedTuple):

@@ -5,16 +5,12 @@ Use cases are those of OCPP 2.0.1 part 2, which the security whitepaper has for 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
-from evcs.core.ocpp.station_dialect import Answer
+from evcs.core.ocpp.station_dialect import Answer, Station
 from evcs.core.ocpp.station_jobs import FIRMWARE, INSTALL_S, LOG, TRANSFER_S, Job, Step
 from evcs.core.ocpp.times import parse
-
-if TYPE_CHECKING:
-    from evcs.core.ocpp.station import Station
 
 CANCELED = "AcceptedCanceled"
 OF_LOG = "LogStatusNotification"

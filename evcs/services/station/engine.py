@@ -15,7 +15,7 @@ from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineAnswer
 from evcs.core.ocpp import back_end as b
 from evcs.core.ocpp import station_record
-from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station import EmulatedStation
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_record import Kept
@@ -111,11 +111,11 @@ class StationEngine:
         due, now = self._station.due, self._outside.now().clock
         return IDLE_S if due is None else min(max(due - now, SOONEST_S), IDLE_S)
 
-    def _begun(self, kept: Kept, why: str = "PowerUp") -> Station:
+    def _begun(self, kept: Kept, why: str = "PowerUp") -> EmulatedStation:
         outside = self._outside
         self._births += 1
         boot = f"{outside.boot}.{self._births}"  # no id of a message comes again
-        made = Station(kept.station, outside.dialect, outside.schemas, boot, why)
+        made = EmulatedStation(kept.station, outside.dialect, outside.schemas, boot, why)
         made.fault, made.most_w = kept.fault, outside.max_power_w()
         return made
 

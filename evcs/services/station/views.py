@@ -10,7 +10,7 @@ from evcs.core import supply as s
 from evcs.core import topics
 from evcs.core.ocpp import back_end as b
 from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.station import Station
+from evcs.core.ocpp.station import EmulatedStation
 from evcs.core.ocpp.station_state import Held
 from evcs.services.station.books import Books
 from evcs.services.station.link import Link
@@ -20,7 +20,7 @@ MOST_RUNS = 15
 MOST_BYTES = topics.MAX_SAID - 1_800
 
 
-def exchanged(station: Station, link: Link) -> dict[str, Any]:
+def exchanged(station: EmulatedStation, link: Link) -> dict[str, Any]:
     """What was exchanged with the back end, and what waits."""
     held = station.held
     return {
@@ -44,13 +44,13 @@ def _waiting(held: Held) -> list[dict[str, Any]]:
     return [*runs[:MOST_RUNS], *([{"action": "...", "failed": 0, "count": rest}] if rest else [])]
 
 
-def backend_state(station: Station, link: Link) -> str:
+def backend_state(station: EmulatedStation, link: Link) -> str:
     """What it has of its back end."""
     return b.REFUSED if station.agenda.registration == "Rejected" else link.state
 
 
 def status(
-    cp: str, boot: str, central: bool | None, station: Station, books: Books, link: Link
+    cp: str, boot: str, central: bool | None, station: EmulatedStation, books: Books, link: Link
 ) -> m.EngineStatus:  # fmt: skip
     """What it tells of its state. `boot`, `central`: as in it."""
     shown = books.held.shown
