@@ -1,4 +1,4 @@
-"""The Engine of a CP."""
+"""The Engine of a CP: which one it is, and its process."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from evcs.adapters import engine_health
 from evcs.adapters.connection_gate import Gate
 from evcs.adapters.journal import Journal
 from evcs.adapters.log import NamedLog
-from evcs.adapters.mqtt import CP_KEEPALIVE_S
 from evcs.bootstrap import parts
+from evcs.bootstrap.plain_engine import plain_engine
 from evcs.config import Settings
-from evcs.core.charger import EmulatedCharger
 from evcs.core.errors import EvcsError
 from evcs.core.health import EngineAnswer
 from evcs.core.ports import JournalStore
 from evcs.runtime.loop import Loop
 from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put, Role
-from evcs.services.engine import Engine, subscriptions, will
 
 
 class AnyEngine(Role, Protocol):
@@ -40,7 +38,7 @@ def engine(
     put: Put,
     gate: Gate | None = None,
 ) -> CpParts[Any]:
-    """An Engine, with its own name on the bus; of a CP that has a back end, one that dials it."""
+    """The Engine of a CP; where it has a back end, one that dials it."""
     if settings.home.back_end(cp).exists():
         from evcs.bootstrap.station import station
 
@@ -49,14 +47,7 @@ def engine(
         # As another it would forget its charge, and what its back end has to be told.
         path = settings.home.back_end(cp)
         raise EvcsError(f"{path} is missing", "the CP Manager writes it; see: evcs status")
-    boot = parts.boot()
-    bus = parts.bus(
-        settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log,
-        keepalive_s=CP_KEEPALIVE_S, gate=gate,
-    )  # fmt: skip
-    charger = EmulatedCharger(settings.time_scale)
-    made = Engine(cp, boot, bus, journal, charger, log)
-    return CpParts(made, bus, made.tick, journal.close)
+    return plain_engine(settings, loop, cp, journal, log, put, gate)
 
 
 def run_engine(settings: Settings, cp: str) -> None:
