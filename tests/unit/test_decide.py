@@ -186,6 +186,9 @@ def test_a_charge_at_a_charger_of_a_back_end_is_nobodys_and_costs_nothing_here()
     shown = to_json(check(settled))
     assert (shown["state"], shown["energy_wh"], shown["reason"]) == ("settled", 1_500, "stopped")
     assert (shown["driver"], shown["price_eur_kwh"], shown["cost_eur"]) == (None, None, None)
+    assert [one.detail for one in ended.effects if isinstance(one, e.Audit)] == [
+        f"{settled.session_id} 1500 Wh"
+    ]
 
 
 def test_no_absence_ends_a_charge_at_a_charger_of_a_back_end() -> None:

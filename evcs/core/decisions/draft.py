@@ -25,7 +25,7 @@ from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING
 from evcs.core.placement import OCPP
 from evcs.core.power import LASTING, Power
-from evcs.core.session import HALTED, Correction, Phase, Session
+from evcs.core.session import HALTED, NO_PRICE, Correction, Phase, Session
 
 #: A command is told again at each word of an Engine, but not more often than this.
 TELL_AGAIN_S = 1.0
@@ -110,13 +110,13 @@ class Draft:
 
     def audit_ticket(self, session: Session) -> None:
         """A session is settled."""
-        detail = f"{session.session_id} {session.energy_wh} Wh {session.cost_eur} EUR"
+        detail = _billed(session, f"{session.energy_wh} Wh", session.cost_eur)
         share = None if session.energy_wh else f"driver/{session.driver}"
         self.do(Audit("central", "ticket", session.cp, session.reason or "", detail, share))
 
     def audit_correction(self, session: Session, correction: Correction) -> None:
         """The end of a settled session came, and was another."""
-        detail = f"{session.session_id} {correction.energy_wh:+} Wh {correction.cost_eur} EUR"
+        detail = _billed(session, f"{correction.energy_wh:+} Wh", correction.cost_eur)
         self.do(Audit("central", "correction", session.cp, correction.reason, detail))
 
     def accept(self, session: Session) -> None:
@@ -192,3 +192,9 @@ class Draft:
     def refuse(self, what: str, outcome: str, detail: str) -> None:
         """Something of the CP can't be."""
         self.do(Refuse(self.record.cp, what, outcome, detail))
+
+
+def _billed(session: Session, energy: str, cost_eur: str | None) -> str:
+    """What of a session was billed, for the audit: no amount of one that has no price here."""
+    detail = f"{session.session_id} {energy}"
+    return detail if session.price_eur_kwh == NO_PRICE else f"{detail} {cost_eur} EUR"
