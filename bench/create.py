@@ -59,7 +59,7 @@ class Created(NamedTuple):
 def by_http(call: CommandContext, eye: BusProbe, cp: str, hosting: str = PROCESS) -> Created:
     """Create a CP and wait for Central's judgement."""
     began = time.monotonic()
-    done = cp_changes.settled(call.registry.create({"id": cp, "hosting": hosting})).done
+    done = cp_changes.judged(call.registry.create({"id": cp, "hosting": hosting})).done
     answered = time.monotonic()
     there = eye.wait(
         lambda told: isinstance(told, m.CpState) and told.cp == cp and done(told), WITHIN_S

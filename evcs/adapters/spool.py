@@ -78,7 +78,7 @@ class Spool:
         """It was not."""
         (self._folder / prepared).unlink()
 
-    def settle(self, number: int) -> None:
+    def recover(self, number: int) -> None:
         """At the start: tell what the last commit, of that number, has made; drop the rest."""
         for path in self._folder.glob(f"*{PREPARED}"):
             if path.stem.endswith(f"-{number}"):

@@ -40,7 +40,7 @@ class TlsStream:
         self._sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             self._sock.setblocking(False)
-            _settle(self._sock)
+            _set_options(self._sock)
             self._sock.connect((server.host, server.port))
         except BlockingIOError:
             pass
@@ -101,7 +101,7 @@ class TlsStream:
         return getattr(self._sock, name)
 
 
-def _settle(sock: socket.socket) -> None:
+def _set_options(sock: socket.socket) -> None:
     idle_s, every_s, times = KEEPALIVE_S
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNTAKEN_MS)

@@ -72,7 +72,7 @@ def read(ctx: CommandContext, ids: Iterable[str] | None = None) -> list[dict[str
     return [merged(cp, found.get(cp["id"])) for cp in desired]
 
 
-def settled(cp: dict[str, Any]) -> Goal:
+def judged(cp: dict[str, Any]) -> Goal:
     """What Central should judge of a CP that is desired like this; a fault is final too.
 
     A real charger comes when it comes: nobody waits for it.
@@ -105,7 +105,7 @@ def arrived(cp: dict[str, Any]) -> Goal:
     """Central knows of the change; where the CP moves by it, it has moved."""
     if not cp["moving"]:
         return taken_note(cp)
-    goal, revision = settled(cp), cp["revision"]
+    goal, revision = judged(cp), cp["revision"]
     return goal._replace(done=lambda state: state.revision > revision and goal.done(state))
 
 

@@ -101,7 +101,7 @@ def wait_until_up(ctx: CommandContext, timeout_s: float) -> None:
             raise TimedOut(f"not there after {timeout_s:g} s: {missing}", "see: evcs status")
     cps = ctx.registry.cps()
     here = [cp for cp in cps if cp["host"] == ctx.settings.host and not cp["revoked"]]
-    wanted = {cp["id"]: cp_changes.settled(cp) for cp in here}
+    wanted = {cp["id"]: cp_changes.judged(cp) for cp in here}
     if wanted:
         left = max(deadline - time.monotonic(), 1.0)
         seen, late = cp_changes.await_states(ctx, wanted, left)

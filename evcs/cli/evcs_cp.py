@@ -135,7 +135,7 @@ def create(
             with suppress(NotFound):  # the one that exists is called CP-001, this one cp-001
                 made.append(ctx.registry.cp(name))
                 del errors[name]
-    cp_changes.wait_and_finish(ctx, made, errors, cp_changes.settled, wait, timeout)
+    cp_changes.wait_and_finish(ctx, made, errors, cp_changes.judged, wait, timeout)
 
 
 @command(program)
@@ -219,7 +219,7 @@ def stop(
       evcs-cp stop --all
     """
     ids = _select(ctx, names, everyone)
-    _change(ctx, ids, {"service": "out"}, cp_changes.settled, wait, timeout)
+    _change(ctx, ids, {"service": "out"}, cp_changes.judged, wait, timeout)
 
 
 @command(program)
@@ -235,7 +235,7 @@ def resume(
       evcs-cp resume --all
     """
     ids = _select(ctx, names, everyone)
-    _change(ctx, ids, {"service": "in"}, cp_changes.settled, wait, timeout)
+    _change(ctx, ids, {"service": "in"}, cp_changes.judged, wait, timeout)
 
 
 @command(program)
@@ -254,7 +254,7 @@ def restart(ctx: CommandContext, names: tuple[str, ...], wait: bool, timeout: fl
     results = cp_changes.outcome(ask_of_each(ctx, "restart", list(before)))
 
     def anew(cp: dict[str, Any]) -> cp_changes.Goal:
-        goal = cp_changes.settled(cp)
+        goal = cp_changes.judged(cp)
         if cp["hosting"] == OCPP:
             return goal
         return goal._replace(done=lambda s: goal.done(s) and s.since != before[cp["id"]])

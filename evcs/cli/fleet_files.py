@@ -214,12 +214,12 @@ def _apply_to_cps(
             if "error" in answer:
                 errors[asked["id"]] = error_from(answer)
             else:
-                expected[asked["id"]] = cp_changes.settled(answer)
+                expected[asked["id"]] = cp_changes.judged(answer)
     given = {cp: {k: then for k, (_, then) in f.items()} for cp, f in changes.edit.items()}
     edited = cp_changes.each(list(given), lambda cp: ctx.registry.edit(cp, given[cp]))
     for cp, answer in edited.made.items():
         turned = "service" in given[cp]
-        expected[cp] = cp_changes.settled(answer) if turned else cp_changes.taken_note(answer)
+        expected[cp] = cp_changes.judged(answer) if turned else cp_changes.taken_note(answer)
     removed = cp_changes.each(changes.remove, ctx.registry.delete)
     errors.update({**edited.errors, **removed.errors})
     if wait and expected:

@@ -53,7 +53,7 @@ def add_to(program: click.Group) -> None:
             if "key" in one:
                 ctx.out.say(f"{cp}: {SAID.get(one['key'], one['key'])}")
         made = list(results.made.values())
-        cp_changes.wait_and_finish(ctx, made, results.errors, cp_changes.settled, wait, timeout)
+        cp_changes.wait_and_finish(ctx, made, results.errors, cp_changes.judged, wait, timeout)
 
 
 def _revoked(cp: dict[str, Any]) -> cp_changes.Goal:

@@ -233,7 +233,7 @@ class AuditSpool(Protocol):
     def drop(self, prepared: str) -> None:
         """It was not."""
 
-    def settle(self, number: int) -> None:
+    def recover(self, number: int) -> None:
         """At the start: tell what the last commit, of that number, has made; drop the rest."""
 
 

@@ -15,7 +15,7 @@ FIRST_PERIOD_S = 0.01
 LATER_BY = 1.5
 #: A question costs a pool of hundreds some ms on both sides: it takes a tenth of the time at most.
 REST = 10
-#: An answer that settles nothing is given once a second, however often it is asked for.
+#: That an Engine is not ready is told once a second, however often it is asked for.
 AGAIN_AFTER_S = 0.9 * h.PERIOD_S
 
 
@@ -73,7 +73,7 @@ class Watch:
         #: What each Monitor was given last, None where there was no answer, and how many of them
         #: are to be told again: only who has heard of an Engine that is ready has heard it all.
         self._told: dict[str, h.EngineAnswer | None] = {}
-        self._unsettled = 0
+        self._unready = 0
         self._answers: Mapping[str, h.EngineAnswer] | None = None
         self._again_at = 0.0
         self._silent_since: float | None = None
@@ -112,11 +112,11 @@ class Watch:
         if again:
             self._again_at = asked_at + AGAIN_AFTER_S
         is_news = answers is not self._answers or len(self._told) < len(cps)
-        if is_news or (again and self._unsettled):
+        if is_news or (again and self._unready):
             self._answers = answers
             self._tell(cps, answers or {}, latency_ms, now, again)
         self._end_if_hung(answers is not None, now)
-        if (not cps or self._unsettled) and now < self._grace_until:
+        if (not cps or self._unready) and now < self._grace_until:
             period_s = self._first_period_s
             self._first_period_s = min(period_s * LATER_BY, h.PERIOD_S)
             return period_s
@@ -127,13 +127,13 @@ class Watch:
         now: float, again: bool,
     ) -> None:  # fmt: skip
         """Give each Monitor its answer, unless it is the one that it has."""
-        self._unsettled = 0
+        self._unready = 0
         for cp in cps:
             answer = answers.get(cp)
-            is_settled = answer is not None and answer.ready
-            self._unsettled += not is_settled
+            is_ready = answer is not None and answer.ready
+            self._unready += not is_ready
             is_old = cp in self._told and answer == self._told[cp]
-            if not is_old or (again and not is_settled):
+            if not is_old or (again and not is_ready):
                 self._told[cp] = answer
                 self._put(cp, h.ProbeResult(answer, latency_ms, now))
 

@@ -54,7 +54,7 @@ def test_beside_a_commit(folder: Path) -> None:
 @pytest.mark.parametrize(("committed", "wanted"), [(3, []), (4, [ENTRY])])
 def test_killed_beside_a_commit(folder: Path, committed: int, wanted: list[AuditEntry]) -> None:
     Spool.open(folder).prepare([ENTRY], 4)
-    Spool.open(folder).settle(committed)
+    Spool.open(folder).recover(committed)
     assert told(folder) == wanted
     assert len(list(folder.iterdir())) == len(wanted)
 

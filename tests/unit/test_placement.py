@@ -291,7 +291,7 @@ class World:
         host = self.hosts[who]
         host.act(lambda: host.manager.tick(self.now))
 
-    def settle(self) -> None:
+    def come_to_rest(self) -> None:
         """Everything is up, and all that is said arrives."""
         self.connect(REGISTRY)
         for host in self.hosts.values():
@@ -341,7 +341,7 @@ def test_never_two_holders_and_never_none_for_ever(steps: list[tuple[Any, ...]])
     world = World()
     for step in steps:
         take(world, step)
-    world.settle()
+    world.come_to_rest()
     runs = [name for name, host in world.hosts.items() if host.runs]
     if world.stored is None:
         assert runs == []
@@ -359,7 +359,7 @@ def test_never_two_holders_and_never_none_for_ever(steps: list[tuple[Any, ...]])
 def test_a_new_place_waits_for_the_word_of_the_old_one() -> None:
     world = World()
     world.want("main", placement.PROCESS, True)
-    world.settle()
+    world.come_to_rest()
     world.want("h2", placement.PROCESS, True)
     world.deliver("h2")
     world.tick("h2")
@@ -368,7 +368,7 @@ def test_a_new_place_waits_for_the_word_of_the_old_one() -> None:
     world.tick("main")
     world.tick("h2")
     assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (0, 0)
-    world.settle()
+    world.come_to_rest()
     assert (world.hosts["main"].runs, world.hosts["h2"].runs) == (0, 1)
 
 
@@ -414,7 +414,7 @@ def test_both_travel_on_the_bus() -> None:
 def test_a_manager_says_what_it_holds_at_each_connection() -> None:
     world = World()
     world.want("main", placement.PROCESS, True)
-    world.settle()
+    world.come_to_rest()
     world.reports.clear()
     world.hosts["main"].manager.handle([Connected()])
     assert world.reports["main"].placement == "t1"

@@ -44,7 +44,7 @@ def remove(batch: Batch, name: str) -> None:
     batch.put_circuits(left, _change("remove", gone))
 
 
-def settle(batch: Batch) -> None:
+def give_fallbacks(batch: Batch) -> None:
     """Once all is taken up: each CP has the fallback that fits its circuit then."""
     if not (batch.circuits or batch.circuits_gone):
         return

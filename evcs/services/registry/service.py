@@ -85,7 +85,7 @@ class Registry:
         self._check_room, self._floods = outside.check_room, outside.floods
         self._look_at = 0.0
         self._revision = self._store.revision()
-        self._spool.settle(self._revision)
+        self._spool.recover(self._revision)
         # A manager takes its report back when it is told that the CP is gone; one that was
         # away just then is told again at its birth.
         self._unexplained: set[str] = set()
@@ -151,10 +151,10 @@ class Registry:
                 self._accounts.broker_left()
         failure = None
         if batch.changes:
-            circuits.settle(batch)
+            circuits.give_fallbacks(batch)
             failure = self._commit(batch)
         for answer, result in answers:
-            outcome = failure or _settled(batch, result)
+            outcome = failure or _as_committed(batch, result)
             if isinstance(outcome, EvcsError):
                 answer.set_exception(outcome)
             else:
@@ -303,8 +303,8 @@ class Registry:
             self.bus.publish(topics.clear(m.DesiredCp, cp=report.cp))
 
 
-def _settled(batch: Batch, result: Any) -> Any:
+def _as_committed(batch: Batch, result: Any) -> Any:
     """What a change gave, as the whole batch has it."""
     if isinstance(result, list):
-        return [_settled(batch, one) for one in result]
+        return [_as_committed(batch, one) for one in result]
     return batch.cps.get(result.id, result) if isinstance(result, m.DesiredCp) else result
