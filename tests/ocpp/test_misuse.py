@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from evcs.core.bounded_entries import AT_ONCE
 from evcs.core.ocpp.room import FIRST_WH, SLACK_WH
-from evcs.services.central.entries import AT_ONCE
 from tests.ocpp.conftest import CARD, Site, charger
 from tests.ocpp.peers import Peer16, now
 from tests.system_under_test import eventually

@@ -14,9 +14,10 @@ from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.log_tailer import MAX_LINES_A_LOOK, LogTailer
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core.audit import AuditEntry, refused_logins
+from evcs.core.bounded_entries import A_SECOND, AT_ONCE
 from evcs.core.errors import EvcsError
 from evcs.services.central.auditor import Auditor, Sources
-from evcs.services.central.entries import A_SECOND, AT_ONCE, Entries
+from evcs.services.central.entries import Entries
 from evcs.services.central.ledger_writer import LedgerWriter
 from tests.unit.fakes import FakeClock
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from evcs.core import messages as m
-from evcs.services.central.entries import A_SECOND, AT_ONCE
+from evcs.core.bounded_entries import A_SECOND, AT_ONCE
 from tests.unit.test_central import CP, Stage
 
 WHO = "driver/ALICE"

@@ -1,7 +1,4 @@
-"""The audit's entries that one driver, a CP or a stranger causes: so many, the rest is counted.
-
-Who repeats what is refused would else fill the ledger, whose audit is kept for ever.
-"""
+"""The audit's entries that one driver, a CP or a stranger causes: so many, the rest is counted."""
 
 from __future__ import annotations
 
@@ -10,25 +7,20 @@ from collections import Counter
 from collections.abc import Callable
 
 from evcs.core.audit import AuditEntry
+from evcs.core.bounded_entries import BoundedEntries
 from evcs.core.counts import is_reported
 from evcs.core.effects import Audit, Refuse, Unexpected
 from evcs.core.ports import Clock
-from evcs.core.shares import Shares
-
-AT_ONCE = 100.0
-A_SECOND = 0.2
 
 _log = logging.getLogger("evcs")
 
 
 class Entries:
-    """Hands on to `write` what each sender has a share for."""
+    """Hands on to `write` what each sender has a share for, and all that has no sender."""
 
     def __init__(self, write: Callable[[AuditEntry], None], clock: Clock) -> None:
         self._write, self._clock = write, clock
-        self._shares = Shares(clock.monotonic, AT_ONCE, A_SECOND)
-        #: Sender -> how many were left out, and the last of them.
-        self._left_out: dict[str, tuple[int, AuditEntry]] = {}
+        self._bounded = BoundedEntries(write, _more, clock.monotonic)
         self._refused: Counter[tuple[str, str]] = Counter()
         self._unexpected: Counter[tuple[str, str]] = Counter()
 
@@ -36,23 +28,18 @@ class Entries:
         """Have an entry of now written; or counted, where its sender has no share left."""
         now = self._clock.timestamp()
         entry = AuditEntry(now, one.who, one.what, one.cp, one.outcome, one.detail)
-        if one.share is not None and not self._shares.take(one.share):
-            count, _ = self._left_out.get(one.share, (0, entry))
-            self._left_out[one.share] = (count + 1, entry)
-            return
-        if one.share is not None:
-            self._tell(one.share)
-        self._write(entry)
+        if one.share is None:
+            self._write(entry)
+        else:
+            self._bounded.add(one.share, entry)
 
     def look(self) -> None:
         """Tell how many were left out, of each sender that has a share again."""
-        for sender in list(self._left_out):
-            if self._shares.take(sender):
-                self._tell(sender)
+        self._bounded.look()
 
     def forget(self, sender: str) -> None:
         """Count no more of one whose name is not to be written again."""
-        self._left_out.pop(sender, None)
+        self._bounded.forget(sender)
 
     def refuse(self, one: Refuse) -> None:
         """Count what can't be of a CP; the first, second, fourth, eighth... is written."""
@@ -73,10 +60,9 @@ class Entries:
                 "cp=%s unexpected=%d: %s in %s; passed over", one.cp, count, one.event, one.where
             )
 
-    def _tell(self, sender: str) -> None:
-        count, last = self._left_out.pop(sender, (0, None))
-        if last is not None:
-            self._write(last._replace(detail=f"and {count} more"))
+
+def _more(last: AuditEntry, text: str) -> AuditEntry:
+    return last._replace(detail=text)
 
 
 def _count(counter: Counter[tuple[str, str]], key: tuple[str, str]) -> int | None:

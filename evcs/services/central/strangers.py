@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable
 
 from evcs.core.audit import AuditEntry, more_refused, refused_logins
+from evcs.core.bounded_entries import A_SECOND, AT_ONCE
 from evcs.core.ports import Clock
 from evcs.core.shares import Shares
-from evcs.services.central.entries import A_SECOND, AT_ONCE
 
 
 class Strangers:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from evcs.core import messages as m
 from evcs.core import stations, topics
 from evcs.core.audit import FLOOD
+from evcs.core.bounded_entries import BoundedEntries
 from evcs.core.errors import EvcsError
 from evcs.core.ids import short
 from evcs.core.ocpp.masking import masked
@@ -25,7 +26,6 @@ from evcs.core.shares import Shares
 from evcs.services.gateway.asked import Asked
 from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.dialect import Answer
-from evcs.services.gateway.entries import Entries
 from evcs.services.gateway.keys import Keys
 from evcs.services.gateway.outside import Place
 from evcs.services.gateway.refusals import Refusals
@@ -87,7 +87,7 @@ class Gateway:
         self._tasks = Tasks(_log)
         self._given = Keys(self._keys)
         self._refusals = Refusals(parts.audit)
-        self._entries = Entries(parts.audit, time.monotonic)
+        self._entries = BoundedEntries(lambda one: parts.audit(*one), _more, time.monotonic)
         self._shown = Shares(time.monotonic, SHOWN_AT_ONCE, SHOWN_A_SECOND)
 
     @property
@@ -208,7 +208,7 @@ class Gateway:
         parts = StationParts(
             lambda: self._connectors(name), lambda: self._absent(name), self._parts.number,
             self._parts.bus.publish, self._parts.now,
-            partial(self._entries.tell, f"station/{name}"), self._host, _log,
+            partial(self._audit, name), self._host, _log,
         )  # fmt: skip
         self._stations[name] = station = STATIONS[connection.version](connection, parts)
         _log.info("station=%s %s from %s", name, connection.version, connection.remote)
@@ -250,7 +250,11 @@ class Gateway:
 
     def flooded(self, connection: Connection) -> None:
         """A station is shut out for a while."""
-        self._entries.tell(f"station/{connection.station}", FLOOD, "shut out", "at its own port")
+        self._audit(connection.station, FLOOD, "shut out", "at its own port")
+
+    def _audit(self, station: str, what: str, outcome: str, detail: str) -> None:
+        who = f"station/{station}"
+        self._entries.add(who, (who, what, outcome, detail))
 
     def look(self) -> None:
         """To be called now and then."""
@@ -300,3 +304,8 @@ class Gateway:
         wanted = partial(self._cps.get, cmd.cp)
         asked = Asked(cmd, place, self._stations.get(name), self._given, wanted)
         self._parts.bus.publish(await asked.reply(self._host))
+
+
+def _more(last: tuple[str, str, str, str], text: str) -> tuple[str, str, str, str]:
+    who, what, outcome, _ = last
+    return who, what, outcome, text
