@@ -24,7 +24,7 @@ from evcs.adapters.ocpp_connection import OcppConnection
 from evcs.adapters.ocpp_listener import Listener
 from evcs.adapters.ocpp_socket import Socket
 from evcs.core.errors import EvcsError
-from evcs.core.ocpp.ports import Handler, Refusal, Schemas, StationAccess
+from evcs.core.ocpp.ports import AccessRefusal, Handler, Schemas, StationAccess
 from evcs.core.ocpp.rules import MAX_FRAME_BYTES, Version
 from evcs.core.shares import Shares
 from evcs.core.stations import key_id
@@ -131,11 +131,11 @@ class Server:
         access = self._stations(identity) if identity else None
         if identity is None or access is None:
             _log.warning("unknown station: %a", identity)
-            self._handler.refused(_address(socket), Refusal.UNKNOWN)
+            self._handler.refused(_address(socket), AccessRefusal.UNKNOWN)
             return socket.respond(http.HTTPStatus.NOT_FOUND, "No such charging station.\n")
         found = _shown(socket, request.headers, identity, access.keys)
         if found is None:
-            why = Refusal.CREDENTIALS if socket.subject is None else Refusal.CERTIFICATE
+            why = AccessRefusal.CREDENTIALS if socket.subject is None else AccessRefusal.CERTIFICATE
             _log.warning("%s: %s", access.station, why)
             self._handler.refused(_address(socket), why)
             refusal = socket.respond(http.HTTPStatus.UNAUTHORIZED, "Wrong credentials.\n")

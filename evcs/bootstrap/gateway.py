@@ -26,7 +26,7 @@ from evcs.config import Settings
 from evcs.core import topics
 from evcs.core.health import EngineAnswer
 from evcs.core.identities import of_next, of_station
-from evcs.core.ocpp.ports import Refusal
+from evcs.core.ocpp.ports import AccessRefusal
 from evcs.core.placement import MAIN
 from evcs.core.pools import GATEWAY
 from evcs.core.ports import Connected, Disconnected, Received
@@ -36,7 +36,7 @@ from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put, Together
 from evcs.services import engine as engine_role
 from evcs.services import monitor as monitor_role
 from evcs.services.gateway.connector import Connector
-from evcs.services.gateway.outside import Outside
+from evcs.services.gateway.outside import ConnectorOutside
 from evcs.services.gateway.service import Gateway, GatewayParts
 from evcs.services.gateway.service import subscriptions as of_gateway
 from evcs.services.gateway.voice import FromMonitor, Voice, subscriptions
@@ -119,7 +119,7 @@ class _Process:
             put=lambda event: put(FromMonitor(event)),
         )  # fmt: skip
         voice = Voice(cp, boot, engine, monitor)
-        outside = Outside(
+        outside = ConnectorOutside(
             voice, self._journals.of(cp), self._numbers.next, _now, self._steady.now, log
         )
         made = Connector(place, outside)
@@ -137,7 +137,7 @@ class _Process:
 
     def _refused(self) -> None:
         """In a TLS handshake, which does not know whose."""
-        self._gateway.refused("unknown", Refusal.CERTIFICATE)
+        self._gateway.refused("unknown", AccessRefusal.CERTIFICATE)
 
 
 def run_gateway(settings: Settings, name: str) -> None:

@@ -35,7 +35,7 @@ from evcs.runtime.loop import Loop
 from evcs.runtime.pool import CpParts, Put, Together
 from evcs.services.engine import will
 from evcs.services.station.engine import StationEngine
-from evcs.services.station.outside import Outside, subscriptions
+from evcs.services.station.outside import StationOutside, subscriptions
 
 #: Compiled schemas, for all stations of the process.
 _SCHEMAS = OcppSchemas()
@@ -53,7 +53,7 @@ def station(
     )  # fmt: skip
     target = _target(settings.home, cp, of)
     client = Client(loop, target, put)
-    outside = Outside(
+    outside = StationOutside(
         boot, os.urandom(4).hex(), bus, client, journal, EmulatedCharger(settings.time_scale),
         _SCHEMAS, _dialect(of, target), _now,
         lambda: _read(settings.home, cp).max_power_w, log, of.token,

@@ -19,7 +19,7 @@ from evcs.cli import cp_changes, supervision
 from evcs.cli.check import unit
 from evcs.cli.common import CommandContext, kw, kwh, table
 from evcs.cli.temporary_system import begin, pid_of, temporary_system
-from evcs.cli.trial_circuits import NAMES, Circuits
+from evcs.cli.trial_circuits import NAMES, TrialCircuits
 from evcs.cli.trial_faults import FAULTS, Round, rounds
 from evcs.cli.trial_load import Drivers, StateRecorder
 from evcs.cli.trial_power import HOLDS_WITHIN_S, PowerRecorder, PowerSums, figures
@@ -36,7 +36,7 @@ SETTLED_WITHIN_S = 120.0
 MIXED = "mixed"
 
 
-class Books(NamedTuple):
+class Balance(NamedTuple):
     """What was metered (by the Engines' own journals and logs) against what is on tickets."""
 
     sessions: int
@@ -75,14 +75,14 @@ class _Trial:
         self._hostings = dict(zip(self.cps, every, strict=False))
         #: Of those in pools, what the group of its processes is.
         self._units: dict[str, str] = {}
-        self._circuits: Circuits
+        self._circuits: TrialCircuits
         self._drivers: Drivers
         self._watch: StateRecorder
         self._power: PowerRecorder
 
     def start(self) -> None:
         begin(self._ctx)
-        self._circuits = Circuits(self._ctx.settings, self._ctx.registry, self.cps)
+        self._circuits = TrialCircuits(self._ctx.settings, self._ctx.registry, self.cps)
         self._circuits.make()
         circuit_of = self._circuits.of_cp
         made = self._ctx.registry.create_many(
@@ -206,7 +206,7 @@ class _Trial:
             time.sleep(0.1)
 
 
-def compare(home: Home) -> Books:
+def compare(home: Home) -> Balance:
     """Session by session: what the Engine metered against the ledger's ticket."""
     metered = engines_metered(home)
     found = {one["session_id"]: one for one in LedgerReader(home.ledger_db).sessions(limit=10**6)}
@@ -216,7 +216,7 @@ def compare(home: Home) -> Books:
         for key in sorted(metered.keys() | settled.keys())
         if metered.get(key, 0) != settled.get(key)
     ]
-    return Books(
+    return Balance(
         len(found), len(found) - len(settled), sum(metered.values()), sum(settled.values()),
         wrong, _double_tickets(home),
     )  # fmt: skip
@@ -231,7 +231,7 @@ def _double_tickets(home: Home) -> int:
 
 
 def _report(
-    ctx: CommandContext, seed: int, outcome: list[dict[str, Any]], books: Books, power: PowerSums
+    ctx: CommandContext, seed: int, outcome: list[dict[str, Any]], books: Balance, power: PowerSums
 ) -> None:
     rows = []
     for fault in FAULTS:

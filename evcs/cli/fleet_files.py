@@ -24,7 +24,7 @@ from evcs.core.fleet_size import FleetSize
 from evcs.core.placement import POOL
 
 
-class Plan(NamedTuple):
+class FleetPlan(NamedTuple):
     """What leads to the file's fleet."""
 
     cps: Changes
@@ -98,7 +98,7 @@ def _check_room(ctx: CommandContext, changes: Changes) -> None:
         capacity.check_room(ctx.settings.home, there, new.with_more(FleetSize(own=len(leaving))))
 
 
-def _plan(ctx: CommandContext, path: str, prune: bool) -> Plan:
+def _plan(ctx: CommandContext, path: str, prune: bool) -> FleetPlan:
     shown = "stdin" if path == "-" else path
     try:
         wanted = fleet_file.parse(_read(path))
@@ -106,7 +106,7 @@ def _plan(ctx: CommandContext, path: str, prune: bool) -> Plan:
         if prune and not cps:
             raise BadValue("it names no CP, so --prune would delete all", "evcs-cp delete 'CP-*'")
         now, cables = ctx.registry.cps(), ctx.registry.circuits()
-        plan = Plan(
+        plan = FleetPlan(
             fleet_file.diff(cps, now, prune),
             # A file without circuits says nothing of them.
             fleet_file.diff(circuits, cables, prune and bool(circuits), CIRCUIT.key),
@@ -152,7 +152,7 @@ def _value(value: Any) -> str:
     return value if isinstance(value, str) and value.isprintable() and value else repr(value)
 
 
-def _to_json(plan: Plan) -> dict[str, Any]:
+def _to_json(plan: FleetPlan) -> dict[str, Any]:
     return {**_changes_json(plan.cps, CP), "circuits": _changes_json(plan.circuits, CIRCUIT)}
 
 
@@ -167,7 +167,9 @@ def _changes_json(changes: Changes, kind: fleet_file.Kind) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _apply(ctx: CommandContext, plan: Plan, wait: bool, timeout: float) -> dict[str, EvcsError]:
+def _apply(
+    ctx: CommandContext, plan: FleetPlan, wait: bool, timeout: float
+) -> dict[str, EvcsError]:
     """Do it: circuits that can be, CPs, what is left of the circuits; the errors by id."""
     later = _each_as_it_can_be(_circuit_changes(ctx, plan.circuits))
     errors = _apply_to_cps(ctx, plan.cps, wait, timeout)
@@ -229,7 +231,7 @@ def _apply_to_cps(
     return errors
 
 
-def _finish(ctx: CommandContext, plan: Plan, errors: dict[str, EvcsError], wait: bool) -> None:
+def _finish(ctx: CommandContext, plan: FleetPlan, errors: dict[str, EvcsError], wait: bool) -> None:
     failed = {name: cp_changes.error_json(error) for name, error in sorted(errors.items())}
     ctx.out.data({**_to_json(plan), "applied": True, "errors": failed})
     ctx.out.fail_all(errors)

@@ -36,7 +36,7 @@ class Heard(NamedTuple):
     payload: Payload
 
 
-class Books(NamedTuple):
+class ChargeBalance(NamedTuple):
     """What became of the charges: begun, ended, and those of which either is not once, or nothing
     flowed, or Wh differ."""
 
@@ -89,7 +89,7 @@ class TrialBackEnd:
         ended = "each charge has ended"
         self._wait(ended, lambda: set(names) <= {one.station for one in self._ended()}, within_s)
 
-    def books(self, ledger: LedgerReader, within_s: float) -> Books:
+    def books(self, ledger: LedgerReader, within_s: float) -> ChargeBalance:
         """What was begun and ended, beside the tickets."""
         begun, ended = self._begun(), self._ended()
         with suppress(TimedOut):
@@ -101,7 +101,7 @@ class TrialBackEnd:
             flowed = [one["meterStop"] - start.payload["meterStart"] for one in stops]
             of_cp = [one["energy_wh"] for one in tickets if one["cp"] == start.station]
             wrong += len(flowed) != 1 or flowed != of_cp or flowed == [0]
-        return Books(len(begun), len(ended), wrong)
+        return ChargeBalance(len(begun), len(ended), wrong)
 
     def _begun(self) -> dict[int, Heard]:
         with self._lock:

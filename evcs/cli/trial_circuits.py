@@ -20,7 +20,7 @@ LEAST_W = 3 * MIN_PHASE_W
 METERED_EVERY_S = 1.0
 
 
-class Circuits:
+class TrialCircuits:
     """Both circuits, and the house whose meter says each second what it takes."""
 
     def __init__(self, settings: Settings, registry: RegistryClient, cps: Sequence[str]) -> None:

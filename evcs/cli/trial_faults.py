@@ -11,7 +11,7 @@ SERVICES = ("mosquitto", "central", "registry", "cp-manager")
 SHARES = (0.0, 0.3, 0.6, 1.0)
 
 
-class Fault(NamedTuple):
+class TrialFault(NamedTuple):
     """One kind of fault, and what must come of it.
 
     `pause_s`: SIGSTOP for so long, else SIGKILL. `must_see`: the state that Central must have
@@ -26,30 +26,32 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
-    Fault("kill engine", "engine", None, "BROKEN_DOWN, back, session goes on", "BROKEN_DOWN"),
-    Fault("kill monitor", "monitor", None, "DISCONNECTED, back, charge goes on", "DISCONNECTED"),
-    Fault(
+    TrialFault("kill engine", "engine", None, "BROKEN_DOWN, back, session goes on", "BROKEN_DOWN"),
+    TrialFault(
+        "kill monitor", "monitor", None, "DISCONNECTED, back, charge goes on", "DISCONNECTED"
+    ),
+    TrialFault(
         "pause engine",
         "engine",
         (5, 22),
         "silent, interrupted, goes on or power_loss",
         "BROKEN_DOWN",
     ),
-    Fault("pause monitor", "monitor", (2, 8), "charge goes on"),
-    *(Fault(f"kill {name}", name, None, "charges go on, it is back") for name in SERVICES),
-    Fault("pause central", "central", (2, 8), "charges go on"),
-    Fault("pause mosquitto", "mosquitto", (2, 6), "charges go on"),
-    Fault("edit a circuit", "circuit", None, "nobody above it 2 s later"),
-    Fault("house takes more or less", "house", None, "the circuit is not above its most"),
-    Fault("kill supervisord", "supervisord", None, "nothing left behind, all back after up"),
-    Fault("power cut", "everything", None, "all back after up, sessions go on"),
+    TrialFault("pause monitor", "monitor", (2, 8), "charge goes on"),
+    *(TrialFault(f"kill {name}", name, None, "charges go on, it is back") for name in SERVICES),
+    TrialFault("pause central", "central", (2, 8), "charges go on"),
+    TrialFault("pause mosquitto", "mosquitto", (2, 6), "charges go on"),
+    TrialFault("edit a circuit", "circuit", None, "nobody above it 2 s later"),
+    TrialFault("house takes more or less", "house", None, "the circuit is not above its most"),
+    TrialFault("kill supervisord", "supervisord", None, "nothing left behind, all back after up"),
+    TrialFault("power cut", "everything", None, "all back after up, sessions go on"),
 )
 
 
 class Round(NamedTuple):
     """One fault as it was injected; `share`: of what a circuit carries, or a house takes."""
 
-    fault: Fault
+    fault: TrialFault
     target: str
     pause_s: float
     then_s: float

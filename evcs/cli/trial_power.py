@@ -26,7 +26,7 @@ class Said(NamedTuple):
     at: float | None
 
 
-class Over(NamedTuple):
+class Overload(NamedTuple):
     """More flowed in a circuit than it carried at any time of the last 2 s; W."""
 
     at: float
@@ -39,7 +39,7 @@ class PowerSums:
     """Adds up each circuit at each reading; `most_w`: the highest sum of each."""
 
     def __init__(self) -> None:
-        self.readings, self.over = 0, list[Over]()
+        self.readings, self.over = 0, list[Overload]()
         self.most_w: dict[str, int] = {}
         self._circuits: dict[str, m.Circuit] = {}
         self._site = Site()
@@ -98,7 +98,7 @@ class PowerSums:
             self.most_w[name] = max(self.most_w.get(name, 0), power_w)
             carried = max(0, *(room for _, room in _lately(self._carried[name], at)))
             if power_w > carried:
-                self.over.append(Over(at, name, power_w, carried))
+                self.over.append(Overload(at, name, power_w, carried))
 
 
 def _lately(known: list[tuple[float, int]], at: float) -> list[tuple[float, int]]:

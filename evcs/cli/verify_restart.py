@@ -26,7 +26,7 @@ from evcs.home import Home
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from evcs.cli.trial_back_end import Books, TrialBackEnd
+    from evcs.cli.trial_back_end import ChargeBalance, TrialBackEnd
 
 BACK_WITHIN_S = 300.0
 SETTLED_WITHIN_S = 60.0
@@ -79,7 +79,7 @@ def _back_end(count: int, wanted: bool) -> AbstractContextManager[TrialBackEnd |
     return TrialBackEnd()
 
 
-def _is_right(books: Books, count: int) -> bool:
+def _is_right(books: ChargeBalance, count: int) -> bool:
     """Whether each charge begun was ended once, with its Wh."""
     return (books.begun, books.ended, books.wrong) == (count, count, 0)
 
@@ -149,7 +149,7 @@ def _doubles(home: Home) -> int:
 
 
 def _report(
-    ctx: CommandContext, count: int, found: Back, created_s: float, books: Books | None
+    ctx: CommandContext, count: int, found: Back, created_s: float, books: ChargeBalance | None
 ) -> None:
     if not found.times:
         raise TimedOut("no CP came back", "this is a defect: please report it")

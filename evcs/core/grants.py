@@ -11,7 +11,7 @@ from evcs.core.load_management import Asker, Site, take
 WORTH_TELLING_W, WORTH_TELLING = 100, 0.02
 
 
-class Held(NamedTuple):
+class Told(NamedTuple):
     """What an asker was told, None before that, and the most that it may take now; W."""
 
     told_w: int | None
@@ -20,7 +20,7 @@ class Held(NamedTuple):
 
 def grants(
     site: Site, rooms: Mapping[str, int], askers: Iterable[Asker], limits: Mapping[str, int],
-    held: Mapping[str, Held], may_raise: bool = True,
+    held: Mapping[str, Told], may_raise: bool = True,
 ) -> dict[str, int]:  # fmt: skip
     """Limits to be told now: CP -> W, of those that are to have others than they were told.
 

@@ -19,7 +19,7 @@ TOLERANCE, TOLERANCE_W = 0.05, 100
 NOTED_S = 2.0
 
 
-class Deadlines(NamedTuple):
+class PowerDeadlines(NamedTuple):
     """Within how many seconds a lowered limit is to show, and how long readings may be away."""
 
     obeyed_s: float
@@ -27,8 +27,8 @@ class Deadlines(NamedTuple):
 
 
 #: Of an Engine, which meters each second; and of a charger, by its own intervals.
-EMULATED = Deadlines(5.0, 10.0)
-CHARGER = Deadlines(90.0, 300.0)
+EMULATED = PowerDeadlines(5.0, 10.0)
+CHARGER = PowerDeadlines(90.0, 300.0)
 
 
 class PowerFault(StrEnum):

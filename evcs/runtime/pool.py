@@ -32,7 +32,7 @@ class Role(Protocol):
         """One batch of events; in how many seconds to tick, where that is sooner than asked for."""
 
 
-class Connection(Protocol):
+class BusConnection(Protocol):
     """A role's connection to the bus (adapters.mqtt)."""
 
     @property
@@ -49,7 +49,7 @@ class Connection(Protocol):
 class Together:
     """Connections that begin and end as one."""
 
-    def __init__(self, *them: Connection) -> None:
+    def __init__(self, *them: BusConnection) -> None:
         self._them = them
 
     @property
@@ -76,7 +76,7 @@ class CpParts(NamedTuple, Generic[R]):
     """What one CP is made of here. `tick(now)` returns the seconds to its next call."""
 
     role: R
-    bus: Connection
+    bus: BusConnection
     tick: Callable[[float], float] | None = None
     close: Callable[[], None] = lambda: None
 

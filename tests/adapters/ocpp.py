@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from evcs.adapters.ocpp_schemas import OcppSchemas
 from evcs.adapters.ocpp_server import Server
-from evcs.core.ocpp.ports import Connection, Refusal, StationAccess
+from evcs.core.ocpp.ports import AccessRefusal, Connection, StationAccess
 from evcs.core.ocpp.rules import Version
 
 AT = "2026-11-30T07:00:00Z"
@@ -41,7 +41,7 @@ class Gateway:
         self.actions: dict[str, Called] = {"Heartbeat": beat}
         self.told: list[tuple[str, Connection]] = []
         self.frames: list[tuple[str, str]] = []
-        self.refusals: list[tuple[str, Refusal]] = []
+        self.refusals: list[tuple[str, AccessRefusal]] = []
         self.away: list[tuple[str, str]] = []
         self.on_open: Callable[[Connection], Awaitable[None]] | None = None
         self.on_close: Callable[[], None] | None = None
@@ -65,7 +65,7 @@ class Gateway:
         if self.on_close is not None:
             self.on_close()
 
-    def refused(self, who: str, why: Refusal) -> None:
+    def refused(self, who: str, why: AccessRefusal) -> None:
         self.refusals.append((who, why))
 
     def turned_away(self, station: str, offered: str) -> None:

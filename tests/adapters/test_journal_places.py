@@ -19,7 +19,7 @@ from evcs.adapters.log import NamedLog
 from evcs.adapters.pool_journal import PoolJournals
 from evcs.core import supply
 from evcs.core.ocpp import station_record, station_state
-from evcs.core.ocpp.station_record import Kept
+from evcs.core.ocpp.station_record import StationRecord
 from evcs.core.ports import JournalStore
 from evcs.core.supply import Supply
 from evcs.home import Home
@@ -97,7 +97,9 @@ def test_what_a_cp_holds_goes_where_it_is_to_run(
 
 def test_what_a_station_of_a_back_end_holds_goes_along(home: Home) -> None:
     record = station_record.to_record(
-        Kept(station_state.Held("k", 700).begun(station_state.Token("CARD"), "2026"))
+        StationRecord(
+            station_state.StationState("k", 700).begun(station_state.Token("CARD"), "2026")
+        )
     )
     append(home, "CP-001", None, record)
     journal_places.carry_over(home, {"CP-001": ONE})

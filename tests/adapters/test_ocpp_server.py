@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 
 from evcs.adapters.ocpp_server import Server
-from evcs.core.ocpp.ports import Refusal, StationAccess
+from evcs.core.ocpp.ports import AccessRefusal, StationAccess
 from evcs.core.ocpp.rules import Version
 from tests.adapters.ocpp import (
     PASSWORD,
@@ -105,7 +105,7 @@ async def test_who_may_not(path: str, headers: Any, status: int) -> None:
         assert error.response.status_code == status
         ((who, why),) = gateway.refusals
         assert who.startswith("127.0.0.1:")
-        assert why == {404: Refusal.UNKNOWN, 401: Refusal.CREDENTIALS}[status]
+        assert why == {404: AccessRefusal.UNKNOWN, 401: AccessRefusal.CREDENTIALS}[status]
         if status == 401:
             assert error.response.headers["WWW-Authenticate"].startswith('Basic realm="')
         async with charger(server) as client:

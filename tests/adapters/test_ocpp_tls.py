@@ -20,7 +20,7 @@ from evcs.adapters import certificates, pem
 from evcs.adapters.ocpp_listener import MOST_STRANGERS
 from evcs.adapters.ocpp_server import Server
 from evcs.adapters.server_tls import ChargersTls
-from evcs.core.ocpp.ports import Refusal
+from evcs.core.ocpp.ports import AccessRefusal
 from evcs.core.stations import key_id
 from evcs.home import Home
 from tests.adapters.ocpp import PASSWORD, basic, charger, lives, on_a_loop, serving, until
@@ -120,7 +120,7 @@ async def test_whom_no_profile_lets_in(tls: Tls, name: str | None, headers: dict
         assert found.value.response.status_code == 401
         assert gateway.events() == []
         ((_, why),) = gateway.refusals
-        assert why == (Refusal.CERTIFICATE if name else Refusal.CREDENTIALS)
+        assert why == (AccessRefusal.CERTIFICATE if name else AccessRefusal.CREDENTIALS)
 
 
 @pytest.mark.parametrize("key", ["another", ""])

@@ -21,7 +21,7 @@ from evcs.core.stations import key_id
 from evcs.home import Home
 from evcs.services.registry import circuits, drivers
 from evcs.services.registry.accounts import LOOK_AT_ONCE, SHUT_OUT_S
-from evcs.services.registry.changes import Ask, Batch
+from evcs.services.registry.changes import AskedChange, Batch
 from evcs.services.registry.service import LOOK_EVERY_S, Registry, RegistryPorts
 from tests.unit.fakes import FakeBus
 
@@ -79,7 +79,7 @@ class Stage:
     def ask(self, change: Callable[..., Any], *args: Any) -> Any:
         """Have one change made."""
         answer: Future[Any] = Future()
-        self.registry.handle([Ask(lambda batch: change(batch, *args), answer)])
+        self.registry.handle([AskedChange(lambda batch: change(batch, *args), answer)])
         return answer.result(0)
 
     def let_in(self) -> set[str]:

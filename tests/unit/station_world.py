@@ -14,7 +14,7 @@ from evcs.core.ocpp.station_201 import Dialect201
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Dialect, Identity
 from evcs.core.ocpp.station_meter import Sample
-from evcs.core.ocpp.station_state import Held, from_record, to_record
+from evcs.core.ocpp.station_state import StationState, from_record, to_record
 
 SCHEMAS = OcppSchemas()
 BEGAN = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
@@ -27,9 +27,9 @@ class World:
 
     dialect: Dialect = Dialect16(WHO)
 
-    def __init__(self, held: Held | None = None) -> None:
+    def __init__(self, held: StationState | None = None) -> None:
         self.clock = 0.0
-        self.disk = json.dumps(to_record(held or Held("k")))
+        self.disk = json.dumps(to_record(held or StationState("k")))
         self.heard: list[tuple[str, str, Answer]] = []
         self.waiting: list[tuple[str, str, Answer]] = []
         self.answered: list[list[Any]] = []

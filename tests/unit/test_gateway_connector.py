@@ -17,10 +17,10 @@ from evcs.core import messages as m
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.ports import NoAnswer
-from evcs.core.ocpp.readings import Reading, reading
+from evcs.core.ocpp.readings import ChargerReading, reading
 from evcs.core.ports import Connected, Received
 from evcs.services.gateway.connector import MOST_HELD, MOST_OPEN, Connector
-from evcs.services.gateway.outside import Outside, Place
+from evcs.services.gateway.outside import ConnectorOutside, Place
 from evcs.services.gateway.questions import CentralAway
 from evcs.services.gateway.voice import Voice
 from tests.unit.fakes import FakeBus
@@ -91,7 +91,7 @@ class Scene:
         self.time, numbers = NOON, itertools.count(1)
         #: How far the clock was set.
         self.ahead = timedelta()
-        outside = Outside(
+        outside = ConnectorOutside(
             Voice("CP-1", "boot", self.engine, self.monitor), self.journal,
             lambda: next(numbers), lambda: self.time + self.ahead, lambda: self.time,
             logging.getLogger("test"), 0.2,
@@ -189,7 +189,7 @@ def test_a_register_alone_says_whether_a_limit_is_obeyed(
 def test_a_reading_of_nothing_that_is_metered_is_no_power() -> None:
     async def act(scene: Scene) -> None:
         one = await scene.begun()
-        scene.connector.meter(one, Reading(200, 7_000), scene.time)
+        scene.connector.meter(one, ChargerReading(200, 7_000), scene.time)
         scene.heard()
         for told in ("SoC", "Voltage"):
             scene.connector.meter(one, reading([{"value": "40", "measurand": told}]), scene.time)
@@ -205,10 +205,10 @@ def test_a_clock_that_is_set_in_a_charge_takes_no_energy(days: int, charger_is_s
         at = (lambda: scene.time + scene.ahead) if charger_is_set else (lambda: None)
         one = await scene.begun()
         scene.time += timedelta(minutes=10)
-        scene.connector.meter(one, Reading(3_000, 20_000), at())
+        scene.connector.meter(one, ChargerReading(3_000, 20_000), at())
         scene.ahead = timedelta(days=days)
         scene.time += timedelta(minutes=10)
-        scene.connector.meter(one, Reading(6_000, 20_000), at())
+        scene.connector.meter(one, ChargerReading(6_000, 20_000), at())
         scene.connector.end(one, 6_500, "stopped", at())
         (ended,) = [x for x in scene.told(m.SessionEvent) if x.event == "ended"]
         assert ended.energy_wh == 6_400
@@ -238,7 +238,7 @@ def test_a_charge_by_card() -> None:
         status = scene.told(m.EngineStatus)[-1]
         assert (status.phase, status.session_id) == ("supplying", SESSION)
         scene.time += timedelta(minutes=10)
-        scene.connector.meter(one, Reading(600, 7_400), None)
+        scene.connector.meter(one, ChargerReading(600, 7_400), None)
         (meter,) = scene.told(m.Meter)
         assert (meter.session_id, meter.energy_wh, meter.power_w) == (SESSION, 500, 7_400)
         scene.connector.end(one, 800, "stopped", None)
@@ -277,7 +277,7 @@ def test_what_can_t_be_kept_is_not_answered() -> None:
         scene.journal.full = True
         with pytest.raises(OSError, match="space"):
             scene.connector.end(one, 300, "stopped", None)
-        scene.connector.meter(one, Reading(200), None)  # a reading is no reason to stop
+        scene.connector.meter(one, ChargerReading(200), None)  # a reading is no reason to stop
         scene.journal.full = False
         scene.connector.tick(0.0)
         assert Scene(scene.journal).connector.find(one.id).energy_wh == 100  # type: ignore[union-attr]
@@ -329,7 +329,7 @@ def test_a_start_from_afar_and_a_stop_at_what_was_asked_for() -> None:
         one = await scene.begun(SESSION)
         scene.time += timedelta(hours=1)
         for register in (400, 601, 620):
-            scene.connector.meter(one, Reading(register), None)
+            scene.connector.meter(one, ChargerReading(register), None)
             await asyncio.sleep(0.05)
         assert scene.charger.stopped == [one.id], "and not again at each reading"
         scene.connector.end(one, 630, "stopped", None)
@@ -385,9 +385,9 @@ def test_a_charge_of_an_hour_ago_is_no_live_one_until_it_is_read() -> None:
         assert not [one for one in heard if isinstance(one, m.SessionEvent)]
         one = scene.connector.find(number)
         assert isinstance(one, t.Transaction)
-        scene.connector.meter(one, Reading(9_000), NOON - timedelta(minutes=30))
+        scene.connector.meter(one, ChargerReading(9_000), NOON - timedelta(minutes=30))
         assert scene.told(m.Meter) == []
-        scene.connector.meter(one, Reading(9_500), NOON)
+        scene.connector.meter(one, ChargerReading(9_500), NOON)
         heard = scene.heard()
         assert [one.energy_wh for one in heard if isinstance(one, m.Meter)] == [9_500]
         assert [one.session_id for one in heard if isinstance(one, m.EngineStatus)] == [SESSION]
@@ -453,7 +453,7 @@ def test_a_cp_that_is_deleted_waits_for_its_charger_no_longer_than_a_minute() ->
     async def act(scene: Scene) -> None:
         one = await scene.begun()
         scene.time += timedelta(minutes=10)
-        scene.connector.meter(one, Reading(600), None)
+        scene.connector.meter(one, ChargerReading(600), None)
         scene.connector.left(scene.charger)
         scene.connector.place = scene.connector.place._replace(leaves=True)
         scene.connector.tick(0.0)
@@ -499,12 +499,12 @@ def test_a_charge_whose_end_was_lost_is_over_once_the_next_begins() -> None:
 def test_a_charge_whose_connector_is_free_for_long_has_lost_its_end(late: bool) -> None:
     async def act(scene: Scene) -> None:
         one = await scene.begun()
-        scene.connector.meter(one, Reading(300), None)
+        scene.connector.meter(one, ChargerReading(300), None)
         scene.connector.told("Available", None)
         for minute in range(25):
             scene.time += timedelta(minutes=1)
             if minute == 4:
-                scene.connector.meter(one, Reading(400), None)
+                scene.connector.meter(one, ChargerReading(400), None)
             scene.connector.tick(0.0)
             assert (scene.connector.health().session_id is None) == (minute == 24)
         (told,) = scene.told(m.EngineStatus)[-1:]
@@ -565,10 +565,10 @@ def test_a_cp_s_power_that_is_lowered_in_a_charge_takes_no_energy(readings: bool
             scene.time += timedelta(minutes=1)
             scene.connector.tick(0.0)
         if readings:
-            scene.connector.meter(one, Reading(20_100), None)
+            scene.connector.meter(one, ChargerReading(20_100), None)
         scene.connector.place = scene.connector.place._replace(max_power_w=3_700)
         if readings:
-            scene.connector.meter(one, Reading(20_300), None)
+            scene.connector.meter(one, ChargerReading(20_300), None)
         scene.heard()
         scene.connector.end(one, 20_600, "stopped", None)
         (ended,) = scene.told(m.SessionEvent)

@@ -11,7 +11,7 @@ from evcs.core.ocpp.station_16_keys import KEYS
 from evcs.core.ocpp.station_begins import MOST_BEGINS, MOST_WAITING, WITHIN_S
 from evcs.core.ocpp.station_meter import to_aligned_s
 from evcs.core.ocpp.station_reader import Presented
-from evcs.core.ocpp.station_state import MOST_READINGS, Held, from_record, to_record
+from evcs.core.ocpp.station_state import MOST_READINGS, StationState, from_record, to_record
 from tests.unit.station_crashes import MANY, StationCrashes
 from tests.unit.station_world import Answer, World
 
@@ -402,7 +402,7 @@ def test_the_clocks_interval_begins_anew_each_day() -> None:
 
 
 def test_of_too_many_readings_every_second_one_is_dropped_and_never_a_begin_or_an_end() -> None:
-    world = World(Held("k", configuration={"AllowOfflineTxForUnknownId": "true"}))
+    world = World(StationState("k", configuration={"AllowOfflineTxForUnknownId": "true"}))
     world.present("CARD")
     for _ in range(MOST_READINGS * 3):
         world.pass_(60)
@@ -413,16 +413,16 @@ def test_of_too_many_readings_every_second_one_is_dropped_and_never_a_begin_or_a
 
 
 def test_a_record_of_before_2_0_1_is_read() -> None:
-    before = to_record(Held("k", 700, inoperative=("0",)))
+    before = to_record(StationState("k", 700, inoperative=("0",)))
     for field in ("seq", "last"):
         del before[field]
     for inoperative, held in ((True, ("0",)), (False, ())):
         found = from_record({**before, "inoperative": inoperative})
-        assert found == Held("k", 700, inoperative=held)
+        assert found == StationState("k", 700, inoperative=held)
 
 
 def test_a_record_that_no_station_holds_is_refused() -> None:
-    good = to_record(Held("k"))
+    good = to_record(StationState("k"))
     for wrong in ({}, {**good, "format": 2}, {**good, "queue": [[1]]}, {**good, "register_wh": -1}):
         with pytest.raises((KeyError, TypeError, ValueError)):
             from_record(wrong)
@@ -434,7 +434,7 @@ class Crashes(StationCrashes):
     def __init__(self) -> None:
         super().__init__()
         keys = {**PATIENT, "AllowOfflineTxForUnknownId": "true"}
-        self.world = World(Held("k", configuration=keys))
+        self.world = World(StationState("k", configuration=keys))
         self.taken: dict[str, tuple[str, Answer]] = {}
         self.numbers: dict[str, int] = {}
 
@@ -496,9 +496,9 @@ def test_no_charge_begins_while_more_waits_than_is_lightly_kept(online: World) -
 
 def test_what_a_backup_does_not_know_of_is_numbered_by_nothing_else() -> None:
     at = datetime(2026, 12, 1, tzinfo=UTC)
-    first = Held("k").born(at)
+    first = StationState("k").born(at)
     for _ in range(1_000):
         first = first.put("StartTransaction", {})
-    again = Held("k").born(at + timedelta(seconds=2)).put("StartTransaction", {})
+    again = StationState("k").born(at + timedelta(seconds=2)).put("StartTransaction", {})
     assert first.numbers < again.numbers
     assert first.born(datetime(1970, 1, 1, tzinfo=UTC)) == first

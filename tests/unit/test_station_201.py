@@ -10,7 +10,7 @@ import pytest
 from evcs.core.ocpp.back_end import BackOff
 from evcs.core.ocpp.station_201_variables import VARIABLES
 from evcs.core.ocpp.station_reader import Presented
-from evcs.core.ocpp.station_state import MOST_READINGS, Held
+from evcs.core.ocpp.station_state import MOST_READINGS, StationState
 from tests.unit.station_crashes import MANY, StationCrashes
 from tests.unit.station_world import Answer, World201
 
@@ -771,7 +771,7 @@ def test_a_password_is_written_and_never_read(online: World201) -> None:
 
 def test_of_too_many_readings_every_second_one_is_dropped_and_the_numbers_have_no_gap() -> None:
     """E04.FR.07, E04.FR.08."""
-    world = World201(Held("k", configuration=UNKNOWN))
+    world = World201(StationState("k", configuration=UNKNOWN))
     world.present("CARD")
     for _ in range(MOST_READINGS * 3):
         world.pass_(60)
@@ -790,7 +790,7 @@ class Crashes(StationCrashes):
     def __init__(self) -> None:
         super().__init__()
         keys = {**UNKNOWN, ATTEMPTS: "1000", INTERVAL: "1"}
-        self.world = World201(Held("k", configuration=keys))
+        self.world = World201(StationState("k", configuration=keys))
         self.taken: dict[str, Answer] = {}
 
     def take(self) -> Answer | None:

@@ -15,12 +15,12 @@ from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_16 import Dialect16
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Identity
-from evcs.core.ocpp.station_record import Kept, matters
-from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_record import StationRecord, matters
+from evcs.core.ocpp.station_state import StationState
 from evcs.core.ocpp.station_tokens import Token
 from evcs.core.ports import Connected, Received
 from evcs.services.station.engine import StationEngine
-from evcs.services.station.outside import Outside
+from evcs.services.station.outside import StationOutside
 from tests.ocpp.back_ends import answer_to
 from tests.unit.fakes import FakeBus, FakeJournal
 
@@ -63,7 +63,7 @@ class World:
         self.clock, self.numbers = 0.0, 0
         self.bus, self.journal, self.back_end = FakeBus(), FakeJournal(), FakeBackEnd()
         self.charger = EmulatedCharger(60)
-        self.engine = StationEngine(CP, Outside(
+        self.engine = StationEngine(CP, StationOutside(
             "boot", "key", self.bus, self.back_end, self.journal, self.charger, OcppSchemas(),
             Dialect16(Identity("evcs", "emulated", CP, "0", security_profile)), self.now,
             lambda: 22_000, NamedLog(CP),
@@ -215,15 +215,15 @@ def test_its_power_follows_a_charging_profile_within_a_second() -> None:
 
 def test_a_reading_lasts_before_it_is_told_and_its_answer_may_be_forgotten() -> None:
     """What was answered and is told again after a power cut has the same id."""
-    held = Held("k").begun(Token("CARD"), "2026-11-30T00:00:00Z")
-    kept = Kept(held.put("MeterValues", {}, 1))
-    assert matters(kept) != matters(Kept(held))
+    held = StationState("k").begun(Token("CARD"), "2026-11-30T00:00:00Z")
+    kept = StationRecord(held.put("MeterValues", {}, 1))
+    assert matters(kept) != matters(StationRecord(held))
     (reading,) = kept.station.queue
-    assert matters(Kept(kept.station.without(reading))) == matters(kept)
-    assert matters(Kept(kept.station.again(reading))) != matters(kept)
-    ended = Kept(kept.station.put("StopTransaction", {}, 1))
+    assert matters(StationRecord(kept.station.without(reading))) == matters(kept)
+    assert matters(StationRecord(kept.station.again(reading))) != matters(kept)
+    ended = StationRecord(kept.station.put("StopTransaction", {}, 1))
     stop = ended.station.queue[-1]
-    assert matters(Kept(ended.station.without(stop))) != matters(ended)
+    assert matters(StationRecord(ended.station.without(stop))) != matters(ended)
 
 
 def test_a_back_end_whose_certificate_would_not_do_hears_of_it_once_it_is_trusted() -> None:

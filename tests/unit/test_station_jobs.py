@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_jobs import FIRMWARE, IDLE, LOG, Job, Jobs, Step
+from evcs.core.ocpp.station_jobs import FIRMWARE, IDLE, LOG, Job, Jobs, JobStep
 
 BEGAN = datetime(2026, 11, 30, 7, 0, tzinfo=UTC)
-SENT = Job("Log", {"requestId": 7}, [Step("Uploading", 10), Step("Uploaded")])
+SENT = Job("Log", {"requestId": 7}, [JobStep("Uploading", 10), JobStep("Uploaded")])
 
 
 def at(clock: float) -> At:
@@ -39,8 +39,8 @@ def test_states_come_in_their_time_and_are_told_with_the_request() -> None:
 def test_a_step_waits_for_its_time_and_for_the_end_of_a_charge() -> None:
     jobs = Jobs()
     steps = [
-        Step("Downloading", 5, BEGAN + timedelta(seconds=100)), Step("Downloaded"),
-        Step("Installing", 5, free=True), Step("Installed", event="FirmwareUpdated"),
+        JobStep("Downloading", 5, BEGAN + timedelta(seconds=100)), JobStep("Downloaded"),
+        JobStep("Installing", 5, free=True), JobStep("Installed", event="FirmwareUpdated"),
     ]  # fmt: skip
     jobs.begin(FIRMWARE, Job("Firmware", {}, steps), at(0))
     events = []
@@ -57,7 +57,7 @@ def test_a_step_waits_for_its_time_and_for_the_end_of_a_charge() -> None:
 def test_when_it_is_due_it_goes_on() -> None:
     """Whatever it waits for, whoever ticks only then sees every state."""
     jobs, clock, seen = Jobs(), 0.0, []
-    steps = [Step("A", 3), Step("B", 0.5, BEGAN + timedelta(seconds=200.5)), Step("C")]
+    steps = [JobStep("A", 3), JobStep("B", 0.5, BEGAN + timedelta(seconds=200.5)), JobStep("C")]
     jobs.begin(FIRMWARE, Job("Firmware", {}, steps), at(0))
     for _ in range(20):
         jobs.tick(at(clock), charging=False)
@@ -70,7 +70,7 @@ def test_when_it_is_due_it_goes_on() -> None:
 
 def test_while_it_waits_for_a_charge_to_end_it_looks_each_second() -> None:
     jobs = Jobs()
-    steps = [Step("Installing", 5, BEGAN - timedelta(seconds=9), free=True)]
+    steps = [JobStep("Installing", 5, BEGAN - timedelta(seconds=9), free=True)]
     jobs.begin(FIRMWARE, Job("Firmware", {}, steps), at(0))
     jobs.tick(at(0), charging=True)
     assert jobs.due == 1.0

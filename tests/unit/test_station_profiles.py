@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evcs.core.ocpp import station_profiles as p
-from evcs.core.ocpp.station_profiles import Car, Period, Profile, Step
+from evcs.core.ocpp.station_profiles import Car, LimitStep, Period, Profile
 from evcs.core.ocpp.times import written
 
 #: A Monday.
@@ -44,7 +44,7 @@ def held(*them: Profile) -> p.Profiles:
 
 def test_without_one_it_is_what_the_cp_can_give() -> None:
     assert p.allowed_w((), THREE, NOW) == 22_000
-    assert p.composite((), THREE, NOW, 60) == [Step(0, 22_000)]
+    assert p.composite((), THREE, NOW, 60) == [LimitStep(0, 22_000)]
     assert p.allowed_w(held(profile(50_000)), THREE, NOW) == 22_000
 
 
@@ -74,10 +74,13 @@ def test_a_charges_own_goes_before_the_default_and_none_above_the_stations() -> 
 
 def test_the_highest_level_that_says_something_counts() -> None:
     low, high = profile(5_000), profile(7_000, stack=3, duration_s=60)
-    assert p.composite(held(low, high), THREE, NOW, 120) == [Step(0, 7_000), Step(60, 5_000)]
+    assert p.composite(held(low, high), THREE, NOW, 120) == [
+        LimitStep(0, 7_000),
+        LimitStep(60, 5_000),
+    ]
     later = profile(7_000, stack=3, valid_from=text(30), valid_to=text(90))
     assert p.composite(held(low, later), THREE, NOW, 120) == [
-        Step(0, 5_000), Step(30, 7_000), Step(90, 5_000),
+        LimitStep(0, 5_000), LimitStep(30, 7_000), LimitStep(90, 5_000),
     ]  # fmt: skip
 
 
@@ -90,13 +93,16 @@ def test_a_connectors_own_default_goes_before_the_stations_of_its_level() -> Non
 def test_one_of_a_given_time_waits_for_it_and_one_of_none_begins_with_the_charge() -> None:
     given_ = profile(periods=(Period(0, 5_000), Period(60, 6_000)), start=text(30))
     assert p.composite((given_,), THREE, NOW, 200) == [
-        Step(0, 22_000), Step(30, 5_000), Step(90, 6_000),
+        LimitStep(0, 22_000), LimitStep(30, 5_000), LimitStep(90, 6_000),
     ]  # fmt: skip
     relative = given_._replace(start="")
     assert p.composite((relative,), Car(22_000, at(-40)), NOW, 200) == [
-        Step(0, 5_000), Step(20, 6_000),
+        LimitStep(0, 5_000), LimitStep(20, 6_000),
     ]  # fmt: skip
-    assert p.composite((relative,), Car(22_000), NOW, 200) == [Step(0, 5_000), Step(60, 6_000)]
+    assert p.composite((relative,), Car(22_000), NOW, 200) == [
+        LimitStep(0, 5_000),
+        LimitStep(60, 6_000),
+    ]
 
 
 def test_a_week_begins_anew_and_what_is_longer_than_it_is_cut() -> None:
@@ -106,11 +112,11 @@ def test_a_week_begins_anew_and_what_is_longer_than_it_is_cut() -> None:
         start="2026-11-23T23:00:00Z", every_s=p.A_DAY_S,
     )  # fmt: skip
     assert p.composite((night,), THREE, NOW, p.A_DAY_S) == [
-        Step(0, 7_000), Step(16 * 3_600, 22_000), Step(23 * 3_600, 7_000),
+        LimitStep(0, 7_000), LimitStep(16 * 3_600, 22_000), LimitStep(23 * 3_600, 7_000),
     ]  # fmt: skip
     weekly = night._replace(every_s=7 * p.A_DAY_S, duration_s=3_600, periods=(Period(0, 1_000),))
     assert p.composite((weekly,), THREE, NOW, p.A_DAY_S) == [
-        Step(0, 22_000), Step(16 * 3_600, 1_000), Step(17 * 3_600, 22_000),
+        LimitStep(0, 22_000), LimitStep(16 * 3_600, 1_000), LimitStep(17 * 3_600, 22_000),
     ]  # fmt: skip
 
 

@@ -11,12 +11,12 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.ocpp.back_end import BackOff
 from evcs.core.ocpp.station import EmulatedStation
-from evcs.core.ocpp.station_state import METER, Held
+from evcs.core.ocpp.station_state import METER, StationState
 from evcs.core.ocpp.station_tokens import Token
-from evcs.core.ocpp.transactions import Held as Charges
+from evcs.core.ocpp.transactions import StationState as Charges
 from evcs.services.station import views
 from evcs.services.station.books import Books
-from evcs.services.station.link import Link
+from evcs.services.station.link import BackEndLink
 from tests.unit.fakes import FakeBus
 from tests.unit.station_world import BEGAN, SCHEMAS, World
 
@@ -45,10 +45,10 @@ class Silent:
 
 
 def test_however_much_waits_and_was_exchanged_the_answer_can_be_read() -> None:
-    held = Held("k")
+    held = StationState("k")
     for number in range(200):
         held = held.put("StartTransaction", {}, number).put(METER, {"x": TEXT}, number)
-    link = Link(Silent(), logging.getLogger("test"))
+    link = BackEndLink(Silent(), logging.getLogger("test"))
     link.send([TEXT] * 30)
     link.heard('[3,"last",{}]')
     found = views.exchanged(EmulatedStation(held, World.dialect, SCHEMAS, "b"), link)
@@ -62,7 +62,7 @@ def test_however_much_waits_and_was_exchanged_the_answer_can_be_read() -> None:
 def test_a_card_that_is_not_printed_is_told_so_that_central_can_read_it(tag: str) -> None:
     bus = FakeBus()
     books = Books("CP-1", Charges(), bus)
-    books.follow(Held("k").begun(Token(tag), "2026-11-30T07:00:00Z"), None)
+    books.follow(StationState("k").begun(Token(tag), "2026-11-30T07:00:00Z"), None)
     books.untold = True
     books.tell(BEGAN)
     (asked,) = bus.said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evcs.cli.trial_power import Over, PowerSums, Said
+from evcs.cli.trial_power import Overload, PowerSums, Said
 from evcs.core import messages as m
 
 SITE, GARAGE = m.Circuit("SITE", 20_000, None, 5_000), m.Circuit("GARAGE", 9_000, "SITE")
@@ -40,8 +40,8 @@ def test_sums_are_those_of_all_below_each_circuit(sums: PowerSums) -> None:
     assert sums.most_w == {"GARAGE": 9_000, "SITE": 18_000}
     sums.take([reading("C", 11.6, 9_001), reading("B", 11.3, 5_001), reading("A", 11.0, 4_000)])
     assert sums.over == [
-        Over(11.3, "SITE", 18_001, 18_000), Over(11.3, "GARAGE", 9_001, 9_000),
-        Over(11.6, "SITE", 18_002, 18_000), Over(11.6, "GARAGE", 9_001, 9_000),
+        Overload(11.3, "SITE", 18_001, 18_000), Overload(11.3, "GARAGE", 9_001, 9_000),
+        Overload(11.6, "SITE", 18_002, 18_000), Overload(11.6, "GARAGE", 9_001, 9_000),
     ]  # fmt: skip
 
 

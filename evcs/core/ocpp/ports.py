@@ -22,7 +22,7 @@ class StationAccess(NamedTuple):
     keys: tuple[str, ...]
 
 
-class Refusal(StrEnum):
+class AccessRefusal(StrEnum):
     """Why somebody may not connect."""
 
     UNKNOWN = "unknown station"
@@ -141,7 +141,7 @@ class Handler(Protocol):
     def closed(self, connection: Connection) -> None:
         """Once for each that was opened; before its successor, if any, is opened."""
 
-    def refused(self, who: str, why: Refusal) -> None:
+    def refused(self, who: str, why: AccessRefusal) -> None:
         """Somebody may not connect; `who`: the address, "unknown" where that is not known."""
 
     def turned_away(self, station: str, offered: str) -> None:

@@ -28,7 +28,7 @@ MOST = 10**12
 VOLTAGE_V = 230.0
 
 
-class Reading(NamedTuple):
+class ChargerReading(NamedTuple):
     """One reading; None for what was not told. `refused`: how many values can't be."""
 
     register_wh: int | None = None
@@ -38,7 +38,7 @@ class Reading(NamedTuple):
     refused: int = 0
 
 
-def reading(samples: Iterable[Mapping[str, Any]]) -> Reading:
+def reading(samples: Iterable[Mapping[str, Any]]) -> ChargerReading:
     """The reading of the sampled values of one moment, of either version."""
     found: dict[str, dict[str, float]] = {}
     refused = 0
@@ -56,15 +56,15 @@ def reading(samples: Iterable[Mapping[str, Any]]) -> Reading:
     power_w = totals.get(POWER)
     if power_w is None:
         power_w = _power(found.get(CURRENT, {}), found.get(VOLTAGE, {}))
-    return Reading(
+    return ChargerReading(
         _whole(totals.get(ENERGY)), _whole(power_w),
         totals.get(VOLTAGE), totals.get(CURRENT), refused,
     )  # fmt: skip
 
 
-def latest(readings: Iterable[Reading]) -> Reading:
+def latest(readings: Iterable[ChargerReading]) -> ChargerReading:
     """Of several, from old to new: of each value the last that was told."""
-    found = Reading()
+    found = ChargerReading()
     for one in readings:
         told = {name: value for name, value in one._asdict().items() if value is not None}
         found = found._replace(**{**told, "refused": found.refused + one.refused})

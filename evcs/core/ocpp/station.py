@@ -21,8 +21,8 @@ from evcs.core.ocpp.station_jobs import Jobs
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_profiles import Car, Profile
 from evcs.core.ocpp.station_reader import Reader
-from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_settings import Configuration
+from evcs.core.ocpp.station_state import StationState
 from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import parse
 
@@ -41,7 +41,12 @@ class EmulatedStation:
     """
 
     def __init__(
-        self, held: Held, dialect: Dialect, schemas: Schemas, boot: str, began: str = "PowerUp"
+        self,
+        held: StationState,
+        dialect: Dialect,
+        schemas: Schemas,
+        boot: str,
+        began: str = "PowerUp",
     ) -> None:
         self.held, self.dialect = held, dialect
         self.talk = Conversation(dialect.version, schemas, self)
@@ -68,7 +73,7 @@ class EmulatedStation:
         return self.talk.out
 
     @property
-    def keys(self) -> Settings:
+    def keys(self) -> Configuration:
         """Its configuration."""
         return self.dialect.settings(self.held.configuration)
 

@@ -12,8 +12,8 @@ from evcs.core.ocpp.station_16_list import card
 from evcs.core.ocpp.station_16_orders import SERVED
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Identity, Station
-from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import METER, Held, Item, Transaction
+from evcs.core.ocpp.station_settings import Configuration
+from evcs.core.ocpp.station_state import METER, Item, OwnTransaction, StationState
 from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import written
 
@@ -34,15 +34,15 @@ class Dialect16:
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
 
-    def back_off(self, _keys: Settings) -> BackOff:
+    def back_off(self, _keys: Configuration) -> BackOff:
         """As 2.0.1 has it by default: 1.6 says nothing of it."""
         return BackOff()
 
-    def offline_threshold_s(self, _keys: Settings) -> int:
+    def offline_threshold_s(self, _keys: Configuration) -> int:
         """They are told at each connection."""
         return 0
 
-    def settings(self, changed: Mapping[str, str]) -> Settings:
+    def settings(self, changed: Mapping[str, str]) -> Configuration:
         """Its configuration keys."""
         return station_16_keys.settings(changed, self.identity.security_profile)
 
@@ -96,7 +96,7 @@ class Dialect16:
             return None
         return card(tag, info)
 
-    def begun(self, station: Station, at: At, _remote: int | None) -> Held:
+    def begun(self, station: Station, at: At, _remote: int | None) -> StationState:
         """StartTransaction (6.45)."""
         data = meter_value(station, _OF_END[_SAMPLED], at.wall, station_meter.BEGIN)
         one = station.held.transaction
@@ -107,8 +107,8 @@ class Dialect16:
         return station.held.noted(data).put(START, payload, one.number)
 
     def ended(
-        self, station: Station, one: Transaction, reason: str, token: Token | None, at: At
-    ) -> Held:
+        self, station: Station, one: OwnTransaction, reason: str, token: Token | None, at: At
+    ) -> StationState:
         """StopTransaction (6.49)."""
         last = meter_value(station, _OF_END[_SAMPLED], at.wall, station_meter.END)
         data = station.held.noted(last).data
@@ -119,11 +119,11 @@ class Dialect16:
         payload |= {"transactionData": list(data)} if data else {}
         return station.held._replace(data=()).put(STOP, payload, one.number)
 
-    def turned(self, station: Station, _at: At) -> Held:
+    def turned(self, station: Station, _at: At) -> StationState:
         """Its status says it."""
         return station.held
 
-    def read(self, station: Station, key: str, context: str, at: At) -> Held:
+    def read(self, station: Station, key: str, context: str, at: At) -> StationState:
         """MeterValues (6.31), and what the transaction's end is to tell (9.1.25, 9.1.27)."""
         held, one = station.held, station.held.transaction
         if one is not None and context != station_meter.TRIGGERED:
@@ -134,17 +134,17 @@ class Dialect16:
         payload = {"connectorId": 1, "meterValue": [value]}
         return held.put(METER, payload, 0 if one is None else one.number)
 
-    def opened(self, held: Held) -> Held:
+    def opened(self, held: StationState) -> StationState:
         """1.6 tells it as it was."""
         return held
 
-    def sendable(self, held: Held, item: Item) -> Answer:
+    def sendable(self, held: StationState, item: Item) -> Answer:
         """With the back end's id of its transaction (4.8)."""
         if item.action == START or not item.transaction:
             return item.payload
         return {**item.payload, "transactionId": dict(held.ids).get(item.transaction, NO_ID)}
 
-    def taken(self, held: Held, item: Item, answer: Answer | None) -> Held:
+    def taken(self, held: StationState, item: Item, answer: Answer | None) -> StationState:
         """The id that the back end gave a transaction is known until its end is taken."""
         held = held.without(item)
         if item.action == START:
@@ -155,12 +155,12 @@ class Dialect16:
             return held._replace(ids=left)
         return held
 
-    def password(self, held: Held) -> bytes | None:
+    def password(self, held: StationState) -> bytes | None:
         """AuthorizationKey (A01)."""
         key = held.configuration.get(station_16_keys.DIALS_WITH, "")
         return bytes.fromhex(key) if key else None
 
-    def transaction_id(self, held: Held) -> int | None:
+    def transaction_id(self, held: StationState) -> int | None:
         """The back end's."""
         one = held.transaction
         return None if one is None else dict(held.ids).get(one.number)

@@ -10,8 +10,8 @@ from evcs.core.ocpp.station_list import MOST_LISTED
 from evcs.core.ocpp.station_profiles import MOST_PERIODS, MOST_PROFILES, MOST_STACK
 from evcs.core.ocpp.station_settings import (
     MEASURANDS,
+    Configuration,
     Key,
-    Settings,
     any_text,
     measurands,
     number,
@@ -81,9 +81,9 @@ KEYS: Mapping[str, Key] = {
 _BY_NAME = {name.casefold(): name for name in KEYS}
 
 
-def settings(changed: Mapping[str, str], security_profile: int = 0) -> Settings:
+def settings(changed: Mapping[str, str], security_profile: int = 0) -> Configuration:
     """Of a station that dials with that security profile."""
-    return Settings(changed, _table(security_profile), {})
+    return Configuration(changed, _table(security_profile), {})
 
 
 @cache
@@ -91,7 +91,7 @@ def _table(security_profile: int) -> Mapping[str, Key]:
     return {**KEYS, "SecurityProfile": Key(str(security_profile))}
 
 
-def answer(keys: Settings, asked: list[str]) -> dict[str, Any]:
+def answer(keys: Configuration, asked: list[str]) -> dict[str, Any]:
     """GetConfiguration's answer; all keys where none is asked for."""
     names = asked[:MOST_KEYS] or list(KEYS)
     known = [_BY_NAME[name.casefold()] for name in names if name.casefold() in _BY_NAME]

@@ -12,7 +12,7 @@ from evcs.core.ocpp import station_upkeep as upkeep
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Order, Station
-from evcs.core.ocpp.station_jobs import FIRMWARE, INSTALL_S, LOG, TRANSFER_S, Job, Step
+from evcs.core.ocpp.station_jobs import FIRMWARE, INSTALL_S, LOG, TRANSFER_S, Job, JobStep
 from evcs.core.ocpp.station_orders import REJECTED
 from evcs.core.ocpp.station_upkeep import OF_LOG, SENT
 from evcs.core.ocpp.times import parse
@@ -32,8 +32,8 @@ def _diagnostics(station: Station, _payload: Answer, at: At) -> Answer:
 def _firmware(station: Station, payload: Answer, at: At) -> Answer:
     """It counts as fetched and installed, once no car charges; its states are told (5.19)."""
     steps = [
-        Step("Downloading", TRANSFER_S, parse(payload["retrieveDate"])), Step("Downloaded"),
-        Step("Installing", INSTALL_S, free=True), Step("Installed", event="FirmwareUpdated"),
+        JobStep("Downloading", TRANSFER_S, parse(payload["retrieveDate"])), JobStep("Downloaded"),
+        JobStep("Installing", INSTALL_S, free=True), JobStep("Installed", event="FirmwareUpdated"),
     ]  # fmt: skip
     station.jobs.begin(FIRMWARE, Job(OF_FIRMWARE, {}, steps), at)
     return {}

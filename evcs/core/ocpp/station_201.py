@@ -21,8 +21,8 @@ from evcs.core.ocpp.station_201_words import (
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Identity, Station
 from evcs.core.ocpp.station_meter import Sample
-from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import Held, Item, Transaction
+from evcs.core.ocpp.station_settings import Configuration
+from evcs.core.ocpp.station_state import Item, OwnTransaction, StationState
 from evcs.core.ocpp.station_tokens import RFID, Card, Token
 from evcs.core.ocpp.times import written
 
@@ -46,7 +46,7 @@ class Dialect201:
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
 
-    def back_off(self, keys: Settings) -> BackOff:
+    def back_off(self, keys: Configuration) -> BackOff:
         """By its variables (part 4, 5.3)."""
         of = "OCPPCommCtrlr.RetryBackOff"
         return BackOff(
@@ -54,11 +54,11 @@ class Dialect201:
             keys.number(f"{of}RepeatTimes"),
         )  # fmt: skip
 
-    def offline_threshold_s(self, keys: Settings) -> int:
+    def offline_threshold_s(self, keys: Configuration) -> int:
         """By its variable (B04)."""
         return keys.number("OCPPCommCtrlr.OfflineThreshold")
 
-    def settings(self, changed: Mapping[str, str]) -> Settings:
+    def settings(self, changed: Mapping[str, str]) -> Configuration:
         """Its variables."""
         return station_201_variables.settings(changed)
 
@@ -106,7 +106,7 @@ class Dialect201:
         info, token = answer.get("idTokenInfo"), payload.get("idToken")
         return None if info is None or token is None else card_of(token, info)
 
-    def begun(self, station: Station, at: At, remote: int | None) -> Held:
+    def begun(self, station: Station, at: At, remote: int | None) -> StationState:
         """Started, as authorised and connected (E02, E03, F02); then it charges."""
         one = station.held.transaction
         assert one is not None
@@ -121,8 +121,8 @@ class Dialect201:
         return station.held.put(EVENT, started, one.number).put(EVENT, charging, one.number)
 
     def ended(
-        self, station: Station, one: Transaction, reason: str, token: Token | None, at: At
-    ) -> Held:
+        self, station: Station, one: OwnTransaction, reason: str, token: Token | None, at: At
+    ) -> StationState:
         """Ended, with the readings of its begin and its end (E06 to E09)."""
         state = "Idle" if reason == "EVDisconnected" else "EVConnected"
         ended = event(station, at, "Ended", _TRIGGERS.get(reason, "AbnormalCondition"), state)
@@ -138,7 +138,7 @@ class Dialect201:
         )
         return station.held.put(EVENT, ended, one.number)
 
-    def turned(self, station: Station, at: At) -> Held:
+    def turned(self, station: Station, at: At) -> StationState:
         """Updated, as its charging state has changed (E01.FR.18, E05.FR.02)."""
         one, state = station.held.transaction, charging_state(station)
         assert one is not None
@@ -146,7 +146,7 @@ class Dialect201:
             EVENT, event(station, at, "Updated", "ChargingStateChanged", state), one.number
         )
 
-    def read(self, station: Station, key: str, context: str, at: At) -> Held:
+    def read(self, station: Station, key: str, context: str, at: At) -> StationState:
         """Of a transaction Updated (J02); of none MeterValues, if it is online (J01)."""
         one = station.held.transaction
         found = value(station.sample, station.keys.listed(key), written(at.wall), context)
@@ -163,7 +163,7 @@ class Dialect201:
         payload = event(station, at, "Updated", _READS[context]) | _values([found])
         return station.held.put(EVENT, payload, one.number)
 
-    def opened(self, held: Held) -> Held:
+    def opened(self, held: StationState) -> StationState:
         """All of it happened before (E04.FR.03, E11.FR.07)."""
         queue = (
             item._replace(payload={**item.payload, "offline": True})
@@ -172,7 +172,7 @@ class Dialect201:
         )  # fmt: skip
         return held._replace(queue=tuple(queue))
 
-    def sendable(self, held: Held, item: Item) -> Answer:
+    def sendable(self, held: StationState, item: Item) -> Answer:
         """With the number of the event, which has no gap, and its transaction's id (E01.FR.07)."""
         if item.action != EVENT:
             return item.payload
@@ -182,18 +182,18 @@ class Dialect201:
         }
         return {**item.payload, "seqNo": held.seq, "transactionInfo": info}
 
-    def taken(self, held: Held, item: Item, _answer: Answer | None) -> Held:
+    def taken(self, held: StationState, item: Item, _answer: Answer | None) -> StationState:
         """The next event has the next number; what was given up leaves a gap (E13)."""
         held = held.without(item)
         if item.action != EVENT:
             return held
         return held._replace(seq=0 if item.payload["eventType"] == "Ended" else held.seq + 1)
 
-    def password(self, held: Held) -> bytes | None:
+    def password(self, held: StationState) -> bytes | None:
         """BasicAuthPassword (A01)."""
         return held.configuration.get(PASSWORD, "").encode() or None
 
-    def transaction_id(self, held: Held) -> str | None:
+    def transaction_id(self, held: StationState) -> str | None:
         """Our own."""
         one = held.transaction
         return None if one is None else transaction_id(self.identity, held, one.number)

@@ -16,9 +16,9 @@ from evcs.core.ocpp.station_profiles import MOST_PERIODS, MOST_PROFILES, MOST_ST
 from evcs.core.ocpp.station_settings import (
     MEASURANDS,
     MOST_S,
+    Configuration,
     Key,
     Read,
-    Settings,
     measurands,
     number,
     truth,
@@ -201,6 +201,6 @@ _NAMES = {
 }
 
 
-def settings(changed: Mapping[str, str]) -> Settings:
+def settings(changed: Mapping[str, str]) -> Configuration:
     """Of a station."""
-    return Settings(changed, _KEYS, _NAMES)
+    return Configuration(changed, _KEYS, _NAMES)

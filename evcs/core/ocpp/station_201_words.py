@@ -9,14 +9,14 @@ from evcs.core.ocpp import station_meter
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Identity, Station
 from evcs.core.ocpp.station_meter import Sample
-from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_state import StationState
 from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import written
 
 EVENT = "TransactionEvent"
 
 
-def transaction_id(identity: Identity, held: Held, number: int) -> str:
+def transaction_id(identity: Identity, held: StationState, number: int) -> str:
     """A UUID: the same for the same transaction, and never again (E01.FR.08)."""
     name = f"{identity.serial}/{held.key}/{number}"
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))

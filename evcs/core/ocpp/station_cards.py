@@ -3,8 +3,8 @@ C09, C10, C12 and C15."""
 
 from __future__ import annotations
 
-from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_settings import Configuration
+from evcs.core.ocpp.station_state import StationState
 from evcs.core.ocpp.station_tokens import Card, Token
 from evcs.core.ocpp.times import parse
 
@@ -13,13 +13,13 @@ ACCEPTED, EXPIRED = "Accepted", "Expired"
 OFFLINE = "Offline"
 
 
-def listed(held: Held, keys: Settings, token: Token) -> Card | None:
+def listed(held: StationState, keys: Configuration, token: Token) -> Card | None:
     """What the back end's list says of a card."""
     enabled = bool(held.local.cards) and keys.is_set("LocalAuthListEnabled")
     return held.local.card(token) if enabled else None
 
 
-def known(held: Held, keys: Settings, token: Token, now: str) -> Card | None:
+def known(held: StationState, keys: Configuration, token: Token, now: str) -> Card | None:
     """What is known of a card: by the list before the cache (1.6, 3.5.3). `now`: RFC 3339."""
     card = listed(held, keys, token)
     if card is not None:
@@ -29,7 +29,9 @@ def known(held: Held, keys: Settings, token: Token, now: str) -> Card | None:
     return held.card(token, now) if keys.is_set("AuthorizationCacheEnabled") else None
 
 
-def decided_here(held: Held, keys: Settings, token: Token, now: str, online: bool) -> str | None:
+def decided_here(
+    held: StationState, keys: Configuration, token: Token, now: str, online: bool
+) -> str | None:
     """The word for a card; None where the back end is to be asked. `now`: RFC 3339."""
     card = known(held, keys, token, now)
     if online:
@@ -41,7 +43,7 @@ def decided_here(held: Held, keys: Settings, token: Token, now: str, online: boo
     return ACCEPTED if keys.is_set("AllowOfflineTxForUnknownId") else OFFLINE
 
 
-def is_same(held: Held, keys: Settings, token: Token, other: Token, now: str) -> bool:
+def is_same(held: StationState, keys: Configuration, token: Token, other: Token, now: str) -> bool:
     """Whether a card may end what another began: it is that one, or of its group."""
     if token.is_same(other):
         return True
@@ -49,7 +51,7 @@ def is_same(held: Held, keys: Settings, token: Token, other: Token, now: str) ->
     return ours is not None and theirs is not None and ours.parent == theirs.parent != ""
 
 
-def kept(held: Held, keys: Settings, card: Card) -> Held:
+def kept(held: StationState, keys: Configuration, card: Card) -> StationState:
     """With what the back end says of a card; of one in its list the cache has nothing."""
     cached = keys.is_set("AuthorizationCacheEnabled") and listed(held, keys, card.token) is None
     return held.with_card(card) if cached else held

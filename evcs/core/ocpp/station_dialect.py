@@ -11,8 +11,8 @@ from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_jobs import Jobs
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_profiles import Car, Profile
-from evcs.core.ocpp.station_settings import Settings
-from evcs.core.ocpp.station_state import Held, Item, Transaction
+from evcs.core.ocpp.station_settings import Configuration
+from evcs.core.ocpp.station_state import Item, OwnTransaction, StationState
 from evcs.core.ocpp.station_tokens import Card, Token
 
 Answer = dict[str, Any]
@@ -32,19 +32,19 @@ class Identity(NamedTuple):
 
 
 class Dialect(Protocol):
-    """One version's, of one station. It keeps nothing: what is to be kept is in Held."""
+    """One version's, of one station. It keeps nothing: what is to be kept is in its state."""
 
     version: Version
     orders: Mapping[str, Order]
     identity: Identity
 
-    def back_off(self, keys: Settings) -> BackOff:
+    def back_off(self, keys: Configuration) -> BackOff:
         """How long it waits before it dials again."""
 
-    def offline_threshold_s(self, keys: Settings) -> int:
+    def offline_threshold_s(self, keys: Configuration) -> int:
         """After how long an absence all states are told again."""
 
-    def settings(self, changed: Mapping[str, str]) -> Settings:
+    def settings(self, changed: Mapping[str, str]) -> Configuration:
         """What can be set of the station."""
 
     def token(self, tag: str) -> Token:
@@ -68,33 +68,33 @@ class Dialect(Protocol):
     def card(self, payload: Answer, answer: Answer) -> Card | None:
         """What the answer to a payload says of its card, if it does."""
 
-    def begun(self, station: Station, at: At, remote: int | None) -> Held:
+    def begun(self, station: Station, at: At, remote: int | None) -> StationState:
         """With the begin of the transaction to be told. `remote`: the id of who asked for it."""
 
     def ended(
-        self, station: Station, one: Transaction, reason: str, token: Token | None, at: At
-    ) -> Held:
+        self, station: Station, one: OwnTransaction, reason: str, token: Token | None, at: At
+    ) -> StationState:
         """With the end of a transaction to be told. `token`: of who ended it."""
 
-    def turned(self, station: Station, at: At) -> Held:
+    def turned(self, station: Station, at: At) -> StationState:
         """With what is to be told where a transaction begins or ceases to take power."""
 
-    def read(self, station: Station, key: str, context: str, at: At) -> Held:
+    def read(self, station: Station, key: str, context: str, at: At) -> StationState:
         """With readings of the measurands of a key to be told, if there are any."""
 
-    def opened(self, held: Held) -> Held:
+    def opened(self, held: StationState) -> StationState:
         """With what waits as it is told after an absence."""
 
-    def sendable(self, held: Held, item: Item) -> Answer:
+    def sendable(self, held: StationState, item: Item) -> Answer:
         """A message's payload as it is sent, once all before it are answered."""
 
-    def taken(self, held: Held, item: Item, answer: Answer | None) -> Held:
+    def taken(self, held: StationState, item: Item, answer: Answer | None) -> StationState:
         """Without a message that is answered; None: it was given up."""
 
-    def password(self, held: Held) -> bytes | None:
+    def password(self, held: StationState) -> bytes | None:
         """With what it dials, where its back end has given it another."""
 
-    def transaction_id(self, held: Held) -> int | str | None:
+    def transaction_id(self, held: StationState) -> int | str | None:
         """What the back end calls the transaction under way."""
 
 
@@ -138,7 +138,7 @@ class CardReader(Protocol):
 class Station(Protocol):
     """The station (core.ocpp.station), as its dialect, orders, agenda and reader see it."""
 
-    held: Held
+    held: StationState
     jobs: Jobs
     fault: str | None
     full: bool
@@ -164,7 +164,7 @@ class Station(Protocol):
         """Its card reader."""
 
     @property
-    def keys(self) -> Settings:
+    def keys(self) -> Configuration:
         """Its configuration."""
 
     @property

@@ -19,7 +19,7 @@ FIRMWARE, LOG = "firmware", "log"
 IDLE = "Idle"
 
 
-class Step(NamedTuple):
+class JobStep(NamedTuple):
     """A state. It lasts for so long; `at`: not before then; `free`: not while it charges; `event`:
     the security event that it is, if it is one."""
 
@@ -35,7 +35,7 @@ class Job(NamedTuple):
 
     action: str
     payload: dict[str, Any]
-    steps: Sequence[Step]
+    steps: Sequence[JobStep]
 
 
 class Jobs:
@@ -85,7 +85,7 @@ class _Running:
         self.job, self.status, self.due = job, IDLE, now
         self._left = deque(job.steps)
 
-    def tick(self, at: At, charging: bool) -> list[Step]:
+    def tick(self, at: At, charging: bool) -> list[JobStep]:
         """The states that it is in since."""
         found = []
         while self._left and at.clock >= self.due:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from evcs.core.ocpp.station_calls import At
-from evcs.core.ocpp.station_settings import Settings
+from evcs.core.ocpp.station_settings import Configuration
 
 PERIODIC, ALIGNED, BEGIN, END, TRIGGERED = (
     "Sample.Periodic", "Sample.Clock", "Transaction.Begin", "Transaction.End", "Trigger",
@@ -50,7 +50,7 @@ class Schedule:
         times = [one for one in (self._sample_at, self._aligned_at) if one is not None]
         return min(times, default=None)
 
-    def look(self, keys: Settings, charging: bool, at: At) -> list[tuple[str, str]]:
+    def look(self, keys: Configuration, charging: bool, at: At) -> list[tuple[str, str]]:
         """What is due: the key that names its measurands, and its context."""
         found = []
         every_s = keys.number("MeterValueSampleInterval")

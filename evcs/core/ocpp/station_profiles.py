@@ -71,7 +71,7 @@ class Car(NamedTuple):
     began: datetime | None = None
 
 
-class Step(NamedTuple):
+class LimitStep(NamedTuple):
     """From so many seconds on at most so many W."""
 
     start_s: int
@@ -122,14 +122,14 @@ def allowed_w(held: Profiles, car: Car, at: datetime) -> float:
     return _allowed_w([_Live(one, car, at) for one in held], car, at)
 
 
-def composite(held: Profiles, car: Car, at: datetime, duration_s: int) -> list[Step]:
+def composite(held: Profiles, car: Car, at: datetime, duration_s: int) -> list[LimitStep]:
     """What it may take from then on, each time it changes; it takes whole seconds (5.7)."""
     live = [_Live(one, car, at) for one in held]
-    found: list[Step] = []
+    found: list[LimitStep] = []
     for second in sorted({0, *(edge for one in live for edge in one.edges_s(at, duration_s))}):
         limit_w = _allowed_w(live, car, at + timedelta(seconds=second))
         if not found or found[-1].limit_w != limit_w:
-            found.append(Step(second, limit_w))
+            found.append(LimitStep(second, limit_w))
     return found
 
 

@@ -9,18 +9,18 @@ from evcs.core.ocpp import station_state as s
 from evcs.core.ocpp import transactions as t
 
 
-class Kept(NamedTuple):
+class StationRecord(NamedTuple):
     """What it holds: as a station, and of the charges that Central has not settled.
 
     `fault`: set by hand, until it is cleared by hand.
     """
 
-    station: s.Held
+    station: s.StationState
     charges: t.Held = t.Held()
     fault: str | None = None
 
 
-def to_record(kept: Kept) -> dict[str, Any]:
+def to_record(kept: StationRecord) -> dict[str, Any]:
     """A journal's record."""
     return {
         "format": s.FORMAT,
@@ -42,22 +42,22 @@ def is_record(record: dict[str, Any]) -> bool:
     return True
 
 
-def from_record(record: dict[str, Any] | None, key: str) -> Kept:
+def from_record(record: dict[str, Any] | None, key: str) -> StationRecord:
     """What it holds at its birth, from a record that `is_record`. `key`: of a new station.
 
     Raises EvcsError for a record of a newer version.
     """
     if record is None:
-        return Kept(s.Held(key))
+        return StationRecord(s.StationState(key))
     if record["format"] != s.FORMAT:
         raise EvcsError(f"the journal is of another format than {s.FORMAT}", "upgrade evcs")
     fault = record["fault"]
     if fault is not None and not isinstance(fault, str):
         raise ValueError("no fault")
-    return Kept(s.from_record(record["station"]), t.from_record(record["charges"]), fault)
+    return StationRecord(s.from_record(record["station"]), t.from_record(record["charges"]), fault)
 
 
-def matters(kept: Kept) -> object:
+def matters(kept: StationRecord) -> object:
     """What has to last through a power cut. Readings of the register come each second; that one
     was answered may be forgotten, it is told again then, by the same id."""
     charges = [(one.id, one.phase, one.session_id) for one in kept.charges.transactions]

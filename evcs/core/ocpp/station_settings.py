@@ -23,7 +23,7 @@ class Key(NamedTuple):
     read: Read | None = None
 
 
-class Settings:
+class Configuration:
     """Those of one station. `changed`: what is otherwise than in a new one, by `table`'s names.
 
     They are asked for by 1.6's names; `names`: what the version calls them, where it is otherwise.

@@ -49,7 +49,7 @@ class Item(NamedTuple):
         return self.action == METER or self.payload.get("triggerReason") in READS
 
 
-class Transaction(NamedTuple):
+class OwnTransaction(NamedTuple):
     """The charge under way. `number`: ours; `at`: RFC 3339 UTC; `meter_wh`: the register there.
 
     `suspended`: the back end would not have the card, and lets the transaction be.
@@ -76,7 +76,7 @@ class End(NamedTuple):
     reason: str
 
 
-class Held(NamedTuple):
+class StationState(NamedTuple):
     """All that a station holds. `key`: of this station's life, for the ids of its messages.
 
     `ids`: our number of a transaction and the back end's, while it or messages of it are there.
@@ -89,7 +89,7 @@ class Held(NamedTuple):
     key: str = ""
     register_wh: int = 0
     numbers: int = 0
-    transaction: Transaction | None = None
+    transaction: OwnTransaction | None = None
     queue: tuple[Item, ...] = ()
     ids: tuple[tuple[int, int], ...] = ()
     inoperative: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class Held(NamedTuple):
     data: tuple[dict[str, Any], ...] = ()
     seq: int = 0
 
-    def born(self, at: datetime) -> Held:
+    def born(self, at: datetime) -> StationState:
         """With numbers that were never given, though a journal out of a backup does not know them.
 
         They go on from the time of day, which has gone on meanwhile: nobody says a thousand things
@@ -112,24 +112,24 @@ class Held(NamedTuple):
             numbers=max(self.numbers, (at - NUMBERS_FROM) // timedelta(milliseconds=1))
         )
 
-    def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> Held:
+    def put(self, action: str, payload: dict[str, Any], transaction: int = 0) -> StationState:
         """With one more message that matters."""
         item = Item(self.numbers + 1, action, payload, transaction)
         return self._replace(numbers=item.number, queue=_thinned((*self.queue, item)))
 
-    def begun(self, token: Token, at: str) -> Held:
+    def begun(self, token: Token, at: str) -> StationState:
         """With a transaction that begins now."""
-        one = Transaction(self.numbers + 1, token.tag, at, self.register_wh, type=token.type)
+        one = OwnTransaction(self.numbers + 1, token.tag, at, self.register_wh, type=token.type)
         return self._replace(numbers=one.number, transaction=one, data=())
 
-    def noted(self, reading: dict[str, Any] | None) -> Held:
+    def noted(self, reading: dict[str, Any] | None) -> StationState:
         """With a reading, if it is one, to be told with the end of the transaction."""
         if reading is None:
             return self
         data = (*self.data, reading)
         return self._replace(data=data[::2] if len(data) > MOST_DATA else data)
 
-    def ended(self, reason: str) -> Held:
+    def ended(self, reason: str) -> StationState:
         """With the transaction over; the same where there is none."""
         one = self.transaction
         if one is None:
@@ -142,17 +142,17 @@ class Held(NamedTuple):
         """The message whose turn it is."""
         return self.queue[0] if self.queue else None
 
-    def without(self, item: Item) -> Held:
+    def without(self, item: Item) -> StationState:
         """Without a message that is answered, or given up."""
         return self._replace(queue=tuple(one for one in self.queue if one.number != item.number))
 
-    def again(self, item: Item) -> Held:
+    def again(self, item: Item) -> StationState:
         """With a message that the back end could not take, once more."""
         again = item._replace(failed=item.failed + 1)
         same = (again if one.number == item.number else one for one in self.queue)
         return self._replace(queue=tuple(same))
 
-    def with_card(self, card: Card) -> Held:
+    def with_card(self, card: Card) -> StationState:
         """With what the back end said of a card."""
         left = tuple(one for one in self.cards if not one.token.is_same(card.token))
         return self._replace(cards=(*left, card)[-MOST_CACHED:])
@@ -165,7 +165,7 @@ class Held(NamedTuple):
                 return None if ends is not None and then is not None and ends <= then else one
         return None
 
-    def configured(self, key: str, value: str) -> Held:
+    def configured(self, key: str, value: str) -> StationState:
         """With a key otherwise than before."""
         return self._replace(configuration={**self.configuration, key: value})
 
@@ -180,7 +180,7 @@ def _thinned(queue: tuple[Item, ...]) -> tuple[Item, ...]:
     return tuple(one for one in queue if one.number not in dropped)
 
 
-def to_record(held: Held) -> dict[str, Any]:
+def to_record(held: StationState) -> dict[str, Any]:
     """A part of a journal's record."""
     one = held.transaction
     return {
@@ -191,14 +191,14 @@ def to_record(held: Held) -> dict[str, Any]:
     }
 
 
-def from_record(record: Mapping[str, Any]) -> Held:
+def from_record(record: Mapping[str, Any]) -> StationState:
     """What a station holds at its birth. Raises KeyError, TypeError, ValueError."""
     if record["format"] != FORMAT:
         raise ValueError("another format")
     one = record["transaction"]
-    held = Held(
+    held = StationState(
         str(record["key"]), int(record["register_wh"]), int(record["numbers"]),
-        None if one is None else Transaction(**one),
+        None if one is None else OwnTransaction(**one),
         tuple(Item(*item) for item in record["queue"]),
         tuple((int(ours), int(theirs)) for ours, theirs in record["ids"]),
         _levels(record["inoperative"]),

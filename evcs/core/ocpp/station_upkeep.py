@@ -5,16 +5,15 @@ Use cases are those of OCPP 2.0.1 part 2, which the security whitepaper has for 
 
 from __future__ import annotations
 
-
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_cards import ACCEPTED
 from evcs.core.ocpp.station_dialect import Answer, Station
-from evcs.core.ocpp.station_jobs import FIRMWARE, INSTALL_S, LOG, TRANSFER_S, Job, Step
+from evcs.core.ocpp.station_jobs import FIRMWARE, INSTALL_S, LOG, TRANSFER_S, Job, JobStep
 from evcs.core.ocpp.times import parse
 
 CANCELED = "AcceptedCanceled"
 OF_LOG = "LogStatusNotification"
-SENT = (Step("Uploading", TRANSFER_S), Step("Uploaded"))
+SENT = (JobStep("Uploading", TRANSFER_S), JobStep("Uploaded"))
 _PEM = "-----BEGIN CERTIFICATE-----"
 
 
@@ -36,12 +35,12 @@ def firmware(station: Station, payload: Answer, action: str, at: At) -> Answer:
         return {"status": "InvalidCertificate"}
     fetch, install = parse(asked["retrieveDateTime"]), parse(asked.get("installDateTime"))
     steps = [
-        *([Step("DownloadScheduled")] if fetch is not None and fetch > at.wall else []),
-        Step("Downloading", TRANSFER_S, fetch), Step("Downloaded"),
-        *([Step("SignatureVerified")] if certificate is not None else []),
-        *([Step("InstallScheduled")] if install is not None and install > at.wall else []),
-        Step("Installing", INSTALL_S, install, free=True),
-        Step("Installed", event="FirmwareUpdated"),
+        *([JobStep("DownloadScheduled")] if fetch is not None and fetch > at.wall else []),
+        JobStep("Downloading", TRANSFER_S, fetch), JobStep("Downloaded"),
+        *([JobStep("SignatureVerified")] if certificate is not None else []),
+        *([JobStep("InstallScheduled")] if install is not None and install > at.wall else []),
+        JobStep("Installing", INSTALL_S, install, free=True),
+        JobStep("Installed", event="FirmwareUpdated"),
     ]  # fmt: skip
     job = Job(action, {"requestId": payload["requestId"]}, steps)
     return {"status": CANCELED if station.jobs.begin(FIRMWARE, job, at) else ACCEPTED}

@@ -18,6 +18,7 @@ from evcs.core.placement import CHARGER_AWAY_S
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
 from evcs.core.retained_view import RetainedView
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
+from evcs.services.central.charger_requests import ChargerRequests
 from evcs.services.central.entries import Entries
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
@@ -29,7 +30,6 @@ from evcs.services.central.relay import MANAGER, Relay
 from evcs.services.central.relay import VERBS as RELAYED
 from evcs.services.central.requests import Requests
 from evcs.services.central.state_publisher import StatePublisher
-from evcs.services.central.stations import Stations
 
 TICK_S = 0.5
 #: While the broker's log has more than one look reads.
@@ -59,7 +59,7 @@ class Central:
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._relay = Relay(self.fleet, outbox)
-        self._stations = Stations(self.fleet, writer, clock)
+        self._charger_requests = ChargerRequests(self.fleet, writer, clock)
         notes = PowerNotes(writer, ledger.noted())
         self.fleet.restore(notes, self._connected_at)
         self._load = LoadManager(self.fleet, outbox, notes, self._connected_at)
@@ -80,7 +80,7 @@ class Central:
             m.Circuit: self._load.on_circuit,
             m.CircuitState: self._load.found,
             m.MeterPower: lambda measured: self._load.on_meter(measured, self._at),
-            m.DesiredDriver: self._stations.on_driver,
+            m.DesiredDriver: self._charger_requests.on_driver,
             m.StationRequest: self._on_station,
             m.CpState: self._states.found,
             m.Cleared: self._on_cleared,
@@ -153,7 +153,7 @@ class Central:
         self._states.connected()
         self._relay.connected()
         self._load.connected()
-        self._stations.connected()
+        self._charger_requests.connected()
         self._outbox.publish(self._birth)
 
     def _on_service(self, status: m.ServiceStatus) -> None:
@@ -195,7 +195,7 @@ class Central:
     def _on_station(self, asked: m.StationRequest) -> None:
         """Whose cards there are is known once the Registry has told; it is asked again."""
         if self._view.listed:
-            self._stations.on_request(asked, self._at)
+            self._charger_requests.on_request(asked, self._at)
 
     def _on_operator(self, asked: m.OperatorRequest) -> None:
         if asked.verb in RELAYED:
@@ -220,7 +220,7 @@ class Central:
     def _on_cleared(self, cleared: m.Cleared) -> None:
         cp = cleared.key.get("cp", "")
         if cleared.kind is m.DesiredDriver:
-            self._stations.forget(cleared.key["driver"])
+            self._charger_requests.forget(cleared.key["driver"])
         elif cleared.kind is m.Circuit:
             self._load.forget(cleared.key["name"])
         if cleared.kind is m.DesiredCp:

@@ -24,7 +24,7 @@ ADD_AT_ONCE = 50
 _log = logging.getLogger("evcs")
 
 
-class Outcome(NamedTuple):
+class LookOutcome(NamedTuple):
     """What one look came to: CPs that have to wait, and why those that failed did."""
 
     waiting: set[str]
@@ -44,7 +44,7 @@ class Reconciler:
         self._reloaded = False
         self._unexplained: frozenset[str] = frozenset()
 
-    def look(self, desired: Mapping[str, DesiredCp], whole: bool) -> Outcome:
+    def look(self, desired: Mapping[str, DesiredCp], whole: bool) -> LookOutcome:
         """Make these CPs so.
 
         With the whole fleet, a look at what is nobody's, too. CPs that are to run need no look
@@ -74,7 +74,7 @@ class Reconciler:
             gone = {*first.stop, *steps.stop}
             self._restart_stalled([one for one in seen if one.group not in gone], goal)
         held = self._held(desired, {*first.waiting, *steps.waiting})
-        return Outcome(
+        return LookOutcome(
             {*first.waiting, *steps.waiting, *held},
             {cp: failed[unit] for cp, unit in goal.items() if unit in failed},
         )

@@ -14,7 +14,7 @@ from evcs.services.gateway.dialect import Answer
 from evcs.services.gateway.keys import LATER, OUTCOMES, TO_BE_TYPED, WAITS, Keys
 from evcs.services.gateway.orders import ACCEPTED
 from evcs.services.gateway.outside import Place
-from evcs.services.gateway.station import Station
+from evcs.services.gateway.station import ConnectedStation
 
 #: What the Registry has told before who asks was answered.
 HEARD_WITHIN_S = 5.0
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
 
     cmd: m.GatewayCommand
     place: Place | None
-    station: Station | None
+    station: ConnectedStation | None
     keys: Keys
     wanted: Callable[[], m.DesiredCp | None]
 
@@ -63,7 +63,7 @@ class Asked(NamedTuple):
             raise Conflict(f"the charger answered {found['status']}", "try: evcs-cp reset --hard")
         return found
 
-    def _action(self, station: Station, number: int) -> tuple[Any, Any]:
+    def _action(self, station: ConnectedStation, number: int) -> tuple[Any, Any]:
         """An action of its version, with its fields. Raises BadValue."""
         body = self.cmd.body
         if self.cmd.verb == "restart":

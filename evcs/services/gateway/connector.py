@@ -15,19 +15,19 @@ from evcs.core.health import EngineAnswer
 from evcs.core.ocpp import times
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.masking import masked_tag
-from evcs.core.ocpp.readings import Reading
+from evcs.core.ocpp.readings import ChargerReading
 from evcs.core.ports import Connected, Disconnected, Received
 from evcs.core.session import CardStatus
 from evcs.runtime.crash_points import crash_point, fail_point
 from evcs.services.gateway.holdings import Holdings
 from evcs.services.gateway.limits import LimitParts, Limits
 from evcs.services.gateway.metering import Around, Metering
-from evcs.services.gateway.orders import Charger, OrderParts, Orders
-from evcs.services.gateway.outside import Outside, Place
+from evcs.services.gateway.orders import ConnectedCharger, OrderParts, Orders
+from evcs.services.gateway.outside import ConnectorOutside, Place
 from evcs.services.gateway.questions import CentralAway, Questions, start_of
 from evcs.services.gateway.register import Register
 from evcs.services.gateway.vacancy import Vacancy
-from evcs.services.gateway.voice import FromMonitor, Seen
+from evcs.services.gateway.voice import ConnectorSeen, FromMonitor
 
 TICK_S = 5.0
 #: A reading that is older says nothing of now.
@@ -41,8 +41,8 @@ MOST_HELD = 500
 class Connector:
     """All its state is here and in its journal."""
 
-    def __init__(self, place: Place, outside: Outside) -> None:
-        self.place, self._seen, self._ready = place, Seen(), False
+    def __init__(self, place: Place, outside: ConnectorOutside) -> None:
+        self.place, self._seen, self._ready = place, ConnectorSeen(), False
         self._voice, self._log, self._number = outside.voice, outside.log, outside.number
         self._now, self._steady, self._journal = outside.now, outside.steady, outside.journal
         self._holdings = Holdings(outside.journal, outside.log)
@@ -66,7 +66,7 @@ class Connector:
         return self._holdings.held
 
     # What its charger tells.
-    def connected(self, charger: Charger, service: str | None = None) -> None:
+    def connected(self, charger: ConnectedCharger, service: str | None = None) -> None:
         """The charger is there; `service`: what it has confirmed before."""
         self._metering.keep()
         self._orders.connected(charger)
@@ -82,7 +82,7 @@ class Connector:
             self._seen = self._seen._replace(service=service)
             self._voice.monitor(self._seen)
 
-    def left(self, charger: Charger) -> None:
+    def left(self, charger: ConnectedCharger) -> None:
         """That connection of it is gone; it goes on charging, as far as is known."""
         if self._orders.charger is charger:
             self._metering.keep()
@@ -136,7 +136,7 @@ class Connector:
         if held != self._held:
             self._holdings.keep(held)
 
-    def meter(self, one: t.Transaction, reading: Reading, at: datetime | None) -> None:
+    def meter(self, one: t.Transaction, reading: ChargerReading, at: datetime | None) -> None:
         """A reading of a transaction."""
         now, one = self._now(), self._holdings.current(one)
         if one.phase == t.Phase.ENDED:

@@ -13,7 +13,7 @@ Answer = dict[str, Any]
 Meanings = Mapping[str, Callable[[Any, Answer], Awaitable[Answer]]]
 
 
-class Dialect(ABC):
+class ChargerDialect(ABC):
     """A charger, as its version has it. Raises Refused, NoAnswer, NotSendable."""
 
     #: A charger's CALLs that have a meaning here.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from evcs.core.stations import key_id
 from evcs.runtime.crash_points import crash_point
 from evcs.services.gateway.orders import ACCEPTED, word_of
-from evcs.services.gateway.station import Station
+from evcs.services.gateway.station import ConnectedStation
 
 #: What has become of a new key, where no charger was asked, or one has it.
 TAKEN, WAITS, BY_CERTIFICATE, TO_BE_TYPED = "taken", "waits", "certificate", "new"
@@ -36,7 +36,7 @@ class Keys:
         """A charger has dialled in by that."""
         self._shown[station] = key
 
-    async def give(self, station: Station, again: bool = True) -> str:
+    async def give(self, station: ConnectedStation, again: bool = True) -> str:
         """What has become of a new key: the above, or the charger's word.
 
         Its charger is asked; with `again` also where it was before in this connection. One that
@@ -68,7 +68,7 @@ class Keys:
             self.shown(station.connection.station, newest)
             return TAKEN
 
-    async def give_soon(self, station: Station, after_s: float) -> None:
+    async def give_soon(self, station: ConnectedStation, after_s: float) -> None:
         """Once a charger that starts has said who it is; before, it may refuse all else."""
         await asyncio.sleep(after_s)
         await self.give(station, again=False)

@@ -12,7 +12,7 @@ from evcs.core.limits import Limit
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ports import Log
-from evcs.services.gateway.orders import ACCEPTED, Charger, word_of
+from evcs.services.gateway.orders import ACCEPTED, ConnectedCharger, word_of
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.voice import Voice
 
@@ -42,7 +42,7 @@ class Limits:
     ) -> None:
         self._connector, self._most_w, self._voice = connector, most_w, voice
         self._parts, self._tasks = parts, Tasks(parts.log)
-        self._charger: Charger | None = None
+        self._charger: ConnectedCharger | None = None
         self._default: Allowance | None = None
         self._limit: Limit | None = None
         self._next: m.Command | None = None
@@ -54,7 +54,10 @@ class Limits:
         self._transaction: Callable[[], t.Transaction | None] = lambda: None
 
     def connected(
-        self, charger: Charger, transaction: Callable[[], t.Transaction | None], is_limited: bool
+        self,
+        charger: ConnectedCharger,
+        transaction: Callable[[], t.Transaction | None],
+        is_limited: bool,
     ) -> None:
         """The charger is there; `transaction()`: the one under way. What it has is not known.
 
@@ -128,7 +131,7 @@ class Limits:
             self._parts.log.error("limit_w=%d: %s", limit.max_power_w, error)
         return error
 
-    async def _set(self, charger: Charger, limit: Limit) -> str | None:
+    async def _set(self, charger: ConnectedCharger, limit: Limit) -> str | None:
         default = Allowance(self._connector, limit.fallback_w, self._most_w(), charger.rate_unit)
         if self._default != default:
             word = await word_of(charger.set_limit(default))
@@ -155,7 +158,7 @@ class Limits:
                 self._parts.refused(None)
         return None
 
-    def _refused(self, charger: Charger, word: str) -> str:
+    def _refused(self, charger: ConnectedCharger, word: str) -> str:
         if charger is self._charger:
             self._parts.refused(_refusal(word))
         return _refusal(word)

@@ -16,7 +16,7 @@ from evcs.core.supply import Refusal
 from evcs.runtime.crash_points import crash_point
 from evcs.services.gateway.holdings import Holdings
 from evcs.services.gateway.tasks import Tasks
-from evcs.services.gateway.voice import Seen, Voice
+from evcs.services.gateway.voice import ConnectorSeen, Voice
 
 #: A charger that was told to stop is not told again before.
 STOP_AGAIN_S = 20.0
@@ -27,7 +27,7 @@ LEAVE_WITHIN_S = 60.0
 ACCEPTED = "Accepted"
 
 
-class Charger(Protocol):
+class ConnectedCharger(Protocol):
     """The station at the other end of a connection. Raises Refused, NoAnswer."""
 
     @property
@@ -67,17 +67,17 @@ class Orders:
     def __init__(self, connector: int, holdings: Holdings, voice: Voice, parts: OrderParts) -> None:
         self._connector, self._holdings, self._voice = connector, holdings, voice
         self._parts = parts
-        self.charger: Charger | None = None
+        self.charger: ConnectedCharger | None = None
         self._there_since = 0.0
         self._stop_asked: dict[int, datetime] = {}
         self._leaves_at: datetime | None = None
         self._tasks = Tasks(parts.log)
 
-    def connected(self, charger: Charger) -> None:
+    def connected(self, charger: ConnectedCharger) -> None:
         """It is there: what it was asked to begin before, it has its time for from now on."""
         self.charger, self._there_since = charger, self._parts.now().timestamp()
 
-    def take(self, cmd: m.Command, seen: Seen) -> None:
+    def take(self, cmd: m.Command, seen: ConnectorSeen) -> None:
         """Carry a command out, and reply."""
         one = self._holdings.held.of_session(cmd.session_id) if cmd.session_id else None
         if cmd.verb == "start" and cmd.session_id and cmd.energy_wh:
@@ -125,7 +125,11 @@ class Orders:
         self._tasks.close()
 
     def _start(
-        self, cmd: m.Command, energy_wh: int, one: t.Transaction | t.Over | None, seen: Seen
+        self,
+        cmd: m.Command,
+        energy_wh: int,
+        one: t.Transaction | t.Over | None,
+        seen: ConnectorSeen,
     ) -> None:
         if one is not None:
             self._voice.reply(cmd, None)
@@ -154,7 +158,9 @@ class Orders:
         else:
             self.stop(one, reason)
 
-    async def _remote_start(self, charger: Charger, cmd: m.Command, one: t.Transaction) -> None:
+    async def _remote_start(
+        self, charger: ConnectedCharger, cmd: m.Command, one: t.Transaction
+    ) -> None:
         word = await word_of(charger.start(self._connector, str(one.session_id)))
         if word != ACCEPTED and self._holdings.current(one).phase == t.Phase.REMOTE:
             self._holdings.keep(self._holdings.held.drop(one))
@@ -170,7 +176,7 @@ class Orders:
         # One from after now was made before our clock was set back.
         return abs(self._parts.now().timestamp() - max(one.since, self._there_since)) > waits_s
 
-    async def _remote_stop(self, charger: Charger, one: t.Transaction) -> None:
+    async def _remote_stop(self, charger: ConnectedCharger, one: t.Transaction) -> None:
         word = await word_of(charger.stop(one))
         if word != ACCEPTED:
             text = "transaction=%d told to stop; the charger answered %s"

@@ -27,7 +27,7 @@ class Place(NamedTuple):
     is_limited: bool = True
 
 
-class Outside(NamedTuple):
+class ConnectorOutside(NamedTuple):
     """What a connector works with. `number()`: of the next transaction; `now()`: UTC.
 
     `steady()`: UTC that goes on evenly, for how long something takes: a clock may be set.

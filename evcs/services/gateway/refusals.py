@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evcs.core.audit import VARIOUS
-from evcs.core.ocpp.ports import Refusal
+from evcs.core.ocpp.ports import AccessRefusal
 
 #: Each is on disk before the next; the rest is counted.
 MOST_A_LOOK = 3
 
 
-class Refusals:
+class AccessRefusals:
     """`tell(who, what, outcome, detail)`: to the audit. A kill loses what came since the look."""
 
     def __init__(self, tell: Callable[[str, str, str, str], object]) -> None:
         self._tell = tell
-        self._waiting: list[tuple[str, Refusal]] = []
+        self._waiting: list[tuple[str, AccessRefusal]] = []
         self._more = 0
 
-    def refused(self, who: str, why: Refusal) -> None:
+    def refused(self, who: str, why: AccessRefusal) -> None:
         """Somebody was."""
         if len(self._waiting) < MOST_A_LOOK:
             self._waiting.append((who, why))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from evcs.core.ocpp import flow, registers, times
 from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.readings import Reading
+from evcs.core.ocpp.readings import ChargerReading
 from evcs.core.ocpp.room import TOLERANCE
 from evcs.core.ports import Log
 
@@ -33,8 +33,8 @@ class Register:
         return found
 
     def flow(
-        self, one: t.Transaction, reading: Reading, at: datetime | None, limit_w: int | None
-    ) -> tuple[Reading, int | None]:
+        self, one: t.Transaction, reading: ChargerReading, at: datetime | None, limit_w: int | None
+    ) -> tuple[ChargerReading, int | None]:
         """With what flows, where that is not told, and the limit that this is of."""
         if reading.power_w is not None or reading.register_wh is None:
             return reading, limit_w

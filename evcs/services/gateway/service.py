@@ -17,7 +17,7 @@ from evcs.core.bounded_entries import BoundedEntries
 from evcs.core.errors import EvcsError
 from evcs.core.ids import short
 from evcs.core.ocpp.masking import masked
-from evcs.core.ocpp.ports import CallError, Connection, Refusal, StationAccess
+from evcs.core.ocpp.ports import AccessRefusal, CallError, Connection, StationAccess
 from evcs.core.ocpp.rules import Code, Version
 from evcs.core.placement import OCPP
 from evcs.core.ports import Bus, Connected, Disconnected, Received
@@ -28,13 +28,16 @@ from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.dialect import Answer
 from evcs.services.gateway.keys import Keys
 from evcs.services.gateway.outside import Place
-from evcs.services.gateway.refusals import Refusals
-from evcs.services.gateway.station import STATUS_WITHIN_S, Station, StationParts
+from evcs.services.gateway.refusals import AccessRefusals
+from evcs.services.gateway.station import STATUS_WITHIN_S, ConnectedStation, StationParts
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.v16 import Station16
 from evcs.services.gateway.v201 import Station201
 
-STATIONS: Mapping[Version, type[Station]] = {Version.V16: Station16, Version.V201: Station201}
+STATIONS: Mapping[Version, type[ConnectedStation]] = {
+    Version.V16: Station16,
+    Version.V201: Station201,
+}
 #: For what a station without a CP still has under way.
 LEAVE_WITHIN_S = 10.0
 #: A frame on the bus, at most; the rest of a longer one is left out.
@@ -60,7 +63,7 @@ class GatewayParts(NamedTuple):
     """What the gateway works with.
 
     `connector(cp)`: the CP's role, None while it is not there. `keys(station)`: its passwords,
-    which may raise EvcsError. `look`: members may be others. `number()`, `now()`: see Outside.
+    which may raise EvcsError. `look`: members may be others. `number()`, `now()`: see ConnectorOutside.
     `audit(who, what, outcome, detail)`.
     """
 
@@ -74,7 +77,7 @@ class GatewayParts(NamedTuple):
 
 
 class Gateway:
-    """Desired state in memory; a Station for each connection (core.ocpp.ports.Handler)."""
+    """Desired state in memory; a ConnectedStation for each connection (core.ocpp.ports.Handler)."""
 
     def __init__(self, host: str, birth: m.ServiceStatus, parts: GatewayParts) -> None:
         self._host, self._birth, self._parts = host, birth, parts
@@ -82,11 +85,11 @@ class Gateway:
         #: Station -> number -> CP.
         self._places: dict[str, dict[int, str]] = {}
         self._known: dict[str, m.DesiredStation] = {}
-        self._stations: dict[str, Station] = {}
+        self._stations: dict[str, ConnectedStation] = {}
         self._view, self._knows_all = RetainedView(birth.boot), False
         self._tasks = Tasks(_log)
         self._given = Keys(self._keys)
-        self._refusals = Refusals(parts.audit)
+        self._refusals = AccessRefusals(parts.audit)
         self._entries = BoundedEntries(lambda one: parts.audit(*one), _more, time.monotonic)
         self._shown = Shares(time.monotonic, SHOWN_AT_ONCE, SHOWN_A_SECOND)
 
@@ -191,7 +194,7 @@ class Gateway:
         if before is not None and before.station is not None:
             self._places[before.station].pop(before.connector or 1, None)
 
-    def _tell_service(self, station: Station) -> None:
+    def _tell_service(self, station: ConnectedStation) -> None:
         for number, cp in self._places.get(station.connection.station, {}).items():
             one = self._cps[cp]
             station.service.want(number, "out" if one.revoked or one.deleted else one.service)
@@ -237,7 +240,7 @@ class Gateway:
             self._tasks.do(self._given.give(station, again=False))
         return answer
 
-    def refused(self, who: str, why: Refusal) -> None:
+    def refused(self, who: str, why: AccessRefusal) -> None:
         """Somebody may not connect."""
         self._refusals.refused(who, why)
 

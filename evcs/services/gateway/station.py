@@ -20,7 +20,7 @@ from evcs.core.session import CardStatus
 from evcs.core.stations import MAX_CONNECTOR
 from evcs.services.gateway.availability import Availability
 from evcs.services.gateway.connector import Connector
-from evcs.services.gateway.dialect import Answer, Dialect
+from evcs.services.gateway.dialect import Answer, ChargerDialect
 from evcs.services.gateway.tasks import Tasks
 from evcs.services.gateway.whose import whose
 from evcs.services.gateway.words import CARD_WORDS, text_of
@@ -54,7 +54,7 @@ class StationParts(NamedTuple):
     log: Log
 
 
-class Station(Dialect):
+class ConnectedStation(ChargerDialect):
     """One connection of it. A Charger for its connectors."""
 
     def __init__(self, connection: Connection, parts: StationParts) -> None:

@@ -15,7 +15,7 @@ from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.readings import latest, reading, register_wh
 from evcs.core.session import CardStatus
 from evcs.services.gateway.dialect import Answer, Meanings
-from evcs.services.gateway.station import Station
+from evcs.services.gateway.station import ConnectedStation
 from evcs.services.gateway.words import CARD_WORDS
 
 #: No connector's, and no transaction.
@@ -101,7 +101,7 @@ async def _security(station: Station16, payload: Answer) -> Answer:
     return {}
 
 
-class Station16(Station):
+class Station16(ConnectedStation):
     """A station that speaks OCPP 1.6."""
 
     meanings: ClassVar[Meanings] = {

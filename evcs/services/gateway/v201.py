@@ -10,9 +10,9 @@ from evcs.core.errors import BadValue
 from evcs.core.ocpp import charging_profiles as profiles
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
-from evcs.core.ocpp.readings import Reading, latest, reading
+from evcs.core.ocpp.readings import ChargerReading, latest, reading
 from evcs.services.gateway.dialect import Answer, Meanings
-from evcs.services.gateway.station import Station
+from evcs.services.gateway.station import ConnectedStation
 
 REASONS = {
     "EVDisconnected": EndReason.UNPLUGGED,
@@ -67,7 +67,7 @@ async def _security(station: Station201, payload: Answer) -> Answer:
     return {}
 
 
-class Station201(Station):
+class Station201(ConnectedStation):
     """A station that speaks OCPP 2.0.1."""
 
     meanings: ClassVar[Meanings] = {
@@ -236,7 +236,7 @@ def _variable(key: object) -> Answer:
     return {"component": {"name": component}, "variable": {"name": variable}}
 
 
-def _readings(payload: Mapping[str, Any]) -> list[Reading]:
+def _readings(payload: Mapping[str, Any]) -> list[ChargerReading]:
     """Of an event, from old to new: an end may have that of the begin, too.
 
     Some tell each measurand by itself.

@@ -8,7 +8,7 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.health import EngineHealth
 from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.readings import Reading
+from evcs.core.ocpp.readings import ChargerReading
 from evcs.core.ports import Bus
 from evcs.core.supply import SupplyPhase
 
@@ -24,7 +24,7 @@ _PHASES = {
 }
 
 
-class Seen(NamedTuple):
+class ConnectorSeen(NamedTuple):
     """What is known of a connector. `online`: its charger is there; `status`: its own word.
 
     `service`: "in" or "out", as it has confirmed it in this connection; so are `limit_w`, the most
@@ -75,7 +75,7 @@ class Voice:
             m.SessionEvent(self._cp, "ended", one.session_id, one.seq, one.energy_wh, one.reason)
         )
 
-    def reading(self, one: t.Transaction, reading: Reading, limit_w: int | None) -> None:
+    def reading(self, one: t.Transaction, reading: ChargerReading, limit_w: int | None) -> None:
         """A reading of the charge under way, unless it says neither energy nor power."""
         unknown = reading.power_w is None and reading.register_wh is None
         if one.session_id is None or not one.live or unknown:
@@ -91,7 +91,7 @@ class Voice:
             )
         )  # fmt: skip
 
-    def engine(self, seen: Seen, one: t.Transaction | None) -> None:
+    def engine(self, seen: ConnectorSeen, one: t.Transaction | None) -> None:
         """The Engine's status; `one`: the charge that it holds."""
         self._engine.publish(
             m.EngineStatus(
@@ -102,7 +102,7 @@ class Voice:
             )
         )  # fmt: skip
 
-    def monitor(self, seen: Seen) -> None:
+    def monitor(self, seen: ConnectorSeen) -> None:
         """The Monitor's status."""
         engine = EngineHealth.KO if seen.fault is not None else EngineHealth.OK
         self._monitor.publish(

@@ -19,7 +19,7 @@ from evcs.core.placement import is_moving
 CheckRoom = Callable[[FleetSize, FleetSize], None]
 
 
-class Ask(NamedTuple):
+class AskedChange(NamedTuple):
     """One change that a client waits for: made by one of Batch's methods."""
 
     change: Callable[[Batch], Any]

@@ -19,7 +19,7 @@ from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, Se
 from evcs.runtime.crash_points import crash_point
 from evcs.services.registry import circuits
 from evcs.services.registry.accounts import Accounts
-from evcs.services.registry.changes import Ask, Batch, CheckRoom, Stamp
+from evcs.services.registry.changes import AskedChange, Batch, CheckRoom, Stamp
 
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
@@ -66,11 +66,15 @@ class RegistryPorts(NamedTuple):
 class Registry:
     """Owns the store and the identities. `ask` is called from other threads.
 
-    `put` has the loop handle an Ask; `host` is the centre, where CPs are made by default.
+    `put` has the loop handle an AskedChange; `host` is the centre, where CPs are made by default.
     """
 
     def __init__(
-        self, outside: RegistryPorts, put: Callable[[Ask], None], host: str, birth: m.ServiceStatus
+        self,
+        outside: RegistryPorts,
+        put: Callable[[AskedChange], None],
+        host: str,
+        birth: m.ServiceStatus,
     ) -> None:
         self.bus, self._store, self._spool, self._clock = (
             outside.bus, outside.store, outside.spool, outside.clock
@@ -100,7 +104,7 @@ class Registry:
         Raises EvcsError.
         """
         answer: Future[T] = Future()
-        self._put(Ask(lambda batch: change(batch, *args, **more), answer))
+        self._put(AskedChange(lambda batch: change(batch, *args, **more), answer))
         try:
             return answer.result(ANSWER_WITHIN_S)
         except TimeoutError:
@@ -140,7 +144,7 @@ class Registry:
         )  # fmt: skip
         answers: list[tuple[Future[Any], Any]] = []
         for event in events:
-            if isinstance(event, Ask):
+            if isinstance(event, AskedChange):
                 answers.append((event.answer, self._apply(batch, event)))
             elif isinstance(event, Received):
                 self._on_message(batch, event.message)
@@ -173,7 +177,7 @@ class Registry:
         due_in_s = self._accounts.due_in_s
         return FLOODS_EVERY_S if due_in_s is None else min(due_in_s, FLOODS_EVERY_S)
 
-    def _apply(self, batch: Batch, ask: Ask) -> Any:
+    def _apply(self, batch: Batch, ask: AskedChange) -> Any:
         try:
             return ask.change(batch)
         except EvcsError as error:

@@ -12,7 +12,7 @@ from evcs.core.charger import Reading
 from evcs.core.end_reasons import EndReason
 from evcs.core.ids import printed
 from evcs.core.ocpp import transactions as t
-from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_state import StationState
 from evcs.core.ocpp.times import parse
 from evcs.core.ports import Bus
 from evcs.core.session import CardStatus
@@ -38,7 +38,7 @@ class Books:
         self.untold = False
         self.reading: m.Meter | None = None
 
-    def follow(self, station: Held, why: str | None) -> None:
+    def follow(self, station: StationState, why: str | None) -> None:
         """Take up what the station holds. `why`: our own word for an end, if it is ours."""
         before, live, one = self.held, self.held.live, station.transaction
         if live is not None and (one is None or one.number != live.id):

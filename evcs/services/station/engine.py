@@ -18,14 +18,14 @@ from evcs.core.ocpp import station_record
 from evcs.core.ocpp.station import EmulatedStation
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_meter import Sample
-from evcs.core.ocpp.station_record import Kept
+from evcs.core.ocpp.station_record import StationRecord
 from evcs.core.ports import Connected, Disconnected, Received
 from evcs.core.units import DEFAULT_ENERGY_WH
 from evcs.runtime.crash_points import crash_point, fail_point
 from evcs.services.station import views
 from evcs.services.station.books import Books
-from evcs.services.station.link import Link
-from evcs.services.station.outside import Outside
+from evcs.services.station.link import BackEndLink
+from evcs.services.station.outside import StationOutside
 
 TICK_S = 1.0
 IDLE_S = 60.0
@@ -36,7 +36,7 @@ TELL_AGAIN_EVERY = 5
 class StationEngine:
     """One CP's; all its state is here, its journal and its charger."""
 
-    def __init__(self, cp: str, outside: Outside) -> None:
+    def __init__(self, cp: str, outside: StationOutside) -> None:
         fail_point("engine.made", cp)
         self._cp, self._outside, self._log = cp, outside, outside.log
         self._births = 0
@@ -45,7 +45,7 @@ class StationEngine:
         self._kept = kept._replace(station=kept.station.born(outside.now().wall))
         self._station = self._begun(self._kept)
         self._books = Books(cp, self._kept.charges, outside.bus)
-        self._link = Link(outside.back_end, outside.log)
+        self._link = BackEndLink(outside.back_end, outside.log)
         #: Card -> the commands that hold it to the station, in their order.
         self._presented: dict[str, list[str | None]] = {}
         self._ready = self._unsaved = self._closed = False
@@ -111,7 +111,7 @@ class StationEngine:
         due, now = self._station.due, self._outside.now().clock
         return IDLE_S if due is None else min(max(due - now, SOONEST_S), IDLE_S)
 
-    def _begun(self, kept: Kept, why: str = "PowerUp") -> EmulatedStation:
+    def _begun(self, kept: StationRecord, why: str = "PowerUp") -> EmulatedStation:
         outside = self._outside
         self._births += 1
         boot = f"{outside.boot}.{self._births}"  # no id of a message comes again
@@ -265,7 +265,7 @@ class StationEngine:
 
     def _keep(self) -> bool:
         """Have all of it on the disk; what begins and can't be kept has not begun."""
-        kept = Kept(self._station.held, self._books.held, self._station.fault)
+        kept = StationRecord(self._station.held, self._books.held, self._station.fault)
         if kept == self._kept and not self._unsaved:
             return True
         try:

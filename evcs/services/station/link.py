@@ -16,7 +16,7 @@ FRAMES_SHOWN = 20
 SHOWN_CHARACTERS = 1_000
 
 
-class Link:
+class BackEndLink:
     """`state`: what it has of its back end."""
 
     def __init__(self, back_end: b.BackEnd, log: Log) -> None:

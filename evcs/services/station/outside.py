@@ -15,7 +15,7 @@ from evcs.core.ocpp.station_dialect import Dialect
 from evcs.core.ports import Bus, JournalStore, Log
 
 
-class Outside(NamedTuple):
+class StationOutside(NamedTuple):
     """What it works with. `boot`: the id of this start; `key`: of a station that is new.
 
     `max_power_w()`: what its CP can give now, in W. `token`: the card of the car that is plugged in

@@ -11,16 +11,16 @@ from evcs.core import topics
 from evcs.core.ocpp import back_end as b
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.station import EmulatedStation
-from evcs.core.ocpp.station_state import Held
+from evcs.core.ocpp.station_state import StationState
 from evcs.services.station.books import Books
-from evcs.services.station.link import Link
+from evcs.services.station.link import BackEndLink
 
 MOST_RUNS = 15
 #: Of the frames that are shown: Central reads no longer answer of an Engine's.
 MOST_BYTES = topics.MAX_SAID - 1_800
 
 
-def exchanged(station: EmulatedStation, link: Link) -> dict[str, Any]:
+def exchanged(station: EmulatedStation, link: BackEndLink) -> dict[str, Any]:
     """What was exchanged with the back end, and what waits."""
     held = station.held
     return {
@@ -34,7 +34,7 @@ def exchanged(station: EmulatedStation, link: Link) -> dict[str, Any]:
     }
 
 
-def _waiting(held: Held) -> list[dict[str, Any]]:
+def _waiting(held: StationState) -> list[dict[str, Any]]:
     """What waits, in its order: of the same one after the other how many."""
     runs = [
         {"action": action, "failed": failed, "count": len([*those])}
@@ -44,13 +44,14 @@ def _waiting(held: Held) -> list[dict[str, Any]]:
     return [*runs[:MOST_RUNS], *([{"action": "...", "failed": 0, "count": rest}] if rest else [])]
 
 
-def backend_state(station: EmulatedStation, link: Link) -> str:
+def backend_state(station: EmulatedStation, link: BackEndLink) -> str:
     """What it has of its back end."""
     return b.REFUSED if station.agenda.registration == "Rejected" else link.state
 
 
 def status(
-    cp: str, boot: str, central: bool | None, station: EmulatedStation, books: Books, link: Link
+    cp: str, boot: str, central: bool | None, station: EmulatedStation, books: Books,
+    link: BackEndLink,
 ) -> m.EngineStatus:  # fmt: skip
     """What it tells of its state. `boot`, `central`: as in it."""
     shown = books.held.shown

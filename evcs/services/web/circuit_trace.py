@@ -12,7 +12,7 @@ from evcs.core.messages import CircuitState
 HOUR_S, EVERY_S = 3_600, 5
 
 
-class Sample(NamedTuple):
+class CircuitSample(NamedTuple):
     """What a circuit carried, from `at` (seconds) on; W."""
 
     at: int
@@ -26,7 +26,7 @@ class CircuitTrace:
     """What a circuit carried in the last hour. It is told again only where it is another."""
 
     def __init__(self) -> None:
-        self._samples: deque[Sample] = deque(maxlen=HOUR_S // EVERY_S + 1)
+        self._samples: deque[CircuitSample] = deque(maxlen=HOUR_S // EVERY_S + 1)
 
     def add(self, at: int, state: CircuitState) -> None:
         """One sample; of some that come together the last counts."""
@@ -34,7 +34,7 @@ class CircuitTrace:
         while self._samples and self._samples[-1].at >= at:
             self._samples.pop()
         self._samples.append(
-            Sample(at, state.power_w, state.limit_w, state.other_load_w, state.max_power_w)
+            CircuitSample(at, state.power_w, state.limit_w, state.other_load_w, state.max_power_w)
         )
 
     def until(self, now: int) -> dict[str, list[int]]:
@@ -45,4 +45,4 @@ class CircuitTrace:
             samples.insert(0, self._samples[before - 1]._replace(at=now - HOUR_S))
         if samples and samples[-1].at < now:
             samples.append(samples[-1]._replace(at=now))
-        return {name: [one[i] for one in samples] for i, name in enumerate(Sample._fields)}
+        return {name: [one[i] for one in samples] for i, name in enumerate(CircuitSample._fields)}

@@ -8,14 +8,14 @@ from evcs.core import messages as m
 from evcs.core.circuits import row
 
 
-class Changes(NamedTuple):
+class CircuitChanges(NamedTuple):
     """Circuits whose row may be another one now, and those that are no more."""
 
     changed: list[str]
     removed: list[str]
 
 
-class Circuits:
+class CircuitPicture:
     """The present picture."""
 
     def __init__(self) -> None:
@@ -52,11 +52,11 @@ class Circuits:
         wanted = self._wanted.get(name)
         return None if wanted is None else row(wanted._asdict(), self._states.get(name))
 
-    def drain(self) -> Changes:
+    def drain(self) -> CircuitChanges:
         """What has changed since the last call."""
         touched, self._touched = sorted(self._touched), set()
         wanted = self._wanted.keys()
-        return Changes(
+        return CircuitChanges(
             [name for name in touched if name in wanted],
             [name for name in touched if name not in wanted],
         )

@@ -13,7 +13,7 @@ from evcs.core import desired
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
 from evcs.core.retained_view import RetainedView
-from evcs.services.web.circuits import Circuits
+from evcs.services.web.circuits import CircuitPicture
 
 NOT_JUDGED = "not judged by Central yet"
 
@@ -48,7 +48,7 @@ class FleetSnapshot:
             name: Presence(False) for name in ("broker", "registry", "central")
         }
         self.ready = False
-        self.circuits = Circuits()
+        self.circuits = CircuitPicture()
         self._stations: dict[str, m.StationStatus] = {}
         self._view = RetainedView(boot)
         self._desired: dict[str, m.DesiredCp] = {}

@@ -14,7 +14,7 @@ from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, ne
 GUESSES, GUESSES_A_SECOND = 50, 0.1
 
 
-class Stations:
+class ChargerRequests:
     """Finds what a request names, and puts it to core.decisions."""
 
     def __init__(self, fleet: Fleet, writer: LedgerWriter, clock: Clock) -> None:
