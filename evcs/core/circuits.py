@@ -9,7 +9,7 @@ most half of what a circuit carries beside other loads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from evcs.core import units
@@ -42,19 +42,26 @@ FIELDS: dict[str, Callable[[object], Any]] = {
 }
 
 
-def path(circuits: Circuits, name: str | None) -> Iterator[Circuit]:
-    """A circuit and all that feed it, from it to the root; nothing of none."""
-    while name is not None:
-        yield circuits[name]
+def path(circuits: Circuits, name: str | None) -> tuple[str, ...]:
+    """A circuit and those that feed it, from it to the root; () of one that is not there."""
+    found: list[str] = []
+    while name is not None and name in circuits and name not in found:
+        found.append(name)
         name = circuits[name].parent
+    return tuple(found)
+
+
+def take(rooms: dict[str, int], loads: Iterable[tuple[Sequence[str], int]]) -> None:
+    """Take loads (path, W) out of rooms."""
+    for above, power_w in loads:
+        for name in above:
+            rooms[name] -= power_w
 
 
 def rooms(circuits: Circuits) -> dict[str, int]:
     """What each circuit carries beside all other loads below it, in W; may be negative."""
     found = {name: one.max_power_w for name, one in circuits.items()}
-    for one in circuits.values():
-        for above in path(circuits, one.name):
-            found[above.name] -= one.other_load_w
+    take(found, ((path(circuits, one.name), one.other_load_w) for one in circuits.values()))
     return found
 
 
@@ -68,14 +75,12 @@ def check(circuits: Circuits, cps: Iterable[DesiredCp]) -> None:
 
 
 def _check_parents(circuits: Circuits, circuit: Circuit) -> None:
-    seen, above = {circuit.name}, circuit.parent
-    while above is not None:
-        if above not in circuits:
-            raise NotFound(f"circuit {circuit.name}: there is no circuit {above}", LIST)
-        if above in seen:
-            raise Conflict(f"circuit {circuit.name} would feed itself", LIST)
-        seen.add(above)
-        above = circuits[above].parent
+    above = circuits[path(circuits, circuit.name)[-1]].parent
+    if above is None:
+        return
+    if above not in circuits:
+        raise NotFound(f"circuit {circuit.name}: there is no circuit {above}", LIST)
+    raise Conflict(f"circuit {circuit.name} would feed itself", LIST)
 
 
 def check_cp(circuits: Circuits, room: Mapping[str, int], cp: DesiredCp) -> None:
@@ -83,12 +88,13 @@ def check_cp(circuits: Circuits, room: Mapping[str, int], cp: DesiredCp) -> None
     if cp.circuit is not None and cp.circuit not in circuits:
         raise NotFound(f"CP {cp.id}: there is no circuit {cp.circuit}", LIST)
     least = minimum_power_w(cp.max_power_w)
-    for one in path(circuits, cp.circuit):
-        if one.max_power_w and room[one.name] < least:
-            other = one.max_power_w - room[one.name]
+    for name in path(circuits, cp.circuit):
+        one = circuits[name]
+        if one.max_power_w and room[name] < least:
+            other = one.max_power_w - room[name]
             beside = f" less {other} W of other loads" if other else ""
             raise Conflict(
-                f"circuit {one.name} is too small: {one.max_power_w} W{beside} does not carry "
+                f"circuit {name} is too small: {one.max_power_w} W{beside} does not carry "
                 f"CP {cp.id} at its minimum of {least} W",
                 "give the circuit more, or the CP another one",
             )
@@ -101,7 +107,7 @@ def fallbacks(circuits: Circuits, cps: Iterable[DesiredCp]) -> dict[str, int]:
     """
     room = rooms(circuits)
     idle = {name: power_w // 2 for name, power_w in room.items()}
-    paths = {name: [one.name for one in path(circuits, name)] for name in circuits}
+    paths = {name: path(circuits, name) for name in circuits}
     found: dict[str, int] = {}
     members = [cp for cp in cps if cp.circuit is not None]
     for cp in sorted(members, key=lambda cp: (not cp.fallback_w, cp.id)):
@@ -110,8 +116,7 @@ def fallbacks(circuits: Circuits, cps: Iterable[DesiredCp]) -> dict[str, int]:
         above, limits = paths[cp.circuit], (room, idle) if cp.hosting == OCPP else (room,)
         fits = all(limit[name] >= least for limit in limits for name in above)
         for limit in limits if fits else ():
-            for name in above:
-                limit[name] -= least
+            take(limit, [(above, least)])
         found[cp.id] = least if fits else 0
     return found
 

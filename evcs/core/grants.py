@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from evcs.core.load_management import Asker, Site, take
+from evcs.core.circuits import take
+from evcs.core.load_management import Asker, Site
 
 #: What is told again for: W, and a share of what was told.
 WORTH_TELLING_W, WORTH_TELLING = 100, 0.02

@@ -17,7 +17,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import NamedTuple
 
-from evcs.core.circuits import Circuit
+from evcs.core.circuits import Circuit, path, take
 
 #: So long is a turn at least, in seconds.
 TURN_S = 600
@@ -53,7 +53,7 @@ class Site:
 
     def __init__(self, circuits: Iterable[Circuit] = ()) -> None:
         self.circuits = {one.name: one for one in circuits}
-        self._paths = {name: self._path_of(name) for name in self.circuits}
+        self._paths = {name: path(self.circuits, name) for name in self.circuits}
 
     def path(self, circuit: str) -> Sequence[str]:
         """The circuit and those above it, up to the root; () for one that is not there."""
@@ -85,21 +85,6 @@ class Site:
                 below[one.parent] += carried
         return found
 
-    def _path_of(self, name: str) -> tuple[str, ...]:
-        path: list[str] = []
-        above: str | None = name
-        while above in self.circuits and above not in path:
-            path.append(above)
-            above = self.circuits[above].parent
-        return tuple(path)
-
-
-def take(rooms: dict[str, int], loads: Iterable[tuple[Sequence[str], int]]) -> None:
-    """Take loads (path, W) out of rooms."""
-    for path, power_w in loads:
-        for name in path:
-            rooms[name] -= power_w
-
 
 def divide(site: Site, rooms: Mapping[str, int], askers: Sequence[Asker]) -> Division:
     """A limit for each asker, within every room that is on its path."""
@@ -128,14 +113,14 @@ def _admit(
     left, blocked = dict(rooms), set[str]()
     served, guests = list[Asker](), set[str]()
     for one in _in_order(askers):
-        path = site.path(one.circuit)
-        full = [name for name in path if left[name] < one.minimum_w]
+        above = site.path(one.circuit)
+        full = [name for name in above if left[name] < one.minimum_w]
         if full:
             blocked.update(full)
             continue
-        take(left, [(path, one.minimum_w)])
+        take(left, [(above, one.minimum_w)])
         served.append(one)
-        if not one.turn and not blocked.isdisjoint(path):
+        if not one.turn and not blocked.isdisjoint(above):
             guests.add(one.cp)
     return served, frozenset(guests)
 

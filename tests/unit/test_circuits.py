@@ -34,7 +34,7 @@ def test_the_minimum_is_6_a_on_each_phase(max_power_w: int, least_w: int) -> Non
 def test_a_tree_into_which_all_fit_is_well() -> None:
     found = tree(Circuit("roof", 44_000, None, 20_000), Circuit("C", 22_000, "roof"))
     check(found, [cp("CP-1"), cp("CP-2", None), cp("CP-3", "roof", 7.4)])
-    assert [one.name for one in path(found, "C")] == ["C", "roof"]
+    assert path(found, "C") == ("C", "roof")
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_fallbacks_and_other_loads_are_within_each_circuit(site: Any, random: An
     for one in after:
         assert one.fallback_w in (0, minimum_power_w(one.max_power_w))
         for circuit in path(found, one.circuit):
-            carried[circuit.name] += one.fallback_w
-            of_chargers[circuit.name] += one.fallback_w if one.hosting == "ocpp" else 0
+            carried[circuit] += one.fallback_w
+            of_chargers[circuit] += one.fallback_w if one.hosting == "ocpp" else 0
     room = circuits.rooms(found)
     assert not [name for name, power in carried.items() if power and power > room[name]]
     assert not [name for name, power in of_chargers.items() if power and power > room[name] // 2]
@@ -133,11 +133,8 @@ def test_fallbacks_and_other_loads_are_within_each_circuit(site: Any, random: An
         if not one.fallback_w:
             least = minimum_power_w(one.max_power_w)
             assert any(
-                carried[above.name] + least > room[above.name]
-                or (
-                    one.hosting == "ocpp"
-                    and of_chargers[above.name] + least > room[above.name] // 2
-                )
+                carried[above] + least > room[above]
+                or (one.hosting == "ocpp" and of_chargers[above] + least > room[above] // 2)
                 for above in path(found, one.circuit)
             )
     random.shuffle(fleet)

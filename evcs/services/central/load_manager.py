@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from evcs.core import messages as m
+from evcs.core.circuits import take
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.grants import Fallback, Told, fallback_grants, grants
 from evcs.core.limits import RENEW_S
-from evcs.core.load_management import Asker, Division, Site, divide, take, turns_from, waits_s
+from evcs.core.load_management import Asker, Division, Site, divide, turns_from, waits_s
 from evcs.core.placement import OCPP
 from evcs.core.power import Power
 from evcs.core.power_demand import asker, fallback_now_w, is_trusted, most_now_w
