@@ -12,6 +12,7 @@ from evcs.cli.progress import ProgressBar
 from evcs.cli.terminal import join
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
+from evcs.core.cp_row import Word, row
 from evcs.core.errors import (
     BY_CODE,
     Conflict,
@@ -24,6 +25,7 @@ from evcs.core.errors import (
 from evcs.core.placement import OCPP
 
 AT_ONCE = 8
+_NOT_TOLD = Word(None, None, "Central has not told its state")
 Expect = Callable[[m.CpState], bool]
 
 
@@ -50,18 +52,11 @@ class Goal(NamedTuple):
         return None
 
 
-def merged(desired: dict[str, Any], state: m.CpState | None) -> dict[str, Any]:
-    """A CP as the contract's JSON has it: desired and judged together."""
-    session = state.session._asdict() if state and state.session else None
-    return {
-        **{key: value for key, value in desired.items() if key not in ("deleted", "revision")},
-        "state": state.state if state else None,
-        "ocpp_status": state.ocpp_status if state else None,
-        "backend_state": state.backend_state if state else None,
-        "reason": state.reason if state else "Central has not told its state",
-        "session": session,
-        "since": state.since if state else None,
-    }
+def shown(desired: dict[str, Any], state: m.CpState | None) -> dict[str, Any]:
+    """A CP as commands show it."""
+    found = row(desired, state, _NOT_TOLD)
+    found.pop("revision", None)
+    return found
 
 
 def read(ctx: CommandContext, ids: Iterable[str] | None = None) -> list[dict[str, Any]]:
@@ -69,7 +64,7 @@ def read(ctx: CommandContext, ids: Iterable[str] | None = None) -> list[dict[str
     wanted = None if ids is None else set(ids)
     desired = [cp for cp in ctx.registry.cps() if wanted is None or cp["id"] in wanted]
     found = states(ctx.settings, {cp["id"] for cp in desired})
-    return [merged(cp, found.get(cp["id"])) for cp in desired]
+    return [shown(cp, found.get(cp["id"])) for cp in desired]
 
 
 def judged(cp: dict[str, Any]) -> Goal:
@@ -255,7 +250,7 @@ def wait_and_finish(
     `so_far`: what has become of the change already, whatever cuts the wait short.
     """
     if not wait or not made:
-        finish(ctx, [merged(cp, None) for cp in made], errors)
+        finish(ctx, [shown(cp, None) for cp in made], errors)
         return
     done = f"{so_far}: {made[0]['id'] if len(made) == 1 else f'{len(made)} CPs'}"
     try:
@@ -265,7 +260,7 @@ def wait_and_finish(
     except KeyboardInterrupt:
         ctx.out.say(f"{done}; left before Central had judged it, see: evcs-cp list")
         raise SystemExit(130) from None
-    rows = [merged(cp, seen.get(cp["id"])) for cp in made if cp["id"] not in late]
+    rows = [shown(cp, seen.get(cp["id"])) for cp in made if cp["id"] not in late]
     finish(ctx, rows, {**errors, **late})
 
 

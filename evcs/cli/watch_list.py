@@ -67,4 +67,4 @@ def _take_all(
 def _row(desired: m.DesiredCp | None, state: m.CpState | None) -> Row | None:
     if desired is None or desired.deleted:
         return None
-    return cp_changes.merged(to_json(desired), state)
+    return cp_changes.shown(to_json(desired), state)

@@ -53,7 +53,7 @@ def test_a_session_goes_along() -> None:
 def test_what_central_has_not_judged_is_disconnected() -> None:
     row = fleet(wanted("CP-7")).row("CP-7")
     assert row is not None
-    assert (row["state"], row["reason"], row["since"]) == ("DISCONNECTED", NOT_JUDGED, None)
+    assert (row["state"], row["reason"], row["since"]) == ("DISCONNECTED", NOT_JUDGED.reason, None)
 
 
 def test_a_judged_state_without_a_wish_is_no_row() -> None:

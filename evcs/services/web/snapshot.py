@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from evcs.core import desired
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
+from evcs.core.cp_row import Word, row
 from evcs.core.retained_view import RetainedView
 from evcs.services.web.circuits import CircuitPicture
 
-NOT_JUDGED = "not judged by Central yet"
+NOT_JUDGED = Word(State.DISCONNECTED, OCPP_STATUS[State.DISCONNECTED], "not judged by Central yet")
 
 
 class Presence(NamedTuple):
@@ -118,19 +119,12 @@ class FleetSnapshot:
         if wanted is None:
             return None
         judged = passed or self._judged.get(cp)
-        found = desired.to_json(wanted)
-        del found["deleted"]
-        found.update(
-            state=judged.state if judged else State.DISCONNECTED,
-            ocpp_status=judged.ocpp_status if judged else OCPP_STATUS[State.DISCONNECTED],
-            backend_state=judged.backend_state if judged else None,
-            reason=judged.reason if judged else NOT_JUDGED,
-            session=judged.session._asdict() if judged and judged.session else None,
-            since=judged.since if judged else None,
-            engine=self._boots.get((cp, m.EngineStatus)),
-            monitor=self._boots.get((cp, m.MonitorStatus)),
-        )
-        return found | self._applied_to(cp, wanted.revision)
+        return {
+            **row(desired.to_json(wanted), judged, NOT_JUDGED),
+            "engine": self._boots.get((cp, m.EngineStatus)),
+            "monitor": self._boots.get((cp, m.MonitorStatus)),
+            **self._applied_to(cp, wanted.revision),
+        }
 
     def drain(self) -> RowChanges:
         """What has changed since the last call.
