@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
-
-from supervisor import events
-from supervisor.states import ProcessStates
 
 from evcs.adapters.log_tailer import BACKUPS, inode_of, rotated
+from evcs.adapters.supervisord_inside import Inside
 
 MAX_BYTES = 5_000_000
 BROKER = "mosquitto"
@@ -37,17 +34,16 @@ class BrokerLogFile:
         return self._inode is None or before not in (None, self._inode)
 
 
-def begin(supervisord: Any) -> None:
+def begin(inside: Inside) -> None:
     """Look at the broker's log of this supervisord from now on."""
-    log = BrokerLogFile(Path(supervisord.options.here).resolve().parent / "log" / "mosquitto.log")
+    log = BrokerLogFile(inside.home / "log" / "mosquitto.log")
 
-    def tick(_event: object) -> None:
+    def look() -> None:
         try:
-            group = supervisord.process_groups.get(BROKER)
-            process = group.processes.get(BROKER) if group else None
-            if process and process.get_state() == ProcessStates.RUNNING and log.is_moved():
+            process = inside.running(BROKER, BROKER)
+            if process is not None and log.is_moved():
                 process.signal(signal.SIGHUP)
         except Exception as error:  # noqa: BLE001
-            supervisord.options.logger.critical(f"the broker's log can't be moved on: {error!r}")
+            inside.log(f"the broker's log can't be moved on: {error!r}")
 
-    events.subscribe(events.Tick5Event, tick)
+    inside.at_ticks(look)

@@ -19,6 +19,7 @@ from supervisor.xmlrpc import Faults, RPCError
 
 from evcs import __version__
 from evcs.adapters import broker_log_file, watchdog
+from evcs.adapters.supervisord_inside import Inside
 from evcs.core import sections
 
 
@@ -27,8 +28,9 @@ class Extension:
 
     def __init__(self, supervisord: Any) -> None:
         self._supervisord = supervisord
-        watchdog.begin(supervisord)
-        broker_log_file.begin(supervisord)
+        inside = Inside(supervisord)
+        watchdog.begin(inside)
+        broker_log_file.begin(inside)
 
     def processes(self) -> str:
         """All processes, as JSON: of each its group, name, state, pid, start, idle, error, exit.

@@ -13,15 +13,11 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
-
-from supervisor import events
-from supervisor.states import ProcessStates
 
 from evcs.adapters import processes
 from evcs.adapters.broker_pulse import IDENTITY, BrokerPulse
 from evcs.adapters.secret_files import SecretFiles
+from evcs.adapters.supervisord_inside import Inside
 from evcs.config import notify_socket
 from evcs.core import pulse
 from evcs.core.errors import EvcsError
@@ -38,15 +34,15 @@ _GROUPS = frozenset(unit for unit, _ in WATCHED.values())
 class Watchdog:
     """`clock`: monotonic seconds."""
 
-    def __init__(self, supervisord: Any, home: Home, clock: Callable[[], float]) -> None:
-        self._supervisord, self._home, self._clock = supervisord, home, clock
+    def __init__(self, inside: Inside, home: Home, clock: Callable[[], float]) -> None:
+        self._inside, self._home, self._clock = inside, home, clock
         self._broker = BrokerPulse(home.broker_socket, lambda: SecretFiles(home).read(IDENTITY))
         self._pulses: dict[str, pulse.Pulse] = {}
         #: Pid -> at how many looks in a row it was stopped, of CPs' processes.
         self._stopped: dict[int, int] = {}
         self._looked_at = 0.0
 
-    def tick(self, _event: object = None) -> None:
+    def tick(self) -> None:
         """Look at each service."""
         now = self._clock()
         telling = pulse.in_time(now - self._looked_at)
@@ -61,22 +57,24 @@ class Watchdog:
         try:
             look()
         except Exception as error:  # noqa: BLE001
-            self._log(f"watchdog: {name} can't be looked at: {error!r}")
+            self._inside.log(f"watchdog: {name} can't be looked at: {error!r}")
 
     def _end_stopped(self) -> None:
         before, self._stopped = self._stopped, {}
-        for name, group in self._supervisord.process_groups.items():
-            for process in group.processes.values() if name not in _GROUPS else ():
+        for name, members in self._inside.groups():
+            for process in members if name not in _GROUPS else ():
                 pid = process.pid
                 if not pid or not processes.is_stopped(pid):
                     continue
                 self._stopped[pid] = before.get(pid, 0) + 1
                 if self._stopped[pid] >= pulse.STOPPED_LOOKS:
-                    self._log(f"watchdog: {name} (pid {pid}) was stopped; it is started anew")
+                    self._inside.log(
+                        f"watchdog: {name} (pid {pid}) was stopped; it is started anew"
+                    )
                     process.signal(signal.SIGKILL)
 
     def _look(self, name: str, telling: bool) -> None:
-        process = self._process(name)
+        process = self._inside.running(*WATCHED[name])
         if process is None:
             self._pulses.pop(name, None)
             return
@@ -85,15 +83,10 @@ class Watchdog:
             return
         found = self._pulses[name] = pulse.look(self._pulses.get(name), seen)
         if why := pulse.hangs(found, seen):
-            self._log(f"watchdog: {name} (pid {process.pid}) hangs: {why}; it is started anew")
+            self._inside.log(
+                f"watchdog: {name} (pid {process.pid}) hangs: {why}; it is started anew"
+            )
             process.signal(signal.SIGKILL)
-
-    def _process(self, name: str) -> Any:
-        """supervisord's process of a service, while that is to run and does."""
-        unit, role = WATCHED[name]
-        group = self._supervisord.process_groups.get(unit)
-        found = group.processes.get(role) if group else None
-        return found if found and found.get_state() == ProcessStates.RUNNING else None
 
     def _see(self, name: str, pid: int) -> pulse.Seen:
         found = processes.stat(pid)
@@ -107,9 +100,6 @@ class Watchdog:
         except (OSError, EvcsError):
             return None
 
-    def _log(self, text: str) -> None:
-        self._supervisord.options.logger.critical(text)
-
 
 def _notify_systemd() -> None:
     address = notify_socket()
@@ -122,8 +112,7 @@ def _notify_systemd() -> None:
             return  # told again at the next tick
 
 
-def begin(supervisord: Any) -> None:
+def begin(inside: Inside) -> None:
     """Look at the services of this supervisord from now on; none of them has begun yet."""
     notify_socket()
-    home = Home(Path(supervisord.options.here).resolve().parent)
-    events.subscribe(events.Tick5Event, Watchdog(supervisord, home, time.monotonic).tick)
+    inside.at_ticks(Watchdog(inside, Home(inside.home), time.monotonic).tick)

@@ -16,7 +16,9 @@ from gevent import events
 from gevent.baseserver import BaseServer
 from gevent.monkey import _util
 from gevent.pywsgi import Input, WSGIHandler
+from gevent.server import StreamServer
 from paho.mqtt.client import Client
+from supervisor import events as supervisor_events
 from supervisor import supervisord
 from supervisor.options import ProcessConfig, ServerOptions, UnhosedConfigParser
 from supervisor.poller import PollPoller
@@ -76,6 +78,12 @@ LOOKED_AT: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
         (ServerOptions.process_groups_from_parser, "08bd67ebd9bf"),
         (Supervisor.add_process_group, "3607347c39fa"),
     ),
+    "supervisord_inside.py": (
+        (Subprocess.get_state, "58857fdc414d"),
+        (Subprocess.signal, "5dbd869e1da8"),
+        (supervisor_events.subscribe, "3fb0b33cf89f"),
+        (Supervisor.tick, "40e5f3cf187b"),
+    ),
     "wsgi_server.py": (
         (WSGIHandler.read_request, "b1702b63da71"),
         (WSGIHandler.handle_one_request, "14e946e9fb33"),
@@ -85,6 +93,7 @@ LOOKED_AT: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
         (Input._do_read, "b786b69167b7"),
         (Input._discard, "bea0da8a7078"),
         (BaseServer.do_handle, "a7060ef181a2"),
+        (StreamServer.wrap_socket_and_handle, "f866c5110e14"),
     ),
 }
 

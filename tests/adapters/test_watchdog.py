@@ -18,6 +18,7 @@ from supervisor.states import ProcessStates
 
 from evcs.adapters.broker_pulse import BrokerPulse, connect_packet
 from evcs.adapters.processes import is_stopped
+from evcs.adapters.supervisord_inside import Inside
 from evcs.adapters.watchdog import Watchdog
 from evcs.core.pulse import LOOK_EVERY_S, STOPPED_LOOKS
 from evcs.home import Home
@@ -57,7 +58,7 @@ class Stage:
             process_groups={name: SimpleNamespace(processes={name: one})},
             options=SimpleNamespace(logger=SimpleNamespace(critical=self.log.append)),
         )
-        self.watchdog = Watchdog(supervisord, self.home, lambda: self.now)
+        self.watchdog = Watchdog(Inside(supervisord), self.home, lambda: self.now)
         self.look()
 
     def look(self, after_s: float = LOOK_EVERY_S) -> bool:
