@@ -23,8 +23,8 @@ from evcs.adapters.supervisord import Supervisord
 from evcs.cli import cp_changes, tcp_ports
 from evcs.cli.common import CommandContext, Out
 from evcs.config import load
+from evcs.core.cp_manager_ports import Process
 from evcs.core.errors import EvcsError, Unreachable
-from evcs.core.service_ports import Process
 from evcs.home import Home
 from tests.command_server import command_server
 

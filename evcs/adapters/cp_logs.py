@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from evcs.core import pools
+from evcs.core.cp_manager_ports import LogPage
 from evcs.core.errors import BadValue
 from evcs.core.ids import plain
 from evcs.core.sections import process
-from evcs.core.service_ports import LogPage
 from evcs.core.topics import MAX_PACKET
 from evcs.home import Home
 

@@ -11,9 +11,9 @@ from typing import Any
 from evcs.adapters import ledger_mark, ledger_schema
 from evcs.adapters.ledger_schema import COLUMNS
 from evcs.core.audit import AuditEntry
-from evcs.core.service_ports import Sum, Sums
 from evcs.core.session import Correction, Phase, Session, rows
 from evcs.core.units import cost_eur
+from evcs.core.web_ports import Sum, Sums
 
 _CORRECTION = ", ".join(
     f"(SELECT {name} FROM correction WHERE corrects = session_id)"  # noqa: S608

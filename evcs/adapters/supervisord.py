@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from evcs.adapters import heartbeat, processes
+from evcs.core.cp_manager_ports import Process, Reload
 from evcs.core.errors import Denied, EvcsError, TimedOut, Unreachable
-from evcs.core.service_ports import Process, Reload
 from evcs.home import Home
 
 TIMEOUT_S = 20.0

@@ -12,9 +12,9 @@ from evcs.adapters.supervisord import Supervisord
 from evcs.cli.terminal import typed
 from evcs.core import pools, sections
 from evcs.core.charge_point import State
+from evcs.core.cp_manager_ports import Process
 from evcs.core.ids import RESERVED
 from evcs.core.placement import OCPP, unit_of
-from evcs.core.service_ports import Process
 from evcs.home import Home
 
 STEADY_WITHIN_S = 5.0

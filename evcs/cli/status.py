@@ -15,9 +15,9 @@ from evcs.cli.check import differences, steady_processes, unit
 from evcs.cli.common import CommandContext, command, kw, span, table
 from evcs.cli.terminal import join, style
 from evcs.core.charge_point import State
+from evcs.core.cp_manager_ports import Process
 from evcs.core.errors import EvcsError
 from evcs.core.ids import RESERVED
-from evcs.core.service_ports import Process
 
 
 def add_to(program: click.Group) -> None:

@@ -174,3 +174,22 @@ class HealthProbe(Protocol):
 
     def end(self) -> int | None:
         """Kill it, since a hung process can't be asked to end; its pid, if it was there."""
+
+
+class AuditSpool(Protocol):
+    """What a service has for the audit, until Central takes it up (adapters.spool)."""
+
+    def tell(self, who: str, what: str, outcome: str, detail: str) -> None:
+        """Have something audited that stands for itself."""
+
+    def prepare(self, entries: Iterable[AuditEntry], number: int) -> str:
+        """Have it on disk before the commit of that number; its name. Raises OSError."""
+
+    def made(self, prepared: str) -> None:
+        """The commit was made: tell."""
+
+    def drop(self, prepared: str) -> None:
+        """It was not."""
+
+    def recover(self, number: int) -> None:
+        """At the start: tell what the last commit, of that number, has made; drop the rest."""

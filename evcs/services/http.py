@@ -22,7 +22,7 @@ from evcs.core import strict_json
 from evcs.core.audit import VARIOUS
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, NotFound, Unreachable
 from evcs.core.ids import is_id
-from evcs.core.service_ports import AuditSpool
+from evcs.core.ports import AuditSpool
 from evcs.services.turns import Turns
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -8,7 +8,7 @@ import pytest
 
 from evcs.adapters.section_files import SectionFiles
 from evcs.core import sections
-from evcs.core.service_ports import ProcessHost, SectionStore
+from evcs.core.cp_manager_ports import ProcessHost, SectionStore
 from evcs.home import Home
 from tests.adapters.conftest import Start
 from tests.system_under_test import eventually

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from evcs.core import sections
 from evcs.core.back_ends import BackEndOf
+from evcs.core.cp_manager_ports import LogPage, Process, Reload
 from evcs.core.pools import Members
-from evcs.core.service_ports import LogPage, Process, Reload
 
 
 class FakeSections:

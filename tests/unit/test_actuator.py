@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from evcs.core import messages as m
+from evcs.core.cp_manager_ports import LogPage, Process
 from evcs.core.errors import Unreachable
-from evcs.core.service_ports import LogPage, Process
 from evcs.services.cp_manager.actuator import (
     ENDED_WITHIN_S,
     LOOK_EVERY_S,

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from evcs.core import messages as m
-from evcs.core.service_ports import Process
+from evcs.core.cp_manager_ports import Process
 from tests.web.stage import Stage, wait_for
 
 CP = "CP-001"

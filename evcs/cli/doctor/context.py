@@ -20,9 +20,9 @@ from evcs.cli.check import steady_processes
 from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
+from evcs.core.cp_manager_ports import Process
 from evcs.core.errors import Denied, EvcsError
 from evcs.core.fleet_size import FleetSize
-from evcs.core.service_ports import Process
 from evcs.core.stored import Stored
 
 BUS_WITHIN_S = 3.0

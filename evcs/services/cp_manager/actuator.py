@@ -13,10 +13,10 @@ from typing import Any
 
 from evcs.core import messages as m
 from evcs.core import pools
+from evcs.core.cp_manager_ports import LogPage, ProcessHost
 from evcs.core.errors import BadValue, Conflict, EvcsError, Unreachable
 from evcs.core.placement import concerns, unit, wanted_here
 from evcs.core.sections import ROLES, process
-from evcs.core.service_ports import LogPage, ProcessHost
 from evcs.services.cp_manager.pools import Pools
 
 #: Each look is one call, and it is at a call that supervisord notices an end.

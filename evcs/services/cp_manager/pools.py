@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from evcs.core import pools
+from evcs.core.cp_manager_ports import MemberStore
 from evcs.core.health import EngineAnswer
 from evcs.core.ports import HealthProbe
 from evcs.core.sections import process
-from evcs.core.service_ports import MemberStore
 from evcs.runtime.crash_points import crash_point
 
 ANSWER_WITHIN_S = 0.5

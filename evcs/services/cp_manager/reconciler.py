@@ -9,10 +9,10 @@ from typing import NamedTuple
 from evcs.core import back_ends, placement, reconcile
 from evcs.core import pools as p
 from evcs.core.back_ends import BackEndOf
+from evcs.core.cp_manager_ports import CpStore, Process, ProcessHost, SectionStore
 from evcs.core.health import EngineAnswer
 from evcs.core.ids import RESERVED
 from evcs.core.messages import DesiredCp
-from evcs.core.service_ports import CpStore, Process, ProcessHost, SectionStore
 from evcs.runtime.crash_points import crash_point
 from evcs.services.cp_manager.pools import Pools
 

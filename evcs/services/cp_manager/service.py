@@ -9,9 +9,16 @@ from typing import Any, NamedTuple
 
 from evcs.core import messages as m
 from evcs.core import placement, topics
+from evcs.core.cp_manager_ports import (
+    CpKeys,
+    CpStore,
+    LogPage,
+    MemberStore,
+    ProcessHost,
+    SectionStore,
+)
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Bus, Connected, Disconnected, Received
-from evcs.core.service_ports import CpKeys, CpStore, LogPage, MemberStore, ProcessHost, SectionStore
 from evcs.runtime.crash_points import crash_point
 from evcs.services.cp_manager.actuator import Actuator
 from evcs.services.cp_manager.pools import Pools, Probes

@@ -20,7 +20,7 @@ from evcs.core.identities import (
     of_station,
 )
 from evcs.core.messages import DesiredCp
-from evcs.core.service_ports import BrokerAccounts, SecretStore
+from evcs.core.registry_ports import BrokerAccounts, SecretStore
 from evcs.core.stations import key_id
 from evcs.runtime.crash_points import crash_point
 from evcs.services.registry.changes import Batch

@@ -14,8 +14,8 @@ from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.fleet_size import FleetSize
 from evcs.core.hosts import Hosts
 from evcs.core.identities import of_host
-from evcs.core.ports import Bus, Clock, Connected, Disconnected, Received
-from evcs.core.service_ports import AuditSpool, BrokerAccounts, DesiredStore, SecretStore
+from evcs.core.ports import AuditSpool, Bus, Clock, Connected, Disconnected, Received
+from evcs.core.registry_ports import BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
 from evcs.services.registry import circuits
 from evcs.services.registry.accounts import Accounts

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from bottle import HTTPResponse, request
 
 from evcs.core.errors import Denied, EvcsError, Forbidden
-from evcs.core.service_ports import AuditSpool, SignedIn
+from evcs.core.ports import AuditSpool
+from evcs.core.web_ports import SignedIn
 from evcs.services.http import (
     Pause,
     Refusals,

@@ -15,8 +15,8 @@ from bottle import Bottle, HTTPResponse, request
 from evcs.core import session_csv
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import check_id
-from evcs.core.service_ports import Sum, Sums
 from evcs.core.session import in_full
+from evcs.core.web_ports import Sum, Sums
 from evcs.services.http import MAX_LIMIT, asked_limit, json_bytes, json_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps

@@ -1,0 +1,113 @@
+"""What web needs beside a bus and a clock: Protocols, and what they give.
+
+As in core.ports: adapters implement these, tests have fakes, errors are those of core.errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from evcs.core.session import Session
+
+
+class SignedIn(Protocol):
+    """Sessions of the operator's browsers, over a restart of web (adapters.session_file)."""
+
+    def read(self) -> dict[str, int]:
+        """Hash of a session's id -> when it ends, seconds of the epoch; the oldest first."""
+
+    def write(self, sessions: dict[str, int]) -> None:
+        """Replace them. What can't be written is removed: an ended session must not come back."""
+
+
+class Sum(NamedTuple):
+    """What the sessions of a day or of a CP come to; `of` says of which."""
+
+    of: str
+    sessions: int
+    energy_wh: int
+    cents: int
+
+
+class Sums(NamedTuple):
+    """The same sessions summed up by day (UTC) and by CP."""
+
+    days: list[Sum]
+    cps: list[Sum]
+
+
+class LedgerReader(Protocol):
+    """Sessions and tickets beside the ledger's writer (adapters.ledger). May raise EvcsError.
+
+    `since` and `until` are RFC 3339 times, `cp_part` and `driver_part` parts of an id, whatever
+    their case.
+    """
+
+    def sessions(
+        self, cp: str | None = None, driver: str | None = None, since: str | None = None,
+        state: str | None = None, limit: int = 1000, until: str | None = None,
+        after: tuple[str, str] | None = None, cp_part: str | None = None,
+        driver_part: str | None = None,
+    ) -> list[dict[str, Any]]:  # fmt: skip
+        """Sessions by filter, the latest first; `after`: started_at and session_id of one."""
+
+    def session(self, session_id: str) -> Session | None:
+        """One session, with its correction."""
+
+    def audit(
+        self, cp: str | None = None, since: str | None = None, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """The audit's entries by filter, the latest first."""
+
+    def sums(
+        self, cp: str | None = None, driver: str | None = None, since: str | None = None,
+        state: str | None = None, until: str | None = None, cp_part: str | None = None,
+        driver_part: str | None = None,
+    ) -> Sums:  # fmt: skip
+        """Sums over all sessions of a filter."""
+
+
+class RegistryClient(Protocol):
+    """The Registry, for another service (adapters.registry_http); CPs are the contract's JSON.
+
+    Raises what the Registry raised, or Unreachable.
+    """
+
+    def create(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Create a CP."""
+
+    def create_many(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Create CPs in one commit; an item is a CP or {"error": ...}."""
+
+    def edit(self, cp: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Change fields of a CP."""
+
+    def delete(self, cp: str) -> dict[str, Any]:
+        """Begin a CP's deletion."""
+
+    def revoke(self, cp: str) -> dict[str, Any]:
+        """Shut a CP's identities out."""
+
+    def rekey(self, cp: str) -> dict[str, Any]:
+        """Give a CP new secrets, and lift a revocation."""
+
+    def drivers(self) -> list[dict[str, Any]]:
+        """All drivers, with their tags."""
+
+    def add_driver(self, driver: str) -> dict[str, Any]:
+        """Add a driver and its secret."""
+
+    def tag_driver(self, driver: str, **change: list[str]) -> dict[str, Any]:
+        """Change a driver's tags: `add_tags`, `remove_tags`."""
+
+    def remove_driver(self, driver: str) -> dict[str, Any]:
+        """Remove a driver and its secret."""
+
+    def add_circuit(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Add a circuit, with its meter's secret."""
+
+    def edit_circuit(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Change fields of a circuit."""
+
+    def remove_circuit(self, name: str) -> dict[str, Any]:
+        """Remove a circuit that feeds nothing."""
