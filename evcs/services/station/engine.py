@@ -26,6 +26,7 @@ from evcs.services.station import views
 from evcs.services.station.books import Books
 from evcs.services.station.link import BackEndLink
 from evcs.services.station.outside import StationOutside
+from evcs.services.station.presented import PresentedCards
 
 TICK_S = 1.0
 IDLE_S = 60.0
@@ -46,8 +47,7 @@ class StationEngine:
         self._station = self._begun(self._kept)
         self._books = Books(cp, self._kept.charges, outside.bus)
         self._link = BackEndLink(outside.back_end, outside.log)
-        #: Card -> the commands that hold it to the station, in their order.
-        self._presented: dict[str, list[str | None]] = {}
+        self._cards = PresentedCards(self._reply)
         self._ready = self._unsaved = self._closed = False
         self._central: bool | None = None
         self._why: str | None = None
@@ -157,7 +157,7 @@ class StationEngine:
     def _on_command(self, cmd: m.Command, at: At) -> None:
         fail_point("engine.command", self._cp)
         if cmd.verb == "present" and cmd.tag:
-            self._presented.setdefault(cmd.tag, []).append(cmd.id)
+            self._cards.add(cmd.tag, cmd.id)
             self._station.present(cmd.tag, at)
             return
         if cmd.verb == "backend":
@@ -230,12 +230,12 @@ class StationEngine:
             crash_point("station.kept")
             self._link.send(self._station.out)
             crash_point("station.sent")
-            self._answer_cards()
+            self._cards.answer(self._station.reader.answers)
             self._books.tell(self._outside.now().wall)
             self._restart()
         else:
             self._switch(kept=False)
-            self._answer_cards(s.Refusal.DISK_FULL)
+            self._cards.answer(self._station.reader.answers, s.Refusal.DISK_FULL)
             self._books.reading = None  # it may come again, another one
         for text in self._station.talk.odd:
             self._log.warning("back end: %s", text)
@@ -245,15 +245,6 @@ class StationEngine:
         self._link.set(keys.number("WebSocketPingInterval"), self._outside.dialect.back_off(keys))
         self._tell_status()
         self._answer = self._health()
-
-    def _answer_cards(self, error: str | None = None) -> None:
-        for one in self._station.reader.answers:
-            first, *others = self._presented.pop(one.tag, [None])
-            if others:
-                self._presented[one.tag] = others
-            if first is not None:
-                self._reply(first, error or (None if one.ok else one.word), {"card": one.word})
-        self._station.reader.answers.clear()
 
     def _dial_as(self) -> None:
         """With a password that its back end has given it, at once (security whitepaper, A01)."""
@@ -287,10 +278,7 @@ class StationEngine:
         self._station = self._begun(self._kept)
         self._books.held = self._kept.charges
         self._link.drop("no room in the journal")
-        for commands in self._presented.values():
-            for command in filter(None, commands):
-                self._reply(command, s.Refusal.DISK_FULL)
-        self._presented.clear()
+        self._cards.refuse(s.Refusal.DISK_FULL)
 
     def _switch(self, kept: bool) -> None:
         """Contactor and limit as the station wants them; it is closed only once that is kept."""
