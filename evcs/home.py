@@ -78,10 +78,6 @@ class Home(NamedTuple):
         return self.data / "mosquitto.acl"
 
     @property
-    def operator_token(self) -> Path:
-        return self.data / "secrets" / "operator.token"
-
-    @property
     def ca(self) -> Path:
         """The certificate that all of ours are verified by; it may be handed out."""
         return self.data / "tls" / "ca.crt"

@@ -18,7 +18,7 @@ from evcs.adapters.journal import Journal
 from evcs.adapters.log import NamedLog
 from evcs.adapters.pool_journal import PoolJournals
 from evcs.core import supply
-from evcs.core.ocpp import station_record, station_state
+from evcs.core.ocpp import station_record, station_state, station_tokens
 from evcs.core.ocpp.station_record import StationRecord
 from evcs.core.ports import JournalStore
 from evcs.core.supply import Supply
@@ -98,7 +98,7 @@ def test_what_a_cp_holds_goes_where_it_is_to_run(
 def test_what_a_station_of_a_back_end_holds_goes_along(home: Home) -> None:
     record = station_record.to_record(
         StationRecord(
-            station_state.StationState("k", 700).begun(station_state.Token("CARD"), "2026")
+            station_state.StationState("k", 700).begun(station_tokens.Token("CARD"), "2026")
         )
     )
     append(home, "CP-001", None, record)

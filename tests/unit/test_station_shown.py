@@ -13,7 +13,7 @@ from evcs.core.ocpp.back_end import BackOff
 from evcs.core.ocpp.station import EmulatedStation
 from evcs.core.ocpp.station_state import METER, StationState
 from evcs.core.ocpp.station_tokens import Token
-from evcs.core.ocpp.transactions import StationState as Charges
+from evcs.core.ocpp.transactions import Held as Charges
 from evcs.services.station import views
 from evcs.services.station.books import Books
 from evcs.services.station.link import BackEndLink

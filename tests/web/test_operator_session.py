@@ -179,7 +179,7 @@ def test_it_outlives_web_and_ends_wherever_its_cookie_is(stage: Stage) -> None:
 
 def test_a_token_that_is_changed_ends_it_at_once(stage: Stage) -> None:
     session = stage.sign_in()
-    path = stage.home.operator_token
+    path = stage.home.secret("operator.token")
     before = path.read_text()
     try:
         path.write_text("another token")

@@ -89,7 +89,7 @@ class TestEveryChangingRoute:
 
 
 def test_an_emptied_token_lets_nobody_in(registry: Stage) -> None:
-    path = registry.home.operator_token
+    path = registry.home.secret("operator.token")
     before = path.read_bytes()
     path.write_bytes(b"\n")
     try:

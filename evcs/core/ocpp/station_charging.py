@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from evcs.core.ocpp import station_profiles as p
 from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_dialect import Answer, Station

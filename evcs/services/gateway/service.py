@@ -63,8 +63,8 @@ class GatewayParts(NamedTuple):
     """What the gateway works with.
 
     `connector(cp)`: the CP's role, None while it is not there. `keys(station)`: its passwords,
-    which may raise EvcsError. `look`: members may be others. `number()`, `now()`: see ConnectorOutside.
-    `audit(who, what, outcome, detail)`.
+    which may raise EvcsError. `look`: members may be others. `number()`, `now()`: as a
+    ConnectorOutside has them. `audit(who, what, outcome, detail)`.
     """
 
     bus: Bus
