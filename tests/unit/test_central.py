@@ -685,6 +685,17 @@ def test_a_charge_that_is_denied_is_none(stage: Stage) -> None:
     assert _ask(stage).verb == "start"
 
 
+def test_of_a_cp_that_nobody_knows_nothing_is_kept(stage: Stage) -> None:
+    for number in range(10):
+        there_is_none = f"CP-9{number}"
+        (denied,) = stage.hears(m.DriverRequest("ALICE", "charge", f"d{number}", there_is_none))
+        assert isinstance(denied, m.DriverEvent)
+        assert denied.body["code"] == "not_found"
+        stage.hears(m.Meter(there_is_none, "s", 2, 1000, 22_000, 230.0, 30.0))
+        stage.hears(m.StationRequest(there_is_none, "a", "start", "CARD", stage.clock.timestamp()))
+    assert list(stage.central.fleet.records) == [CP]
+
+
 def test_who_counts_messages_hears_of_each_start(tmp_path: Path) -> None:
     told: list[str] = []
     ledger = Ledger(tmp_path / "l.db")

@@ -61,7 +61,7 @@ class Fleet:
         if isinstance(event, m.DesiredCp):
             before = before._replace(host_gone=holder(event).host in self._gone)
         decision = decide(before, event, at, self._named(before, event))
-        self._take_over(cp, decision)
+        self._take_over(before, decision)
         self._outbox.carry_out(decision.effects)
 
     def close(self, asked: m.OperatorRequest, session: Session, at: d.At) -> bool:
@@ -69,10 +69,11 @@ class Fleet:
         self.take_back(self._outbox.flush(), at)
         if self._writer.failing:
             return False
-        decision = decide(self.records[session.cp], d.Close(asked, session), at)
+        before = self.records[session.cp]
+        decision = decide(before, d.Close(asked, session), at)
         if not self._outbox.carry_out_now(decision.effects):
             return False
-        self._take_over(session.cp, decision)
+        self._take_over(before, decision)
         return True
 
     def restore(self, notes: PowerNotes, clock: float) -> None:
@@ -157,10 +158,11 @@ class Fleet:
             self._drop(session)
             self.apply(session.cp, d.Unwritten(), at)
 
-    def _take_over(self, cp: str, decision: Decision) -> None:
-        if decision.record is not self.records.get(cp):
-            self.records[cp] = decision.record
-            self._changed.add(cp)
+    def _take_over(self, before: CpRecord, decision: Decision) -> None:
+        """Of a CP of which nothing is known, as a driver may name any, nothing is kept."""
+        if decision.record is not before:
+            self.records[before.cp] = decision.record
+            self._changed.add(before.cp)
         for effect in decision.effects:
             self._index(effect)
 
