@@ -82,9 +82,9 @@ class LogTailer:
             self._file = None
 
     def _files(self) -> list[Path]:
-        """The log and what was moved on of it, the oldest first."""
+        """The log and what was moved on of it, the oldest first; what can't be read is no log."""
         found = [rotated(self._path, number) for number in range(BACKUPS, -1, -1)]
-        return [path for path in found if inode_of(path) is not None]
+        return [path for path in found if os.access(path, os.R_OK) and path.is_file()]
 
     def _go_to(self, inode: int, offset: int, mark: str | None) -> bool:
         """Find the file that was read; where it is gone, begin with the oldest."""

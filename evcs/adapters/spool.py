@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -105,11 +106,16 @@ class SpoolReader:
         self._folder = folder
 
     def waiting(self) -> list[str]:
-        """Names of the files that are told and not cut, in order."""
-        return sorted(path.name for path in self._folder.glob(f"*{WRITTEN}") if path.is_file())
+        """Names of the files that are told and not cut, in order. Raises OSError."""
+        try:
+            with os.scandir(self._folder) as found:
+                files = (one.name for one in found if one.is_file(follow_symlinks=False))
+                return sorted(name for name in files if name.endswith(WRITTEN))
+        except FileNotFoundError:
+            return []  # nothing was told yet
 
     def read(self, name: str) -> list[AuditEntry]:
-        """What a file tells. Raises ValueError for one that no writer of ours has made."""
+        """What a file tells. Raises OSError, and ValueError for one that no writer of ours made."""
         text = (self._folder / name).read_text(encoding="utf-8")
         return [from_json(line) for line in text.splitlines()]
 

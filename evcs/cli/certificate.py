@@ -14,6 +14,7 @@ from evcs.adapters.spool import Spool
 from evcs.cli.chargers import charger, newest_key
 from evcs.cli.common import CommandContext, command
 from evcs.cli.options import known_cps
+from evcs.cli.supervision import require_own
 from evcs.core.errors import Conflict
 from evcs.core.stations import key_id
 
@@ -41,6 +42,7 @@ def add_to(program: click.Group) -> None:
         Examples:
           evcs-cp certificate WALLBOX --out wallbox.pem
         """
+        require_own(ctx.settings.home)
         cp = charger(ctx, name)
         pem = _made(ctx, cp["station"], cp["ocpp_id"], rsa)
         key, _, rest = pem.decode().partition(_BEGIN)

@@ -42,6 +42,7 @@ def _settings(ctx: CommandContext) -> Settings:
     if used:
         ports_alone = settings.mqtt_port, settings.web_port, settings.registry_port
         settings = Settings(Home(_new_home()), *ports_alone)
+    supervision.require_own(settings.home)
     settings = settings._replace(time_scale=TIME_SCALE)
     wanted = {
         name: tcp_ports.free_or_other(getattr(settings, name))

@@ -13,6 +13,7 @@ from evcs.adapters.registry_http import connect, error_from
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.tls import refused
 from evcs.cli.common import require_running
+from evcs.cli.supervision import require_own
 from evcs.config import Settings
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.home import Home
@@ -47,6 +48,7 @@ def lead_browser(home: Home, link: str) -> None:
     A command line can be read by every user of the machine, so the link must not be in one.
     The page stays, and is the next one's; its link works once, within a minute.
     """
+    require_own(home)
     page = home.run / "open.html"
     where = html.escape(link, quote=True)
     text = (

@@ -81,8 +81,11 @@ def test_root_leaves_nothing_in_another_users_home(empty: System) -> None:
     else:
         home = Path("/usr")
     before = sorted(home.iterdir())
-    for command in ("up", "restart", "tls init", "backup b", "restore b"):
-        line = refused(empty.run("evcs", *command.split(), EVCS_HOME=str(home)), 9)
+    for command in (
+        "evcs up", "evcs restart", "evcs tls init", "evcs backup b", "evcs restore b",
+        "evcs doctor --fix", "evcs demo", "evcs-cp certificate CP-001",
+    ):  # fmt: skip
+        line = refused(empty.run(*command.split(), EVCS_HOME=str(home)), 9)
         assert "another user's" in line
     assert sorted(home.iterdir()) == before
 

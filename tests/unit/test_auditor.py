@@ -43,6 +43,24 @@ class ReadOnly(SpoolReader):
         raise OSError("a disk that can't be written")
 
 
+class AnothersFiles(SpoolReader):
+    """A file, or the whole folder (""), may be read by another user alone."""
+
+    closed: str | None = None
+
+    def waiting(self) -> list[str]:
+        self._open("")
+        return super().waiting()
+
+    def read(self, name: str) -> list[AuditEntry]:
+        self._open(name)
+        return super().read(name)
+
+    def _open(self, name: str) -> None:
+        if name == self.closed:
+            raise PermissionError(13, "Permission denied", name)
+
+
 class Central:
     """What of a Central that starts now takes up; its ledger may be a broken one."""
 
@@ -244,3 +262,37 @@ def test_a_file_that_no_writer_of_ours_has_made(
     Central(tmp_path).look()
     assert details(tmp_path) == ["web: a", "web: b"]
     assert [path.name for path in (tmp_path / "web").iterdir()] == ["0-0.broken"]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_another_users_is_named_once_and_holds_up_nothing(
+    tmp_path: Path, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, whole: bool,
+) -> None:  # fmt: skip
+    tell("a")
+    (name,) = [path.name for path in (tmp_path / "web").iterdir()]
+    tell("b")
+    (tmp_path / "web" / "0-0.jsonl").symlink_to("0-0.jsonl")
+    monkeypatch.setattr(AnothersFiles, "closed", "" if whole else name)
+    central = Central(tmp_path, reader=AnothersFiles)
+    for _ in range(3):
+        central.look()
+    assert details(tmp_path) == ([] if whole else ["web: b"])
+    assert [one.message.count("Permission denied") for one in caplog.records] == [1]
+    monkeypatch.setattr(AnothersFiles, "closed", None)
+    central.look()
+    central.look()
+    assert details(tmp_path) == ["web: a", "web: b"]
+    assert [path.name for path in (tmp_path / "web").iterdir()] == ["0-0.jsonl"]
+
+
+def test_a_log_that_can_not_be_read_is_passed_over(tmp_path: Path) -> None:
+    log = tmp_path / "mosquitto.log"
+    log.write_text(REFUSED)
+    central = Central(tmp_path)
+    central.look()
+    log.rename(tmp_path / "mosquitto.log.2")
+    (tmp_path / "mosquitto.log.1").mkdir()
+    log.write_text(REFUSED * 2)
+    central.look()
+    assert refused(tmp_path) == 3

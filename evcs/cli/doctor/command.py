@@ -10,6 +10,7 @@ from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.common import CommandContext, command, table
 from evcs.cli.doctor import broker, centre, chargers, home, hosts, live, machine, sessions
 from evcs.cli.doctor.context import DoctorContext
+from evcs.cli.supervision import require_own
 from evcs.cli.terminal import style, typed
 from evcs.core.errors import EvcsError, NotFound
 
@@ -40,6 +41,8 @@ def add_to(program: click.Group) -> None:
         """
         if not ctx.settings.home.path.is_dir():
             raise NotFound(f"no home {ctx.settings.home.path}", "evcs up makes it")
+        if fix:
+            require_own(ctx.settings.home)
         found = examine(ctx)
         fixed = [done for one in found if fix and one.fix for done in _mend(ctx, one, one.fix)]
         if fixed:

@@ -79,6 +79,7 @@ class Auditor:
         self._taken = {name: _names(noted.get(f"spool/{name}", "[]")) for name in self._spools}
         for name, spool in self._spools.items():
             self._cut(spool, self._taken[name])
+        self._unread: set[str] = set()
         self._expected = False
 
     def judged(self, before: CpState | None, now: CpState) -> None:
@@ -122,25 +123,36 @@ class Auditor:
                 self._take_up(name, spool)
 
     def _take_up(self, name: str, spool: SpoolSource) -> None:
-        waiting = spool.waiting()
-        fresh = [one for one in waiting if one not in self._taken[name]]
-        if not fresh:
-            return
-        for one in fresh:
-            self._read(name, spool, one)
-        self._taken[name] = waiting
-        self._writer.note(f"spool/{name}", json.dumps(waiting))
-        self._note_left_out()
-        self._writer.after_commit(partial(self._cut, spool, waiting))
-
-    def _read(self, name: str, spool: SpoolSource, file: str) -> None:
         try:
-            found = spool.read(file)
-        except ValueError as error:
-            _log.error("for the audit, but not to be read: %s: %s", spool.quarantine(file), error)
+            waiting = spool.waiting()
+        except OSError as error:
+            self._pass_over(error)
             return
+        before = self._taken[name]
+        taken = [one for one in waiting if one in before or self._read(name, spool, one)]
+        if all(one in before for one in taken):
+            return
+        self._taken[name] = taken
+        self._writer.note(f"spool/{name}", json.dumps(taken))
+        self._note_left_out()
+        self._writer.after_commit(partial(self._cut, spool, taken))
+
+    def _read(self, name: str, spool: SpoolSource, file: str) -> bool:
+        """Whether the file is done with; one that is another user's may be readable later."""
+        try:
+            found = _entries(spool, file)
+        except OSError as error:
+            self._pass_over(error)
+            return False
         for one in found:
             self._add(name, one)
+        return True
+
+    def _pass_over(self, error: OSError) -> None:
+        """What can't be read is named once, and holds up nothing else."""
+        if str(error) not in self._unread:
+            self._unread.add(str(error))
+            _log.error("for the audit, and passed over until it can be read: %s", error)
 
     def _add(self, door: str, entry: audit.AuditEntry) -> None:
         if audit.refused_logins(entry):
@@ -169,6 +181,15 @@ class Auditor:
         if noted != self._noted_left_out:
             self._writer.note(LEFT_OUT, noted)
             self._noted_left_out = noted
+
+
+def _entries(spool: SpoolSource, file: str) -> list[audit.AuditEntry]:
+    """What a file tells; one that no writer of ours made is set aside. Raises OSError."""
+    try:
+        return spool.read(file)
+    except ValueError as error:
+        _log.error("for the audit, but not to be read: %s: %s", spool.quarantine(file), error)
+        return []
 
 
 def _names(noted: str) -> list[str]:
