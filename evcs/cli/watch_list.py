@@ -14,7 +14,7 @@ from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.desired import to_json
+from evcs.core.desired import FOR_OPERATOR, to_json
 
 DRAW_EVERY_S = 0.5
 Row = dict[str, Any]
@@ -67,4 +67,4 @@ def _take_all(
 def _row(desired: m.DesiredCp | None, state: m.CpState | None) -> Row | None:
     if desired is None or desired.deleted:
         return None
-    return cp_changes.shown(to_json(desired), state)
+    return cp_changes.shown(to_json(desired, FOR_OPERATOR), state)

@@ -200,11 +200,17 @@ def tag_change(given: object) -> TagChange:
     return TagChange(tags(given.get("add_tags", ())), tags(given.get("remove_tags", ())))
 
 
-#: Of a record; what is between Registry and places is nobody else's.
-NOT_SHOWN = frozenset({"cp", "prices", "placement", "previous_host", "previous_placement"})
+#: Of a record what whoever may look is shown, and what the operator is: who knows a card can charge
+#: with it. What is between Registry and places is for nobody else.
+FOR_ALL = frozenset({
+    "id", "service", "price_eur_kwh", "max_power_w", "location", "host", "revoked", "deleted",
+    "revision", "hosting", "pool", "station", "connector", "ocpp_id", "circuit", "fallback_w",
+    "backend", "ocpp",
+})  # fmt: skip
+FOR_OPERATOR = FOR_ALL | {"token"}
 
 
-def to_json(cp: DesiredCp) -> dict[str, Any]:
+def to_json(cp: DesiredCp, shown: frozenset[str] = FOR_ALL) -> dict[str, Any]:
     """A CP as the HTTP interfaces give it."""
-    shown = {name: value for name, value in cp._asdict().items() if name not in NOT_SHOWN}
-    return {**shown, "moving": is_moving(cp)}
+    found = {name: value for name, value in cp._asdict().items() if name in shown}
+    return {**found, "moving": is_moving(cp)}

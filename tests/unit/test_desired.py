@@ -44,7 +44,7 @@ def test_what_is_no_object_is_refused(value: object) -> None:
 
 
 def test_a_new_cp_has_the_contracts_defaults() -> None:
-    made = desired.to_json(desired.new_cp({"id": "CP-001"}))
+    made = desired.to_json(desired.new_cp({"id": "CP-001"}), desired.FOR_OPERATOR)
     assert made == {
         "id": "CP-001", "service": "in", "price_eur_kwh": "0.30", "max_power_w": 22_000,
         "location": "", "host": "main", "revoked": False, "deleted": False, "revision": 0,

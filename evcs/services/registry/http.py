@@ -51,7 +51,7 @@ def build_app(
         found = {"ok": True, "broker": registry.bus.connected, "at": registry.now()}
         return json_response(found)
 
-    _add_cps(app, registry)
+    _add_cps(app, registry, is_operator)
     _add_identities(app, registry)
     _add_drivers(app, registry, is_operator)
     _add_circuits(app, registry)
@@ -59,20 +59,22 @@ def build_app(
     return app
 
 
-def _add_cps(app: Bottle, registry: Registry) -> None:
+def _add_cps(app: Bottle, registry: Registry, is_operator: Callable[[], bool]) -> None:
     # Each commit makes another dict.
-    listed = made_once(lambda: registry.cps, _all)
+    listed = made_once(lambda: registry.cps, lambda of: _all(of, desired.FOR_OPERATOR))
+    for_all = made_once(lambda: registry.cps, lambda of: _all(of, desired.FOR_ALL))
 
     @app.get("/api/v1/cps")
     def list_cps() -> HTTPResponse:
-        return list_response(listed())
+        return list_response(listed() if is_operator() else for_all())
 
     @app.get("/api/v1/cps/<cp>")
     def show_cp(cp: str) -> HTTPResponse:
         found = registry.cps.get(cp)
         if found is None:
             raise NotFound(f"no CP {cp[:40]!a}", "list them with: evcs-cp list")
-        return json_response(desired.to_json(found))
+        shown = desired.FOR_OPERATOR if is_operator() else desired.FOR_ALL
+        return json_response(desired.to_json(found, shown))
 
     @app.post("/api/v1/cps")
     def create() -> HTTPResponse:
@@ -82,26 +84,26 @@ def _add_cps(app: Bottle, registry: Registry) -> None:
             raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
         registry.check_room(many)
         if many is not given:
-            return json_response(desired.to_json(registry.ask(Batch.create, given)), 201)
+            return json_response(_cp(registry.ask(Batch.create, given)), 201)
         return json_response([_item(one) for one in registry.ask(Batch.create_many, given)], 207)
 
     @app.route("/api/v1/cps/<cp>", method="PATCH")
     def edit(cp: str) -> HTTPResponse:
-        return json_response(desired.to_json(registry.ask(Batch.edit, cp, body_json())))
+        return json_response(_cp(registry.ask(Batch.edit, cp, body_json())))
 
     @app.delete("/api/v1/cps/<cp>")
     def delete(cp: str) -> HTTPResponse:
-        return json_response(desired.to_json(registry.ask(Batch.delete, cp)), 202)
+        return json_response(_cp(registry.ask(Batch.delete, cp)), 202)
 
 
 def _add_identities(app: Bottle, registry: Registry) -> None:
     @app.post("/api/v1/cps/<cp>/revoke")
     def revoke(cp: str) -> HTTPResponse:
-        return json_response(desired.to_json(registry.ask(Batch.revoke, cp)))
+        return json_response(_cp(registry.ask(Batch.revoke, cp)))
 
     @app.post("/api/v1/cps/<cp>/rekey")
     def rekey(cp: str) -> HTTPResponse:
-        return json_response(desired.to_json(registry.ask(Batch.rekey, cp)))
+        return json_response(_cp(registry.ask(Batch.rekey, cp)))
 
 
 def _add_drivers(app: Bottle, registry: Registry, is_operator: Callable[[], bool]) -> None:
@@ -159,17 +161,22 @@ def _driver(driver: DesiredDriver) -> dict[str, Any]:
     return {"id": driver.id, "tags": list(driver.tags)}
 
 
-def _all(cps: Mapping[str, DesiredCp]) -> dict[str, bytes]:
-    return {cp: _row(found) for cp, found in sorted(cps.items()) if not found.deleted}
+def _cp(cp: DesiredCp) -> dict[str, Any]:
+    """What comes of a change, for the operator, who alone makes one."""
+    return desired.to_json(cp, desired.FOR_OPERATOR)
+
+
+def _all(cps: Mapping[str, DesiredCp], shown: frozenset[str]) -> dict[str, bytes]:
+    return {cp: _row(found, shown) for cp, found in sorted(cps.items()) if not found.deleted}
 
 
 # Of a large fleet all but a few stay as they were from one list to the next.
 @lru_cache(maxsize=20_000)
-def _row(cp: DesiredCp) -> bytes:
-    return json_bytes(desired.to_json(cp))
+def _row(cp: DesiredCp, shown: frozenset[str]) -> bytes:
+    return json_bytes(desired.to_json(cp, shown))
 
 
 def _item(one: DesiredCp | EvcsError) -> dict[str, Any]:
     if isinstance(one, EvcsError):
         return {"error": http.error_json(one)}
-    return desired.to_json(one)
+    return _cp(one)

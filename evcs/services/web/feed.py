@@ -14,7 +14,8 @@ from gevent.event import Event
 
 from evcs.core import topics
 from evcs.core.errors import Unreachable
-from evcs.core.messages import CpState, Message, StationFrame
+from evcs.core.messages import CpState, Message
+from evcs.services.web import shown
 from evcs.services.web.snapshot import FleetSnapshot
 
 MAX_STREAMS = 250
@@ -33,8 +34,7 @@ def encode_event(name: str, data: Any) -> bytes:
 class Tap:
     """The bus messages of one CP, for one stream; the oldest are dropped.
 
-    A charger's frames have the tags of cards, with which one can charge: they come as long as
-    whoever reads it `sees_all`.
+    Those of which who reads it may see something; all of them, as long as he `sees_all`.
     """
 
     def __init__(self, cp: str, sees_all: Callable[[], bool]) -> None:
@@ -45,9 +45,14 @@ class Tap:
     def take(self, message: Message, at: str) -> None:
         """A message as the bus had it."""
         publication = topics.encode(message, at)
+        payload: bytes | None = publication.payload
+        if not self.sees_all():
+            payload = shown.for_all(message, publication.payload)
+        if payload is None:
+            return
         if len(self._messages) == MAX_TAPPED:
             self.dropped += 1
-        self._messages.append({"topic": publication.topic, "payload": publication.payload.decode()})
+        self._messages.append({"topic": publication.topic, "payload": payload.decode()})
 
     def drain(self) -> list[dict[str, str]]:
         """What has come since the last call."""
@@ -130,7 +135,7 @@ class Feed:
     def tap(self, cp: str, message: Message) -> None:
         """Show a message to the streams that listen to its CP."""
         for tap in self._taps:
-            if tap.cp == cp and (not isinstance(message, StationFrame) or tap.sees_all()):
+            if tap.cp == cp:
                 tap.take(message, self._timestamp())
 
     @property
