@@ -19,6 +19,10 @@ BASE_FDS = 64
 FDS_A_CP = 2
 #: Each may have the broker make room for a packet (broker_memory).
 MOST = 2_048
+#: Of another host's, with those that a cut line took along and the broker has not given up yet.
+CONNECTIONS_A_CP_ELSEWHERE = 2 * FDS_A_CP
+#: For so many there is room from the next `evcs up` on, and for more where there are more.
+CPS_A_HOST = 500
 
 _TLS = "certfile {pem}\nkeyfile {pem}\ntls_version tlsv1.2\n"
 _BOUND = re.compile(r"^listener ([1-9]\d*) .*\nmax_connections (\d+)$", re.MULTILINE)
@@ -34,9 +38,23 @@ def strangers(limit: int, cps: int) -> int:
     return MOST if limit < 0 else min(max(room, 1), MOST)
 
 
-def write(settings: Settings, limit: int, cps: int) -> None:
-    """Render the listeners of a broker with so many open files, for so many CPs."""
-    home, connections = settings.home, strangers(limit, cps)
+def of_hosts(limit: int, cps: int, hosts: int, elsewhere: int) -> int:
+    """Connections that other hosts' CPs may have beside `cps` here; there are `elsewhere` now.
+
+    Half of what the CPs here leave, at most. -1: no limit.
+    """
+    wanted = CONNECTIONS_A_CP_ELSEWHERE * max(CPS_A_HOST * hosts, elsewhere)
+    room = (limit - BASE_FDS - FDS_A_CP * cps) // 2
+    return wanted if limit < 0 else max(min(room, wanted), 0)
+
+
+def write(settings: Settings, limit: int, cps: int, hosts: int = 0, elsewhere: int = 0) -> None:
+    """Render the listeners of a broker with so many open files, for so many CPs here.
+
+    `hosts`: how many others there are, which have `elsewhere` CPs.
+    """
+    home, theirs = settings.home, of_hosts(limit, cps, hosts, elsewhere)
+    connections = strangers(limit if limit < 0 else limit - theirs, cps)
     tls = _TLS.format(pem=certificates.server(home).relative_to(home.path))
     outer = [(settings.mqtt_port, LOOPBACK, tls if settings.mqtt_tls == ALWAYS else "")]
     if settings.mqtt_is_open:
@@ -49,7 +67,8 @@ def write(settings: Settings, limit: int, cps: int) -> None:
         f"listener 0 {home.broker_socket.relative_to(home.path)}\n"
     )
     for port, address, options in outer:
-        text += f"listener {port} {address}\nmax_connections {share}\n{options}"
+        most = share + (theirs if port == settings.mqtt_tls_port else 0)
+        text += f"listener {port} {address}\nmax_connections {most}\n{options}"
     write_atomic(_path(home), text.encode())
 
 
@@ -67,6 +86,17 @@ def carried(home: Home) -> int | None:
         limit, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         if limit >= 0:
             return max((limit - BASE_FDS - sum(bounds(home).values())) // FDS_A_CP, 0)
+    return None
+
+
+def carried_elsewhere(settings: Settings) -> int | None:
+    """How many CPs other hosts may have by the bound of the port that they dial; None: it has none.
+
+    What a cut line took along is not counted: the broker soon gives that up.
+    """
+    with suppress(OSError):
+        most = bounds(settings.home).get(settings.mqtt_tls_port)
+        return None if most is None else most // FDS_A_CP
     return None
 
 

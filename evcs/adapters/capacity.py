@@ -9,6 +9,7 @@ from pathlib import Path
 
 from evcs.adapters import broker_listeners
 from evcs.adapters.supervisord import supervisord_pid
+from evcs.config import Settings
 from evcs.core.errors import NoRoom
 from evcs.core.fleet_size import FleetSize
 from evcs.home import Home
@@ -21,10 +22,22 @@ CP_BYTES = 18 * 2**20
 POOLED_CP_BYTES = 2**18
 
 
-def check_room(home: Home, there: FleetSize, more: FleetSize) -> None:
+def check_room(settings: Settings, there: FleetSize, more: FleetSize) -> None:
     """Refuse so many CPs more beside those that are there. Raises NoRoom, saying of what."""
-    check_memory(more)
-    wanted = there.with_more(more)
+    home, wanted = settings.home, there.with_more(more)
+    if more.cps:
+        check_memory(more)
+        _check_here(home, wanted, more)
+    most = broker_listeners.carried_elsewhere(settings)
+    if more.elsewhere and most is not None and most < wanted.elsewhere:
+        raise NoRoom(
+            f"the broker takes connections for {most} CPs of other hosts; "
+            f"{wanted.elsewhere} are wanted",
+            "make fewer at a time, and in between: evcs restart; or raise ulimit -n before it",
+        )
+
+
+def _check_here(home: Home, wanted: FleetSize, more: FleetSize) -> None:
     pid = supervisord_pid(home)
     if pid is not None and more.own:
         soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)

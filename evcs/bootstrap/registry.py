@@ -45,7 +45,7 @@ def run_registry(settings: Settings) -> None:
         bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
         lambda cps: broker_memory.hold(home, cps, partial(supervisord.signal, "mosquitto", "KILL")),
         parts.boot,
-        partial(capacity.check_room, home), FloodWatch(home.log / "mosquitto.log").look,
+        partial(capacity.check_room, settings), FloodWatch(home.log / "mosquitto.log").look,
     )  # fmt: skip
     registry = service.Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)

@@ -92,10 +92,11 @@ def _check_room(ctx: CommandContext, changes: Changes) -> None:
     """Before anything is changed: the Registry would say no only to a part of it."""
     leaving = {cp for cp, one in changes.edit.items() if one.get("hosting", (None,))[0] == POOL}
     if changes.create or leaving:
-        now = ctx.registry.cps()
-        there = FleetSize.of(cp["hosting"] for cp in now if cp["id"] not in leaving)
-        new = FleetSize.of(cp.get("hosting") for cp in changes.create)
-        capacity.check_room(ctx.settings.home, there, new.with_more(FleetSize(own=len(leaving))))
+        here, now = ctx.settings.host, ctx.registry.cps()
+        stay = ((cp["host"], cp["hosting"]) for cp in now if cp["id"] not in leaving)
+        new = ((cp.get("host", here), cp.get("hosting")) for cp in changes.create)
+        more = FleetSize.at(here, new).with_more(FleetSize(own=len(leaving)))
+        capacity.check_room(ctx.settings, FleetSize.at(here, stay), more)
 
 
 def _plan(ctx: CommandContext, path: str, prune: bool) -> FleetPlan:

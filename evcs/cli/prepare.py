@@ -65,13 +65,15 @@ def prepare(settings: Settings, say: Say, room_for: FleetSize = NO_CPS) -> int:
     _sections(home, settings.host, cps, say)
     secrets = SecretFiles(home)
     secrets.ensure("operator.token")
-    names = of_all(cps.values(), db.drivers(), db.circuits(), joined_of(db.hosts()))
+    hosts = joined_of(db.hosts())
+    names = of_all(cps.values(), db.drivers(), db.circuits(), hosts)
     broker_accounts.write(home, {name: secrets.ensure(name) for name in names})
-    fleet = FleetSize.of(cp.hosting for cp in cps.values() if cp.host == settings.host)
+    fleet = FleetSize.at(settings.host, ((cp.host, cp.hosting) for cp in cps.values()))
     fds = descriptors(max(fleet.own, room_for.own))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     pooled = max(fleet.pooled, room_for.pooled)
-    broker_listeners.write(settings, hard, capacity.carried_by(fds) + pooled)
+    here = capacity.carried_by(fds) + pooled
+    broker_listeners.write(settings, hard, here, len(hosts), fleet.elsewhere)
     return fds
 
 

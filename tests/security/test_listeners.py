@@ -123,10 +123,17 @@ def test_what_strangers_announce_uses_up_no_memory(system: System) -> None:
 @pytest.mark.parametrize(
     ("files", "cps"), [(1024, 0), (4096, 640), (20_000, 3_290), (20_000, 300), (300, 7)]
 )
-def test_strangers_leave_room_for_every_cp_and_as_much_again(files: int, cps: int) -> None:
-    theirs = broker_listeners.strangers(files, cps)
-    ours = files - broker_listeners.BASE_FDS - theirs - broker_listeners.FDS_A_CP * cps
-    assert ours >= theirs >= 100
+@pytest.mark.parametrize(("hosts", "elsewhere"), [(0, 0), (2, 0), (1, 3_000), (20, 10_000)])
+def test_strangers_and_hosts_leave_room_for_every_cp_here_and_more(
+    files: int, cps: int, hosts: int, elsewhere: int
+) -> None:
+    hosts_have = broker_listeners.of_hosts(files, cps, hosts, elsewhere)
+    theirs = broker_listeners.strangers(files - hosts_have, cps)
+    left = files - broker_listeners.BASE_FDS - broker_listeners.FDS_A_CP * cps
+    ours = left - hosts_have - theirs
+    assert ours >= theirs >= min(100, left // 4)
+    assert ours >= left // 4
+    assert hosts_have >= min(4 * elsewhere, left // 2)
 
 
 @pytest.mark.parametrize(

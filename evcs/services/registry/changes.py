@@ -238,7 +238,8 @@ class Batch:
         now = {**self._committed, **self.cps}.values()
         # Who has not arrived has not taken yet what he needs.
         coming = {one.id for one in now if one.hosting != placement.POOL and is_moving(one)} | {cp}
-        there = FleetSize.of(one.hosting for one in now if one.id not in coming)
+        stay = ((one.host, one.hosting) for one in now if one.id not in coming)
+        there = FleetSize.at(self._places.own, stay)
         self._check_room(there, FleetSize(own=len(coming)))
 
     def revoke(self, cp: str) -> DesiredCp:

@@ -124,16 +124,17 @@ class Registry:
         return self._accounts.of_cps(mine)
 
     def check_room(self, given: list[Any]) -> None:
-        """Before any of them is made here: whether they can be carried. Raises NoRoom."""
+        """Before any of them is made: whether they can be carried. Raises NoRoom."""
         asked = {str(one.get("id")): one for one in given if isinstance(one, dict)}
         new = [
-            one.get("hosting")
+            (one.get("host", self._host), one.get("hosting"))
             for cp, one in asked.items()
-            if cp not in self.cps and one.get("host", self._host) == self._host
+            if cp not in self.cps
         ]
         if new:
-            there = FleetSize.of(cp.hosting for cp in self.cps.values() if cp.host == self._host)
-            self._check_room(there, FleetSize.of(new))
+            places = ((cp.host, cp.hosting) for cp in self.cps.values())
+            there = FleetSize.at(self._host, places)
+            self._check_room(there, FleetSize.at(self._host, new))
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""
