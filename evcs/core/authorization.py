@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from evcs.core import charge_point as cp_states
 from evcs.core.messages import DesiredCp
+from evcs.core.placement import is_moving
 
 
 class Denial(NamedTuple):
@@ -35,6 +36,8 @@ def authorize(at: Situation) -> Denial | None:
         return Denial("conflict", f"driver already charging at {at.driver_cp}")
     if at.cp_session is not None:
         return Denial("conflict", "CP is busy")
+    if is_moving(at.desired):  # it would wait for each of them to end
+        return Denial("conflict", "CP is being moved, try again in a moment")
     if at.state == cp_states.State.OUT_OF_ORDER:
         return Denial("conflict", "CP is out of order")
     if at.state == cp_states.State.BROKEN_DOWN:

@@ -8,6 +8,7 @@ from evcs.core.errors import BY_CODE
 from evcs.core.messages import DesiredCp
 
 CP = DesiredCp("C", "C", "in", "0.30", 22_000, "", "main", False, False, 1)
+LEAVES = CP._replace(host="h2", previous_host="main", previous_placement="old")
 FREE = Situation(CP, states.State.ACTIVATED, "", None, None)
 
 
@@ -24,6 +25,7 @@ def test_a_free_cp_may_be_used() -> None:
         (FREE._replace(driver_cp="CP-9"), "conflict", "driver already charging at CP-9"),
         (FREE._replace(cp_session="S", state=states.State.SUPPLYING), "conflict", "busy"),
         (FREE._replace(cp_session="S"), "conflict", "busy"),
+        (FREE._replace(desired=LEAVES), "conflict", "being moved"),
         (FREE._replace(state=states.State.OUT_OF_ORDER), "conflict", "out of order"),
         (FREE._replace(state=states.State.BROKEN_DOWN, reason="silent"), "conflict", "silent"),
         (FREE._replace(state=states.State.DISCONNECTED, reason="revoked"), "conflict", "revoked"),
