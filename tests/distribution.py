@@ -16,7 +16,7 @@ WORK = ("tests/install/", "tests/web/", "tests/docs/", "tests/unit/", "tests/ben
 WORKERS = 2
 #: What takes longest, the longest first; all else follows.
 FIRST = (
-    "tests/hosts/test_faults.py", "tests/hosts/test_join.py",
+    "tests/hosts/test_faults.py", "tests/hosts/test_join.py", "tests/hosts/test_crashtest.py",
     "tests/faults/test_sessions.py", "tests/install/", "tests/faults/test_pool_moves.py",
     "tests/web/test_whole_system.py", "tests/faults/test_pool_members.py",
     "tests/web/test_clicks.py", "tests/faults/test_pools.py",

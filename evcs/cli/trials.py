@@ -59,14 +59,22 @@ def _add_crashtest(program: click.Group) -> None:
         show_default=True,
         help="How they run; mixed: every second one in a pool.",
     )
-    def crashtest(ctx: CommandContext, seed: int, rounds: int, cps: int, hosting: str) -> None:
+    @click.option(
+        "--hosts", type=click.IntRange(0, 20), default=0, show_default=True,
+        help="Machines beside the centre: network namespaces, which root alone may make.",
+    )  # fmt: skip
+    def crashtest(
+        ctx: CommandContext, seed: int, rounds: int, cps: int, hosting: str, hosts: int
+    ) -> None:
         """Charge through faults, then compare every Wh and W.
 
-        In a home of its own; the seed says which faults, in what order.
+        In a home of its own; the seed says which faults, in what order. With other hosts lines are
+        cut, machines lose power, and CPs move between them.
 
         Examples:
           evcs crashtest --seed 7 --rounds 50
+          evcs crashtest --hosts 2 --cps 6 --hosting mixed
         """
         from evcs.cli import crashtest as trial
 
-        trial.run(ctx, seed, rounds, cps, hosting)
+        trial.run(ctx, seed, rounds, cps, hosting, hosts)

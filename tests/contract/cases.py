@@ -254,6 +254,7 @@ FAILURES = {
     "evcs crashtest --rounds 0": 2,
     "evcs verify-restart --count 0": 2,
     "evcs crashtest --hosting cloud": 2,
+    "evcs crashtest --hosts 21": 2,
     "evcs-cp create": 2,
     "evcs-cp create ../x": 2,
     "evcs-cp create central": 2,

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from evcs.adapters import network_namespaces
+from evcs.adapters.network_namespaces import FIRST, Wire
 from tests.system_under_test import ROOT, Done, System, eventually
-
-NETWORK = "10.77.0"
-CENTRE = f"{NETWORK}.1"
-
-
-def ip(*words: str) -> None:
-    """One of iproute2's commands."""
-    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
 
 
 class Machine(System):
@@ -28,8 +21,14 @@ class Machine(System):
         super().__init__(home)
         self.namespace, self.number = namespace, number
         kept = {name: self.env[name] for name in ("PATH", "HOME", "LANG", "EVCS_HOME")}
-        self.env = {**kept, "EVCS_TIME_SCALE": "60", **env}
+        armed = {"EVCS_CRASH_AT": f"@{self.crash_mark}"}
+        self.env = {**kept, "EVCS_TIME_SCALE": "60", **armed, **env}
         self.mqtt_port, self.web_port, self.registry_port, self.ocpp_port = 1883, 8081, 8082, 8887
+
+    @property
+    def crash_mark(self) -> Path:
+        """What is named in there is where a process of the system ends itself, once."""
+        return self.home / "run" / "crash_at"
 
     def run(self, program: str, *args: str, timeout: float = 120.0, **env: str) -> Done:
         """Run a command, in the namespace."""
@@ -53,26 +52,19 @@ class Machine(System):
 class Network:
     """A centre and other machines; `machine(2)` is h2."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._name = folder, f"evcsh{os.getpid()}"
+    def __init__(self, folder: Path, wire: Wire) -> None:
+        self._folder, self._wire = folder, wire
         self._machines: dict[int, Machine] = {}
         self._others: list[Machine] = []
-        self.centre = self._add(1, EVCS_MQTT_LISTEN=CENTRE, EVCS_HTTP_LISTEN=CENTRE)
-        ip("-n", self.centre.namespace, "link", "add", "wire", "type", "bridge")
-        ip("-n", self.centre.namespace, "addr", "add", f"{CENTRE}/24", "dev", "wire")
-        ip("-n", self.centre.namespace, "link", "set", "wire", "up")
+        centre = wire.address(FIRST)
+        self.centre = self._home(FIRST, EVCS_MQTT_LISTEN=centre, EVCS_HTTP_LISTEN=centre)
 
     def machine(self, number: int) -> Machine:
         """One more machine, on the centre's wire."""
-        if number in self._machines:
-            return self._machines[number]
-        made, centre = self._add(number), self.centre.namespace
-        ip("-n", centre, "link", "add", f"to{number}", "type", "veth",
-           "peer", "name", "wire", "netns", made.namespace)  # fmt: skip
-        ip("-n", centre, "link", "set", f"to{number}", "master", "wire", "up")
-        ip("-n", made.namespace, "addr", "add", f"{NETWORK}.{number}/24", "dev", "wire")
-        ip("-n", made.namespace, "link", "set", "wire", "up")
-        return made
+        if number not in self._machines:
+            self._wire.add(number)
+            self._home(number)
+        return self._machines[number]
 
     def another_home(self, machine: Machine, name: str) -> Machine:
         """One more home on that machine."""
@@ -80,39 +72,34 @@ class Network:
         self._others.append(made)
         return made
 
-    def _add(self, number: int, **env: str) -> Machine:
-        namespace = f"{self._name}n{number}"
-        ip("netns", "add", namespace)
-        ip("-n", namespace, "link", "set", "lo", "up")
-        made = Machine(self._folder / f"m{number}", namespace, number, **env)
+    def _home(self, number: int, **env: str) -> Machine:
+        made = Machine(self._folder / f"m{number}", self._wire.namespace(number), number, **env)
         self._machines[number] = made
         return made
 
     def cut(self, machine: Machine) -> None:
         """Take a machine off the wire: nothing gets through, and nobody is told."""
-        ip("-n", self.centre.namespace, "link", "set", f"to{machine.number}", "down")
+        self._wire.cut(machine.number)
 
     def mend(self, machine: Machine) -> None:
         """Put it back."""
-        ip("-n", self.centre.namespace, "link", "set", f"to{machine.number}", "up")
+        self._wire.mend(machine.number)
 
     def close(self) -> None:
-        """End all systems and remove the namespaces."""
-        for other in self._others:
-            other.down()
-        for machine in self._machines.values():
+        """End all systems."""
+        for machine in (*self._others, *self._machines.values()):
             machine.down()
-            subprocess.run(["ip", "netns", "del", machine.namespace], check=False)
 
 
 @contextmanager
 def network(folder: Path) -> Iterator[Network]:
     """Machines for the length of a `with` block."""
-    made = Network(folder)
-    try:
-        yield made
-    finally:
-        made.close()
+    with network_namespaces.wire(1) as wire:
+        made = Network(folder, wire)
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 def start_centre(machines: Network) -> Machine:
@@ -139,4 +126,4 @@ def host(centre: Machine, name: str) -> dict[str, Any]:
     return dict(next(one for one in rows if one["name"] == name))
 
 
-__all__ = ["CENTRE", "ROOT", "Machine", "Network", "host", "join", "network", "start_centre"]
+__all__ = ["ROOT", "Machine", "Network", "host", "join", "network", "start_centre"]

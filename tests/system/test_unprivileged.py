@@ -22,6 +22,7 @@ evcs backup "$EVCS_HOME/../one.backup"
 evcs restart
 evcs status --check
 evcs doctor
+evcs crashtest --hosts 2 || test $? = 9
 grep -E '^(Uid|CapEff)' "/proc/$(cat "$EVCS_HOME/run/supervisord.pid")/status"
 evcs down
 """
@@ -40,6 +41,7 @@ def test_as_nobody(new_system: Callable[..., System]) -> None:
     assert done.returncode == 0, done
     assert "ticket" in done.stdout
     assert "all as desired: 2 CPs" in done.stdout + done.stderr
+    assert "network namespaces are made by root alone" in done.stderr
     assert "CapEff:\t0000000000000000" in done.stdout
     assert "Uid:\t0\t" not in done.stdout
     assert not system.stray_pids()
