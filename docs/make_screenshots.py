@@ -19,7 +19,7 @@ from tests.system_under_test import System, eventually  # noqa: E402
 from tests.web.conftest import ARGS, CHROMIUM  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
-WIDE, PHONE = {"width": 1280, "height": 760}, {"width": 390, "height": 780}
+WIDE, PHONE = {"width": 1440, "height": 810}, {"width": 390, "height": 780}
 PLACES = {
     "CP-001": "North gate", "CP-002": "North gate", "CP-003": "Car park A, level 1",
     "CP-004": "Car park A, level 1", "CP-005": "Town hall", "CP-006": "Town hall",
@@ -59,9 +59,9 @@ def take(browser: Browser, system: System) -> None:
     shots = [
         ("dashboard", "/", WIDE, "light"), ("dashboard-dark", "/", WIDE, "dark"),
         ("dashboard-phone", "/", PHONE, "light"), ("cp-manager", "/cp_manager.html", WIDE, "light"),
-        ("cp", "/cp/CP-003", {"width": 1280, "height": 1150}, "light"),
+        ("cp", "/cp/CP-003", {"width": 1440, "height": 1180}, "light"),
         ("sessions", "/sessions.html", WIDE, "light"),
-        ("circuits", "/circuits.html", {"width": 1280, "height": 1000}, "light"),
+        ("circuits", "/circuits.html", {"width": 1440, "height": 1000}, "light"),
     ]  # fmt: skip
     for name, path, size, scheme in shots:
         _, link = system.http("POST", f"{system.web_url}/api/v1/login", token=system.token)

@@ -77,6 +77,7 @@ class Settings(NamedTuple):
     http_name: str = ""
     keep_sessions_days: int = 0
     keep_audit_days: int = 0
+    keep_readings_days: int = 7
     cp_start: str = FORK
     ocpp_port: int = 8887
     ocpp_listen: str = LOOPBACK
@@ -175,20 +176,24 @@ _ENVIRONMENT = {
     "http_name": "EVCS_HTTP_NAME",
     "keep_sessions_days": "EVCS_KEEP_SESSIONS_DAYS",
     "keep_audit_days": "EVCS_KEEP_AUDIT_DAYS",
+    "keep_readings_days": "EVCS_KEEP_READINGS_DAYS",
     "cp_start": "EVCS_CP_START",
     "ocpp_port": "EVCS_OCPP_PORT",
     "ocpp_listen": "EVCS_OCPP_LISTEN",
     "ocpp_plain": "EVCS_OCPP_PLAIN",
     "ocpp_keep_interrupted_h": "EVCS_OCPP_KEEP_INTERRUPTED_H",
 }
-# In conf/evcs.toml: [mqtt] listen, tls_port, tls; [http] listen, tls, name; [ocpp] listen, plain,
-# keep_interrupted_h.
+# In conf/evcs.toml: [mqtt] listen, tls_port, tls; [http] listen, tls, name; [keep] sessions_days,
+# audit_days, readings_days; [ocpp] listen, plain, keep_interrupted_h.
 _TABLES = {
+    "keep": ("sessions_days", "audit_days", "readings_days"),
     "mqtt": ("listen", "tls_port", "tls"),
     "http": ("listen", "tls", "name"),
     "ocpp": ("listen", "plain", "keep_interrupted_h"),
 }
 _IN_TABLES = frozenset(f"{table}_{name}" for table, names in _TABLES.items() for name in names)
+#: As files had them before there was a table.
+_FLAT_TOO = frozenset({"keep_sessions_days", "keep_audit_days"})
 
 
 TYPED = "EVCS_TYPED"
@@ -246,12 +251,12 @@ def _flat(path: Path, found: dict[str, Any]) -> dict[str, Any]:
     known = [name for name in Settings._fields if name != "home" and name not in _IN_TABLES]
     flat: dict[str, Any] = {}
     for name, value in found.items():
-        if name in known:
+        if name in known or name in _FLAT_TOO:
             flat[name] = value
         elif name not in _TABLES or not isinstance(value, dict):
             raise BadValue(
                 f"{path}: unknown setting {name!r}",
-                f"known: {', '.join(known)}, [mqtt], [http], [ocpp]",
+                f"known: {', '.join([*known, *(f'[{table}]' for table in _TABLES)])}",
             )
         else:
             for key in value:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from evcs.adapters import ledger_retention, ledger_schema
+from evcs.adapters import ledger_readings, ledger_retention, ledger_schema
 from evcs.adapters.ledger_file import LedgerFile
 from evcs.adapters.ledger_reader import SELECT, session_of
 from evcs.adapters.ledger_schema import COLUMNS
@@ -20,6 +20,7 @@ from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.messages import NOTHING
 from evcs.core.ports import NeverWritten
+from evcs.core.readings import Reading
 from evcs.core.session import AnsweredStart, CardStatus, Phase, Session, check
 
 _COLUMNS = ", ".join(COLUMNS)
@@ -85,7 +86,7 @@ class Ledger:
     def commit(
         self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],
         noted: Mapping[str, str | None] = NOTHING, forgotten: Mapping[str, str] = NOTHING,
-        answered: Mapping[str, AnsweredStart] = NOTHING,
+        answered: Mapping[str, AnsweredStart] = NOTHING, readings: Iterable[Reading] = (),
     ) -> None:  # fmt: skip
         """One transaction; `refused` are requests that their CP turned down. Raises EvcsError.
 
@@ -106,6 +107,7 @@ class Ledger:
                 "INSERT INTO station_request VALUES (?, ?, ?)",
                 [(request_id, *answer) for request_id, answer in answered.items()],
             )
+            ledger_readings.put(self._db, readings)
         if forgotten:
             ledger_retention.checkpoint(self._db)
 
@@ -149,6 +151,14 @@ class Ledger:
         if any(dropped) and not more:
             ledger_retention.checkpoint(self._db)
         return more
+
+    def drop_readings(self, before: int, limit: int) -> bool:
+        """Drop readings of days that ended before that time (seconds of the epoch).
+
+        At most `limit`, in one transaction; whether there may be more. Raises EvcsError.
+        """
+        with self._transaction():
+            return ledger_readings.drop(self._db, before, limit)
 
     def close(self) -> None:
         """Close the file."""

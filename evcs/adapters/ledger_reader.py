@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from evcs.adapters import ledger_mark, ledger_schema
+from evcs.adapters import ledger_mark, ledger_readings, ledger_schema
 from evcs.adapters.ledger_schema import COLUMNS
 from evcs.core.audit import AuditEntry
+from evcs.core.readings import Sample
 from evcs.core.session import Correction, Phase, Session, rows
 from evcs.core.units import cost_eur
 from evcs.core.web_ports import Sum, Sums
@@ -101,6 +102,13 @@ def _clause(given: Mapping[str, object]) -> tuple[str, tuple[object, ...]]:
     return ("WHERE " + " AND ".join(parts)) if parts else "", values
 
 
+class _Opened(NamedTuple):
+    """`is_older`: of an earlier version, that reads as one of this."""
+
+    db: sqlite3.Connection
+    is_older: bool
+
+
 class LedgerReader:
     """Reads beside the writer; an absent ledger is an empty one."""
 
@@ -172,19 +180,36 @@ class LedgerReader:
         )
         return [AuditEntry(*row)._asdict() for row in rows]
 
+    def readings(self, cp: str, since: int, until: int) -> list[Sample]:
+        """A CP's (ALL: of all together) in that time, and the one that held as it began.
+
+        Seconds of the epoch; `until` is not included.
+        """
+        with self._open() as found:
+            return list(ledger_readings.between(found.db, cp, since, until)) if found else []
+
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         return self._all([query], values)[0]
 
     def _all(self, queries: list[str], values: tuple[object, ...]) -> list[list[tuple[Any, ...]]]:
         """The rows of each query, as of one moment."""
+        with self._open() as found:
+            if found is None:
+                return [[] for _ in queries]
+            if found.is_older:
+                queries = [query.replace(_OPEN, "") for query in queries]
+            found.db.execute("BEGIN")
+            return [found.db.execute(query, values).fetchall() for query in queries]
+
+    @contextmanager
+    def _open(self) -> Iterator[_Opened | None]:
+        """None where there is no ledger yet. Raises EvcsError."""
         if not self._path.exists():
             ledger_mark.check(self._path)
-            return [[] for _ in queries]
+            yield None
+            return
         with (
             ledger_schema.naming_errors(self._path),
             closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as db,
         ):
-            if ledger_schema.read_as_current(db, self._path):
-                queries = [query.replace(_OPEN, "") for query in queries]
-            db.execute("BEGIN")
-            return [db.execute(query, values).fetchall() for query in queries]
+            yield _Opened(db, ledger_schema.read_as_current(db, self._path))

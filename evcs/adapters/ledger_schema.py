@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+from evcs.adapters.ledger_readings import TABLE as _READINGS
 from evcs.core.audit import OF_DRIVERS
 from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.ids import FORGOTTEN
@@ -21,7 +22,7 @@ from evcs.core.session import Session
 #: What of a session is a column; its correction is a row of its own.
 COLUMNS = Session._fields[:-1]
 
-VERSION = 5
+VERSION = 6
 
 #: What reading or writing it may raise; of a damaged file even the error's text can be unreadable.
 ERRORS = (sqlite3.Error, UnicodeError)
@@ -30,7 +31,7 @@ ERRORS = (sqlite3.Error, UnicodeError)
 SESSIONS_FROM = "keep/sessions_from"
 AUDIT_FROM = "keep/audit_from"
 
-_TABLES = """
+_TABLES = f"""{_READINGS}
 CREATE TABLE IF NOT EXISTS session (
   session_id TEXT PRIMARY KEY, cp TEXT NOT NULL, driver TEXT,
   price_eur_kwh TEXT NOT NULL, requested_wh INTEGER, max_power_w INTEGER NOT NULL,
@@ -124,6 +125,9 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit
 
 #: An earlier version, to be read as this one. Of versions 1 to 3: "" was nobody's name, and an end
 #: that came after a session was settled was nothing.
+_AS_OF_VERSION_5 = """
+CREATE TEMP TABLE reading (day INTEGER, cp TEXT, at INTEGER, power_w INTEGER, energy_wh INTEGER);
+"""
 _AS_OF_VERSION_4 = """
 CREATE TEMP VIEW session AS
   SELECT *, NULL AS limit_w, NULL AS waiting_since, NULL AS turn_since FROM main.session;
@@ -180,7 +184,8 @@ def read_as_current(db: sqlite3.Connection, path: Path) -> bool:
     found = version(db, path)
     if not 0 < found < VERSION:
         return False
-    db.executescript(_AS_OF_VERSION_3 if found < 4 else _AS_OF_VERSION_4)
+    views = {5: "", 4: _AS_OF_VERSION_4}.get(found, _AS_OF_VERSION_3)
+    db.executescript(_AS_OF_VERSION_5 + views)
     return True
 
 
@@ -216,7 +221,7 @@ def make_current(db: sqlite3.Connection, path: Path) -> None:
     if found == VERSION and there == ours:
         return
     migration = _TO_VERSION_4 if 0 < found < 4 else ""
-    migration += _TO_VERSION_5 if 0 < found < VERSION else ""
+    migration += _TO_VERSION_5 if 0 < found < 5 else ""
     try:
         db.executescript(
             f"BEGIN IMMEDIATE; {migration} {_TABLES} {_TRIGGERS} "  # noqa: S608

@@ -12,7 +12,7 @@ from evcs.config import Settings
 from evcs.core import ports, topics
 from evcs.services.central import auditor, listening, service
 from evcs.services.central.fair_share import FairShare
-from evcs.services.central.retention import Retention
+from evcs.services.central.retention import Keep, Retention
 
 #: Who has something for the audit: services, and the commands that make secrets by themselves.
 SPOOLS = ("registry", "web", "gateway", "cli")
@@ -34,8 +34,13 @@ def run_central(settings: Settings) -> None:
         {name: SpoolReader(settings.home.spool(name)) for name in SPOOLS},
     )
     away_s = settings.ocpp_keep_interrupted_h * 3_600.0
-    central = service.Central(bus, ledger, clocks, birth, sources, share.begin_charge, away_s)
-    retention = Retention(ledger, settings.keep_sessions_days, settings.keep_audit_days, clocks)
+    keep = Keep(
+        settings.keep_sessions_days, settings.keep_audit_days, settings.keep_readings_days
+    )  # fmt: skip
+    central = service.Central(
+        bus, ledger, clocks, birth, sources, share.begin_charge, away_s, keep.readings_days > 0
+    )
+    retention = Retention(ledger, keep, clocks)
 
     def tick(now: float) -> float:
         retention.look(now)

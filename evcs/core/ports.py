@@ -15,6 +15,7 @@ from evcs.core.messages import NOTHING, Cleared, Message
 if TYPE_CHECKING:  # a CP process needs none of them
     from evcs.core.audit import AuditEntry
     from evcs.core.health import EngineAnswer, ProcessFigures
+    from evcs.core.readings import Reading
     from evcs.core.session import AnsweredStart, Session
     from evcs.core.topics import Publication, Subscription
 
@@ -124,7 +125,7 @@ class Ledger(Protocol):
     def commit(
         self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],
         noted: Mapping[str, str | None] = NOTHING, forgotten: Mapping[str, str] = NOTHING,
-        answered: Mapping[str, AnsweredStart] = NOTHING,
+        answered: Mapping[str, AnsweredStart] = NOTHING, readings: Iterable[Reading] = (),
     ) -> None:  # fmt: skip
         """One transaction; `refused` are requests that their CP turned down.
 
@@ -140,6 +141,9 @@ class Ledger(Protocol):
 
     def drop(self, sessions_from: str | None, audit_from: str | None, at: str, limit: int) -> bool:
         """Drop what is older, at most `limit` of each; whether there may be more."""
+
+    def drop_readings(self, before: int, limit: int) -> bool:
+        """Drop readings of days that ended before (seconds of the epoch); whether there is more."""
 
 
 class JournalStore(Protocol):

@@ -103,6 +103,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "mqtt_tls_port": _port,
     "keep_sessions_days": _days,
     "keep_audit_days": _days,
+    "keep_readings_days": _days,
     "time_scale": lambda name, value: _number(name, value, float, 0.001, 100_000),
     "host": check_id,
     "centre": _address,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+from evcs.core.readings import Sample
 from evcs.core.session import Session
 
 
@@ -58,6 +59,9 @@ class LedgerReader(Protocol):
         self, cp: str | None = None, since: str | None = None, limit: int = 1000
     ) -> list[dict[str, Any]]:
         """The audit's entries by filter, the latest first."""
+
+    def readings(self, cp: str, since: int, until: int) -> list[Sample]:
+        """A CP's, and the one that held as that time began; seconds of the epoch."""
 
     def sums(
         self, cp: str | None = None, driver: str | None = None, since: str | None = None,

@@ -16,6 +16,7 @@ from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.ports import NeverWritten
+from evcs.core.readings import ALL, Reading, Sample
 from evcs.core.session import Correction, Session
 from tests.adapters import ledger_v1
 from tests.adapters.conftest import Disk
@@ -313,6 +314,47 @@ def test_version_3_becomes_this_one_without_a_row_written_anew(path: Path, kille
         for wrong in ("driver = 'x'", "energy_wh = 1", "tag = 'x'", "end_known = 0"):
             with pytest.raises(sqlite3.IntegrityError, match="never changed"):
                 db.execute(f"UPDATE session SET {wrong} WHERE session_id = 'S2'")
+
+
+def test_version_5_becomes_this_one_and_has_no_readings_yet(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled(1)], [], [])
+    ledger.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP TABLE reading; PRAGMA user_version = 5;")
+    reader = LedgerReader(path)
+    before = reader.sessions(), reader.sums()
+    assert reader.readings("CP-1", 0, 2**40) == []
+    Ledger(path).close()
+    assert (reader.sessions(), reader.sums()) == before
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (ledger_schema.VERSION,)
+        assert db.execute("SELECT COUNT(*) FROM reading").fetchone() == (0,)
+
+
+# -- readings -------------------------------------------------------------------------------
+
+DAY_S = 86_400
+
+
+def test_readings_of_a_time_begin_with_the_one_that_held_then(path: Path) -> None:
+    ledger, reader = Ledger(path), LedgerReader(path)
+    assert reader.readings("CP-1", 0, 9) == []
+    many = [Reading(cp, day * DAY_S + 100 * i, i, 10 * i)
+            for day in (3, 5) for cp in ("CP-1", "CP-2", ALL) for i in range(3)]  # fmt: skip
+    ledger.commit([], [], [], readings=many)
+    ledger.commit([], [], [], readings=[Reading("CP-1", 5 * DAY_S, 99, 7)])  # of the same second
+
+    def times(cp: str, since: int, until: int) -> list[int]:
+        return [one.at for one in reader.readings(cp, since, until)]
+
+    third, fifth = 3 * DAY_S, 5 * DAY_S
+    assert times("CP-1", third + 150, third + 200) == [third + 100]
+    assert times("CP-1", third, fifth + 1) == [third, third + 100, third + 200, fifth]
+    assert times(ALL, third + DAY_S, fifth) == [third + 200], "of the day before"
+    assert times("CP-2", third + 2 * DAY_S, fifth) == [], "longer ago nothing is looked for"
+    assert times("CP-3", 0, 2**40) == []
+    assert reader.readings("CP-1", fifth, fifth + 1) == [Sample(fifth, 99, 7)]
 
 
 # -- corrections ----------------------------------------------------------------------------

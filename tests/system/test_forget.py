@@ -137,12 +137,12 @@ def test_what_is_old_goes_when_it_is_set_and_the_rest_stays(
     system = new_system(time_scale=600.0)
     system.ok("evcs", "restore", str(backup_v1(tmp_path)))
     (system.home / "conf").mkdir(exist_ok=True)
-    (system.home / "conf" / "evcs.toml").write_text("keep_sessions_days = 5\n")
+    (system.home / "conf" / "evcs.toml").write_text("[keep]\nsessions_days = 5\n")
     shown = {one["setting"]: one for one in system.ok("evcs", "config", "show", "--json").json}
-    assert shown["keep_sessions_days"]["value"] == 5
-    assert shown["keep_audit_days"]["value"] == 0
+    assert shown["keep.sessions_days"]["value"] == 5
+    assert shown["keep.audit_days"]["value"] == 0
     refused = system.run("evcs", "config", "show", EVCS_KEEP_AUDIT_DAYS="-1")
-    assert (refused.code, "keep_audit_days" in refused.err) == (2, True)
+    assert (refused.code, "keep.audit_days" in refused.err) == (2, True)
     system.up()
 
     def left() -> set[str]:

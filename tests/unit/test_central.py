@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from evcs.adapters.ledger import Ledger
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
@@ -18,10 +19,11 @@ from evcs.core.decisions.draft import TELL_AGAIN_S
 from evcs.core.errors import EvcsError
 from evcs.core.placement import ON_MAIN
 from evcs.core.ports import Connected, Received
+from evcs.core.readings import ALL, Reading, second_of
 from evcs.core.session import Phase
 from evcs.services.central.fleet import FREE_AFTER_S
 from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, REPLY_WITHIN_S
-from evcs.services.central.retention import Retention
+from evcs.services.central.retention import AT_ONCE, Keep, Retention
 from evcs.services.central.service import REPEAT_EVERY_S, Central
 from tests.unit.fakes import FakeBus, FakeClock
 
@@ -201,7 +203,7 @@ def test_a_driver_who_ends_and_is_forgotten_in_one_batch_is_told_to_wait(stage: 
 
 def test_what_is_old_is_dropped_at_the_start_and_each_day(stage: Stage) -> None:
     clock = FakeClock()
-    retention = Retention(stage.ledger, 30, 0, clock)
+    retention = Retention(stage.ledger, Keep(30, 0, 0), clock)
     first = stage.begin()
     stage.hears(m.SessionEvent(CP, "ended", first, 9, 1500, "completed"))
     ended = stage.ledger.session(first)
@@ -227,10 +229,10 @@ def test_a_clock_that_is_far_ahead_at_a_start_drops_nothing(stage: Stage) -> Non
     clock, begun = FakeClock(), "2026-11-22T09:00:00.000Z"
     clock.wall = begun
     stage.ledger.commit([], [], [AuditEntry(begun, "central", "x", None, "ok", "")])
-    Retention(stage.ledger, 0, 30, clock).look(0.0)
+    Retention(stage.ledger, Keep(0, 30, 0), clock).look(0.0)
     clock.wall = ahead = "2028-01-01T00:00:00.000Z"
     stage.ledger.commit([], [], [AuditEntry(ahead, "central", "y", None, "ok", "")])
-    again = Retention(stage.ledger, 0, 30, clock)
+    again = Retention(stage.ledger, Keep(0, 30, 0), clock)
     for day in range(3):
         again.look(day * 86_400.0)
     assert stage.audited("x") == [""]
@@ -243,11 +245,55 @@ def test_a_clock_that_is_far_ahead_at_a_start_drops_nothing(stage: Stage) -> Non
 def test_nothing_is_dropped_unless_it_is_set(stage: Stage) -> None:
     clock = FakeClock()
     clock.wall = "2999-01-01T00:00:00.000Z"
-    retention = Retention(stage.ledger, 0, 0, clock)
+    retention = Retention(stage.ledger, Keep(0, 0, 30), clock)
     old = "2020-01-01T00:00:00.000Z"
     stage.ledger.commit([], [], [AuditEntry(old, "central", "x", None, "ok", "")])
     retention.look(0.0)
     assert stage.audited("x") == [""]
+
+
+@pytest.mark.parametrize(("days", "left"), [(0, 0), (7, 8 * 24), (365, 30 * 24)])
+def test_readings_go_by_their_days_and_tickets_stay(stage: Stage, days: int, left: int) -> None:
+    clock = FakeClock()
+    clock.wall = "2027-01-01T00:00:00.000Z"
+    ended = stage.begin()
+    stage.hears(m.SessionEvent(CP, "ended", ended, 9, 1500, "completed"))
+    ticket = stage.ledger.session(ended)
+    assert ticket is not None
+    end = second_of(clock.wall)
+    found = [Reading(CP, end - hour * 3_600, 7_000, 0) for hour in range(1, 30 * 24 + 1)]
+    new = AuditEntry(clock.wall, "central", "x", None, "ok", "")
+    stage.ledger.commit([], [], [new], readings=found)
+    retention = Retention(stage.ledger, Keep(0, 0, days), clock)
+    retention.look(0.0)
+    assert len(found) < AT_ONCE
+    assert len(LedgerReader(stage.path).readings(CP, 0, end)) == left
+    assert stage.ledger.session(ended) == ticket
+    assert stage.audited("x") == [""]
+
+
+def test_old_readings_go_some_at_a_time(stage: Stage) -> None:
+    stage.ledger.commit([], [], [], readings=[Reading(CP, at, 1, 0) for at in range(2_500)])
+    retention = Retention(stage.ledger, Keep(0, 0, 0), FakeClock())
+    left = []
+    for now in range(4):
+        retention.look(float(now))
+        left.append(len(LedgerReader(stage.path).readings(CP, 0, 9_999)))
+    assert left == [1_500, 500, 0, 0]
+
+
+def test_what_a_charge_takes_is_in_the_ledger_with_its_figures(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(m.Meter(CP, session, 2, 1000, 7_000, 230.0, 30.0))
+    stage.clock.now += 10
+    stage.clock.wall = "2026-11-22T09:00:00.000Z"
+    stage.central.tick(stage.clock.now)
+    stage.clock.wall = "2026-11-22T09:00:07.000Z"
+    stage.hears(m.SessionEvent(CP, "ended", session, 9, 1500, "completed"))
+    for of, energies in ((CP, [1000, 1500]), (ALL, [0, 0])):
+        found = LedgerReader(stage.path).readings(of, 0, 2**40)
+        assert [one.power_w for one in found] == [7_000, 0]
+        assert [one.energy_wh for one in found] == energies
 
 
 def _events(said: list[Any]) -> list[str]:

@@ -148,6 +148,16 @@ def test_the_power_of_all_has_its_plot(site: Stage, page: Page) -> None:
     expect(page.get_by_role("img", name="Power of all charging points")).to_be_visible()
     assert list(serious(page)) == []
     page.get_by_role("button", name="24 hours").click()
+    expect(page.get_by_role("button", name="24 hours")).to_have_attribute("aria-pressed", "true")
+    plot = page.locator("#total-power .u-over")
+    box = plot.bounding_box()
+    assert box is not None
+    for x, go in ((0.25, page.mouse.down), (0.75, page.mouse.up)):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + 50)
+        go()
+    expect(page.locator("#total-power .hint")).to_contain_text(" to ")
+    expect(page.get_by_role("button", name="24 hours")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Earlier").click()
     page.reload()
     expect(page.locator("#total-power .u-wrap")).to_be_visible()
     page.get_by_role("button", name="Power now").click()

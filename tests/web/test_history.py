@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 from evcs.core import messages as m
+from evcs.core.readings import ALL
 from evcs.core.topics import MAX_INT
 from evcs.services.web.curves import DAY_S, EVERY_S, POINTS, SESSIONS, Curves, TotalPower
 from evcs.services.web.history import SECONDS, History
@@ -129,8 +130,19 @@ def test_the_power_of_all_is_kept_for_a_day() -> None:
     power = TotalPower()
     for at in range(0, 2 * DAY_S, 5):
         power.add(at, at)
-    found = power.until(2 * DAY_S)
-    assert len(found["at"]) == DAY_S // EVERY_S + 1
-    assert (found["at"][0], found["at"][-1]) == (DAY_S, 2 * DAY_S)
-    assert found["power_w"][-1] == 2 * DAY_S - 5
-    assert TotalPower().until(5) == {"at": [], "power_w": []}
+    found = power.samples()
+    assert len(found) == DAY_S // EVERY_S + 1
+    assert found[-1] == (2 * DAY_S - EVERY_S, 2 * DAY_S - 5, 0)
+    assert TotalPower().samples() == []
+
+
+def test_what_was_heard_of_a_time_begins_with_what_held_then() -> None:
+    history = History("then")
+    for at, power_w in ((10, 100), (20, 200), (30, 300)):
+        history.power.add(at, power_w)
+        history.judged(judged("SUPPLYING", SESSION._replace(power_w=power_w)), at, "now")
+    for of in (ALL, "A"):
+        assert [one.at for one in history.heard(of, 15, 30)] == [10, 20]
+        assert [one.power_w for one in history.heard(of, 0, 99)] == [100, 200, 300]
+        assert [one.at for one in history.heard(of, 50, 99)] == [30]
+    assert history.heard("B", 0, 99) == []

@@ -7,6 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from evcs.adapters.ledger import Ledger
+from evcs.core.readings import Reading
 from evcs.core.session import Correction, Phase
 from tests.web.conftest import HOSTILE, SESSION
 from tests.web.stage import Stage, wait_for
@@ -51,6 +53,32 @@ def test_a_session_has_its_page(fleet: Stage, page: Page) -> None:
     expect(page.get_by_text("0.30 €/kWh")).to_be_visible()
     for hidden in (page.locator("header"), page.get_by_role("button", name="Print")):
         expect(hidden).to_be_hidden()
+
+
+def test_a_charge_that_web_has_not_seen_has_its_curve_of_the_ledger(fleet: Stage) -> None:
+    began = 1_795_338_000  # 2026-11-22T09:00:00Z
+    write(fleet, session(1, 22)._replace(session_id="kept", cp="CP-9"))
+    ledger = Ledger(fleet.home.ledger_db)
+    times = (began - 60, began + 1, began + 1_800, began + 3_601, began + 3_700)
+    ledger.commit([], [], [], readings=[Reading("CP-9", at, 7_000, at - began) for at in times])
+    ledger.close()
+    curve = fleet.get("/api/v1/sessions/kept/detail").json["curve"]
+    assert curve["at"] == list(times[1:4])
+    assert curve["energy_wh"] == [1, 1_800, 3_601]
+
+
+def test_the_course_of_a_charge_is_in_its_row(fleet: Stage, page: Page) -> None:
+    for power_w in (20_000, 10_000):
+        fleet.judges("CP-002", "SUPPLYING", **{**ASKED, "power_w": power_w})
+    path = "/api/v1/sessions/courses"
+    wait_for(lambda: fleet.get(f"{path}?ids=live,none").json.get("live"), "web has seen it")
+    assert set(fleet.get(f"{path}?ids=live,none").json) == {"live"}
+    assert fleet.get(f"{path}?ids={','.join(['a'] * 101)}").status == 400
+    assert fleet.get(f"{path}?ids=a.b").status == 400
+    page.set_viewport_size({"width": 1440, "height": 800})
+    page.goto(fleet.url)
+    line = page.locator('[data-cp="CP-002"] .spark polyline')
+    expect(line).to_have_attribute("points", re.compile(r"^0\.0,[0-9.]+ .*64\.0,[0-9.]+$"))
 
 
 def test_one_under_way_has_its_curve_and_moves(fleet: Stage, page: Page) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from evcs.core import audit
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Ledger, NeverWritten
+from evcs.core.readings import Reading
 from evcs.core.session import AnsweredStart, Phase, Session
 from evcs.runtime.crash_points import crash_point
 
@@ -29,10 +30,16 @@ class CommitResult(NamedTuple):
 
 
 class LedgerWriter:
-    """What can't be written stays for the next time; `failing` says that it is so now."""
+    """What can't be written stays for the next time; `failing` says that it is so now.
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    `readings`: which of them go with what is written of sessions.
+    """
+
+    def __init__(
+        self, ledger: Ledger,
+        readings: Callable[[Collection[Session]], Iterable[Reading]] = lambda _: (),
+    ) -> None:  # fmt: skip
+        self._ledger, self._readings = ledger, readings
         self.failing = False
         self._sessions: dict[str, Session] = {}
         self._figures: dict[str, Session] = {}
@@ -146,7 +153,8 @@ class LedgerWriter:
         return False
 
     def _commit(self) -> None:
-        rest = (self._audit, self._noted, self._forgotten, self._answered)
+        readings = self._readings(self._sessions.values())
+        rest = (self._audit, self._noted, self._forgotten, self._answered, readings)
         try:
             self._ledger.commit(self._sessions.values(), self._removed, *rest)
         except NeverWritten:

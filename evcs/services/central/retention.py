@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from evcs.core.errors import EvcsError
 from evcs.core.ports import Clock, Ledger
+from evcs.core.readings import second_of
 from evcs.core.retention import believed, horizon
 
 LOOK_EVERY_S = 5.0
@@ -16,18 +18,25 @@ BELIEVED = "keep/believed"
 AGAIN_S = 3_600.0
 #: So few at a time that a charge is not kept waiting.
 AT_ONCE = 1_000
+#: Seconds of the epoch that nothing comes after.
+NEVER = 2**40
 
 _log = logging.getLogger("evcs")
 
 
-class Retention:
-    """How many days settled sessions and the audit are kept; 0 is for ever."""
+class Keep(NamedTuple):
+    """For how many days: settled sessions and the audit, 0 for ever; readings, 0 not at all."""
 
-    def __init__(
-        self, ledger: Ledger, sessions_days: int, audit_days: int, clock: Clock
-    ) -> None:  # fmt: skip
-        self._ledger, self._clock = ledger, clock
-        self._sessions_days, self._audit_days = sessions_days, audit_days
+    sessions_days: int
+    audit_days: int
+    readings_days: int
+
+
+class Retention:
+    """Drops at its start and once a day what is older; some at a time, until nothing is left."""
+
+    def __init__(self, ledger: Ledger, keep: Keep, clock: Clock) -> None:
+        self._ledger, self._keep, self._clock = ledger, keep, clock
         self._due = self._look_at = self._note_at = self._noted_at = 0.0
         self._believed: str | None = None
 
@@ -39,7 +48,7 @@ class Retention:
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             self._ledger.look()
-        if now < min(self._due, self._note_at) or not (self._sessions_days or self._audit_days):
+        if now < min(self._due, self._note_at):
             return
         try:
             newest = self._ledger.newest()
@@ -66,6 +75,16 @@ class Retention:
         """Whether there may be more."""
         at = self._clock.timestamp()
         present = min(at, self._believed or at)
-        sessions_from = horizon(self._sessions_days, present, newest)
-        audit_from = horizon(self._audit_days, present, newest)
-        return self._ledger.drop(sessions_from, audit_from, at, AT_ONCE)
+        keep = self._keep
+        sessions_from = horizon(keep.sessions_days, present, newest)
+        audit_from = horizon(keep.audit_days, present, newest)
+        more = bool(sessions_from or audit_from) and self._ledger.drop(
+            sessions_from, audit_from, at, AT_ONCE
+        )
+        return self._drop_readings(horizon(keep.readings_days, present, newest)) or more
+
+    def _drop_readings(self, before: str | None) -> bool:
+        """All of them where none are to be kept."""
+        if before is None:
+            return not self._keep.readings_days and self._ledger.drop_readings(NEVER, AT_ONCE)
+        return self._ledger.drop_readings(second_of(before), AT_ONCE)

@@ -26,6 +26,7 @@ from evcs.services.central.listening import Strays
 from evcs.services.central.load_manager import LoadManager
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.power_notes import PowerNotes
+from evcs.services.central.readings import Readings
 from evcs.services.central.relay import MANAGER, Relay
 from evcs.services.central.relay import VERBS as RELAYED
 from evcs.services.central.requests import Requests
@@ -45,17 +46,17 @@ class Central:
     def __init__(
         self, bus: Bus, ledger: Ledger, clock: Clock, birth: m.ServiceStatus,
         sources: Sources = NO_SOURCES, on_start: Callable[[str], object] = lambda _: None,
-        charger_away_s: float = CHARGER_AWAY_S,
+        charger_away_s: float = CHARGER_AWAY_S, keeps_readings: bool = True,
     ) -> None:  # fmt: skip
         self._bus, self._clock, self._birth = bus, clock, birth
         self._connected_at = clock.monotonic()
         self._view = RetainedView(birth.boot)
-        self._writer = writer = LedgerWriter(ledger)
+        begun = ledger.open_sessions()
+        readings = Readings(clock, begun).due if keeps_readings else lambda _: ()
+        self._writer = writer = LedgerWriter(ledger, readings)
         self._entries = entries = Entries(writer.add_entry, clock)
         self._outbox = outbox = Outbox(writer, entries, bus, on_start)
-        self.fleet = Fleet(
-            ledger.open_sessions(), writer, outbox, self._connected_at, charger_away_s
-        )
+        self.fleet = Fleet(begun, writer, outbox, self._connected_at, charger_away_s)
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._relay = Relay(self.fleet, outbox)

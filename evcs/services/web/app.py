@@ -13,6 +13,7 @@ from evcs.services.web import (
     fleet_api,
     metrics,
     pages,
+    power_api,
     session_api,
     system_api,
 )
@@ -31,6 +32,7 @@ def build_app(deps: Deps) -> Bottle:
     circuit_api.add_routes(app, deps)
     driver_api.add_routes(app, deps)
     system_api.add_routes(app, deps)
+    power_api.add_routes(app, deps)
     metrics.add_routes(app, deps)
     return app
 

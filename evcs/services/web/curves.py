@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Iterable
+
+from evcs.core.readings import Sample
 
 #: Of a session at most, and of how many sessions; the oldest give way.
 POINTS, SESSIONS = 120, 8_000
+#: As a row of a list has it.
+COURSE = 24
 #: Of all CPs together: how long, and how far apart samples are at least.
 DAY_S, EVERY_S = 86_400, 10
 
@@ -36,6 +41,11 @@ class Curve:
         at, power_w, energy_wh = (column.tolist() for column in self._columns)
         return {"at": at, "power_w": power_w, "energy_wh": energy_wh}
 
+    def course(self) -> list[int]:
+        """Its power at some times from its begin on, W."""
+        power_w = self._columns[1]
+        return power_w[:: -(-len(power_w) // COURSE) or 1].tolist()
+
 
 class Curves:
     """Those of the sessions that were seen last."""
@@ -56,9 +66,13 @@ class Curves:
         """A session's columns; empty ones where nothing was seen of it."""
         return (self._found.get(session_id) or Curve()).columns()
 
+    def courses(self, session_ids: Iterable[str]) -> dict[str, list[int]]:
+        """Of each of these of which something was seen."""
+        return {one: self._found[one].course() for one in session_ids if one in self._found}
+
 
 class TotalPower:
-    """What all CPs took together in the last day. It is told again only where it is another."""
+    """What all CPs took together in the last day. It is told only where it is another."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[int, int]] = deque(maxlen=DAY_S // EVERY_S + 1)
@@ -70,9 +84,6 @@ class TotalPower:
             self._samples.pop()
         self._samples.append((at, power_w))
 
-    def until(self, now: int) -> dict[str, list[int]]:
-        """Its columns, time (seconds) and power (W); the last as of now."""
-        samples = [one for one in self._samples if one[0] >= now - DAY_S]
-        if samples and samples[-1][0] < now:
-            samples.append((now, samples[-1][1]))
-        return {"at": [at for at, _ in samples], "power_w": [power for _, power in samples]}
+    def samples(self) -> list[Sample]:
+        """What is kept, the oldest first."""
+        return [Sample(at, power_w, 0) for at, power_w in self._samples]

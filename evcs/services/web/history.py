@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections import deque
 from typing import Any, NamedTuple
 
 from evcs.core.messages import CircuitState, CpState
+from evcs.core.readings import ALL, Sample
 from evcs.core.sections import ROLES
 from evcs.services.web.circuit_trace import CircuitTrace
 from evcs.services.web.curves import Curves, TotalPower
@@ -42,6 +44,10 @@ class Trace:
             "power_w": self._power_w[first:].tolist(),
             "energy_wh": self._energy_wh[first:].tolist(),
         }
+
+    def samples(self) -> list[Sample]:
+        """All that are kept, the oldest first."""
+        return [*map(Sample, self._at, self._power_w, self._energy_wh)]
 
 
 class Starts(NamedTuple):
@@ -104,6 +110,13 @@ class History:
         """The last ten minutes of a CP."""
         found = self._traces.get(cp)
         return (found or Trace()).since(now - SECONDS)
+
+    def heard(self, cp: str, since: int, until: int) -> list[Sample]:
+        """A CP's power in that time (ALL: of all together), and what held as it began."""
+        trace = self._traces.get(cp)
+        found = self.power.samples() if cp == ALL else trace.samples() if trace else []
+        first = max(bisect_right(found, since, key=lambda one: one.at) - 1, 0)
+        return found[first : bisect_left(found, until, key=lambda one: one.at)]
 
     def events(self, cp: str) -> list[dict[str, Any]]:
         """A CP's last changes, the latest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -15,7 +16,8 @@ from bottle import Bottle, HTTPResponse, request
 from evcs.core import session_csv
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import check_id
-from evcs.core.session import in_full
+from evcs.core.readings import EVERY_S, columns, second_of
+from evcs.core.session import Session, in_full
 from evcs.core.web_ports import Sum, Sums
 from evcs.services.http import MAX_LIMIT, asked_limit, json_bytes, json_response
 from evcs.services.turns import Kept
@@ -24,7 +26,12 @@ from evcs.services.web.deps import Deps
 STATES = ("active", "interrupted", "settled")
 DEFAULT_LIMIT = 1_000
 PART = 200
+#: What a date is given, that means a whole day.
+FROM_MIDNIGHT, TO_MIDNIGHT = "T00:00:00.000Z", "T23:59:59.999Z"
 KEPT_SUMS = 32
+MOST_COURSES = 100
+#: The reading of an end is written with the ticket, a moment later.
+END_S = 2
 LIST = "list them with: evcs sessions"
 _PART = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?", re.ASCII)
@@ -75,12 +82,31 @@ def _add_one(app: Bottle, deps: Deps) -> None:
         found = deps.threads().run(partial(deps.ledger.session, checked_id(session)))
         if found is None:
             raise NotFound(f"no session {session!a}", LIST)
-        curve = deps.web.history.curves.of(session)
-        return json_response({"session": in_full(found), "curve": curve})
+        return json_response({"session": in_full(found), "curve": _curve(deps, found)})
+
+    @app.get("/api/v1/sessions/courses")
+    def courses() -> HTTPResponse:
+        ids = (request.query.get("ids") or "").split(",")
+        if len(ids) > MOST_COURSES:
+            raise BadValue("too many ids", f"at most {MOST_COURSES}")
+        return json_response(deps.web.history.curves.courses(map(checked_id, ids)))
 
     @app.post("/api/v1/sessions/<session>/close")
     def close(session: str) -> HTTPResponse:
         return json_response(deps.web.ask("close", session_id=checked_id(session)))
+
+
+def _curve(deps: Deps, session: Session) -> dict[str, list[int]]:
+    """What web heard of it, and before that what the ledger keeps."""
+    heard = deps.web.history.curves.of(session.session_id)
+    begin = second_of(session.started_at)
+    end = second_of(session.ended_at) + END_S if session.ended_at else int(time.time())
+    until = heard["at"][0] if heard["at"] else end
+    if until - begin <= EVERY_S:
+        return heard
+    kept = deps.threads().run(lambda: deps.ledger.readings(session.cp, begin, until))
+    before = columns(one for one in kept if one.at >= begin)
+    return {name: before[name] + heard[name] for name in heard}
 
 
 def checked_id(session: str) -> str:
@@ -152,10 +178,10 @@ def asked_for() -> Filter:
     return Filter(
         cp=check_id("CP", given["cp"]) if given.get("cp") else None,
         driver=check_id("driver", given["driver"]) if given.get("driver") else None,
-        since=asked_time("since", "T00:00:00.000Z"),
+        since=asked_time("since", FROM_MIDNIGHT),
         state=state,
         # A whole day is meant by its date.
-        until=asked_time("until", "T23:59:59.999Z"),
+        until=asked_time("until", TO_MIDNIGHT),
         cp_part=_part("cp_part"),
         driver_part=_part("driver_part"),
     )
@@ -199,9 +225,9 @@ def asked_time(name: str, rest_of_day: str) -> str | None:
         if not _TIME.fullmatch(value):
             raise ValueError
         at = datetime.fromisoformat(value if "T" in value else value + rest_of_day)
-        at = at.astimezone(UTC)
+        at = at.astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError):
         raise BadValue(
             f"{name} is not a time", "write 2026-11-22 or 2026-11-22T09:00:00Z"
         ) from None
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return f"{at.isoformat(timespec='milliseconds')}Z"

@@ -1,28 +1,21 @@
-"""What there is beside CPs over HTTP: stations of chargers, the audit, the power of all."""
+"""What there is beside CPs over HTTP: stations of chargers, the audit."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from bottle import Bottle, HTTPResponse, request
 
 from evcs.core.ids import check_id
-from evcs.services.http import asked_limit, json_bytes, json_response
-from evcs.services.turns import Kept
+from evcs.services.http import asked_limit, json_response
 from evcs.services.web.deps import Deps
-from evcs.services.web.session_api import asked_time
+from evcs.services.web.session_api import FROM_MIDNIGHT, asked_time
 
 DEFAULT_LIMIT = 1_000
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
-    """`/api/v1/stations`, `/api/v1/audit` and `/api/v1/power`."""
-    power = Kept(lambda: json_bytes(deps.web.history.power.until(int(time.time()))))
-
-    @app.get("/api/v1/power")
-    def total_power() -> HTTPResponse:
-        return json_response(power())
+    """`/api/v1/stations` and `/api/v1/audit`."""
 
     @app.get("/api/v1/stations")
     def stations() -> HTTPResponse:
@@ -32,7 +25,7 @@ def add_routes(app: Bottle, deps: Deps) -> None:
     def audit() -> HTTPResponse:
         deps.doors.authorise_seeing()
         cp, limit = request.query.get("cp"), asked_limit(DEFAULT_LIMIT)
-        since = asked_time("since", "T00:00:00.000Z")
+        since = asked_time("since", FROM_MIDNIGHT)
         checked = check_id("CP", cp) if cp else None
 
         def read() -> list[dict[str, Any]]:

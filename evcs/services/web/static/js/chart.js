@@ -53,15 +53,18 @@ export function circuitOptions() {
   };
 }
 
-// Power over hours; a part that is dragged over is shown larger.
-export function powerOptions() {
+// Days where it is of days, seconds where it is of minutes; each day begins with its name.
+const TIMES = [[86400, "{DD} {MMM}", null, null, null, null, null, null, 1], [60, "{HH}:{mm}", null, null, "\n{DD} {MMM}", null, null, null, 1], [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]];
+
+// Power over hours and days; `span` gives the time that is shown, in seconds.
+export function powerOptions(span) {
   return {
-    height: 220,
+    height: 250,
     padding: [null, 32, null, null],
-    cursor: { drag: { x: true, y: false } },
-    scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
+    cursor: { drag: { x: true, y: false, setScale: false } },
+    scales: { x: { time: true, range: span }, y: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
     series: [{}, { label: "Power, kW", stroke: () => colour("green"), fill: () => colour("green-ground"), width: 2, paths: uPlot.paths.stepped({ align: 1 }), points: { show: false }, value: (_, v) => (v == null ? "–" : v.toFixed(1)) }],
-    axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: [...SECONDS, 600, 1800, 3600, 7200, 10800] }), axis({ size: 66, values: inUnit("kW") })],
+    axes: [axis({ values: TIMES, space: 70, incrs: [...SECONDS, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 2 * 86400, 7 * 86400] }), axis({ size: 66, values: inUnit("kW") })],
   };
 }
 
@@ -79,6 +82,7 @@ export function dayOptions() {
   };
 }
 
+// `onZoom(from, until)`: a part of one whose options let it was dragged over.
 export class Chart extends Component {
   constructor() {
     super();
@@ -98,16 +102,17 @@ export class Chart extends Component {
 
   draw(data) {
     const place = this.place.current;
-    this.chosen = false;
-    // What was chosen of it stays in sight as more comes.
-    const setSelect = [({ select }) => select.width > 0 && (this.chosen = true)];
+    const setSelect = [(plot) => {
+      const { left, width } = plot.select;
+      if (!width) return;
+      plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      this.props.onZoom(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+    }];
     this.plot = new uPlot({ ...this.props.options(), width: place.clientWidth, hooks: { setSelect } }, data, place);
-    this.plot.over.addEventListener("dblclick", () => (this.chosen = false));
   }
 
   shouldComponentUpdate(next) {
-    if (next.data !== this.props.data) this.plot.setData(next.data, !this.chosen);
-    if (this.chosen) this.plot.redraw();
+    if (next.data !== this.props.data) this.plot.setData(next.data);
     return false;
   }
 

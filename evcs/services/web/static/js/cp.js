@@ -11,6 +11,7 @@ import { Jobs } from "./jobs.js";
 import { Messages } from "./messages.js";
 import { Log } from "./log.js";
 import { look } from "./operator.js";
+import { PowerPlot } from "./power_plot.js";
 import { why } from "./power.js";
 import { Progress } from "./progress.js";
 import { Code, Pill, start } from "./shell.js";
@@ -83,7 +84,7 @@ function Actions({ row, enabled, begin, job }) {
 class CpPage extends Component {
   constructor() {
     super();
-    this.state = { detail: null, error: "", asked: null };
+    this.state = { detail: null, error: "", asked: null, past: false };
     this.jobs = new Jobs(this);
     this.trace = [[], [], []];
     this.begin = (verb) => (asksFirst(verb, [this.props.store.rows.get(CP)]) ? this.setState({ asked: { verb, ids: [CP] } }) : this.do(verb));
@@ -133,7 +134,15 @@ class CpPage extends Component {
     this.trace = [cut(at, now), cut(power, power_w / 1000), cut(energy, energy_wh === null ? null : Math.max(energy_wh / 1000, least))];
   }
 
-  render({ store, operator, enabled, version }, { detail, error, asked }) {
+  // Live, or as the ledger has it.
+  power(past) {
+    const live = html`<button aria-pressed=${!past} onClick=${() => this.setState({ past: false })}>10 minutes</button>`;
+    if (past) return html`<${PowerPlot} cp=${CP} hours=${24} words="Power" more=${live} />`;
+    return html`<div class="title plot-title"><h2>The last ten minutes</h2><span class="grow"></span>${live}<button aria-pressed="false" onClick=${() => this.setState({ past: true })}>Hours and days</button></div>
+      ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />` : html`<p class="none">No charge in that time.</p>`}`;
+  }
+
+  render({ store, operator, enabled, version }, { detail, error, asked, past }) {
     const row = store.rows.get(CP);
     if (!row) {
       return html`<h1>${CP}</h1>${store.ready
@@ -145,9 +154,7 @@ class CpPage extends Component {
     return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} />
         <span class="reason" title=${why(row)}>${why(row)}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
       <section class="card"><${Facts} row=${row} /></section>
-      <section class="card ten-minutes"><h2>The last ten minutes</h2>
-        ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />`
-          : html`<p class="none">No charge in that time.</p>`}</section>
+      <section class="card ten-minutes">${this.power(past)}</section>
       ${detail && html`<div class="columns">
         <div class="stack">
         ${detail.connect && html`<section class="card"><h2>How its charger dials in</h2><${Dial} cp=${CP} connect=${detail.connect} /></section>`}

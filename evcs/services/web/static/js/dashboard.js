@@ -103,9 +103,8 @@ class Dashboard extends Component {
 
   // Its scripts are long: they come once they are wanted.
   plot() {
-    if (this.TotalPower) return html`<${this.TotalPower} />`;
-    import("./total_power.js").then(({ TotalPower }) => ((this.TotalPower = TotalPower), this.setState({})));
-    return html`<section class="card hour"></section>`;
+    if (!this.PowerPlot) import("./power_plot.js").then(({ PowerPlot }) => ((this.PowerPlot = PowerPlot), this.setState({})));
+    return html`<section class="card hour" id="total-power">${this.PowerPlot && html`<${this.PowerPlot} words="Power of all charging points" />`}</section>`;
   }
 
   // Those that fit, in their order; under a hand in the one that they had.

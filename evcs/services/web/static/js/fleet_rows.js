@@ -6,6 +6,7 @@ import { sameHead } from "./parts.js";
 import { why } from "./power.js";
 import { Progress } from "./progress.js";
 import { Icon, Pill } from "./shell.js";
+import { Spark } from "./spark.js";
 import { WORDS, kw, kwh, time } from "./words.js";
 
 // Its link covers all of the row.
@@ -15,7 +16,7 @@ const Name = ({ id }) => html`<span class="cp-name"><a href=${`/cp/${id}`} onCli
 export function Columns({ sort, onSort }) {
   const head = (name, words, kind = "") => html`<button class=${`quiet ${kind}`} aria-pressed=${sort === name} onClick=${() => onSort(name)}>${words}</button>`;
   return html`<div class="cp columns-of" role="group" aria-label="Columns">${head("name", "Name")}${head("attention", "State")}${head("location", "Location")}<span>Driver or reason</span>
-    <div class="cp-figures">${head("power", "Power", "number")}${head("energy", "Energy", "number")}<span class="number">Cost</span><span>Progress</span></div><span class="since">Since</span></div>`;
+    <div class="cp-figures">${head("power", "Power", "number")}${head("energy", "Energy", "number")}<span class="number">Cost</span><span class="spark-of">Course</span><span>Progress</span></div><span class="since">Since</span></div>`;
 }
 
 class Head extends Component {
@@ -36,7 +37,7 @@ function Figures({ session }) {
   return html`<span class="cp-figures">${session && html`<span class="figure" data-figure="power"><b>${kw(session.power_w)}</b> kW</span>
     <span class="figure" data-figure="energy"><b>${kwh(session.energy_wh)}</b> kWh</span>
     <span class="figure" data-figure="cost">${session.cost_eur != null && html`<b>${session.cost_eur}</b> €`}</span>
-    <span class="progress"><${Progress} session=${session} /></span>`}</span>`;
+    <${Spark} session=${session} /><span class="progress"><${Progress} session=${session} /></span>`}</span>`;
 }
 
 // The browser leaves out what is far from being seen, and says so: there figures may wait.

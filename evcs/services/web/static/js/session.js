@@ -55,7 +55,7 @@ class SessionPage extends Component {
         <p class="progress-line">${live && html`<b>${kw(live.power_w)}</b> kW now <${Progress} session=${live} />`}</p></section>
       <section class="card curve"><h2>Power and energy</h2>
         ${curve[0].length ? html`<${Chart} options=${supplyOptions} data=${curve} label="Power and energy from begin to end" />`
-          : html`<p class="none">Of this session no readings are kept: web keeps those that came since it began.</p>`}</section>
+          : html`<p class="none">Of this session no readings are kept any more, or none came.</p>`}</section>
       <p class="hint no-print">The same in a terminal: <${Code}>bin/evcs sessions show ${ID}<//></p>
       ${error && html`<p class="bad" role="alert">${error}</p>`}`;
   }
