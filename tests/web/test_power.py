@@ -75,7 +75,7 @@ def test_a_cps_page_has_its_days(fleet: Stage, page: Page) -> None:
     page.get_by_role("button", name="7 days").click()
     expect(page.get_by_role("img", name="Power")).to_be_visible()
     page.get_by_role("button", name="10 minutes").click()
-    expect(page.get_by_text("The last ten minutes")).to_be_visible()
+    expect(page.get_by_text("Hours and days")).to_be_visible()
     page.goto(f"{fleet.url}/cp/CP-003")
     page.get_by_role("button", name="Hours and days").click()
     expect(page.get_by_text("none that is still kept")).to_be_visible()

@@ -138,7 +138,7 @@ class CpPage extends Component {
   power(past) {
     const live = html`<button aria-pressed=${!past} onClick=${() => this.setState({ past: false })}>10 minutes</button>`;
     if (past) return html`<${PowerPlot} cp=${CP} hours=${24} words="Power" more=${live} />`;
-    return html`<div class="title plot-title"><h2>The last ten minutes</h2><span class="grow"></span>${live}<button aria-pressed="false" onClick=${() => this.setState({ past: true })}>Hours and days</button></div>
+    return html`<div class="title plot-title"><h2>Power</h2><span class="grow"></span>${live}<button aria-pressed="false" onClick=${() => this.setState({ past: true })}>Hours and days</button></div>
       ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />` : html`<p class="none">No charge in that time.</p>`}`;
   }
 
