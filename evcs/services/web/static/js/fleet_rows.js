@@ -7,7 +7,7 @@ import { why } from "./power.js";
 import { Progress } from "./progress.js";
 import { Icon, Pill } from "./shell.js";
 import { Spark } from "./spark.js";
-import { WORDS, kw, kwh, since } from "./words.js";
+import { WORDS, kw, kwh, since, time } from "./words.js";
 
 // Its link covers all of the row.
 const Name = ({ id }) => html`<span class="cp-name"><a href=${`/cp/${id}`} onClick=${(event) => meant(event) || event.preventDefault()}>${id}</a></span>`;
@@ -58,7 +58,7 @@ export class Row extends Component {
     return html`<li class="cp" data-cp=${row.id} data-state=${row.state} data-charging=${Boolean(row.session)} oncontentvisibilityautostatechange=${this.onSeen}>
       <${Head} row=${row} />
       <${Figures} session=${row.session} />
-      <span class="since">${row.since && since(row.since)}</span>
+      <span class="since" title=${row.since && time(row.since)}>${row.since && since(row.since)}</span>
     </li>`;
   }
 }

@@ -37,8 +37,8 @@ export function time(value) {
   return today ? clock.format(at) : `${day.format(at)} ${clock.format(at)}`;
 }
 
-// The same where there is little room: of another day without its seconds.
-export const since = (value) => (new Date(value).toDateString() === new Date().toDateString() ? time(value) : time(value).slice(0, -3));
+// The same where there is little room: of another day that day.
+export const since = (value) => (new Date(value).toDateString() === new Date().toDateString() ? time(value) : day.format(new Date(value)));
 
 // With its day, for what is kept and printed.
 export const exact = (value) => new Date(value).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
