@@ -135,7 +135,7 @@ def _merged(stack: ExitStack, logs: Sequence[CpLog], left: dict[int, int]) -> It
     for log in logs:
         try:
             file = stack.enter_context(log.path.open("rb"))
-        except FileNotFoundError:  # moved on just now
+        except OSError:  # moved on just now, or no file of ours
             left.pop(log.key, None)
             continue
         size = file.seek(0, 2)

@@ -45,6 +45,13 @@ def test_a_log_that_is_not_there_has_no_lines(home: Home) -> None:
     assert pages(home) == [[]]
 
 
+def test_a_log_that_can_not_be_read_is_passed_over(home: Home) -> None:
+    write(home, b"one\n")
+    (home.log / f"{CP}.{ROLE}.log.1").mkdir()
+    assert pages(home) == [["one"]]
+    assert cp_logs.last(home, CP, ROLE, 9) == ["one"]
+
+
 def test_a_short_log_is_one_page(home: Home) -> None:
     write(home, b"one\n\ntwo\n")
     assert pages(home) == [["one", "", "two"]]
