@@ -9,7 +9,7 @@ from collections.abc import Mapping, Set
 
 from evcs.adapters.secret_files import SecretFiles
 from evcs.config import Settings
-from evcs.core.errors import EvcsError, Unreachable
+from evcs.core.errors import EvcsError, OtherFormat, Unreachable
 from evcs.core.identities import of_host
 
 #: The CP Manager has to show that it lives.
@@ -47,6 +47,8 @@ class Fetched:
             return
         try:
             found = self._registry.secrets()["secrets"]
+        except OtherFormat:
+            raise
         except EvcsError as error:
             raise Unreachable(f"no secrets from the centre: {error}", "see: evcs doctor") from None
         for who, secret in found.items():

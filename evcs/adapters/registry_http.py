@@ -13,6 +13,7 @@ from urllib.parse import quote
 from evcs.adapters.tls import client_context, refused
 from evcs.config import Endpoint
 from evcs.core.errors import BY_CODE, EvcsError, Unreachable
+from evcs.core.hosts import FORMAT
 
 TIMEOUT_S = 40.0
 RETRY_S = 0.1
@@ -112,11 +113,14 @@ class RegistryClient:
 
     def join(self) -> dict[str, Any]:
         """Join, the token being an invitation; the answer has the host's own secret."""
-        return self._call("POST", "/api/v1/join", {})
+        return self._call("POST", f"/api/v1/join?format={FORMAT}", {})
 
     def secrets(self) -> dict[str, Any]:
-        """The secrets of a host's CPs, the token being its own."""
-        return self._call("GET", "/api/v1/secrets")
+        """The secrets of a host's CPs, the token being its own, and the centre's version.
+
+        Raises OtherFormat where the two don't speak alike.
+        """
+        return self._call("GET", f"/api/v1/secrets?format={FORMAT}")
 
     def health(self) -> dict[str, Any]:
         """Whether it is there, and its time."""

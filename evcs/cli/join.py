@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -13,9 +14,9 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli import supervision
 from evcs.cli.common import CommandContext, command
-from evcs.config import Settings, load
+from evcs.config import Endpoint, Settings, load
 from evcs.core import join_file
-from evcs.core.errors import Conflict, NotFound
+from evcs.core.errors import Conflict, Denied, NotFound
 from evcs.core.identities import of_host
 from evcs.core.join_file import JoinFile
 
@@ -34,21 +35,19 @@ def add_to(program: click.Group) -> None:
     """Add `join` to `evcs`."""
 
     @command(program, "join")
-    @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+    @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
     @click.option("--start/--no-start", default=True, help="Also start it.")
     def join(ctx: CommandContext, file: Path, start: bool) -> None:
         """Have this machine run CPs for a centre.
 
-        The file is of evcs host add there; it is good once.
+        The file is of evcs host add there; it is good once. As - it is read from stdin: where
+        evcs is installed for the whole machine, it acts as a user who may not read root's files.
 
         Examples:
           evcs join h2.join
+          evcs join - --no-start
         """
-        try:
-            with file.open("rb") as opened:
-                given = join_file.parse(opened.read(join_file.MAX_BYTES))
-        except FileNotFoundError:
-            raise NotFound(f"no file {file}", "make one at the centre: evcs host add") from None
+        given = join_file.parse(_read(file))
         settings = ctx.settings
         _check(settings, given)
         settings = joined(settings, given)
@@ -57,6 +56,20 @@ def add_to(program: click.Group) -> None:
             supervision.start(settings, ctx.out.say, stage=ctx.out.stage)
         found = {"host": given.host, "centre": given.centre, "started": start}
         ctx.out.done(found, f"its CPs are made at the centre: evcs-cp create --host {given.host}")
+
+
+def _read(file: Path) -> bytes:
+    """What it holds. Raises NotFound, Denied."""
+    if str(file) == "-":
+        return sys.stdin.buffer.read(join_file.MAX_BYTES)
+    try:
+        with file.open("rb") as opened:
+            return opened.read(join_file.MAX_BYTES)
+    except FileNotFoundError:
+        raise NotFound(f"no file {file}", "make one at the centre: evcs host add") from None
+    except PermissionError:
+        text = f"{file} can't be read by this user"
+        raise Denied(text, f"who may read it hands it on: evcs join - < {file}") from None
 
 
 def _check(settings: Settings, given: JoinFile) -> None:
@@ -81,14 +94,18 @@ def _toml(settings: Settings) -> Path:
 def joined(before: Settings, given: JoinFile) -> Settings:
     """Join, and give the settings of the host that this home is then. Raises EvcsError."""
     home = before.home
-    for folder, mode in ((home.path, 0o755), (home.path / "conf", 0o755), (home.data, 0o700)):
-        make_folder(folder, mode)
+    make_folder(home.path / "conf")
+    make_folder(home.data, 0o700)
     make_folder(home.ca.parent)
-    write_atomic(home.ca, given.ca.encode())
-    there = before._replace(
-        centre=given.centre, registry_port=given.registry_port, host=given.host
-    ).registry
-    found = RegistryClient(there, lambda: given.secret).join()
+    # One that has joined keeps what it has where that fails.
+    ca = home.ca.with_name("joining.crt")
+    try:
+        write_atomic(ca, given.ca.encode())
+        there = Endpoint(given.centre, given.registry_port, ca)
+        found = RegistryClient(there, lambda: given.secret).join()
+        ca.replace(home.ca)
+    finally:
+        ca.unlink(missing_ok=True)
     SecretFiles(home).restore(of_host(given.host), found["secret"])
     # With this it is a host: all else is there.
     write_atomic(_toml(before), TOML.format(**given._asdict()).encode())

@@ -36,6 +36,7 @@ def add_to(program: click.Group) -> None:
         found = steady_processes(supervisord) if check else supervisord.processes()
         if ctx.settings.is_joined:
             _print_host(ctx, found, check)
+            versions.warn(ctx)
             return
         try:
             cps = cp_changes.read(ctx)

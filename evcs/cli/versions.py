@@ -1,7 +1,8 @@
-"""Which version runs, as after an upgrade it is not yet the one that is installed."""
+"""Which version runs, as after an upgrade it is not yet the one that is installed everywhere."""
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 
@@ -20,12 +21,26 @@ WITHIN_S = 1.0
 PROGRAMS = len(RESERVED - {"mosquitto"}) + 1
 
 
+def upgrade(theirs: str, where: str) -> str | None:
+    """The next step where another machine runs another version; None where it is ours."""
+    if theirs == __version__:
+        return None
+    place = where if _numbers(theirs) < _numbers(__version__) else "here"
+    return f"upgrade evcs {place}, then: evcs restart"
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"[0-9]+", version)]
+
+
 def running(settings: Settings) -> dict[str, str]:
     """Program -> version, of those that can be asked now; a CP's is that of supervisord."""
     found: dict[str, str] = {}
     with suppress(EvcsError):
         version = Supervisord(settings.home.supervisor_socket).version()
         found |= {"supervisord": version} if version else {}
+        if settings.is_joined:
+            return found  # whom it hears there is its centre's to ask
         wanted = [
             topics.filter_for(m.ServiceStatus),
             *map(topics.status_of, ("manager", "gateway")),

@@ -143,7 +143,10 @@ class CpKeys(Protocol):
     """The secrets of a host's CPs, which the Registry gives them (adapters.cp_keys)."""
 
     def fetch(self, revisions: Mapping[str, int]) -> None:
-        """Have those of these CPs, as of these revisions of theirs. Raises EvcsError, OSError."""
+        """Have those of these CPs, as of these revisions of theirs.
+
+        Raises EvcsError, OtherFormat of them where the centre is not understood; OSError.
+        """
 
     def drop(self, cps: Set[str]) -> None:
         """These CPs are here no more."""

@@ -47,6 +47,12 @@ class Deleting(Conflict):
     code = "deleting"
 
 
+class OtherFormat(Conflict):
+    """A host and its centre don't speak alike: one of them is to be upgraded."""
+
+    code = "other_format"
+
+
 class Unreachable(EvcsError):
     """Broker, Registry, Central or supervisord does not answer."""
 

@@ -13,13 +13,17 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from evcs.core.errors import BadValue
+from evcs.core.errors import BadValue, OtherFormat
 from evcs.core.ids import check_id
 from evcs.core.placement import MAIN
 from evcs.core.units import whole
 
 #: How long an invitation is good where nothing else is asked for, and at most (s).
 TTL_S, MAX_TTL_S = 3_600, 7 * 86_400
+
+#: Of all that a centre and its hosts tell each other, over HTTPS and on the bus. A change that one
+#: of an earlier version would take wrongly makes it another.
+FORMAT = 1
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -47,6 +51,16 @@ def check_name(value: object) -> str:
     if name.lower() == MAIN:
         raise BadValue(f"host id {name} is reserved", f"{MAIN} is the centre; choose another")
     return name
+
+
+def check_format(host: str, theirs: str) -> None:
+    """Whether a host that says that it speaks so is understood. Raises OtherFormat."""
+    if theirs != str(FORMAT):
+        is_ahead = theirs.isdecimal() and len(theirs) < 10 and int(theirs) > FORMAT
+        raise OtherFormat(
+            f"host {host} is of format {ascii(theirs)[:20]}, its centre of {FORMAT}",
+            f"upgrade evcs {'at the centre' if is_ahead else f'on {host}'}, then there: evcs restart",
+        )
 
 
 def check_ttl(value: object) -> int:

@@ -42,7 +42,11 @@ def parse(text: bytes) -> JoinFile:
     if not isinstance(found, dict) or "evcs_join" not in found:
         raise _wrong("it is another file")
     if (version := found.pop("evcs_join")) != FORMAT:
-        raise BadValue(f"the join file is of format {ascii(version)[:20]}", "upgrade evcs here")
+        is_older = isinstance(version, int) and version < FORMAT
+        raise BadValue(
+            f"the join file is of format {ascii(version)[:20]}, and this evcs reads {FORMAT}",
+            f"upgrade evcs {'at the centre, and make another' if is_older else 'here'}",
+        )
     if found.keys() != set(JoinFile._fields):
         raise _wrong(f"{min(found.keys() ^ set(JoinFile._fields))[:60]!a} is missing or unknown")
     for name in ("host", "secret", "until", "ca"):

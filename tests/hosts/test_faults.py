@@ -117,7 +117,10 @@ def test_a_line_that_is_cut_ends_no_charge(machines: Network, centre: Machine, h
         "the charges wait for it",
         lambda: [one["state"] for one in sessions(centre)].count("interrupted") == len(CPS),
     )
-    assert h2.run("evcs", "doctor").code == 1
+    done = h2.run("evcs", "doctor", "--json")
+    (link,) = [one for one in done.json["checks"] if one["check"] == "link"]
+    assert (done.code, link["level"]) == (1, "fail")
+    assert "is the line up? if so, at the centre:" in link["remedy"]
     machines.mend(h2)
     wait()
     in_state(centre, "ACTIVATED")

@@ -6,15 +6,17 @@ import json
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evcs.adapters import certificates
+from evcs.core.hosts import FORMAT
 from evcs.home import Home
 from tests.hosts.network import Machine, Network, host, join, start_centre
-from tests.system_under_test import eventually
+from tests.system_under_test import Done, eventually
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +87,44 @@ def test_a_host_is_listed_and_examined(centre: Machine, h2: Machine) -> None:
     assert host(centre, "h2")["online"]
     assert host(centre, "h2")["cps"] == 4
     assert host(centre, "h2")["version"] == host(centre, "main")["version"]
-    checks = {one["check"]: one for one in h2.ok("evcs", "doctor", "--json").json["checks"]}
-    for check in ("link", "centre's clock", "certificates", "services"):
-        assert checks[check]["level"] == "ok", checks[check]
-    assert "4 CPs" in checks["link"]["text"]
+    found = checks(h2.ok("evcs", "doctor", "--json"))
+    for check in ("versions", "link", "centre's clock", "certificates", "disk", "services"):
+        assert found[check]["level"] == "ok", found[check]
+    assert "4 CPs" in found["link"]["text"]
     assert centre.ok("evcs", "doctor").code == 0
+
+
+def test_what_is_wrong_on_a_host_is_named_with_its_remedy(
+    machines: Network, centre: Machine, h2: Machine
+) -> None:
+    """Its line and version: tests/hosts/test_faults.py, tests/install/test_joined.py."""
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    done = h2.run("evcs", "doctor", "--json", LD_PRELOAD=str(library), FAKETIME="+20y")
+    found = checks(done)
+    assert found["certificates"]["level"] == "fail"
+    assert "the centre's CA ended on" in found["certificates"]["text"]
+    assert "at the centre, evcs host add" in found["certificates"]["remedy"]
+    assert (found["centre's clock"]["level"], found["link"]["level"]) == ("ok", "fail")
+    assert "certificate has expired" in found["link"]["text"]
+
+    full = machines.another_home(h2, "full")
+    full.home.mkdir()
+    script = (
+        'mount -t tmpfs -o size=1m evcs "$1" && mkdir -p "$1/data" && cp -r "$0/conf" "$1" && '
+        'cp -r "$0/data/tls" "$0/data/secrets" "$1/data" && exec "$2" doctor --json'
+    )
+    filled = subprocess.run(
+        ["ip", "netns", "exec", h2.namespace, "unshare", "-m", "sh", "-c", script, str(h2.home),
+         str(full.home), str(full.commands / "evcs")],
+        env=full.env, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    found = checks(Done(filled.returncode, filled.stdout, filled.stderr))
+    assert (found["disk"]["level"], found["link"]["level"]) == ("fail", "ok")
+    assert found["disk"]["remedy"].startswith("make room")
+
+
+def checks(done: Done) -> dict[str, Any]:
+    return {one["check"]: one for one in done.json["checks"]}
 
 
 def test_it_is_started_and_stopped_there(centre: Machine, h2: Machine) -> None:
@@ -109,6 +144,8 @@ def test_who_may_not_join_does_not_and_it_is_audited(
     path = invited(centre, "h3")
     good = json.loads(path.read_text())
     assert path.stat().st_mode & 0o777 == 0o600
+    left = datetime.fromisoformat(good["until"]) - datetime.now(UTC)
+    assert timedelta(minutes=59) < left <= timedelta(hours=1), "unless --ttl says otherwise"
     refusals = len(audited(centre, "login"))
     edited = centre.home.parent / "edited.join"
     for change, code in (
@@ -122,6 +159,7 @@ def test_who_may_not_join_does_not_and_it_is_audited(
         done = h3.run("evcs", "join", str(edited))
         assert done.code == code, (change, done)
         assert not (h3.home / "conf" / "evcs.toml").exists()
+        assert not list(h3.home.glob("data/tls/*")), "it trusts nobody by that"
     assert eventually("it is audited", lambda: len(audited(centre, "login")) > refusals, 10)
     h3.ok("evcs", "join", str(path), "--no-start")
     h3.ok("evcs", "up")
@@ -165,8 +203,7 @@ def test_a_machine_that_was_installed_anew_joins_again(centre: Machine, h2: Mach
 
 
 def said_of_hosts(centre: Machine) -> tuple[str, str]:
-    checks = centre.run("evcs", "doctor", "--json").json["checks"]
-    (found,) = [one for one in checks if one["check"] == "hosts"]
+    found = checks(centre.run("evcs", "doctor", "--json"))["hosts"]
     return found["level"], found["text"]
 
 
@@ -184,7 +221,7 @@ def test_what_a_host_may_not_it_is_refused(centre: Machine, h2: Machine) -> None
         return int(code), body
 
     centre.ok("evcs-cp", "create", "HOME-1")
-    code, body = get("/api/v1/secrets", secret)
+    code, body = get(f"/api/v1/secrets?format={FORMAT}", secret)
     assert (code, "cp/CP-1/engine" in body, "HOME-1" in body) == (200, True, False)
     assert get("/api/v1/secrets", "x" * 43)[0] == 401
     for path in ("/api/v1/cps", "/api/v1/drivers", "/api/v1/hosts", "/api/v1/circuits"):

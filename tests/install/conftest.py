@@ -8,6 +8,8 @@ import pytest
 
 from tests.install.helpers import clone, copy_sources, environment, run
 
+EARLIER = "0.0.9"
+
 
 class FirstUse(NamedTuple):
     """A tree in which two commands were given at once, before anything was installed."""
@@ -64,3 +66,13 @@ def staged_once(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def staged(staged_once: Path, tmp_path: Path) -> Path:
     """A whole machine's folders with evcs in them, to do with as a test likes."""
     return clone(staged_once, tmp_path / "root")
+
+
+@pytest.fixture
+def earlier(staged: Path, sources: Path, tmp_path: Path) -> Path:
+    """A whole machine's folders with an earlier version in them."""
+    old = clone(sources, tmp_path / "earlier")
+    (old / "evcs" / "__init__.py").write_text(f'"""evcs."""\n\n__version__ = "{EARLIER}"\n')
+    done = run(old / "install.sh", "--system", DESTDIR=str(staged))
+    assert done.returncode == 0, done.stderr
+    return staged

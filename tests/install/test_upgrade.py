@@ -11,20 +11,9 @@ import pytest
 
 from evcs import __version__
 from tests.faults.charging import begin, metered, session, ticket
-from tests.install.helpers import clone, run
+from tests.install.conftest import EARLIER
+from tests.install.helpers import run
 from tests.system_under_test import System, eventually
-
-EARLIER = "0.0.9"
-
-
-@pytest.fixture
-def earlier(staged: Path, sources: Path, tmp_path: Path) -> Path:
-    """A whole machine's folders with an earlier version in them."""
-    old = clone(sources, tmp_path / "earlier")
-    (old / "evcs" / "__init__.py").write_text(f'"""evcs."""\n\n__version__ = "{EARLIER}"\n')
-    done = run(old / "install.sh", "--system", DESTDIR=str(staged))
-    assert done.returncode == 0, done.stderr
-    return staged
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from evcs.adapters.cp_keys import AtCentre
 from evcs.core import messages as m
 from evcs.core import sections
+from evcs.core.errors import OtherFormat
 from evcs.core.health import EngineAnswer
 from evcs.core.ports import Received
 from evcs.services.cp_manager.reconciler import REVOKED_WITHIN_S
@@ -18,6 +20,7 @@ CP = "CP-1"
 WANTED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)._replace(
     placement="t1"
 )
+NEXT = WANTED._replace(cp="CP-2", id="CP-2")
 DELETED = WANTED._replace(deleted=True, revision=2)
 REVOKED = WANTED._replace(revoked=True, revision=2)
 BIRTH = m.ServiceStatus("manager/main", True, "boot", "1")
@@ -32,9 +35,14 @@ class Stage:
         self.host = FakeProcessHost(self.files)
         self.engine: dict[str, EngineAnswer] = {}
         self.members, self.cps = FakeMembers(), FakeCps()
+        self.keys = AtCentre()
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """The CP Manager, as after its end."""
         outside = ManagerPorts(
             self.bus, self.host, self.files, self.members, lambda *_: FakeProbe(self.engine),
-            self.cps, AtCentre(), no_log, lambda: self.now,
+            self.cps, self.keys, no_log, lambda: self.now,
         )  # fmt: skip
         self.manager = CpManager(outside, "main", BIRTH)
 
@@ -69,6 +77,30 @@ def test_what_is_wanted_runs_and_is_reported_once() -> None:
     assert stage.groups() == {CP}
     assert stage.hear(WANTED) == []
     assert stage.after(RESYNC_S) == []
+
+
+class OtherKeys(AtCentre):
+    """Of a centre that does not speak as we do."""
+
+    def fetch(self, revisions: Mapping[str, int]) -> None:
+        if revisions:
+            raise OtherFormat("we don't speak alike", "upgrade")
+
+
+def test_what_is_not_understood_touches_nothing_and_is_told() -> None:
+    stage = Stage()
+    stage.hear(WANTED)
+    stage.keys = OtherKeys()
+    stage.start_anew()
+    assert stage.hear(WANTED, NEXT) == [
+        m.ReconcileReport("main", cp, False, 1, "we don't speak alike") for cp in (CP, "CP-2")
+    ]
+    assert stage.after(RESYNC_S) == []
+    assert stage.groups() == {CP}, "what runs goes on"
+    stage.keys = AtCentre()
+    stage.start_anew()
+    assert len(stage.hear(WANTED, NEXT)) == 2
+    assert stage.groups() == {CP, "CP-2"}
 
 
 def test_what_no_record_explains_is_left_alone() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from evcs.core import hosts, stored
-from evcs.core.errors import BadValue
+from evcs.core import hosts, join_file, stored
+from evcs.core.errors import BadValue, OtherFormat
 from evcs.core.hosts import Host, Hosts
 
 AT = "2026-11-30T23:59:30.000Z"
@@ -71,3 +72,22 @@ def test_a_host_stands_once() -> None:
     one = {"id": "h2", "invitation": None, "invited_until": None, "joined_at": None}
     with pytest.raises(BadValue, match="stands twice"):
         stored.read({"hosts": {"1": one, "2": {**one, "id": "H2"}}})
+
+
+@pytest.mark.parametrize(
+    ("theirs", "where"),
+    [("0", "on h2"), ("2", "at the centre"), ("", "on h2"), ("x", "on h2"), ("9" * 5_000, "on h2")],
+)
+def test_a_host_that_speaks_otherwise_is_told_who_is_behind(theirs: str, where: str) -> None:
+    hosts.check_format("h2", str(hosts.FORMAT))
+    with pytest.raises(OtherFormat, match=r"host h2 is of format .*, its centre of 1") as refused:
+        hosts.check_format("h2", theirs)
+    assert refused.value.hint == f"upgrade evcs {where}, then there: evcs restart"
+    assert len(refused.value.message) < 80
+
+
+@pytest.mark.parametrize(("version", "where"), [(0, "at the centre"), (2, "here"), ("1", "here")])
+def test_a_join_file_of_another_format_is_told_who_is_behind(version: object, where: str) -> None:
+    with pytest.raises(BadValue, match=r"join file is of format .*, and this evcs reads 1") as no:
+        join_file.parse(json.dumps({"evcs_join": version}).encode())
+    assert where in no.value.hint

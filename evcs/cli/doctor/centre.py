@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from evcs import __version__
 from evcs.adapters import certificates
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
-from evcs.cli import bounds
+from evcs.cli import bounds, versions
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
-from evcs.core.errors import EvcsError
+from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.identities import of_host
 
 ANSWER_WITHIN_S = 5.0
@@ -30,6 +31,9 @@ def link(ctx: DoctorContext) -> Finding:
     where = f"the centre at {ctx.settings.centre}"
     try:
         count = len({who.split("/")[1] for who in _registry(ctx).secrets()["secrets"]})
+    except Unreachable as error:
+        remedy = "is the line up? if so, at the centre: evcs doctor"
+        return Finding("link", FAIL, f"{where}: {error.message}", remedy)
     except EvcsError as error:
         return Finding("link", FAIL, f"{where}: {error.message}", error.hint)
     return Finding("link", OK, f"{where} answers; it wants {count} CPs here")
@@ -59,4 +63,19 @@ def certificate(ctx: DoctorContext) -> Finding:
     return finding._replace(remedy="join again: at the centre, evcs host add")
 
 
-CHECKS = (link, clock, certificate)
+def version(ctx: DoctorContext) -> Finding:
+    """What runs here and what the centre runs: each of them can have been upgraded alone."""
+    check, text = "versions", f"evcs {__version__}"
+    if ctx.older:
+        text = f"{bounds.some(sorted(ctx.older))} still run another version than {__version__}"
+        return Finding(check, WARN, text, "evcs restart")
+    try:
+        theirs = str(_registry(ctx).secrets()["version"])
+    except EvcsError:
+        return Finding(check, OK, f"{text}; the centre's is not known: see link")
+    if step := versions.upgrade(theirs, "at the centre"):
+        return Finding(check, WARN, f"{text}, the centre's is {theirs}", step)
+    return Finding(check, OK, f"{text}, as at the centre")
+
+
+CHECKS = (link, clock, certificate, version)

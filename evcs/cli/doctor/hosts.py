@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from evcs import __version__
+from evcs.cli import versions
 from evcs.cli.bounds import OK, WARN, Finding, some
 from evcs.cli.doctor.context import DoctorContext
 from evcs.core.hosts import joined_of
@@ -25,10 +26,10 @@ def hosts(ctx: DoctorContext) -> Finding:
     said = {name: _status(ctx, name) for name in joined}
     if away := [name for name, one in said.items() if not one.get("online")]:
         return Finding("hosts", WARN, f"away: {some(away)}", "there: evcs doctor")
-    other = [name for name, one in said.items() if one.get("version") != __version__]
-    if other:
+    steps = {name: versions.upgrade(str(one.get("version")), "there") for name, one in said.items()}
+    if other := [name for name, step in steps.items() if step]:
         text = f"of another version than {__version__}: {some(other)}"
-        return Finding("hosts", WARN, text, "upgrade evcs there, then: evcs restart")
+        return Finding("hosts", WARN, text, steps[other[0]] or "")
     return Finding("hosts", OK, f"{len(joined)}, all online")
 
 

@@ -17,7 +17,7 @@ from evcs.core.cp_manager_ports import (
     ProcessHost,
     SectionStore,
 )
-from evcs.core.errors import EvcsError
+from evcs.core.errors import EvcsError, OtherFormat
 from evcs.core.ports import Bus, Connected, Disconnected, Received
 from evcs.runtime.crash_points import crash_point
 from evcs.services.cp_manager.actuator import Actuator
@@ -108,14 +108,18 @@ class CpManager:
             return self._due_at - now
         whole = now >= self._whole_at
         cps = self._desired.keys() if whole else self._touched & self._desired.keys()
+        desired = {cp: self._desired[cp] for cp in cps}
         try:
-            desired = {cp: self._desired[cp] for cp in cps}
             self._keys.fetch({cp: one.revision for cp, one in desired.items() if self._wanted(one)})
             outcome = self._reconciler.look(desired, whole)
             self._report(desired, outcome.waiting, outcome.failed)
             self._touched = {*outcome.waiting, *outcome.failed}
             if whole:
                 self._whole_at = now + RESYNC_S
+        except OtherFormat as error:
+            _log.error("%s", error)
+            self._refuse(desired, str(error))
+            self._whole_at = now + RESYNC_S
         except EvcsError as error:
             _log.error("%s", error)
             self._again(now, whole)
@@ -190,6 +194,15 @@ class CpManager:
                 self._reported[cp] = report
                 self._bus.publish(report)
                 crash_point("manager.reported")
+
+    def _refuse(self, desired: Mapping[str, m.DesiredCp], why: str) -> None:
+        """What is wanted may not mean what it seems to: all stays as it is, and that is told."""
+        self._touched = set()
+        for cp, record in desired.items():
+            report = m.ReconcileReport(self._host, cp, False, record.revision, why)
+            if self._wanted(record) and self._reported.get(cp) != report:
+                self._reported[cp] = report
+                self._bus.publish(report)
 
     def _take_back(self, cp: str) -> None:
         self._reported.pop(cp, None)

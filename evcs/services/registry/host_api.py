@@ -8,6 +8,7 @@ from typing import Any
 
 from bottle import Bottle, HTTPResponse, request
 
+from evcs import __version__
 from evcs.core import hosts as core
 from evcs.core.errors import BadValue, Denied
 from evcs.core.hosts import Host
@@ -44,9 +45,12 @@ def add_to(app: Bottle, registry: Registry, refuse: Refuse) -> None:
 
     @app.post(JOIN)
     def join() -> HTTPResponse:
-        secret = _shown_secret()
-        if not any(core.may_join(one, secret, registry.now()) for one in registry.hosts.values()):
+        secret, now = _shown_secret(), registry.now()
+        host = next((h for h in registry.hosts.values() if core.may_join(h, secret, now)), None)
+        if host is None:
             refuse("an invitation")
+        else:
+            core.check_format(host.name, _format())
         made = registry.ask(hosts.join, secret)
         password = registry.password_of(made.name)
         return json_response({"name": made.name, "secret": password})
@@ -56,9 +60,16 @@ def add_to(app: Bottle, registry: Registry, refuse: Refuse) -> None:
         given = _shown_secret()
         for name in core.joined_of(registry.hosts):
             if http.token_matches(given, registry.password_of(name)):
-                return json_response({"name": name, "secrets": registry.secrets_of(name)})
+                core.check_format(name, _format())
+                mine = registry.secrets_of(name)
+                return json_response({"name": name, "version": __version__, "secrets": mine})
         refuse("a host's secret")
         raise Denied("that is no host's secret", "join again: at the centre, evcs host add")
+
+
+def _format() -> str:
+    """How who asks speaks; see core.hosts.FORMAT."""
+    return str(request.query.get("format", ""))
 
 
 def _shown_secret() -> str:
