@@ -2,7 +2,7 @@
 
 A machine joins with an invitation: a secret, of which the centre keeps the hash alone. It is good
 once and for a time. One that has joined may be invited anew, after a reinstall: as it joins again
-it gets a new secret, and what had the old one is shut out.
+it gets a new secret, as its CPs do, and what had the old ones is shut out.
 """
 
 from __future__ import annotations

@@ -52,11 +52,18 @@ def test_an_invitation_is_good_once(stage: Stage) -> None:
             stage.ask(hosts.join, secret)
 
 
-def test_who_joins_again_has_another_secret_and_its_cps_stay(stage: Stage) -> None:
+def test_who_joins_again_has_other_secrets_and_its_cps_stay(stage: Stage) -> None:
+    """A machine that had that name before may run on: nothing there is anybody any more."""
     before = with_host(stage)
-    stage.ask(Batch.create, {"id": "CP-1", "host": "h2"})
+    for cp, host in (("CP-1", "h2"), ("CP-2", "h2"), ("CP-3", "main")):
+        stage.ask(Batch.create, {"id": cp, "host": host})
+    stage.ask(Batch.edit, "CP-2", {"host": "main"})
+    cps = {cp: stage.secrets.read(of_cp(cp)[0]) for cp in stage.registry.cps}
+    placed = stage.registry.cps["CP-1"].placement
     assert with_host(stage) != before
-    assert stage.registry.cps["CP-1"].host == "h2"
+    now = {cp: stage.secrets.read(of_cp(cp)[0]) for cp in cps}
+    assert {cp for cp in cps if now[cp] != cps[cp]} == {"CP-1"}, "CP-2 has to tell how it ended"
+    assert stage.registry.cps["CP-1"].placement == placed
 
 
 def test_a_join_that_could_not_be_written_leaves_all_as_it_was(stage: Stage) -> None:

@@ -192,12 +192,13 @@ def test_a_renewed_certificate_is_taken_without_joining_again(centre: Machine, h
 
 
 def test_a_machine_that_was_installed_anew_joins_again(centre: Machine, h2: Machine) -> None:
-    before = h2.secret("manager/h2")
+    before, of_cp = h2.secret("manager/h2"), h2.secret("cp/CP-1/engine")
     h2.kill_all()
     shutil.rmtree(h2.home)
     eventually("doctor says so", lambda: said_of_hosts(centre) == ("warn", "away: h2"), 30)
     h2.ok("evcs", "join", str(invited(centre, "h2")))
     assert h2.secret("manager/h2") != before
+    assert centre.secret("cp/CP-1/engine") != of_cp, "the other disk may be found again"
     eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
     assert said_of_hosts(centre) == ("ok", "1, all online")
 

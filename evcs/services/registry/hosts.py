@@ -29,11 +29,17 @@ def invite(batch: Batch, given: object, secret: str) -> Host:
 
 
 def join(batch: Batch, secret: str) -> Host:
-    """The host whose invitation that is, with new secrets. Raises Denied."""
+    """The host whose invitation that is, with a new secret. Raises Denied.
+
+    Where it had joined before its CPs get new ones, too: that machine may run on.
+    """
     for host in batch.hosts.values():
         if hosts.may_join(host, secret, batch.at):
             found = hosts.joined(host, batch.at)
             batch.hosts_joined.append(host.name)
+            for cp in batch.now().values():
+                if placement.wanted_here(cp, host.name):
+                    batch.rekey(cp.id)
             batch.put_host(found, audit.Change(f"manager/{host.name}", "host join", None))
             return found
     raise Denied("that invitation is used, over, or of another centre", "there: evcs host add")
