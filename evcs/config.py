@@ -83,6 +83,7 @@ class Settings(NamedTuple):
     ocpp_listen: str = LOOPBACK
     ocpp_plain: bool = False
     ocpp_keep_interrupted_h: int = 24
+    hosts_keep_interrupted_s: int = 3_600
 
     @property
     def is_joined(self) -> bool:
@@ -182,14 +183,15 @@ _ENVIRONMENT = {
     "ocpp_listen": "EVCS_OCPP_LISTEN",
     "ocpp_plain": "EVCS_OCPP_PLAIN",
     "ocpp_keep_interrupted_h": "EVCS_OCPP_KEEP_INTERRUPTED_H",
+    "hosts_keep_interrupted_s": "EVCS_HOSTS_KEEP_INTERRUPTED_S",
 }
-# In conf/evcs.toml: [mqtt] listen, tls_port, tls; [http] listen, tls, name; [keep] sessions_days,
-# audit_days, readings_days; [ocpp] listen, plain, keep_interrupted_h.
+#: Those that conf/evcs.toml has in tables: [mqtt] listen is mqtt_listen.
 _TABLES = {
     "keep": ("sessions_days", "audit_days", "readings_days"),
     "mqtt": ("listen", "tls_port", "tls"),
     "http": ("listen", "tls", "name"),
     "ocpp": ("listen", "plain", "keep_interrupted_h"),
+    "hosts": ("keep_interrupted_s",),
 }
 _IN_TABLES = frozenset(f"{table}_{name}" for table, names in _TABLES.items() for name in names)
 #: As files had them before there was a table.

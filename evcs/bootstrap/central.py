@@ -10,6 +10,7 @@ from evcs.adapters.spool import SpoolReader
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core import ports, topics
+from evcs.core.placement import Patience
 from evcs.services.central import auditor, listening, service
 from evcs.services.central.fair_share import FairShare
 from evcs.services.central.retention import Keep, Retention
@@ -33,12 +34,14 @@ def run_central(settings: Settings) -> None:
         lambda cursor: LogTailer(log, lambda whole: BrokerLines(whole).parse_line, cursor, STARTS),
         {name: SpoolReader(settings.home.spool(name)) for name in SPOOLS},
     )
-    away_s = settings.ocpp_keep_interrupted_h * 3_600.0
+    patience = Patience(
+        settings.ocpp_keep_interrupted_h * 3_600.0, float(settings.hosts_keep_interrupted_s)
+    )
     keep = Keep(
         settings.keep_sessions_days, settings.keep_audit_days, settings.keep_readings_days
     )  # fmt: skip
     central = service.Central(
-        bus, ledger, clocks, birth, sources, share.begin_charge, away_s, keep.readings_days > 0
+        bus, ledger, clocks, birth, sources, share.begin_charge, patience, keep.readings_days > 0
     )
     retention = Retention(ledger, keep, clocks)
 

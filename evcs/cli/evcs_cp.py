@@ -25,7 +25,7 @@ from evcs.cli import (
 )
 from evcs.cli.common import CommandContext, command
 from evcs.cli.cp_names import pick
-from evcs.cli.operator import ask_of_each
+from evcs.cli.operator import ask_of_each, make_way
 from evcs.cli.options import (
     confirm_deletion,
     fields,
@@ -33,6 +33,7 @@ from evcs.cli.options import (
     named_or_all,
     of_charger,
     waiting,
+    when_free,
 )
 from evcs.core import units
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
@@ -142,20 +143,24 @@ def create(
 @named_or_all
 @fields
 @click.option("--no-circuit", is_flag=True, help="It shares no cable.")
+@when_free
 @waiting
 def edit(
     ctx: CommandContext, names: tuple[str, ...], everyone: bool, location: str | None,
     price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None,
-    circuit: str | None, host: str | None, no_circuit: bool, wait: bool, timeout: float,
+    circuit: str | None, host: str | None, no_circuit: bool, when_free: bool, wait: bool,
+    timeout: float,
 ) -> None:  # fmt: skip
     """Change price, power, location, hosting, host or circuit.
 
-    A session under way keeps its price; a CP that charges a car changes hosting or host after that.
+    A session under way keeps its price. A CP that charges a car changes hosting after that; for
+    another host its charge is ended first, or waited for.
 
     Examples:
       evcs-cp edit CP-001 --price-eur-kwh 0.35
       evcs-cp edit 'CP-{001..005}' --max-power-kw 11
       evcs-cp edit --all --price-eur-kwh 0.40
+      evcs-cp edit CP-001 --host h2 --when-free
     """
     given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit, host)
     if circuit is not None and no_circuit:
@@ -164,17 +169,23 @@ def edit(
         given["circuit"] = None
     if not given:
         raise BadValue("nothing to change", "see: evcs-cp edit -h")
-    _change(ctx, _select(ctx, names, everyone), given, cp_changes.arrived, wait, timeout)
+    if when_free and host is None:
+        raise BadValue("--when-free goes with --host", "a change of hosting waits by itself")
+    moves = host is not None and not when_free
+    _change(ctx, _select(ctx, names, everyone), given, cp_changes.arrived, wait, timeout, moves)
 
 
 def _change(
     ctx: CommandContext, ids: list[str], given: dict[str, Any],
     goal: Callable[[dict[str, Any]], cp_changes.Goal], wait: bool, timeout: float,
+    moves: bool = False,
 ) -> None:  # fmt: skip
     results = cp_changes.each(ids, lambda cp: ctx.registry.edit(cp, given))
     if "service" in given:
         results = chargers.made_of_it(results, partial(chargers.serves, ctx), "charger", wait)
     made = list(results.made.values())
+    if moves:
+        make_way(ctx, made)
     cp_changes.wait_and_finish(ctx, made, results.errors, goal, wait, timeout)
 
 

@@ -15,7 +15,8 @@ from evcs.adapters.files import write_atomic
 from evcs.cli import cp_changes
 from evcs.cli.bus_probe import BusProbe
 from evcs.cli.common import CommandContext, command, table
-from evcs.cli.options import Seconds, waiting
+from evcs.cli.operator import make_way
+from evcs.cli.options import Seconds, waiting, when_free
 from evcs.config import Settings
 from evcs.core import messages as m
 from evcs.core import topics
@@ -82,15 +83,19 @@ def _add_drain(host: click.Group) -> None:
     @command(host, "drain")
     @click.argument("name")
     @click.option("--to", metavar="HOST", required=True, help="Where its CPs go.")
+    @when_free
     @waiting
-    def drain(ctx: CommandContext, name: str, to: str, wait: bool, timeout: float) -> None:
+    def drain(
+        ctx: CommandContext, name: str, to: str, when_free: bool, wait: bool, timeout: float
+    ) -> None:
         """Move all CPs of a host to another one.
 
-        A CP that charges a car moves after that. Who has not moved by the timeout is named, and
-        moves all the same.
+        A charge under way is ended first, or waited for. Who has not moved by the timeout is
+        named, and moves all the same.
 
         Examples:
           evcs host drain h2 --to h3
+          evcs host drain h2 --to h3 --when-free --timeout 7200
         """
         hosts = {one["name"] for one in ctx.registry.hosts()} | {ctx.settings.host}
         for one in (name, to):
@@ -101,6 +106,8 @@ def _add_drain(host: click.Group) -> None:
         mine = [cp["id"] for cp in ctx.registry.cps() if cp["host"] == name]
         moved = cp_changes.each(mine, lambda cp: ctx.registry.edit(cp, {"host": to}))
         made = list(moved.made.values())
+        if not when_free:
+            make_way(ctx, made)
         cp_changes.wait_and_finish(ctx, made, moved.errors, cp_changes.arrived, wait, timeout)
         if not mine:
             ctx.out.say(f"no CP is on {name}")

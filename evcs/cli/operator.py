@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evcs.cli.bus_probe import BusProbe
@@ -42,6 +42,19 @@ def ask_of_each(
         raise BadValue("the reason is too long", f"allowed: text of at most {MAX_TEXT} characters")
     asked = [m.OperatorRequest("operator", verb, _new_id(), cp, reason=reason) for cp in cps]
     return dict(zip(cps, _ask(ctx, asked), strict=True))
+
+
+def make_way(ctx: CommandContext, made: Iterable[Mapping[str, Any]]) -> None:
+    """Have charges of CPs that move to another host end, so that nobody waits for them."""
+    moving = [cp["id"] for cp in made if cp["moving"]]
+    found: Mapping[str, dict[str, Any] | EvcsError] = {}
+    try:
+        found = ask_of_each(ctx, "make_way", moving) if moving else {}
+    except EvcsError as error:
+        found = dict.fromkeys(moving, error)
+    for cp, answer in found.items():
+        if isinstance(answer, EvcsError):
+            ctx.out.say(f"{cp} moves once it is free: {answer.message}")
 
 
 def _new_id() -> str:

@@ -108,6 +108,13 @@ def fields(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def when_free(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The flag of commands that move CPs to another host."""
+    return click.option(
+        "--when-free", is_flag=True, help="Move after a charge under way; else it ends."
+    )(function)
+
+
 def of_charger(function: Callable[..., Any]) -> Callable[..., Any]:
     """What can be given of a real charger."""
     for flag, kwargs in (

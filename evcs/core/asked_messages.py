@@ -34,7 +34,7 @@ class DriverEvent(NamedTuple):
 
 
 class OperatorRequest(NamedTuple):
-    """Operator or web: plug, unplug, fault, clear (a CP); close (a session); forget (a driver).
+    """Operator or web: plug, unplug, fault, clear, make_way (a CP); close (a session); forget.
 
     Of a charger of a back end: present (a card is held to it), backend (what it has of that).
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from evcs.core import charge_point as states
 from evcs.core.health import EngineHealth
 from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
-from evcs.core.placement import CHARGER_AWAY_S, Deadlines, deadlines
+from evcs.core.placement import MAIN, PATIENCE, Deadlines, Patience, deadlines, holder
 from evcs.core.power import Power, PowerFault
 from evcs.core.session import Phase, Session
 
@@ -30,7 +30,7 @@ class CpRecord(NamedTuple):
     `late`: a session that it told of afterwards and that may be over; it is not the CP's state.
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
     was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
-    `charger_away_s`: how long a session waits for a real charger that is away. `power`: what the
+    `patience`: how long a session waits for what is away. `power`: what the
     session of a CP in a circuit was told that it may take, None before that. `power_fault`: why the
     CP counts with its most; of a real charger beyond its session, until it obeys.
     `fallback_said_w`: the one that its Engine has said last, which it has also while it is away;
@@ -52,7 +52,7 @@ class CpRecord(NamedTuple):
     unheld: int = 0
     last_command: SentCommand = SentCommand()
     orphans: int = 0
-    charger_away_s: float = CHARGER_AWAY_S
+    patience: Patience = PATIENCE
     power: Power | None = None
     power_fault: PowerFault | None = None
     fallback_said_w: int | None = None
@@ -67,9 +67,17 @@ class CpRecord(NamedTuple):
         return None
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether another machine holds it, and we charge for what it delivers."""
+        desired = self.desired
+        if desired is None or desired.backend is not None:
+            return False
+        return holder(desired).host != MAIN
+
+    @property
     def deadlines(self) -> Deadlines:
         """How long what is away may be away."""
-        return deadlines(self.desired, self.charger_away_s)
+        return deadlines(self.desired, self.patience)
 
     def absent_for(self, lost_at: float, connected_at: float, now: float) -> float:
         """Seconds for which a process of it has been away, on Central's monotonic clock.

@@ -32,6 +32,8 @@ class EndReason(StrEnum):
     CLOSED = "closed"
     OUT_OF_ORDER = "out_of_order"
     DELETED = "deleted"
+    #: Its CP moves to another host.
+    MOVED = "moved"
 
     # What Central finds.
     #: Nobody known charged: energy may have flowed, and no driver is billed.

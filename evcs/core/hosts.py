@@ -57,9 +57,10 @@ def check_format(host: str, theirs: str) -> None:
     """Whether a host that says that it speaks so is understood. Raises OtherFormat."""
     if theirs != str(FORMAT):
         is_ahead = theirs.isdecimal() and len(theirs) < 10 and int(theirs) > FORMAT
+        where = "at the centre" if is_ahead else f"on {host}"
         raise OtherFormat(
             f"host {host} is of format {ascii(theirs)[:20]}, its centre of {FORMAT}",
-            f"upgrade evcs {'at the centre' if is_ahead else f'on {host}'}, then there: evcs restart",
+            f"upgrade evcs {where}, then there: evcs restart",
         )
 
 

@@ -48,26 +48,34 @@ class Deadlines(NamedTuple):
     reconnect_grace_s: float = 15.0
 
 
+class Patience(NamedTuple):
+    """For how many seconds sessions wait for what is away and may charge on.
+
+    `charger_s`: a real charger, which says when it has ended. `host_s`: another machine, whose
+    cable may be cut.
+    """
+
+    charger_s: float = 86_400.0
+    host_s: float = 3_600.0
+
+
+PATIENCE = Patience()
 ON_MAIN = Deadlines()
-#: Another host's cable may be cut while its cars charge on.
-ELSEWHERE = Deadlines(resume_within_s=3_600.0, monitor_gone_s=3_600.0)
-#: A charger that is away charges on, and says when it has ended. Of a start that it takes its
-#: gateway knows for how long it waits for the car.
-CHARGER_AWAY_S = 86_400.0
+#: Of a start that a charger takes its gateway knows for how long it waits for the car.
 CHARGER_STARTS_WITHIN_S = 600.0
-
-
 #: A charger of a back end charges for that, whoever of us is away.
-BY_ITSELF = Deadlines(resume_within_s=CHARGER_AWAY_S, monitor_gone_s=CHARGER_AWAY_S)
+BY_ITSELF = Deadlines(resume_within_s=PATIENCE.charger_s, monitor_gone_s=PATIENCE.charger_s)
 
 
-def deadlines(cp: DesiredCp | None, charger_away_s: float = CHARGER_AWAY_S) -> Deadlines:
-    """Those of a CP's place."""
+def deadlines(cp: DesiredCp | None, patience: Patience = PATIENCE) -> Deadlines:
+    """Those of the place that holds a CP."""
     if cp is not None and cp.hosting == OCPP:
-        return Deadlines(CHARGER_STARTS_WITHIN_S, charger_away_s, charger_away_s)
+        return Deadlines(CHARGER_STARTS_WITHIN_S, patience.charger_s, patience.charger_s)
     if cp is not None and cp.backend is not None:
         return BY_ITSELF
-    return ON_MAIN if cp is None or cp.host == MAIN else ELSEWHERE
+    if cp is None or holder(cp).host == MAIN:
+        return ON_MAIN
+    return Deadlines(resume_within_s=patience.host_s, monitor_gone_s=patience.host_s)
 
 
 def holder(cp: DesiredCp) -> Placement:

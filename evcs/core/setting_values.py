@@ -112,6 +112,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "ocpp_listen": _address,
     "ocpp_plain": _yes_or_no,
     "ocpp_keep_interrupted_h": lambda name, value: int(_number(name, value, int, 0, 8_760)),
+    "hosts_keep_interrupted_s": lambda name, value: int(_number(name, value, int, 0, 31_536_000)),
     "mqtt_listen": _address,
     "http_listen": _address,
     "mqtt_tls": _when,

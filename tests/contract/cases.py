@@ -315,6 +315,7 @@ FAILURES = {
     "evcs join nosuch.join": 4,
     "evcs-cp create CP-950 --host NOSUCH": 2,
     "evcs-cp edit CP-001 --host NOSUCH": 2,
+    "evcs-cp edit CP-001 --max-power-kw 11 --when-free": 2,
     "evcs circuit remove NOSUCH": 4,
     "evcs-cp create CP-950 --circuit NOSUCH": 4,
     "evcs-cp edit CP-001 --circuit NOSUCH": 4,

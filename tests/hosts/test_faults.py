@@ -151,7 +151,7 @@ def test_a_cp_moves_from_host_to_host_and_never_has_two_engines(
             eventually("they moved", lambda: not any(cp["moving"] for cp in centre.cps()), 60)
             in_state(centre, "ACTIVATED")
         wait = charge(centre, "5.000")
-        centre.ok("evcs-cp", "edit", *CPS, "--host", "h3", "--no-wait")
+        centre.ok("evcs-cp", "edit", *CPS, "--host", "h3", "--when-free", "--no-wait")
         assert all(cp["moving"] for cp in centre.cps()), "who charges moves after that"
         for pid in (*h2.pids_of("evcs", "cp-manager"), *h3.pids_of("evcs", "cp-manager")):
             subprocess.run(["kill", "-9", str(pid)], check=True)
@@ -180,7 +180,8 @@ def cp_secrets(machine: Machine) -> list[Path]:
 def test_a_host_is_emptied_while_cars_charge_there(centre: Machine, h2: Machine) -> None:
     wait = charge(centre, "5.000")
     centre.ok("evcs-cp", "create", "FREE-{1..10}", "--host", "h2", "--hosting", "pool")
-    done = centre.run("evcs", "host", "drain", "h2", "--to", "main", "--timeout", "5")
+    drain = ("evcs", "host", "drain", "h2", "--to", "main", "--when-free", "--timeout", "5")
+    done = centre.run(*drain)
     assert done.code in (7, 8), done
     free = {cp["id"]: cp["host"] for cp in centre.cps() if cp["id"].startswith("FREE")}
     assert {*free.values()} == {"main"}

@@ -74,6 +74,29 @@ def test_its_cps_charge_and_are_worked_on_from_the_centre(centre: Machine, h2: M
     assert centre.run("evcs", "status", "--check").code == 0
 
 
+def test_a_charge_ends_before_its_cp_moves_or_is_waited_for(centre: Machine, h2: Machine) -> None:
+    def begin(cp: str) -> str:
+        done = centre.ok("evcs-driver", "charge", cp, "--driver", "ALICE", "--kwh", "1",
+                         "--no-watch", "--json")  # fmt: skip
+        centre.wait_for_state(cp, "SUPPLYING")
+        return str(done.json["session_id"])
+
+    def ticket(session_id: str) -> dict[str, Any]:
+        rows = centre.ok("evcs", "sessions", "--json").json
+        return next(one for one in rows if one["session_id"] == session_id)
+
+    session = begin("CP-1")
+    centre.ok("evcs", "host", "drain", "h2", "--to", "main")
+    assert {cp["host"] for cp in centre.cps() if not cp["moving"]} == {"main"}
+    assert (ticket(session)["state"], ticket(session)["reason"]) == ("settled", "moved")
+    assert 0 <= ticket(session)["energy_wh"] < 1000
+    assert centre.run("evcs-cp", "edit", "CP-1", "--price-eur-kwh", "1", "--when-free").code == 2
+    session = begin("P-1")
+    centre.ok("evcs-cp", "edit", "CP-1", "CP-2", "P-1", "P-2", "--host", "h2", "--when-free")
+    assert (ticket(session)["energy_wh"], ticket(session)["reason"]) == (1000, "completed")
+    assert {cp["host"] for cp in centre.cps() if not cp["moving"]} == {"h2"}
+
+
 def test_new_secrets_come_to_the_host_by_themselves(centre: Machine, h2: Machine) -> None:
     path = h2.home / "data" / "secrets" / "cp" / "CP-1" / "engine"
     before = path.read_text()

@@ -17,7 +17,7 @@ from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
 from evcs.core.decisions.draft import TELL_AGAIN_S
 from evcs.core.errors import EvcsError
-from evcs.core.placement import ON_MAIN
+from evcs.core.placement import ON_MAIN, PATIENCE, Patience
 from evcs.core.ports import Connected, Received
 from evcs.core.readings import ALL, Reading, second_of
 from evcs.core.session import Phase
@@ -35,11 +35,13 @@ BIRTH = m.ServiceStatus("central", True, "boot", "1")
 class Stage:
     """A Central with one CP, on a bus that records."""
 
-    def __init__(self, path: Path, ledger: type[Ledger] = Ledger) -> None:
+    def __init__(
+        self, path: Path, ledger: type[Ledger] = Ledger, patience: Patience = PATIENCE
+    ) -> None:
         self.path, self.clock, self.begun = path, FakeClock(100.0), 0
         self.bus = FakeBus()
         self.ledger = ledger(path)
-        self.central = Central(self.bus, self.ledger, self.clock, BIRTH)
+        self.central = Central(self.bus, self.ledger, self.clock, BIRTH, patience=patience)
         self.central.handle([Connected()])
         self.hears(
             DESIRED,
@@ -693,6 +695,58 @@ def test_a_session_of_a_cp_that_was_deleted_while_central_was_away(stage: Stage)
     assert (ticket.event, ticket.body["reason"]) == ("ticket", "deleted")
     assert ticket.body["energy_wh"] == 1000
     assert later.fleet.of_driver("ALICE") is None
+
+
+def test_a_charge_makes_way_for_its_cps_move(stage: Stage) -> None:
+    def make_way(cp: str) -> list[Any]:
+        return stage.hears(m.OperatorRequest("operator", "make_way", "w", cp))
+
+    (answer,) = make_way(CP)
+    assert answer.ok, "there is none"
+    session = stage.begin()
+    stop, answer = make_way(CP)
+    assert (stop.verb, stop.session_id, stop.reason, answer.ok) == ("stop", session, "moved", True)
+    assert stage.audited("make way") == [session]
+    ended = m.SessionEvent(CP, "ended", session, 9, 1500, "moved")
+    tickets = [one for one in stage.hears(ended) if isinstance(one, m.DriverEvent)]
+    assert [(one.event, one.body["reason"]) for one in tickets] == [("ticket", "moved")]
+    (answer,) = make_way("CP-9")
+    assert answer.error == "not_found"
+
+
+@pytest.mark.parametrize("asked_to_end", [False, True])
+@pytest.mark.parametrize("more_wh", [0, 500])
+def test_a_charge_on_a_host_that_stays_away_is_settled_and_what_it_tells_later_corrects_it(
+    tmp_path: Path, more_wh: int, asked_to_end: bool
+) -> None:
+    stage = Stage(tmp_path / "ledger.db", patience=Patience(host_s=600.0))
+    stage.hears(DESIRED._replace(host="h2", revision=2))
+    stage.clock.now += ON_MAIN.reconnect_grace_s
+    session = stage.begin()
+    stage.hears(m.Meter(CP, session, 2, 1000, 22_000, 230.0, 30.0))
+    stage.hears(m.EngineStatus(CP, False, "e1"), m.MonitorStatus(CP, False, "m1"))
+    if asked_to_end:
+        stage.hears(m.DriverRequest("ALICE", "stop", "s"))
+    stage.clock.now += 600.0
+    stage.central.tick(stage.clock.now)
+    assert session in stage.central.fleet.open, "its cable may be cut"
+    stage.clock.now += 1.0
+    stage.bus.taken()
+    stage.central.tick(stage.clock.now)
+    (ticket,) = [one for one in stage.bus.taken() if isinstance(one, m.DriverEvent)]
+    assert (ticket.event, ticket.body["reason"]) == ("ticket", "monitor_gone")
+    assert (ticket.body["energy_wh"], ticket.body["cost_eur"]) == (1000, "0.30")
+    back = m.EngineStatus(CP, True, "e1", "supplying", True, session)
+    (stop,) = [one for one in stage.hears(back) if isinstance(one, m.Command)]
+    assert (stop.verb, stop.session_id) == ("stop", session)
+    ended = m.SessionEvent(CP, "ended", session, 9, 1000 + more_wh, "stopped")
+    for _ in range(2):
+        told = [one for one in stage.hears(ended) if isinstance(one, m.Command)]
+        assert [one.verb for one in told] == ["settled"]
+    rows = [f"{session} +500 Wh 0.15 EUR"] if more_wh else []
+    assert stage.audited("correction") == rows
+    assert len(stage.audited("ticket")) == 1
+    stage.ledger.close()
 
 
 def test_a_request_that_comes_again_after_its_ticket_makes_no_second(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from evcs.core import session_life as life
 from evcs.core.cp_record import CpRecord
 from evcs.core.messages import DesiredCp, EngineStatus
-from evcs.core.placement import OCPP, ON_MAIN, deadlines
+from evcs.core.placement import OCPP, ON_MAIN, Patience, deadlines
 from evcs.core.session import Correction, Phase, Session
 from evcs.core.units import cost_eur
 
@@ -191,15 +191,19 @@ def test_centrals_own_absence_is_never_held_against_a_cp(
     assert away <= now - connected_at - ON_MAIN.reconnect_grace_s
 
 
-def test_absence_on_another_host_ends_nothing_for_an_hour() -> None:
+def test_absence_on_another_host_ends_nothing_for_as_long_as_is_set() -> None:
     here = DesiredCp("CP-1", "", "in", "0.30", 22_000, "", "main", False, False, 1)
     assert deadlines(here) == deadlines(None) == ON_MAIN
-    charger = deadlines(here._replace(hosting=OCPP), 7_200.0)
+    patience = Patience(charger_s=7_200.0, host_s=60.0)
+    charger = deadlines(here._replace(hosting=OCPP), patience)
     assert (charger.start_within_s, charger.resume_within_s) == (600.0, 7_200.0)
     assert charger.monitor_gone_s == 7_200.0
     there = deadlines(here._replace(host="h2"))
     assert (there.resume_within_s, there.monitor_gone_s) == (3_600, 3_600)
     assert there.start_within_s == ON_MAIN.start_within_s
+    leaving = here._replace(previous_host="h2", previous_placement="t")
+    assert deadlines(leaving, patience).monitor_gone_s == 60.0, "h2 holds it still"
+    assert deadlines(leaving._replace(host="h2", previous_host="main"), patience) == ON_MAIN
 
 
 def test_the_diagram_shows_every_row_of_the_table() -> None:

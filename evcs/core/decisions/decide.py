@@ -47,6 +47,7 @@ HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     d.StopCharge: requests.on_stop,
     d.Leave: requests.on_leave,
     d.Close: requests.on_close,
+    d.MakeWay: requests.on_make_way,
     d.Delete: presence.on_delete,
     d.EngineStale: presence.on_engine_stale,
     d.MonitorStale: presence.on_monitor_stale,

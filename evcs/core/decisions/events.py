@@ -58,6 +58,12 @@ class Close(NamedTuple):
     session: Session
 
 
+class MakeWay(NamedTuple):
+    """The operator moves the CP, and does not wait for the end of its session."""
+
+    asked: m.OperatorRequest
+
+
 class Delete(NamedTuple):
     """The Registry has no such CP any more."""
 
@@ -109,7 +115,8 @@ class Unwritten(NamedTuple):
 
 Event = (
     m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent | m.Reply
-    | Charge | ChargeAgain | AskedByStation | StopCharge | Leave | Close | Delete
+    | Charge | ChargeAgain | AskedByStation | StopCharge | Leave | Close | MakeWay
+    | Delete
     | EngineStale | MonitorStale | MonitorAbsent | Repeat | Granted | FallbackGranted
     | PowerLooked | Unwritten
 )  # fmt: skip

@@ -95,10 +95,15 @@ def on_monitor_stale(draft: Draft, _: MonitorStale) -> None:
 def on_monitor_absent(draft: Draft, _: MonitorAbsent) -> None:
     record = draft.record
     session, lost_at = record.session, record.monitor_lost_at
-    if session is None or session.phase == Phase.ENDING or lost_at is None:
+    if session is None or lost_at is None:
         return
     away = record.absent_for(lost_at, draft.at.connected_at, draft.at.clock)
-    if away > record.deadlines.monitor_gone_s:
+    if away <= record.deadlines.monitor_gone_s:
+        return
+    if record.is_elsewhere and record.engine_away:
+        # The machine may never come back; if it does, what it has metered more is a correction.
+        draft.advance(session, life.Closed(EndReason.MONITOR_GONE, draft.at.wall))
+    elif session.phase != Phase.ENDING:
         draft.stop(EndReason.MONITOR_GONE)
 
 

@@ -7,7 +7,15 @@ from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions.draft import Draft
-from evcs.core.decisions.events import Charge, ChargeAgain, Close, Leave, StopCharge, Unwritten
+from evcs.core.decisions.events import (
+    Charge,
+    ChargeAgain,
+    Close,
+    Leave,
+    MakeWay,
+    StopCharge,
+    Unwritten,
+)
 from evcs.core.effects import Audit, Save, Send, denied
 from evcs.core.end_reasons import EndReason
 from evcs.core.session import Phase, Session, to_json
@@ -87,6 +95,13 @@ def on_close(draft: Draft, event: Close) -> None:
     draft.do(Audit(asked.asker, "close", asked.cp, "ok", after.session_id))
     body = {"message": "", "session": to_json(after)}
     draft.do(Send(m.OperatorEvent(asked.asker, "answer", asked.id, True, None, body)))
+
+
+def on_make_way(draft: Draft, event: MakeWay) -> None:
+    session, asked = draft.record.session, event.asked
+    if session is not None:
+        draft.stop(EndReason.MOVED)
+        draft.do(Audit(asked.asker, "make way", session.cp, "ok", session.session_id))
 
 
 def on_unwritten(draft: Draft, _: Unwritten) -> None:

@@ -11,7 +11,7 @@ from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import Decision, decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
-from evcs.core.placement import CHARGER_AWAY_S, MAIN, holder
+from evcs.core.placement import MAIN, PATIENCE, Patience, holder
 from evcs.core.session import HALTED, Phase, Session
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
@@ -31,9 +31,9 @@ class Fleet:
 
     def __init__(
         self, sessions: Iterable[Session], writer: LedgerWriter, outbox: Outbox, clock: float,
-        charger_away_s: float = CHARGER_AWAY_S,
+        patience: Patience = PATIENCE,
     ) -> None:  # fmt: skip
-        self._writer, self._outbox, self._charger_away_s = writer, outbox, charger_away_s
+        self._writer, self._outbox, self._patience = writer, outbox, patience
         self.records: dict[str, CpRecord] = {}
         self.open: dict[str, Session] = {}
         #: Driver -> the ids of all open sessions that name him, the latest last.
@@ -200,6 +200,4 @@ class Fleet:
 
     def _unseen(self, cp: str, clock: float) -> CpRecord:
         """A CP of which nobody has spoken."""
-        return CpRecord(
-            cp, engine_lost_at=clock, monitor_lost_at=clock, charger_away_s=self._charger_away_s
-        )
+        return CpRecord(cp, engine_lost_at=clock, monitor_lost_at=clock, patience=self._patience)

@@ -93,6 +93,8 @@ class Requests:
         """The operator's request, from the CLI or the page."""
         if asked.verb == "close":
             self._close(asked, at)
+        elif asked.verb == "make_way":
+            self._make_way(asked, at)
         elif asked.verb == "forget":
             self._forget(asked)
         elif asked.verb in SIMULATE:
@@ -199,6 +201,15 @@ class Requests:
         else:
             text = f"no session {asked.session_id}; list them with: evcs sessions"
             self._tell(asked, "not_found", text)
+
+    def _make_way(self, asked: m.OperatorRequest, at: d.At) -> None:
+        """Where its Engine is away the session ends once that is back."""
+        cp = asked.cp or ""
+        if cp in self._fleet.records:
+            self._fleet.apply(cp, d.MakeWay(asked), at)
+            self._tell(asked, None, "")
+        else:
+            self._tell(asked, "not_found", f"no CP {cp}; list them with: evcs-cp list")
 
     def _forget(self, asked: m.OperatorRequest) -> None:
         """A driver's name out of tickets and audit; neither answer nor entry may repeat it."""

@@ -14,7 +14,7 @@ from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, command_of
-from evcs.core.placement import CHARGER_AWAY_S
+from evcs.core.placement import PATIENCE, Patience
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
 from evcs.core.retained_view import RetainedView
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
@@ -46,7 +46,7 @@ class Central:
     def __init__(
         self, bus: Bus, ledger: Ledger, clock: Clock, birth: m.ServiceStatus,
         sources: Sources = NO_SOURCES, on_start: Callable[[str], object] = lambda _: None,
-        charger_away_s: float = CHARGER_AWAY_S, keeps_readings: bool = True,
+        patience: Patience = PATIENCE, keeps_readings: bool = True,
     ) -> None:  # fmt: skip
         self._bus, self._clock, self._birth = bus, clock, birth
         self._connected_at = clock.monotonic()
@@ -56,7 +56,7 @@ class Central:
         self._writer = writer = LedgerWriter(ledger, readings)
         self._entries = entries = Entries(writer.add_entry, clock)
         self._outbox = outbox = Outbox(writer, entries, bus, on_start)
-        self.fleet = Fleet(begun, writer, outbox, self._connected_at, charger_away_s)
+        self.fleet = Fleet(begun, writer, outbox, self._connected_at, patience)
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._relay = Relay(self.fleet, outbox)
