@@ -7,12 +7,17 @@ with; the ids of ours are random and no other's to know. Clients choose their id
 line counts by its begin and its end, which are the broker's own. The line of a subscription has
 neither: whose id could make one into another line is shut out, and the lines that begin with that
 id are its subscriptions.
+
+A client may leave its session behind for an hour (mosquitto.conf; MQTT 5, 3.1.2.11.2), which the
+log doesn't tell: its subscriptions are looked at all the same. Who may have left many is not shut
+out, since each short connection counts; the sessions are ended.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,13 +33,17 @@ MOST_OF_ONE = 1_000
 MOST_CONNECTIONS = 200
 #: In a minute: each may leave a session behind, with a will of 64 KiB.
 MOST_NEW = 300
+#: Subscriptions of one identity in sessions that may be left behind, and for how long.
+MOST_LEFT, LEFT_FOR_S = 1_000, 3_600
 MAX_CLIENTS = 20_000
 LOOKS_AT_ONCE = 10
+#: Each is a connection of a ms or two.
+ENDED_AT_ONCE = 50
 
 _LET_IN = re.compile(
-    rb"(\d+): New client connected from .+?:\d+ as (.+) \(p\d, c\d, k\d+, u'(.+)'\)\.\n"
+    rb"(\d+): New client connected from .+?:\d+ as (.+) \(p\d, c(\d), k\d+, u'(.+)'\)\.\n"
 )
-_CLIENT = re.compile(rb"\d+: Client (?=.)")
+_CLIENT = re.compile(rb"(\d+): Client (?=.)")
 _LEAVES = re.compile(rb"(?= (?:disconnected|closed its|has exceeded|already connected)[^ ]*[ .,:])")
 _QOS = re.compile(rb" (?=[012] )")
 #: What no client of ours has in its id: with a topic behind it, it reads as another line.
@@ -49,10 +58,22 @@ class _Client(NamedTuple):
     subscriptions: int = 0
 
 
+class _Left(NamedTuple):
+    """A client that has left, perhaps not for good."""
+
+    at_s: int
+    client: _Client
+
+
 class BrokerClients:
     """Takes the lines of a log in order."""
 
     def __init__(self) -> None:
+        #: Clients whose sessions are to be ended.
+        self.to_end: deque[bytes] = deque()
+        #: Client id -> it, the first to leave first.
+        self._left: OrderedDict[bytes, _Left] = OrderedDict()
+        self._left_behind: Counter[str] = Counter()
         #: Client id -> it, the latest connected last.
         self._clients: OrderedDict[bytes, _Client] = OrderedDict()
         self._connections: Counter[str] = Counter()
@@ -64,36 +85,45 @@ class BrokerClients:
         """An entry of kind FLOOD, once the line gives somebody one too many."""
         who, detail = None, "subscriptions"
         if STARTS.fullmatch(line):
-            for counted in (self._clients, self._connections, self._subscriptions):
-                counted.clear()
+            self._begin()
         elif (client_id := self._subscriber(line)) is not None:
             who = self._subscribes(client_id)
         elif match := _LET_IN.fullmatch(line):
             if len(line) < CUT_BYTES:
-                who, detail = self._let_in(int(match[1]) // 60, match[2], match[3]), "connections"
+                who, detail = self._let_in(match), "connections"
                 if _MISLEADS.match(match[2]):
-                    who, detail = _text(match[3]), "client id"
+                    who, detail = _text(match[4]), "client id"
         elif match := _CLIENT.match(line):
-            self._leaves(line[match.end() :])
+            self._leaves(int(match[1]), line[match.end() :])
         if who is None or not _LIMITED.fullmatch(who):
             return None
         return AuditEntry(timestamp(), who, FLOOD, None, "shut out", detail)
 
-    def _let_in(self, minute: int, client_id: bytes, identity: bytes) -> str | None:
-        self._forget(client_id)
+    def _begin(self) -> None:
+        """The broker starts: nobody is connected, and no session is left."""
+        for counted in (self._clients, self._connections, self._subscriptions, self._left_behind):
+            counted.clear()
+        self._left.clear()
+        self.to_end.clear()
+
+    def _let_in(self, match: re.Match[bytes]) -> str | None:
+        minute, client_id, who = int(match[1]) // 60, match[2], _text(match[4])
+        resumed = self._forget(client_id) or self._found_again(client_id)
         if minute != self._minute:
             self._minute = minute
             self._new.clear()
         if len(self._clients) == MAX_CLIENTS:
             self._forget(next(iter(self._clients)))
-        who = _text(identity)
         self._clients[client_id] = _Client(who)
         self._connections[who] += 1
         self._new[who] += 1
         over = self._new[who] > MOST_NEW
         if over:
             self._new[who] = 0
-        return who if over or self._connections[who] == MOST_CONNECTIONS + 1 else None
+        over |= self._connections[who] == MOST_CONNECTIONS + 1
+        if resumed is not None and match[3] == b"0":  # no clean start
+            over |= self._have_more(client_id, resumed.subscriptions)
+        return who if over else None
 
     def _subscriber(self, line: bytes) -> bytes | None:
         """The id that begins the line of a subscription; of several the one that misleads."""
@@ -102,24 +132,60 @@ class BrokerClients:
         return max((one for one in ids if one in self._clients), key=len, default=None)
 
     def _subscribes(self, client_id: bytes) -> str | None:
+        over = self._have_more(client_id, 1)
+        return self._clients[client_id].identity if over else None
+
+    def _have_more(self, client_id: bytes, more: int) -> bool:
+        """Whether so many subscriptions more are too many, for the first time."""
         who, count = self._clients[client_id]
-        self._clients[client_id] = _Client(who, count + 1)
-        self._subscriptions[who] += 1
-        over = count == MOST_SUBSCRIPTIONS
-        return who if over or self._subscriptions[who] == MOST_OF_ONE + 1 else None
+        of_all = self._subscriptions[who]
+        self._clients[client_id] = _Client(who, count + more)
+        self._subscriptions[who] += more
+        return count <= MOST_SUBSCRIPTIONS < count + more or of_all <= MOST_OF_ONE < of_all + more
 
-    def _leaves(self, told: bytes) -> None:
+    def _leaves(self, at_s: int, told: bytes) -> None:
         ends = [end.start() for end in _LEAVES.finditer(told)]
-        if ends:  # the last of these words is the broker's own
-            self._forget(told[: ends[-1]])
+        if not ends:
+            return
+        client_id = told[: ends[-1]]  # the last of these words is the broker's own
+        client = self._forget(client_id)
+        if client is not None and client.subscriptions and _LIMITED.fullmatch(client.identity):
+            self._leave_behind(client_id, _Left(at_s, client))
 
-    def _forget(self, client_id: bytes) -> None:
+    def _forget(self, client_id: bytes) -> _Client | None:
         client = self._clients.pop(client_id, None)
         if client is not None:
             self._connections[client.identity] -= 1
             self._subscriptions[client.identity] -= client.subscriptions
             if not self._connections[client.identity]:
                 del self._connections[client.identity], self._subscriptions[client.identity]
+        return client
+
+    def _leave_behind(self, client_id: bytes, left: _Left) -> None:
+        who = left.client.identity
+        self._left[client_id] = left
+        self._left_behind[who] += left.client.subscriptions
+        while next(iter(self._left.values())).at_s < left.at_s - LEFT_FOR_S:
+            self._found_again(next(iter(self._left)))
+        if self._left_behind[who] > MOST_LEFT:
+            self._end(*(one for one, at in self._left.items() if at.client.identity == who))
+        elif len(self._left) > MAX_CLIENTS:
+            self._end(next(iter(self._left)))
+
+    def _end(self, *client_ids: bytes) -> None:
+        for one in client_ids:
+            self._found_again(one)
+        self.to_end += client_ids
+
+    def _found_again(self, client_id: bytes) -> _Client | None:
+        """It is not left behind any more."""
+        left = self._left.pop(client_id, None)
+        if left is None:
+            return None
+        self._left_behind[left.client.identity] -= left.client.subscriptions
+        if not self._left_behind[left.client.identity]:
+            del self._left_behind[left.client.identity]
+        return left.client
 
 
 def _text(identity: bytes) -> str:
@@ -127,20 +193,37 @@ def _text(identity: bytes) -> str:
 
 
 class FloodWatch:
-    """Reads on in the broker's log; whom it tells of before is known, and shut out already."""
+    """Reads on in the broker's log; whom it tells of before is known, and shut out already.
 
-    def __init__(self, log: Path) -> None:
+    `end(client_id)`: end that client's session; False where that can't be done now.
+    """
+
+    def __init__(self, log: Path, end: Callable[[str], bool]) -> None:
         try:
             there = log.stat()
             begin = f"{there.st_ino} {there.st_size}"
         except FileNotFoundError:
             begin = ""
-        self._log = LogTailer(log, lambda _: BrokerClients().parse_line, begin, STARTS)
-        while self.look() or self._log.behind:
+        self._clients, self._end = BrokerClients(), end
+        self._log = LogTailer(log, self._begun, begin, STARTS)
+        while self._read() or self._log.behind:
             pass
 
     def look(self) -> list[AuditEntry]:
         """Who has had one too many since the last look, and of what."""
+        found = self._read()
+        to_end = self._clients.to_end
+        for _ in range(min(ENDED_AT_ONCE, len(to_end))):
+            if not self._end(_text(to_end[0])):
+                break
+            to_end.popleft()
+        return found
+
+    def _begun(self, _whole: bool) -> Callable[[bytes], AuditEntry | None]:
+        self._clients = BrokerClients()
+        return self._clients.parse_line
+
+    def _read(self) -> list[AuditEntry]:
         found: list[AuditEntry] = []
         for _ in range(LOOKS_AT_ONCE):
             found += [one for one in self._log.read() if one.what == FLOOD]

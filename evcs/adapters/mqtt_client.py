@@ -178,13 +178,14 @@ def _behind_properties(packet: bytes | bytearray, at: int) -> int:
 
 
 def new_client(
-    identity: str, password: str, will: Publication | None, server: Endpoint | None = None
-) -> Client:
-    """Not connected yet."""
+    identity: str, password: str, will: Publication | None, server: Endpoint | None = None,
+    client_id: str = "",
+) -> Client:  # fmt: skip
+    """Not connected yet; with an id of its own where none is given."""
     client = BufferedClient(
         CallbackAPIVersion.VERSION2,
         # Who knows it can throw its owner out: a new one, so that none is known for long.
-        client_id=os.urandom(16).hex(),
+        client_id=client_id or os.urandom(16).hex(),
         protocol=MQTTProtocolVersion.MQTTv5,
         transport="unix",
         reconnect_on_failure=False,

@@ -9,11 +9,13 @@ from evcs.adapters import (
     broker_accounts,
     broker_connections,
     broker_memory,
+    broker_sessions,
     capacity,
     clock,
     heartbeat,
     wsgi_server,
 )
+from evcs.adapters.account import Account
 from evcs.adapters.broker_clients import FloodWatch
 from evcs.adapters.registry_db import open_store
 from evcs.adapters.secret_files import SecretFiles
@@ -41,11 +43,14 @@ def run_registry(settings: Settings) -> None:
     )
     bus = parts.bus(settings, loop, "registry", service.subscriptions(), topics.encode(death, None))
     secrets, spool = SecretFiles(home), Spool.open(home.spool("registry"))
+    floods = FloodWatch(
+        home.log / "mosquitto.log", partial(broker_sessions.end, Account.of(home, "registry"))
+    )
     outside = service.RegistryPorts(
         bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
         lambda cps: broker_memory.hold(home, cps, partial(supervisord.signal, "mosquitto", "KILL")),
         parts.boot,
-        partial(capacity.check_room, settings), FloodWatch(home.log / "mosquitto.log").look,
+        partial(capacity.check_room, settings), floods.look,
     )  # fmt: skip
     registry = service.Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)

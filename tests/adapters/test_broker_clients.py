@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from evcs.adapters.broker_clients import (
+    LEFT_FOR_S,
     MAX_CLIENTS,
     MOST_CONNECTIONS,
+    MOST_LEFT,
     MOST_NEW,
     MOST_OF_ONE,
     MOST_SUBSCRIPTIONS,
@@ -19,6 +21,7 @@ from evcs.adapters.log_tailer import MAX_LINES_A_LOOK
 
 STARTS = "1795350217: mosquitto version 2.0.11 starting\n"
 CONNECTED = "1795350217: New client connected from 127.0.0.1:1 as {} (p5, c1, k15, u'{}').\n"
+RESUMED = CONNECTED.replace("c1", "c0")
 SUBSCRIBED = "1795350217: {} 1 $share/g{}/evcs/#\n"
 LEFT = (
     "1795350217: Client {} disconnected.\n",
@@ -37,7 +40,15 @@ class Watched:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.add(STARTS)
-        self.watch = FloodWatch(path)
+        #: Whose sessions were ended, once that can be done.
+        self.ended: list[str] = []
+        self.can_end = True
+        self.watch = FloodWatch(path, self._end)
+
+    def _end(self, client_id: str) -> bool:
+        if self.can_end:
+            self.ended.append(client_id)
+        return self.can_end
 
     def add(self, *lines: str) -> None:
         with self._path.open("a") as file:
@@ -106,12 +117,12 @@ def test_what_was_before_the_watch_is_counted_and_not_told(tmp_path: Path) -> No
     log = Watched(tmp_path / "mosquitto.log")
     log.add(CONNECTED.format("x", "cp/CP-1/engine"), *subscribing("x", MOST_SUBSCRIPTIONS))
     log.add(CONNECTED.format("y", EVE), *subscribing("y", 3 * MAX_LINES_A_LOOK))
-    log.watch = FloodWatch(tmp_path / "mosquitto.log")
+    log.watch = FloodWatch(tmp_path / "mosquitto.log", lambda _: False)
     assert log.told(*subscribing("x", 1)) == ["cp/CP-1/engine"]
 
 
 def test_before_there_is_a_log_nobody_is_told(tmp_path: Path) -> None:
-    watch = FloodWatch(tmp_path / "mosquitto.log")
+    watch = FloodWatch(tmp_path / "mosquitto.log", lambda _: False)
     assert watch.look() == []
     log = Watched(tmp_path / "mosquitto.log")
     log.add(CONNECTED.format("x", EVE), *subscribing("x", MOST_SUBSCRIPTIONS + 1))
@@ -186,3 +197,47 @@ def test_only_so_many_clients_are_known() -> None:
 def test_whoever_is_no_service_of_ours_is_named(log: Watched, who: str) -> None:
     log.add(CONNECTED.format("x", who))
     assert log.told(*subscribing("x", MOST_SUBSCRIPTIONS + 1)) == [who]
+
+
+def come_and_go(client: str, count: int, who: str = EVE, at: int = 1795350217) -> list[str]:
+    """A connection with so many subscriptions that leaves."""
+    lines = CONNECTED.format(client, who), *subscribing(client, count), LEFT[0].format(client)
+    return [line.replace("1795350217", str(at)) for line in lines]
+
+
+def test_sessions_that_may_be_left_behind_are_ended_once_they_hold_too_much(log: Watched) -> None:
+    each, clients = 95, MOST_LEFT // 95 + 1
+    for number in range(clients - 1):
+        assert log.told(*come_and_go(f"x{number}", each), *come_and_go("b", 1, "driver/B")) == []
+    assert log.ended == []
+    assert log.told(*come_and_go("last", each)) == []
+    assert log.ended == [f"x{number}" for number in range(clients - 1)] + ["last"]
+    assert log.told(*come_and_go("y", each)) == []
+    assert len(log.ended) == clients
+
+
+def test_what_can_not_be_ended_yet_is_tried_again(log: Watched) -> None:
+    log.can_end = False
+    for number in range(MOST_LEFT // 100 + 1):
+        assert log.told(*come_and_go(f"x{number}", 100)) == []
+    log.can_end = True
+    assert log.watch.look() == []
+    assert len(log.ended) == MOST_LEFT // 100 + 1
+
+
+def test_what_is_left_behind_is_forgotten_with_the_session(log: Watched) -> None:
+    later = 1795350217 + LEFT_FOR_S + 1
+    assert log.told(*come_and_go("x", 100), STARTS) == []
+    for number in range(MOST_LEFT // 100):
+        assert log.told(*come_and_go(f"x{number}", 100)) == []
+    for number in range(MOST_LEFT // 100):  # the same again, each with a clean start
+        assert log.told(*come_and_go(f"x{number}", 100)) == []
+    for number in range(MOST_LEFT // 100):
+        assert log.told(*come_and_go(f"y{number}", 100, at=later)) == []
+    assert log.ended == []
+
+
+def test_a_session_that_is_resumed_has_what_it_had(log: Watched) -> None:
+    assert log.told(*come_and_go("x", MOST_SUBSCRIPTIONS)) == []
+    assert log.told(RESUMED.format("x", EVE)) == []
+    assert log.told(*subscribing("x", 1)) == [EVE]
