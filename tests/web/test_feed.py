@@ -94,6 +94,18 @@ def test_a_heartbeat_comes_though_nothing_changes() -> None:
     assert (name, beat["cps"], beat["removed"]) == ("delta", [], [])
 
 
+@pytest.mark.parametrize(("cps", "parts"), [(0, 1), (1, 1), (3, 1), (4, 2), (7, 3)])
+def test_a_long_snapshot_comes_in_parts(monkeypatch: Any, cps: int, parts: int) -> None:
+    monkeypatch.setattr(feeds, "PART", 3)
+    feed = feed_of(fleet(*(wanted(f"CP-{number}") for number in range(cps))))
+    feed.tick()
+    found = events(next(feed.stream()))
+    assert [name for name, _ in found] == ["snapshot", *["part"] * (parts - 1)]
+    assert [data["more"] for _, data in found] == [*[True] * (parts - 1), False]
+    told = [row["id"] for _, data in found for row in data["cps"]]
+    assert told == [f"CP-{number}" for number in range(cps)]
+
+
 def test_a_reader_that_fell_behind_gets_a_snapshot() -> None:
     found = fleet(wanted("A"))
     feed = feed_of(found)

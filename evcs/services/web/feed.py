@@ -1,5 +1,7 @@
 """The event stream: a snapshot, then one batch of deltas a second, made once for all readers.
 
+A long snapshot comes in parts, so that no browser has to read all of it at one go.
+
 A reader that falls behind what is kept gets a snapshot again instead of a growing queue.
 """
 
@@ -23,12 +25,24 @@ KEPT_BATCHES = 30
 BEAT_TICKS = 3
 LONGEST_WAIT_S = 10.0
 MAX_TAPPED = 100
+#: CPs of a snapshot in one event.
+PART = 500
 
 
 def encode_event(name: str, data: Any) -> bytes:
     """One server-sent event."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return f"event: {name}\ndata: {text}\n\n".encode()
+
+
+def _in_parts(found: dict[str, Any]) -> bytes:
+    """A snapshot's first CPs with all else, then those that follow; `more` until the last."""
+    cps = found["cps"]
+    parts = [cps[first : first + PART] for first in range(0, max(len(cps), 1), PART)]
+    events = [encode_event("snapshot", {**found, "cps": parts[0], "more": len(parts) > 1})]
+    for number, part in enumerate(parts[1:], 2):
+        events.append(encode_event("part", {"cps": part, "more": number < len(parts)}))
+    return b"".join(events)
 
 
 class Tap:
@@ -170,7 +184,7 @@ class Feed:
 
     def _snapshot_event(self) -> bytes:
         if self._snapshot is None or self._snapshot[0] != self._seq:
-            self._snapshot = (self._seq, encode_event("snapshot", self.snapshot()))
+            self._snapshot = (self._seq, _in_parts(self.snapshot()))
         return self._snapshot[1]
 
     def _run(self, tap: Tap | None, allowed: Callable[[], bool]) -> Iterator[bytes]:

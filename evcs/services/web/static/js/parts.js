@@ -5,8 +5,8 @@ import { Component, createRef, h } from "./dom.js";
 import { why } from "./power.js";
 
 // The first ones are the slowest: the scripts are new to the browser.
-const FIRST = 24;
-const MORE = 100;
+const FIRST = 8;
+const MORE = 40;
 const WHOLE = 500;
 // Rows come and go by so many.
 const STEP = 20;
@@ -58,6 +58,8 @@ export class Parts extends Component {
     const height = (below.top - above.bottom) / (to - from);
     const at = (y) => Math.round((y - above.top) / height / STEP) * STEP;
     const next = { ...this.state, from: at(-innerHeight), to: at(2 * innerHeight) + STEP };
+    // What comes into sight as the list opens comes some rows a frame.
+    if (next.from <= 0 && from === 0) next.to = Math.min(next.to, to + STEP);
     if (Math.abs(height - this.state.height) > 1) next.height = height;
     if (Object.keys(next).some((name) => next[name] !== this.state[name])) this.setState(next);
   }

@@ -84,6 +84,7 @@ export class Store {
     const source = new EventSource(`/api/v1/events${query}`);
     this._source = source;
     source.addEventListener("snapshot", (event) => this._snapshot(JSON.parse(event.data)));
+    source.addEventListener("part", (event) => this._part(JSON.parse(event.data)));
     source.addEventListener("delta", (event) => this._delta(JSON.parse(event.data)));
     source.addEventListener("messages", (event) => {
       const found = JSON.parse(event.data);
@@ -138,10 +139,17 @@ export class Store {
     this._draw();
   }
 
+  // A long one comes in parts, each a task of its own.
   _snapshot(found) {
-    this._incoming = new Map(found.cps.map((row) => [row.id, row]));
+    this._incoming = new Map();
     this._cables = new Map(found.circuits.map((one) => [one.name, one]));
-    this._hear(found);
+    this._head = found;
+    this._part(found);
+  }
+
+  _part({ cps, more }) {
+    for (const row of cps) this._incoming.set(row.id, row);
+    if (!more) this._hear(this._head);
   }
 
   _delta(found) {
@@ -155,13 +163,16 @@ export class Store {
     this._hear(found);
   }
 
-  // At most one drawing a frame, and none while the tab is hidden.
+  // At most one drawing a frame, and none while the tab is hidden; put in order in a task before.
   _draw() {
     if (this._drawing) return;
     this._drawing = true;
-    requestAnimationFrame(() => {
-      this._drawing = false;
-      for (const listener of this._listeners) listener();
+    setTimeout(() => {
+      this.inOrder();
+      requestAnimationFrame(() => {
+        this._drawing = false;
+        for (const listener of this._listeners) listener();
+      });
     });
   }
 }
