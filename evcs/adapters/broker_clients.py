@@ -6,7 +6,8 @@ no limit of its own for either, so they are counted here, for the client whose i
 with; the ids of ours are random and no other's to know. Clients choose their ids and topics, so a
 line counts by its begin and its end, which are the broker's own. The line of a subscription has
 neither: whose id could make one into another line is shut out, and the lines that begin with that
-id are its subscriptions.
+id are its subscriptions. Of a long id the login's line is cut, and nobody knows whose it is: so
+what may begin with one tells of nobody.
 
 A client may leave its session behind for an hour (mosquitto.conf; MQTT 5, 3.1.2.11.2), which the
 log doesn't tell: its subscriptions are looked at all the same. Who may have left many is not shut
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,8 @@ MAX_CLIENTS = 20_000
 LOOKS_AT_ONCE = 10
 #: Each is a connection of a ms or two.
 ENDED_AT_ONCE = 50
+#: Bytes of an id; a login's line has some 220 more at most, a socket's path among them.
+MOST_OF_ID = 750
 
 _LET_IN = re.compile(
     rb"(\d+): New client connected from .+?:\d+ as (.+) \(p\d, c(\d), k\d+, u'(.+)'\)\.\n"
@@ -86,7 +89,9 @@ class BrokerClients:
         who, detail = None, "subscriptions"
         if STARTS.fullmatch(line):
             self._begin()
-        elif (client_id := self._subscriber(line)) is not None:
+        elif (ids := _ids(line)) and len(ids[-1]) > MOST_OF_ID:
+            return None
+        elif (client_id := self._subscriber(ids)) is not None:
             who = self._subscribes(client_id)
         elif match := _LET_IN.fullmatch(line):
             if len(line) < CUT_BYTES:
@@ -125,11 +130,9 @@ class BrokerClients:
             over |= self._have_more(client_id, resumed.subscriptions)
         return who if over else None
 
-    def _subscriber(self, line: bytes) -> bytes | None:
-        """The id that begins the line of a subscription; of several the one that misleads."""
-        at, _, told = line.partition(b": ")
-        ids = (told[: qos.start()] for qos in _QOS.finditer(told) if at.isdigit())
-        return max((one for one in ids if one in self._clients), key=len, default=None)
+    def _subscriber(self, ids: Sequence[bytes]) -> bytes | None:
+        """Whose subscription it is, of these; of several who misleads."""
+        return next((one for one in reversed(ids) if one in self._clients), None)
 
     def _subscribes(self, client_id: bytes) -> str | None:
         over = self._have_more(client_id, 1)
@@ -186,6 +189,12 @@ class BrokerClients:
         if not self._left_behind[left.client.identity]:
             del self._left_behind[left.client.identity]
         return left.client
+
+
+def _ids(line: bytes) -> list[bytes]:
+    """All that a line may begin with as a client's id, if a subscription's; the longest last."""
+    at, _, told = line.partition(b": ")
+    return [told[: qos.start()] for qos in _QOS.finditer(told)] if at.isdigit() else []
 
 
 def _text(identity: bytes) -> str:

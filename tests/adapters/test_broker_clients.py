@@ -17,6 +17,7 @@ from evcs.adapters.broker_clients import (
     BrokerClients,
     FloodWatch,
 )
+from evcs.adapters.broker_log import CUT_BYTES
 from evcs.adapters.log_tailer import MAX_LINES_A_LOOK
 
 STARTS = "1795350217: mosquitto version 2.0.11 starting\n"
@@ -176,6 +177,30 @@ def test_a_subscription_is_no_other_line(log: Watched, client: str, topic: str) 
     line = f"1795350217: {client} 0 {topic}\n"
     assert log.told(*([line] * (MOST_SUBSCRIPTIONS + 1))) == [EVE]
     assert log.told(*([line] * MOST_NEW)) == []
+    assert log.told(*subscribing("bob", 1)) == ["driver/BOB"]
+
+
+#: Whose login's line is cut, but not that of a subscription; and who is known just so.
+LONG = ("A" * 880, "A" * 900, "A" * 910)
+
+
+@pytest.mark.parametrize("padding", LONG)
+@pytest.mark.parametrize(
+    ("begins", "topic"),
+    [
+        ("New client connected from x:1 as ", "z (p5, c1, k15, u'driver/BOB')."),
+        ("Client bob disconnected", "t"), ("bob 0 ", "t"), ("bob 1 x 2 ", "1 t"),
+    ],
+)  # fmt: skip
+def test_who_is_not_known_for_a_long_id_speaks_of_nobody(
+    log: Watched, begins: str, topic: str, padding: str
+) -> None:
+    log.add(CONNECTED.format("bob", "driver/BOB"), *subscribing("bob", MOST_SUBSCRIPTIONS))
+    login = CONNECTED.format(begins + padding, EVE)
+    assert set(log.told(login[: CUT_BYTES - 1] + "\n")) <= {EVE}
+    line = f"1795350217: {begins}{padding} 0 {topic}\n"
+    assert len(line) < CUT_BYTES
+    assert set(log.told(*([line] * (MOST_NEW + 1)))) <= {EVE}
     assert log.told(*subscribing("bob", 1)) == ["driver/BOB"]
 
 
