@@ -123,6 +123,14 @@ class Settings(NamedTuple):
         return found() if found else self.mqtt_listen
 
     @property
+    def own_address(self) -> str:
+        """This machine's, as the others of the system see it; "" where none leads to the centre."""
+        if not self.is_joined:
+            return self.address
+        family = socket.AF_INET6 if ":" in self.centre else socket.AF_INET
+        return _address(family, self.centre, "")
+
+    @property
     def ocpp_tls(self) -> bool:
         """Whether real chargers dial in over TLS: from elsewhere, unless that is turned off."""
         return self.ocpp_listen != LOOPBACK and not self.ocpp_plain

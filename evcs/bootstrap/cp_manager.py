@@ -30,7 +30,8 @@ def run_cp_manager(settings: Settings) -> None:
         bus, Supervisord(home.supervisor_socket), SectionFiles(home.sections),
         PoolFiles(home.pools), lambda unit, role: Probe(_socket(home, unit, role)), CpTraces(home),
         Fetched(settings) if settings.is_joined else AtCentre(),
-        lambda cp, role, after: cp_logs.page(home, cp, role, after), clock.monotonic,
+        lambda cp, role, after: cp_logs.page(home, cp, role, after),
+        lambda: {"at": clock.timestamp(), "address": settings.own_address}, clock.monotonic,
     )  # fmt: skip
     manager = service.CpManager(outside, settings.host, birth)
     bus.start()

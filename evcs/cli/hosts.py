@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
 from evcs.adapters import certificates
 from evcs.adapters.files import write_atomic
-from evcs.cli import cp_changes
-from evcs.cli.bus_probe import BusProbe
-from evcs.cli.common import CommandContext, command, table
+from evcs.cli import cp_changes, host_views
+from evcs.cli.common import CommandContext, command
+from evcs.cli.host_views import LIST
 from evcs.cli.operator import make_way
 from evcs.cli.options import Seconds, waiting, when_free
 from evcs.config import Settings
-from evcs.core import messages as m
-from evcs.core import topics
-from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
+from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.hosts import MAX_TTL_S, TTL_S, check_name
-from evcs.core.identities import of_host
 from evcs.core.join_file import JoinFile, render
 from evcs.core.setting_values import CHECKS
-
-HEARD_WITHIN_S = 2.0
-HEAD = ("HOST", "ONLINE", "CPS", "VERSION", "JOINED")
-LIST = "list them with: evcs host list"
 
 
 def add_to(program: click.Group) -> None:
@@ -41,7 +30,7 @@ def add_to(program: click.Group) -> None:
     _add_invitation(host)
     _add_drain(host)
     _add_removal(host)
-    _add_looks(host)
+    host_views.add_to(host)
 
 
 def _add_invitation(host: click.Group) -> None:
@@ -152,75 +141,3 @@ def _address(settings: Settings, given: str | None) -> str:
             f"evcs tls init --name {found}, or name another address: --address",
         )
     return str(found)
-
-
-def _add_looks(host: click.Group) -> None:
-    @command(host, "list")
-    def list_(ctx: CommandContext) -> None:
-        """List the hosts, the centre first.
-
-        Examples:
-          evcs host list
-        """
-        found = rows(ctx)
-        lines = [
-            (one["name"], _word(one), str(one["cps"]), one["version"] or "",
-             ctx.out.time(one["joined_at"]))
-            for one in found
-        ]  # fmt: skip
-        ctx.out.data(found, table(HEAD, lines))
-
-    @command(host, "show")
-    @click.argument("name")
-    def show(ctx: CommandContext, name: str) -> None:
-        """Show a host and its CPs.
-
-        Examples:
-          evcs host show h2
-        """
-        one = next((one for one in rows(ctx) if one["name"] == name), None)
-        if one is None:
-            raise NotFound(f"no host {name[:40]!a}", LIST)
-        mine = sorted(cp["id"] for cp in ctx.registry.cps() if cp["host"] == name)
-        lines = [f"{key}: {value}" for key, value in one.items() if value is not None]
-        ctx.out.data({**one, "cp_ids": mine}, [*lines, f"its CPs: {', '.join(mine) or 'none'}"])
-
-
-def _word(one: dict[str, Any]) -> str:
-    if one["invited_until"] and not one["joined_at"] and one["online"] is False:
-        return f"invited until {one['invited_until']}"
-    return {True: "yes", False: "no", None: "not known"}[one["online"]]
-
-
-def rows(ctx: CommandContext) -> list[dict[str, Any]]:
-    """All hosts: what the Registry knows, and what their CP Managers say on the bus."""
-    cps = Counter(cp["host"] for cp in ctx.registry.cps())
-    centre = {"name": ctx.settings.host, "joined_at": None, "invited_until": None}
-    hosts = [centre, *ctx.registry.hosts()]
-    said = _statuses(ctx, {of_host(one["name"]) for one in hosts})
-    return [
-        {
-            "name": one["name"],
-            "online": None if said is None else of_host(one["name"]) in said,
-            "version": (said or {}).get(of_host(one["name"])),
-            "cps": cps[one["name"]],
-            "joined_at": one["joined_at"],
-            "invited_until": one["invited_until"],
-        }
-        for one in hosts
-    ]
-
-
-def _statuses(ctx: CommandContext, wanted: set[str]) -> dict[str, str | None] | None:
-    """Service -> version, of those that are online; None where the bus is not to be had."""
-    found: dict[str, str | None] = {}
-    heard: set[str] = set()
-    with suppress(EvcsError), BusProbe(ctx.settings, [topics.status_of("manager")]) as bus:
-        deadline = time.monotonic() + HEARD_WITHIN_S
-        while not wanted <= heard and (message := bus.next(deadline)) is not None:
-            if isinstance(message, m.ServiceStatus):
-                heard.add(message.service)
-                if message.online:
-                    found[message.service] = message.version
-        return found
-    return None

@@ -66,12 +66,15 @@ class OperatorEvent(NamedTuple):
 
 
 class ManagerCommand(NamedTuple):
-    """Central to a CP Manager: restart, kill (a role), processes, log (a role's, in pages)."""
+    """Central to a CP Manager: restart, kill (a role), processes, log (a role's, in pages).
+
+    And host, without a CP: its time and its address.
+    """
 
     host: str
     verb: str
     id: str
-    cp: str
+    cp: str = ""
     role: str | None = None
     after: str | None = None
 

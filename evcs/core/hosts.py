@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue, OtherFormat
 from evcs.core.ids import check_id
+from evcs.core.messages import DesiredHost
 from evcs.core.placement import MAIN
 from evcs.core.units import whole
 
@@ -24,6 +25,9 @@ TTL_S, MAX_TTL_S = 3_600, 7 * 86_400
 #: Of all that a centre and its hosts tell each other, over HTTPS and on the bus. A change that one
 #: of an earlier version would take wrongly makes it another.
 FORMAT = 1
+#: A clock that is further off (s) is shown. Nothing rests on two machines having the same time, but
+#: who reads their logs side by side does.
+CLOCK_OFF_S = 2.0
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -117,6 +121,19 @@ def may_join(host: Host, secret: str, at: str) -> bool:
 def joined(host: Host, at: str) -> Host:
     """The host once it has joined: its invitation is used."""
     return Host(host.name, joined_at=at)
+
+
+def told(host: Host) -> DesiredHost:
+    """A host as the bus has it: what its invitation's secret is stays with us, by its hash too."""
+    until = host.invited_until if host.invitation else None
+    return DesiredHost(host.name, host.joined_at, until)
+
+
+def clock_words(off_s: float | None) -> str:
+    """How far off a clock is, where that is to be told; else ""."""
+    if off_s is None or abs(off_s) <= CLOCK_OFF_S:
+        return ""
+    return f"{abs(off_s):.1f} s {'ahead' if off_s > 0 else 'behind'}"
 
 
 def joined_of(hosts: Mapping[str, Host]) -> list[str]:

@@ -28,17 +28,20 @@ from evcs.core.gateway_messages import (
     StationRequest,
     StationStatus,
 )
+from evcs.core.host_messages import DesiredHost, HostState
 from evcs.core.power_messages import Circuit, CircuitState, MeterPower
 
 __all__ = [
     "NOTHING",
     "Circuit",
     "CircuitState",
+    "DesiredHost",
     "DesiredStation",
     "DriverEvent",
     "DriverRequest",
     "GatewayCommand",
     "GatewayReply",
+    "HostState",
     "ManagerCommand",
     "ManagerReply",
     "MeterPower",
@@ -289,6 +292,7 @@ Message = (
     DesiredCp
     | DesiredDriver
     | DesiredStation
+    | DesiredHost
     | Circuit
     | MeterPower
     | CircuitState
@@ -308,6 +312,7 @@ Message = (
     | StationStatus
     | StationFrame
     | CpState
+    | HostState
     | DriverRequest
     | OperatorRequest
     | DriverEvent

@@ -20,6 +20,7 @@ from evcs.core.messages import (
     Cleared,
     CpState,
     DesiredCp,
+    DesiredHost,
     EngineStatus,
     Message,
     MonitorStatus,
@@ -27,7 +28,8 @@ from evcs.core.messages import (
     ServiceStatus,
 )
 
-KINDS = (DesiredCp, Circuit, CpState, EngineStatus, MonitorStatus, ReconcileReport)
+OF_REGISTRY = (DesiredCp, Circuit, DesiredHost)
+KINDS = (*OF_REGISTRY, CpState, EngineStatus, MonitorStatus, ReconcileReport)
 
 
 class RetainedView:
@@ -70,6 +72,8 @@ class RetainedView:
             self._mark_fresh(type(message), message.cp)
         elif isinstance(message, Circuit):
             self._mark_fresh(Circuit, message.name)
+        elif isinstance(message, DesiredHost):
+            self._mark_fresh(DesiredHost, message.host)
         elif isinstance(message, Cleared):
             self._clear(message)
         elif isinstance(message, ServiceStatus):
@@ -80,7 +84,7 @@ class RetainedView:
         return True
 
     def stale(self, kind: type) -> set[str]:
-        """CPs (circuits) of which a message of that kind came over an earlier connection only."""
+        """CPs (circuits, hosts) of which such a message came over an earlier connection only."""
         known, fresh = self._known[kind], self._fresh[kind]
         # What is fresh is known: mostly it is all.
         return known - fresh if len(fresh) < len(known) else set()
@@ -96,7 +100,8 @@ class RetainedView:
         self._known[kind].add(who)
 
     def _clear(self, cleared: Cleared) -> None:
-        who = cleared.key.get("cp", cleared.key.get("name"))
+        key = cleared.key
+        who = key.get("cp", key.get("name", key.get("host")))
         if cleared.kind in KINDS and who is not None:
             self.forget(cleared.kind, who)
 
@@ -118,7 +123,7 @@ class RetainedView:
         if status.service == "registry":
             self._registry_listed = retained or status.online
             if not self._registry_listed:  # when it is back it tells its whole list anew
-                self._fresh[DesiredCp].clear()
-                self._fresh[Circuit].clear()
+                for kind in OF_REGISTRY:
+                    self._fresh[kind].clear()
         elif status.online and status.boot == self._boot:
             self._echoed = True

@@ -58,7 +58,7 @@ def _manager(home: Home, supervisord: Supervisord, now: Callable[[], float]) -> 
     outside = ManagerPorts(
         FakeBus(), supervisord, SectionFiles(home.sections), PoolFiles(home.pools),
         lambda cp, _: engine_health.Probe(home.engine_socket(cp)), CpTraces(home), AtCentre(),
-        no_log, now,
+        no_log, dict, now,
     )  # fmt: skip
     return CpManager(outside, "main", BIRTH)
 

@@ -8,7 +8,7 @@ from evcs.core import messages as m
 from evcs.core.errors import BadValue, Conflict, Denied, EvcsError, NotFound
 from evcs.core.hosts import Host
 from evcs.core.identities import SERVICES, of_cp
-from evcs.core.ports import Received
+from evcs.core.ports import Connected, Received
 from evcs.home import Home
 from evcs.services.registry import hosts
 from evcs.services.registry.changes import Batch
@@ -130,6 +130,32 @@ def test_a_host_with_cps_is_not_removed(stage: Stage) -> None:
     stage.ask(Batch.edit, "CP-1", {"host": "main"})
     with pytest.raises(Conflict, match="host h2 has CP-1"):
         stage.ask(hosts.remove, "h2")
+
+
+def test_the_bus_has_who_may_be_there_and_nothing_of_who_was_removed(stage: Stage) -> None:
+    stage.ask(hosts.invite, {"name": "h2", "ttl_s": 60}, "once")
+    (invited,) = stage.bus.taken()
+    assert invited == m.DesiredHost("h2", None, "2026-11-22T09:01:00.000Z")
+    stage.ask(hosts.join, "once")
+    assert stage.bus.taken() == [m.DesiredHost("h2", AT)]
+    stage.ask(Batch.create, {"id": "CP-1", "host": "h2"})
+    stage.registry.handle([Connected()])
+    assert m.DesiredHost("h2", AT) in stage.bus.taken()
+    stage.ask(hosts.remove, "h2", "main")
+    gone = [
+        m.Cleared(m.ReconcileReport, {"host": "h2", "cp": "CP-1"}),
+        m.Cleared(m.DesiredHost, {"host": "h2"}),
+        m.Cleared(m.ServiceStatus, {"service": "manager/h2"}),
+    ]
+    assert [one for one in stage.bus.taken() if isinstance(one, m.Cleared)] == gone
+    late = (
+        m.ReconcileReport("h2", "CP-1", True, 2), m.DesiredHost("h2", AT),
+        m.ServiceStatus("manager/h2", False, "b"),
+    )  # fmt: skip
+    stage.registry.handle([Received(one, False) for one in late])
+    assert stage.bus.taken() == gone, "what comes after, too"
+    stage.registry.handle([Received(m.ServiceStatus("manager/main", True, "b"), False)])
+    assert stage.bus.taken() == []
 
 
 def test_of_a_lost_host_nothing_is_waited_for(stage: Stage) -> None:

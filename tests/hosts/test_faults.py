@@ -207,13 +207,24 @@ def test_a_clock_that_is_a_day_off_changes_no_charge(
     assert (found["level"], "86400" in found["text"], word in found["text"]) == ("warn", True, True)
     h2.ok("supervisorctl", "stop", "cp-manager", "CP-1:engine")
     python = str(ROOT / ".venv" / "bin" / "python")
-    process = subprocess.Popen(
-        ["ip", "netns", "exec", h2.namespace, python, "-P", "-m", "evcs", "engine", "CP-1"],
-        env={**h2.env, **off, "PYTHONPATH": str(ROOT)}, cwd=h2.home, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    by_that_clock = [
+        subprocess.Popen(
+            ["ip", "netns", "exec", h2.namespace, python, "-P", "-m", "evcs", *what],
+            env={**h2.env, **off, "PYTHONPATH": str(ROOT)}, cwd=h2.home,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for what in (["engine", "CP-1"], ["cp-manager"])
+    ]  # fmt: skip
     try:
         in_state(centre, "ACTIVATED", ("CP-1",))
+        off_s = 86_400 if clock == "+1d" else -86_400
+        eventually(
+            "the centre knows of it",
+            lambda: abs((host(centre, "h2")["clock_off_s"] or 0) - off_s) < 5,
+        )
+        checks = centre.run("evcs", "doctor", "--json").json["checks"]
+        (found,) = [one for one in checks if one["check"] == "hosts"]
+        assert (found["level"], f"s {word}" in found["text"]) == ("warn", True), found
         done = centre.ok("evcs-driver", "charge", "CP-1", "--driver", "D-CP-1", "--kwh", "1",
                          "--json")  # fmt: skip
         (mine,) = [one for one in sessions(centre) if one["session_id"] in done.out]
@@ -221,10 +232,11 @@ def test_a_clock_that_is_a_day_off_changes_no_charge(
         began, ended = (datetime.fromisoformat(mine[at]) for at in ("started_at", "ended_at"))
         assert datetime.now(UTC) - timedelta(minutes=5) < began <= ended <= datetime.now(UTC)
     finally:
-        process.terminate()
-        process.wait(10)
+        for process in by_that_clock:
+            process.terminate()
+            process.wait(10)
         h2.ok("evcs", "up")
-        h2.ok("supervisorctl", "start", "CP-1:engine")
+        h2.ok("supervisorctl", "start", "cp-manager", "CP-1:engine")
     in_state(centre, "ACTIVATED")
 
 

@@ -35,12 +35,15 @@ STRAYS = (
     r"cp/[^/]*/engine/(meter|session|reply|request)|driver/[^/]*/request|(operator|web)/request|meter/[^/]*/power"
     r"|(manager|gateway)/[^/]+/reply"
 )
-#: What CPs and stations that are gone have left, for the Registry to clear.
-LEFT = r"cp/[^/]*/(engine|monitor)/status|gateway/[^/]+/station/[^/]+/status"
+#: What CPs, stations and hosts that are gone have left, for the Registry to clear.
+LEFT = (
+    r"cp/[^/]*/(engine|monitor)/status|gateway/[^/]+/station/[^/]+/status"
+    r"|manager/[^/]+/(status|cp/[^/]*)"
+)
 SAYS = {
-    "registry": r"status|(cp|driver|station|circuit)/[^/]+",
+    "registry": r"status|(cp|driver|station|circuit|host)/[^/]+",
     "central": r"status|summary|cp/[^/]+/(state|engine/(cmd|answer))|(manager|gateway)/[^/]+/cmd"
-    r"|circuit/[^/]+/state|(driver/[^/]+|operator|web)/event|registry/flood",
+    r"|(circuit|host)/[^/]+/state|(driver/[^/]+|operator|web)/event|registry/flood",
     "web": "status|request",
     "manager/main": r"status|reply|cp/[^/]+",
     "gateway/main": r"status|reply|station/[^/]+/(status|frame)",
@@ -95,7 +98,7 @@ def may_read(identity: str, topic: str) -> bool:
     if topic == "central/status" or _below(topic, f"central/{identity}"):
         return True
     if identity == "registry":
-        status = re.fullmatch(rf"{LEFT}|cp/[^/]*/[^/]+/status", topic)
+        status = re.fullmatch(rf"{LEFT}|cp/[^/]*/[^/]+/status|registry/host/[^/]*", topic)
         return status is not None or _below(topic, "manager")
     if identity == "gateway/main":
         known = topic in ("registry/status", "gateway/main/status")

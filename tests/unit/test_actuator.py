@@ -22,6 +22,7 @@ from tests.unit.host_fakes import FakeMembers, FakeProcessHost, FakeSections
 from tests.unit.test_cp_manager import CP, DELETED, REVOKED, WANTED
 from tests.unit.test_cp_manager import Stage as ManagerStage
 
+MACHINE = {"at": "2026-11-30T12:00:00.000Z", "address": "10.0.0.2"}
 ELSEWHERE = WANTED._replace(cp="CP-2", id="CP-2", host="h2")
 
 
@@ -51,8 +52,9 @@ class Stage:
         self.probes: dict[tuple[str, str], FakeProbe] = defaultdict(lambda: FakeProbe({}))
         self.pools = Pools(FakeMembers(), lambda unit, role: self.probes[unit, role])
         self.actuator = Actuator(
-            "main", self.desired, self.host, self.pools, self._log, lambda: self.now
-        )
+            "main", self.desired, self.host, self.pools, self._log, lambda: MACHINE,
+            lambda: self.now,
+        )  # fmt: skip
         self._ids = 0
 
     def _log(self, cp: str, role: str, after: str | None) -> LogPage:
@@ -95,6 +97,13 @@ def test_a_restart_is_begun_and_gone_on_with_at_later_looks() -> None:
     assert now.keys() == before.keys()
     assert not set(now.values()) & set(before.values())
     assert stage.after() == now, "once"
+
+
+def test_a_host_tells_its_time_and_its_address_whatever_runs_there() -> None:
+    stage = Stage()
+    stage.desired.clear()
+    assert stage.do("host", cp="") == m.ManagerReply("main", "r1", True, None, MACHINE)
+    assert code(stage.do("restart", cp="")) == "unreachable"
 
 
 def test_restarts_of_one_batch_are_begun_by_one_call() -> None:

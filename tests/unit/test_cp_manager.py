@@ -42,7 +42,7 @@ class Stage:
         """The CP Manager, as after its end."""
         outside = ManagerPorts(
             self.bus, self.host, self.files, self.members, lambda *_: FakeProbe(self.engine),
-            self.cps, self.keys, no_log, lambda: self.now,
+            self.cps, self.keys, no_log, dict, lambda: self.now,
         )  # fmt: skip
         self.manager = CpManager(outside, "main", BIRTH)
 

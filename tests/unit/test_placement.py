@@ -150,7 +150,7 @@ class Host:
         self.fuse = None
         outside = ManagerPorts(
             Bus(self.publish), self.supervisord, self.files, self.members,
-            lambda unit, _: PoolProbe(self, unit), Cps(self), AtCentre(), no_log,
+            lambda unit, _: PoolProbe(self, unit), Cps(self), AtCentre(), no_log, dict,
             lambda: self.world.now,
         )  # fmt: skip
         birth = m.ServiceStatus(f"manager/{self.name}", True, "b", "1")

@@ -281,6 +281,7 @@ def test_each_identity_writes_only_below_its_own_name() -> None:
         m.GatewayCommand: "central", m.GatewayReply: "gateway/main",
         m.DesiredStation: "registry", m.StationStatus: "gateway/main",
         m.StationFrame: "gateway/main",
+        m.DesiredHost: "registry", m.HostState: "central",
         m.Circuit: "registry", m.MeterPower: "meter/C", m.CircuitState: "central",
         m.ServiceStatus: "manager/main",
     }  # fmt: skip

@@ -12,11 +12,10 @@ from evcs.cli import bounds, versions
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
 from evcs.core.errors import EvcsError, Unreachable
+from evcs.core.hosts import CLOCK_OFF_S
 from evcs.core.identities import of_host
 
 ANSWER_WITHIN_S = 5.0
-#: Nothing rests on two machines' clocks agreeing; logs are read side by side.
-SKEW_S = 2.0
 
 
 def _registry(ctx: DoctorContext) -> RegistryClient:
@@ -49,7 +48,7 @@ def clock(ctx: DoctorContext) -> Finding:
     after = datetime.now(UTC)
     skew_s = (before + (after - before) / 2 - there).total_seconds()
     text = f"ours is {abs(skew_s):.1f} s {'ahead' if skew_s > 0 else 'behind'}"
-    if abs(skew_s) > SKEW_S + (after - before).total_seconds() / 2:
+    if abs(skew_s) > CLOCK_OFF_S + (after - before).total_seconds() / 2:
         return Finding("centre's clock", WARN, text, "have both machines' clocks set (NTP)")
     return Finding("centre's clock", OK, text)
 

@@ -28,6 +28,7 @@ def subscriptions() -> list[topics.Subscription]:
         topics.subtree("registry"),
         topics.filter_for(m.CpState, own=False),
         topics.filter_for(m.CircuitState, own=False),
+        topics.filter_for(m.HostState, own=False),
         *(topics.filter_for(kind) for kind in STATES),
         *(topics.never_kept(kind) for kind in NEVER_KEPT),
         topics.central_status(),

@@ -21,6 +21,7 @@ from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
 from evcs.services.central.charger_requests import ChargerRequests
 from evcs.services.central.entries import Entries
 from evcs.services.central.fleet import Fleet
+from evcs.services.central.hosts import HostStates
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.listening import Strays
 from evcs.services.central.load_manager import LoadManager
@@ -61,6 +62,7 @@ class Central:
         self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
         self._relay = Relay(self.fleet, outbox)
         self._charger_requests = ChargerRequests(self.fleet, writer, clock)
+        self._hosts = HostStates(outbox)
         notes = PowerNotes(writer, ledger.noted())
         self.fleet.restore(notes, self._connected_at)
         self._load = LoadManager(self.fleet, outbox, notes, self._connected_at)
@@ -84,12 +86,14 @@ class Central:
             m.DesiredDriver: self._charger_requests.on_driver,
             m.StationRequest: self._on_station,
             m.CpState: self._states.found,
+            m.DesiredHost: self._hosts.on_desired,
+            m.HostState: self._hosts.found,
             m.Cleared: self._on_cleared,
             m.ServiceStatus: self._on_service,
             m.Flood: lambda flood: self._on_flood(flood.identity),
             m.DriverRequest: lambda asked: self._requests.on_driver(asked, self._at),
             m.OperatorRequest: self._on_operator,
-            m.ManagerReply: self._relay.on_reply,
+            m.ManagerReply: self._on_manager,
             m.GatewayReply: self._relay.on_reply,
         }
 
@@ -116,6 +120,7 @@ class Central:
         """What is due by time: absences, commands told again, figures, the summary."""
         self._at = self._now()
         if self._view.whole:
+            self._hosts.look(self._at, self._view.listed)
             self._look_for_absences(now)
             if now - self._repeated_at >= REPEAT_EVERY_S:
                 self._repeated_at = now
@@ -153,6 +158,7 @@ class Central:
         self._view.connected()
         self._states.connected()
         self._relay.connected()
+        self._hosts.connected()
         self._load.connected()
         self._charger_requests.connected()
         self._outbox.publish(self._birth)
@@ -163,6 +169,7 @@ class Central:
         service, _, host = status.service.partition("/")
         if service == MANAGER:
             self.fleet.host_told(host, status.online)
+            self._hosts.on_status(host, status)
         if self._view.listed:
             self._forget_stale()
         if status.boot == self._birth.boot and status.online:
@@ -180,6 +187,9 @@ class Central:
         for name in self._view.stale(m.Circuit):
             self._view.forget(m.Circuit, name)
             self._load.forget(name)
+        for host in self._view.stale(m.DesiredHost):
+            self._view.forget(m.DesiredHost, host)
+            self._hosts.forget(host)
 
     def _on_desired(self, desired: m.DesiredCp) -> None:
         self._load.on_desired(desired)
@@ -204,6 +214,10 @@ class Central:
         else:
             self._requests.on_operator(asked, self._at)
 
+    def _on_manager(self, reply: m.ManagerReply) -> None:
+        self._relay.on_reply(reply)
+        self._hosts.on_reply(reply, self._at)
+
     def _on_reply(self, reply: m.Reply) -> None:
         record = self.fleet.records.get(reply.cp)
         session = record.session if record else None
@@ -224,6 +238,8 @@ class Central:
             self._charger_requests.forget(cleared.key["driver"])
         elif cleared.kind is m.Circuit:
             self._load.forget(cleared.key["name"])
+        elif cleared.kind is m.DesiredHost:
+            self._hosts.forget(cleared.key["host"])
         if cleared.kind is m.DesiredCp:
             self._auditor.expect()
         record = self.fleet.records.get(cp)

@@ -36,16 +36,17 @@ class Actuator:
     """Carries commands out. `desired`: what the Registry wants, as the CP Manager knows it now.
 
     `log_page(cp, role, after)`: the last lines before those of the page whose `next` that was.
+    `machine()`: what is told of the host itself, `at` (its time, RFC 3339) and `address`.
     """
 
     def __init__(
         self, host: str, desired: Mapping[str, m.DesiredCp], supervisord: ProcessHost,
         places: Pools, log_page: Callable[[str, str, str | None], LogPage],
-        monotonic: Callable[[], float],
+        machine: Callable[[], Mapping[str, str]], monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
         self._host, self._desired, self._supervisord = host, desired, supervisord
         self._pools = places
-        self._log_page, self._clock = log_page, monotonic
+        self._log_page, self._machine, self._clock = log_page, machine, monotonic
         #: CP -> until when its processes may take to end.
         self._ending: dict[str, float] = {}
         self._not_begun: EvcsError | None = None
@@ -128,6 +129,8 @@ class Actuator:
             _log.error("cps=%s do not end; see: evcs status", ",".join(late))
 
     def _do(self, command: m.ManagerCommand) -> dict[str, Any]:
+        if command.verb == "host":
+            return {**self._machine()}
         does = self._does.get(command.verb)
         if does is None:
             raise BadValue(f"unknown verb {command.verb[:40]!a}")

@@ -40,7 +40,7 @@ def subscriptions(host: str) -> list[topics.Subscription]:
 class ManagerPorts(NamedTuple):
     """What the CP Manager works on. `probes(unit, role)` asks that process of a unit.
 
-    `log_page`: see Actuator.
+    `log_page`, `machine`: see Actuator.
     """
 
     bus: Bus
@@ -51,6 +51,7 @@ class ManagerPorts(NamedTuple):
     cps: CpStore
     keys: CpKeys
     log_page: Callable[[str, str, str | None], LogPage]
+    machine: Callable[[], Mapping[str, str]]
     monotonic: Callable[[], float]
 
 
@@ -65,8 +66,9 @@ class CpManager:
         self._revoked_at: dict[str, float] = {}
         pools = Pools(outside.members, outside.probes)
         self._actuator = Actuator(
-            host, self._desired, outside.supervisord, pools, outside.log_page, outside.monotonic
-        )
+            host, self._desired, outside.supervisord, pools, outside.log_page, outside.machine,
+            outside.monotonic,
+        )  # fmt: skip
         self._reconciler = Reconciler(
             host, outside.supervisord, outside.sections, pools, outside.cps, self._revoked_for
         )

@@ -62,6 +62,8 @@ class Batch:
         self.hosts: Mapping[str, Host] = places.others
         #: Those that get a secret now.
         self.hosts_joined: list[str] = []
+        #: (host, CP) of what a machine that is gone for good has made of its CPs.
+        self.lost: list[tuple[str, str]] = []
         #: Each change as it was made, for the audit.
         self.made: list[audit.Change] = []
         self._committed = cps
@@ -224,6 +226,7 @@ class Batch:
 
     def rescue(self, cp: DesiredCp, lost: str, goal: str) -> None:
         """Have a CP elsewhere at once, with new secrets: nobody will let go of it any more."""
+        self.lost.append((lost, cp.id))
         if cp.deleted:
             self._finish_delete(cp.id)
             return

@@ -83,5 +83,5 @@ def _shown_secret() -> str:
 
 def _shown(host: Host) -> dict[str, Any]:
     """A host as it is shown; what its invitation's secret is nobody knows any more."""
-    invited = host.invited_until if host.invitation else None
-    return {"name": host.name, "joined_at": host.joined_at, "invited_until": invited}
+    found = core.told(host)._asdict()
+    return {"name": found.pop("host"), **found}

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+from evcs.core import hosts, placement, stations, topics
 from evcs.core import messages as m
-from evcs.core import placement, stations, topics
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.fleet_size import FleetSize
@@ -17,7 +17,7 @@ from evcs.core.identities import of_host
 from evcs.core.ports import AuditSpool, Bus, Clock, Connected, Disconnected, Received
 from evcs.core.registry_ports import BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
-from evcs.services.registry import circuits
+from evcs.services.registry import circuits, host_news
 from evcs.services.registry.accounts import Accounts
 from evcs.services.registry.changes import AskedChange, Batch, CheckRoom, Stamp
 
@@ -38,6 +38,7 @@ def subscriptions() -> list[topics.Subscription]:
         *(topics.filter_for(kind) for kind in STATUS_KINDS),
         topics.filter_for(m.ReconcileReport),
         topics.status_of("manager"),
+        topics.filter_for(m.DesiredHost, own=False),
         topics.filter_for(m.StationStatus),
         topics.filter_for(m.Flood),
     ]
@@ -256,6 +257,8 @@ class Registry:
                 self.bus.publish(topics.clear(kind, cp=gone))
         for driver in batch.drivers.values():
             self.bus.publish(driver)
+        for news in host_news.of(batch):
+            self.bus.publish(news)
         if batch.gone or batch.drivers_gone or batch.circuits_gone:
             self._remove_secrets()
 
@@ -266,6 +269,8 @@ class Registry:
         for told in (self.stations, self.circuits, self.cps, self.drivers):
             for one in told.values():
                 self.bus.publish(one)
+        for host in self.hosts.values():
+            self.bus.publish(hosts.told(host))
         self._remove_secrets()
         self.bus.publish(self._birth)
 
@@ -280,7 +285,10 @@ class Registry:
         self._accounts.remove_stations(self.stations, told(m.DesiredStation, "station"))
 
     def _on_message(self, batch: Batch, message: m.Message | m.Cleared) -> None:
-        if isinstance(message, STATUS_KINDS):
+        left = host_news.left_behind(message, Hosts(self._host, self.hosts))
+        if left is not None:
+            self.bus.publish(left)
+        elif isinstance(message, STATUS_KINDS):
             known = self.cps.get(message.cp)
             if known is None or known.revoked:
                 self.bus.publish(topics.clear(type(message), cp=message.cp))
