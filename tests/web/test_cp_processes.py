@@ -31,7 +31,8 @@ def asked(stage: Stage) -> Iterator[Stage]:
 
 
 def process(role: str, pid: int, state: str = "RUNNING") -> dict[str, Any]:
-    return Process(CP, role, state, pid, int(time.time()) - 90, 90, "")._asdict()
+    """Of a host whose clock is a day ahead."""
+    return Process(CP, role, state, pid, int(time.time()) + 86_310, 90, "")._asdict()
 
 
 def verbs(stage: Stage) -> list[tuple[str, str | None]]:
@@ -43,7 +44,7 @@ def test_its_processes_are_those_that_its_cp_manager_has(asked: Stage) -> None:
     asked.answers["processes"] = {"processes": told}
     engine, monitor = asked.get(DETAIL, **asked.bearer()).json["processes"]
     assert (engine["role"], engine["state"], engine["pid"]) == ("engine", "RUNNING", 4_711)
-    assert 80 < engine["uptime_s"] < 200
+    assert engine["uptime_s"] == 90
     assert (monitor["pid"], monitor["uptime_s"]) == (None, None)
     assert verbs(asked) == [("processes", CP)]
 
@@ -77,6 +78,35 @@ def test_a_restart_is_asked_for(asked: Stage) -> None:
     found = asked.get(f"/api/v1/cps/{CP}/restart", "POST", **asked.bearer())
     assert found.status == 409
     assert found.json["error"]["message"] == "restart: so it is; do that"
+
+
+@pytest.mark.parametrize("bad", [{}, {"role": "both"}, {"role": 1}, []])
+def test_only_an_engine_or_a_monitor_is_killed(asked: Stage, bad: object) -> None:
+    path = "/api/v1/cps/CP-002/kill"
+    assert asked.get(path, "POST", {"role": "engine"}).status == 401
+    assert asked.get(path, "POST", bad, **asked.bearer()).status == 400
+    assert verbs(asked) == []
+
+
+def test_one_role_is_killed_from_its_page(asked: Stage, page: Page) -> None:
+    told = [process("engine", 4_711), process("monitor", 0, "BACKOFF")]
+    asked.answers["processes"] = {"processes": told}
+    asked.answers["kill"] = {"pid": 4_711}
+    page.goto(f"{asked.url}/cp/CP-002")
+    kill = page.locator('[data-role="engine"]').get_by_role("button", name="Kill")
+    expect(kill).to_be_disabled()
+    page.goto(asked.login_url("/cp/CP-002"))
+    expect(page.locator('[data-role="monitor"]').get_by_role("button")).to_be_disabled()
+    kill.click()
+    wait_for(lambda: ("kill", "CP-002") in verbs(asked), "Central is asked")
+    (one,) = [one for one in asked.asked if one.verb == "kill"]
+    assert one.role == "engine"
+
+
+def test_a_log_that_can_not_be_had_is_said(asked: Stage, page: Page) -> None:
+    asked.answers["log"] = "unreachable"
+    page.goto(f"{asked.url}/cp/CP-002")
+    expect(page.locator(".card", has_text="evcs-cp logs")).to_contain_text("so it is")
 
 
 def test_a_log_of_this_host_is_read_from_its_file(asked: Stage) -> None:

@@ -158,3 +158,43 @@ def test_a_registry_that_is_away_left_its_list_with_the_broker() -> None:
     found.message(REGISTRY._replace(online=False), True, LATER)
     found.message(MINE, False, LATER)
     assert found.ready
+
+
+def test_hosts_are_what_is_wanted_and_what_central_says() -> None:
+    found = fleet(
+        wanted("CP-1"), wanted("CP-2", host="h2"), wanted("CP-3", host="h2"),
+        m.DesiredHost("h2", NOW), m.DesiredHost("h3", None, LATER),
+        m.HostState("main", True, NOW, "7", "10.0.0.1", 0.0),
+        m.HostState("h2", False, LATER, "6", "10.0.0.2"),
+    )  # fmt: skip
+    rows = found.host_rows()
+    assert {name: (row["online"], row["cps"]) for name, row in rows.items()} == {
+        "h2": (False, 2), "h3": (False, 0), "main": (True, 1),
+    }  # fmt: skip
+    assert (rows["h2"]["since"], rows["h2"]["joined_at"]) == (LATER, NOW)
+    assert rows["h3"]["invited_until"] == LATER
+    assert found.services["manager/h2"].up is False, "also before it was ever there"
+    assert "manager/h3" not in found.services
+    for kind, key in ((m.DesiredHost, "host"), (m.HostState, "host")):
+        found.message(m.Cleared(kind, {key: "h2"}), False, NOW)
+    found.message(m.Cleared(m.ServiceStatus, {"service": "manager/h2"}), False, NOW)
+    assert found.host_rows().keys() == {"h3", "main"}
+    assert "manager/h2" not in found.services
+
+
+def test_a_host_whose_removal_was_missed_is_dropped() -> None:
+    found = fleet(m.DesiredHost("h2", NOW), REGISTRY, MINE)
+    found.connected(NOW)
+    for message in (REGISTRY, MINE):
+        found.message(message, True, NOW)
+    assert found.host_rows() == {}
+    assert "manager/h2" not in found.services
+
+
+def test_an_old_place_takes_back_its_own_word_alone() -> None:
+    new = m.ReconcileReport("h3", "CP-7", True, 1)
+    found = fleet(wanted("CP-7"), m.ReconcileReport("h2", "CP-7", True, 1), new)
+    found.message(m.Cleared(m.ReconcileReport, {"host": "h2", "cp": "CP-7"}), False, NOW)
+    row = found.row("CP-7")
+    assert row is not None
+    assert row["applied"] is True

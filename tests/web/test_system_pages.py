@@ -1,4 +1,4 @@
-"""Drivers with their cards, stations with their frames, services and the audit on the pages."""
+"""Drivers with cards, stations with frames, hosts, services and the audit on the pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from evcs.adapters.ledger import Ledger
 from evcs.core import messages as m
+from evcs.core import topics
 from evcs.core.audit import AuditEntry
 from evcs.core.placement import OCPP
 from tests.web.conftest import HOSTILE
@@ -91,6 +92,81 @@ def test_frames_are_for_the_operator(station: Stage, page: Page) -> None:
     expect(other.locator(".messages li")).to_contain_text("central/cp/W-1/state")
     assert frames(other).count() == 0
     other.close()
+
+
+AT = "2026-11-22T09:00:00.000Z"
+
+
+@pytest.fixture
+def hosts(stage: Stage) -> Iterator[Stage]:
+    """The centre with a CP, h2 with two and a clock of tomorrow, and h3, which is invited."""
+    stage.wants("H-1", location="Yard")
+    for cp in ("H-2", "H-3"):
+        stage.wants(cp, location="Yard", host="h2")
+        stage.judges(cp, "DISCONNECTED", "host h2 gone")
+    registry, central = stage.voice("registry"), stage.voice("central")
+    registry.publish(m.DesiredHost("h2", AT))
+    registry.publish(m.DesiredHost("h3", None, AT))
+    central.publish(m.HostState("main", True, AT, "0.1.0", "10.0.0.1", 0.0))
+    central.publish(m.HostState("h2", True, AT, "0.0.9", "10.0.0.2", 86_400.0))
+    wait_for(lambda: len(stage.get("/api/v1/host-states").json) == 3, "web knows all three")
+    yield stage
+    for cp in ("H-1", "H-2", "H-3"):
+        stage.wants(cp, deleted=True)
+    for name in ("h2", "h3"):
+        registry.publish(topics.clear(m.DesiredHost, host=name))
+        registry.publish(topics.clear(m.ServiceStatus, service=f"manager/{name}"))
+    for name in ("h2", "main"):
+        central.publish(topics.clear(m.HostState, host=name))
+    wait_for(lambda: not stage.get("/api/v1/host-states").json, "all are gone")
+    wait_for(lambda: not stage.get("/api/v1/cps").json, "the CPs too")
+
+
+def test_hosts_say_how_they_are(hosts: Stage, page: Page) -> None:
+    page.goto(f"{hosts.url}/system.html")
+    h2 = page.locator('[data-host="h2"]')
+    for text in ("online", "2", "10.0.0.2"):
+        expect(h2).to_contain_text(text)
+    expect(h2.locator(".bad")).to_have_text(["0.0.9", "86400 s ahead"])
+    expect(page.locator('[data-host="main"] .bad')).to_have_count(0)
+    expect(page.locator('[data-host="h3"]')).to_contain_text("invited until")
+    assert list(serious(page)) == []
+    hosts.voice("central").publish(m.HostState("h2", False, AT, "0.0.9", "10.0.0.2"))
+    expect(h2.locator(".bad")).to_have_text(["away"])
+    h2.get_by_role("link").click()
+    expect(page.locator("li.group")).to_have_text(
+        ["main 1 CP: 1 disconnected", "h2 2 CPs: 2 disconnected"]
+    )
+    expect(page.locator('[data-cp="H-2"] .place')).to_have_text("Yard, on h2")
+    expect(page.locator('[data-cp="H-1"] .place')).to_have_text("Yard")
+    page.locator('[data-cp="H-2"] a').click()
+    expect(page.locator('[data-fact="Host"]')).to_contain_text("h2")
+
+
+def test_a_cp_is_made_where_one_chooses(hosts: Stage, page: Page) -> None:
+    page.goto(hosts.login_url("/cp_manager.html"))
+    form = page.get_by_label("Create", exact=True)
+    form.locator('[name="host"]').select_option("h2")
+    form.get_by_label("Name or range").fill("N-1")
+    expect(form).to_contain_text("bin/evcs-cp create N-1 --host h2 --if-not-exists")
+    form.locator('[name="hosting"]').select_option("ocpp")
+    expect(form.locator('[name="host"]')).to_have_count(0)
+
+
+def test_of_one_machine_alone_nothing_is_said(stage: Stage, page: Page) -> None:
+    stage.wants("H-1")
+    stage.voice("central").publish(m.HostState("main", True, AT, "0.1.0", "10.0.0.1", 0.0))
+    wait_for(lambda: stage.get("/api/v1/host-states").json, "web knows it")
+    page.goto(f"{stage.url}/system.html")
+    expect(page.locator('[data-service="manager/main"]')).to_contain_text("there")
+    expect(page.locator("#hosts")).to_have_count(0)
+    page.goto(stage.url)
+    expect(page.get_by_label("Group by").locator("option")).to_have_count(4)
+    page.goto(f"{stage.url}/cp/H-1")
+    expect(page.locator('[data-fact="Price"]')).to_be_visible()
+    expect(page.locator('[data-fact="Host"]')).to_have_count(0)
+    stage.wants("H-1", deleted=True)
+    wait_for(lambda: not stage.get("/api/v1/cps").json, "it is gone")
 
 
 def audited(stage: Stage) -> None:

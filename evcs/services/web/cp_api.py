@@ -55,9 +55,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
     @app.get("/api/v1/cps/<cp>/log")
     def log(cp: str) -> HTTPResponse:
         row = known(deps, cp)
-        role = request.query.get("role") or "engine"
-        if role not in ROLES:
-            raise BadValue("no such role", f"one of {', '.join(ROLES)}")
+        role = _role(request.query.get("role") or "engine")
         ask = read if row["host"] == deps.host else told
         return json_response({"lines": ask((cp, role))})
 
@@ -68,6 +66,13 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
         known(deps, cp)
         deps.web.ask("restart", cp=cp)
         return json_response({"id": cp}, 202)
+
+    @app.post("/api/v1/cps/<cp>/kill")
+    def kill(cp: str) -> HTTPResponse:
+        known(deps, cp)
+        given = body_json()
+        role = _role(given.get("role") if isinstance(given, dict) else None)
+        return json_response(deps.web.ask("kill", cp=cp, role=role))
 
     @app.post(f"/api/v1/cps/<cp>/<verb:re:{'|'.join(SIMULATE)}>")
     def simulate(cp: str, verb: str) -> HTTPResponse:
@@ -81,6 +86,13 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
                 "reason is not allowed", f"allowed: text of at most {MAX_TEXT} characters"
             )
         return json_response(deps.web.ask(verb, cp=cp, reason=reason))
+
+
+def _role(given: object) -> str:
+    """Engine or Monitor. Raises BadValue."""
+    if given not in ROLES:
+        raise BadValue("no such role", f"one of {', '.join(ROLES)}")
+    return str(given)
 
 
 def _connect(url: str, row: dict[str, Any]) -> dict[str, str] | None:
@@ -109,7 +121,8 @@ def _processes(
             "role": one["name"],
             "state": one["state"],
             "pid": one["pid"] or None,
-            "uptime_s": max(int(time.time()) - one["started"], 0) if one["pid"] else None,
+            # By its host's clock alone, which may be off ours.
+            "uptime_s": max(one["idle_s"], 0) if one["pid"] else None,
             "restarts": deps.web.history.restarts(cp, one["name"]),
             "error": one["error"] or None,
         }

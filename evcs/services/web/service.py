@@ -29,7 +29,9 @@ _log = logging.getLogger("evcs")
 
 def subscriptions() -> list[topics.Subscription]:
     """What web always listens to: desired, presence and judged, and what is said to it."""
-    kinds = (m.EngineStatus, m.MonitorStatus, m.CpState, m.CircuitState, m.Summary)
+    kinds = (
+        m.EngineStatus, m.MonitorStatus, m.CpState, m.CircuitState, m.HostState, m.Summary,
+    )  # fmt: skip
     return [
         topics.subtree("registry"),
         topics.filter_for(m.ReconcileReport),

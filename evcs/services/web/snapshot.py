@@ -7,14 +7,17 @@ never empties a page; then what it no longer names is dropped.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from evcs.core import desired
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
 from evcs.core.cp_row import Word, row
+from evcs.core.identities import of_host
 from evcs.core.retained_view import RetainedView
 from evcs.services.web.circuits import CircuitPicture
+from evcs.services.web.hosts import HostPicture
 
 NOT_JUDGED = Word(State.DISCONNECTED, OCPP_STATUS[State.DISCONNECTED], "not judged by Central yet")
 
@@ -50,6 +53,7 @@ class FleetSnapshot:
         }
         self.ready = False
         self.circuits = CircuitPicture()
+        self._hosts = HostPicture()
         self._stations: dict[str, m.StationStatus] = {}
         self._view = RetainedView(boot)
         self._desired: dict[str, m.DesiredCp] = {}
@@ -78,6 +82,7 @@ class FleetSnapshot:
         if not self._view.take(message, retained):
             return
         self.circuits.take(message)
+        self._hosts.take(message)
         if isinstance(message, m.CpState):
             self._on_judged(message)
         elif isinstance(message, m.DesiredCp):
@@ -91,6 +96,8 @@ class FleetSnapshot:
             self._stations[message.station] = message
         elif isinstance(message, m.ServiceStatus):
             self._on_service(message, now)
+        elif isinstance(message, m.DesiredHost) and message.joined_at is not None:
+            self.services.setdefault(of_host(message.host), Presence(False))
         elif isinstance(message, m.Cleared):
             self._on_cleared(message)
 
@@ -112,6 +119,10 @@ class FleetSnapshot:
             found.append({**one._replace(online=there)._asdict()})
             del found[-1]["key"]
         return found
+
+    def host_rows(self) -> dict[str, dict[str, Any]]:
+        """The centre and the other machines, by name."""
+        return self._hosts.rows(Counter(cp.host for cp in self._desired.values()))
 
     def row(self, cp: str, passed: m.CpState | None = None) -> dict[str, Any] | None:
         """A CP as the contract's JSON has it, desired and judged (or `passed`) together."""
@@ -191,6 +202,10 @@ class FleetSnapshot:
             for name in self._view.stale(m.Circuit):
                 self._view.forget(m.Circuit, name)
                 self.circuits.drop(name)
+            for host in self._view.stale(m.DesiredHost):
+                self._view.forget(m.DesiredHost, host)
+                self._hosts.drop(host)
+                self.services.pop(of_host(host), None)
             self.ready = True
 
     def _set_presence(self, name: str, presence: Presence) -> None:
@@ -204,12 +219,18 @@ class FleetSnapshot:
         if gone.kind is m.StationStatus:
             self._stations.pop(gone.key["station"], None)
             return
+        if gone.kind is m.ServiceStatus:
+            self.services.pop(gone.key["service"], None)
+            return
         if gone.kind is m.DesiredCp:
             self._drop(cp)
         elif gone.kind is m.CpState:
             self._judged.pop(cp, None)
         elif gone.kind is m.ReconcileReport:
-            self._applied.pop(cp, None)
+            # A new place may have told before the old one takes its word back.
+            applied = self._applied.get(cp)
+            if applied is not None and applied.host == gone.key["host"]:
+                del self._applied[cp]
         elif gone.kind in (m.EngineStatus, m.MonitorStatus):
             self._set_boot((cp, gone.kind), None)
         self._touch(cp)

@@ -1,4 +1,4 @@
-"""What there is beside CPs over HTTP: stations of chargers, the audit."""
+"""What there is beside CPs over HTTP: stations of chargers, hosts, the audit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request
 
 from evcs.core.ids import check_id
-from evcs.services.http import asked_limit, json_response
+from evcs.services.http import asked_limit, json_bytes, json_response, list_response
 from evcs.services.web.deps import Deps
 from evcs.services.web.session_api import FROM_MIDNIGHT, asked_time
 
@@ -15,11 +15,16 @@ DEFAULT_LIMIT = 1_000
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
-    """`/api/v1/stations` and `/api/v1/audit`."""
+    """`/api/v1/stations`, `/api/v1/host-states` and `/api/v1/audit`."""
 
     @app.get("/api/v1/stations")
     def stations() -> HTTPResponse:
         return json_response(deps.web.fleet.station_rows())
+
+    @app.get("/api/v1/host-states")
+    def hosts() -> HTTPResponse:
+        there = deps.web.fleet.host_rows()
+        return list_response({name: json_bytes(row) for name, row in there.items()})
 
     @app.get("/api/v1/audit")
     def audit() -> HTTPResponse:

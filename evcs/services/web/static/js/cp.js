@@ -36,26 +36,27 @@ const ACTIONS = [
   ["Revoke", "revoke", (row) => !row.revoked],
 ];
 
-function Facts({ row }) {
+function Facts({ row, several }) {
   const { session } = row;
   // Without a session too: what came and went here would move what is below.
   const facts = [["Power now", session && `${kw(session.power_w)} kW`], ["Energy", session && `${kwh(session.energy_wh)} kWh`],
     ["Cost", session && session.cost_eur != null && `${session.cost_eur} €`], ["Driver", session && session.driver],
     ["Progress", session && session.requested_wh && html`<${Progress} session=${session} />`]];
-  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Power", `${kw(row.max_power_w)} kW`], ["Location", row.location], ["Runs in", place(row)], ["OCPP status", row.ocpp_status]);
+  facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Power", `${kw(row.max_power_w)} kW`], ["Location", row.location], ["Runs in", place(row)], ...(several ? [["Host", row.host]] : []), ["OCPP status", row.ocpp_status]);
   if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
   if (row.backend) facts.push(["Back end", row.backend], ["Connection to it", row.backend_state]);
   if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW`], ["Lowered, seen after", session && session.limit_shown_s && `${session.limit_shown_s} s`]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name} data-fact=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
-function Processes({ found, since }) {
+function Processes({ found, since, isReal, off, kill }) {
   if (!found) return html`<p class="none">Not known: Central or the CP Manager does not answer. See: <${Code}>bin/evcs status<//></p>`;
   if (!found.length) return html`<p class="none">supervisord has no processes of this CP.</p>`;
-  return html`<table><thead><tr><th>Role</th><th>State</th><th class="number">pid</th><th class="number">up for</th><th class="number">restarts</th></tr></thead>
-    <tbody>${found.map((one) => html`<tr key=${one.role} data-role=${one.role}><td>${one.role}</td>
-      <td>${one.state}${one.error && html`<span class="row-note bad">${one.error}</span>`}</td>
-      <td class="number">${one.pid || "–"}</td><td class="number">${one.uptime_s == null ? "–" : duration(one.uptime_s)}</td><td class="number" data-restarts>${one.restarts}</td></tr>`)}</tbody></table>
+  return html`<table class="cards"><thead><tr><th>Role</th><th>State</th><th class="number">pid</th><th class="number">up for</th><th class="number">restarts</th>${!isReal && html`<th><span class="hidden">Actions</span></th>`}</tr></thead>
+    <tbody>${found.map((one) => html`<tr key=${one.role} data-role=${one.role}><td data-label="Role">${one.role}</td>
+      <td data-label="State">${one.state}${one.error && html`<span class="row-note bad">${one.error}</span>`}</td>
+      <td class="number" data-label="pid">${one.pid || "–"}</td><td class="number" data-label="up for">${one.uptime_s == null ? "–" : duration(one.uptime_s)}</td><td class="number" data-label="restarts" data-restarts>${one.restarts}</td>
+      ${!isReal && html`<td class="actions"><button disabled=${off || !one.pid} title=${`The same in a terminal: bin/evcs-cp kill ${CP} ${one.role}`} onClick=${(event) => meant(event) && kill(one.role)}>Kill</button></td>`}</tr>`)}</tbody></table>
     <p class="hint">Restarts since ${time(since)}, when the web process began.</p>`;
 }
 
@@ -72,8 +73,7 @@ function Events({ found }) {
     <td><${Pill} state=${one.state} /></td><td>${one.driver} ${one.reason}</td></tr>`)}</tbody></table></div>`;
 }
 
-function Actions({ row, enabled, begin, job }) {
-  const off = !enabled || (job && !job.done);
+function Actions({ row, off, begin, job }) {
   const actions = ACTIONS.filter(([, verb]) => row.hosting !== OCPP || !SIMULATED.includes(verb));
   return html`<div class="act">${actions.map(([name, verb, fits]) => html`
     <button key=${verb} class=${verb === "revoke" ? "danger" : ""} disabled=${off || !fits(row)} onClick=${(event) => meant(event) && begin(verb)}>${name}</button>
@@ -111,9 +111,9 @@ class CpPage extends Component {
     }
   }
 
-  async do(verb) {
+  async do(verb, given) {
     this.setState({ asked: null });
-    await this.jobs.begin(verb, [CP]);
+    await this.jobs.begin(verb, [CP], given);
     this.load();
   }
 
@@ -151,18 +151,20 @@ class CpPage extends Component {
     }
     this.sample(row, version);
     this.jobs.judge(store.rows);
+    const job = this.jobs.of(CP);
+    const off = !enabled || (job && !job.done);
     return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} />
         <span class="reason" title=${why(row)}>${why(row)}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
-      <section class="card"><${Facts} row=${row} /></section>
+      <section class="card"><${Facts} row=${row} several=${store.hosts.length > 1} /></section>
       <section class="card ten-minutes">${this.power(past)}</section>
       ${detail && html`<div class="columns">
         <div class="stack">
         ${detail.connect && html`<section class="card"><h2>How its charger dials in</h2><${Dial} cp=${CP} connect=${detail.connect} /></section>`}
         <section class="card"><h2>Actions</h2>
           ${operator.known && !operator.is && html`<p class="hint">To use them here: <${Code}>bin/evcs open<//></p>`}
-          <${Actions} row=${row} enabled=${enabled} begin=${this.begin} job=${this.jobs.of(CP)} /></section></div>
+          <${Actions} row=${row} off=${off} begin=${this.begin} job=${job} /></section></div>
         <div class="stack">
-          <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} since=${detail.counted_since} /></section>
+          <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} since=${detail.counted_since} isReal=${row.hosting === OCPP} off=${off} kill=${(role) => this.do("kill", { role })} /></section>
           <section class="card"><h2>Last events</h2><${Events} found=${detail.events} /></section>
         </div>
       </div>

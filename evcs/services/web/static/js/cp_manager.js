@@ -7,7 +7,7 @@ import { Create } from "./create.js";
 import { Confirm, asksFirst } from "./dialogs.js";
 import { Edit } from "./edit.js";
 import { GroupHead, grouped } from "./groups.js";
-import { OCPP } from "./hosting.js";
+import { OCPP, where } from "./hosting.js";
 import { Jobs, inFault } from "./jobs.js";
 import { Menu } from "./menu.js";
 import { Parts, sameHead } from "./parts.js";
@@ -40,7 +40,7 @@ class Row extends Component {
       <td class="choose"><label><input type="checkbox" aria-label=${`Choose ${row.id}`} checked=${chosen} disabled=${!enabled} onChange=${() => act.choose(row.id)} /></label></td>
       <td class="name" title=${row.id}><a href=${`/cp/${row.id}`}>${row.id}</a></td>
       <td class="state" title=${note}><${Pill} state=${row.state} /> <span class="note">${note}</span></td>
-      <td class="place" title=${row.location}>${row.location}</td>
+      <td class="place" title=${where(row)}>${where(row)}</td>
       <td class="circuit-of">${row.circuit}</td>
       <td class="number" data-unit="€/kWh">${row.price_eur_kwh}</td>
       <td class="number" data-unit="kW">${kw(row.max_power_w)}</td>
@@ -114,7 +114,7 @@ class CpManager extends Component {
   // What the search finds. What is out of sight is not chosen any more.
   shown() {
     const text = this.state.q.trim().toLowerCase();
-    const fits = (row) => !text || [row.id, row.location, row.state, row.circuit, row.station, row.reason].join("\n").toLowerCase().includes(text);
+    const fits = (row) => !text || [row.id, row.location, row.host, row.state, row.circuit, row.station, row.reason].join("\n").toLowerCase().includes(text);
     const rows = this.props.store.inOrder().filter(fits);
     const seen = new Set(rows.map((row) => row.id));
     for (const cp of this.state.chosen) if (!seen.has(cp)) this.state.chosen.delete(cp);
@@ -157,12 +157,12 @@ class CpManager extends Component {
         You can look at everything here. To change something, run <${Code}>bin/evcs open<//> on this machine:
         it opens this page as the operator.</div>`}
       <div class="work">
-        <${Create} operator=${operator} live=${store.live} onCreate=${(names, fields) => this.create(names, fields)} version=${store.rows.size} circuits=${store.circuits} />
+        <${Create} operator=${operator} live=${store.live} onCreate=${(names, fields) => this.create(names, fields)} version=${store.rows.size} circuits=${store.circuits} hosts=${store.hosts} />
         <${Activity} jobs=${this.jobs} missed=${missed} onClear=${clear} />
       </div>
       <section class="card">${this.list(rows, enabled)}</section>
       ${asked && html`<${Confirm} ...${asked} rows=${this.rows(asked.ids)} onYes=${() => this.sure(asked)} onNo=${() => this.setState({ asked: null })} />`}
-      ${editing && html`<${Edit} rows=${editing} circuits=${store.circuits} onNo=${() => this.setState({ editing: null })} onYes=${(fields) => this.edit(editing, fields)} />`}`;
+      ${editing && html`<${Edit} rows=${editing} circuits=${store.circuits} hosts=${store.hosts} onNo=${() => this.setState({ editing: null })} onYes=${(fields) => this.edit(editing, fields)} />`}`;
   }
 }
 

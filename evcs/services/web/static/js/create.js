@@ -2,14 +2,14 @@
 
 import { Component, html } from "./dom.js";
 import { Field } from "./fields.js";
-import { Hosting, OCPP } from "./hosting.js";
+import { CENTRE, HostChoice, Hosting, OCPP } from "./hosting.js";
 import { look } from "./operator.js";
 import { CircuitChoice } from "./power.js";
 import { Code } from "./shell.js";
 import { count, watts, wrongPower, wrongPrice } from "./words.js";
 
 const LOOK_AFTER_MS = 200;
-const DEFAULTS = { price: "0.30", power: "22", location: "", hosting: "process", circuit: "", station: "", connector: "", ocpp_id: "" };
+const DEFAULTS = { price: "0.30", power: "22", location: "", hosting: "process", host: CENTRE, circuit: "", station: "", connector: "", ocpp_id: "" };
 
 function shortened(ids) {
   return ids.length <= 6 ? ids.join(", ") : `${ids.slice(0, 3).join(", ")} … ${ids[ids.length - 1]}`;
@@ -38,13 +38,14 @@ function ofStation({ hosting, station, connector, ocpp_id }) {
 }
 
 // What does the same in a terminal; what stands as it would anyway is left out.
-function command({ pattern, price, power, location, hosting, circuit, ...more }) {
+function command({ pattern, price, power, location, hosting, host, circuit, ...more }) {
   const { station, connector, ocpp_id } = ofStation({ hosting, ...more });
   const options = [
     price !== DEFAULTS.price && ` --price-eur-kwh ${price}`,
     power !== DEFAULTS.power && ` --max-power-kw ${power}`,
     location && ` --location ${quoted(location)}`,
     hosting !== DEFAULTS.hosting && ` --hosting ${hosting}`,
+    hosting !== OCPP && host !== DEFAULTS.host && ` --host ${host}`,
     circuit && ` --circuit ${circuit}`,
     station && ` --station ${quoted(station)}`,
     connector && ` --connector ${connector}`,
@@ -103,14 +104,15 @@ export class Create extends Component {
   submit(event, fresh) {
     event.preventDefault();
     if (!fresh.length || Object.values(wrongOf(this.state)).some(Boolean)) return;
-    const { price, power, location, hosting, circuit } = this.state;
+    const { price, power, location, hosting, host, circuit } = this.state;
     const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location, hosting, ...ofStation(this.state) };
     if (circuit) fields.circuit = circuit;
+    if (hosting !== OCPP && host !== CENTRE) fields.host = host;
     this.props.onCreate(fresh, fields);
     this.setState({ pattern: "", found: null });
   }
 
-  render({ operator, live, circuits }, state) {
+  render({ operator, live, circuits, hosts }, state) {
     const fresh = state.found ? state.found.ids.filter((cp) => !state.found.exist.includes(cp)) : [];
     const wrong = wrongOf(state);
     const not = whyNot({ operator, live, state, fresh, wrong });
@@ -119,7 +121,7 @@ export class Create extends Component {
     return html`<section class="card" aria-label="Create">
       <h2>Create charging points</h2>
       <form onSubmit=${(event) => this.submit(event, fresh)} autocomplete="off">
-        <div class=${circuits.size ? "fields six" : "fields"}>
+        <div class=${circuits.size || hosts.length > 1 ? "fields six" : "fields"}>
           <div class="field"><label>Name or range
             <input name="pattern" placeholder="CP-001 or CP-{001..020}" value=${state.pattern} aria-describedby="preview" aria-invalid=${state.error ? "true" : undefined}
               onInput=${(event) => this.name(event.target.value)} spellcheck="false" /></label></div>
@@ -127,6 +129,7 @@ export class Create extends Component {
           <${Field} ...${field} name="power" label="Power, kW" inputmode="decimal" />
           <${Field} ...${field} name="location" label="Location" maxlength="200" spellcheck="true" />
           <${Hosting} value=${state.hosting} onInput=${onInput("hosting")} fresh />
+          <${HostChoice} hosts=${hosts} hosting=${state.hosting} value=${state.host} onInput=${onInput("host")} />
           <${CircuitChoice} circuits=${circuits} value=${state.circuit} onInput=${onInput("circuit")} />
         </div>
         ${state.hosting === OCPP && html`<div class="fields station">

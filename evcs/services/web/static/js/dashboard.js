@@ -59,7 +59,11 @@ function Choice({ label, value, words, onChange }) {
     ${Object.entries(words).map(([name, word]) => html`<option value=${name}>${word}</option>`)}</select></label>`;
 }
 
-const GROUP_WORDS = Object.fromEntries(Object.entries(GROUPS).map(([name, [word]]) => [name, word]));
+// Of one machine alone there is nothing to tell.
+function groupWords(chosen, hosts) {
+  const offered = Object.entries(GROUPS).filter(([name]) => name !== "host" || name === chosen || hosts.length > 1);
+  return Object.fromEntries(offered.map(([name, [word]]) => [name, word]));
+}
 
 class Dashboard extends Component {
   constructor() {
@@ -111,7 +115,7 @@ class Dashboard extends Component {
   chosen(all) {
     const { q, state, sort } = this.state;
     const text = q.trim().toLowerCase();
-    const said = (row) => [row.id, row.location, row.reason, row.station, row.circuit, row.session && row.session.driver].join("\n").toLowerCase();
+    const said = (row) => [row.id, row.location, row.host, row.reason, row.station, row.circuit, row.session && row.session.driver].join("\n").toLowerCase();
     const found = all.filter((row) => (!state || row.state === state) && (!text || said(row).includes(text)));
     if (SORTS[sort]) found.sort(SORTS[sort]);
     if (performance.now() >= this.heldUntil) this.places = null;
@@ -150,7 +154,7 @@ class Dashboard extends Component {
           <input ref=${this.search} type="search" placeholder="Search name, location, driver, reason  ( / )" value=${view.q}
             onInput=${(event) => this.set({ q: event.target.value })} /></label>
         <${Choice} label="Sort by" value=${view.sort} words=${SORT_WORDS} onChange=${choose("sort")} />
-        <${Choice} label="Group by" value=${view.group} words=${GROUP_WORDS} onChange=${choose("group")} />
+        <${Choice} label="Group by" value=${view.group} words=${groupWords(view.group, store.hosts)} onChange=${choose("group")} />
         <${Choice} label="Show as" value=${view.view} words=${VIEWS} onChange=${choose("view")} />
       </div>
       ${rows.length ? this.found(rows)

@@ -4,7 +4,7 @@
 import { Dialog } from "./dialogs.js";
 import { Component, html } from "./dom.js";
 import { Field } from "./fields.js";
-import { Hosting, OCPP, VARIOUS } from "./hosting.js";
+import { HostChoice, Hosting, OCPP, VARIOUS } from "./hosting.js";
 import { CircuitChoice } from "./power.js";
 import { count, watts, wrongPower, wrongPrice } from "./words.js";
 
@@ -15,7 +15,7 @@ function common(rows, pick) {
 }
 
 const TYPED = { price: (row) => row.price_eur_kwh, power: (row) => String(row.max_power_w / 1000), location: (row) => row.location };
-const CHOSEN = { hosting: (row) => row.hosting, circuit: (row) => row.circuit || "" };
+const CHOSEN = { hosting: (row) => row.hosting, host: (row) => row.host, circuit: (row) => row.circuit || "" };
 
 function shownOf(rows) {
   const found = {};
@@ -44,11 +44,12 @@ export class Edit extends Component {
       ...(is.power && { max_power_w: watts(state.power) }),
       ...(is.location && { location: state.location }),
       ...(is.hosting && { hosting: state.hosting }),
+      ...(is.host && { host: state.host }),
       ...(is.circuit && { circuit: state.circuit || null }),
     };
   }
 
-  render({ rows, circuits, onYes, onNo }, state) {
+  render({ rows, circuits, hosts, onYes, onNo }, state) {
     const { is, onInput } = this;
     const wrong = { price: is.price && wrongPrice(state.price), power: is.power && wrongPower(state.power) };
     const right = !wrong.price && !wrong.power;
@@ -67,8 +68,9 @@ export class Edit extends Component {
         <${Field} ...${field} name="power" label="Power, kW" inputmode="decimal" placeholder=${various("power")} />
         <${Field} ...${field} name="location" label="Location" maxlength="200" spellcheck="true" placeholder=${various("location")} />
         <${Hosting} value=${state.hosting} onInput=${onInput("hosting")} />
+        <${HostChoice} hosts=${hosts} hosting=${state.hosting} value=${state.host} onInput=${onInput("host")} />
         <${CircuitChoice} circuits=${circuits} value=${state.circuit} onInput=${onInput("circuit")} />
-        <p class="hint">${many && "Only what you change here is changed. "}A session under way keeps the price that it began with; the hosting changes after it.</p>
+        <p class="hint">${many && "Only what you change here is changed. "}A session under way keeps the price that it began with; hosting and host change after it.</p>
         <div class="bar"><button class="main" disabled=${!right}>Save</button><button type="button" onClick=${onNo}>Cancel</button></div>
       </form>
     <//>`;

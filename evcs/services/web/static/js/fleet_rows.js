@@ -2,6 +2,7 @@
 
 import { meant } from "./aim.js";
 import { Component, html } from "./dom.js";
+import { where } from "./hosting.js";
 import { sameHead } from "./parts.js";
 import { why } from "./power.js";
 import { Progress } from "./progress.js";
@@ -28,7 +29,7 @@ class Head extends Component {
     const reason = why(row);
     return html`<${Name} id=${row.id} />
       <span class="cp-state"><${Pill} state=${row.state} /></span>
-      <span class="place" title=${row.location}>${row.location}</span>
+      <span class="place" title=${where(row)}>${where(row)}</span>
       <span class="cp-why" title=${reason}>${row.session && row.session.driver && html`<span class="driver">${row.session.driver}</span> `}${reason && html`<span class="reason">${reason}</span>`}</span>`;
   }
 }

@@ -1,4 +1,4 @@
-// How a CP runs, as one chooses it and as it is told.
+// How and where a CP runs, as one chooses it and as it is told.
 
 import { html } from "./dom.js";
 
@@ -16,6 +16,19 @@ export function Hosting({ value, onInput, fresh }) {
   return html`<label class="field">Hosting <select name="hosting" value=${value} onInput=${onInput}>
     ${offered.map(([name, words]) => html`<option value=${name}>${words}</option>`)}</select></label>`;
 }
+
+// What runs there goes without saying.
+export const CENTRE = "main";
+
+/* On which machine; with one alone there is nothing to choose. A real charger dials in at the centre. */
+export function HostChoice({ hosts, hosting, value, onInput }) {
+  if (hosts.length < 2 || hosting === OCPP) return null;
+  return html`<label class="field">Host <select name="host" value=${value} onInput=${onInput}>
+    ${[...(value === VARIOUS ? [VARIOUS] : []), ...hosts].map((name) => html`<option value=${name}>${name === VARIOUS ? "various" : name}</option>`)}</select></label>`;
+}
+
+// Where it stands, and where it runs.
+export const where = ({ location, host }) => [location, host !== CENTRE && `on ${host}`].filter(Boolean).join(", ");
 
 export function place({ hosting, pool, moving }) {
   if (hosting === OCPP) return "a real charger";

@@ -20,7 +20,7 @@ const REQUESTS = {
   resume: ["PATCH", "", { service: "in" }],
   edit: ["PATCH", ""],
   delete: ["DELETE", ""],
-  ...Object.fromEntries(["restart", "plug", "unplug", "fault", "clear", "revoke", "rekey"].map((verb) => [verb, ["POST", `/${verb}`]])),
+  ...Object.fromEntries(["restart", "kill", "plug", "unplug", "fault", "clear", "revoke", "rekey"].map((verb) => [verb, ["POST", `/${verb}`]])),
 };
 
 // Name of a step -> whether it is done, from the CP's row (undefined: no such CP). They are
@@ -54,6 +54,11 @@ const STEPS = {
   rekey: [
     ["new secrets", (row, job) => row && row.revision >= job.revision && !row.revoked],
     ["processes up", (row) => row && row.applied === true && isUp(row)],
+    ["back", (row) => row && isSettled(row)],
+  ],
+  kill: [
+    ["ended", (row, job) => row && (row.engine !== job.before.engine || row.monitor !== job.before.monitor)],
+    ["processes up", (row) => row && isUp(row)],
     ["back", (row) => row && isSettled(row)],
   ],
   plug: [["plugged in", () => true]],

@@ -79,7 +79,7 @@ export class Parts extends Component {
   }
 }
 
-const HEAD = ["state", "reason", "since", "location", "service", "revoked", "price_eur_kwh", "max_power_w"];
+const HEAD = ["state", "reason", "since", "location", "host", "service", "revoked", "price_eur_kwh", "max_power_w"];
 const driver = (row) => row.session && row.session.driver;
 
 // Whether two rows are alike but for the figures, which change each second.

@@ -68,6 +68,12 @@ export class Store {
     return this._order.map((id) => this.rows.get(id));
   }
 
+  // The machines that CPs run on.
+  get hosts() {
+    const found = Object.keys(this.services).filter((name) => name.startsWith("manager/"));
+    return found.map((name) => name.slice("manager/".length)).sort(byName);
+  }
+
   get live() {
     return this.ready && this.problem === null;
   }

@@ -1,12 +1,16 @@
-// The system behind the CPs: its services, the stations of real chargers, and the audit.
+// The system behind the CPs: its services, its machines, the stations of real chargers, the audit.
 
 import { Component, html } from "./dom.js";
+import { CENTRE } from "./hosting.js";
 import { look } from "./operator.js";
 import { Parts } from "./parts.js";
 import { Code, start } from "./shell.js";
 import { byName, time } from "./words.js";
 
 const AGAIN_MS = 10_000;
+// A charger's clock and a machine's may be off by so much.
+const STATION_OFF_S = 9;
+const CLOCK_OFF_S = 2;
 const cell = (label, value) => html`<td data-label=${label}>${value}</td>`;
 
 function Services({ services }) {
@@ -17,7 +21,23 @@ function Services({ services }) {
     <p class="hint">Since when this page's server has known it. Their processes: <${Code}>bin/evcs status<//>, what they say: <${Code}>bin/evcs logs NAME<//></p></section>`;
 }
 
-const clock = (seconds) => (seconds === null ? "" : Math.abs(seconds) < 10 ? "right" : `${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`);
+const ahead = (seconds, right) => (Math.abs(seconds) <= right ? "right" : `${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`);
+
+// The machines that CPs run on, the centre first; with that alone there is nothing to tell.
+function Hosts({ hosts }) {
+  const centre = hosts.find((one) => one.name === CENTRE);
+  const others = hosts.filter((one) => one !== centre).sort((a, b) => byName(a.name, b.name));
+  if (!centre || !others.length) return null;
+  const state = (one) => {
+    if (one.online) return html`<span class="good">online</span>`;
+    return one === centre || one.joined_at ? html`<span class="bad">away</span>` : `invited until ${time(one.invited_until)}`;
+  };
+  return html`<section class="card"><h2>Hosts</h2><div class="wide"><table id="hosts" class="cards"><thead><tr><th>Host</th><th>State</th><th>Since</th><th class="number">CPs</th><th>Version</th><th>Address</th><th>Clock</th></tr></thead>
+    <tbody>${[centre, ...others].map((one) => html`<tr key=${one.name} data-host=${one.name}>${cell("Host", html`<b>${one.name}</b>`)}${cell("State", state(one))}
+      ${cell("Since", time(one.since))}<td data-label="CPs" class="number">${one.cps ? html`<a href="/?group=host">${one.cps}</a>` : 0}</td><td data-label="Version" class=${one.online && one.version !== centre.version ? "bad" : ""}>${one.version}</td>
+      ${cell("Address", one.address)}<td data-label="Clock" class=${Math.abs(one.clock_off_s) > CLOCK_OFF_S ? "bad" : ""}>${one.clock_off_s !== null && ahead(one.clock_off_s, CLOCK_OFF_S)}</td></tr>`)}</tbody></table></div>
+    <p class="hint">More of one, and how to add, empty and remove one: <${Code}>bin/evcs host --help<//></p></section>`;
+}
 
 // What stations said of themselves, and those that are wanted and were never there.
 function Stations({ stations, rows }) {
@@ -32,7 +52,7 @@ function Stations({ stations, rows }) {
       const one = told.get(name);
       return html`<tr key=${name} data-station=${name}>${cell("Station", html`<b>${name}</b>`)}<td data-label="CPs">${(cps.get(name) || []).map((cp, i) => html`${i ? ", " : ""}<a key=${cp} href=${`/cp/${cp}`}>${cp}</a>`)}</td>
         ${cell("State", state(one))}${cell("Since", one && time(one.connected_at))}${cell("OCPP", one && one.version)}${cell("Model", one && [one.vendor, one.model].filter(Boolean).join(" "))}
-        ${cell("Firmware", one && one.firmware)}${cell("Clock", one && clock(one.clock_off_s))}</tr>`;
+        ${cell("Firmware", one && one.firmware)}${cell("Clock", one && one.clock_off_s !== null && ahead(one.clock_off_s, STATION_OFF_S))}</tr>`;
     })}</tbody></table></div><p class="hint">The operator sees the OCPP frames of a station on the pages of its CPs, or by <${Code}>bin/evcs watch --ocpp<//></p>`}</section>`;
 }
 
@@ -75,7 +95,7 @@ class Audit extends Component {
 class System extends Component {
   constructor() {
     super();
-    this.state = { stations: [] };
+    this.state = { stations: [], hosts: [] };
   }
 
   componentDidMount() {
@@ -85,15 +105,16 @@ class System extends Component {
 
   async load() {
     try {
-      this.setState({ stations: await look("/api/v1/stations") });
+      const [stations, hosts] = await Promise.all([look("/api/v1/stations"), look("/api/v1/host-states")]);
+      this.setState({ stations, hosts });
     } catch {
       // Said by the banner.
     }
   }
 
-  render({ store, operator }, { stations }) {
+  render({ store, operator }, { stations, hosts }) {
     if (!store.ready) return html`<h1>System</h1><p class="reading">Reading the fleet from the bus…</p>`;
-    return html`<h1>System</h1><${Services} services=${store.services} /><${Stations} stations=${stations} rows=${store.inOrder()} />
+    return html`<h1>System</h1><${Services} services=${store.services} /><${Hosts} hosts=${hosts} /><${Stations} stations=${stations} rows=${store.inOrder()} />
       ${operator.is ? html`<${Audit} operator=${operator} />` : html`<section class="card"><h2>Audit</h2><p class="none">The operator sees it here, after <${Code}>bin/evcs open<//>; in a terminal: <${Code}>bin/evcs audit<//></p></section>`}`;
   }
 }
