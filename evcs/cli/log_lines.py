@@ -66,6 +66,15 @@ def line_time(line: bytes) -> str | None:
     return found[0] if found else None
 
 
+def from_time(start: str, lines: list[bytes]) -> list[bytes]:
+    """Lines from a time on; one that bears no time belongs to the line before it."""
+    for number, line in enumerate(lines):
+        at = line_time(line)
+        if at is not None and at >= start:
+            return lines[number:]
+    return []
+
+
 def _time(line: bytes) -> tuple[str, bytes] | None:
     """That, and what stands behind it."""
     if found := cp_logs.TIME.match(line):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count, islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from evcs.adapters import cp_logs
 from evcs.adapters.cp_logs import CpLog
 from evcs.cli import names
 from evcs.cli.common import CommandContext
-from evcs.cli.log_lines import LogLine, line_time, lines_of, merged
+from evcs.cli.far_logs import FarLog
+from evcs.cli.log_lines import LogLine, from_time, lines_of, merged
 from evcs.cli.options import since_time
-from evcs.core.errors import NotFound
+from evcs.core.errors import Conflict, NotFound
 from evcs.core.ids import is_cp_id
+from evcs.core.placement import holder
 from evcs.core.sections import ROLES
 from evcs.home import Home
 
@@ -52,7 +54,7 @@ class _ProgramLog:
         raw = self._path.read_bytes()
         found = raw.splitlines()
         if start is not None:
-            found = _from(start, [*_rotated(self._path), *found])
+            found = from_time(start, [*_rotated(self._path), *found])
         if lines is not None:
             found = found[-lines:] if lines else []
         return found, {self._path: len(raw)}
@@ -104,7 +106,7 @@ def show_logs(
     start = since_time(since)
     if start is None and lines is None:
         lines = LAST_LINES
-    logs = [log for name in programs for log in _logs_of(ctx, name)]
+    logs = [log for name in programs for log in _logs_of(ctx, name, follow)]
     width = max(len(log.name) for log in logs) if len(logs) > 1 else 0
     ends: dict[str, _Ends] = {}
     some: list[LogLine] = []
@@ -124,12 +126,21 @@ def show_logs(
         time.sleep(LOOK_EVERY_S)
 
 
-def _logs_of(ctx: CommandContext, name: str) -> list[_ProgramLog | _CpLog]:
+def _logs_of(
+    ctx: CommandContext, name: str, follow: bool
+) -> Sequence[_ProgramLog | _CpLog | FarLog]:
     """By a program's name, a group's, or a CP's with or without its role."""
     home = ctx.settings.home
     name = name.replace(":", ".")
     cp, _, role = name.partition(".")
     roles = [one for one in ROLES if role in ("", one)] if is_cp_id(cp) else []
+    stored = names.stored(home)
+    record = stored.cps.get(cp) if stored else None
+    if roles and record is not None and (host := holder(record).host) != ctx.settings.host:
+        if follow:
+            text = f"CP {cp} runs on host {host}: from here its logs are not followed"
+            raise Conflict(text, f"leave -f out; or there: evcs logs {name} -f")
+        return [FarLog(ctx, cp, one) for one in roles]
     shown = [log for one in roles if (log := _CpLog(home, cp, one)).is_there]
     own = {f"{cp}.{one}" for one in ROLES}
     # Not glob, which passes over a folder that may not be looked into.
@@ -137,10 +148,6 @@ def _logs_of(ctx: CommandContext, name: str) -> list[_ProgramLog | _CpLog]:
     known = sorted(path for path in there if path.suffix == ".log" and path.stem not in own)
     hits = [_ProgramLog(path) for path in known if f"{path.stem}.".startswith(f"{name}.")]
     if not hits and not shown:
-        stored = names.stored(home)
-        if stored and cp in stored.cps and (host := stored.cps[cp].host) != ctx.settings.host:
-            remedy = f"there: evcs logs {cp}; or on its page: evcs open"
-            raise NotFound(f"CP {cp} runs on host {host}, where its logs are", remedy)
         services = ", ".join(path.stem for path in known if "." not in path.stem) or "none yet"
         there_are = f"there are: {services}, and CPs' by their id"
         near = names.hint(cp, [*services.split(", "), *names.cps(home)], there_are)
@@ -152,15 +159,6 @@ def _rotated(path: Path) -> list[bytes]:
     """Lines that supervisord has moved on to central.log.1 and so on, the oldest first."""
     older = sorted(path.parent.glob(f"{path.name}.[0-9]"), reverse=True)
     return [line for one in older for line in one.read_bytes().splitlines()]
-
-
-def _from(start: str, lines: list[bytes]) -> list[bytes]:
-    """Lines from a time on; one that bears no time belongs to the line before it."""
-    for number, line in enumerate(lines):
-        at = line_time(line)
-        if at is not None and at >= start:
-            return lines[number:]
-    return []
 
 
 def _more(path: Path, end: int) -> tuple[list[bytes], int]:

@@ -21,12 +21,13 @@ AT_ONCE = 20
 
 def ask_operator(
     ctx: CommandContext, verb: str, cp: str | None = None, session_id: str | None = None,
-    driver: str | None = None, role: str | None = None, body: Mapping[str, Any] = NOTHING,
-    within_s: float = ANSWER_WITHIN_S,
+    driver: str | None = None, role: str | None = None, after: str | None = None,
+    body: Mapping[str, Any] = NOTHING, within_s: float = ANSWER_WITHIN_S,
 ) -> dict[str, Any]:  # fmt: skip
     """Ask Central for something and return its answer's body. Raises what it refuses with."""
     asked = m.OperatorRequest(
-        "operator", verb, _new_id(), cp, session_id, driver=driver, role=role, body=body
+        "operator", verb, _new_id(), cp, session_id, driver=driver, role=role, after=after,
+        body=body,
     )  # fmt: skip
     (answer,) = _ask(ctx, [asked], within_s)
     if isinstance(answer, EvcsError):

@@ -71,6 +71,13 @@ def test_its_cps_charge_and_are_worked_on_from_the_centre(centre: Machine, h2: M
     assert before["CP-1:engine"] != after["CP-1:engine"]
     assert before["CP-1:monitor"] == after["CP-1:monitor"]
     assert "pid" in centre.ok("evcs-cp", "show", "CP-1").out
+    for cp in ("CP-1", "P-1"):
+        said = centre.ok("evcs-cp", "logs", cp, "engine", "-n", "2").out.splitlines()
+        there = h2.ok("evcs", "logs", f"{cp}.engine", "-n", "2").out.splitlines()
+        assert (said, len(said)) == (there, 2)
+    assert centre.ok("evcs-cp", "logs", "CP-1", "--since", "1d").out.count("engine") > 2
+    followed = centre.run("evcs-cp", "logs", "CP-1", "-f")
+    assert (followed.code, "there: evcs logs CP-1 -f" in followed.err) == (5, True)
     assert centre.run("evcs", "status", "--check").code == 0
 
 
@@ -101,7 +108,7 @@ def test_new_secrets_come_to_the_host_by_themselves(centre: Machine, h2: Machine
     path = h2.home / "data" / "secrets" / "cp" / "CP-1" / "engine"
     before = path.read_text()
     centre.ok("evcs-cp", "rekey", "CP-1")
-    assert path.read_text() != before
+    eventually("the host has fetched it", lambda: path.read_text() != before)
     assert path.read_text() == centre.secret("cp/CP-1/engine")
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -110,6 +117,12 @@ def test_a_host_is_listed_and_examined(centre: Machine, h2: Machine) -> None:
     assert host(centre, "h2")["online"]
     assert host(centre, "h2")["cps"] == 4
     assert host(centre, "h2")["version"] == host(centre, "main")["version"]
+    one = eventually("it has said", lambda: (one := host(centre, "h2"))["address"] and one)
+    assert (one["address"], one["since"][:4]) == ("10.77.0.2", str(datetime.now(UTC).year))
+    assert abs(one["clock_off_s"]) <= 1.0
+    shown = centre.ok("evcs", "host", "show", "h2").out
+    for line in ("address: 10.77.0.2", "online: yes", "its CPs: CP-1, CP-2, P-1, P-2"):
+        assert line in shown
     found = checks(h2.ok("evcs", "doctor", "--json"))
     for check in ("versions", "link", "centre's clock", "certificates", "disk", "services"):
         assert found[check]["level"] == "ok", found[check]
@@ -154,6 +167,8 @@ def test_it_is_started_and_stopped_there(centre: Machine, h2: Machine) -> None:
     h2.ok("evcs", "down")
     assert h2.stray_pids() == []
     eventually("the centre sees it", lambda: not host(centre, "h2")["online"], 20)
+    done = centre.run("evcs-cp", "logs", "CP-1")
+    assert (done.code, "CP Manager of host h2 is not there" in done.err) == (6, True)
     h2.ok("evcs", "up", "--wait")
     eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
     h2.ok("evcs", "restart")
@@ -197,8 +212,14 @@ def test_who_may_not_join_does_not_and_it_is_audited(
     assert again.run("evcs", "join", str(short)).code == 9
     assert len(audited(centre, "host join")) == 2
     h3.ok("evcs", "down")
+    assert "evcs/v1/central/host/h3/state" in centre.retained()
     for name in ("h3", "h4"):
         centre.ok("evcs", "host", "remove", name)
+
+    def kept() -> list[str]:
+        return [one for one in centre.retained() if {"h3", "h4"} & {*one.split("/")}]
+
+    eventually("nothing of them is kept", lambda: not kept())
 
 
 def certificate_of_another(folder: Path) -> str:

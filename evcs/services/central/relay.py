@@ -12,7 +12,7 @@ from evcs.core import messages as m
 from evcs.core.effects import Audit
 from evcs.core.errors import Conflict, EvcsError, NotFound, Unreachable
 from evcs.core.ids import short
-from evcs.core.placement import OCPP, holder
+from evcs.core.placement import MAIN, OCPP, holder
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
 
@@ -74,7 +74,8 @@ class Relay:
             if waiting and not status.online and waiting.of == status.service:
                 party = PARTIES[waiting.service]
                 text = f"the {party.name} of host {waiting.host} has ended"
-                self._refuse(waiting.asked, Unreachable(text, f"see: evcs logs {party.log}"))
+                hint = f"{_where(waiting.host)}: evcs logs {party.log}"
+                self._refuse(waiting.asked, Unreachable(text, hint))
 
     def ask(self, asked: m.OperatorRequest, now: float) -> None:
         """Pass a request on; one whose id is known already is not asked again."""
@@ -92,7 +93,7 @@ class Relay:
         party = PARTIES[service]
         if f"{service}/{command.host}" not in self._there:
             text = f"the {party.name} of host {command.host} is not there"
-            self._refuse(asked, Unreachable(text, "see: evcs status"))
+            self._refuse(asked, Unreachable(text, f"{_where(command.host)}: evcs status"))
             return
         self._known[asked.id] = Waiting(asked, service, command.host, now + party.within_s)
         self._audit(asked, "asked")
@@ -125,7 +126,8 @@ class Relay:
             if waiting is not None and waiting.until <= now:
                 party = PARTIES[waiting.service]
                 text = f"the {party.name} of host {waiting.host} does not answer"
-                self._refuse(waiting.asked, Unreachable(text, f"see: evcs logs {party.log}"))
+                hint = f"{_where(waiting.host)}: evcs logs {party.log}"
+                self._refuse(waiting.asked, Unreachable(text, hint))
 
     def _refuse(self, asked: m.OperatorRequest, error: EvcsError) -> None:
         body = {"message": error.message, "hint": error.hint}
@@ -145,3 +147,8 @@ class Relay:
             detail = asked.role or (short(action) if isinstance(action, str) else "")
             one = Audit(asked.asker, asked.verb, asked.cp, outcome[:200], detail)
             self._outbox.carry_out([one])
+
+
+def _where(host: str) -> str:
+    """Where to look for what is wrong with a host."""
+    return "see" if host == MAIN else "there"
