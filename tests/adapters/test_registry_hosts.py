@@ -132,6 +132,18 @@ def test_a_host_with_cps_is_not_removed(stage: Stage) -> None:
         stage.ask(hosts.remove, "h2")
 
 
+def test_who_has_a_back_end_does_not_move_and_the_hint_says_so(stage: Stage) -> None:
+    with_host(stage)
+    stage.ask(Batch.create, {"id": "CP-1", "host": "h2", "backend": "ws://127.0.0.1:9/"})
+    with pytest.raises(Conflict, match="host h2 has CP-1") as refused:
+        stage.ask(hosts.remove, "h2")
+    assert "evcs-cp delete CP-1;" in refused.value.hint
+    stage.ask(Batch.create, {"id": "CP-2", "host": "h2"})
+    with pytest.raises(Conflict) as refused:
+        stage.ask(hosts.remove, "h2")
+    assert "evcs host drain h2" in refused.value.hint
+
+
 def test_the_bus_has_who_may_be_there_and_nothing_of_who_was_removed(stage: Stage) -> None:
     stage.ask(hosts.invite, {"name": "h2", "ttl_s": 60}, "once")
     (invited,) = stage.bus.taken()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from evcs.core import audit, hosts, placement
 from evcs.core.errors import BadValue, Conflict, Denied, NotFound
 from evcs.core.hosts import Host
 from evcs.core.ids import same
+from evcs.core.messages import DesiredCp
 from evcs.services.registry.changes import Batch
 
 SHOWN = 5
@@ -56,7 +57,7 @@ def remove(batch: Batch, name: str, lost_to: str | None = None) -> None:
     if lost_to is None and mine:
         more = f" and {len(mine) - SHOWN} more" if len(mine) > SHOWN else ""
         text = f"host {name} has {', '.join(sorted(cp.id for cp in mine)[:SHOWN])}{more}"
-        raise Conflict(text, f"evcs host drain {name} --to HOST; or: --lost, if it is gone")
+        raise Conflict(text, f"{_way_out(name, mine)}; or: --lost, if it is gone")
     if lost_to is not None:
         if lost_to == name:
             raise Conflict(f"host {name} is the one that is lost", "name another")
@@ -65,3 +66,11 @@ def remove(batch: Batch, name: str, lost_to: str | None = None) -> None:
         for cp in mine:
             batch.rescue(cp, name, lost_to)
     batch.drop_host(name, audit.Change("operator", "host remove", None, name))
+
+
+def _way_out(name: str, cps: Sequence[DesiredCp]) -> str:
+    """How a host gets rid of them: what waits for a back end can't be moved with its CP."""
+    if all(cp.backend for cp in cps):
+        some = " ".join(sorted(cp.id for cp in cps)[:SHOWN])
+        return f"who has a back end does not move: evcs-cp delete {some}"
+    return f"evcs host drain {name} --to HOST"
