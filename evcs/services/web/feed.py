@@ -35,14 +35,17 @@ def encode_event(name: str, data: Any) -> bytes:
     return f"event: {name}\ndata: {text}\n\n".encode()
 
 
-def _in_parts(found: dict[str, Any]) -> bytes:
-    """A snapshot's first CPs with all else, then those that follow; `more` until the last."""
+def _in_parts(found: dict[str, Any]) -> list[bytes]:
+    """A snapshot's first CPs with all else, then those that follow; `more` until the last.
+
+    Sent one by one: of the whole each of a hundred readers would have a copy in the making.
+    """
     cps = found["cps"]
     parts = [cps[first : first + PART] for first in range(0, max(len(cps), 1), PART)]
     events = [encode_event("snapshot", {**found, "cps": parts[0], "more": len(parts) > 1})]
     for number, part in enumerate(parts[1:], 2):
         events.append(encode_event("part", {"cps": part, "more": number < len(parts)}))
-    return b"".join(events)
+    return events
 
 
 class Tap:
@@ -91,7 +94,7 @@ class Feed:
         self._fleet, self._timestamp, self._listen = fleet, timestamp, listen
         self._seq = 0
         self._batches: deque[tuple[int, bytes]] = deque(maxlen=KEPT_BATCHES)
-        self._snapshot: tuple[int, bytes] | None = None
+        self._snapshot: tuple[int, list[bytes]] | None = None
         self._last_head: dict[str, Any] = {}
         self._quiet_ticks = 0
         self._tick = Event()
@@ -182,7 +185,7 @@ class Feed:
         services = {name: p._asdict() for name, p in self._fleet.services.items()}
         return {"ready": self._fleet.ready, "services": services}
 
-    def _snapshot_event(self) -> bytes:
+    def _snapshot_events(self) -> list[bytes]:
         if self._snapshot is None or self._snapshot[0] != self._seq:
             self._snapshot = (self._seq, _in_parts(self.snapshot()))
         return self._snapshot[1]
@@ -195,17 +198,18 @@ class Feed:
             if tap and sum(one.cp == tap.cp for one in self._taps) == 1:
                 self._listen(tap.cp, True)
             seen = self._seq
-            yield b"retry: 1000\n\n" + self._snapshot_event()
+            first, *more = self._snapshot_events()
+            yield b"retry: 1000\n\n" + first
+            yield from more
             while not self._closed and allowed():
                 tick = self._tick
-                data = self._after(seen)
+                events = self._after(seen)
                 seen = self._seq
                 if tap and (messages := tap.drain()):
                     found = {"messages": messages, "dropped": tap.dropped}
-                    data += encode_event("messages", found)
-                if data:
-                    yield data
-                else:
+                    events = [b"".join([*events, encode_event("messages", found)])]
+                yield from events
+                if not events:
                     tick.wait(LONGEST_WAIT_S)
         finally:
             self.streams -= 1
@@ -217,10 +221,10 @@ class Feed:
         if not any(one.cp == tap.cp for one in self._taps):
             self._listen(tap.cp, False)
 
-    def _after(self, seen: int) -> bytes:
+    def _after(self, seen: int) -> list[bytes]:
         """The batches after `seen`, or a snapshot where they are no longer kept."""
         if seen == self._seq:
-            return b""
+            return []
         if self._batches and self._batches[0][0] > seen + 1:
-            return self._snapshot_event()
-        return b"".join(data for seq, data in self._batches if seq > seen)
+            return self._snapshot_events()
+        return [b"".join(data for seq, data in self._batches if seq > seen)]
