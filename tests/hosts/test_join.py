@@ -127,6 +127,7 @@ def test_a_host_is_listed_and_examined(centre: Machine, h2: Machine) -> None:
     for check in ("versions", "link", "centre's clock", "certificates", "disk", "services"):
         assert found[check]["level"] == "ok", found[check]
     assert "4 CPs" in found["link"]["text"]
+    assert found["open files"]["text"].endswith("; there are 2"), "two are in a pool"
     assert centre.ok("evcs", "doctor").code == 0
 
 

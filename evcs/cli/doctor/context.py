@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from evcs.adapters import registry_db
+from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import (
     LOOK_TIMEOUT_S,
     Ending,
@@ -19,7 +20,7 @@ from evcs.cli.bus_probe import BusProbe, Raw
 from evcs.cli.check import steady_processes
 from evcs.cli.common import CommandContext
 from evcs.core import messages as m
-from evcs.core import topics
+from evcs.core import placement, pools, topics
 from evcs.core.cp_manager_ports import Process
 from evcs.core.errors import Denied, EvcsError
 from evcs.core.fleet_size import FleetSize
@@ -47,9 +48,18 @@ class DoctorContext:
         """The CPs in the store, those being deleted too."""
         return self.stored[0].cps if self.stored[0] else {}
 
+    @cached_property
+    def units(self) -> frozenset[str | None]:
+        """The groups that are to run them; of a host, those that it has sections of."""
+        if self.settings.is_joined:
+            return frozenset(SectionFiles(self.home.sections).texts())
+        return frozenset(map(placement.unit, self.cps.values()))
+
     @property
     def fleet(self) -> FleetSize:
         """How many they are."""
+        if self.settings.is_joined:
+            return FleetSize(own=sum(not pools.is_shared(str(unit)) for unit in self.units))
         return FleetSize.of(cp.hosting for cp in self.cps.values())
 
     @cached_property

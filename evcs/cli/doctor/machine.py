@@ -88,8 +88,7 @@ def processes(ctx: DoctorContext) -> Finding:
     """The user's limit and the control group's."""
     soft, _ = resource.prlimit(ctx.pid or os.getpid(), resource.RLIMIT_NPROC)
     most = capacity.number(Path("/sys/fs/cgroup/pids.max"))
-    units = {placement.unit(cp) for cp in ctx.cps.values()}
-    return bounds.processes([soft] if most is None else [soft, most], 2 * len(units))
+    return bounds.processes([soft] if most is None else [soft, most], 2 * len(ctx.units))
 
 
 def memory(ctx: DoctorContext) -> Finding:
