@@ -21,7 +21,7 @@ at_centre() {
 }
 
 clean_up() {
-    [[ -z $machine ]] || kill "$machine" || true
+    [[ -z $machine ]] || kill -KILL "$machine" || true  # to it a power cut: unshare hears no TERM
     at_centre 'bin/evcs down' || true
     wait
     rm -rf --one-file-system "$work"
@@ -40,10 +40,10 @@ trap clean_up EXIT
 step 'a bare Debian tree, with a clone and nothing else'
 "$mmdebstrap" --quiet --variant=minbase bookworm "$tree"
 git clone --quiet "$root" "$tree/root/evcs"
-# What is said to this machine's apt and pip is said to that one's.
+# By what this machine's apt and pip reach theirs, those there do, too.
 cp /etc/resolv.conf "$tree/etc/"
-mkdir -p "$tree/etc/ssl/certs"
-cp /etc/ssl/certs/ca-certificates.crt "$tree/etc/ssl/certs/"
+mkdir -p "$tree/usr/local/share/ca-certificates"
+cp -r /usr/local/share/ca-certificates/. "$tree/usr/local/share/ca-certificates/"
 mapfile -t settings < <(env | grep '^PIP_' || true)
 
 step 'a centre that other machines reach'
