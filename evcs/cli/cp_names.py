@@ -14,10 +14,13 @@ def pick(ctx: CommandContext, patterns: Iterable[str]) -> list[str]:
     """Existing CPs by id, range or glob (CP-{001..005}, CP-*). Raises NotFound."""
     known = [cp["id"] for cp in ctx.registry.cps()]
     found: dict[str, None] = {}
+    missing = []
     for pattern in patterns:
         for name in expand(pattern):
             hits = [cp for cp in known if cp == name or fnmatchcase(cp, name)]
             if not hits:
-                raise names.no_cp(name, known)
+                missing.append(name)
             found.update(dict.fromkeys(hits))
+    if missing:
+        raise names.no_cps(missing, known)
     return list(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from evcs.adapters import registry_db
@@ -37,6 +37,13 @@ def no_cp(name: str, known: Iterable[str], otherwise: str = "list them with: evc
 ):  # fmt: skip
     """No such CP, with the nearest name."""
     return _missing("CP", name, known, otherwise)
+
+
+def no_cps(missing: Sequence[str], known: Iterable[str]) -> NotFound:
+    """The same of several: the first, and how many there are not."""
+    first = no_cp(missing[0], known)
+    more = len(missing) - 1
+    return NotFound(f"{first.message}, nor {more} more of these", first.hint) if more else first
 
 
 def no_driver(name: str, known: Iterable[str], otherwise: str = "") -> NotFound:

@@ -33,3 +33,9 @@ def test_another_number_is_another_cp(typed: str) -> None:
 def test_a_driver_that_is_not_there() -> None:
     assert names.no_driver("ALISE", ["ALICE", "BOB"]).hint == "did you mean ALICE?"
     assert names.no_driver("EVE", ["ALICE"]).hint == "add it: evcs driver add EVE"
+
+
+def test_of_several_that_there_are_not_the_first_is_named_and_the_rest_counted() -> None:
+    error = names.no_cps(["CP-004", "CP-005", "CP-006"], ["CP-001"])
+    assert error.message == "no CP CP-004, nor 2 more of these"
+    assert names.no_cps(["CP001"], ["CP-001"]).hint == "did you mean CP-001?"
