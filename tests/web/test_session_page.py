@@ -65,6 +65,11 @@ def test_a_charge_that_web_has_not_seen_has_its_curve_of_the_ledger(fleet: Stage
     curve = fleet.get("/api/v1/sessions/kept/detail").json["curve"]
     assert curve["at"] == list(times[1:4])
     assert curve["energy_wh"] == [1, 1_800, 3_601]
+    short = session(1, 22)._replace(
+        session_id="short", cp="CP-9", ended_at="2026-11-22T09:00:03.000Z"
+    )
+    write(fleet, short)
+    assert fleet.get("/api/v1/sessions/short/detail").json["curve"]["at"] == [began + 1]
 
 
 def test_the_course_of_a_charge_is_in_its_row(fleet: Stage, page: Page) -> None:

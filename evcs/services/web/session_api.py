@@ -102,7 +102,7 @@ def _curve(deps: Deps, session: Session) -> dict[str, list[int]]:
     begin = second_of(session.started_at)
     end = second_of(session.ended_at) + END_S if session.ended_at else int(time.time())
     until = heard["at"][0] if heard["at"] else end
-    if until - begin <= EVERY_S:
+    if heard["at"] and until - begin <= EVERY_S:
         return heard
     kept = deps.threads().run(lambda: deps.ledger.readings(session.cp, begin, until))
     before = columns(one for one in kept if one.at >= begin)

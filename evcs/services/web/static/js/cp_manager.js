@@ -141,7 +141,7 @@ class CpManager extends Component {
     const { store } = this.props;
     const { q, chosen } = this.state;
     const head = html`<div class="title"><h2>${rows.length < store.rows.size ? `${rows.length} of ` : ""}${count(store.rows.size, "charging point")}</h2><span class="grow"></span>
-      <input type="search" aria-label="Search" placeholder="Search name, state, location, circuit" value=${q} onInput=${(event) => this.setState({ q: event.target.value })} /></div>`;
+      <input type="search" aria-label="Search" placeholder="Search name, state, location" value=${q} onInput=${(event) => this.setState({ q: event.target.value })} /></div>`;
     if (!store.ready) return html`${head}<p class="reading">Reading the fleet from the bus…</p>`;
     if (!store.rows.size) return html`${head}<p class="none">None yet. Create the first one above, or with <${Code}>bin/evcs-cp create CP-001<//></p>`;
     const none = html`<p class="none">No charging point has “${q.trim()}” in its name, state, reason, location, station or circuit. <button class="quiet" onClick=${() => this.setState({ q: "" })}>Show all</button></p>`;
