@@ -11,6 +11,7 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.config import Settings
 from evcs.core.errors import EvcsError, OtherFormat, Unreachable
 from evcs.core.identities import of_host
+from evcs.runtime.crash_points import crash_point
 
 #: The CP Manager has to show that it lives.
 WITHIN_S = 4.0
@@ -21,6 +22,9 @@ class AtCentre:
 
     def fetch(self, revisions: Mapping[str, int]) -> None:
         """They are there."""
+
+    def forget_revisions(self) -> None:
+        """There is none."""
 
     def drop(self, cps: Set[str]) -> None:
         """The Registry does that."""
@@ -53,11 +57,17 @@ class Fetched:
             raise Unreachable(f"no secrets from the centre: {error}", "see: evcs doctor") from None
         for who, secret in found.items():
             self._secrets.restore(who, secret)
+        crash_point("manager.secrets_fetched")
         there = {who.split("/")[1] for who in found}
         self._seen |= {cp: revision for cp, revision in revisions.items() if cp in there}
+
+    def forget_revisions(self) -> None:
+        """All are fetched anew: one of a Registry from a backup may stand for other secrets."""
+        self._seen.clear()
 
     def drop(self, cps: Set[str]) -> None:
         """These are here no more."""
         for cp in cps & {*self._secrets.names("cp")}:
             self._secrets.remove(f"cp/{cp}")
             self._seen.pop(cp, None)
+            crash_point("manager.secrets_dropped")

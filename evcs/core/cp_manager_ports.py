@@ -148,5 +148,8 @@ class CpKeys(Protocol):
         Raises EvcsError, OtherFormat of them where the centre is not understood; OSError.
         """
 
+    def forget_revisions(self) -> None:
+        """Those that were fetched for say nothing: the Registry may come from a backup."""
+
     def drop(self, cps: Set[str]) -> None:
         """These CPs are here no more."""

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evcs.adapters import journal_db, journal_places
+from evcs.cli.trial_engines import EngineWatch
 from evcs.home import Home
+from tests.faults.charging import begin_many
 from tests.hosts.network import Machine, Network, host, join, start_centre
 from tests.system_under_test import ROOT, eventually
 
 OWN, POOLED = ("CP-1", "CP-2"), ("P-1", "P-2")
 CPS = (*OWN, *POOLED)
+#: In a pool whose broker is away, and for how long (D3); by hand:
+#: POOL_SIZE=500 AWAY_S=120 bin/check tests/hosts/test_faults.py -k broker
+POOL_SIZE = int(os.environ.get("POOL_SIZE", "20"))
+AWAY_S = float(os.environ.get("AWAY_S", "12"))
 #: 22 kW, sixty times as fast: 41 s.
 KWH = "15.000"
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(400 + 2 * AWAY_S + POOL_SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -75,31 +86,10 @@ def in_state(centre: Machine, state: str, cps: tuple[str, ...] = CPS) -> None:
 
 @contextmanager
 def never_two_engines(*machines: Machine) -> Iterator[None]:
-    """Meanwhile no CP has an Engine on two machines at once: each holds its lock as it lives."""
-    stop, seen = threading.Event(), list[str]()
-
-    def held() -> set[int]:
-        rows = map(str.split, Path("/proc/locks").read_text().splitlines())
-        return {int(row[5].rpartition(":")[2]) for row in rows if row[1] == "FLOCK"}
-
-    def look() -> None:
-        while not stop.is_set():
-            locks = held()
-            for cp in CPS:
-                files = [Home(one.home).lock(f"{cp}.engine") for one in machines]
-                inodes = [path.stat().st_ino for path in files if path.exists()]
-                if len(locks.intersection(inodes)) > 1:
-                    seen.append(cp)
-            stop.wait(0.002)
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
+    """Meanwhile no CP has an Engine on two machines at once."""
+    with EngineWatch([Home(one.home) for one in machines], CPS) as watch:
         yield
-    finally:
-        stop.set()
-        thread.join()
-    assert not seen, f"two Engines at once: {set(seen)}"
+    assert not watch.doubled, f"two Engines at once: {watch.doubled}"
 
 
 def pids(machine: Machine) -> dict[str, int]:
@@ -127,6 +117,21 @@ def test_a_line_that_is_cut_ends_no_charge(machines: Network, centre: Machine, h
     assert pids(h2) == before, "no process noticed more than a line"
 
 
+def test_a_line_that_comes_and_goes_ends_no_charge(
+    machines: Network, centre: Machine, h2: Machine
+) -> None:
+    """A third of all time nothing gets through; tc's netem would need a kernel that has it."""
+    wait, before, pause = charge(centre), pids(h2), threading.Event()
+    for _ in range(30):
+        machines.cut(h2)
+        pause.wait(0.3)
+        machines.mend(h2)
+        pause.wait(0.6)
+    wait()
+    in_state(centre, "ACTIVATED")
+    assert pids(h2) == before
+
+
 @pytest.mark.parametrize("who", ["the host", "the centre", "both"])
 def test_a_power_cut_takes_nothing(centre: Machine, h2: Machine, who: str) -> None:
     wait = charge(centre, "5.000")
@@ -140,10 +145,78 @@ def test_a_power_cut_takes_nothing(centre: Machine, h2: Machine, who: str) -> No
     in_state(centre, "ACTIVATED")
 
 
-def test_a_cp_moves_from_host_to_host_and_never_has_two_engines(
+def test_a_pool_whose_broker_is_away_goes_on_to_meter(
     machines: Network, centre: Machine, h2: Machine
 ) -> None:
-    h3 = join(machines, 3)
+    """To dial what gives no answer holds up nobody: each Engine meters on, second by second."""
+    cps = [f"Q-{number:03d}" for number in range(1, POOL_SIZE + 1)]
+    some, drivers = f"Q-{{001..{POOL_SIZE:03d}}}", [f"E-{cp}" for cp in cps]
+    centre.ok("evcs-cp", "create", some, "--host", "h2", "--hosting", "pool", timeout=300)
+    centre.ok("evcs", "driver", "add", *drivers, timeout=300)
+    begin_many(centre, dict(zip(drivers, cps, strict=True)))
+    in_state(centre, "SUPPLYING", tuple(cps))
+    machines.cut(h2)
+    until = time.monotonic() + AWAY_S
+    while time.monotonic() < until:
+        before = energies(h2, cps)
+        eventually("each has metered more", partial(all_more, h2, cps, before), 6.0)
+    machines.mend(h2)
+    in_state(centre, "SUPPLYING", tuple(cps))
+    (pool,) = [one for one in centre.ok("evcs", "pools", "--json").json if one["host"] == "h2"]
+    assert pool["late_p99_ms"] < 1000, pool
+    centre.ok("evcs-cp", "delete", some, "--yes", timeout=300)
+    eventually("all are settled", lambda: {one["state"] for one in sessions(centre)} == {"settled"})
+    mine = [one for one in sessions(centre) if one["cp"] in cps]
+    assert len(mine) == POOL_SIZE
+    assert all(one["energy_wh"] > 0 for one in mine)
+
+
+def energies(machine: Machine, cps: list[str]) -> list[int]:
+    """What each holds by the journals of that machine's pools; Wh."""
+    rows: dict[str, str] = {}
+    for path in journal_places.in_pools(Home(machine.home)).values():
+        rows |= journal_db.read(path)
+    return [(journal_db.parsed(rows.get(cp)) or {}).get("energy_wh", 0) for cp in cps]
+
+
+def all_more(machine: Machine, cps: list[str], before: list[int]) -> bool:
+    return all(now > then for now, then in zip(energies(machine, cps), before, strict=True))
+
+
+@pytest.fixture(scope="module")
+def h3(machines: Network, centre: Machine) -> Machine:
+    return join(machines, 3)
+
+
+@pytest.mark.parametrize(("who", "point"), [
+    *(("old", f"manager.{step}") for step in (
+        "section_erased", "group_stopped", "group_removed", "members_written", "secrets_dropped",
+        "reported")),
+    *(("centre", f"registry.{step}") for step in ("committed", "accounts_written", "published")),
+    *(("new", f"manager.{step}") for step in (
+        "secrets_fetched", "members_written", "section_written", "group_added", "reported")),
+])  # fmt: skip
+def test_a_move_is_killed_at_each_step(
+    centre: Machine, h2: Machine, h3: Machine, who: str, point: str
+) -> None:
+    moved = (OWN[0], POOLED[0])
+    there = {cp["host"] for cp in centre.cps() if cp["id"] in moved}
+    old, new, goal = (h2, h3, "h3") if there == {"h2"} else (h3, h2, "h2")
+    killed = {"old": old, "centre": centre, "new": new}[who]
+    with never_two_engines(centre, h2, h3):
+        killed.crash_mark.write_text(point)
+        done = centre.run("evcs-cp", "edit", *moved, "--host", goal, "--no-wait")
+        assert done.code in (0, 6, 8), done
+        eventually("it was killed there", lambda: not killed.crash_mark.exists(), 30)
+        eventually("the Registry is back", lambda: bool(centre.cps()), 30)
+        centre.ok("evcs-cp", "edit", *moved, "--host", goal, "--no-wait")
+        eventually("they moved", lambda: not any(cp["moving"] for cp in centre.cps()), 60)
+        in_state(centre, "ACTIVATED")
+
+
+def test_a_cp_moves_from_host_to_host_and_never_has_two_engines(
+    machines: Network, centre: Machine, h2: Machine, h3: Machine
+) -> None:
     homes = (centre, h2, h3)
     with never_two_engines(*homes):
         for goal in ("h3", "main", "h2"):
@@ -266,6 +339,38 @@ def test_a_host_that_is_lost_is_nobody_when_it_comes_back(
     in_state(centre, "ACTIVATED")
     assert centre.steady() == before
     assert "manager/h2" not in (centre.home / "data" / "mosquitto.passwd").read_text()
+
+
+def test_a_centre_from_an_old_backup_takes_down_nothing_that_was_made_since(
+    machines: Network, centre: Machine, h2: Machine
+) -> None:
+    h2.kill_all()
+    shutil.rmtree(h2.home)
+    join(machines, 2)
+    backup = centre.home.parent / "old.backup"
+    centre.ok("evcs", "backup", str(backup))
+    since = ("NEW-1", "NEW-2")
+    centre.ok("evcs-cp", "create", since[0], "--host", "h2")
+    centre.ok("evcs-cp", "create", since[1], "--host", "h2", "--hosting", "pool")
+    before = h2.steady()
+    centre.kill_all()
+    shutil.rmtree(centre.home)
+    centre.ok("evcs", "restore", str(backup))
+    centre.ok("evcs", "up")
+    eventually("h2 is online", lambda: host(centre, "h2")["online"], 60)
+    eventually("the centre knows nothing of them", lambda: not {*since} & {*centre.states()})
+
+    def told() -> bool:
+        checks = h2.run("evcs", "doctor", "--json").json["checks"]
+        (found,) = [one for one in checks if one["check"] == "CPs here"]
+        return found["level"] == "warn" and all(cp in found["text"] for cp in since)
+
+    eventually("doctor there says so", told, 30)
+    assert h2.steady() == before, "nothing is removed because it is absent"
+    centre.ok("evcs-cp", "create", since[0], "--host", "h2")
+    centre.ok("evcs-cp", "create", since[1], "--host", "h2", "--hosting", "pool")
+    in_state(centre, "ACTIVATED", since)
+    assert not told()
 
 
 def test_nothing_went_wrong_unseen(centre: Machine, h2: Machine) -> None:

@@ -497,6 +497,23 @@ def test_a_command_is_told_again_but_not_at_each_word(stage: Stage) -> None:
     assert [one.verb for one in said if isinstance(one, m.Command)] == ["stop"], "to a new process"
 
 
+def test_a_host_that_is_cut_off_for_ten_minutes_loses_no_charge(stage: Stage) -> None:
+    """FAULTS D1's long cut: 120 looks, five seconds apart."""
+    stage.hears(DESIRED._replace(host="h2", revision=2))
+    session = stage.begin()
+    stage.hears(m.EngineStatus(CP, True, "e1", "supplying", True, session))
+    stage.hears(m.Meter(CP, session, 2, 100, 22_000, 230.0, 30.0))
+    gone = stage.hears(m.EngineStatus(CP, False, "e1"), m.MonitorStatus(CP, False, "m1"))
+    assert _events(gone) == ["interrupted"]
+    assert look(stage, round(600 / REPEAT_EVERY_S)) == [], "nothing is ended for its absence"
+    stage.hears(m.EngineStatus(CP, True, "e1", "supplying", True, session))
+    stage.hears(m.MonitorStatus(CP, True, "m1", "ok", 1.0))
+    stage.hears(m.Meter(CP, session, 602, 1900, 22_000, 230.0, 30.0))
+    said = stage.hears(m.SessionEvent(CP, "ended", session, 650, 2000, "completed"))
+    (ticket,) = [one for one in said if isinstance(one, m.DriverEvent)]
+    assert (ticket.event, ticket.body["energy_wh"]) == ("ticket", 2000)
+
+
 # -- what one CP says in one breath, and what the ledger refuses -------------------------------
 
 

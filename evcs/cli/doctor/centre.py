@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 
 from evcs import __version__
 from evcs.adapters import certificates
+from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.secret_files import SecretFiles
+from evcs.adapters.section_files import SectionFiles
 from evcs.cli import bounds, versions
 from evcs.cli.bounds import FAIL, OK, WARN, Finding
 from evcs.cli.doctor.context import DoctorContext
+from evcs.core import pools
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.hosts import CLOCK_OFF_S
 from evcs.core.identities import of_host
@@ -77,4 +80,20 @@ def version(ctx: DoctorContext) -> Finding:
     return Finding(check, OK, f"{text}, as at the centre")
 
 
-CHECKS = (link, clock, certificate, version)
+def cps(ctx: DoctorContext) -> Finding:
+    """What runs here and is not wanted here: the centre may have been restored from a backup."""
+    try:
+        wanted = {who.split("/")[1] for who in _registry(ctx).secrets()["secrets"]}
+    except EvcsError:
+        return Finding("CPs here", OK, "not known: the centre does not answer")
+    units, members = SectionFiles(ctx.home.sections).texts(), PoolFiles(ctx.home.pools).members()
+    here = {unit for unit in units if not pools.is_shared(unit)}
+    here |= {cp for those in members.values() for cp in those or ()}
+    if odd := sorted(here - wanted):
+        text = f"not wanted by the centre, and left alone: {bounds.some(odd)}"
+        remedy = f"what moves goes by itself; what is unknown there: evcs-cp create {odd[0]} "
+        return Finding("CPs here", WARN, text, f"{remedy}--host {ctx.settings.host}")
+    return Finding("CPs here", OK, f"{len(here)}, all as the centre wants")
+
+
+CHECKS = (link, clock, certificate, version, cps)

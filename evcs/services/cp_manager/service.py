@@ -90,6 +90,7 @@ class CpManager:
                 for report in self._reported.values():
                     self._bus.publish(report)
                 self._bus.publish(self._birth)
+                self._keys.forget_revisions()
                 # All that is wanted is being told: a moment later there is a whole to look at.
                 self._whole_at = min(self._whole_at, self._clock() + WAITING_S)
                 self._due_at = min(self._due_at, self._whole_at)
