@@ -2,5 +2,5 @@
 
 NAMES = (
     "create", "bulk_create", "power_cut", "down", "memory", "cpu", "request", "intake", "sessions",
-    "registry", "pools", "supplying", "ocpp", "backends", "load",
+    "registry", "pools", "supplying", "hosts", "ocpp", "backends", "load",
 )  # fmt: skip

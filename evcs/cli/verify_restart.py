@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -94,21 +94,27 @@ def fill(
     ctx.registry.create_many([
         {"id": name, "location": f"Street {name}", "hosting": hosting, **more} for name in names
     ])  # fmt: skip
-    _greens(ctx, set(names))
+    greens(ctx, set(names))
     return set(names)
 
 
-def come_back(ctx: CommandContext, before: Mapping[str, Identity]) -> Back:
-    """Start what was killed, and see who is back as before."""
+def come_back(
+    ctx: CommandContext, before: Mapping[str, Identity],
+    start: Callable[[], object] | None = None,
+) -> Back:  # fmt: skip
+    """Start what was killed, by `start` or here, and see who is back as before."""
     began = time.monotonic()
-    supervision.start(ctx.settings, lambda _: None)
-    greens = _greens(ctx, set(before))
+    if start is not None:
+        start()
+    else:
+        supervision.start(ctx.settings, supervision.quiet)
+    found = greens(ctx, set(before))
     after = identities(ctx)
-    back = sum(before[name] == after.get(name) for name in before if name in greens)
-    return Back(back, sorted(at - began for at in greens.values()), _doubles(ctx.settings.home))
+    back = sum(before[name] == after.get(name) for name in before if name in found)
+    return Back(back, sorted(at - began for at in found.values()), _doubles(ctx.settings.home))
 
 
-def _greens(ctx: CommandContext, names: set[str]) -> dict[str, float]:
+def greens(ctx: CommandContext, names: set[str]) -> dict[str, float]:
     """When each CP was first judged green, on the monotonic clock."""
     found: dict[str, float] = {}
 

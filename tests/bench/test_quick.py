@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 import pytest
 
 from bench import NAMES
+from tests.hosts.allowed import why_left_out
 from tests.system_under_test import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [one for one in NAMES if one != "hosts" or not why_left_out()])
 def test_each_leaves_its_figures_beside_a_floor(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -49,6 +50,6 @@ def check_figures(found: dict[str, Any]) -> None:
             assert one["floor"]["median"] >= 0
         if one["aim"] and "floor" in one["aim"]:
             assert one["ratio"] > 0
-        if one["what"] == "CPs back":
+        if one["what"].endswith("CPs back"):
             assert runs == [one["size"]] * len(runs), "a power cut takes no CP"
     assert any(one["floor"] for one in found["series"])
