@@ -20,6 +20,8 @@ from evcs.core.errors import Conflict, Denied, NotFound
 from evcs.core.identities import of_host
 from evcs.core.join_file import JoinFile
 
+#: Whether it can be read is told with a next step.
+FILE = click.Path(dir_okay=False, readable=False, allow_dash=True, path_type=Path)
 TOML = """\
 # Written by evcs join.
 host = "{host}"
@@ -35,7 +37,7 @@ def add_to(program: click.Group) -> None:
     """Add `join` to `evcs`."""
 
     @command(program, "join")
-    @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path))
+    @click.argument("file", type=FILE)
     @click.option("--start/--no-start", default=True, help="Also start it.")
     def join(ctx: CommandContext, file: Path, start: bool) -> None:
         """Have this machine run CPs for a centre.

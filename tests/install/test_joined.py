@@ -15,8 +15,8 @@ from evcs import __version__
 from evcs.cli import tcp_ports
 from tests.faults.charging import metered, session
 from tests.install.conftest import EARLIER
-from tests.install.helpers import run
-from tests.system_under_test import Done, System, eventually
+from tests.install.helpers import AS_NOBODY, run
+from tests.system_under_test import ROOT, Done, System, eventually
 
 ADDRESS = "127.0.0.2"
 
@@ -50,6 +50,14 @@ def join(h2: System, path: Path) -> Done:
     settings = (f"{name}={value}" for name, value in h2.env.items())
     done = run("env", *settings, "bash", "-c", script, h2.commands / "evcs", path)
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_join_file_that_evcs_may_not_read_is_handed_to_it(short_tmp: Path) -> None:
+    path = short_tmp / "h2.join"
+    path.write_text("{}")
+    path.chmod(0)
+    done = run(*AS_NOBODY, ROOT / "bin" / "evcs", "join", path, EVCS_HOME=str(short_tmp / "no"))
+    assert (done.returncode, f"evcs join - < {path}" in done.stderr) == (9, True), done
 
 
 def speaks(tree: Path, number: int) -> None:
