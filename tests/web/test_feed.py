@@ -133,6 +133,18 @@ def test_too_many_streams_are_refused_and_places_come_free(monkeypatch: Any) -> 
     next(feed.stream())
 
 
+def test_the_operator_has_streams_that_nobody_else_takes(monkeypatch: Any) -> None:
+    monkeypatch.setattr(feeds, "MAX_STREAMS", 2)
+    monkeypatch.setattr(feeds, "FOR_OPERATOR", 1)
+    feed = feed_of(fleet())
+    streams = [feed.stream(), feed.stream(), feed.stream(is_operator=True)]
+    for stream in streams:
+        next(stream)
+    for is_operator in (True, False):
+        with pytest.raises(Unreachable):
+            feed.stream(is_operator=is_operator)
+
+
 def test_messages_of_its_cp_alone() -> None:
     feed = feed_of(fleet(wanted("A")))
     feed.tick()

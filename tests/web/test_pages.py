@@ -145,6 +145,12 @@ def test_beyond_the_stream_limit_it_polls(fleet: Stage, page: Page) -> None:
             raw = stack.enter_context(socket.create_connection(("127.0.0.1", fleet.web_port)))
             raw.sendall(ask)
         wait_for(lambda: fleet.get("/api/v1/events").status == 503, "all streams are taken")
+        cookie, _ = fleet.sign_in()
+        for given in (fleet.bearer(), {"Cookie": cookie}):
+            operator = stack.enter_context(socket.create_connection(("127.0.0.1", fleet.web_port)))
+            header = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+            operator.sendall(ask.removesuffix(b"\r\n") + header.encode() + b"\r\n")
+            assert b" 200 " in operator.recv(20), "the operator has streams of his own"
         page.goto(fleet.url)
         expect(page.locator(".live")).to_have_text("Live")
         expect(cp(page, "CP-001")).to_have_attribute("data-state", "ACTIVATED")

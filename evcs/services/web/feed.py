@@ -20,7 +20,8 @@ from evcs.core.messages import CpState, Message
 from evcs.services.web import shown
 from evcs.services.web.snapshot import FleetSnapshot
 
-MAX_STREAMS = 250
+#: In all for who shows neither token nor session, and so many more for the operator alone.
+MAX_STREAMS, FOR_OPERATOR = 250, 50
 KEPT_BATCHES = 30
 BEAT_TICKS = 3
 LONGEST_WAIT_S = 10.0
@@ -139,13 +140,13 @@ class Feed:
 
     def stream(
         self, cp: str | None = None, allowed: Callable[[], bool] = lambda: True,
-        sees_all: Callable[[], bool] = lambda: False,
+        sees_all: Callable[[], bool] = lambda: False, is_operator: bool = False,
     ) -> Iterator[bytes]:  # fmt: skip
         """Open a stream; with a CP, its bus messages come too. Raises Unreachable: too many.
 
         It ends when whoever opened it is no longer `allowed` to look.
         """
-        if self.streams >= MAX_STREAMS:
+        if self.streams >= MAX_STREAMS + (FOR_OPERATOR if is_operator else 0):
             raise Unreachable("too many open pages", "this one asks again every few seconds")
         return self._run(Tap(cp, sees_all) if cp else None, allowed)
 

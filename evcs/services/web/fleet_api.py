@@ -57,7 +57,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
             raise BadValue("cp is not an id", "give one such as CP-001")
         allowed = (lambda: True) if deps.open_to_all else deps.doors.as_long_as_allowed()
         sees = deps.doors.as_long_as_allowed() if deps.doors.sees_all() else lambda: False
-        stream = feed.stream(cp, allowed, sees)
+        stream = feed.stream(cp, allowed, sees, deps.doors.is_operator())
         response.content_type = "text/event-stream"
         response.set_header("Cache-Control", "no-store")
         return stream
