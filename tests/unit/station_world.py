@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from evcs.adapters.ocpp_schemas import OcppSchemas
 from evcs.core.ocpp.rules import Version
@@ -69,6 +69,13 @@ class World:
     def open(self) -> None:
         self.station.opened(self.at)
         self.flush()
+
+    def online(self) -> Self:
+        """It is there, and has said all that it says at first."""
+        self.open()
+        self.talk()
+        self.heard.clear()
+        return self
 
     def cut(self) -> None:
         self.waiting.clear()

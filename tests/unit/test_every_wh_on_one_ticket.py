@@ -25,9 +25,8 @@ from evcs.core.units import cost_eur
 from evcs.services.central.service import Central
 from evcs.services.engine import Engine
 from tests.unit.fakes import FakeBus, FakeClock
-from tests.unit.ledger_machine import LedgerMachine
+from tests.unit.ledger_machine import CP, LedgerMachine
 
-CP = "CP-1"
 SPEED = 200.0
 DESIRED = m.DesiredCp(CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1)
 FROM_ENGINE = (m.Meter, m.SessionEvent, m.Reply, m.EngineStatus)
@@ -112,17 +111,6 @@ class Sessions(LedgerMachine):
     @rule(seconds=st.sampled_from([5, 20, 40, 3_600]))
     def freeze(self, seconds: int) -> None:
         self.clock.now += seconds
-
-    @rule(energy_wh=st.integers(1, 20_000))
-    def charge(self, energy_wh: int) -> None:
-        asked = m.DriverRequest("ALICE", "charge", f"r{self.clock.now}", CP, energy_wh)
-        self.central.handle([Received(asked, False)])
-        self.collect()
-
-    @rule()
-    def stop(self) -> None:
-        self.central.handle([Received(m.DriverRequest("ALICE", "stop", "r"), False)])
-        self.collect()
 
     @precondition(lambda self: self.central.fleet.open)
     @rule()

@@ -25,10 +25,7 @@ def world() -> World:
 
 @pytest.fixture
 def online(world: World) -> World:
-    world.open()
-    world.talk()
-    world.heard.clear()
-    return world
+    return world.online()
 
 
 def test_it_boots_then_tells_its_state_then_beats(world: World) -> None:

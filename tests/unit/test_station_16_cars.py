@@ -11,11 +11,7 @@ from tests.unit.station_world import World
 
 @pytest.fixture
 def online() -> World:
-    made = World()
-    made.open()
-    made.talk()
-    made.heard.clear()
-    return made
+    return World().online()
 
 
 def unplug(world: World) -> None:

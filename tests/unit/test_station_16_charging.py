@@ -16,11 +16,7 @@ ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
 
 @pytest.fixture
 def online() -> World:
-    made = World()
-    made.open()
-    made.talk()
-    made.heard.clear()
-    return made
+    return World().online()
 
 
 def profile(purpose: str, limit: float, **more: Any) -> Answer:

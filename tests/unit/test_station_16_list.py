@@ -15,11 +15,7 @@ ACCEPTED = {"status": "Accepted"}
 
 @pytest.fixture
 def online() -> World:
-    made = World()
-    made.open()
-    made.talk()
-    made.heard.clear()
-    return made
+    return World().online()
 
 
 def entry(tag: str, status: str = "Accepted", **more: str) -> dict[str, Any]:

@@ -22,19 +22,12 @@ class Secured(World):
 
 @pytest.fixture
 def online() -> World:
-    return _online(World())
+    return World().online()
 
 
 @pytest.fixture
 def secured() -> World:
-    return _online(Secured())
-
-
-def _online(made: World) -> World:
-    made.open()
-    made.talk()
-    made.heard.clear()
-    return made
+    return Secured().online()
 
 
 def pass_(world: World, seconds: int) -> None:

@@ -26,10 +26,7 @@ def world() -> World201:
 
 @pytest.fixture
 def online(world: World201) -> World201:
-    world.open()
-    world.talk()
-    world.heard.clear()
-    return world
+    return world.online()
 
 
 def events(world: World201) -> list[Answer]:

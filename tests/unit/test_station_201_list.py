@@ -11,11 +11,7 @@ from tests.unit.station_world import Answer, World201
 
 @pytest.fixture
 def online() -> World201:
-    made = World201()
-    made.open()
-    made.talk()
-    made.heard.clear()
-    return made
+    return World201().online()
 
 
 def listed(tag: str, status: str | None = "Accepted", **more: Any) -> Answer:

@@ -23,9 +23,8 @@ from evcs.core.session import Phase
 from evcs.core.units import cost_eur
 from evcs.services.central.service import Central
 from tests.unit.fakes import FakeBus, FakeClock
-from tests.unit.ledger_machine import LedgerMachine
+from tests.unit.ledger_machine import CP, LedgerMachine
 
-CP = "CP-1"
 FIRST = m.DesiredCp(
     CP, CP, "in", "0.30", 22_000, "", "main", False, False, 1, hosting=OCPP,
     prices=(("2026-01-01T00:00:00.000Z", "0.30"),),
@@ -221,17 +220,6 @@ class Stations(LedgerMachine):
     @rule()
     def unplug(self) -> None:
         self.charger.end()
-
-    @rule(energy_wh=st.integers(1, 20_000))
-    def charge(self, energy_wh: int) -> None:
-        asked = m.DriverRequest("ALICE", "charge", f"r{self.clock.now}", CP, energy_wh)
-        self.central.handle([Received(asked, False)])
-        self.collect()
-
-    @rule()
-    def stop(self) -> None:
-        self.central.handle([Received(m.DriverRequest("ALICE", "stop", "r"), False)])
-        self.collect()
 
     @rule()
     def tell(self) -> None:

@@ -259,3 +259,14 @@ class ConnectedStation(ChargerDialect):
         connector = self._parts.connectors().get(number)
         if connector is not None:
             connector.confirmed(service)
+
+
+async def heartbeat(station: ConnectedStation, _: Answer) -> Answer:
+    """The time."""
+    return station.clock()
+
+
+async def security(station: ConnectedStation, payload: Answer) -> Answer:
+    """Into the audit."""
+    station.security_event(payload["type"], payload.get("techInfo", ""))
+    return {}

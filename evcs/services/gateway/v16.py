@@ -15,7 +15,7 @@ from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.readings import latest, reading, register_wh
 from evcs.core.session import CardStatus
 from evcs.services.gateway.dialect import Answer, Meanings
-from evcs.services.gateway.station import ConnectedStation
+from evcs.services.gateway.station import ConnectedStation, heartbeat, security
 from evcs.services.gateway.words import CARD_WORDS
 
 #: No connector's, and no transaction.
@@ -33,11 +33,6 @@ async def _boot(station: Station16, payload: Answer) -> Answer:
     """Who it is; accepted always."""
     serial = payload.get("chargePointSerialNumber", payload.get("chargeBoxSerialNumber"))
     return station.booted(payload, serial)
-
-
-async def _heartbeat(station: Station16, _: Answer) -> Answer:
-    """The time."""
-    return station.clock()
 
 
 async def _status(station: Station16, payload: Answer) -> Answer:
@@ -95,22 +90,16 @@ async def _stop(station: Station16, payload: Answer) -> Answer:
     return {"idTagInfo": {"status": CARD_WORDS[CardStatus.ACCEPTED]}} if "idTag" in payload else {}
 
 
-async def _security(station: Station16, payload: Answer) -> Answer:
-    """Into the audit."""
-    station.security_event(payload["type"], payload.get("techInfo", ""))
-    return {}
-
-
 class Station16(ConnectedStation):
     """A station that speaks OCPP 1.6."""
 
     meanings: ClassVar[Meanings] = {
         "Authorize": _authorize,
         "BootNotification": _boot,
-        "Heartbeat": _heartbeat,
+        "Heartbeat": heartbeat,
         "MeterValues": _meter,
         "StartTransaction": _start,
-        "SecurityEventNotification": _security,
+        "SecurityEventNotification": security,
         "StatusNotification": _status,
         "StopTransaction": _stop,
     }

@@ -12,7 +12,7 @@ from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.charging_profiles import Allowance
 from evcs.core.ocpp.readings import ChargerReading, latest, reading
 from evcs.services.gateway.dialect import Answer, Meanings
-from evcs.services.gateway.station import ConnectedStation
+from evcs.services.gateway.station import ConnectedStation, heartbeat, security
 
 REASONS = {
     "EVDisconnected": EndReason.UNPLUGGED,
@@ -31,11 +31,6 @@ async def _boot(station: Station201, payload: Answer) -> Answer:
     """Who it is; accepted always."""
     info = payload["chargingStation"]
     return station.booted(info, info.get("serialNumber"))
-
-
-async def _heartbeat(station: Station201, _: Answer) -> Answer:
-    """The time."""
-    return station.clock()
 
 
 async def _status(station: Station201, payload: Answer) -> Answer:
@@ -61,21 +56,15 @@ async def _transaction(station: Station201, payload: Answer) -> Answer:
     return await station.transaction_event(payload)
 
 
-async def _security(station: Station201, payload: Answer) -> Answer:
-    """Into the audit."""
-    station.security_event(payload["type"], payload.get("techInfo", ""))
-    return {}
-
-
 class Station201(ConnectedStation):
     """A station that speaks OCPP 2.0.1."""
 
     meanings: ClassVar[Meanings] = {
         "Authorize": _authorize,
         "BootNotification": _boot,
-        "Heartbeat": _heartbeat,
+        "Heartbeat": heartbeat,
         "MeterValues": _meter,
-        "SecurityEventNotification": _security,
+        "SecurityEventNotification": security,
         "StatusNotification": _status,
         "TransactionEvent": _transaction,
     }
