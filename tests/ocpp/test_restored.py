@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.ocpp.conftest import CARD, Site, charger, made
-from tests.system_under_test import System
+from tests.ocpp.conftest import CARD, Site, charger, listens, made
+from tests.system_under_test import System, eventually
 
 
 def test_an_old_backup_knows_its_chargers_and_gives_no_number_twice(
@@ -29,6 +29,7 @@ def test_an_old_backup_knows_its_chargers_and_gives_no_number_twice(
     again = new_system()
     again.ok("evcs", "restore", str(short_tmp / "old.backup"))
     again.up()
+    eventually("the gateway listens", lambda: listens(again.ocpp_port))
     there = Site(again, site.cp)
     assert there.dial()[1:] == dialled[1:]
     with there.peer16() as peer:
