@@ -18,6 +18,7 @@ WORKERS = 2
 FIRST = (
     "tests/hosts/test_faults.py", "tests/hosts/test_join.py", "tests/hosts/test_crashtest.py",
     "tests/faults/test_sessions.py", "tests/install/", "tests/faults/test_pool_moves.py",
+    "tests/ocpp/test_back_ends.py", "tests/ocpp/test_power.py", "tests/ocpp/test_misuse.py",
     "tests/web/test_whole_system.py", "tests/faults/test_pool_members.py",
     "tests/web/test_clicks.py", "tests/faults/test_pools.py",
     "tests/adapters/test_journal_places.py", "tests/faults/test_crash_points.py",
@@ -28,6 +29,9 @@ FIRST = (
     "tests/security/test_revoke_crashes.py", "tests/system/test_demo.py",
     "tests/web/test_accessibility.py", "tests/web/test_login_auth.py",
     "tests/bench/test_quick.py", "tests/contract/test_doctor.py",
+    "tests/ocpp/test_fleet.py", "tests/ocpp/test_doctor.py", "tests/ocpp/test_refusals.py",
+    "tests/ocpp/test_own_chargers.py", "tests/ocpp/test_load_testing.py",
+    "tests/ocpp/test_charges.py", "tests/contract/test_strange_homes.py",
     "tests/faults/test_section_files.py", "tests/faults/test_bad_input.py",
     "tests/faults/test_crashtest.py", "tests/contract/test_commands.py",
     "tests/faults/test_registry_file.py", "tests/security/test_revoke.py",
