@@ -93,11 +93,12 @@ class BrokerClients:
             return None
         elif (client_id := self._subscriber(ids)) is not None:
             who = self._subscribes(client_id)
+        elif len(line) >= CUT_BYTES:
+            return None
         elif match := _LET_IN.fullmatch(line):
-            if len(line) < CUT_BYTES:
-                who, detail = self._let_in(match), "connections"
-                if _MISLEADS.match(match[2]):
-                    who, detail = _text(match[4]), "client id"
+            who, detail = self._let_in(match), "connections"
+            if _MISLEADS.match(match[2]):
+                who, detail = _text(match[4]), "client id"
         elif match := _CLIENT.match(line):
             self._leaves(int(match[1]), line[match.end() :])
         if who is None or not _LIMITED.fullmatch(who):

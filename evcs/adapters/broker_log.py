@@ -19,11 +19,12 @@ from evcs.core.audit import AuditEntry
 #: The broker closes a connection that says nothing after 90 s.
 OPEN_S = 120
 MAX_WAITING = 10_000
-#: The broker cuts longer lines: such a one ends with what a client has chosen.
+#: The broker cuts longer lines: such a one ends with what a client has chosen, and may be a
+#: subscription's that was cut before its QoS.
 CUT_BYTES = 1_000
 
 #: With it nobody is connected.
-STARTS = re.compile(rb"^\d+: mosquitto version \d+\.[0-9.]+ starting\n", re.MULTILINE)
+STARTS = re.compile(rb"^\d+: mosquitto version [0-9.]{1,20} starting\n", re.MULTILINE)
 _OPENED = re.compile(rb"(\d+): New connection from ([^ ]+):(\d+) on port \d+\.\n")
 _LET_IN = re.compile(rb"\d+: New client connected from ([^ ]+):(\d+) as ")
 _REFUSED = re.compile(rb"(\d+): Client .+ disconnected, not authorised\.\n")
@@ -64,13 +65,15 @@ class BrokerLines:
 
     def parse_line(self, line: bytes) -> AuditEntry | None:
         """What a line tells for the audit, if it tells anything."""
+        if len(line) >= CUT_BYTES:
+            return None
         if match := _OPENED.fullmatch(line):
             self._add(_Waiting(self._time(match), match[2], match[3]))
         elif _MAY_SUBSCRIBE.search(line):
             return None
         elif match := _LET_IN.match(line):
             self._remove(match[1], match[2])
-        elif (match := _REFUSED.fullmatch(line)) and len(line) < CUT_BYTES:
+        elif match := _REFUSED.fullmatch(line):
             at_s = self._time(match)
             return AuditEntry(_text(at_s), self._who(at_s), "login", None, "refused", "broker")
         elif line.endswith(b" starting\n") and STARTS.fullmatch(line):

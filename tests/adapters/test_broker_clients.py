@@ -204,6 +204,23 @@ def test_who_is_not_known_for_a_long_id_speaks_of_nobody(
     assert log.told(*subscribing("bob", 1)) == ["driver/BOB"]
 
 
+@pytest.mark.parametrize(
+    ("begins", "ends"),
+    [
+        ("Client bob disconnected. ", ""), ("Client bob already connected. ", ""),
+        ("mosquitto version 2.", " starting"), ("New client connected from x:1 as bob ", ""),
+    ],
+)  # fmt: skip
+def test_a_subscription_that_is_cut_before_its_qos_is_no_other_line(
+    log: Watched, begins: str, ends: str
+) -> None:
+    log.add(CONNECTED.format("bob", "driver/BOB"), *subscribing("bob", MOST_SUBSCRIPTIONS))
+    line = "1795350217: " + begins
+    line += "0" * (CUT_BYTES - 1 - len(line) - len(ends)) + ends + "\n"
+    assert log.told(line) == []
+    assert log.told(*subscribing("bob", 1)) == ["driver/BOB"]
+
+
 def test_a_topic_makes_no_subscription_another_clients(log: Watched) -> None:
     log.add(CONNECTED.format("bob", "driver/BOB"), CONNECTED.format("x", EVE))
     line = "1795350217: x 1 \u0031795350217: bob 1 evcs/#\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evcs.adapters.broker_log import MAX_WAITING, OPEN_S, STARTS, BrokerLines
+from evcs.adapters.broker_log import CUT_BYTES, MAX_WAITING, OPEN_S, STARTS, BrokerLines
 from evcs.adapters.log_tailer import MAX_LINES_A_LOOK, LogTailer
 from evcs.core.audit import AuditEntry
 from tests.adapters.broker import Broker
@@ -131,6 +131,16 @@ def test_a_subscription_makes_no_address_surer(path: Path):
     add(path, f"{AT_S}: New connection from a 0 b/6.6.6.6:66 on port 1883.\n")
     add(path, f"{AT_S}: mosquitto version 0 starting\n", REFUSED)
     assert who(path) == ["127.0.0.1"]
+
+
+def test_a_subscription_that_is_cut_is_no_other_line(path: Path):
+    """Its id alone is as long as a line may be: no QoS is left by which it could be told."""
+    begin, end = f"{AT_S}: New connection from ", "/6.6.6.6:66 on port 1.\n"
+    forged = begin + "a" * (CUT_BYTES - len(begin) - len(end)) + end
+    lets_in = LET_IN.format(A, "A" * 1_100)[: CUT_BYTES - 1] + "\n"
+    assert len(forged) == len(lets_in) == CUT_BYTES
+    add(path, STARTED, OPENED.format(A), lets_in, forged, REFUSED)
+    assert who(path) == [A]
 
 
 def test_a_broker_that_starts_has_nobody_who_waits(path: Path):
