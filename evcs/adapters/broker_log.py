@@ -24,7 +24,7 @@ MAX_WAITING = 10_000
 CUT_BYTES = 1_000
 
 #: With it nobody is connected.
-STARTS = re.compile(rb"^\d+: mosquitto version [0-9.]{1,20} starting\n", re.MULTILINE)
+STARTS = re.compile(rb"^\d+: mosquitto version \d{1,4}\.[0-9.]{1,20} starting\n", re.MULTILINE)
 _OPENED = re.compile(rb"(\d+): New connection from ([^ ]+):(\d+) on port \d+\.\n")
 _LET_IN = re.compile(rb"\d+: New client connected from ([^ ]+):(\d+) as ")
 _REFUSED = re.compile(rb"(\d+): Client .+ disconnected, not authorised\.\n")
