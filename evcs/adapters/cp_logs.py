@@ -51,7 +51,7 @@ class CpLog(NamedTuple):
         return self.who is None or _is_of(line, self.who)
 
 
-class LogLine(NamedTuple):
+class TimedLine(NamedTuple):
     """A line, its time (or that of the line before which it belongs to), and where it is."""
 
     at: bytes
@@ -77,7 +77,9 @@ def logs_of(home: Home, cp: str, role: str) -> list[CpLog]:
     ]
 
 
-def newest_first(logs: Sequence[CpLog], ends: Mapping[int, int] | None = None) -> Iterator[LogLine]:
+def newest_first(
+    logs: Sequence[CpLog], ends: Mapping[int, int] | None = None
+) -> Iterator[TimedLine]:
     """All lines of a CP's logs. `ends`: where each ends, by key, else with its file."""
     with ExitStack() as stack:
         yield from _merged(stack, logs, dict(ends or {}))
@@ -102,7 +104,7 @@ def page(home: Home, cp: str, role: str, after: str | None) -> LogPage:
     ends = None if after is None else _parsed(after)
     logs = [one for one in logs_of(home, cp, role) if ends is None or one.key in ends]
     left = {} if ends is None else ends
-    taken: list[LogLine] = []
+    taken: list[TimedLine] = []
     size = 0
     with ExitStack() as stack:
         for line in _merged(stack, logs, left):
@@ -117,7 +119,7 @@ def page(home: Home, cp: str, role: str, after: str | None) -> LogPage:
     return LogPage(_shown(taken), " ".join(more) or None)
 
 
-def _shown(lines: list[LogLine]) -> list[str]:
+def _shown(lines: list[TimedLine]) -> list[str]:
     return [plain(line.text.decode("utf-8", "replace")) for line in reversed(lines)]
 
 
@@ -129,7 +131,7 @@ def _parsed(after: str) -> dict[int, int]:
     return ends
 
 
-def _merged(stack: ExitStack, logs: Sequence[CpLog], left: dict[int, int]) -> Iterator[LogLine]:
+def _merged(stack: ExitStack, logs: Sequence[CpLog], left: dict[int, int]) -> Iterator[TimedLine]:
     """Lines of all, the latest first. `left`: where to begin, by key; 0 once a log is read."""
     sources = []
     for log in logs:
@@ -144,13 +146,13 @@ def _merged(stack: ExitStack, logs: Sequence[CpLog], left: dict[int, int]) -> It
     return heapq.merge(*sources, key=lambda line: line.at, reverse=True)
 
 
-def _lines(log: CpLog, file: BinaryIO, end: int, done: Callable[[], None]) -> Iterator[LogLine]:
+def _lines(log: CpLog, file: BinaryIO, end: int, done: Callable[[], None]) -> Iterator[TimedLine]:
     """A log's lines, the last first; one without a time belongs to the timed one before it."""
     block = PAGE_BYTES if log.who is None else BLOCK_BYTES
-    untimed: list[LogLine] = []
+    untimed: list[TimedLine] = []
     for begin, raw in _blocks(file, end, block):
         for start, text in _of_block(raw, log.who):
-            untimed.append(LogLine(b"", text[:PAGE_BYTES], log.key, begin + start))
+            untimed.append(TimedLine(b"", text[:PAGE_BYTES], log.key, begin + start))
             if at := TIME.match(text):
                 yield from (one._replace(at=at[0]) for one in untimed)
                 untimed.clear()

@@ -15,7 +15,7 @@ from supervisor import events
 from supervisor.states import ProcessStates
 
 
-class Process(Protocol):
+class LiveProcess(Protocol):
     """One of its processes. `pid`: 0 while it doesn't run."""
 
     pid: int
@@ -35,12 +35,12 @@ class Inside:
         """The folder of its system."""
         return Path(self._supervisord.options.here).resolve().parent
 
-    def groups(self) -> Iterator[tuple[str, list[Process]]]:
+    def groups(self) -> Iterator[tuple[str, list[LiveProcess]]]:
         """Its groups, with their processes."""
         for name, group in self._supervisord.process_groups.items():
             yield name, list(group.processes.values())
 
-    def running(self, group: str, process: str) -> Process | None:
+    def running(self, group: str, process: str) -> LiveProcess | None:
         """A process, while that is to run and does."""
         found = self._supervisord.process_groups.get(group)
         one = found.processes.get(process) if found else None

@@ -12,7 +12,7 @@ from evcs.core.load_management import Asker, Site
 WORTH_TELLING_W, WORTH_TELLING = 100, 0.02
 
 
-class Told(NamedTuple):
+class ToldLimit(NamedTuple):
     """What an asker was told, None before that, and the most that it may take now; W."""
 
     told_w: int | None
@@ -21,7 +21,7 @@ class Told(NamedTuple):
 
 def grants(
     site: Site, rooms: Mapping[str, int], askers: Iterable[Asker], limits: Mapping[str, int],
-    held: Mapping[str, Told], may_raise: bool = True,
+    held: Mapping[str, ToldLimit], may_raise: bool = True,
 ) -> dict[str, int]:  # fmt: skip
     """Limits to be told now: CP -> W, of those that are to have others than they were told.
 

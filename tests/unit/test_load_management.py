@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcs.core.grants import Told, grants
+from evcs.core.grants import ToldLimit, grants
 from evcs.core.limits import Limit, minimum_power_w
 from evcs.core.load_management import TURN_S, Asker, Division, Site, divide, turns_from
 from evcs.core.messages import Circuit
@@ -159,8 +159,8 @@ def test_what_is_granted_fits_beside_all_that_may_still_flow(
 ) -> None:
     site, rooms, those = case
     watts = st.sampled_from([0, 1_380, 4_140, 8_000, 22_000])
-    held = {one.cp: Told(data.draw(st.none() | watts), data.draw(watts)) for one in those}
-    held = {cp: Told(told, max(most, told or 0)) for cp, (told, most) in held.items()}
+    held = {one.cp: ToldLimit(data.draw(st.none() | watts), data.draw(watts)) for one in those}
+    held = {cp: ToldLimit(told, max(most, told or 0)) for cp, (told, most) in held.items()}
     found = grants(site, rooms, those, divide(site, rooms, those).limits, held)
     before, after = dict(rooms), dict(rooms)
     for one in those:

@@ -13,7 +13,7 @@ from evcs.core import messages as m
 from evcs.core.circuits import take
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
-from evcs.core.grants import Fallback, Told, fallback_grants, grants
+from evcs.core.grants import Fallback, ToldLimit, fallback_grants, grants
 from evcs.core.limits import RENEW_S
 from evcs.core.load_management import Asker, Division, Site, divide, turns_from, waits_s
 from evcs.core.placement import OCPP
@@ -188,11 +188,11 @@ class LoadManager:
             )  # fmt: skip
             self._fleet.apply(cp, granted, at)
 
-    def _held(self, cp: str, taking: Taking) -> Told:
+    def _held(self, cp: str, taking: Taking) -> ToldLimit:
         """What it was told, by an earlier Central where this has not yet."""
         record = self._fleet.records[cp]
         told_w = record.engine.limit_w if record.engine is not None and record.holds else None
-        return Told(told_w if record.power is None else record.power.told_w, taking.most_w[cp])
+        return ToldLimit(told_w if record.power is None else record.power.told_w, taking.most_w[cp])
 
     def _changed(self) -> None:
         self._site, self._taking = Site(self._circuits.values()), None
