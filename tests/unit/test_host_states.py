@@ -86,6 +86,7 @@ def test_it_is_there_since_its_cp_manager_said_so(stage: Stage) -> None:
     [
         ("2026-11-30T12:00:00.000Z", 0.0, 0.0),
         ("2026-11-30T12:00:00.000Z", 0.8, 0.4),
+        ("2026-11-30T11:59:59.980Z", 0.0, 0.0),
         ("2026-12-01T12:00:00.000Z", 0.0, 86_400.0),
         ("2026-11-29T12:00:00.000+00:00", 0.0, -86_400.0),
     ],
@@ -94,7 +95,9 @@ def test_how_far_its_clock_is_off(stage: Stage, there: str, took_s: float, off_s
     asked = stage.born()
     stage.clock.now += took_s
     stage.answers(asked, there)
-    assert stage.state() == m.HostState("h2", True, AT, "7", "10.0.0.2", off_s)
+    told = stage.state()
+    assert told == m.HostState("h2", True, AT, "7", "10.0.0.2", off_s)
+    assert str(told.clock_off_s) == str(off_s)
 
 
 @pytest.mark.parametrize("wrong", ["yesterday", "2026-11-30T12:00:00", 7, None])

@@ -80,6 +80,21 @@ def test_a_restart_is_asked_for(asked: Stage) -> None:
     assert found.json["error"]["message"] == "restart: so it is; do that"
 
 
+def test_restarts_in_a_pool_are_counted_too(asked: Stage) -> None:
+    one = {**process("engines", 4_711), "group": "_pool-1"}
+    asked.answers["processes"] = {"processes": [one]}
+
+    def restarts() -> int:
+        (found,) = asked.get("/api/v1/cps/CP-002/detail", **asked.bearer()).json["processes"]
+        assert (found["role"], found["plays"]) == ("engines", "engine")
+        return int(found["restarts"])
+
+    before = restarts()
+    for boot in ("first", "second"):
+        asked.voice("registry").publish(m.EngineStatus("CP-002", True, boot))
+    wait_for(lambda: restarts() > before, "one is counted")
+
+
 @pytest.mark.parametrize("bad", [{}, {"role": "both"}, {"role": 1}, []])
 def test_only_an_engine_or_a_monitor_is_killed(asked: Stage, bad: object) -> None:
     path = "/api/v1/cps/CP-002/kill"
@@ -89,14 +104,14 @@ def test_only_an_engine_or_a_monitor_is_killed(asked: Stage, bad: object) -> Non
 
 
 def test_one_role_is_killed_from_its_page(asked: Stage, page: Page) -> None:
-    told = [process("engine", 4_711), process("monitor", 0, "BACKOFF")]
-    asked.answers["processes"] = {"processes": told}
+    told = [process("engines", 4_711), process("monitors", 0, "BACKOFF")]
+    asked.answers["processes"] = {"processes": [{**one, "group": "_pool-1"} for one in told]}
     asked.answers["kill"] = {"pid": 4_711}
     page.goto(f"{asked.url}/cp/CP-002")
-    kill = page.locator('[data-role="engine"]').get_by_role("button", name="Kill")
+    kill = page.locator('[data-role="engines"]').get_by_role("button", name="Kill")
     expect(kill).to_be_disabled()
     page.goto(asked.login_url("/cp/CP-002"))
-    expect(page.locator('[data-role="monitor"]').get_by_role("button")).to_be_disabled()
+    expect(page.locator('[data-role="monitors"]').get_by_role("button")).to_be_disabled()
     kill.click()
     wait_for(lambda: ("kill", "CP-002") in verbs(asked), "Central is asked")
     (one,) = [one for one in asked.asked if one.verb == "kill"]

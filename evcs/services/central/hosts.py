@@ -130,4 +130,4 @@ def _off_s(there: str, here: str, took_s: float) -> float | None:
         ahead = datetime.fromisoformat(there) - datetime.fromisoformat(here)
     except (ValueError, TypeError):
         return None
-    return round(ahead.total_seconds() + took_s / 2, 1)
+    return round(ahead.total_seconds() + took_s / 2, 1) + 0.0  # never -0.0

@@ -12,7 +12,7 @@ from evcs.core import stations
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import MAX_TEXT
 from evcs.core.placement import OCPP
-from evcs.core.sections import ROLES
+from evcs.core.sections import ROLES, process
 from evcs.services.http import body_json, json_response
 from evcs.services.turns import KeptEach
 from evcs.services.web.deps import Deps
@@ -119,15 +119,22 @@ def _processes(
     return [
         {
             "role": one["name"],
+            "plays": _plays(one),
             "state": one["state"],
             "pid": one["pid"] or None,
             # By its host's clock alone, which may be off ours.
             "uptime_s": max(one["idle_s"], 0) if one["pid"] else None,
-            "restarts": deps.web.history.restarts(cp, one["name"]),
+            "restarts": deps.web.history.restarts(cp, _plays(one)),
             "error": one["error"] or None,
         }
         for one in sorted(found, key=lambda one: str(one["name"]))
     ]
+
+
+def _plays(one: dict[str, Any]) -> str:
+    """Which of a CP's roles a process plays, its own or a pool's."""
+    fits = (role for role in ROLES if process(one["group"], role) == one["name"])
+    return next(fits, str(one["name"]))
 
 
 def _read_log(deps: Deps, cp: str, role: str) -> list[str]:

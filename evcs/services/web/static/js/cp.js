@@ -56,7 +56,7 @@ function Processes({ found, since, isReal, off, kill }) {
     <tbody>${found.map((one) => html`<tr key=${one.role} data-role=${one.role}><td data-label="Role">${one.role}</td>
       <td data-label="State">${one.state}${one.error && html`<span class="row-note bad">${one.error}</span>`}</td>
       <td class="number" data-label="pid">${one.pid || "–"}</td><td class="number" data-label="up for">${one.uptime_s == null ? "–" : duration(one.uptime_s)}</td><td class="number" data-label="restarts" data-restarts>${one.restarts}</td>
-      ${!isReal && html`<td class="actions"><button disabled=${off || !one.pid} title=${`The same in a terminal: bin/evcs-cp kill ${CP} ${one.role}`} onClick=${(event) => meant(event) && kill(one.role)}>Kill</button></td>`}</tr>`)}</tbody></table>
+      ${!isReal && html`<td class="actions"><button disabled=${off || !one.pid} title=${`The same in a terminal: bin/evcs-cp kill ${CP} ${one.plays}`} onClick=${(event) => meant(event) && kill(one.plays)}>Kill</button></td>`}</tr>`)}</tbody></table>
     <p class="hint">Restarts since ${time(since)}, when the web process began.</p>`;
 }
 
