@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from evcs import config
 from evcs.core.retention import believed, horizon
 
 NOW = "2026-11-22T09:00:00.000Z"
@@ -46,3 +52,19 @@ def test_a_clock_is_believed_no_more_than_ten_times_as_fast_as_we_ran() -> None:
     assert believed(NOW, "2026-11-22T09:00:05.000Z", 5) == "2026-11-22T09:00:05.000Z"
     assert believed(NOW, "2028-01-01T00:00:00.000Z", 3_600) == "2026-11-22T19:00:00.000Z"
     assert believed(NOW, "1970-01-01T00:00:00.000Z", 3_600) == NOW
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("", (0, 0, 7)),
+        ("keep_sessions_days = 5\nkeep_audit_days = 6\n", (5, 6, 7)),  # as it was written before
+        ("[keep]\nsessions_days = 5\naudit_days = 6\nreadings_days = 0\n", (5, 6, 0)),
+    ],
+)
+def test_how_long_is_kept_is_set_in_a_table(text: str, kept: tuple[int, int, int]) -> None:
+    with tempfile.TemporaryDirectory(prefix="evcs-") as home:  # a home's path is short
+        (Path(home) / "conf").mkdir()
+        (Path(home) / "conf" / "evcs.toml").write_text(text)
+        found = config.load({"EVCS_HOME": home})
+    assert (found.keep_sessions_days, found.keep_audit_days, found.keep_readings_days) == kept
