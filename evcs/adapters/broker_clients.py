@@ -6,8 +6,8 @@ no limit of its own for either, so they are counted here, for the client whose i
 with; the ids of ours are random and no other's to know. Clients choose their ids and topics, so a
 line counts by its begin and its end, which are the broker's own. The line of a subscription has
 neither: whose id could make one into another line is shut out, and the lines that begin with that
-id are its subscriptions. Of a long id the login's line is cut, and nobody knows whose it is: so
-what may begin with one tells of nobody.
+id are its subscriptions. So is whose id is long: of a longer one the login's line is cut, and
+nobody knows whose it is, so what may begin with one tells of nobody.
 
 A client may leave its session behind for an hour (mosquitto.conf; MQTT 5, 3.1.2.11.2), which the
 log doesn't tell: its subscriptions are looked at all the same. Who may have left many is not shut
@@ -97,7 +97,7 @@ class BrokerClients:
             return None
         elif match := _LET_IN.fullmatch(line):
             who, detail = self._let_in(match), "connections"
-            if _MISLEADS.match(match[2]):
+            if _MISLEADS.match(match[2]) or len(match[2]) > MOST_OF_ID:
                 who, detail = _text(match[4]), "client id"
         elif match := _CLIENT.match(line):
             self._leaves(int(match[1]), line[match.end() :])

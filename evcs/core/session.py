@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue
-from evcs.core.ids import check_id, short
-from evcs.core.units import MAX_ENERGY_WH, cost_eur, price, whole
+from evcs.core.ids import check_id, is_word, short
+from evcs.core.units import MAX_ENERGY_WH, cost_eur, is_time, price, whole
 
 
 class Phase(StrEnum):
@@ -43,7 +43,11 @@ class CardStatus(StrEnum):
     CONCURRENT = "concurrent"
 
 
-MAX_KEPT = 2**53
+#: What can be told on the bus, too.
+MAX_KEPT = 10**15
+#: Of a session that was kept; None where it has none.
+_TIMES = ("started_at", "ended_at", "waiting_since", "turn_since")
+_WORDS = ("session_id", "request_id", "tag")
 #: Of a charge at a CP that is a charger of a back end: it costs there, not here.
 NO_PRICE = ""
 WAITING_FOR_POWER = "waiting for power"
@@ -205,8 +209,11 @@ def check(session: Session) -> Session:
             raise BadValue(f"origin {session.origin[:20]!a} is none")
         if session.phase not in frozenset(Phase):
             raise BadValue(f"phase {session.phase[:20]!a} is none")
-        if not session.session_id.isprintable():
-            raise BadValue("its id is not one")
+        for fields, rule in ((_TIMES, is_time), (_WORDS, is_word)):
+            for field in fields:
+                value = getattr(session, field)
+                if value is not None and not rule(value):
+                    raise BadValue(f"{field} {value[:20]!a} is none")
     except BadValue as error:
         raise BadValue(f"session {session.session_id[:40]!a}: {error.message}") from None
     return session

@@ -12,6 +12,7 @@ from evcs.adapters.broker_clients import (
     MOST_CONNECTIONS,
     MOST_LEFT,
     MOST_NEW,
+    MOST_OF_ID,
     MOST_OF_ONE,
     MOST_SUBSCRIPTIONS,
     BrokerClients,
@@ -156,7 +157,7 @@ MISLEADING = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("client", MISLEADING)
+@pytest.mark.parametrize("client", [*MISLEADING, "L" * (MOST_OF_ID + 1), "L" * 850])
 def test_whose_id_reads_as_another_line_is_named_at_once(log: Watched, client: str) -> None:
     log.add(CONNECTED.format("bob", "driver/BOB"), CONNECTED.format(client, EVE))
     (flood,) = log.watch.look()

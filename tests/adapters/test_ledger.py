@@ -15,6 +15,7 @@ from evcs.adapters.ledger_reader import LedgerReader
 from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, EvcsError
+from evcs.core.payloads import MAX_INT
 from evcs.core.ports import NeverWritten
 from evcs.core.readings import ALL, Reading, Sample
 from evcs.core.session import Correction, Session
@@ -581,12 +582,18 @@ def test_garbage_and_a_lock_are_told_with_what_helps(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", [{"cp": "a/b"}, {"driver": "#"}, {"price_eur_kwh": "x"}, {"phase": "x"}]
-)
+    "field",
+    [
+        {"cp": "a/b"}, {"driver": "#"}, {"price_eur_kwh": "x"}, {"phase": "x"},
+        {"session_id": "S1" + "x" * 70_000}, {"energy_wh": MAX_INT + 1},
+        {"started_at": "zzzz"}, {"waiting_since": "now"},
+        {"request_id": "a\nb"}, {"tag": "\0"},
+    ],
+)  # fmt: skip
 def test_an_open_session_that_can_not_be_one_is_named(path: Path, field: dict[str, str]) -> None:
     ledger = Ledger(path)
     ledger.commit([session()._replace(**field)], [], [])  # type: ignore[arg-type]
-    with pytest.raises(EvcsError, match="session 'S1'") as error:
+    with pytest.raises(EvcsError, match="session 'S1") as error:
         ledger.open_sessions()
     assert "evcs restore" in error.value.hint
     ledger.close()

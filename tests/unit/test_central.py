@@ -813,6 +813,17 @@ def test_of_a_cp_that_nobody_knows_nothing_is_kept(stage: Stage) -> None:
     assert list(stage.central.fleet.records) == [CP]
 
 
+@pytest.mark.parametrize(
+    "noted", ["[" * 100_000, "[1e400, null]", "[9007199254740993, null]", "{}"]
+)
+def test_what_another_ledger_notes_of_power_is_passed_over(tmp_path: Path, noted: str) -> None:
+    ledger = Ledger(tmp_path / "l.db")
+    ledger.commit([], [], [], {f"power/{CP}": noted})
+    central = Central(FakeBus(), ledger, FakeClock(100.0), BIRTH)
+    assert central.fleet.records[CP].fallback_said_w is None
+    ledger.close()
+
+
 def test_who_counts_messages_hears_of_each_start(tmp_path: Path) -> None:
     told: list[str] = []
     ledger = Ledger(tmp_path / "l.db")

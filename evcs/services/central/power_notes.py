@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from evcs.core.cp_record import CpRecord
 from evcs.core.placement import OCPP
 from evcs.core.power import LASTING, PowerFault
+from evcs.core.units import MAX_POWER_W
 from evcs.services.central.ledger_writer import LedgerWriter
 
 #: Of what is noted in the ledger, by CP.
@@ -60,6 +61,7 @@ def _read(text: str) -> Note:
     try:
         fallback_said_w, fault = json.loads(text)
         known = None if fault is None else PowerFault(fault)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return NOTHING
-    return fallback_said_w if type(fallback_said_w) is int else None, known
+    is_power = type(fallback_said_w) is int and 0 <= fallback_said_w <= MAX_POWER_W
+    return fallback_said_w if is_power else None, known
