@@ -121,8 +121,8 @@ def test_a_line_that_comes_and_goes_ends_no_charge(
     machines: Network, centre: Machine, h2: Machine
 ) -> None:
     """A third of all time nothing gets through; tc's netem would need a kernel that has it."""
-    wait, before, pause = charge(centre), pids(h2), threading.Event()
-    for _ in range(30):
+    wait, before, pause = charge(centre, "5.000"), pids(h2), threading.Event()
+    for _ in range(12):
         machines.cut(h2)
         pause.wait(0.3)
         machines.mend(h2)
