@@ -166,7 +166,9 @@ def _lines(ctx: CommandContext, one: dict[str, Any]) -> list[str]:
         "cost": eur(one["cost_eur"]),
         "limit": "" if one["limit_w"] is None else kw(one["limit_w"]),
         "reason": in_words(one["reason"]),
-        "correction": correction and f"{kwh(correction['energy_wh'])}, "
-        f"{correction['cost_eur']} EUR, {ctx.out.time(correction['at'])}",
+        "correction": correction and ", ".join(filter(None, (
+            kwh(correction["energy_wh"]), eur(correction["cost_eur"]),
+            ctx.out.time(correction["at"]),
+        ))),
     }  # fmt: skip
     return [f"{name}: {value}" for name, value in lines.items() if value]

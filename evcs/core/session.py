@@ -171,7 +171,7 @@ def rows(session: Session) -> list[dict[str, Any]]:
         "session_id": f"{session.session_id}.correction",
         "ended_at": correction.at,
         "energy_wh": correction.energy_wh,
-        "cost_eur": correction.cost_eur if session.price_eur_kwh else None,
+        "cost_eur": _cost_shown(session, correction),
         "reason": correction.reason,
         "corrects": session.session_id,
     }
@@ -182,8 +182,13 @@ def with_correction(session: Session) -> dict[str, Any]:
     """A session as one row: what is paged by session has its correction within it."""
     found = to_json(session)
     if session.correction is not None:
-        found["correction"] = session.correction._asdict()
+        cost_shown = _cost_shown(session, session.correction)
+        found["correction"] = {**session.correction._asdict(), "cost_eur": cost_shown}
     return found
+
+
+def _cost_shown(session: Session, correction: Correction) -> str | None:
+    return None if session.price_eur_kwh == NO_PRICE else correction.cost_eur
 
 
 def in_full(session: Session) -> dict[str, Any]:

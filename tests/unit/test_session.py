@@ -10,7 +10,7 @@ from evcs.core import session_life as life
 from evcs.core.cp_record import CpRecord
 from evcs.core.messages import DesiredCp, EngineStatus
 from evcs.core.placement import OCPP, ON_MAIN, Patience, deadlines
-from evcs.core.session import Correction, Phase, Session
+from evcs.core.session import NO_PRICE, Correction, Phase, Session, in_full, rows
 from evcs.core.units import cost_eur
 
 AT = "2026-11-22T09:00:00.000Z"
@@ -171,6 +171,13 @@ def test_a_settled_session_whose_end_is_known_is_let_go() -> None:
     corrected = over._replace(correction=Correction(AT, 1, "0.00", "completed"))
     for known in (over._replace(end_known=True), corrected):
         assert life.pending(known, HOLDS, True) == life.Pending("settled")
+
+
+def test_a_correction_of_what_costs_elsewhere_has_no_cost() -> None:
+    over = NEW._replace(phase=Phase.SETTLED, price_eur_kwh=NO_PRICE, cost_eur="0.00")
+    corrected = over._replace(correction=Correction(AT, 1, "0.00", "completed"))
+    assert in_full(corrected)["correction"]["cost_eur"] is None
+    assert [one["cost_eur"] for one in rows(corrected)] == [None, None]
 
 
 @given(st.sampled_from([p for p, _ in life.TABLE]), STATUSES, st.booleans())

@@ -22,7 +22,7 @@ function Facts({ one, row }) {
     ["Why it ended", one.ended_at && reasonWords(one.reason)],
   ];
   const { correction } = one;
-  if (correction) facts.push(["Correction", `${kwh(correction.energy_wh)} kWh, ${correction.cost_eur} €, ${exact(correction.at)}`]);
+  if (correction) facts.push(["Correction", `${kwh(correction.energy_wh)} kWh, ${correction.cost_eur == null ? "" : `${correction.cost_eur} €, `}${exact(correction.at)}`]);
   return html`<dl class="facts ticket">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
