@@ -11,7 +11,14 @@ from evcs import config
 from evcs.adapters import backup_copies, registry_db
 from evcs.adapters.ledger import Ledger
 from evcs.core.errors import BadValue, EvcsError
+from evcs.core.hosts import joined_of
+from evcs.core.identities import of_all
+from evcs.core.stored import Stored
 from evcs.home import Home
+
+#: Who has a spool; what has a folder of secrets of its own.
+SPOOLS = ("registry", "web", "gateway", "cli")
+KINDS = ("cp", "driver", "meter", "station", "manager", "gateway", "tls")
 
 
 def check(stage: Path) -> None:
@@ -25,6 +32,7 @@ def check(stage: Path) -> None:
         if stored is None:
             wrong = bad.get(home.registry_json, "is missing")
             raise BadValue(f"its registry.json {wrong}", "take another backup")
+        _check_places(home, stored)
         if home.ledger_db.exists():
             ledger = Ledger(home.ledger_db)
             ledger.open_sessions()
@@ -35,3 +43,25 @@ def check(stage: Path) -> None:
         text = error.message.replace(f"{stage}/", "its ")
         raise BadValue(text, error.hint or "take another backup") from None
     config.check_file(stage / backup_copies.SETTINGS)
+
+
+def _check_places(home: Home, stored: Stored) -> None:
+    """Whether no file is in the place of a folder, nor the reverse. Raises BadValue.
+
+    What is in the way of a secret would only be noticed by who writes one.
+    """
+    names = of_all(stored.cps.values(), stored.drivers, stored.circuits, joined_of(stored.hosts))
+    files = [home.ledger_db, home.transaction_number, home.ca, home.secret("operator.token")]
+    files += map(home.secret, names)
+    secrets = home.data / "secrets"
+    folders = {home.data / "journals", *map(home.spool, SPOOLS), *map(secrets.joinpath, KINDS)}
+    for path in files:
+        _check_place(home, path, path.is_file(), "file")
+    for path in folders.union(*(one.parents for one in (*files, *folders))):
+        if path.is_relative_to(home.data):
+            _check_place(home, path, path.is_dir(), "folder")
+
+
+def _check_place(home: Home, path: Path, is_one: bool, kind: str) -> None:
+    if path.exists() and not is_one:
+        raise BadValue(f"its {path.relative_to(home.path)} is no {kind}", "take another backup")

@@ -148,6 +148,29 @@ def test_a_pools_journals_that_are_damaged_are_kept_as_they_are(home: Home, tmp_
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("secrets/central/x", "secrets/central is no file"),
+        ("secrets/operator.token/x", "secrets/operator.token is no file"),
+        ("secrets/cp/CP-1/engine/x", "secrets/cp/CP-1/engine is no file"),
+        ("transaction_number/x", "transaction_number is no file"),
+        ("secrets", "secrets is no folder"), ("secrets/cp", "secrets/cp is no folder"),
+        ("secrets/cp/CP-1", "secrets/cp/CP-1 is no folder"),
+        ("audit/web", "audit/web is no folder"), ("journals", "journals is no folder"),
+    ],
+)  # fmt: skip
+def test_a_file_in_the_place_of_a_folder_is_refused_and_the_reverse(
+    home: Home, tmp_path: Path, name: str, what: str
+) -> None:
+    place = home.data / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("x")
+    backup_file.write(home, tmp_path / "b", {})
+    with pytest.raises(BadValue, match=f"its data/{what}"):
+        unpacked(tmp_path / "b", tmp_path / "again")
+
+
 @pytest.mark.parametrize("harm", ["gone", "broken"])
 def test_the_stores_copy_is_taken_where_the_store_is_not_good(
     home: Home, tmp_path: Path, harm: str
