@@ -40,8 +40,11 @@ def second_of(at: str) -> int:
 
 
 def step(since: int, until: int, points: int = POINTS) -> int:
-    """Seconds between two of so many points of that time: a whole number of minutes."""
-    return max(1, -(-(until - since) // (points * EVERY_S))) * EVERY_S
+    """Seconds between two of so many points of that time: a whole number of minutes.
+
+    A minute more makes none longer: a day up to now is one, whenever it is asked for.
+    """
+    return max(1, -(-(until - since - EVERY_S) // (points * EVERY_S))) * EVERY_S
 
 
 def thinned(samples: Sequence[Sample], step_s: int) -> list[Sample]:

@@ -65,7 +65,7 @@ def test_what_ended_while_central_was_away_has_its_end() -> None:
 
 
 def test_a_day_is_told_by_the_minute_a_month_by_the_half_hour() -> None:
-    assert [step(0, seconds) for seconds in (0, 1, 86_400, 7 * 86_400, 30 * 86_400)] == [
+    assert [step(0, seconds) for seconds in (0, 1, 86_401, 7 * 86_400 + 1, 30 * 86_400)] == [
         60, 60, 60, 420, 1_800,
     ]  # fmt: skip
 
