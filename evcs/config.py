@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -193,6 +194,8 @@ _ENVIRONMENT = {
     "ocpp_keep_interrupted_h": "EVCS_OCPP_KEEP_INTERRUPTED_H",
     "hosts_keep_interrupted_s": "EVCS_HOSTS_KEEP_INTERRUPTED_S",
 }
+#: Of conf/evcs.toml. tomllib's time grows with the square of a key's parts.
+MAX_BYTES = 16 * 1024
 #: Those that conf/evcs.toml has in tables: [mqtt] listen is mqtt_listen.
 _TABLES = {
     "keep": ("sessions_days", "audit_days", "readings_days"),
@@ -233,9 +236,21 @@ def under_supervisord() -> bool:
     return "SUPERVISOR_ENABLED" in os.environ
 
 
+def _text(path: Path) -> str:
+    """Raises OSError, ValueError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ValueError("it is no file")  # to read a pipe is to wait
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")
+    return raw.decode()
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _text(path)
     except FileNotFoundError:
         return {}
     except PermissionError:
@@ -246,7 +261,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
     try:
         found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadValue(f"{path}: {error}", "correct the file or remove it") from None
     return _flat(path, found)
 
