@@ -162,8 +162,8 @@ def test_a_pool_whose_broker_is_away_goes_on_to_meter(
         eventually("each has metered more", partial(all_more, h2, cps, before), 6.0)
     machines.mend(h2)
     in_state(centre, "SUPPLYING", tuple(cps))
-    (pool,) = [one for one in centre.ok("evcs", "pools", "--json").json if one["host"] == "h2"]
-    assert pool["late_p99_ms"] < 1000, pool
+    pools = [one for one in centre.ok("evcs", "pools", "--json").json if one["host"] == "h2"]
+    assert max(one["late_p99_ms"] for one in pools) < 1000, pools
     centre.ok("evcs-cp", "delete", some, "--yes", timeout=300)
     eventually("all are settled", lambda: {one["state"] for one in sessions(centre)} == {"settled"})
     mine = [one for one in sessions(centre) if one["cp"] in cps]
