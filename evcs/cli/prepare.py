@@ -18,7 +18,7 @@ from evcs.adapters import (
     certificates,
     ledger_mark,
 )
-from evcs.adapters.files import make_folder, remove_leftovers, write_atomic
+from evcs.adapters.files import make_folder, remove_leftovers, set_aside, write_atomic
 from evcs.adapters.registry_db import open_store
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.section_files import SectionFiles
@@ -55,6 +55,7 @@ def prepare(settings: Settings, say: Say, room_for: FleetSize = NO_CPS) -> int:
     if settings.host != MAIN:
         text = f"setting host: {settings.host!r}, and no centre"
         raise BadValue(text, f"a centre's name is {MAIN}; a host is made by: evcs join")
+    _pipes(home, say)
     _certificate(settings, say)
     ledger_mark.check(home.ledger_db)
     _folders(home)
@@ -83,6 +84,7 @@ def _prepare_joined(settings: Settings, say: Say) -> int:
     if not home.ca.exists() or not home.secret(of_host(settings.host)).exists():
         text = f"host {settings.host} has nothing to show to its centre"
         raise EvcsError(text, f"join again: at the centre, evcs host add {settings.host}")
+    _pipes(home, say)
     _folders(home)
     _leftovers(home)
     _static_files(home, say, STATIC_OF_HOST)
@@ -90,6 +92,14 @@ def _prepare_joined(settings: Settings, say: Say) -> int:
     for path in files.unexpected():
         say(f"{path} was not as it should be; set aside as {files.quarantine(path).name}")
     return descriptors(len(files.texts()))
+
+
+def _pipes(home: Home, say: Say) -> None:
+    """Who reads a pipe in the place of a file would wait for its end."""
+    for folder in (home.data, home.run, home.log):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.is_fifo():
+                say(f"{path} is a pipe, no file; set aside as {set_aside(path).name}")
 
 
 def _folders(home: Home) -> None:

@@ -90,6 +90,26 @@ def test_root_leaves_nothing_in_another_users_home(empty: System) -> None:
     assert sorted(home.iterdir()) == before
 
 
+def test_pipes_in_the_place_of_files_hold_nobody_up(new_system: Callable[..., System]) -> None:
+    system = new_system()
+    pipes = [
+        system.home / name
+        for name in ("data/registry.json", "data/mosquitto.passwd", "run/web-sessions.json",
+                     "log/central.log")
+    ]  # fmt: skip
+    for path in pipes:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.mkfifo(path)
+    done = system.run("evcs", "up", "--wait", timeout=60)
+    assert done.code == 0, done
+    assert done.err.count("set aside") == len(pipes)
+    aside = [path.with_name(f"{path.name}.broken") for path in pipes]
+    assert all(path.is_fifo() for path in aside)
+    system.ok("evcs", "down")
+    for path in aside:
+        path.unlink()
+
+
 def test_no_room(empty: System) -> None:
     done = as_nobody(empty, "ulimit -f 0; exec evcs up")
     assert "File too large" in refused(done, 1)
