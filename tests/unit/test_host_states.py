@@ -108,6 +108,7 @@ def test_a_time_that_is_none_is_not_known(stage: Stage, wrong: object) -> None:
 
 
 def test_what_comes_late_or_was_not_asked_says_nothing_of_its_clock(stage: Stage) -> None:
+    stage.answers("")
     asked = stage.born()
     for id_, host, ok in (("other", "h2", True), (asked, "main", True), (asked, "h2", False)):
         stage.answers(id_, LATER, host, ok)

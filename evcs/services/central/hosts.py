@@ -71,10 +71,11 @@ class HostStates:
 
     def on_reply(self, reply: m.ManagerReply, at: At) -> None:
         """What a machine says of itself, if it was asked that."""
-        asked, asked_at = self._asked.get(reply.host, ("", 0.0))
-        if not reply.ok or reply.id != asked:
+        asked = self._asked.get(reply.host)
+        if asked is None or not reply.ok or reply.id != asked[0]:
             return
         del self._asked[reply.host]
+        asked_at = asked[1]
         address, there = reply.body.get("address"), reply.body.get("at")
         took_s = at.clock - asked_at
         if isinstance(address, str) and is_word(address):
