@@ -282,7 +282,7 @@ def test_what_is_another_users_is_named_once_and_holds_up_nothing(
     monkeypatch.setattr(AnothersFiles, "closed", None)
     central.look()
     central.look()
-    assert details(tmp_path) == ["web: a", "web: b"]
+    assert sorted(details(tmp_path)) == ["web: a", "web: b"]
     assert [path.name for path in (tmp_path / "web").iterdir()] == ["0-0.jsonl"]
 
 
