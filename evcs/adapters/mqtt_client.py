@@ -234,18 +234,23 @@ class LoopDriver:
     ) -> None:
         self._loop, self._client, self._on_closed, self._log = loop, client, on_closed, log
         self._writing = False
+        #: Its descriptor, as long as it is not known to be closed.
+        self._fd = -1
         client.on_socket_open = self._open
         client.on_socket_close = self._close
         client.on_socket_register_write = self._register_write
 
     def _open(self, _client: Client, _data: Any, sock: Any) -> None:
-        self._loop.add_reader(sock.fileno(), partial(self._read, sock))
+        self._fd = sock.fileno()
+        self._loop.add_reader(self._fd, partial(self._read, sock))
 
     def _close(self, _client: Client, _data: Any, sock: Any) -> None:
-        if sock.fileno() < 0:
+        """Told once. A broker that ends as TLS begins takes the descriptor along, unseen."""
+        fd, self._fd = self._fd, -1
+        if fd < 0:
             return
-        self._loop.remove_reader(sock.fileno())
-        self._loop.remove_writer(sock.fileno())
+        self._loop.remove_reader(fd)
+        self._loop.remove_writer(fd)
         why = getattr(sock, "why", "") or "connection closed"
         self._loop.call_soon(partial(self._on_closed, why))
 
@@ -254,9 +259,10 @@ class LoopDriver:
         self._loop.call_soon(partial(self._write, sock))
 
     def _write(self, sock: BufferedSocket) -> None:
+        if sock.fileno() >= 0:
+            self._client.loop_write()
         if sock.fileno() < 0:
-            return
-        self._client.loop_write()
+            self._close(self._client, None, sock)
         left = sock.fileno() >= 0 and (self._client.want_write() or bool(sock.unsent))
         more = left and not sock.waits
         if more != self._writing:

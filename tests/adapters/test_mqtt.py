@@ -513,3 +513,19 @@ def test_what_is_flushed_is_out_before_the_turn_ends(known: Broker, listeners: L
     bus.stop()
     loop.until(lambda: bus.left, 20)
     loop.close()
+
+
+def test_a_socket_that_has_lost_its_descriptor_is_told_of_once() -> None:
+    """As wrap_socket leaves it where the broker ends just then."""
+    loop, why = Loop(), list[str]()
+    client = mqtt_client.new_client(CP1, "e1", None)
+    mqtt_client.LoopDriver(loop, client, why.append, mqtt.LOG)
+    ours, theirs = socket.socketpair()
+    client.on_socket_open(client, None, ours)
+    ours.close()
+    for _ in range(2):
+        client.on_socket_close(client, None, ours)
+        loop.turn(0.0)
+    assert why == ["connection closed"]
+    theirs.close()
+    loop.close()
