@@ -521,10 +521,13 @@ def test_a_socket_that_has_lost_its_descriptor_is_told_of_once() -> None:
     client = mqtt_client.new_client(CP1, "e1", None)
     mqtt_client.LoopDriver(loop, client, why.append, mqtt.LOG)
     ours, theirs = socket.socketpair()
-    client.on_socket_open(client, None, ours)
+    opened, closed = client.on_socket_open, client.on_socket_close
+    assert opened is not None
+    assert closed is not None
+    opened(client, None, ours)
     ours.close()
     for _ in range(2):
-        client.on_socket_close(client, None, ours)
+        closed(client, None, ours)
         loop.turn(0.0)
     assert why == ["connection closed"]
     theirs.close()
