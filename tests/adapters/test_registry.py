@@ -329,7 +329,9 @@ def test_two_cps_are_not_the_same_station_of_a_back_end(stage: Stage) -> None:
     stage.ask(Batch.create, {"id": "OUT-1", **given})
     with pytest.raises(Conflict, match="OUT-1 is that station"):
         stage.ask(Batch.create, {"id": "OUT-2", "backend": "ws://x", "ocpp_id": "S"})
+    other = {"backend": "ws://y", "ocpp_id": "S"}
     made = stage.ask(
-        Batch.create_many, [{"id": "OUT-3", "backend": "ws://y"}, {"id": "A", **given}]
+        Batch.create_many,
+        [{"id": "A", **given}, {"id": "B", **other, "ocpp_password": ""}, {"id": "OUT-3", **other}],
     )
-    assert [type(one).__name__ for one in made] == ["DesiredCp", "Conflict"]
+    assert [type(one).__name__ for one in made] == ["Conflict", "BadValue", "DesiredCp"]

@@ -174,11 +174,12 @@ class Batch:
             raise Conflict(f"CP {taken} exists already", f"see it with: evcs-cp show {taken}")
         self._check_place(cp)
         circuits.check_cp(self.circuits, self._carried_w, cp)
+        secrets = back_ends.secrets(cp.id, given)
         if cp.station is not None:
             cp = self._on_station(cp, cp.station)
         if cp.backend is not None:
             self._dialled.take(cp)
-        self.back_end_secrets |= back_ends.secrets(cp.id, given)
+        self.back_end_secrets |= secrets
         self._ids[same(cp.id)] = cp.id
         self.created.append(cp.id)
         return self._put("create", None, cp)
