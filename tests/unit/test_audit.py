@@ -80,6 +80,9 @@ def test_what_changes_nothing_is_no_change() -> None:
     assert made((Batch.edit, "CP-1", {"price_eur_kwh": "0.30"})) == []
     assert made((Batch.revoke, "CP-1"), cp=CP._replace(revoked=True)) == []
     assert made((Batch.delete, "CP-1"), cp=CP._replace(deleted=True)) == []
+    nowhere = CP._replace(deleted=True, host="h9")
+    once = [Change("registry", "deleted", "CP-1")]
+    assert made((Batch.delete, "CP-1"), (Batch.finish_elsewhere,), cp=nowhere) == once
 
 
 def test_a_long_text_of_others_is_cut_and_steers_no_terminal() -> None:

@@ -292,6 +292,8 @@ class Batch:
 
     def _finish_delete(self, cp: str) -> None:
         """The CP's host has taken it down: nothing of it is needed any more."""
+        if cp in self.gone:
+            return
         self.cps.pop(cp, None)
         self.gone.append(cp)
         self.tell(audit.Change("registry", "deleted", cp))
