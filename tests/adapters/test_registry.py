@@ -202,9 +202,21 @@ def test_who_floods_is_out_for_a_while(stage: Stage) -> None:
     assert stage.room == [0, 1], "and the broker has room for so many CPs"
 
 
+def test_room_is_asked_for_beside_what_the_same_batch_makes(stage: Stage) -> None:
+    answers = [Future[Any](), Future[Any]()]
+    stage.registry.handle(
+        [
+            AskedChange(lambda batch: batch.create({"id": "CP-1"}), answers[0]),
+            AskedChange(lambda batch: batch.create_many([{"id": "CP-1"}, {"id": "B"}]), answers[1]),
+        ]
+    )
+    assert stage.asked_for == [(FleetSize(), FleetSize(1)), (FleetSize(1), FleetSize(1))]
+
+
 def test_room_is_asked_for_where_a_cp_leaves_a_pool(stage: Stage) -> None:
     for number in range(4):
         stage.ask(Batch.create, {"id": f"CP-{number}", "hosting": "pool" if number else "process"})
+    stage.asked_for.clear()
     for cp, given in (("CP-0", {"hosting": "process"}), ("CP-1", {"location": "x"})):
         stage.ask(Batch.edit, cp, given)
     assert stage.asked_for == []

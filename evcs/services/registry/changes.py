@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -166,6 +166,10 @@ class Batch:
 
     def create(self, given: object) -> DesiredCp:
         """A CP, of the fields that are given."""
+        self._check_coming([given])
+        return self._create(given)
+
+    def _create(self, given: object) -> DesiredCp:
         cp = desired.new_cp(given, self._centre)
         taken = self._ids.get(same(cp.id))
         if taken is not None:
@@ -196,11 +200,12 @@ class Batch:
         return cp
 
     def create_many(self, given: list[Any]) -> list[DesiredCp | EvcsError]:
-        """Each for itself: those that can be are made."""
+        """Each for itself: those that can be are made; none where there is no room for all."""
+        self._check_coming(given)
         found: list[DesiredCp | EvcsError] = []
         for one in given:
             try:
-                found.append(self.create(one))
+                found.append(self._create(one))
             except EvcsError as error:
                 found.append(error)
         return found
@@ -236,6 +241,16 @@ class Batch:
         moved = self._put("rescue", cp, cp._replace(host=to))
         if placement.holder(moved).host == lost:
             self.keep(placement.arrived(moved))
+
+    def _check_coming(self, given: Iterable[Any]) -> None:
+        """Whether all that are new of these can be carried. Raises NoRoom."""
+        now, centre = {**self._committed, **self.cps}, self._centre
+        asked = {str(one.get("id")): one for one in given if isinstance(one, Mapping)}
+        new = [one for cp, one in asked.items() if cp not in now]
+        if new:
+            there = FleetSize.at(centre, ((cp.host, cp.hosting) for cp in now.values()))
+            more = ((one.get("host", centre), one.get("hosting")) for one in new)
+            self._check_room(there, FleetSize.at(centre, more))
 
     def _check_leaving(self, cp: str) -> None:
         """Whether the machine carries what a CP takes outside its pool. Raises NoRoom."""

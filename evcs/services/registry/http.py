@@ -79,12 +79,10 @@ def _add_cps(app: Bottle, registry: Registry, is_operator: Callable[[], bool]) -
     @app.post("/api/v1/cps")
     def create() -> HTTPResponse:
         given = body_json()
-        many = given if isinstance(given, list) else [given]
-        if len(many) > MAX_AT_ONCE:
-            raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
-        registry.check_room(many)
-        if many is not given:
+        if not isinstance(given, list):
             return json_response(_cp(registry.ask(Batch.create, given)), 201)
+        if len(given) > MAX_AT_ONCE:
+            raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
         return json_response([_item(one) for one in registry.ask(Batch.create_many, given)], 207)
 
     @app.route("/api/v1/cps/<cp>", method="PATCH")

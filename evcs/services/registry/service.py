@@ -11,7 +11,6 @@ from evcs.core import hosts, placement, stations, topics
 from evcs.core import messages as m
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
-from evcs.core.fleet_size import FleetSize
 from evcs.core.hosts import Hosts
 from evcs.core.identities import of_host
 from evcs.core.ports import AuditSpool, Bus, Clock, Connected, Disconnected, Received
@@ -123,19 +122,6 @@ class Registry:
         """Those of the CPs that are to run on a host, by identity."""
         mine = [cp for cp in self.cps.values() if placement.wanted_here(cp, host)]
         return self._accounts.of_cps(mine)
-
-    def check_room(self, given: list[Any]) -> None:
-        """Before any of them is made: whether they can be carried. Raises NoRoom."""
-        asked = {str(one.get("id")): one for one in given if isinstance(one, dict)}
-        new = [
-            (one.get("host", self._host), one.get("hosting"))
-            for cp, one in asked.items()
-            if cp not in self.cps
-        ]
-        if new:
-            places = ((cp.host, cp.hosting) for cp in self.cps.values())
-            there = FleetSize.at(self._host, places)
-            self._check_room(there, FleetSize.at(self._host, new))
 
     def handle(self, events: list[Any]) -> float | None:
         """One batch: all its changes in one commit. Seconds to the next tick, where it is soon."""
