@@ -124,24 +124,18 @@ class Accounts:
         self._secrets.remove(*hosts)
         self.keep()
 
-    def remove_others(self, kind: str, there: Collection[str], told: Callable[[str], bool]) -> None:
-        """Remove the secrets of all of a kind but these, once it is told that they are gone.
-
-        So a kill in between leaves a secret of nobody, and it is told at the next connection.
-        """
-        for name in set(self._secrets.names(kind)).difference(there):
-            if told(name):
-                self._secrets.remove(f"{kind}/{name}")
-
-    def remove_stations(self, there: Collection[str], told: Callable[[str], bool]) -> None:
-        """The same of stations."""
-        for station in set(self._secrets.names("station")).difference(there):
-            both = (of_station(station), of_next(station))
+    def gone(self, kind: str, there: Collection[str]) -> set[str]:
+        """Whoever of a kind has a secret and is not there: nobody any more."""
+        found = set(self._secrets.names(kind)).difference(there)
+        for station in found if kind == "station" else ():
             self._taken.pop(station, None)
-            for who in both:
+            for who in (of_station(station), of_next(station)):
                 self._keys.pop(who, None)
-            if told(station):
-                self._secrets.remove(*both)
+        return found
+
+    def remove(self, kind: str, name: str) -> None:
+        """Remove the secrets of one who is gone."""
+        self._secrets.remove(f"{kind}/{name}", *([of_next(name)] if kind == "station" else ()))
 
     def taken(self, station: str, key: str) -> None:
         """A station's charger has this key: where that is the next one, the one before is over."""

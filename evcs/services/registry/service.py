@@ -246,7 +246,7 @@ class Registry:
         for news in host_news.of(batch):
             self.bus.publish(news)
         if batch.gone or batch.drivers_gone or batch.circuits_gone:
-            self._remove_secrets()
+            self._clear_others()
 
     def _announce(self) -> None:
         """At each connection: the accounts as the store has them, then all that is desired."""
@@ -257,18 +257,22 @@ class Registry:
                 self.bus.publish(one)
         for host in self.hosts.values():
             self.bus.publish(hosts.told(host))
-        self._remove_secrets()
+        self._clear_others()
         self.bus.publish(self._birth)
 
-    def _remove_secrets(self) -> None:
-        """Of drivers, circuits and stations that are gone, once the bus has it."""
+    def _clear_others(self) -> None:
+        """Tell of drivers, circuits and stations that they are gone, then remove their secrets.
 
-        def told(message: type, level: str) -> Callable[[str], bool]:
-            return lambda name: self.bus.publish(topics.clear(message, **{level: name}))
-
-        self._accounts.remove_others("driver", self.drivers, told(m.DesiredDriver, "driver"))
-        self._accounts.remove_others("meter", self.circuits, told(m.Circuit, "name"))
-        self._accounts.remove_stations(self.stations, told(m.DesiredStation, "station"))
+        So a kill in between leaves a secret of nobody, and it is told at the next connection.
+        """
+        for kind, there, message, level in (
+            ("driver", self.drivers, m.DesiredDriver, "driver"),
+            ("meter", self.circuits, m.Circuit, "name"),
+            ("station", self.stations, m.DesiredStation, "station"),
+        ):
+            for name in self._accounts.gone(kind, there):
+                if self.bus.publish(topics.clear(message, **{level: name})):
+                    self._accounts.remove(kind, name)
 
     def _on_message(self, batch: Batch, message: m.Message | m.Cleared) -> None:
         left = host_news.left_behind(message, Hosts(self._host, self.hosts))
