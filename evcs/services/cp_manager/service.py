@@ -115,6 +115,7 @@ class CpManager:
         try:
             self._keys.fetch({cp: one.revision for cp, one in desired.items() if self._wanted(one)})
             outcome = self._reconciler.look(desired, whole)
+            self._let_go(desired, outcome.waiting)
             self._report(desired, outcome.waiting, outcome.failed)
             self._touched = {*outcome.waiting, *outcome.failed}
             if whole:
@@ -167,9 +168,8 @@ class CpManager:
         gather = min(self._took_s, GATHER_S) if now - self._passed_at < BURST_S else 0.0
         self._due_at = min(self._due_at, now + gather)
 
-    def _report(
-        self, desired: Mapping[str, m.DesiredCp], waiting: Set[str], failed: Mapping[str, str]
-    ) -> None:
+    def _let_go(self, desired: Mapping[str, m.DesiredCp], waiting: Set[str]) -> None:
+        """Have nothing any more of what is deleted; no keys of what is another host's now."""
         deleted = {
             cp
             for cp, one in desired.items()
@@ -179,6 +179,10 @@ class CpManager:
             self._cps.remove(deleted)
         left = {cp for cp, one in desired.items() if placement.to_release(one, self._host)}
         self._keys.drop(left - waiting)
+
+    def _report(
+        self, desired: Mapping[str, m.DesiredCp], waiting: Set[str], failed: Mapping[str, str]
+    ) -> None:
         for cp, record in desired.items():
             if cp in waiting:
                 continue
