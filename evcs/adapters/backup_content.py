@@ -10,6 +10,7 @@ from pathlib import Path
 from evcs import config
 from evcs.adapters import backup_copies, registry_db
 from evcs.adapters.ledger import Ledger
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.hosts import joined_of
 from evcs.core.identities import of_all
@@ -35,8 +36,8 @@ def check(stage: Path) -> None:
         _check_places(home, stored)
         if home.ledger_db.exists():
             ledger = Ledger(home.ledger_db)
-            ledger.open_sessions()
             ledger.close()
+            LedgerReader(home.ledger_db).check()
     except BadValue:
         raise
     except EvcsError as error:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from evcs.adapters import ledger_mark, ledger_readings, ledger_schema
 from evcs.adapters.ledger_schema import COLUMNS
 from evcs.core.audit import AuditEntry
+from evcs.core.errors import BadValue
 from evcs.core.readings import Sample
-from evcs.core.session import Correction, Phase, Session, rows
-from evcs.core.units import cost_eur
+from evcs.core.session import NO_PRICE, Correction, Phase, Session, check, rows
+from evcs.core.units import cost_eur, is_time, price
 from evcs.core.web_ports import Sum, Sums
 
 _CORRECTION = ", ".join(
@@ -54,10 +55,13 @@ _OPEN = "INDEXED BY session_open"
 
 
 def _summed(rows: list[tuple[Any, ...]]) -> list[Sum]:
+    """Raises BadValue."""
     found: dict[str, Sum] = {}
-    for of, count, energy_wh, cents, price in rows:
+    for of, count, energy_wh, cents, price_eur_kwh in rows:
         if cents is None:  # an open session, which stands alone
-            cents = _cents(cost_eur(energy_wh, price or "0"))
+            if price_eur_kwh != NO_PRICE:
+                price("price_eur_kwh", price_eur_kwh)
+            cents = _cents(cost_eur(energy_wh, price_eur_kwh))
         before = found.get(of, Sum(of, 0, 0, 0))
         found[of] = Sum(
             of, before.sessions + count, before.energy_wh + energy_wh, before.cents + cents
@@ -140,15 +144,15 @@ class LedgerReader:
         if after is not None:
             where += " AND (started_at < ? OR session_id > ?)"
             values += after
-        found = self._rows(
-            f"{SELECT} {where} ORDER BY started_at DESC, session_id LIMIT ?", (*values, limit)
+        found = self._sessions(
+            f"{where} ORDER BY started_at DESC, session_id LIMIT ?", (*values, limit)
         )
-        return [one for row in found for one in rows(session_of(row))]
+        return [row for one in found for row in rows(one)]
 
     def session(self, session_id: str) -> Session | None:
         """One session, with its correction."""
-        found = self._rows(f"{SELECT} WHERE session_id = ?", (session_id,))
-        return session_of(found[0]) if found else None
+        found = self._sessions("WHERE session_id = ?", (session_id,))
+        return found[0] if found else None
 
     def sums(
         self,
@@ -166,7 +170,8 @@ class LedgerReader:
         where = where.replace(_OPEN, "")
         queries += [_CORRECTED.format(by=by, where=where) for by in (_DAY, _CP)]
         days, cps, days_corrected, cps_corrected = self._all(queries, values)
-        return Sums(_summed(days + days_corrected), _summed(cps + cps_corrected))
+        with ledger_schema.naming_errors(self._path):
+            return Sums(_summed(days + days_corrected), _summed(cps + cps_corrected))
 
     def audit(
         self, cp: str | None = None, since: str | None = None, limit: int = 1000
@@ -187,6 +192,26 @@ class LedgerReader:
         """
         with self._open() as found:
             return list(ledger_readings.between(found.db, cp, since, until)) if found else []
+
+    def check(self) -> int:
+        """Read all that is told of it; how many sessions it has. Raises EvcsError for what is none.
+
+        What a row may not hold, SQLite itself does not know.
+        """
+        with self._open() as found:
+            if found is None:
+                return 0
+            number = sum(1 for row in found.db.execute(SELECT) if check(session_of(row)))
+            for at, *_ in found.db.execute("SELECT at, who, what, cp, outcome, detail FROM audit"):
+                if not is_time(at):
+                    raise BadValue(f"an entry of its audit: {at[:20]!a} is no time")
+            return number
+
+    def _sessions(self, clause: str, values: tuple[object, ...]) -> list[Session]:
+        """Each as it can be one. Raises EvcsError."""
+        found = self._rows(f"{SELECT} {clause}", values)
+        with ledger_schema.naming_errors(self._path):
+            return [check(session_of(row)) for row in found]
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         return self._all([query], values)[0]

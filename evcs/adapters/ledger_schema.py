@@ -15,7 +15,7 @@ from pathlib import Path
 
 from evcs.adapters.ledger_readings import TABLE as _READINGS
 from evcs.core.audit import OF_DRIVERS
-from evcs.core.errors import RESTORE, EvcsError
+from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.ids import FORGOTTEN
 from evcs.core.session import Session
 
@@ -241,16 +241,18 @@ def make_current(db: sqlite3.Connection, path: Path) -> None:
 
 @contextmanager
 def naming_errors(path: Path) -> Iterator[None]:
-    """SQLite's errors within are raised as EvcsError."""
+    """SQLite's errors within, and what no ledger of ours holds, are raised as EvcsError."""
     try:
         yield
+    except BadValue as error:
+        raise EvcsError(f"{path} is not valid: {error.message}", RESTORE) from None
     except ERRORS as error:
         raise refusal(path, error) from None
 
 
 def refusal(path: Path, error: Exception, done: str = "read") -> EvcsError:
     """SQLite's error as ours: what could not be done to the file, and what helps."""
-    if isinstance(error, UnicodeError):
+    if isinstance(error, UnicodeError) or "decode to UTF-8" in str(error):
         return EvcsError(f"{path} can't be {done}: it holds what is no text", RESTORE)
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     hint = "evcs doctor"

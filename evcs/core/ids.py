@@ -17,6 +17,8 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 ALLOWED = "1 to 32 of A-Z a-z 0-9 _ -, the first a letter or digit"
 
 MAX_WORD = 128
+#: The ids of a session's commands begin with its own, and are words.
+MAX_SESSION_ID = 64
 MAX_LISTED = 32
 MAX_TEXT = 200
 #: They join letters and emoji, though Python doesn't count them among what is printed.
@@ -63,6 +65,11 @@ def check_id(what: str, value: object) -> str:
 def is_word(value: str) -> bool:
     """Whether `value` may be told on and kept as it is."""
     return len(value) <= MAX_WORD and value.isprintable()
+
+
+def is_session_id(value: str) -> bool:
+    """Whether a session may have this id."""
+    return len(value) <= MAX_SESSION_ID and is_word(value)
 
 
 def printed(text: str) -> str:

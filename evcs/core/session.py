@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue
-from evcs.core.ids import check_id, is_word, short
-from evcs.core.units import MAX_ENERGY_WH, cost_eur, is_time, price, whole
+from evcs.core.ids import check_id, is_session_id, is_word, short
+from evcs.core.units import MAX_ENERGY_WH, cost_eur, is_cost, is_time, price, whole
 
 
 class Phase(StrEnum):
@@ -43,11 +44,14 @@ class CardStatus(StrEnum):
     CONCURRENT = "concurrent"
 
 
+_PHASES, _ORIGINS = frozenset(Phase), frozenset(Origin)
 #: What can be told on the bus, too.
 MAX_KEPT = 10**15
 #: Of a session that was kept; None where it has none.
-_TIMES = ("started_at", "ended_at", "waiting_since", "turn_since")
-_WORDS = ("session_id", "request_id", "tag")
+_RULES: dict[str, Callable[[str], bool]] = {
+    "session_id": is_session_id, "request_id": is_word, "tag": is_word, "cost_eur": is_cost,
+    "started_at": is_time, "ended_at": is_time, "waiting_since": is_time, "turn_since": is_time,
+}  # fmt: skip
 #: Of a charge at a CP that is a charger of a back end: it costs there, not here.
 NO_PRICE = ""
 WAITING_FOR_POWER = "waiting for power"
@@ -198,7 +202,11 @@ def in_full(session: Session) -> dict[str, Any]:
 
 
 def check(session: Session) -> Session:
-    """A session that was kept, if it can be one. Raises BadValue, naming it and the field."""
+    """A session that was kept, if it can be one. Raises BadValue, naming it and the field.
+
+    The request of a ticket of old may have a longer id than would be taken now; nothing tells it.
+    """
+    kept_as_it_is = "request_id" if session.phase == Phase.SETTLED else None
     try:
         check_id("CP", session.cp)
         if session.driver is not None:
@@ -210,15 +218,23 @@ def check(session: Session) -> Session:
         for field in ("requested_wh", "meter_start_wh", "limit_w"):
             if getattr(session, field) is not None:
                 whole(field, getattr(session, field), 0, MAX_KEPT)
-        if session.origin not in frozenset(Origin):
+        if session.origin not in _ORIGINS:
             raise BadValue(f"origin {session.origin[:20]!a} is none")
-        if session.phase not in frozenset(Phase):
+        if session.phase not in _PHASES:
             raise BadValue(f"phase {session.phase[:20]!a} is none")
-        for fields, rule in ((_TIMES, is_time), (_WORDS, is_word)):
-            for field in fields:
-                value = getattr(session, field)
-                if value is not None and not rule(value):
-                    raise BadValue(f"{field} {value[:20]!a} is none")
+        for field, rule in _RULES.items():
+            value = getattr(session, field)
+            if value is not None and field != kept_as_it_is and not rule(value):
+                raise BadValue(f"{field} {value[:20]!a} is none")
+        if session.correction is not None:
+            _check_correction(session.correction)
     except BadValue as error:
         raise BadValue(f"session {session.session_id[:40]!a}: {error.message}") from None
     return session
+
+
+def _check_correction(one: Correction) -> None:
+    whole("a correction's energy_wh", one.energy_wh, -MAX_KEPT, MAX_KEPT)
+    for value, rule in ((one.at, is_time), (one.cost_eur, is_cost)):
+        if not rule(value):
+            raise BadValue(f"a correction's {value[:20]!a} is none")

@@ -7,11 +7,13 @@ rounded half-even to cents once, when a ticket is made; times are RFC 3339 UTC.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from evcs.core.errors import BadValue
 
 _MONEY = re.compile(r"\d{1,3}(\.\d{1,4})?", re.ASCII)
+_COST = re.compile(r"-?\d{1,16}\.\d\d", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,6}(\.\d{1,3})?", re.ASCII)
 
@@ -24,7 +26,15 @@ MAX_ENERGY_WH = 1_000_000
 
 def is_time(text: str) -> bool:
     """Whether it is an RFC 3339 time in UTC, as the contract writes one."""
-    return _TIME.fullmatch(text) is not None
+    try:
+        return _TIME.fullmatch(text) is not None and bool(datetime.fromisoformat(text))
+    except ValueError:  # the 32nd of a month
+        return False
+
+
+def is_cost(text: str) -> bool:
+    """Whether it is EUR to the cent, as a ticket or its correction has it."""
+    return _COST.fullmatch(text) is not None
 
 
 def price(field: str, value: object) -> Decimal:

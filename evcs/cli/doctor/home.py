@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from evcs.adapters import certificates, journal_db, journal_places, ledger_mark, ledger_schema
+from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.cli import bounds
@@ -48,7 +49,7 @@ def store(ctx: DoctorContext) -> Finding:
 
 
 def ledger(ctx: DoctorContext) -> Finding:
-    """SQLite's own check of the ledger."""
+    """SQLite's own check of the ledger, and whether its rows can be what they are."""
     path = ctx.home.ledger_db
     if not path.exists():
         ledger_mark.check(path)
@@ -58,15 +59,14 @@ def ledger(ctx: DoctorContext) -> Finding:
         try:
             ledger_schema.version(db, path)
             answer = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            count = db.execute("SELECT count(*) FROM session").fetchone()[0]
         finally:
             db.close()
     except ledger_schema.ERRORS as error:
-        answer, count = str(error), 0
+        answer = str(error)
     if answer != "ok":
         return Finding("ledger", FAIL, f"ledger.db is damaged: {answer}", RESTORE)
     ledger_mark.check(path)
-    return Finding("ledger", OK, f"whole, {count} sessions")
+    return Finding("ledger", OK, f"whole, {LedgerReader(path).check()} sessions")
 
 
 def sections(ctx: DoctorContext) -> Finding:

@@ -11,11 +11,11 @@ from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, denied, driver_events
-from evcs.core.errors import BadValue
+from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import FORGOTTEN
 from evcs.core.placement import OCPP
 from evcs.core.ports import Clock, Ledger
-from evcs.core.session import Phase, Session, to_json, with_correction
+from evcs.core.session import Phase, Session, check, to_json, with_correction
 from evcs.core.shares import Shares
 from evcs.services.central import pages
 from evcs.services.central.auditor import Auditor
@@ -143,9 +143,16 @@ class Requests:
             offers = (_offer(record) for record in self._fleet.wanted(asked.after or ""))
             self._answer(asked, pages.page("cps", "id", offers, limit))
         else:
+            self._page_of_sessions(asked, limit)
+
+    def _page_of_sessions(self, asked: m.DriverRequest, limit: int) -> None:
+        current = self._fleet.open
+        try:
             found = self._ledger.of_driver(asked.driver, limit + 1, asked.after)
-            current = self._fleet.open
-            rows = (with_correction(current.get(one.session_id, one)) for one in found)
+            rows = [with_correction(check(current.get(one.session_id, one))) for one in found]
+        except EvcsError as error:
+            self._deny(asked, error.code, "the ledger can't be read")
+        else:
             self._answer(asked, pages.page("sessions", "session_id", rows, limit))
 
     def _charge(self, asked: m.DriverRequest, at: d.At) -> None:
