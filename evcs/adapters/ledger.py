@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from evcs.adapters import ledger_readings, ledger_retention, ledger_schema
+from evcs.adapters import heartbeat, ledger_readings, ledger_retention, ledger_schema
 from evcs.adapters.ledger_file import LedgerFile
 from evcs.adapters.ledger_reader import SELECT, session_of
 from evcs.adapters.ledger_schema import COLUMNS
 from evcs.core.audit import AuditEntry
-from evcs.core.errors import RESTORE, BadValue, EvcsError
 from evcs.core.messages import NOTHING
 from evcs.core.ports import NeverWritten
 from evcs.core.readings import Reading
@@ -49,10 +48,8 @@ class Ledger:
     def open_sessions(self) -> list[Session]:
         """All sessions that are not settled. Raises EvcsError where one can't be."""
         found = self._select("WHERE phase <> ? ORDER BY started_at", Phase.SETTLED)
-        try:
+        with ledger_schema.naming_errors(self._path):
             return [check(one) for one in found]
-        except BadValue as error:
-            raise EvcsError(f"{self._path} is not valid: {error.message}", RESTORE) from None
 
     def session(self, session_id: str) -> Session | None:
         """One session."""
@@ -166,6 +163,7 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        heartbeat.beat()  # it may wait for another program's lock
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield

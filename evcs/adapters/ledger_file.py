@@ -14,6 +14,8 @@ from evcs.core.errors import EvcsError
 
 #: Steps of SQLite's machine, and pages copied, between two signs of life: some 50 ms.
 BEAT_EVERY_STEPS, BEAT_EVERY_PAGES = 1_000_000, 1_000
+#: Nobody but Central writes here: who waits for another program's lock keeps everybody waiting.
+LOCKED_FOR_S = 1.0
 
 _log = logging.getLogger("evcs")
 
@@ -30,7 +32,7 @@ class LedgerFile:
 
     def _open(self) -> None:
         with ledger_schema.naming_errors(self._path):
-            self.db = sqlite3.connect(self._path, isolation_level=None)
+            self.db = sqlite3.connect(self._path, LOCKED_FOR_S, isolation_level=None)
             self.db.set_progress_handler(heartbeat.beat, BEAT_EVERY_STEPS)
             self.db.execute("PRAGMA journal_mode = WAL")
             self.db.execute("PRAGMA synchronous = FULL")

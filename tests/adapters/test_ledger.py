@@ -3,13 +3,14 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from evcs.adapters import ledger_mark, ledger_schema
+from evcs.adapters import heartbeat, ledger_mark, ledger_schema
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.core import session_life as life
@@ -17,6 +18,7 @@ from evcs.core.audit import AuditEntry
 from evcs.core.errors import RESTORE, EvcsError
 from evcs.core.payloads import MAX_INT
 from evcs.core.ports import NeverWritten
+from evcs.core.pulse import LOOK_EVERY_S
 from evcs.core.readings import ALL, Reading, Sample
 from evcs.core.session import Correction, Session
 from tests.adapters import ledger_v1
@@ -564,7 +566,9 @@ def test_a_horizon_of_the_past_allows_no_more_than_it_did(path: Path) -> None:
     ledger.close()
 
 
-def test_garbage_and_a_lock_are_told_with_what_helps(path: Path) -> None:
+def test_garbage_and_a_lock_are_told_with_what_helps(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path.write_bytes(b"garbage " * 1000)
     for look in (lambda: Ledger(path), lambda: LedgerReader(path).sessions()):
         with pytest.raises(EvcsError, match="not a database") as error:
@@ -572,12 +576,16 @@ def test_garbage_and_a_lock_are_told_with_what_helps(path: Path) -> None:
         assert "evcs restore" in error.value.hint
     path.unlink()
     ledger = Ledger(path)
-    ledger._db.execute("PRAGMA busy_timeout = 10")
+    signs: list[float] = []
+    monkeypatch.setattr(heartbeat, "beat", lambda: signs.append(time.monotonic()))
     with closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(EvcsError, match="locked") as error:
-            ledger.commit([session()], [], [])
+        for _ in range(2):
+            with pytest.raises(EvcsError, match="locked") as error:
+                ledger.commit([session()], [], [])
         assert "another program" in error.value.hint
+    first, second = signs
+    assert second - first < LOOK_EVERY_S / 2, "a sign of life at each wait, and none is long"
     ledger.close()
 
 
@@ -597,6 +605,69 @@ def test_an_open_session_that_can_not_be_one_is_named(path: Path, field: dict[st
         ledger.open_sessions()
     assert "evcs restore" in error.value.hint
     ledger.close()
+
+
+NO_TICKETS = [
+    {"started_at": "zz"}, {"ended_at": "2026-02-30T09:00:00Z"}, {"price_eur_kwh": "x"},
+    {"cost_eur": "1e9"}, {"energy_wh": 2**63 - 1}, {"cp": "a/b"},
+    {"correction": Correction("now", 1, "0.00", "late")},
+    {"correction": Correction(AT, 1, "0.001", "late")},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", NO_TICKETS)
+def test_a_ticket_that_can_not_be_one_is_named(path: Path, field: dict[str, str]) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled(2)], [], [])
+    ledger.commit([settled()._replace(**field)], [], [])  # type: ignore[arg-type]
+    ledger.close()
+    reader = LedgerReader(path)
+    for look in (reader.check, reader.sessions, lambda: reader.session("S1")):
+        with pytest.raises(EvcsError, match="session 'S1") as error:
+            look()
+        assert "evcs restore" in error.value.hint
+
+
+def test_sums_of_what_can_not_be_are_refused(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled(), settled(2)._replace(price_eur_kwh="x", cost_eur=None)], [], [])
+    with pytest.raises(EvcsError, match="price") as error:
+        LedgerReader(path).sums()
+    assert "evcs restore" in error.value.hint
+    ledger.commit([settled(3)._replace(energy_wh=2**63 - 1)], [], [])
+    with pytest.raises(EvcsError, match="overflow") as error:
+        LedgerReader(path).sums()
+    assert "evcs doctor" in error.value.hint
+    ledger.close()
+
+
+def test_an_audit_that_can_not_be_one_is_named(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled()], [], [AuditEntry("zz", "central", "ticket", "CP-1", "ok", "")])
+    ledger.close()
+    with pytest.raises(EvcsError, match="'zz' is no time"):
+        LedgerReader(path).check()
+
+
+def test_what_is_no_text_is_refused(path: Path) -> None:
+    filled(path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(
+            "DROP TRIGGER session_settled; UPDATE session SET driver = CAST(x'ff41' AS TEXT)"
+        )
+    reader = LedgerReader(path)
+    for look in (reader.check, reader.sessions, lambda: reader.session("S1")):
+        with pytest.raises(EvcsError, match="no text") as error:
+            look()
+        assert "evcs restore" in error.value.hint
+
+
+def test_a_ticket_of_old_stays_one(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.commit([settled()._replace(request_id="x" * 4_096, reason="\0" * 300)], [], [])
+    ledger.close()
+    assert LedgerReader(path).check() == 1
+    assert len(LedgerReader(path).sessions()) == 1
 
 
 def filled(path: Path) -> None:
