@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evcs.adapters import heartbeat
-from evcs.adapters.files import clear_place, set_aside, sync_folder, write_atomic
+from evcs.adapters.files import clear_place, read_small, set_aside, sync_folder, write_atomic
 from evcs.core import sections
 
 
@@ -60,7 +60,7 @@ class SectionFiles:
 
 def _text(path: Path) -> str | None:
     try:
-        # Bytes: reading as text would take other line ends for ours.
-        return path.read_bytes().decode("utf-8")
+        # Bytes: reading as text would take other line ends for ours. A pipe would hold us for ever.
+        return read_small(str(path)).decode("utf-8")
     except (OSError, ValueError):
         return None

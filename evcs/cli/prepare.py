@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from evcs.adapters import (
     backup_file,
@@ -96,10 +97,11 @@ def _prepare_joined(settings: Settings, say: Say) -> int:
 
 def _pipes(home: Home, say: Say) -> None:
     """Who reads a pipe in the place of a file would wait for its end."""
-    for folder in (home.data, home.run, home.log):
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if path.is_fifo():
-                say(f"{path} is a pipe, no file; set aside as {set_aside(path).name}")
+    for folder in (home.data, home.path / "conf", home.run, home.log):
+        for inside, _, names in os.walk(folder):
+            for path in map(Path(inside).joinpath, names):
+                if ".broken" not in path.name and path.is_fifo():
+                    say(f"{path} is a pipe, no file; set aside as {set_aside(path).name}")
 
 
 def _folders(home: Home) -> None:

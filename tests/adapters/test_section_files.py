@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,15 @@ def test_a_written_section_is_as_it_should_be(folder: Path) -> None:
     files.erase("CP-001")
     assert list(folder.iterdir()) == []
     files.erase("CP-001")
+
+
+def test_a_pipe_in_the_place_of_a_section_holds_nobody_up(folder: Path) -> None:
+    files, pipe = SectionFiles(folder), folder / "CP-001.conf"
+    os.mkfifo(pipe)
+    assert files.texts() == {"CP-001": ""}
+    assert files.unexpected() == [pipe]
+    files.write("CP-001")
+    assert files.unexpected() == []
 
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)

@@ -95,7 +95,8 @@ def test_pipes_in_the_place_of_files_hold_nobody_up(new_system: Callable[..., Sy
     pipes = [
         system.home / name
         for name in ("data/registry.json", "data/mosquitto.passwd", "run/web-sessions.json",
-                     "log/central.log")
+                     "log/central.log", "conf/supervisord.d/CP-001.conf",
+                     "data/secrets/central", "data/ledger.mark")
     ]  # fmt: skip
     for path in pipes:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
