@@ -194,11 +194,18 @@ def test_one_who_goes_while_the_broker_is_away_is_told_at_the_next_connection(
 def test_who_floods_is_out_for_a_while(stage: Stage) -> None:
     stage.ask(Batch.create, {"id": "CP-1"})
     engine, monitor = of_cp("CP-1")
-    stage.registry.handle([Received(m.Flood(engine), False)])
+    stage.bus.taken()
+    stage.registry.handle([Received(m.Flood(one), False) for one in (engine, "driver/EVE")])
     assert stage.let_in() == {*SERVICES, monitor}
+    # The broker tells no will of whom it throws out; what was on its way then is taken away, too.
+    said = m.EngineStatus("CP-1", True, "b"), m.MonitorStatus("CP-1", True, "b")
+    stage.registry.handle([Received(one, False) for one in said])
+    assert stage.bus.taken() == [m.Cleared(m.EngineStatus, {"cp": "CP-1"})] * 2
     stage.clock.now += SHUT_OUT_S
     stage.registry.tick(stage.clock.now + LOOK_EVERY_S)
     assert stage.let_in() == {*SERVICES, engine, monitor}
+    stage.registry.handle([Received(one, False) for one in said])
+    assert stage.bus.taken() == []
     assert stage.room == [0, 1], "and the broker has room for so many CPs"
 
 

@@ -184,6 +184,10 @@ class Accounts:
         _log.error("%s floods the bus; shut out for %d s", identity, SHUT_OUT_S)
         self.keep()
 
+    def is_shut_out(self, identity: str) -> bool:
+        """Whether somebody is kept away just now."""
+        return identity in self._shut_out
+
     def broker_is_there(self) -> None:
         """An earlier run, or this one, may have lost it between the file and its reading."""
         self._broker.read_again()

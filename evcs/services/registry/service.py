@@ -12,7 +12,7 @@ from evcs.core import messages as m
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.hosts import Hosts
-from evcs.core.identities import of_host
+from evcs.core.identities import of_cp, of_host
 from evcs.core.ports import AuditSpool, Bus, Clock, Connected, Disconnected, Received
 from evcs.core.registry_ports import BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
@@ -156,7 +156,7 @@ class Registry:
     def tick(self, now: float) -> float:
         """Shut out who floods; put right what of the identities was lost or changed by others."""
         for flood in self._floods():
-            self._accounts.shut_out(flood.who)
+            self._shut_out(flood.who)
             self._spool.tell(flood.who, flood.what, flood.outcome, flood.detail)
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
@@ -279,8 +279,7 @@ class Registry:
         if left is not None:
             self.bus.publish(left)
         elif isinstance(message, STATUS_KINDS):
-            known = self.cps.get(message.cp)
-            if known is None or known.revoked:
+            if not self._may_tell(message):
                 self.bus.publish(topics.clear(type(message), cp=message.cp))
         elif isinstance(message, m.StationStatus):
             if message.station not in self.stations:
@@ -289,7 +288,7 @@ class Registry:
             elif message.key is not None:
                 self._accounts.taken(message.station, message.key)
         elif isinstance(message, m.Flood):
-            self._accounts.shut_out(message.identity)
+            self._shut_out(message.identity)
         elif isinstance(message, m.ReconcileReport):
             self._on_report(batch, message)
         elif isinstance(message, m.Cleared) and message.kind is m.ReconcileReport:
@@ -297,6 +296,20 @@ class Registry:
         elif isinstance(message, m.ServiceStatus) and message.online:
             for cp in self._unexplained:
                 self.bus.publish(topics.clear(m.DesiredCp, cp=cp))
+
+    def _may_tell(self, status: m.EngineStatus | m.MonitorStatus) -> bool:
+        known = self.cps.get(status.cp)
+        if known is None or known.revoked:
+            return False
+        return not self._accounts.is_shut_out(of_cp(status.cp)[STATUS_KINDS.index(type(status))])
+
+    def _shut_out(self, identity: str) -> None:
+        """The broker tells no will of whom it throws out: what he told last is taken away."""
+        self._accounts.shut_out(identity)
+        cp = identity.removeprefix("cp/").partition("/")[0]
+        told = dict(zip(of_cp(cp), STATUS_KINDS, strict=True)).get(identity)
+        if told is not None:
+            self.bus.publish(topics.clear(told, cp=cp))
 
     def _on_report(self, batch: Batch, report: m.ReconcileReport) -> None:
         if report.cp in self.cps:
