@@ -18,7 +18,7 @@ from evcs.cli.options import known_cps, known_drivers, since_time, until_time
 from evcs.core import session_csv
 from evcs.core.end_reasons import in_words
 from evcs.core.errors import BadValue, NotFound
-from evcs.core.ids import is_word
+from evcs.core.ids import is_session_id
 from evcs.core.session import in_full
 
 STATES = ("active", "interrupted", "settled")
@@ -96,7 +96,7 @@ def _add_one(sessions: click.Group) -> None:
         Examples:
           evcs sessions close 261122-0123456789ab
         """
-        if not is_word(session_id):
+        if not is_session_id(session_id):
             raise _unknown(session_id)
         answer = ask_operator(ctx, "close", session_id=session_id)
         session = answer["session"]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from evcs.core import strict_json
-from evcs.core.ids import MAX_TEXT, is_word, plain, short, word_pairs, words
+from evcs.core.ids import MAX_TEXT, is_session_id, is_word, plain, short, word_pairs, words
 from evcs.core.messages import SessionView
 
 #: mosquitto.conf's max_packet_size, in bytes. The broker drops whoever sends more.
@@ -83,7 +83,7 @@ def _readers(name: str, hint: object) -> dict[type, Callable[[Any], Any] | None]
 
 
 def _word(name: str, value: str) -> str:
-    if not is_word(value):
+    if not (is_session_id if name == "session_id" else is_word)(value):
         raise Unreadable(f"{name} is too long, or holds what is not printed")
     return value
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from evcs.core import ids, topics
 from evcs.core import messages as m
+from evcs.core.effects import stop_orphan
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20).map(ids.plain).filter(ids.is_word)
@@ -180,6 +181,17 @@ def test_numbers_out_of_bounds_or_of_another_type_are_unreadable(field: str, val
     text = json.dumps({**GOOD_METER, field: "@"}).replace('"@"', value)
     with pytest.raises(topics.Unreadable):
         topics.decode(METER, text.encode())
+
+
+def test_a_sessions_id_leaves_room_for_those_of_its_commands() -> None:
+    for length in (ids.MAX_SESSION_ID, ids.MAX_SESSION_ID + 1):
+        stop = stop_orphan("CP-1", "x" * length)
+        sent = topics.encode(stop, TS)
+        if length > ids.MAX_SESSION_ID:
+            with pytest.raises(topics.Unreadable, match="session_id is too long"):
+                topics.decode(sent.topic, sent.payload)
+        else:
+            assert topics.decode(sent.topic, sent.payload) == stop
 
 
 def test_an_integer_is_not_read_from_a_decimal() -> None:
