@@ -152,6 +152,22 @@ def test_of_many_secrets_each_comes_back_in_its_turn(stage: Stage) -> None:
     assert {who: stage.secrets.read(who) for who in lost} == passwords
 
 
+def test_one_made_anew_is_not_told_to_be_gone_at_a_managers_birth(stage: Stage) -> None:
+    for cp in ("CP-1", "CP-2"):
+        made = stage.ask(Batch.create, {"id": cp})
+        stage.ask(Batch.delete, cp)
+        report = m.ReconcileReport("main", cp, True, made.revision, released="token")
+        stage.registry.handle([Received(report, False)])
+    again = stage.ask(Batch.create, {"id": "CP-1"})
+    # The manager ends before it has taken its reports back.
+    stage.bus.taken()
+    birth = m.ServiceStatus("manager/main", True, "boot", "1")
+    for _ in range(2):
+        stage.registry.handle([Received(birth, False)])
+        assert stage.bus.taken() == [m.Cleared(m.DesiredCp, {"cp": "CP-2"})]
+    assert stage.registry.cps == {"CP-1": again}
+
+
 ALICE = m.DesiredDriver("ALICE", "ALICE")
 GONE = m.Cleared(m.DesiredDriver, {"driver": "ALICE"})
 

@@ -294,6 +294,8 @@ class Registry:
         elif isinstance(message, m.Cleared) and message.kind is m.ReconcileReport:
             self._unexplained.discard(message.key["cp"])
         elif isinstance(message, m.ServiceStatus) and message.online:
+            # One that was made anew since then is nobody's to take away.
+            self._unexplained -= self.cps.keys()
             for cp in self._unexplained:
                 self.bus.publish(topics.clear(m.DesiredCp, cp=cp))
 
