@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -32,6 +33,28 @@ def test_a_password_is_not_shown(frame: list[object]) -> None:
     shown = masked(json.dumps(frame))
     assert SECRET not in shown
     assert json.loads(shown)[:2] == frame[:2]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        f'[2,"1","GetDiagnostics",{{"location":"ftp:\\/\\/user:{SECRET}@host\\/x"}}]',
+        f'[2,"1","GetDiagnostics",{{"location":"ftp://user:{SECRET}\\u0040host/x"}}]',
+        f'[2,"1","ChangeConfiguration",{{"key":"Authorization\\u004bey","value":"{SECRET}"}}]',
+    ],
+)
+def test_a_password_is_not_shown_however_it_is_spelled(frame: str) -> None:
+    assert SECRET not in masked(frame)
+    assert json.loads(masked(frame))[:2] == [2, "1"]
+
+
+@pytest.mark.parametrize("text", ["://", "://@", "://x", ":", "@", "[", "\\/", "password"])
+def test_a_long_frame_takes_no_longer_for_what_is_in_it(text: str) -> None:
+    frame = json.dumps([2, "1", "DataTransfer", {"data": text * (60_000 // len(text))}])
+    began = time.process_time()
+    for _ in range(5):
+        masked(frame)
+    assert time.process_time() - began < 0.5
 
 
 def test_what_is_no_json_and_names_one_is_not_shown() -> None:

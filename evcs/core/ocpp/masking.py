@@ -11,7 +11,8 @@ SECRETS = frozenset({"authorizationkey", "basicauthpassword"})
 _VALUES = ("value", "attributeValue")
 #: Fields of a network profile, and of a VPN in it.
 _FIELDS = frozenset({"password", "apnpassword", "simpin"})
-_MAY_HAVE = re.compile(r"authorizationkey|password|simpin|vpn|://[^\s\"]*@", re.IGNORECASE)
+#: What a frame with a password has; a backslash may stand for any of it.
+_SIGNS = ("authorizationkey", "password", "simpin", "vpn", "@", "\\")
 #: Who logs in is within the address of a place to send files to.
 _LOGIN = re.compile(r"(://)[^/@\s]+@")
 MASK = "***"
@@ -19,7 +20,8 @@ MASK = "***"
 
 def masked(text: str) -> str:
     """The frame without passwords; one that is no JSON but may have one is not shown at all."""
-    if not _MAY_HAVE.search(text):
+    lower = text.lower()
+    if not any(sign in lower for sign in _SIGNS):
         return text
     try:
         return json.dumps(_masked(json.loads(text)), separators=(",", ":"))

@@ -270,7 +270,7 @@ class Gateway:
         if self._shown.left(connection.station) < MAX_FRAME:
             return
         shown = masked(text)[:MAX_FRAME]
-        self._shown.take(connection.station, len(shown))
+        self._shown.take(connection.station, len(text))
         self._parts.bus.publish(
             m.StationFrame(self._host, connection.station, direction, version, shown)
         )
