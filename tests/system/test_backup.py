@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import shutil
+import sqlite3
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,21 @@ def _forged(tables: Callable[[stores.Tables], object], home: Path) -> bytes:
     return stores.forged(content)
 
 
+def _ledger(home: Path) -> bytes:
+    """One with a ticket that ended at no time."""
+    with (
+        closing(sqlite3.connect(home / "data" / "ledger.db")) as db,
+        closing(sqlite3.connect(":memory:")) as copy,
+    ):
+        db.backup(copy)
+        copy.execute(
+            "INSERT INTO session (session_id, cp, price_eur_kwh, max_power_w, started_at, phase, "
+            "energy_wh, seq, power_w) VALUES ('S1', 'CP-1', '0.30', 1, 'zz', 'settled', 1, 1, 0)"
+        )
+        copy.commit()
+        return copy.serialize()
+
+
 CONTENTS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "a way out": (
         "data/registry.json",
@@ -203,6 +220,7 @@ CONTENTS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     ),
     "no store": ("data/registry.json", lambda _: b"{}"),
     "no ledger": ("data/ledger.db", lambda _: b"garbage " * 1000),
+    "no ticket": ("data/ledger.db", _ledger),
 }
 
 
