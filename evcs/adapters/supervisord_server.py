@@ -82,8 +82,45 @@ class _Poller(Poller):
         return found
 
 
+class _Prepared(BaseException):
+    """A process is ready to be forked. No exception of supervisor's: its `spawn` catches those."""
+
+
 class _Process(Subprocess):
     """A process that waits for the next turn where this one has started others for long enough."""
+
+    _command: tuple[str, Sequence[str]]
+
+    def get_execv_args(self) -> tuple[str, Sequence[str]]:
+        self._command = super().get_execv_args()
+        return self._command
+
+    def spawn(self) -> Any:
+        """All up to the fork, which comes when the others of this turn are ready too."""
+        options = self.config.options
+        options.prepares = True
+        try:
+            return super().spawn()
+        except _Prepared:
+            options.prepared.append(self)
+            return None
+        finally:
+            options.prepares = False
+
+    def play(self) -> None:
+        """Be this process, in its fork; supervisor ends that in any case."""
+        self._spawn_as_child(*self._command)
+
+    def take_over(self, outcome: int | OSError) -> None:
+        """In supervisord: the fork's pid, or why there is none; then it is tried again."""
+        options = self.config.options
+        if isinstance(outcome, int):
+            self._spawn_as_parent(outcome)
+            return
+        self.record_spawnerr(f"can't fork {self.config.name}: {outcome.strerror}")
+        self.change_state(ProcessStates.BACKOFF)
+        options.close_parent_pipes(self.pipes)
+        options.close_child_pipes(self.pipes)
 
     def transition(self) -> None:
         # Nothing follows from being up, which nearly all are at nearly every turn.
@@ -113,7 +150,8 @@ class Options(ServerOptions):
         self._forked = forked
         self._elsewhere = RESERVED.difference(services)
         self._descriptors = 0
-        self.some_wait = False
+        self.some_wait = self.prepares = False
+        self.prepared: list[_Process] = []
         self.started = 0
         self._first_start = 0.0
         self.poller = _Poller(self)
@@ -151,16 +189,38 @@ class Options(ServerOptions):
         forked_start.share()
 
     def fork(self) -> int:
-        """A signal that comes before the child has its own handlers waits, or it would be lost."""
+        """Not yet, see `waitpid`; for what is not ours, such as an event listener, now."""
+        if self.prepares:
+            raise _Prepared
+        return forked_start.fork()
+
+    def waitpid(self) -> Any:
+        """Who has ended; before that all that this turn has prepared is forked, in one go.
+
+        What supervisord does between two forks writes to some 390 of its pages, which the first
+        child would keep for itself: with many in one go 0.4 MiB of each is shared instead.
+        """
+        if self.prepared:
+            self._fork_prepared()
+        return super().waitpid()
+
+    def _fork_prepared(self) -> None:
+        prepared, self.prepared = self.prepared, []
+        outcomes: list[int | OSError] = []
+        # A signal that comes before the child has its own handlers waits, or it would be lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
-        try:
-            pid = forked_start.fork()
-        except OSError:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
-            raise
-        if pid:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
-        return int(pid)
+        for process in prepared:
+            try:
+                pid = forked_start.fork()
+            except OSError as error:
+                outcomes.append(error)
+                continue
+            if not pid:
+                process.play()
+            outcomes.append(pid)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+        for process, outcome in zip(prepared, outcomes, strict=True):
+            process.take_over(outcome)
 
     def setpgrp(self) -> None:
         """The child's first step: supervisor would close descriptors one by one then."""

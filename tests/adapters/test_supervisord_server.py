@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from supervisor.loggers import getLogger
 from supervisor.options import ServerOptions, UnhosedConfigParser
+from supervisor.states import ProcessStates
 
-from evcs.adapters import supervisord_server
+from evcs.adapters import forked_start, supervisord_server
 from evcs.core import sections
 from tests.system_under_test import ROOT
 
@@ -72,3 +76,42 @@ def test_a_file_that_does_not_parse_is_refused_alike(
     for act in (lambda: as_read(conf), lambda: with_ours(monkeypatch, lambda: as_read(conf))):
         with pytest.raises((SystemExit, ValueError)):
             act()
+
+
+def test_a_fork_that_fails_is_tried_again_and_holds_up_no_other(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = supervisord_server.Options(supervisord_server.Forked((), lambda _: None), ())
+    options.realize(["-c", str(conf / "supervisord.conf")])
+    options.logger = getLogger()
+    groups = [one.make_group() for one in options.process_group_configs if "CP-" in one.name]
+    processes = [one for group in groups for one in group.processes.values()]
+    before = _pipes()
+    pids = iter(range(1_000_001, 1_000_100))
+
+    def fork() -> int:
+        pid = next(pids)
+        if pid % 2:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        return pid
+
+    monkeypatch.setattr(forked_start, "fork", fork)
+    monkeypatch.setattr(os, "waitpid", lambda *_: (0, 0))
+    for one in processes:
+        one.spawn()
+    assert {one.state for one in processes} == {ProcessStates.STARTING}
+    assert not any(one.pid for one in processes)
+    options.waitpid()
+    failed, there = processes[::2], processes[1::2]
+    assert {one.state for one in failed} == {ProcessStates.BACKOFF}
+    assert all("Resource temporarily unavailable" in one.spawnerr for one in failed)
+    assert [options.pidhistory[one.pid] for one in there] == there
+    for one in there:
+        options.close_parent_pipes(one.pipes)
+    assert _pipes() == before
+
+
+def _pipes() -> int:
+    """Ends of pipes that this process holds."""
+    links = Path("/proc/self/fd").iterdir()
+    return sum(link.is_symlink() and str(link.readlink()).startswith("pipe:") for link in links)
