@@ -174,10 +174,26 @@ class LedgerReader:
             return Sums(_summed(days + days_corrected), _summed(cps + cps_corrected))
 
     def audit(
-        self, cp: str | None = None, since: str | None = None, limit: int = 1000
+        self,
+        cp: str | None = None,
+        since: str | None = None,
+        limit: int = 1000,
+        until: str | None = None,
+        who_part: str | None = None,
+        what_part: str | None = None,
     ) -> list[dict[str, Any]]:
-        """The audit's entries by filter, the latest first. `since` is an RFC 3339 time."""
-        clause, values = _clause({"cp = ?": cp, "at >= ?": since})
+        """The audit's entries by filter, the latest first. Times are RFC 3339.
+
+        `who_part` is a part of who did it, `what_part` one of what was done or its detail, whatever
+        their case.
+        """
+        clause, values = _clause({
+            "cp = ?": cp,
+            "at >= ?": since,
+            "at <= ?": until,
+            "instr(lower(who), ?) > 0": who_part and who_part.lower(),
+            "instr(lower(what || char(10) || detail), ?) > 0": what_part and what_part.lower(),
+        })  # fmt: skip
         rows = self._rows(
             f"SELECT at, who, what, cp, outcome, detail FROM audit {clause} "  # noqa: S608
             "ORDER BY at DESC, rowid DESC LIMIT ?",

@@ -27,7 +27,7 @@ DELETE FROM correction WHERE corrects IN (
 """
 _DROP_AUDIT = "DELETE FROM audit WHERE rowid IN (SELECT rowid FROM audit WHERE at < ? LIMIT ?)"
 #: An entry that names a driver in its detail; see core.audit.
-_DONE_TO = f"who = 'operator' AND what IN {OF_DRIVERS}"
+_DONE_TO = f"what IN {OF_DRIVERS}"
 _KNOWS = f"""
 SELECT EXISTS (SELECT 1 FROM session WHERE driver = ?)
   OR EXISTS (SELECT 1 FROM audit WHERE who = ? OR ({_DONE_TO} AND detail = ?))

@@ -109,7 +109,7 @@ CREATE TRIGGER audit_kept BEFORE UPDATE ON audit
     AND OLD.who GLOB 'driver/*' AND OLD.who NOT GLOB 'driver/{FORGOTTEN}*'
     AND NEW.who GLOB 'driver/{FORGOTTEN}*')
   OR ({_same(("at", "who", "what", "cp", "outcome"))}
-    AND OLD.who = 'operator' AND OLD.what IN {OF_DRIVERS}
+    AND OLD.what IN {OF_DRIVERS}
     AND OLD.detail NOT GLOB '{FORGOTTEN}*' AND NEW.detail GLOB '{FORGOTTEN}*'))
   BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 DROP TRIGGER IF EXISTS audit_replaced;

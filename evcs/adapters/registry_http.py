@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from evcs.adapters.tls import client_context, refused
 from evcs.config import Endpoint
+from evcs.core.audit import WHO_HEADER
 from evcs.core.errors import BY_CODE, EvcsError, Unreachable
 from evcs.core.hosts import FORMAT
 
@@ -22,13 +23,17 @@ MOST_ITEMS_BYTES = 1_000_000
 
 
 class RegistryClient:
-    """Calls on a Registry; errors come back as the EvcsError that it raised."""
+    """Calls on a Registry; errors come back as the EvcsError that it raised.
+
+    `who`: in whose name a change is asked for, for the audit.
+    """
 
     def __init__(
         self, registry: Endpoint, token: Callable[[], str], patience_s: float = 0.0,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S, who: Callable[[], str] = lambda: "",
     ) -> None:  # fmt: skip
         self._registry, self._token, self._patience_s = registry, token, patience_s
+        self._who = who
         self._timeout_s = min(timeout_s, TIMEOUT_S)
 
     def cps(self) -> list[dict[str, Any]]:
@@ -129,6 +134,8 @@ class RegistryClient:
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         # Also where nothing is changed: who shows it waits for nobody.
         headers = {"Authorization": f"Bearer {self._token()}"}
+        if method != "GET":
+            headers[WHO_HEADER] = self._who()
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body).encode()

@@ -19,6 +19,7 @@ from evcs.bootstrap import parts
 from evcs.bootstrap.tls import names, server_tls
 from evcs.config import Settings
 from evcs.core import topics
+from evcs.services.http import address
 from evcs.services.web.app import build_app
 from evcs.services.web.deps import Deps
 from evcs.services.web.login_auth import LoginAuth
@@ -61,7 +62,7 @@ def _deps(settings: Settings, web: Web, tls: ServerTls | None) -> Deps:
     return Deps(
         web=web,
         doors=doors,
-        registry=RegistryClient(settings.registry, token),
+        registry=RegistryClient(settings.registry, token, who=lambda: f"web/{address()}"),
         ledger=LedgerReader(home.ledger_db),
         host=settings.host,
         last_lines=partial(cp_logs.last, home),

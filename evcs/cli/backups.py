@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ from evcs.adapters.clock import timestamp
 from evcs.adapters.files import hold_lock, make_folder, sync_folder, write_atomic
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.supervisord import supervisord_pid
-from evcs.cli.common import CommandContext, command
+from evcs.cli.common import CommandContext, command, user
 from evcs.cli.supervision import require_own
-from evcs.core.audit import AuditEntry
+from evcs.core.audit import OPERATOR, AuditEntry
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
-from evcs.core.session import Phase
+from evcs.core.session import Phase, Session
 from evcs.home import Home
+
+#: Of charges that go on.
+SHOWN = 5
 
 
 def add_to(program: click.Group) -> None:
@@ -55,28 +60,57 @@ def add_to(program: click.Group) -> None:
           EVCS_HOME=~/again evcs up --wait
         """
         require_own(ctx.settings.home)
-        manifest = _restore(ctx.settings.home, file.absolute())
-        _tell(ctx, file, manifest, "restored from")
-        stored, _ = registry_db.peek(ctx.settings.home.registry_json)
+        home = ctx.settings.home
+        manifest, under_way = _restore(home, file.absolute())
+        _tell(ctx, file, manifest, "restored from", [one.session_id for one in under_way])
+        stored, _ = registry_db.peek(home.registry_json)
         for cp in stored.cps.values() if stored else ():
             if cp.host != ctx.settings.host and not cp.deleted:
                 ctx.out.say(f"{cp.id} is of host {cp.host}, which is not here: evcs doctor")
-        ctx.out.say("start it: evcs up --wait")
+        for line in _goes_on(under_way):
+            ctx.out.say(line)
+        ctx.out.say(f"start it: {in_home(home)}evcs up --wait")
+        ctx.out.say(
+            "the home that the backup is of is as it was; to go back, take this one down "
+            f"({in_home(home)}evcs down) and remove {home.data}"
+        )
 
 
-def _tell(ctx: CommandContext, file: Path, manifest: dict[str, Any], done: str) -> None:
+def in_home(home: Home) -> str:
+    """What stands before a command that is typed for a home which is not the checkout's own."""
+    return f"EVCS_HOME={shlex.quote(str(home.path))} " if os.environ.get("EVCS_HOME") else ""
+
+
+def _goes_on(under_way: Sequence[Session]) -> Iterator[str]:
+    """What becomes of charges that the backup holds as under way."""
+    for one in under_way[:SHOWN]:
+        whose = f"{one.driver or 'nobody known'} at {one.cp}"
+        yield (
+            f"a charge was under way, {whose}: it goes on once {one.cp} is up; "
+            f"or end it then: evcs sessions end {one.session_id}"
+        )
+    if len(under_way) > SHOWN:
+        yield f"and {len(under_way) - SHOWN} more: evcs sessions --state interrupted"
+
+
+def _tell(
+    ctx: CommandContext, file: Path, manifest: dict[str, Any], done: str,
+    under_way: Sequence[str] | None = None,
+) -> None:  # fmt: skip
     home = ctx.settings.home
     stored, _ = registry_db.peek(home.registry_json)
     cps, drivers = (len(stored.cps), len(stored.drivers)) if stored else (0, 0)
     found = {
         "file": str(file), "home": str(home.path), "made_at": manifest.get("made_at"),
         "files": len(manifest["files"]), "cps": cps, "drivers": drivers,
+        **({} if under_way is None else {"under_way": under_way}),
     }  # fmt: skip
     counts = f"CPs: {cps}, drivers: {drivers}, files: {found['files']}"
     ctx.out.done(found, f"{done} {file} ({counts})")
 
 
-def _restore(home: Home, source: Path) -> dict[str, Any]:
+def _restore(home: Home, source: Path) -> tuple[dict[str, Any], list[Session]]:
+    """The backup's manifest, and the charges that it holds as under way. Raises EvcsError."""
     pid = supervisord_pid(home)
     if pid is not None:
         raise Conflict(f"a system runs in {home.path} (pid {pid})", "restore into an empty home")
@@ -92,14 +126,14 @@ def _restore(home: Home, source: Path) -> dict[str, Any]:
         stage.mkdir(0o700)
         manifest = backup_file.read(source, stage)
         _judge(stage, source)
-        _interrupt(stage / backup_copies.LEDGER)
+        under_way = _interrupt(stage / backup_copies.LEDGER)
         settings = stage / backup_copies.SETTINGS
         if settings.exists() and not (home.path / backup_copies.SETTINGS).exists():
             make_folder(home.path / "conf")
             write_atomic(home.path / backup_copies.SETTINGS, settings.read_bytes())
         (stage / "data").rename(home.data)
         sync_folder(home.path)
-        return manifest
+        return manifest, under_way
     except OSError as error:
         hint = "make room" if error.errno == errno.ENOSPC else "is the home yours?"
         raise EvcsError(f"the backup can't be restored: {error.strerror}", hint) from None
@@ -127,12 +161,15 @@ def _judge(stage: Path, source: Path) -> None:
         raise BadValue(f"{source}: {error.message}", error.hint) from None
 
 
-def _interrupt(path: Path) -> None:
-    """What supplied when the backup was made was cut off by it, as by a power cut."""
+def _interrupt(path: Path) -> list[Session]:
+    """What supplied when the backup was made was cut off by it, as by a power cut; what goes on."""
     if not path.exists():
-        return
+        return []
     ledger = Ledger(path)
-    cut = [one for one in ledger.open_sessions() if one.phase == Phase.SUPPLYING]
-    entry = AuditEntry(timestamp(), "operator", "restore", None, "ok", f"{len(cut)} interrupted")
+    there = ledger.open_sessions()
+    cut = [one for one in there if one.phase == Phase.SUPPLYING]
+    who = f"{OPERATOR}/{user()}"
+    entry = AuditEntry(timestamp(), who, "restore", None, "ok", f"{len(cut)} interrupted")
     ledger.commit([one._replace(phase=Phase.INTERRUPTED, power_w=0) for one in cut], [], [entry])
     ledger.close()
+    return [one for one in there if one.phase in (Phase.SUPPLYING, Phase.INTERRUPTED)]

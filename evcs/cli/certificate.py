@@ -12,7 +12,7 @@ from evcs.adapters.files import write_new
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.spool import Spool
 from evcs.cli.chargers import charger, newest_key
-from evcs.cli.common import CommandContext, command
+from evcs.cli.common import CommandContext, command, user
 from evcs.cli.options import known_cps
 from evcs.cli.supervision import require_own
 from evcs.core.errors import Conflict
@@ -50,7 +50,7 @@ def add_to(program: click.Group) -> None:
         found = {"common_name": cp["ocpp_id"], "ca": ca}
         found["ends_at"] = f"{certificates.ends_at(pem):%Y-%m-%dT%H:%M:%SZ}"
         told = f"{cp['station']} until {found['ends_at'][:10]}"
-        Spool(ctx.settings.home.spool("cli")).tell("operator", "certificate", "ok", told)
+        Spool(ctx.settings.home.spool("cli")).tell(f"operator/{user()}", "certificate", "ok", told)
         if out is None:
             ctx.out.data({**found, "key": key, "certificate": _BEGIN + rest},
                          pem.decode().splitlines())  # fmt: skip

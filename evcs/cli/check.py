@@ -9,6 +9,7 @@ from typing import Any
 from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
+from evcs.cli.charge_view import way_out
 from evcs.cli.terminal import typed
 from evcs.core import pools, sections
 from evcs.core.charge_point import State
@@ -119,5 +120,6 @@ def _of_cp(home: Home, cp: dict[str, Any], may_speak: set[str]) -> list[dict[str
     away = cp["hosting"] == OCPP and cp["state"] == State.DISCONNECTED
     if wanted and not away and cp["state"] not in WANTED_STATES[cp["service"]]:
         what = f"is {cp['state']} ({cp['reason']})"
-        found.append(_entry(name, what, f"evcs-cp show {name}"))
+        remedy = way_out({**cp, "service": "in"})  # that it is stopped is wanted
+        found.append(_entry(name, what, remedy or f"evcs-cp show {name}"))
     return found

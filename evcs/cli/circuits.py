@@ -9,7 +9,7 @@ import click
 
 from evcs.cli import cp_changes, names
 from evcs.cli.bus_probe import circuit_states
-from evcs.cli.charge_view import shown_after, waiting
+from evcs.cli.charge_view import limited, shown_after, waiting
 from evcs.cli.common import CommandContext, command, kw, table
 from evcs.cli.options import known_circuits
 from evcs.core import units
@@ -170,8 +170,9 @@ def _of_member(cp: dict[str, Any], away: object) -> str:
     if away or session is None:
         return f"{cp['fallback_w']} W when nobody tells it more"
     waits = waiting(cp["reason"], session["wait_s"])
-    takes = f"takes {kw(session['power_w'])} of {kw(session['limit_w'] or 0)}{shown_after(session)}"
-    return f"{waits or takes}, {session['driver'] or 'nobody known'}"
+    limit_w = session["limit_w"]
+    takes = f"takes {kw(session['power_w'])} of {kw(limit_w)}" if limit_w else limited(0)
+    return f"{waits or takes + shown_after(session)}, {session['driver'] or 'nobody known'}"
 
 
 def _row(one: dict[str, Any], cps: int) -> tuple[str, ...]:

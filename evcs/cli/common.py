@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import functools
 import math
+import os
+import pwd
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -18,6 +22,7 @@ from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.terminal import Trusted, as_json, join, local_time, shown, style, typed
 from evcs.config import Settings, load, to_environment
+from evcs.core.audit import OPERATOR
 from evcs.core.errors import BadValue, Denied, EvcsError, Unreachable
 
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
@@ -174,7 +179,16 @@ class CommandContext:
             lambda: SecretFiles(home).read("operator.token"),
             min(patience(self.settings), self.left_s),
             self.left_s,
+            lambda: f"{OPERATOR}/{user()}",
         )
+
+
+def user() -> str:
+    """The user at this terminal, for the audit: who became root by sudo is still himself."""
+    name = os.environ.get("SUDO_USER", "")
+    with suppress(KeyError):
+        name = name or pwd.getpwuid(os.getuid()).pw_name
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[:64] or str(os.getuid())
 
 
 _Option = Callable[[Callable[..., Any]], Callable[..., Any]]

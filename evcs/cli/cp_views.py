@@ -9,9 +9,9 @@ import click
 
 from evcs.cli import cp_changes
 from evcs.cli.bus_probe import engine_status
-from evcs.cli.charge_view import shown_after, why
+from evcs.cli.charge_view import both, shown_after, way_out, why
 from evcs.cli.common import CommandContext, command, kw, kwh, table
-from evcs.cli.cp_names import pick
+from evcs.cli.cp_names import is_at, pick
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps
 from evcs.cli.watch_list import watch_list
@@ -74,12 +74,11 @@ def _filter(
     ids: set[str] | None, states: tuple[str, ...], location: str | None
 ) -> Callable[[Cp], bool]:
     """Whether a CP is one of these, in one of these states, at such a location."""
-    part = (location or "").casefold()
     allowed = {state.upper() for state in states}
     return lambda cp: (
         (ids is None or cp["id"] in ids)
         and (not allowed or cp["state"] in allowed)
-        and part in cp["location"].casefold()
+        and is_at(cp, location or "")
     )
 
 
@@ -90,7 +89,7 @@ def _drawn(ctx: CommandContext, cps: list[Cp], output: str | None) -> list[str]:
     rows = []
     for cp in cps:
         row = [cp["id"], ctx.out.state(cp["state"]), cp["price_eur_kwh"], kw(cp["max_power_w"]),
-               _live(cp), why(cp), cp["location"]]  # fmt: skip
+               _live(cp), both(cp, why(cp)), cp["location"]]  # fmt: skip
         if output == "wide":
             row += [ctx.out.time(cp["since"]), cp["ocpp_status"] or "", cp["circuit"] or "",
                     cp["hosting"], cp["host"]]  # fmt: skip
@@ -120,6 +119,8 @@ def _show(program: click.Group) -> None:
         engine = engine_status(ctx.settings, cp) if found["state"] != State.DISCONNECTED else None
         found["plugged"] = engine.plugged if engine and engine.online else None
         lines = _lines(ctx, found)
+        if hint := way_out(found):
+            ctx.out.say(f"{cp}: {hint}")
         try:
             processes = ask_operator(ctx, "processes", cp)["processes"]
         except Unreachable as unreachable:  # what is known may say why
@@ -136,6 +137,7 @@ def _show(program: click.Group) -> None:
 def _lines(ctx: CommandContext, cp: Cp) -> list[str]:
     """What there is of a CP, a line each; what it has not is left out."""
     found = {**cp, "since": ctx.out.time(cp["since"]), "session": None}
+    found["reason"] = both(cp, cp["reason"] or "")
     words = {None: "unknown", True: "yes", False: "no"}
     found["plugged"] = words[cp["plugged"]]
     lines = [

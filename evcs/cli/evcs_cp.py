@@ -24,9 +24,10 @@ from evcs.cli import (
     versions,
 )
 from evcs.cli.common import CommandContext, command
-from evcs.cli.cp_names import pick
+from evcs.cli.cp_names import pick, select
 from evcs.cli.operator import ask_of_each, make_way
 from evcs.cli.options import (
+    at_location,
     confirm_deletion,
     fields,
     named,
@@ -73,16 +74,6 @@ def _fields(
     if max_power_kw is not None:
         found["max_power_w"] = units.thousands("--max-power-kw", max_power_kw, units.MAX_POWER_W)
     return found
-
-
-def _select(ctx: CommandContext, names: tuple[str, ...], everyone: bool) -> list[str]:
-    if everyone and names:
-        raise BadValue("--all and names at once", "give one of the two")
-    if everyone:
-        return [cp["id"] for cp in ctx.registry.cps()]
-    if not names:
-        raise BadValue("no CP named", "name some, or say --all")
-    return pick(ctx, names)
 
 
 @command(program)
@@ -136,6 +127,8 @@ def create(
             with suppress(NotFound):  # the one that exists is called CP-001, this one cp-001
                 made.append(ctx.registry.cp(name))
                 del errors[name]
+        elif errors[name].message.startswith(f"CP {name} exists already"):
+            errors[name].hint = "or leave it as it is: --if-not-exists"
     cp_changes.wait_and_finish(ctx, made, errors, cp_changes.judged, wait, timeout)
 
 
@@ -172,7 +165,7 @@ def edit(
     if when_free and host is None:
         raise BadValue("--when-free goes with --host", "a change of hosting waits by itself")
     moves = host is not None and not when_free
-    _change(ctx, _select(ctx, names, everyone), given, cp_changes.arrived, wait, timeout, moves)
+    _change(ctx, select(ctx, names, everyone), given, cp_changes.arrived, wait, timeout, moves)
 
 
 def _change(
@@ -184,6 +177,10 @@ def _change(
     if "service" in given:
         results = chargers.made_of_it(results, partial(chargers.serves, ctx), "charger", wait)
     made = list(results.made.values())
+    revoked = [cp["id"] for cp in made if cp["revoked"]]
+    if revoked and given.get("service") == "in":
+        some = " ".join(revoked)
+        ctx.out.say(f"revoked, so in service only with new secrets: evcs-cp rekey {some}")
     if moves:
         make_way(ctx, made)
     cp_changes.wait_and_finish(ctx, made, results.errors, goal, wait, timeout)
@@ -217,35 +214,41 @@ def delete(
 
 @command(program)
 @named_or_all
+@at_location
 @waiting
 def stop(
-    ctx: CommandContext, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
-) -> None:
+    ctx: CommandContext, names: tuple[str, ...], everyone: bool, location: str | None, wait: bool,
+    timeout: float,
+) -> None:  # fmt: skip
     """Take CPs out of service; a charge ends with its ticket.
 
     They stay out of service across restarts, until resume.
 
     Examples:
       evcs-cp stop CP-001
+      evcs-cp stop --location 'North gate'
       evcs-cp stop --all
     """
-    ids = _select(ctx, names, everyone)
+    ids = select(ctx, names, everyone, location)
     _change(ctx, ids, {"service": "out"}, cp_changes.judged, wait, timeout)
 
 
 @command(program)
 @named_or_all
+@at_location
 @waiting
 def resume(
-    ctx: CommandContext, names: tuple[str, ...], everyone: bool, wait: bool, timeout: float
-) -> None:
+    ctx: CommandContext, names: tuple[str, ...], everyone: bool, location: str | None, wait: bool,
+    timeout: float,
+) -> None:  # fmt: skip
     """Put CPs back into service.
 
     Examples:
       evcs-cp resume CP-001
+      evcs-cp resume --location 'North gate'
       evcs-cp resume --all
     """
-    ids = _select(ctx, names, everyone)
+    ids = select(ctx, names, everyone, location)
     _change(ctx, ids, {"service": "in"}, cp_changes.judged, wait, timeout)
 
 

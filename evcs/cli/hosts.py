@@ -12,7 +12,7 @@ from evcs.cli import cp_changes, host_views
 from evcs.cli.common import CommandContext, command
 from evcs.cli.host_views import LIST
 from evcs.cli.operator import make_way
-from evcs.cli.options import Seconds, waiting, when_free
+from evcs.cli.options import Seconds, confirm, waiting, when_free
 from evcs.config import Settings
 from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.hosts import MAX_TTL_S, TTL_S, check_name
@@ -121,8 +121,11 @@ def _add_removal(host: click.Group) -> None:
         if to is not None and not lost:
             raise BadValue("--to goes with --lost", "move CPs with: evcs-cp edit ... --host")
         if lost and not yes:
-            text = f"Is {name} gone for good? If it runs on, cars charge there that nobody counts."
-            click.confirm(text, abort=True)
+            counts = "if it runs on, cars charge there that nobody counts"
+            confirm(
+                f"Is {name} gone for good? ({counts})",
+                f"{name} would be given up; {counts}", "nothing was removed",
+            )  # fmt: skip
         ctx.registry.remove_host(name, (to or ctx.settings.host) if lost else None)
         ctx.out.done({"name": name, "lost": lost}, f"{name} removed")
 

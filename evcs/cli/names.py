@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from evcs.adapters import registry_db
 from evcs.core.errors import EvcsError, NotFound
-from evcs.core.ids import is_id, same
+from evcs.core.ids import is_id, range_meant, same
 from evcs.core.stored import Stored
 from evcs.home import Home
 
@@ -71,7 +71,9 @@ def hint(name: str, known: Iterable[str], otherwise: str) -> str:
 
 def _missing(what: str, name: str, known: Iterable[str], otherwise: str) -> NotFound:
     named = name if is_id(name) else ascii(name[:60])
-    return NotFound(f"no {what} {named}", hint(name, known, otherwise))
+    meant = range_meant(name) if what == "CP" else None
+    found = f"did you mean '{meant}'?" if meant else hint(name, known, otherwise)
+    return NotFound(f"no {what} {named}", found)
 
 
 def _nearest(name: str, known: list[str]) -> str | None:

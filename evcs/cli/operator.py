@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evcs.cli.bus_probe import BusProbe
-from evcs.cli.common import CommandContext
+from evcs.cli.common import CommandContext, user
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import BY_CODE, BadValue, EvcsError, Unreachable
@@ -27,7 +27,7 @@ def ask_operator(
     """Ask Central for something and return its answer's body. Raises what it refuses with."""
     asked = m.OperatorRequest(
         "operator", verb, _new_id(), cp, session_id, driver=driver, role=role, after=after,
-        body=body,
+        by=user(), body=body,
     )  # fmt: skip
     (answer,) = _ask(ctx, [asked], within_s)
     if isinstance(answer, EvcsError):
@@ -41,7 +41,8 @@ def ask_of_each(
     """The same of several CPs: for each its answer's body, or what Central refuses with."""
     if reason is not None and len(reason) > MAX_TEXT:
         raise BadValue("the reason is too long", f"allowed: text of at most {MAX_TEXT} characters")
-    asked = [m.OperatorRequest("operator", verb, _new_id(), cp, reason=reason) for cp in cps]
+    by = user()
+    asked = [m.OperatorRequest("operator", verb, _new_id(), cp, reason=reason, by=by) for cp in cps]
     return dict(zip(cps, _ask(ctx, asked), strict=True))
 
 

@@ -81,6 +81,13 @@ def named_or_all(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--all", "everyone", is_flag=True, help="Every CP.")(function)
 
 
+def at_location(function: Callable[..., Any]) -> Callable[..., Any]:
+    """CPs by where they stand."""
+    return click.option("--location", metavar="TEXT", help="Those whose location has this in it.")(
+        function
+    )
+
+
 def fields(function: Callable[..., Any]) -> Callable[..., Any]:
     """What can be set of a CP."""
     for flag, kwargs in (
@@ -156,11 +163,19 @@ def until_time(text: str | None) -> str | None:
 
 
 def confirm_deletion(count: int, otherwise: str) -> None:
-    """Ask; without a yes the command ends, and `otherwise` says what has not been done."""
+    """Ask before CPs are deleted; see `confirm`."""
+    confirm(f"Delete {count} CPs?", f"{count} CPs would be deleted", otherwise)
+
+
+def confirm(question: str, what: str, otherwise: str) -> None:
+    """Ask; without a yes the command ends, and `otherwise` says what has not been done.
+
+    Nobody is asked where there is no terminal: `what` would be done is an error there.
+    """
     if not sys.stdin.isatty():
-        raise BadValue(f"{count} CPs would be deleted; {otherwise}", "say --yes")
+        raise BadValue(f"{what}; {otherwise}", "say --yes")
     try:
-        sure = click.confirm(f"Delete {count} CPs?", err=True)
+        sure = click.confirm(question, err=True)
     except click.Abort:
         click.echo("\n" + shown(otherwise), err=True)
         sys.exit(130)

@@ -11,8 +11,8 @@ import click
 
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import names
-from evcs.cli.charge_view import eur
-from evcs.cli.common import CommandContext, command, kw, kwh, span, table, with_call
+from evcs.cli.charge_view import eur, limited
+from evcs.cli.common import CommandContext, command, kwh, span, table, with_call
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps, known_drivers, since_time, until_time
 from evcs.core import session_csv
@@ -164,7 +164,7 @@ def _lines(ctx: CommandContext, one: dict[str, Any]) -> list[str]:
         "asked for": kwh(one["requested_wh"]) if one["requested_wh"] else "",
         "price": one["price_eur_kwh"] and f"{one['price_eur_kwh']} EUR/kWh",
         "cost": eur(one["cost_eur"]),
-        "limit": "" if one["limit_w"] is None else kw(one["limit_w"]),
+        "limit": "" if one["limit_w"] is None else limited(one["limit_w"]),
         "reason": in_words(one["reason"]),
         "correction": correction and ", ".join(filter(None, (
             kwh(correction["energy_wh"]), eur(correction["cost_eur"]),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import secrets
+import shlex
 import socket
 from collections.abc import Iterator
 from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 
+from evcs.adapters import processes
 from evcs.config import LOOPBACK, Settings
 from evcs.core.errors import Conflict, EvcsError
 from evcs.core.pools import OCPP
@@ -95,10 +97,20 @@ def check_ports(settings: Settings) -> None:
                         "correct listen in [mqtt], [http] or [ocpp]: evcs config show",
                     ) from None
                 text = f"{address} port {port}: {error.strerror}"
+                way_out = f"choose another with EVCS_{name.upper()}, or end it"
                 if error.errno == errno.EADDRINUSE:
-                    text = f"port {port} is in use by {listener(port)[1] or 'an unknown program'}"
-                variable = f"EVCS_{name.upper()}"
-                raise Conflict(text, f"choose another with {variable}, or end it") from None
+                    pid, who = listener(port)
+                    text = f"port {port} is in use by {who or 'an unknown program'}"
+                    way_out += _ending(pid, settings)
+                raise Conflict(text, way_out) from None
+
+
+def _ending(pid: int | None, settings: Settings) -> str:
+    """How to end a process that is of another home of this user's; nothing of any other."""
+    home = processes.environment(pid).get("EVCS_HOME") if pid is not None else None
+    if not home or home == str(settings.home.path):
+        return ""
+    return f": EVCS_HOME={shlex.quote(home)} evcs down"
 
 
 def listener(port: int) -> tuple[int | None, str | None]:

@@ -39,7 +39,7 @@ class OperatorRequest(NamedTuple):
     Of a charger of a back end: present (a card is held to it), backend (what it has of that).
 
     And what a CP Manager is asked for (`ManagerCommand`), or a gateway (`GatewayCommand`, with the
-    `body`).
+    `body`). `by`: who that is, as the asker says it, for the audit: a user's name, or an address.
     """
 
     asker: str
@@ -51,7 +51,13 @@ class OperatorRequest(NamedTuple):
     driver: str | None = None
     role: str | None = None
     after: str | None = None
+    by: str | None = None
     body: Mapping[str, Any] = NOTHING
+
+    @property
+    def who(self) -> str:
+        """As the audit has it: operator/root, web/192.0.2.7."""
+        return f"{self.asker}/{self.by}" if self.by else self.asker
 
 
 class OperatorEvent(NamedTuple):

@@ -11,6 +11,7 @@ from evcs.core.messages import Circuit, DesiredCp
 Record = DesiredCp | Circuit
 
 MAX_VALUE = 80
+_PLAIN = re.compile(r"[A-Za-z0-9._:/-]+")
 
 #: What is done to a driver; the entry's detail is the name alone, so that it can be forgotten.
 DRIVER_ADDED, DRIVER_REMOVED, DRIVER_TAGGED = "driver add", "driver remove", "driver tag"
@@ -43,17 +44,37 @@ class Change(NamedTuple):
     what: str
     cp: str | None
     detail: str = ""
+    outcome: str = "ok"
 
     def entry(self, at: str) -> AuditEntry:
         """The change as it is audited."""
-        return AuditEntry(at, self.who, self.what, self.cp, "ok", self.detail)
+        return AuditEntry(at, self.who, self.what, self.cp, self.outcome, self.detail)
 
 
-def changed(verb: str, before: DesiredCp | None, after: DesiredCp) -> Change:
-    """What the operator did to a CP: each field that differs, old -> new, and the revision."""
+OPERATOR = "operator"
+#: How a client says who uses the operator's token: a user at a terminal, an address at the page.
+WHO_HEADER = "Evcs-Who"
+_SAID = re.compile(r"(operator|web)/[A-Za-z0-9._:@-]{1,64}")
+
+
+def operator(said: str, address: str) -> str:
+    """Who uses the operator's token: as the client says it, else from which address."""
+    return said if _SAID.fullmatch(said) else f"{OPERATOR}/{address}"
+
+
+def changed(who: str, verb: str, before: DesiredCp | None, after: DesiredCp) -> Change:
+    """What was done to a CP: each field that differs, old -> new, and the revision."""
     parts = [] if before is None else differences(before, after)
-    return Change("operator", verb, after.id, ", ".join([*parts, f"revision {after.revision}"]))
+    said = [part for part in parts if part not in SAID_BY_VERB.get(verb, ())]
+    return Change(who, verb, after.id, ", ".join([*said, f"revision {after.revision}"]))
 
+
+#: What a verb says by itself.
+SAID_BY_VERB = {
+    "stop": ("service in -> out",), "resume": ("service out -> in",),
+    "revoke": ("revoked no -> yes",), "rekey": ("revoked yes -> no",),
+    "delete": ("deleted no -> yes",),
+}  # fmt: skip
 
 #: What follows from a change, or from its time.
 DERIVED = frozenset(
@@ -94,8 +115,8 @@ def refused_logins(entry: AuditEntry) -> int:
 
 def names(entry: AuditEntry, driver: str) -> bool:
     """Whether the entry names the driver: as who did it, or as whom it was done to."""
-    done_to = entry.who == "operator" and entry.what in OF_DRIVERS
-    return entry.who == f"driver/{driver}" or (done_to and entry.detail == driver)
+    done_to = entry.what in OF_DRIVERS and entry.detail == driver
+    return entry.who == f"driver/{driver}" or done_to
 
 
 def from_json(line: str) -> AuditEntry:
@@ -110,10 +131,25 @@ def from_json(line: str) -> AuditEntry:
     return entry
 
 
+#: What a field is called, its unit, and how many of the field's make one of that.
+_WORDS = {
+    "price_eur_kwh": ("price", " EUR/kWh", 1),
+    "max_power_w": ("power", " kW", 1000),
+    "other_load_w": ("other load", " kW", 1000),
+}
+
+
 def _part(name: str, before: Record, after: Record) -> str:
-    return f"{name} {_short(getattr(before, name))} -> {_short(getattr(after, name))}"
+    word, unit, size = _WORDS.get(name, (name.replace("_", " "), "", 1))
+    old, new = (_short(getattr(one, name), size) for one in (before, after))
+    return f"{word} {old} -> {new}{unit}"
 
 
-def _short(value: Any) -> str:
-    text = ascii(value)
+def _short(value: Any, size: int) -> str:
+    """A value for people: a text that is not one plain word is in quotes, none is "none"."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, int):
+        return str(value) if size == 1 else f"{value / size:g}"
+    text = value if isinstance(value, str) and _PLAIN.fullmatch(value) else ascii(value)
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 3] + "..."

@@ -37,6 +37,10 @@ MAX_EXPANSION = 10_000
 #: With an id's worth of ranges, and what is too long for an id.
 MAX_PATTERN = 400
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
+#: What is written for a range by who doesn't know how: CP-1..40, CP-[1-40], CP-{1..40.
+_NEARLY = re.compile(
+    r"([\w-]*?)([\[({]?)(\d{1,9})(\.{2,3}|-|:)(\d{1,9})([\])}]?)([\w-]*)", re.ASCII
+)
 
 
 def is_id(value: object) -> bool:
@@ -56,7 +60,9 @@ def check_id(what: str, value: object) -> str:
     """
     if not is_id(value):
         shown = ascii(value if len(str(value)) <= 60 else str(value)[:57] + "...")
-        raise BadValue(f"{what} id {shown} is not allowed", f"allowed: {ALLOWED}")
+        meant = range_meant(value) if what == "CP" and isinstance(value, str) else None
+        hint = f"did you mean '{meant}'? " if meant else ""
+        raise BadValue(f"{what} id {shown} is not allowed", f"{hint}allowed: {ALLOWED}")
     if what == "CP" and str(value).lower() in TAKEN:
         raise BadValue(f"CP id {value} is reserved", "it names a service; choose another id")
     return str(value)
@@ -108,6 +114,17 @@ def short(text: str) -> str:
 def same(one: str) -> str:
     """The form in which ids are compared: they are unique whatever their case."""
     return one.casefold()
+
+
+def range_meant(text: str) -> str | None:
+    """The range that was meant by what is nearly one: CP-{1..40} by CP-1..40; else None."""
+    found = _NEARLY.fullmatch(text) if len(text) <= MAX_PATTERN else None
+    if found is None:
+        return None
+    before, opened, low, between, high, closed, after = found.groups()
+    meant = f"{before}{{{low}..{high}}}{after}"
+    is_range = between.startswith(".") or (opened and closed)
+    return meant if is_range and meant != text and int(low) <= int(high) else None
 
 
 def expand(pattern: str) -> list[str]:

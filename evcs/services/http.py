@@ -18,7 +18,7 @@ from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, response
 
-from evcs.core import strict_json
+from evcs.core import audit, strict_json
 from evcs.core.audit import VARIOUS
 from evcs.core.errors import BadValue, Denied, EvcsError, Forbidden, NotFound, Unreachable
 from evcs.core.ids import is_id
@@ -137,6 +137,16 @@ def shows(token: Callable[[], str]) -> bool:
 def caller() -> str:
     """Where the request came from: address and port."""
     return f"{request.environ['REMOTE_ADDR']}:{request.environ['REMOTE_PORT']}"
+
+
+def address() -> str:
+    """The same without the port."""
+    return str(request.environ.get("REMOTE_ADDR", ""))
+
+
+def who() -> str:
+    """Who asks with the operator's token, as the audit has it."""
+    return audit.operator(raw_header(audit.WHO_HEADER), address())
 
 
 class Pause:

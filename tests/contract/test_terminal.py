@@ -212,11 +212,33 @@ def test_errors_that_are_alike_are_told_once(fleet: System) -> None:
     assert (done.code, done.out) == (5, "")
     said = "error: 3 CPs alike (CP-001, CP-002, CP-003): CP CP-001 exists already"
     assert done.err.startswith(said)
+    assert done.err.endswith("; or leave it as it is: --if-not-exists\n")
     assert len(done.err.splitlines()) == 1
     fleet.ok("evcs", "driver", "add", "ALICE")
     done = fleet.run("evcs", "driver", "remove", "EVE", "MALLORY", "ALICE")
     assert (done.code, done.out) == (8, "ALICE removed\n")
     assert done.err.startswith("error: 2 drivers alike (EVE, MALLORY): no driver EVE")
+
+
+def test_a_location_that_is_typed_as_a_name_is_known_and_taken_by_stop(fleet: System) -> None:
+    fleet.ok("evcs-cp", "edit", "CP-001", "CP-002", "--location", "North gate")
+    done = fleet.run("evcs-cp", "stop", "north")
+    assert (done.code, "evcs-cp stop --location north" in done.err) == (4, True), done
+    done = fleet.run("evcs-cp", "plug", "North gate")
+    assert (done.code, "evcs-cp list --location 'North gate'" in done.err) == (4, True), done
+    stopped = fleet.ok("evcs-cp", "stop", "--location", "north", "--json").json
+    assert [cp["id"] for cp in stopped] == ["CP-001", "CP-002"]
+    assert fleet.ok("evcs-cp", "resume", "CP-00{1..3}", "--location", "north").out.count("\n") == 2
+    assert fleet.run("evcs-cp", "stop", "--location", "South").code == 4
+    assert fleet.run("evcs-cp", "stop", "--location", "north", "--all").code == 2
+
+
+def test_resume_of_a_revoked_cp_names_the_way_and_rekey_has_it_back(fleet: System) -> None:
+    fleet.ok("evcs-cp", "revoke", "CP-002")
+    assert "evcs-cp rekey CP-002\n" in fleet.ok("evcs-cp", "resume", "CP-002").err
+    assert "evcs-cp rekey CP-002\n" in fleet.ok("evcs-cp", "show", "CP-002").err
+    assert fleet.ok("evcs-cp", "rekey", "CP-002").out == "CP-002 ACTIVATED\n"
+    assert fleet.states()["CP-002"] == "ACTIVATED"
 
 
 def test_clear_says_what_has_no_fault(fleet: System) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from evcs.cli.common import user
 from tests.faults.charging import begin, ticket
 from tests.system_under_test import System, eventually
 from tests.web.floods import thousandfold
+
+ME = f"operator/{user()}"
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +151,9 @@ def test_changes_of_a_cp(fleet: System) -> None:
     fleet.ok("supervisorctl", "stop", "central")
     fleet.ok("evcs-cp", "edit", "CP-003", "--max-power-kw", "11", "--no-wait")
     fleet.ok("supervisorctl", "start", "central")
-    eventually("Central has heard", lambda: "11000" in audit(fleet, "--cp", "CP-003")[-1]["detail"])
+    eventually(
+        "Central has heard", lambda: "-> 11 kW" in audit(fleet, "--cp", "CP-003")[-1]["detail"]
+    )
     fleet.ok("evcs-cp", "delete", "CP-003")
     eventually("it is gone", lambda: audit(fleet, "--cp", "CP-003")[-1]["what"] == "deleted")
     rows = audit(fleet, "--cp", "CP-003")
@@ -156,7 +161,13 @@ def test_changes_of_a_cp(fleet: System) -> None:
     assert verbs == [
         "create", "edit", "stop", "resume", "revoke", "rekey", "rekey", "edit", "delete", "deleted",
     ]  # fmt: skip
-    assert "price_eur_kwh '0.31' -> '0.41'" in rows[1]["detail"]
+    assert "price 0.31 -> 0.41 EUR/kWh" in rows[1]["detail"]
+    assert audit(fleet, "--cp", "CP-003", "--what", "PRICE") == [rows[1]]
+    assert audit(fleet, "--who", ME, "--what", "rekey")[-2:] == [
+        row for row in rows if row["what"] == "rekey"
+    ]
+    assert audit(fleet, "--cp", "CP-003", "--until", "2020-01-01") == []
+    assert fleet.ok("evcs", "audit", "--who", "nobody").err == "no entry matches\n"
     assert "\x1b" not in fleet.ok("evcs", "audit").out.replace("\x1b[1m", "").replace("\x1b[0m", "")
     fleet.ok("evcs", "restart")
     assert audit(fleet, "--cp", "CP-003") == rows, "told again is no change"
@@ -184,15 +195,18 @@ def test_each_change_while_central_is_away_as_it_was_made(fleet: System) -> None
 
     def made(*flags: str) -> list[tuple[str, str]]:
         rows = audit(fleet, "--since", since, *flags)
-        return [(row["what"], row["detail"].partition(", rev")[0]) for row in rows
-                if row["who"] in ("operator", "registry") and row["at"] > since]  # fmt: skip
+        return [
+            (row["what"], re.sub(r"(, )?revision \d+$", "", row["detail"]))
+            for row in rows
+            if row["who"].startswith(("operator/", "registry")) and row["at"] > since
+        ]
 
     eventually("all of it is told", lambda: ("deleted", "") in made("--cp", "CP-005"))
     assert made("--cp", "CP-004") == [
-        ("edit", "price_eur_kwh '0.30' -> '0.99'"),
-        ("edit", "price_eur_kwh '0.99' -> '0.30'"),
-        ("revoke", "revoked False -> True"),
-        ("rekey", "revoked True -> False"),
+        ("edit", "price 0.30 -> 0.99 EUR/kWh"),
+        ("edit", "price 0.99 -> 0.30 EUR/kWh"),
+        ("revoke", ""),
+        ("rekey", ""),
     ]
     assert [what for what, _ in made("--cp", "CP-005")] == ["create", "delete", "deleted"]
     drivers = [one for one in made() if one[0].startswith("driver")]
@@ -243,11 +257,11 @@ def test_a_charge_its_commands_a_fault_and_a_ticket(fleet: System) -> None:
         ("driver/ALICE", "charge", "asked"),
         ("driver/ALICE", "charge", "authorised"),
         ("driver/ALICE", "charge", "denied"),
-        ("operator", "fault", "asked"),
-        ("operator", "fault", "ok"),
+        (ME, "fault", "asked"),
+        (ME, "fault", "ok"),
         fault,
         ("central", "ticket", "fault"),
-        ("operator", "clear", "ok"),
+        (ME, "clear", "ok"),
         over,
     ):
         assert found.count(wanted) == 1, (wanted, found)

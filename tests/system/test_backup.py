@@ -74,6 +74,7 @@ def test_the_same_system_elsewhere(
     after = new_system(time_scale=60.0)
     done = after.ok("evcs", "restore", str(goal), "--json").json
     assert (done["cps"], done["drivers"]) == (3, 2)
+    assert done["under_way"] == [charging]
     now = sessions(after)
     assert now[charging]["state"] == "interrupted"
     assert now.keys() == was.keys()
@@ -242,6 +243,11 @@ def test_a_cp_of_a_host_that_is_not_here_is_restored_and_named(
     system, path = new_system(), short_tmp / "far.backup"
     done = system.ok("evcs", "restore", str(_with(taken[1], path, "data/registry.json", raw)))
     assert "FAR is of host h2, which is not here" in done.err
+    goes_on = f"it goes on once CP-002 is up; or end it then: evcs sessions end {taken[2]}"
+    assert f"a charge was under way, BERT at CP-002: {goes_on}" in done.err
+    here = f"EVCS_HOME={system.home} "
+    assert f"start it: {here}evcs up --wait" in done.err
+    assert f"({here}evcs down) and remove {system.home}/data" in done.err
 
 
 def test_folders_that_links_lead_to_are_kept_or_refused_by_name(

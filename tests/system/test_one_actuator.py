@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from evcs.cli.bus_probe import BusProbe
+from evcs.cli.common import user
 from evcs.config import load
 from evcs.core import messages as m
 from evcs.core import topics
@@ -107,5 +108,6 @@ def test_what_was_done_is_in_the_audit(fleet: System) -> None:
     fleet.ok("evcs-cp", "kill", "CP-003", "monitor", "--no-wait")
     entries = fleet.ok("evcs", "audit", "--cp", "CP-003", "--json").json
     found = {(one["who"], one["what"], one["outcome"], one["detail"]) for one in entries}
-    assert {("operator", "kill", "asked", "monitor"), ("operator", "kill", "ok", "monitor"),
-            ("operator", "restart", "ok", "")} <= found  # fmt: skip
+    me = f"operator/{user()}"
+    assert {(me, "kill", "asked", "monitor"), (me, "kill", "ok", "monitor"),
+            (me, "restart", "ok", "")} <= found  # fmt: skip

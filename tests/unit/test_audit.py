@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evcs.core.audit import Change, changed
+from evcs.core.audit import Change, changed, names, operator
 from evcs.core.hosts import Hosts
 from evcs.core.messages import DesiredCp, DesiredDriver, ReconcileReport
 from evcs.services.registry import drivers
@@ -27,30 +27,67 @@ def made(*asked: tuple[Any, ...], cp: DesiredCp = CP) -> list[Change]:
 
 
 @pytest.mark.parametrize(
-    ("verb", "fields"),
+    ("verb", "fields", "said"),
     [
-        ("edit", {"price_eur_kwh": "0.41"}),
-        ("edit", {"price_eur_kwh": "0.41", "service": "out"}),
-        ("stop", {"service": "out"}),
+        ("edit", {"price_eur_kwh": "0.41"}, "price 0.30 -> 0.41 EUR/kWh"),
+        ("edit", {"price_eur_kwh": "0.41", "service": "out"},
+         "service in -> out, price 0.30 -> 0.41 EUR/kWh"),
+        ("edit", {"max_power_w": 7_400}, "power 22 -> 7.4 kW"),
+        ("edit", {"location": "Car park, 'B'"}, "location '' -> \"Car park, 'B'\""),
+        ("edit", {"hosting": "pool"}, "hosting process -> pool, pool none -> 1"),
+        ("stop", {"service": "out"}, ""),
     ],
-)
-def test_an_edit_names_each_field(verb: str, fields: dict[str, Any]) -> None:
+)  # fmt: skip
+def test_an_edit_names_each_field(verb: str, fields: dict[str, Any], said: str) -> None:
     (found,) = made((Batch.edit, "CP-1", fields))
     assert (found.who, found.what, found.cp) == ("operator", verb, "CP-1")
-    for name, value in fields.items():
-        assert f"{name} {getattr(CP, name)!a} -> {value!a}" in found.detail
-    assert found.detail.endswith("revision 2")
+    assert found.detail == f"{said}, revision 2".removeprefix(", ")
+
+
+@pytest.mark.parametrize(
+    ("said", "who"),
+    [
+        ("operator/alice", "operator/alice"),
+        ("web/2001:db8::7", "web/2001:db8::7"),
+        ("", "operator/192.0.2.7"),
+        ("central", "operator/192.0.2.7"),
+        ("driver/ALICE", "operator/192.0.2.7"),
+        ("operator/a b", "operator/192.0.2.7"),
+        ("operator/" + "x" * 65, "operator/192.0.2.7"),
+        ("operator/x\n", "operator/192.0.2.7"),
+    ],
+)
+def test_who_uses_the_token_is_as_said_in_a_form_that_is_no_others(said: str, who: str) -> None:
+    assert operator(said, "192.0.2.7") == who
+
+
+def test_each_change_is_of_who_asks_for_it() -> None:
+    batch = Batch({"CP-1": CP}, {}, {}, 1, PLACES, STAMP)
+    for who in ("operator/alice", "web/192.0.2.7"):
+        batch.who = who
+        batch.rekey("CP-1")
+        drivers.add(batch, {"id": who[:3]})
+    assert [one.who for one in batch.made] == ["operator/alice"] * 2 + ["web/192.0.2.7"] * 2
+
+
+def test_of_a_card_so_much_is_told_that_its_owner_knows_it() -> None:
+    bert = (drivers.tag, "BERT")
+    found = made((*bert, {"add_tags": ["04A224D2"]}), (*bert, {"remove_tags": ["04a224d2"]}))
+    assert [(one.detail, one.outcome) for one in found] == [
+        ("BERT", "04...D2 added"), ("BERT", "04...D2 removed"),
+    ]  # fmt: skip
+    assert names(found[0].entry(STAMP.at), "BERT"), "so that he can be forgotten"
 
 
 def test_there_and_back_is_two_changes() -> None:
     price = "price_eur_kwh"
     assert made((Batch.edit, "CP-1", {price: "0.99"}), (Batch.edit, "CP-1", {price: "0.30"})) == [
-        Change("operator", "edit", "CP-1", "price_eur_kwh '0.30' -> '0.99', revision 2"),
-        Change("operator", "edit", "CP-1", "price_eur_kwh '0.99' -> '0.30', revision 3"),
+        Change("operator", "edit", "CP-1", "price 0.30 -> 0.99 EUR/kWh, revision 2"),
+        Change("operator", "edit", "CP-1", "price 0.99 -> 0.30 EUR/kWh, revision 3"),
     ]
     assert made((Batch.revoke, "CP-1"), (Batch.rekey, "CP-1")) == [
-        Change("operator", "revoke", "CP-1", "revoked False -> True, revision 2"),
-        Change("operator", "rekey", "CP-1", "revoked True -> False, revision 3"),
+        Change("operator", "revoke", "CP-1", "revision 2"),
+        Change("operator", "rekey", "CP-1", "revision 3"),
     ]
     out = CP._replace(service="out")
     assert [one.what for one in made((Batch.edit, "CP-1", {"service": "in"}), cp=out)] == ["resume"]
@@ -67,7 +104,7 @@ def test_come_and_gone() -> None:
         (Batch.released, ReconcileReport("main", "CP-2", True, 3, released="token")),
     ) == [
         Change("operator", "create", "CP-2", "revision 2"),
-        Change("operator", "delete", "CP-2", "deleted False -> True, revision 3"),
+        Change("operator", "delete", "CP-2", "revision 3"),
         Change("registry", "deleted", "CP-2"),
     ]
     assert made((drivers.add, {"id": "ALICE"}), (drivers.remove, "BERT")) == [
@@ -86,6 +123,8 @@ def test_what_changes_nothing_is_no_change() -> None:
 
 
 def test_a_long_text_of_others_is_cut_and_steers_no_terminal() -> None:
-    found = changed("edit", CP, CP._replace(location="\x1b[31m" + "x" * 200, revision=2))
+    found = changed(
+        "operator", "edit", CP, CP._replace(location="\x1b[31m" + "x" * 200, revision=2)
+    )
     assert len(found.detail) < 120
     assert found.detail.isprintable()

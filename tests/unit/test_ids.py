@@ -91,6 +91,34 @@ def test_a_pattern_that_runs_backwards_or_is_too_long_is_refused(pattern: str) -
         ids.expand(pattern)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["CP-1..40", "CP-1...40", "CP-[1..40]", "CP-(1-40)", "CP-{1-40}", "CP-{1..40", "CP-1..40}"],
+)
+def test_what_is_nearly_a_range_is_known_as_that(typed: str) -> None:
+    assert ids.range_meant(typed) == "CP-{1..40}"
+    with pytest.raises(BadValue) as error:
+        ids.check_id("CP", typed)
+    assert error.value.hint == f"did you mean 'CP-{{1..40}}'? allowed: {ids.ALLOWED}"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "CP-001",
+        "CP-1-40",
+        "CP-{1..40}",
+        "CP-40..1",
+        "../x",
+        "CP-..",
+        "1" * 500,
+        "CP-\u0661..\u0663",
+    ],
+)
+def test_what_is_no_range(typed: str) -> None:
+    assert ids.range_meant(typed) is None
+
+
 def test_every_id_can_be_spelled_by_ranges_alone() -> None:
     assert ids.expand("{1..1}" * 32) == ["1" * 32]
 

@@ -30,6 +30,10 @@ def test_another_number_is_another_cp(typed: str) -> None:
     assert names.no_cp(typed, CPS).hint == "list them with: evcs-cp list"
 
 
+def test_a_range_is_meant() -> None:
+    assert names.no_cp("CP-1..40", CPS).hint == "did you mean 'CP-{1..40}'?"
+
+
 def test_a_driver_that_is_not_there() -> None:
     assert names.no_driver("ALISE", ["ALICE", "BOB"]).hint == "did you mean ALICE?"
     assert names.no_driver("EVE", ["ALICE"]).hint == "add it: evcs driver add EVE"

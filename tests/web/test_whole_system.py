@@ -212,7 +212,7 @@ def test_circuits_are_added_changed_refused_and_removed(system: System, operator
         expect(page.locator(f'[data-circuit="{name}"]')).to_have_count(0)
     assert circuits(system) == {}
     told = system.ok("evcs", "audit", "--json").json
-    assert {"operator"} == {one["who"] for one in told if one["what"].startswith("circuit")}
+    assert {"web/127.0.0.1"} == {one["who"] for one in told if one["what"].startswith("circuit")}
 
 
 def test_stop_and_resume(system: System, operator: Page) -> None:

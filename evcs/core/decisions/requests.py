@@ -92,7 +92,7 @@ def on_close(draft: Draft, event: Close) -> None:
     asked = event.asked
     after = draft.advance(event.session, life.Closed(EndReason.CLOSED, draft.at.wall))
     draft.send_pending(after)
-    draft.do(Audit(asked.asker, "close", asked.cp, "ok", after.session_id))
+    draft.do(Audit(asked.who, "close", asked.cp, "ok", after.session_id))
     body = {"message": "", "session": to_json(after)}
     draft.do(Send(m.OperatorEvent(asked.asker, "answer", asked.id, True, None, body)))
 
@@ -101,7 +101,7 @@ def on_make_way(draft: Draft, event: MakeWay) -> None:
     session, asked = draft.record.session, event.asked
     if session is not None:
         draft.stop(EndReason.MOVED)
-        draft.do(Audit(asked.asker, "make way", session.cp, "ok", session.session_id))
+        draft.do(Audit(asked.who, "make way", session.cp, "ok", session.session_id))
 
 
 def on_unwritten(draft: Draft, _: Unwritten) -> None:

@@ -145,7 +145,7 @@ class Relay:
         if asked.verb in ACTS:
             action = asked.body.get("action", asked.body.get("order"))
             detail = asked.role or (short(action) if isinstance(action, str) else "")
-            one = Audit(asked.asker, asked.verb, asked.cp, outcome[:200], detail)
+            one = Audit(asked.who, asked.verb, asked.cp, outcome[:200], detail)
             self._outbox.carry_out([one])
 
 

@@ -278,7 +278,7 @@ class Requests:
         self._audit(asked, outcome, asked.session_id or "")
 
     def _audit(self, asked: m.OperatorRequest, outcome: str, detail: str) -> None:
-        self._outbox.carry_out([Audit(asked.asker, asked.verb[:40], asked.cp, outcome, detail)])
+        self._outbox.carry_out([Audit(asked.who, asked.verb[:40], asked.cp, outcome, detail)])
 
 
 def _offer(record: CpRecord) -> dict[str, Any]:

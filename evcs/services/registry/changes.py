@@ -24,6 +24,7 @@ class AskedChange(NamedTuple):
 
     change: Callable[[Batch], Any]
     answer: Future[Any]
+    who: str = audit.OPERATOR
 
 
 class Stamp(NamedTuple):
@@ -42,6 +43,8 @@ class Batch:
         places: Hosts, stamp: Stamp, check_room: CheckRoom = lambda _there, _more: None,
     ) -> None:  # fmt: skip
         self.revision = revision
+        #: Who asks for what is made just now.
+        self.who = audit.OPERATOR
         self._stamp, self._check_room = stamp, check_room
         self.cps: dict[str, DesiredCp] = {}
         self.created: list[str] = []
@@ -323,7 +326,7 @@ class Batch:
         after = prices.priced(before, after, self._stamp.at)
         after = placement.pooled(before, after, lambda host: self._rooms.take(host))
         after = self.keep(placement.placed(before, after, self._stamp.new_token))
-        self.made.append(audit.changed(verb, before, after))
+        self.made.append(audit.changed(self.who, verb, before, after))
         return after
 
     def keep(self, cp: DesiredCp) -> DesiredCp:

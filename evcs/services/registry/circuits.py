@@ -18,7 +18,7 @@ def add(batch: Batch, given: object) -> Circuit:
     taken = next((name for name in batch.circuits if same(name) == same(circuit.name)), None)
     if taken is not None:
         raise Conflict(f"circuit {taken} exists already", f"see it with: evcs circuit show {taken}")
-    batch.put_circuits({**batch.circuits, circuit.name: circuit}, _change("add", circuit))
+    batch.put_circuits({**batch.circuits, circuit.name: circuit}, _change(batch, "add", circuit))
     return circuit
 
 
@@ -27,7 +27,7 @@ def edit(batch: Batch, name: str, given: object) -> Circuit:
     before = _there(batch, name)
     after = desired.edited_circuit(before, given)
     if after != before:
-        batch.put_circuits({**batch.circuits, name: after}, _change("edit", after, before))
+        batch.put_circuits({**batch.circuits, name: after}, _change(batch, "edit", after, before))
     return after
 
 
@@ -41,7 +41,7 @@ def remove(batch: Batch, name: str) -> None:
         text = f"circuit {name} feeds {', '.join(sorted(below)[:SHOWN])}{more}"
         raise Conflict(text, "put them elsewhere first")
     left = {other: one for other, one in batch.circuits.items() if other != name}
-    batch.put_circuits(left, _change("remove", gone))
+    batch.put_circuits(left, _change(batch, "remove", gone))
 
 
 def give_fallbacks(batch: Batch) -> None:
@@ -70,6 +70,8 @@ def _there(batch: Batch, name: str) -> Circuit:
     return found
 
 
-def _change(verb: str, circuit: Circuit, before: Circuit | None = None) -> audit.Change:
+def _change(
+    batch: Batch, verb: str, circuit: Circuit, before: Circuit | None = None
+) -> audit.Change:
     detail = ", ".join([circuit.name, *audit.differences(before or circuit, circuit)])
-    return audit.Change("operator", f"circuit {verb}", None, detail)
+    return audit.Change(batch.who, f"circuit {verb}", None, detail)

@@ -6,6 +6,7 @@ from evcs.core import audit, desired
 from evcs.core.errors import Conflict, NotFound
 from evcs.core.ids import same
 from evcs.core.messages import DesiredDriver
+from evcs.core.ocpp.masking import masked_tag
 from evcs.services.registry.changes import Batch
 
 
@@ -17,12 +18,15 @@ def add(batch: Batch, given: object) -> DesiredDriver:
         raise Conflict(f"driver {taken[same(driver)]} exists already", "choose another id")
     batch.drivers[driver] = made = DesiredDriver(driver, driver)
     batch.drivers_made.append(driver)
-    batch.tell(audit.Change("operator", audit.DRIVER_ADDED, None, driver))
+    batch.tell(audit.Change(batch.who, audit.DRIVER_ADDED, None, driver))
     return made
 
 
 def tag(batch: Batch, driver: str, given: object) -> DesiredDriver:
-    """Cards of a driver, more or fewer; the audit has none of them."""
+    """Cards of a driver, more or fewer; of each the audit has so much that its owner knows it.
+
+    That is in its outcome: the detail is the driver's name alone, so that it can be forgotten.
+    """
     before = _there(batch, driver)
     change = desired.tag_change(given)
     owners = {
@@ -38,7 +42,10 @@ def tag(batch: Batch, driver: str, given: object) -> DesiredDriver:
     after = before._replace(tags=change.applied(before.tags))
     if after != before:
         batch.drivers[driver] = after
-        batch.tell(audit.Change("operator", audit.DRIVER_TAGGED, None, driver))
+        told = [f"{masked_tag(one)} added" for one in after.tags if one not in before.tags]
+        told += [f"{masked_tag(one)} removed" for one in before.tags if one not in after.tags]
+        outcome = ", ".join(told)
+        batch.tell(audit.Change(batch.who, audit.DRIVER_TAGGED, None, driver, outcome))
     return after
 
 
@@ -47,7 +54,7 @@ def remove(batch: Batch, driver: str) -> None:
     _there(batch, driver)
     batch.drivers.pop(driver, None)
     batch.drivers_gone.append(driver)
-    batch.tell(audit.Change("operator", audit.DRIVER_REMOVED, None, driver))
+    batch.tell(audit.Change(batch.who, audit.DRIVER_REMOVED, None, driver))
 
 
 def _there(batch: Batch, driver: str) -> DesiredDriver:

@@ -35,12 +35,12 @@ def add_to(app: Bottle, registry: Registry, refuse: Refuse) -> None:
     @app.post("/api/v1/hosts")
     def invite() -> HTTPResponse:
         secret = secrets.token_urlsafe(32)
-        made = registry.ask(hosts.invite, body_json(), secret)
+        made = registry.ask_as(http.who(), hosts.invite, body_json(), secret)
         return json_response({**_shown(made), "secret": secret}, 201)
 
     @app.delete("/api/v1/hosts/<name>")
     def remove(name: str) -> HTTPResponse:
-        registry.ask(hosts.remove, name, request.query.get("lost_to"))
+        registry.ask_as(http.who(), hosts.remove, name, request.query.get("lost_to"))
         return json_response({"name": name})
 
     @app.post(JOIN)

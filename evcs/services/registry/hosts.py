@@ -25,7 +25,7 @@ def invite(batch: Batch, given: object, secret: str) -> Host:
         raise Conflict(f"host {taken} exists already", LIST)
     before = batch.hosts.get(name) or Host(name)
     found = hosts.invited(before, secret, ttl_s, batch.at)
-    batch.put_host(found, audit.Change("operator", "host add", None, name))
+    batch.put_host(found, audit.Change(batch.who, "host add", None, name))
     return found
 
 
@@ -65,7 +65,7 @@ def remove(batch: Batch, name: str, lost_to: str | None = None) -> None:
             raise NotFound(f"no host {lost_to[:40]!a} that has joined", LIST)
         for cp in mine:
             batch.rescue(cp, name, lost_to)
-    batch.drop_host(name, audit.Change("operator", "host remove", None, name))
+    batch.drop_host(name, audit.Change(batch.who, "host remove", None, name))
 
 
 def _way_out(name: str, cps: Sequence[DesiredCp]) -> str:

@@ -80,28 +80,29 @@ def _add_cps(app: Bottle, registry: Registry, is_operator: Callable[[], bool]) -
     def create() -> HTTPResponse:
         given = body_json()
         if not isinstance(given, list):
-            return json_response(_cp(registry.ask(Batch.create, given)), 201)
+            return json_response(_cp(registry.ask_as(http.who(), Batch.create, given)), 201)
         if len(given) > MAX_AT_ONCE:
             raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
-        return json_response([_item(one) for one in registry.ask(Batch.create_many, given)], 207)
+        made = registry.ask_as(http.who(), Batch.create_many, given)
+        return json_response([_item(one) for one in made], 207)
 
     @app.route("/api/v1/cps/<cp>", method="PATCH")
     def edit(cp: str) -> HTTPResponse:
-        return json_response(_cp(registry.ask(Batch.edit, cp, body_json())))
+        return json_response(_cp(registry.ask_as(http.who(), Batch.edit, cp, body_json())))
 
     @app.delete("/api/v1/cps/<cp>")
     def delete(cp: str) -> HTTPResponse:
-        return json_response(_cp(registry.ask(Batch.delete, cp)), 202)
+        return json_response(_cp(registry.ask_as(http.who(), Batch.delete, cp)), 202)
 
 
 def _add_identities(app: Bottle, registry: Registry) -> None:
     @app.post("/api/v1/cps/<cp>/revoke")
     def revoke(cp: str) -> HTTPResponse:
-        return json_response(_cp(registry.ask(Batch.revoke, cp)))
+        return json_response(_cp(registry.ask_as(http.who(), Batch.revoke, cp)))
 
     @app.post("/api/v1/cps/<cp>/rekey")
     def rekey(cp: str) -> HTTPResponse:
-        return json_response(_cp(registry.ask(Batch.rekey, cp)))
+        return json_response(_cp(registry.ask_as(http.who(), Batch.rekey, cp)))
 
 
 def _add_drivers(app: Bottle, registry: Registry, is_operator: Callable[[], bool]) -> None:
@@ -117,15 +118,15 @@ def _add_drivers(app: Bottle, registry: Registry, is_operator: Callable[[], bool
 
     @app.post("/api/v1/drivers")
     def add_driver() -> HTTPResponse:
-        return json_response(_driver(registry.ask(drivers.add, body_json())), 201)
+        return json_response(_driver(registry.ask_as(http.who(), drivers.add, body_json())), 201)
 
     @app.route("/api/v1/drivers/<driver>", method="PATCH")
     def tag_driver(driver: str) -> HTTPResponse:
-        return json_response(_driver(registry.ask(drivers.tag, driver, body_json())))
+        return json_response(_driver(registry.ask_as(http.who(), drivers.tag, driver, body_json())))
 
     @app.delete("/api/v1/drivers/<driver>")
     def remove_driver(driver: str) -> HTTPResponse:
-        registry.ask(drivers.remove, driver)
+        registry.ask_as(http.who(), drivers.remove, driver)
         return json_response({"id": driver})
 
 
@@ -137,15 +138,17 @@ def _add_circuits(app: Bottle, registry: Registry) -> None:
 
     @app.post("/api/v1/circuits")
     def add_circuit() -> HTTPResponse:
-        return json_response(registry.ask(circuits.add, body_json())._asdict(), 201)
+        return json_response(registry.ask_as(http.who(), circuits.add, body_json())._asdict(), 201)
 
     @app.route("/api/v1/circuits/<name>", method="PATCH")
     def edit_circuit(name: str) -> HTTPResponse:
-        return json_response(registry.ask(circuits.edit, name, body_json())._asdict())
+        return json_response(
+            registry.ask_as(http.who(), circuits.edit, name, body_json())._asdict()
+        )
 
     @app.delete("/api/v1/circuits/<name>")
     def remove_circuit(name: str) -> HTTPResponse:
-        registry.ask(circuits.remove, name)
+        registry.ask_as(http.who(), circuits.remove, name)
         return json_response({"name": name})
 
 

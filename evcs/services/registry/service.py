@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from evcs.core import hosts, placement, stations, topics
+from evcs.core import audit, hosts, placement, stations, topics
 from evcs.core import messages as m
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
@@ -103,8 +103,14 @@ class Registry:
 
         Raises EvcsError.
         """
+        return self.ask_as(audit.OPERATOR, change, *args, **more)
+
+    def ask_as(
+        self, who: str, change: Callable[Concatenate[Batch, P], T], *args: P.args, **more: P.kwargs
+    ) -> T:
+        """The same, by one whom the audit names."""
         answer: Future[T] = Future()
-        self._put(AskedChange(lambda batch: change(batch, *args, **more), answer))
+        self._put(AskedChange(lambda batch: change(batch, *args, **more), answer, who))
         try:
             return answer.result(ANSWER_WITHIN_S)
         except TimeoutError:
@@ -166,6 +172,7 @@ class Registry:
         return FLOODS_EVERY_S if due_in_s is None else min(due_in_s, FLOODS_EVERY_S)
 
     def _apply(self, batch: Batch, ask: AskedChange) -> Any:
+        batch.who = ask.who
         try:
             return ask.change(batch)
         except EvcsError as error:

@@ -13,7 +13,7 @@ from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import MAX_TEXT
 from evcs.core.placement import OCPP
 from evcs.core.sections import ROLES, process
-from evcs.services.http import body_json, json_response
+from evcs.services.http import address, body_json, json_response
 from evcs.services.turns import KeptEach
 from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
@@ -64,7 +64,7 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
     @app.post("/api/v1/cps/<cp>/restart")
     def restart(cp: str) -> HTTPResponse:
         known(deps, cp)
-        deps.web.ask("restart", cp=cp)
+        deps.web.ask("restart", cp=cp, by=address())
         return json_response({"id": cp}, 202)
 
     @app.post("/api/v1/cps/<cp>/kill")
@@ -72,7 +72,7 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
         known(deps, cp)
         given = body_json()
         role = _role(given.get("role") if isinstance(given, dict) else None)
-        return json_response(deps.web.ask("kill", cp=cp, role=role))
+        return json_response(deps.web.ask("kill", cp=cp, role=role, by=address()))
 
     @app.post(f"/api/v1/cps/<cp>/<verb:re:{'|'.join(SIMULATE)}>")
     def simulate(cp: str, verb: str) -> HTTPResponse:
@@ -85,7 +85,7 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
             raise BadValue(
                 "reason is not allowed", f"allowed: text of at most {MAX_TEXT} characters"
             )
-        return json_response(deps.web.ask(verb, cp=cp, reason=reason))
+        return json_response(deps.web.ask(verb, cp=cp, reason=reason, by=address()))
 
 
 def _role(given: object) -> str:

@@ -19,7 +19,7 @@ from evcs.core.ids import check_id
 from evcs.core.readings import EVERY_S, columns, second_of
 from evcs.core.session import Session, in_full
 from evcs.core.web_ports import Sum, Sums
-from evcs.services.http import MAX_LIMIT, asked_limit, json_bytes, json_response
+from evcs.services.http import MAX_LIMIT, address, asked_limit, json_bytes, json_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 
@@ -93,7 +93,7 @@ def _add_one(app: Bottle, deps: Deps) -> None:
 
     @app.post("/api/v1/sessions/<session>/close")
     def close(session: str) -> HTTPResponse:
-        return json_response(deps.web.ask("close", session_id=checked_id(session)))
+        return json_response(deps.web.ask("close", session_id=checked_id(session), by=address()))
 
 
 def _curve(deps: Deps, session: Session) -> dict[str, list[int]]:
