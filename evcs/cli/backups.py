@@ -70,10 +70,27 @@ def add_to(program: click.Group) -> None:
         for line in _goes_on(under_way):
             ctx.out.say(line)
         ctx.out.say(f"start it: {in_home(home)}evcs up --wait")
-        ctx.out.say(
-            "the home that the backup is of is as it was; to go back, take this one down "
-            f"({in_home(home)}evcs down) and remove {home.data}"
-        )
+        ctx.out.say(f"to go back: {in_home(home)}evcs down; {_way_back(home)}")
+
+
+def _kept_in(home: Home) -> list[Path]:
+    """What a home holds a system in, as far as it is there."""
+    return [path for path in (home.data, home.sections) if path.exists()]
+
+
+def _aside(home: Home) -> Path:
+    """Where that is put before a restore."""
+    return home.path / "before"
+
+
+def _way_back(home: Home) -> str:
+    """The commands that undo a restore; what was put aside comes back."""
+    steps = [["rm", "-rf", str(home.data), str(home.sections)]]
+    goals = {_aside(home) / path.name: path.parent for path in (home.data, home.sections)}
+    steps += [["mv", str(kept), str(goal)] for kept, goal in goals.items() if kept.exists()]
+    if len(steps) > 1:
+        steps.append(["rmdir", str(_aside(home))])
+    return "; ".join(map(shlex.join, steps))
 
 
 def in_home(home: Home) -> str:
@@ -146,9 +163,11 @@ def _require_empty(home: Home) -> None:
     kept = next((path for path in home.data.rglob("*") if not path.is_dir()), None)
     kept = kept or next(home.sections.glob("*.conf"), None)
     if kept is not None:
+        aside = shlex.join(["mkdir", str(_aside(home))])
+        aside += " && " + shlex.join(["mv", *map(str, (*_kept_in(home), _aside(home)))])
         raise Conflict(
             f"{home.path} holds a system already ({kept.relative_to(home.path)})",
-            "choose an empty folder: export EVCS_HOME=...",
+            f"choose an empty folder: export EVCS_HOME=...; or put that one aside: {aside}",
         )
     if home.data.is_dir():
         shutil.rmtree(home.data)

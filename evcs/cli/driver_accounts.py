@@ -122,7 +122,8 @@ def _meant(ctx: CommandContext, name: str) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        error.hint = names.hint(name, names.drivers(ctx.settings.home), error.hint)
+        error.message = error.message.partition(";")[0]  # the Registry's next step stands in it
+        error.hint = names.hint(name, names.drivers(ctx.settings.home), error.hint or _LIST)
         raise
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import sqlite3
+import subprocess
 import tarfile
 from collections.abc import Callable
 from contextlib import closing
@@ -247,7 +248,15 @@ def test_a_cp_of_a_host_that_is_not_here_is_restored_and_named(
     assert f"a charge was under way, BERT at CP-002: {goes_on}" in done.err
     here = f"EVCS_HOME={system.home} "
     assert f"start it: {here}evcs up --wait" in done.err
-    assert f"({here}evcs down) and remove {system.home}/data" in done.err
+    home = system.home
+    undone = f"to go back: {here}evcs down; rm -rf {home}/data {home}/conf/supervisord.d"
+    assert done.err.endswith(f"{undone}\n")
+    again = system.run("evcs", "restore", str(path))
+    aside = again.err.rpartition("put that one aside: ")[2]
+    assert (again.code, aside) == (5, f"mkdir {home}/before && mv {home}/data {home}/before\n")
+    subprocess.run(["sh", "-c", aside], check=True)
+    told = system.ok("evcs", "restore", str(path)).err
+    assert told.endswith(f"{undone}; mv {home}/before/data {home}; rmdir {home}/before\n")
 
 
 def test_folders_that_links_lead_to_are_kept_or_refused_by_name(
