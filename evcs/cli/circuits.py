@@ -168,7 +168,8 @@ def _of_member(cp: dict[str, Any], away: object) -> str:
     """What it takes of what it may; without a session, what it may take alone."""
     session = cp["session"]
     if away or session is None:
-        return f"{cp['fallback_w']} W when nobody tells it more"
+        alone = f"{cp['fallback_w']} W" if cp["fallback_w"] else "no power"
+        return f"{alone} when nobody tells it more"
     waits = waiting(cp["reason"], session["wait_s"])
     limit_w = session["limit_w"]
     takes = f"takes {kw(session['power_w'])} of {kw(limit_w)}" if limit_w else limited(0)
@@ -183,7 +184,9 @@ def _row(one: dict[str, Any], cps: int) -> tuple[str, ...]:
 def _figures(state: dict[str, int] | None) -> list[str]:
     if state is None:
         return [""] * 4
-    figures = (kw(state[key]) for key in ("other_load_w", "power_w", "limit_w"))
+    # None is neither off nor a fault: nobody asks for power, or there is none left for who does.
+    limit = kw(state["limit_w"]) if state["limit_w"] else "none left" if state["sessions"] else "-"
+    figures = kw(state["other_load_w"]), kw(state["power_w"]), limit
     return [*figures, f"{state['waiting']} of {state['sessions']}"]
 
 
