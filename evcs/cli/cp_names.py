@@ -56,8 +56,8 @@ def pick(ctx: CommandContext, patterns: Iterable[str]) -> list[str]:
     if missing:
         error = names.no_cps(missing, known)
         there = sum(is_at(cp, missing[0]) for cp in cps)
-        if there:
-            error.hint = f"of {there} it is the location: {_by_location(missing[0])}"
+        if there and missing[0]:
+            error.hint = f"that is a location, of {there} CPs: {_by_location(missing[0])}"
         raise error
     return list(found)
 
