@@ -10,10 +10,9 @@ from typing import Any, Self
 from evcs.cli.common import CommandContext, kw, kwh
 from evcs.cli.terminal import shown
 from evcs.core import messages as m
-from evcs.core.charge_point import State, needs_a_hand
+from evcs.core.charge_point import State
 from evcs.core.end_reasons import in_words
 from evcs.core.ocpp.back_end import AWAY, REFUSED
-from evcs.core.placement import OCPP
 from evcs.core.session import WAITING_FOR_POWER
 
 
@@ -75,19 +74,6 @@ def both(cp: Mapping[str, Any], reason: str) -> str:
     """The reason; of a CP that is broken down and stopped, too, the other one with it."""
     stopped = cp["service"] == "out" and cp["state"] == State.BROKEN_DOWN
     return f"{reason}; stopped by the operator, too" if stopped else reason
-
-
-def way_out(cp: Mapping[str, Any]) -> str:
-    """What the operator can do for a CP that nothing else brings back; empty for all others."""
-    steps = []
-    if cp["revoked"]:
-        steps.append("rekey")
-    elif cp["state"] and needs_a_hand(cp["state"], cp["reason"]) and cp["hosting"] != OCPP:
-        steps.append("clear")
-    if cp["service"] == "out":
-        steps.append("resume")
-    first = "once it is mended: " if "clear" in steps else "to have it back: "
-    return first + "; ".join(f"evcs-cp {step} {cp['id']}" for step in steps) if steps else ""
 
 
 def limited(limit_w: int) -> str:

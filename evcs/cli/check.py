@@ -9,11 +9,11 @@ from typing import Any
 from evcs.adapters.pool_files import PoolFiles
 from evcs.adapters.section_files import SectionFiles
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli.charge_view import way_out
 from evcs.cli.terminal import typed
 from evcs.core import pools, sections
 from evcs.core.charge_point import State
 from evcs.core.cp_manager_ports import Process
+from evcs.core.cp_row import way_out
 from evcs.core.ids import RESERVED
 from evcs.core.placement import OCPP, unit_of
 from evcs.home import Home

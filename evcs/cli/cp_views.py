@@ -9,13 +9,14 @@ import click
 
 from evcs.cli import cp_changes
 from evcs.cli.bus_probe import engine_status
-from evcs.cli.charge_view import both, shown_after, way_out, why
+from evcs.cli.charge_view import both, shown_after, why
 from evcs.cli.common import CommandContext, command, kw, kwh, table
 from evcs.cli.cp_names import is_at, pick
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps
 from evcs.cli.watch_list import watch_list
 from evcs.core.charge_point import State
+from evcs.core.cp_row import way_out
 from evcs.core.errors import BadValue, Unreachable
 from evcs.core.ids import check_id
 

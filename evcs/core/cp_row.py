@@ -1,11 +1,13 @@
-"""A CP as the contract's JSON has it: desired and judged together."""
+"""A CP as the contract's JSON has it, desired and judged together; what brings it back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from evcs.core.charge_point import needs_a_hand
 from evcs.core.messages import CpState
+from evcs.core.placement import OCPP
 
 
 class Word(NamedTuple):
@@ -29,3 +31,16 @@ def row(desired: Mapping[str, Any], judged: CpState | None, not_told: Word) -> d
         "session": session._asdict() if session else None,
         "since": judged.since if judged else None,
     }
+
+
+def way_out(cp: Mapping[str, Any]) -> str:
+    """What the operator can do for a CP that nothing else brings back; empty for all others."""
+    steps = []
+    if cp["revoked"]:
+        steps.append("rekey")
+    elif cp["state"] and needs_a_hand(cp["state"], cp["reason"]) and cp["hosting"] != OCPP:
+        steps.append("clear")
+    if cp["service"] == "out":
+        steps.append("resume")
+    first = "once it is mended: " if "clear" in steps else "to have it back: "
+    return first + "; ".join(f"evcs-cp {step} {cp['id']}" for step in steps) if steps else ""

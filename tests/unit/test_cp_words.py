@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from evcs.cli.charge_view import both, limited, way_out, why
+from evcs.cli.charge_view import both, limited, why
+from evcs.core.cp_row import way_out
 
 CP: dict[str, Any] = {
     "id": "CP-1", "state": "ACTIVATED", "reason": "", "service": "in", "revoked": False,
