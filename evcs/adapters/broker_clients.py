@@ -26,6 +26,7 @@ from evcs.adapters.broker_log import CUT_BYTES, STARTS
 from evcs.adapters.clock import timestamp
 from evcs.adapters.log_tailer import LogTailer
 from evcs.core.audit import FLOOD, AuditEntry
+from evcs.core.placement import MAIN
 
 #: Of one connection; ours have up to a dozen.
 MOST_SUBSCRIPTIONS = 100
@@ -51,7 +52,9 @@ _LEAVES = re.compile(rb"(?= (?:disconnected|closed its|has exceeded|already conn
 _QOS = re.compile(rb" (?=[012] )")
 #: What no client of ours has in its id: with a topic behind it, it reads as another line.
 _MISLEADS = re.compile(rb"New |Client |mosquitto |.* [012] ", re.DOTALL)
-_LIMITED = re.compile(r"(?:cp|driver|meter)/[A-Za-z0-9/_-]+", re.ASCII)
+_LIMITED = re.compile(
+    rf"(?:cp|driver|meter|manager(?!/{MAIN}\Z))/[A-Za-z0-9/_-]+", re.ASCII
+)  # fmt: skip
 
 
 class _Client(NamedTuple):

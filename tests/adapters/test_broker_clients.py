@@ -137,6 +137,12 @@ def test_a_service_is_not_shut_out(log: Watched, identity: str) -> None:
     assert log.told(CONNECTED.format("x", identity), *subscribing("x", 2 * MOST_OF_ONE)) == []
 
 
+@pytest.mark.parametrize("identity", ["manager/h2", "manager/main-2", "meter/MAINS"])
+def test_a_joined_host_and_a_meter_are(log: Watched, identity: str) -> None:
+    subscriptions = subscribing("x", MOST_SUBSCRIPTIONS + 1)
+    assert log.told(CONNECTED.format("x", identity), *subscriptions) == [identity]
+
+
 @pytest.mark.parametrize(
     "client",
     [

@@ -158,13 +158,13 @@ def test_one_made_anew_is_not_told_to_be_gone_at_a_managers_birth(stage: Stage) 
         stage.ask(Batch.delete, cp)
         report = m.ReconcileReport("main", cp, True, made.revision, released="token")
         stage.registry.handle([Received(report, False)])
+        # The manager may end before it has taken its report back.
+        assert m.Cleared(m.ReconcileReport, {"host": "main", "cp": cp}) in stage.bus.taken()
     again = stage.ask(Batch.create, {"id": "CP-1"})
-    # The manager ends before it has taken its reports back.
     stage.bus.taken()
     birth = m.ServiceStatus("manager/main", True, "boot", "1")
-    for _ in range(2):
-        stage.registry.handle([Received(birth, False)])
-        assert stage.bus.taken() == [m.Cleared(m.DesiredCp, {"cp": "CP-2"})]
+    stage.registry.handle([Received(birth, False)])
+    assert stage.bus.taken() == []
     assert stage.registry.cps == {"CP-1": again}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evcs.core import messages as m
+from evcs.core.audit import FLOOD
 from evcs.core.errors import BadValue, Conflict, Denied, EvcsError, NotFound
 from evcs.core.hosts import Host
 from evcs.core.identities import SERVICES, of_cp
@@ -12,6 +13,7 @@ from evcs.core.ports import Connected, Received
 from evcs.home import Home
 from evcs.services.registry import hosts
 from evcs.services.registry.changes import Batch
+from evcs.services.registry.senders import A_STRANGE_REPORT, REPORTS_AT_ONCE
 from tests.adapters.test_registry import Stage
 
 AT = "2026-11-22T09:00:00.000Z"
@@ -192,3 +194,33 @@ def test_of_a_lost_host_nothing_is_waited_for(stage: Stage) -> None:
         now = [stage.secrets.read(who) for who in of_cp(cp)]
         assert not set(now) & set(before[cp]), "what comes back of the machine is nobody"
     assert stage.secrets.names("cp") == ["COMES", "LEAVES", "STAYS"]
+
+
+def test_a_report_that_is_not_its_hosts_is_taken_away(stage: Stage) -> None:
+    stage.ask(Batch.create, {"id": "CP-1"})
+    with_host(stage)
+    stage.bus.taken()
+    for host, cp in (("h2", "CP-1"), ("h2", "CP-9"), ("main", "CP-9"), ("main", "CP-1")):
+        stage.registry.handle([Received(m.ReconcileReport(host, cp, True, 1), True)])
+    gone, report = m.Cleared(m.DesiredCp, {"cp": "CP-9"}), m.ReconcileReport
+    assert stage.bus.taken() == [
+        m.Cleared(report, {"host": "h2", "cp": "CP-1"}),
+        gone, m.Cleared(report, {"host": "h2", "cp": "CP-9"}),
+        gone, m.Cleared(report, {"host": "main", "cp": "CP-9"}),
+    ]  # fmt: skip
+
+
+def test_a_host_that_reports_without_end_is_shut_out(stage: Stage) -> None:
+    with_host(stage)
+    stage.bus.taken()
+    most = int(REPORTS_AT_ONCE / A_STRANGE_REPORT)
+    reports = [m.ReconcileReport("h2", f"X{number}", True, 1) for number in range(2 * most)]
+    stage.registry.handle([Received(one, True) for one in reports])
+    assert len(stage.bus.taken()) == 4 * most, "what the broker kept is no flood"
+    stage.registry.handle([Received(one, False) for one in reports])
+    assert len(stage.bus.taken()) == 2 * most
+    assert "manager/h2" not in stage.let_in()
+    assert stage.audited()[-1] == FLOOD
+    ours = [one._replace(host="main") for one in reports]
+    stage.registry.handle([Received(one, False) for one in ours])
+    assert len(stage.bus.taken()) == 4 * most, "our own is not counted"

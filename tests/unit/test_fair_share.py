@@ -81,6 +81,16 @@ def test_a_meter_that_floods_is_named() -> None:
     assert stage.floods == ["meter/MAINS"]
 
 
+def test_another_hosts_manager_that_floods_is_named_and_our_own_is_not() -> None:
+    stage = Stage()
+    long = json.dumps({"id": "1", "ok": True, "lines": "x" * 50_000}).encode()
+    for host in ("h2", "main"):
+        assert stage.taken(100, f"evcs/v1/manager/{host}/reply", long) == 100, "a page of a log"
+    assert stage.taken(1_000, "evcs/v1/manager/h2/reply", long) < 100
+    assert stage.floods == ["manager/h2"]
+    assert stage.taken(1_000, "evcs/v1/manager/main/reply", long) == 1_000
+
+
 def test_services_are_not_limited() -> None:
     stage = Stage()
     status = json.dumps({"online": True, "boot": "x"}).encode()

@@ -1,4 +1,4 @@
-"""What one CP, driver or meter may take of Central's time, so that no flood starves others."""
+"""What one CP, driver, meter or other host may take of Central's time: no flood starves others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from evcs.core import topics
+from evcs.core.identities import of_host
 from evcs.core.messages import DriverRequest, Flood
+from evcs.core.placement import MAIN
 from evcs.core.shares import Shares
 from evcs.services.central.pages import PAGED
 
@@ -26,7 +28,9 @@ A_DROPPED = 2_048
 #: What an Engine says of a charge that is begun and ended at once, whoever asked for that.
 A_CHARGE = 10.0
 TELL_EVERY_S = 10.0
-LIMITED = tuple(topics.PREFIX + who for who in ("cp/", "driver/", "meter/"))
+LIMITED = tuple(topics.PREFIX + who for who in ("cp/", "driver/", "meter/", "manager/"))
+HOSTS = f"{topics.PREFIX}manager/"
+OURS = f"{topics.PREFIX}{of_host(MAIN)}/"
 
 
 class FairShare:
@@ -43,13 +47,15 @@ class FairShare:
 
     def __call__(self, topic: str, payload: bytes) -> Any:
         """What a publication says. Raises Unreadable."""
-        if not topic.startswith(LIMITED):
+        if not topic.startswith(LIMITED) or topic.startswith(OURS):
             return topics.decode(topic, payload)
         identity = topic.removeprefix(topics.PREFIX).rpartition("/")[0]
         if not self._floods.take(identity, 1.0 + len(payload) // A_DROPPED):
             if self._reports.take(identity):
                 self._on_flood(Flood(identity))
             raise topics.Unreadable("a flood")
+        if topic.startswith(HOSTS):  # what it sends of logs is long
+            return topics.decode(topic, payload)
         if len(payload) > topics.MAX_SAID:
             raise topics.Unreadable("longer than anybody has to say")
         sender = "/".join(topic.split("/", 4)[2:4])

@@ -65,7 +65,7 @@ class Batch:
         self.hosts: Mapping[str, Host] = places.others
         #: Those that get a secret now.
         self.hosts_joined: list[str] = []
-        #: (host, CP) of what a machine that is gone for good has made of its CPs.
+        #: (host, CP) of reports that nobody may be there to take back.
         self.lost: list[tuple[str, str]] = []
         #: Each change as it was made, for the audit.
         self.made: list[audit.Change] = []
@@ -312,6 +312,8 @@ class Batch:
         """The CP's host has taken it down: nothing of it is needed any more."""
         if cp in self.gone:
             return
+        found = self.cps.get(cp) or self._committed[cp]
+        self.lost += [(host, cp) for host in {found.host, placement.holder(found).host}]
         self.cps.pop(cp, None)
         self.gone.append(cp)
         self.tell(audit.Change("registry", "deleted", cp))

@@ -12,18 +12,18 @@ from evcs.core import messages as m
 from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.hosts import Hosts
-from evcs.core.identities import of_cp, of_host
+from evcs.core.identities import of_host
 from evcs.core.ports import AuditSpool, Bus, Clock, Connected, Disconnected, Received
 from evcs.core.registry_ports import BrokerAccounts, DesiredStore, SecretStore
 from evcs.runtime.crash_points import crash_point
 from evcs.services.registry import circuits, host_news
 from evcs.services.registry.accounts import Accounts
 from evcs.services.registry.changes import AskedChange, Batch, CheckRoom, Stamp
+from evcs.services.registry.senders import STATUS_KINDS, Senders
 
 ANSWER_WITHIN_S = 30.0
 LOOK_EVERY_S = 5.0
 FLOODS_EVERY_S = 0.5
-STATUS_KINDS = (m.EngineStatus, m.MonitorStatus)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,12 +90,12 @@ class Registry:
         self._look_at = 0.0
         self._revision = self._store.revision()
         self._spool.recover(self._revision)
-        # A manager takes its report back when it is told that the CP is gone; one that was
-        # away just then is told again at its birth.
-        self._unexplained: set[str] = set()
         self._accounts = Accounts(
             outside.secrets, outside.broker, self._clock.monotonic,
             self.cps.values(), self.drivers, self.circuits, self.hosts,
+        )  # fmt: skip
+        self._senders = Senders(
+            self._accounts, self.bus, self._spool, host, self._clock.monotonic
         )  # fmt: skip
 
     def ask(self, change: Callable[Concatenate[Batch, P], T], *args: P.args, **more: P.kwargs) -> T:
@@ -141,7 +141,7 @@ class Registry:
             if isinstance(event, AskedChange):
                 answers.append((event.answer, self._apply(batch, event)))
             elif isinstance(event, Received):
-                self._on_message(batch, event.message)
+                self._on_message(batch, event.message, event.retained)
             elif isinstance(event, Connected):
                 self._announce()
                 batch.finish_elsewhere()
@@ -162,7 +162,7 @@ class Registry:
     def tick(self, now: float) -> float:
         """Shut out who floods; put right what of the identities was lost or changed by others."""
         for flood in self._floods():
-            self._shut_out(flood.who)
+            self._senders.shut_out(flood.who)
             self._spool.tell(flood.who, flood.what, flood.outcome, flood.detail)
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
@@ -245,7 +245,6 @@ class Registry:
                     self.bus.publish(topics.clear(status, cp=cp.id))
         crash_point("registry.published")
         for gone in batch.gone:
-            self._unexplained.add(gone)
             for kind in (m.DesiredCp, *STATUS_KINDS):
                 self.bus.publish(topics.clear(kind, cp=gone))
         for driver in batch.drivers.values():
@@ -281,12 +280,14 @@ class Registry:
                 if self.bus.publish(topics.clear(message, **{level: name})):
                     self._accounts.remove(kind, name)
 
-    def _on_message(self, batch: Batch, message: m.Message | m.Cleared) -> None:
+    def _on_message(
+        self, batch: Batch, message: m.Message | m.Cleared, retained: bool
+    ) -> None:  # fmt: skip
         left = host_news.left_behind(message, Hosts(self._host, self.hosts))
         if left is not None:
             self.bus.publish(left)
         elif isinstance(message, STATUS_KINDS):
-            if not self._may_tell(message):
+            if not self._senders.may_tell(message, self.cps.get(message.cp)):
                 self.bus.publish(topics.clear(type(message), cp=message.cp))
         elif isinstance(message, m.StationStatus):
             if message.station not in self.stations:
@@ -295,37 +296,21 @@ class Registry:
             elif message.key is not None:
                 self._accounts.taken(message.station, message.key)
         elif isinstance(message, m.Flood):
-            self._shut_out(message.identity)
+            self._senders.shut_out(message.identity)
         elif isinstance(message, m.ReconcileReport):
-            self._on_report(batch, message)
-        elif isinstance(message, m.Cleared) and message.kind is m.ReconcileReport:
-            self._unexplained.discard(message.key["cp"])
-        elif isinstance(message, m.ServiceStatus) and message.online:
-            # One that was made anew since then is nobody's to take away.
-            self._unexplained -= self.cps.keys()
-            for cp in self._unexplained:
-                self.bus.publish(topics.clear(m.DesiredCp, cp=cp))
+            self._on_report(batch, message, retained)
 
-    def _may_tell(self, status: m.EngineStatus | m.MonitorStatus) -> bool:
-        known = self.cps.get(status.cp)
-        if known is None or known.revoked:
-            return False
-        return not self._accounts.is_shut_out(of_cp(status.cp)[STATUS_KINDS.index(type(status))])
-
-    def _shut_out(self, identity: str) -> None:
-        """The broker tells no will of whom it throws out: what he told last is taken away."""
-        self._accounts.shut_out(identity)
-        cp = identity.removeprefix("cp/").partition("/")[0]
-        told = dict(zip(of_cp(cp), STATUS_KINDS, strict=True)).get(identity)
-        if told is not None:
-            self.bus.publish(topics.clear(told, cp=cp))
-
-    def _on_report(self, batch: Batch, report: m.ReconcileReport) -> None:
-        if report.cp in self.cps:
+    def _on_report(self, batch: Batch, report: m.ReconcileReport, retained: bool) -> None:
+        known = self.cps.get(report.cp)
+        if not retained and not self._senders.may_report(report, known):
+            return
+        if known is not None and placement.concerns(known, report.host):
             batch.released(report)
-        else:
-            self._unexplained.add(report.cp)
+            return
+        if known is None:  # its manager has not heard that it is gone
             self.bus.publish(topics.clear(m.DesiredCp, cp=report.cp))
+        # One that ended in between would not take it back.
+        self.bus.publish(topics.clear(m.ReconcileReport, host=report.host, cp=report.cp))
 
 
 def _as_committed(batch: Batch, result: Any) -> Any:
