@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from configparser import RawConfigParser
 from pathlib import Path
@@ -24,12 +23,10 @@ from evcs.adapters import forked_start
 from evcs.adapters.supervisord_extension import Extension
 from evcs.core.ids import RESERVED
 
-#: For so long processes are started in one turn of supervisord's loop. In between it empties its
-#: children's pipes and answers: with 600 in one turn they would stand still, their pipes full.
-START_FOR_S = 0.05
-#: So many are started in any case: a turn looks at all processes, 10 ms at 600, and where others
-#: keep the machine busy START_FOR_S may be over after one.
-START_AT_LEAST = 16
+#: So many processes are started in one turn of supervisord's loop. In between it empties its
+#: children's pipes and answers: with 600 in one turn they would stand still, their pipes full. With
+#: fewer less of it would be shared, and a turn looks at all processes, 10 ms at 600.
+STARTS_A_TURN = 16
 #: Python makes an enum of each: of all 64, thrice a fork, that was a tenth of a start.
 HELD_BACK = (*forked_start.HANDLED, signal.SIGINT)
 ENDED = frozenset({ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.BACKOFF})
@@ -87,7 +84,7 @@ class _Prepared(BaseException):
 
 
 class _Process(Subprocess):
-    """A process that waits for the next turn where this one has started others for long enough."""
+    """A process that waits for the next turn where this one has started enough others."""
 
     _command: tuple[str, Sequence[str]]
 
@@ -153,7 +150,6 @@ class Options(ServerOptions):
         self.some_wait = self.prepares = False
         self.prepared: list[_Process] = []
         self.started = 0
-        self._first_start = 0.0
         self.poller = _Poller(self)
 
     def read_config(self, fp: Any) -> Any:
@@ -173,13 +169,8 @@ class Options(ServerOptions):
         return super().processes_from_section(parser, section, group_name, klass)
 
     def may_start(self) -> bool:
-        """Whether this turn has time for another process."""
-        now = time.monotonic()
-        if not self.started:
-            self._first_start = now
-        self.some_wait = self.some_wait or (
-            self.started >= START_AT_LEAST and now - self._first_start > START_FOR_S
-        )
+        """Whether this turn may start another process."""
+        self.some_wait = self.some_wait or self.started >= STARTS_A_TURN
         self.started += not self.some_wait
         return not self.some_wait
 
