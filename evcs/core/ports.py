@@ -120,7 +120,11 @@ class Ledger(Protocol):
         """A driver's sessions, the latest first; those before the session `after`, if given."""
 
     def noted(self) -> dict[str, str]:
-        """How far the audit has come: what it knew last, by key."""
+        """What is noted beside the rows, by key; each is written and read by one class alone.
+
+        Auditor: `broker_log`, `refused_logins`, `spool/<service>`. PowerNotes: `power/<CP>`.
+        Retention: `keep/believed`.
+        """
 
     def commit(
         self, sessions: Iterable[Session], refused: Iterable[str], audit: Iterable[AuditEntry],

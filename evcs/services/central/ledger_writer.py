@@ -98,7 +98,7 @@ class LedgerWriter:
         self._audit.append(entry)
 
     def note(self, key: str, value: str | None) -> None:
-        """Have it noted how far the audit has come; None forgets it."""
+        """Have something noted that is no row, by its key (see Ledger.noted); None forgets it."""
         self._noted[key] = value
 
     def after_commit(self, do: Callable[[], None]) -> None:
