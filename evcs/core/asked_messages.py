@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from evcs.core.gateway_messages import NOTHING
 
+#: What is done by hand to an emulated charger.
+SIMULATED = ("plug", "unplug", "fault", "clear")
+
 
 class DriverRequest(NamedTuple):
     """Driver: charge, stop, list, history, status.

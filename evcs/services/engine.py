@@ -12,6 +12,7 @@ from typing import Any
 from evcs.core import messages as m
 from evcs.core import supply as s
 from evcs.core import topics
+from evcs.core.asked_messages import SIMULATED
 from evcs.core.charger import Charger, Reading
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineAnswer
@@ -114,8 +115,9 @@ class Engine:
 
     def _on_command(self, cmd: m.Command) -> None:
         fail_point("engine.command", self._cp)
-        if cmd.verb in ("plug", "unplug", "fault", "clear"):
-            error = self._simulate(cmd)
+        error: str | None = None
+        if cmd.verb in SIMULATED:
+            self._simulate(cmd)
         elif cmd.verb in ("start", "resume", "stop", "settled"):
             outcome = s.command(self._supply, cmd, self._charger.fault)
             error = outcome.error
@@ -161,7 +163,7 @@ class Engine:
             self._log.warning("limit_w=%s, not told again for long", self._supply.limit_w)
             self._tell_status()
 
-    def _simulate(self, cmd: m.Command) -> str | None:
+    def _simulate(self, cmd: m.Command) -> None:
         if cmd.verb == "plug":
             self._charger.plug()
         elif cmd.verb == "unplug":
@@ -178,7 +180,6 @@ class Engine:
             self._log.info("fault cleared")
         if self._supply.phase == s.SupplyPhase.ENDED:
             self._tell_session()
-        return None
 
     def _change(self, after: s.Supply) -> bool:
         """Take over another supply: journal, contactor. False where it can't be begun."""

@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from evcs.adapters.log import NamedLog
 from evcs.adapters.ocpp_schemas import OcppSchemas
 from evcs.core import messages as m
@@ -211,6 +213,14 @@ def test_its_power_follows_a_charging_profile_within_a_second() -> None:
     world.command("present", tag="CARD")
     world.pass_(10)
     assert world.charger.step(0).power_w > 20_000
+
+
+@pytest.mark.parametrize("verb", ["present", "dance"])
+def test_what_is_no_command_is_refused(verb: str) -> None:
+    """A card without a tag, and a verb that there isn't."""
+    reply = World().command(verb)
+    assert reply is not None
+    assert reply.error == "bad_command"
 
 
 def test_a_reading_lasts_before_it_is_told_and_its_answer_may_be_forgotten() -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from evcs.core import back_ends
 from evcs.core import messages as m
+from evcs.core.asked_messages import SIMULATED
 from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, denied, driver_events
@@ -42,7 +43,7 @@ NO_CARDS_FAULT = frozenset(
 )
 #: Of a CP that is a charger of a back end.
 STATION = frozenset({"present", "backend"})
-SIMULATE = frozenset({"plug", "unplug", "fault", "clear"}) | STATION
+SIMULATE = STATION.union(SIMULATED)
 
 
 class Unreplied(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 from evcs.core import messages as m
 from evcs.core import supply as s
+from evcs.core.asked_messages import SIMULATED
 from evcs.core.charger import Reading
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineAnswer
@@ -163,7 +164,13 @@ class StationEngine:
         if cmd.verb == "backend":
             self._reply(cmd.id, None, views.exchanged(self._station, self._link))
             return
-        self._reply(cmd.id, self._of_session(cmd, at) or self._simulate(cmd, at))
+        if cmd.verb in SIMULATED:
+            self._simulate(cmd, at)
+            error = None
+        else:
+            error = self._of_session(cmd, at)
+        self._station.talk.pump(at)
+        self._reply(cmd.id, error)
 
     def _of_session(self, cmd: m.Command, at: At) -> str | None:
         """Central looks on: it may end a charge, and says when it has the ticket."""
@@ -174,11 +181,11 @@ class StationEngine:
                 self._end("Other", cmd.reason or EndReason.STOPPED, at)
         elif cmd.verb == "settled":
             self._books.settled(cmd.session_id)
-        elif cmd.verb == "start" or (cmd.verb == "limit" and cmd.max_power_w is not None):
+        elif cmd.verb != "limit" or cmd.max_power_w is not None:
             return s.Refusal.BAD_COMMAND
         return None
 
-    def _simulate(self, cmd: m.Command, at: At) -> str | None:
+    def _simulate(self, cmd: m.Command, at: At) -> None:
         """What is done to the charger by hand."""
         if cmd.verb == "plug":
             self._station.plug(at)
@@ -192,11 +199,9 @@ class StationEngine:
         elif cmd.verb == "fault":
             self._why = EndReason.FAULT
             self._station.faulted(cmd.reason or "fault", at)
-        elif cmd.verb == "clear":
+        else:
             self._station.faulted(None, at)
         self._outside.charger.set_fault(self._station.fault)
-        self._station.talk.pump(at)
-        return None
 
     def _end(self, reason: str, why: str, at: At) -> None:
         self._why = why

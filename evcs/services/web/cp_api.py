@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from bottle import Bottle, HTTPResponse, request
 
 from evcs.core import stations
+from evcs.core.asked_messages import SIMULATED
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.ids import MAX_TEXT
 from evcs.core.placement import OCPP
@@ -18,7 +19,6 @@ from evcs.services.turns import KeptEach
 from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
 
-SIMULATE = ("plug", "unplug", "fault", "clear")
 MAX_LINES = 500
 LAST_SESSIONS = 20
 
@@ -74,7 +74,7 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
         role = _role(given.get("role") if isinstance(given, dict) else None)
         return json_response(deps.web.ask("kill", cp=cp, role=role, by=address()))
 
-    @app.post(f"/api/v1/cps/<cp>/<verb:re:{'|'.join(SIMULATE)}>")
+    @app.post(f"/api/v1/cps/<cp>/<verb:re:{'|'.join(SIMULATED)}>")
     def simulate(cp: str, verb: str) -> HTTPResponse:
         known(deps, cp)
         given = body_json() if request.content_length > 0 else {}
