@@ -6,13 +6,23 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from evcs.core import effects as e
+from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.messages import Command, DriverEvent, Message, OperatorEvent, StationAnswer
+from evcs.core.asked_messages import SIMULATED
 from evcs.core.ports import Bus
 from evcs.core.session import Session
 from evcs.runtime.crash_points import crash_point
 from evcs.services.central.entries import Entries
 from evcs.services.central.ledger_writer import LedgerWriter
+
+#: Commands that need nothing to be in the ledger first: a start's request is there already, or the
+#: start was dropped with it.
+REST_ON_NOTHING = frozenset({"start", "resume", "stop", "limit", "present", "backend", *SIMULATED})
+#: Nor do these. What is in none of the two waits.
+STATES = (
+    m.CpState, m.CircuitState, m.HostState, m.ServiceStatus, m.ManagerCommand, m.GatewayCommand,
+    topics.Publication,
+)  # fmt: skip
 
 
 class Outbox:
@@ -23,7 +33,7 @@ class Outbox:
     ) -> None:
         self._writer, self._entries, self._bus = writer, entries, bus
         self._on_start = on_start
-        self._out: list[Message | topics.Publication] = []
+        self._out: list[m.Message | topics.Publication] = []
         self._progress: set[str] = set()
         self._does: dict[type, Callable[[Any], object]] = {
             e.Save: lambda one: writer.save(one.session),
@@ -55,7 +65,7 @@ class Outbox:
             self._send(message)
         return written
 
-    def publish(self, message: Message | topics.Publication) -> None:
+    def publish(self, message: m.Message | topics.Publication) -> None:
         """Have a message sent once all is written."""
         self._out.append(message)
 
@@ -75,7 +85,7 @@ class Outbox:
         result = self._writer.commit()
         if gone := result.unwritten:
             self._out = [one for one in self._out if getattr(one, "session_id", None) not in gone]
-        waiting: list[Message | topics.Publication] = []
+        waiting: list[m.Message | topics.Publication] = []
         for message in self._out:
             if self._writer.failing and not self._stands_alone(message):
                 waiting.append(message)
@@ -84,19 +94,20 @@ class Outbox:
         self._out = waiting
         return result.refused
 
-    def _send(self, message: Message | topics.Publication) -> None:
-        if isinstance(message, Command) and message.verb == "start":
+    def _send(self, message: m.Message | topics.Publication) -> None:
+        if isinstance(message, m.Command) and message.verb == "start":
             self._on_start(message.cp)
         self._bus.publish(message)
         crash_point("central.published")
 
-    def _stands_alone(self, message: Message | topics.Publication) -> bool:
+    def _stands_alone(self, message: m.Message | topics.Publication) -> bool:
         """Whether a message says nothing that has to be in the ledger first."""
-        if isinstance(message, DriverEvent):
+        if isinstance(message, m.DriverEvent):
             return message.event in ("progress", "answer", "denied")
-        if isinstance(message, OperatorEvent):
+        if isinstance(message, m.OperatorEvent):
             return not self._writer.forgetting
-        if isinstance(message, StationAnswer):
+        if isinstance(message, m.StationAnswer):
             return message.session_id is None
-        # A start's request is on disk, or the start was dropped with it; others rest on nothing.
-        return not isinstance(message, Command) or message.verb != "settled"
+        if isinstance(message, m.Command):
+            return message.verb in REST_ON_NOTHING
+        return isinstance(message, STATES)
