@@ -16,7 +16,7 @@ from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, command_of
 from evcs.core.placement import PATIENCE, Patience
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
-from evcs.core.retained_view import RetainedView
+from evcs.core.retained_view import OF_REGISTRY, RetainedView
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
 from evcs.services.central.charger_requests import ChargerRequests
 from evcs.services.central.entries import Entries
@@ -71,6 +71,13 @@ class Central:
         self._repeated_at = 0.0
         self._at = self._now()
         self._on = self._handlers()
+        #: Of what is retained under one name: what there is to do once it is gone.
+        self._forgets: dict[type, Callable[[str], None]] = {
+            m.DesiredCp: self._on_deleted,
+            m.DesiredDriver: self._charger_requests.forget,
+            m.Circuit: self._load.forget,
+            m.DesiredHost: self._hosts.forget,
+        }
 
     def _handlers(self) -> dict[type, Callable[[Any], None]]:
         return {
@@ -178,18 +185,24 @@ class Central:
             self._repeat()
 
     def _forget_stale(self) -> None:
-        """Take away states of CPs whose deletion was told while Central could not hear it."""
-        for cp in self._view.stale(m.DesiredCp):
-            self._view.forget(m.DesiredCp, cp)
-            self.fleet.forget_desired(cp)
-            self._load.forget_cp(cp)
-            self._states.clear(cp)
-        for name in self._view.stale(m.Circuit):
-            self._view.forget(m.Circuit, name)
-            self._load.forget(name)
-        for host in self._view.stale(m.DesiredHost):
-            self._view.forget(m.DesiredHost, host)
-            self._hosts.forget(host)
+        """Take away what went while Central could not hear it."""
+        for kind in OF_REGISTRY:
+            forget = self._forget_cp if kind is m.DesiredCp else self._forgets[kind]
+            for name in self._view.stale(kind):
+                self._view.forget(kind, name)
+                forget(name)
+
+    def _forget_cp(self, cp: str) -> None:
+        self.fleet.forget_desired(cp)
+        self._load.forget_cp(cp)
+        self._states.clear(cp)
+
+    def _on_deleted(self, cp: str) -> None:
+        self._auditor.expect()
+        if cp in self.fleet.records:
+            self.fleet.apply(cp, d.Delete(), self._at)
+            self.fleet.forget(cp)
+            self._forget_cp(cp)
 
     def _on_desired(self, desired: m.DesiredCp) -> None:
         self._load.on_desired(desired)
@@ -233,24 +246,14 @@ class Central:
         self._entries.add(Audit(identity, audit.FLOOD, None, "shut out", share=identity))
 
     def _on_cleared(self, cleared: m.Cleared) -> None:
+        if forget := self._forgets.get(cleared.kind):
+            forget(*cleared.key.values())
+            return
         cp = cleared.key.get("cp", "")
-        if cleared.kind is m.DesiredDriver:
-            self._charger_requests.forget(cleared.key["driver"])
-        elif cleared.kind is m.Circuit:
-            self._load.forget(cleared.key["name"])
-        elif cleared.kind is m.DesiredHost:
-            self._hosts.forget(cleared.key["host"])
-        if cleared.kind is m.DesiredCp:
-            self._auditor.expect()
         record = self.fleet.records.get(cp)
         if record is None:
             return
-        if cleared.kind is m.DesiredCp:
-            self.fleet.apply(cp, d.Delete(), self._at)
-            self.fleet.forget(cp)
-            self._load.forget_cp(cp)
-            self._states.clear(cp)
-        elif record.desired is None and record.session is None and record.late is None:
+        if record.desired is None and record.session is None and record.late is None:
             self.fleet.forget(cp)
         elif cleared.kind is m.EngineStatus:
             self.fleet.apply(cp, d.EngineStale(), self._at)
