@@ -111,7 +111,7 @@ class Watch:
         again = asked_at >= self._again_at
         if again:
             self._again_at = asked_at + AGAIN_AFTER_S
-        is_news = answers is not self._answers or len(self._told) < len(cps)
+        is_news = answers != self._answers or len(self._told) < len(cps)
         if is_news or (again and self._unready):
             self._answers = answers
             self._tell(cps, answers or {}, latency_ms, now, again)
