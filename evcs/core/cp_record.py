@@ -29,7 +29,8 @@ class CpRecord(NamedTuple):
     `unheld`: how often in a row the Engine was there, and did not hold the session under way.
     `late`: a session that it told of afterwards and that may be over; it is not the CP's state.
     `requested_at`: when the session was asked for, or taken from the ledger. `accepted`: its driver
-    was told that it is authorised. `orphans`: how many sessions this CP ended that no ledger knew.
+    was told that it is authorised. `last_command`: of a session; `last_fallback`: of no session.
+    `orphans`: how many sessions this CP ended that no ledger knew.
     `patience`: how long a session waits for what is away. `power`: what the
     session of a CP in a circuit was told that it may take, None before that. `power_fault`: why the
     CP counts with its most; of a real charger beyond its session, until it obeys.
@@ -51,6 +52,7 @@ class CpRecord(NamedTuple):
     halted_at: float | None = None
     unheld: int = 0
     last_command: SentCommand = SentCommand()
+    last_fallback: SentCommand = SentCommand()
     orphans: int = 0
     patience: Patience = PATIENCE
     power: Power | None = None

@@ -497,6 +497,13 @@ def test_a_command_is_told_again_but_not_at_each_word(stage: Stage) -> None:
     assert [one.verb for one in said if isinstance(one, m.Command)] == ["stop"], "to a new process"
 
 
+def test_the_limit_of_who_has_left_its_circuit_has_no_start_told_at_each_word(stage: Stage) -> None:
+    """Its Engine has the fallback still that it had there."""
+    _ask(stage, "r1")
+    status = m.EngineStatus(CP, True, "e1", fallback_w=4_000)
+    assert _verbs(stage.hears(*[status] * 50)) == ["limit"]
+
+
 def test_a_host_that_is_cut_off_for_ten_minutes_loses_no_charge(stage: Stage) -> None:
     """FAULTS D1's long cut: 120 looks, five seconds apart."""
     stage.hears(DESIRED._replace(host="h2", revision=2))

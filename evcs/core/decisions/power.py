@@ -73,13 +73,11 @@ def follow_engine(draft: Draft, status: m.EngineStatus) -> None:
         return  # that is decided in a moment
     if status.fallback_w == fallback_w or (session is not None and fallback_w is not None):
         return
-    last, now = (
-        draft.record.last_command,
-        SentCommand(f"limit {fallback_w}", status.boot, draft.at.clock),
-    )
+    last = draft.record.last_fallback
+    now = SentCommand(f"limit {fallback_w}", status.boot, draft.at.clock)
     again = (last.id, last.boot) == (now.id, now.boot) and now.at - last.at < RENEW_S
     if not again:
-        draft.know(last_command=now)
+        draft.know(last_fallback=now)
         draft.tell_limit()
 
 
