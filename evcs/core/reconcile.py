@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from evcs.core import placement, pools, sections
+from evcs.core.cp_manager_ports import Process
 from evcs.core.messages import DesiredCp
 from evcs.core.pools import Members
 
@@ -138,25 +139,16 @@ def _take_away(unit: str, actual: Actual, busy: bool) -> _Steps:
     return _Steps(erase=unit in actual.files, stop=unit in actual.groups)
 
 
-class Stuck(NamedTuple):
-    """A process of a wanted CP that supervisord has not started for a while."""
-
-    group: str
-    name: str
-
-
-def stuck(
-    processes: Iterable[tuple[str, str, str, float]], wanted: Set[str], longest_pause_s: float
-) -> list[Stuck]:
-    """Processes (group, name, state, seconds since their last start or end) to be started anew.
+def stalled(processes: Iterable[Process], wanted: Set[str], longest_pause_s: float) -> list[str]:
+    """Processes ("CP-001:engine") of wanted units that are to be started anew.
 
     supervisord waits a second longer after each failed start, without end, and leaves alone
     what was stopped by hand; a wanted unit is tried again at least every `longest_pause_s`.
     """
     return [
-        Stuck(group, name)
-        for group, name, state, idle_s in processes
-        if group in wanted
-        and state in ("BACKOFF", "STOPPED", "EXITED", "FATAL")
-        and idle_s >= longest_pause_s
+        f"{one.group}:{one.name}"
+        for one in processes
+        if one.group in wanted
+        and one.state in ("BACKOFF", "STOPPED", "EXITED", "FATAL")
+        and one.idle_s >= longest_pause_s
     ]

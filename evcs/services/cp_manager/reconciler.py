@@ -55,28 +55,27 @@ class Reconciler:
         seen = self._supervisord.processes() if looking else []
         groups = frozenset(one.group for one in seen) - RESERVED
         actual = self._actual(desired, goal, groups)
-        first = steps = reconcile.plan(desired, goal, actual)
+        steps = reconcile.plan(desired, goal, actual)
         if whole:
             self._tell_unexplained(desired, groups - desired.keys())
-            self._quarantine_unexpected(first)
-        self._write(first, actual, desired)
-        self._take_down(first.stop)
-        if whole and desired and not self._reloaded:
-            self._changed = self._outdated(first, desired)
-            self._reloaded = True
+            self._quarantine_unexpected(steps)
+        self._write(steps, actual, desired)
+        self._take_down(steps.stop)
+        stopped, waiting = set(steps.stop), set(steps.waiting)
+        if whole and desired:
+            self._reload_once(steps, desired)
         if self._changed:
-            again = self._actual(desired, goal, groups - set(first.stop))
-            steps = reconcile.plan(desired, goal, again)
+            steps = reconcile.plan(desired, goal, self._actual(desired, goal, groups - stopped))
             self._take_down(steps.stop)
-            self._changed -= {*first.stop, *steps.stop}
+            stopped.update(steps.stop)
+            waiting.update(steps.waiting)
+            self._changed -= stopped
         failed = self._start(steps.start)
         if whole:
-            gone = {*first.stop, *steps.stop}
-            self._restart_stalled([one for one in seen if one.group not in gone], goal)
-        held = self._held(desired, {*first.waiting, *steps.waiting})
+            self._restart_stalled([one for one in seen if one.group not in stopped], goal)
+        waiting |= self._held(desired, waiting)
         return LookOutcome(
-            {*first.waiting, *steps.waiting, *held},
-            {cp: failed[unit] for cp, unit in goal.items() if unit in failed},
+            waiting, {cp: failed[unit] for cp, unit in goal.items() if unit in failed}
         )
 
     def _actual(
@@ -156,11 +155,13 @@ class Reconciler:
                 goal = self._files.quarantine(path)
                 _log.error("file=%s is not a section of ours; set aside as %s", path, goal.name)
 
-    def _outdated(self, steps: reconcile.Plan, desired: Mapping[str, DesiredCp]) -> frozenset[str]:
+    def _reload_once(self, steps: reconcile.Plan, desired: Mapping[str, DesiredCp]) -> None:
         """Units that run by another section than their file's: an earlier version wrote those.
 
         Speaks up about whatever else supervisord finds on reading all files.
         """
+        if self._reloaded:
+            return
         found = self._supervisord.reload()
         meant = {*steps.start, *steps.erase, *desired}
         for word, names in found._asdict().items():
@@ -168,7 +169,7 @@ class Reconciler:
             if odd:
                 _log.error("supervisord sees %s=%s, which nothing here asked for", word, odd)
         crash_point("manager.reloaded")
-        return found.changed - RESERVED
+        self._changed, self._reloaded = found.changed - RESERVED, True
 
     def _take_down(self, units: tuple[str, ...]) -> None:
         if not units:
@@ -196,11 +197,10 @@ class Reconciler:
         self, processes: Iterable[Process], goal: Mapping[str, str | None]
     ) -> None:
         units = {unit for unit in goal.values() if unit is not None}
-        seen = [(one.group, one.name, one.state, one.idle_s) for one in processes]
-        stuck = [f"{one.group}:{one.name}" for one in reconcile.stuck(seen, units, MAX_PAUSE_S)]
-        if stuck:
-            _log.warning("processes=%s don't stay up; tried again", ",".join(stuck))
-            self._supervisord.start_anew(stuck)
+        stalled = reconcile.stalled(processes, units, MAX_PAUSE_S)
+        if stalled:
+            _log.warning("processes=%s don't stay up; tried again", ",".join(stalled))
+            self._supervisord.start_anew(stalled)
 
     def _held(self, desired: Mapping[str, DesiredCp], waiting: set[str]) -> Set[str]:
         """Those that this host is to let go of, and of which something lives all the same."""
