@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from evcs.core import stations, units
 from evcs.core.errors import BadValue, Conflict
@@ -39,7 +39,7 @@ class BackEndOf(NamedTuple):
 
     def dialled(self) -> str:
         """The address: the station's identity in the place of {id}, else behind it."""
-        name = quote(self.ocpp_id, safe="*+=:@")
+        name = stations.in_path(self.ocpp_id)
         if PLACE in self.url:
             return self.url.replace(PLACE, name)
         return f"{self.url.rstrip('/')}/{name}"

@@ -25,9 +25,9 @@ LIST = "list them with: evcs circuit list"
 Circuits = Mapping[str, Circuit]
 
 
-def name_or_none(field: str) -> Callable[[object], str | None]:
+def name_or_none(field: str) -> Callable[[object], Any]:
     """The rule of a field that names a circuit, or none."""
-    return lambda value: None if value is None else check_id(field, value)
+    return units.or_none(lambda value: check_id(field, value))
 
 
 def _power(field: str) -> Callable[[object], int]:

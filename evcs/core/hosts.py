@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue, OtherFormat
 from evcs.core.ids import check_id
 from evcs.core.messages import DesiredHost
 from evcs.core.placement import MAIN
-from evcs.core.units import whole
+from evcs.core.units import or_none, whole, written
 
 #: How long an invitation is good where nothing else is asked for, and at most (s).
 TTL_S, MAX_TTL_S = 3_600, 7 * 86_400
@@ -88,15 +88,11 @@ def _time(value: object) -> str:
     raise BadValue(f"{ascii(value)[:60]} is no time", "RFC 3339, such as 2026-11-30T12:00:00.000Z")
 
 
-def _or_none(rule: Callable[[object], Any]) -> Callable[[object], Any]:
-    return lambda value: None if value is None else rule(value)
-
-
 #: What is kept of each, with its rule.
 FIELDS: Mapping[str, Callable[[object], Any]] = {
-    "invitation": _or_none(_digest),
-    "invited_until": _or_none(_time),
-    "joined_at": _or_none(_time),
+    "invitation": or_none(_digest),
+    "invited_until": or_none(_time),
+    "joined_at": or_none(_time),
 }
 
 
@@ -107,9 +103,8 @@ def digest(secret: str) -> str:
 
 def invited(host: Host, secret: str, ttl_s: int, at: str) -> Host:
     """The host with a new invitation, which takes the place of an earlier one."""
-    until = datetime.fromisoformat(at).astimezone(UTC) + timedelta(seconds=ttl_s)
-    text = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return host._replace(invitation=digest(secret), invited_until=text)
+    until = datetime.fromisoformat(at) + timedelta(seconds=ttl_s)
+    return host._replace(invitation=digest(secret), invited_until=written(until))
 
 
 def may_join(host: Host, secret: str, at: str) -> bool:

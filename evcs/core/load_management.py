@@ -18,6 +18,7 @@ from math import inf
 from typing import NamedTuple
 
 from evcs.core.circuits import Circuit, path, take
+from evcs.core.units import written
 
 #: So long is a turn at least, in seconds.
 TURN_S = 600
@@ -212,8 +213,7 @@ def waits_s(
 
 def turns_from(now: str) -> str:
     """RFC 3339: a turn that began before is over."""
-    at = datetime.fromisoformat(now) - timedelta(seconds=TURN_S)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(datetime.fromisoformat(now) - timedelta(seconds=TURN_S))
 
 
 def _left_s(one: Asker, now: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from evcs.core.errors import BadValue
 from evcs.core.ids import check_id, is_session_id, is_word, short
+from evcs.core.payloads import MAX_INT
 from evcs.core.units import MAX_ENERGY_WH, cost_eur, is_cost, is_time, price, whole
 
 
@@ -45,8 +46,6 @@ class CardStatus(StrEnum):
 
 
 _PHASES, _ORIGINS = frozenset(Phase), frozenset(Origin)
-#: What can be told on the bus, too.
-MAX_KEPT = 10**15
 #: Of a session that was kept; None where it has none.
 _RULES: dict[str, Callable[[str], bool]] = {
     "session_id": is_session_id, "request_id": is_word, "tag": is_word, "cost_eur": is_cost,
@@ -214,10 +213,10 @@ def check(session: Session) -> Session:
         if session.price_eur_kwh != NO_PRICE:
             price("price_eur_kwh", session.price_eur_kwh)
         for field in ("max_power_w", "energy_wh", "seq", "power_w", "connector"):
-            whole(field, getattr(session, field), 0, MAX_KEPT)
+            whole(field, getattr(session, field), 0, MAX_INT)
         for field in ("requested_wh", "meter_start_wh", "limit_w"):
             if getattr(session, field) is not None:
-                whole(field, getattr(session, field), 0, MAX_KEPT)
+                whole(field, getattr(session, field), 0, MAX_INT)
         if session.origin not in _ORIGINS:
             raise BadValue(f"origin {session.origin[:20]!a} is none")
         if session.phase not in _PHASES:
@@ -234,7 +233,7 @@ def check(session: Session) -> Session:
 
 
 def _check_correction(one: Correction) -> None:
-    whole("a correction's energy_wh", one.energy_wh, -MAX_KEPT, MAX_KEPT)
+    whole("a correction's energy_wh", one.energy_wh, -MAX_INT, MAX_INT)
     for value, rule in ((one.at, is_time), (one.cost_eur, is_cost)):
         if not rule(value):
             raise BadValue(f"a correction's {value[:20]!a} is none")

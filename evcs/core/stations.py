@@ -40,7 +40,12 @@ def ocpp_id(value: object) -> str:
 
 def dialled(url: str, ocpp_id: str) -> str:
     """Where a station dials in that calls itself so."""
-    return f"{url}/{quote(ocpp_id, safe='*+=:@')}"
+    return f"{url}/{in_path(ocpp_id)}"
+
+
+def in_path(ocpp_id: str) -> str:
+    """It as the last part of an address."""
+    return quote(ocpp_id, safe="*+=:@")
 
 
 def placed(cp: str, hosting: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from evcs.core.hosts import Host
 from evcs.core.ids import check_id, is_word, same
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver
 from evcs.core.placement import OCPP, POOL, PROCESS
-from evcs.core.units import MAX_POWER_W, whole
+from evcs.core.units import MAX_POWER_W, or_none, whole
 
 FORMAT = 6
 MAX_REVISION = 2**53
@@ -52,20 +52,16 @@ def _token(value: object) -> str:
     return value
 
 
-def _or_none(rule: Callable[[object], Any]) -> Callable[[object], Any]:
-    return lambda value: None if value is None else rule(value)
-
-
 #: A record is kept with its host, be it one that this system does not have: doctor names it.
 _CP: dict[str, Callable[[object], Any]] = {
     **desired.FIELDS,
-    **{field: _or_none(desired.FIELDS[field]) for field in (*stations.FIELDS, *back_ends.FIELDS)},
-    "fallback_w": _or_none(lambda value: whole("fallback_w", value, 0, MAX_POWER_W)),
+    **{field: or_none(desired.FIELDS[field]) for field in (*stations.FIELDS, *back_ends.FIELDS)},
+    "fallback_w": or_none(lambda value: whole("fallback_w", value, 0, MAX_POWER_W)),
     "prices": prices.check,
-    "pool": _or_none(lambda value: whole("pool", value, 1, pools.MAX_NUMBER)),
+    "pool": or_none(lambda value: whole("pool", value, 1, pools.MAX_NUMBER)),
     "placement": _token,
-    "previous_host": _or_none(lambda value: check_id("host", value)),
-    "previous_placement": _or_none(_token),
+    "previous_host": or_none(lambda value: check_id("host", value)),
+    "previous_placement": or_none(_token),
     "host": lambda value: check_id("host", value),
     "id": lambda value: check_id("CP", value),
     "revoked": _yes_or_no("revoked"),

@@ -7,8 +7,10 @@ rounded half-even to cents once, when a ticket is made; times are RFC 3339 UTC.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
 
 from evcs.core.errors import BadValue
 
@@ -35,6 +37,16 @@ def is_time(text: str) -> bool:
 def is_cost(text: str) -> bool:
     """Whether it is EUR to the cent, as a ticket or its correction has it."""
     return _COST.fullmatch(text) is not None
+
+
+def written(moment: datetime) -> str:
+    """A moment as the contract writes it, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def or_none(rule: Callable[[object], Any]) -> Callable[[object], Any]:
+    """The rule of a field that may have none."""
+    return lambda value: None if value is None else rule(value)
 
 
 def price(field: str, value: object) -> Decimal:

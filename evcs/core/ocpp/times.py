@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from evcs.core.units import written as written
+
 #: For the way, and for who tells in whole seconds.
 TOLERANCE_S = 10.0
 #: What is told in its turn is as old as what was told before it; what was kept is not.
@@ -21,11 +23,6 @@ def parse(text: object) -> datetime | None:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def written(moment: datetime) -> str:
-    """As the contract writes it, to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Offset:
