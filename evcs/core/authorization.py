@@ -26,7 +26,7 @@ class Situation(NamedTuple):
     driver_cp: str | None
 
 
-def authorize(at: Situation) -> Denial | None:
+def authorise(at: Situation) -> Denial | None:
     """None where the driver may charge, else the first reason against it."""
     if at.desired is None or at.desired.deleted:
         return Denial("not_found", "unknown CP")

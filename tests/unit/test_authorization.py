@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evcs.core import charge_point as states
-from evcs.core.authorization import Situation, authorize
+from evcs.core.authorization import Situation, authorise
 from evcs.core.errors import BY_CODE
 from evcs.core.messages import DesiredCp
 
@@ -13,7 +13,7 @@ FREE = Situation(CP, states.State.ACTIVATED, "", None, None)
 
 
 def test_a_free_cp_may_be_used() -> None:
-    assert authorize(FREE) is None
+    assert authorise(FREE) is None
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_free_cp_may_be_used() -> None:
     ],
 )
 def test_a_denial_names_its_cause(situation: Situation, code: str, words: str) -> None:
-    denial = authorize(situation)
+    denial = authorise(situation)
     assert denial is not None
     assert denial.code == code
     assert words in denial.reason
@@ -44,4 +44,4 @@ def test_no_state_but_activated_is_free(state: str) -> None:
     situation = FREE._replace(
         state=state, cp_session="S" if state == states.State.SUPPLYING else None, reason="x"
     )
-    assert (authorize(situation) is None) == (state == states.State.ACTIVATED)
+    assert (authorise(situation) is None) == (state == states.State.ACTIVATED)

@@ -28,11 +28,11 @@ def on_charge(draft: Draft, event: Charge) -> None:
         text = f"energy must be 1 to {units.MAX_ENERGY_WH} Wh"
         draft.effects += denied(asked, "bad_value", text)
         return
-    denial = _authorize(draft.record, event.driver_cp)
-    if denial is not None or desired is None:
-        denial = denial or authorization.Denial("not_found", "unknown CP")
+    denial = _authorise(draft.record, event.driver_cp)
+    if denial is not None:
         draft.effects += denied(asked, denial.code, denial.reason)
         return
+    assert desired is not None
     session = Session(
         event.id,
         desired.id,
@@ -52,10 +52,10 @@ def on_charge(draft: Draft, event: Charge) -> None:
     draft.send_pending(session)
 
 
-def _authorize(record: CpRecord, driver_cp: str | None) -> authorization.Denial | None:
+def _authorise(record: CpRecord, driver_cp: str | None) -> authorization.Denial | None:
     state, reason = judge(record, record.desired) if record.desired else ("", "")
     here = record.session
-    return authorization.authorize(
+    return authorization.authorise(
         authorization.Situation(
             record.desired, state, reason, here.session_id if here else None, driver_cp
         )
