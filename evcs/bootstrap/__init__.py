@@ -1,7 +1,7 @@
 """Settings -> adapters -> service: the only wiring, a module a process; `main` plays a role.
 
-A module here is imported by the process that it wires and by no other, so that a CP process
-loads nothing but the standard library, paho and what it runs.
+A module here is imported by the process that it wires, and those of CPs by supervisord, whose
+forks they are; so a CP process loads nothing but the standard library, paho and what it runs.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class MemberStore(Protocol):
         """Put a pool's file in place."""
 
     def erase(self, pool: str) -> None:
-        """Remove it."""
+        """Remove a pool's file."""
 
 
 class CpStore(Protocol):

@@ -49,7 +49,7 @@ def of_backend_certificate(cp: str) -> str:
 
 
 def of_back_end(cp: str) -> tuple[str, ...]:
-    """All three."""
+    """All that a CP has for its back end."""
     return of_backend(cp), of_backend_ca(cp), of_backend_certificate(cp)
 
 

@@ -197,7 +197,7 @@ class AuditSpool(Protocol):
         """The commit was made: tell."""
 
     def drop(self, prepared: str) -> None:
-        """It was not."""
+        """The commit was not made: nothing of it is told."""
 
     def recover(self, number: int) -> None:
         """At the start: tell what the last commit, of that number, has made; drop the rest."""

@@ -76,7 +76,7 @@ class NotHeld(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The operator closes it at the last metered Wh, or its CP is gone for good."""
+    """It ends at the last metered Wh, without its Engine's word; `reason` says for what."""
 
     reason: str
     at: str

@@ -94,11 +94,11 @@ class Loop:
         self._watch(fd, selectors.EVENT_WRITE, call)
 
     def remove_reader(self, fd: int) -> None:
-        """No more."""
+        """Call no more where there is something to read."""
         self._watch(fd, selectors.EVENT_READ, None)
 
     def remove_writer(self, fd: int) -> None:
-        """No more."""
+        """Call no more where something can be written."""
         self._watch(fd, selectors.EVENT_WRITE, None)
 
     def _watch(self, fd: int, event: int, call: Callable[[], object] | None) -> None:

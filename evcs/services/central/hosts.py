@@ -59,7 +59,7 @@ class HostStates:
         (self._there.discard if desired.joined_at is None else self._there.add)(desired.host)
 
     def forget(self, host: str) -> None:
-        """It is none any more."""
+        """A machine is no host any more."""
         self._there.discard(host)
 
     def on_status(self, host: str, status: m.ServiceStatus) -> None:

@@ -44,7 +44,7 @@ class Strays:
         self._count = 0
 
     def add(self, topic: str) -> None:
-        """One more is known of."""
+        """The broker keeps something on one more topic."""
         self._topics.add(topic)
         self._count += 1
         if is_reported(self._count):

@@ -76,7 +76,7 @@ class LoadManager:
         self._states.connected()
 
     def on_circuit(self, circuit: m.Circuit) -> None:
-        """The Registry has it so."""
+        """A circuit, as the Registry has it now."""
         self._circuits[circuit.name] = circuit
         self._soon = True
         self._changed()
@@ -104,12 +104,12 @@ class LoadManager:
         self._soon = True
 
     def on_desired(self, desired: m.DesiredCp) -> None:
-        """Who is in a circuit."""
+        """A CP, as the Registry has it now: in a circuit, or in none."""
         self._soon, members = True, self._members
         (members.add if desired.circuit is not None else members.discard)(desired.cp)
 
     def forget_cp(self, cp: str) -> None:
-        """It is gone."""
+        """A CP is gone."""
         self._members.discard(cp)
 
     def heard(self, cp: str) -> None:

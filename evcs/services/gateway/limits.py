@@ -68,7 +68,7 @@ class Limits:
         self._tries = 0 if is_limited else CLEAR_TRIES
 
     def left(self) -> None:
-        """It is away."""
+        """The charger is away."""
         self._charger = None
         self._parts.told(None, None)
 

@@ -49,7 +49,7 @@ class Metering:
         self._holdings.held = held._replace(room=room)
 
     def keep(self) -> None:
-        """The same, and written."""
+        """Count, and have it written."""
         self.count()
         self._holdings.keep(self._holdings.held, sync=False)
 

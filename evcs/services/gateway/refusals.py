@@ -24,7 +24,7 @@ class AccessRefusals:
         self._more = 0
 
     def refused(self, who: str, why: AccessRefusal) -> None:
-        """Somebody was."""
+        """Somebody was refused, and why."""
         if len(self._waiting) < MOST_A_LOOK:
             self._waiting.append((who, why))
         else:

@@ -79,14 +79,14 @@ class ConnectedStation(ChargerDialect):
         self._is_faulted = self._is_of_now = False
 
     def open(self) -> None:
-        """It is there."""
+        """The charger is there."""
         self._parts.tell(self.status)
         for connector in self._parts.connectors().values():
             connector.connected(self)
         self._tasks.do(self._greet())
 
     def close(self) -> None:
-        """It has gone."""
+        """The charger has gone."""
         self._tasks.close()
         self.service.close()
         for connector in self._parts.connectors().values():
@@ -121,7 +121,7 @@ class ConnectedStation(ChargerDialect):
         return await self.connection.call(action, payload)
 
     async def word(self, action: str, payload: Answer) -> str:
-        """The status in it."""
+        """The status in the charger's answer."""
         return str((await self.call(action, payload))["status"])
 
     def booted(self, info: Mapping[str, Any], serial: object) -> Answer:

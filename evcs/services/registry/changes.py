@@ -137,7 +137,7 @@ class Batch:
         self.tell(change)
 
     def drop_host(self, name: str, change: audit.Change) -> None:
-        """Have it no more."""
+        """Have a host no more."""
         self.hosts = {other: one for other, one in self.hosts.items() if other != name}
         self.tell(change)
 

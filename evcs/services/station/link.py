@@ -42,7 +42,7 @@ class BackEndLink:
         return is_news
 
     def heard(self, text: str) -> None:
-        """A message of its."""
+        """A message of the back end."""
         self._received += 1
         self._frames.append(("in", text))
 
