@@ -10,7 +10,7 @@ from evcs.adapters.spool import SpoolReader
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core import ports, topics
-from evcs.core.placement import Patience
+from evcs.core.patience import Patience
 from evcs.services.central import auditor, listening, service
 from evcs.services.central.fair_share import FairShare
 from evcs.services.central.retention import Keep, Retention

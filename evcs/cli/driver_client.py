@@ -14,7 +14,7 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import BY_CODE, Denied, EvcsError, NotFound, Unreachable
 from evcs.core.ids import check_id
-from evcs.core.placement import ON_MAIN
+from evcs.core.patience import ON_MAIN
 
 ANSWER_WITHIN_S = 15.0
 #: So long Central has an Engine begin a charge; who left sooner would be charged all the same.

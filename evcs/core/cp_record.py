@@ -7,7 +7,8 @@ from typing import NamedTuple
 from evcs.core import charge_point as states
 from evcs.core.health import EngineHealth
 from evcs.core.messages import CpState, DesiredCp, EngineStatus, MonitorStatus, SessionView
-from evcs.core.placement import MAIN, PATIENCE, Deadlines, Patience, deadlines, holder
+from evcs.core.patience import PATIENCE, Deadlines, Patience, deadlines
+from evcs.core.placement import MAIN, holder
 from evcs.core.power import Power, PowerFault
 from evcs.core.session import Phase, Session
 

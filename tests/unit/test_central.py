@@ -17,7 +17,7 @@ from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
 from evcs.core.decisions.draft import TELL_AGAIN_S
 from evcs.core.errors import EvcsError
-from evcs.core.placement import ON_MAIN, PATIENCE, Patience
+from evcs.core.patience import ON_MAIN, PATIENCE, Patience
 from evcs.core.ports import Connected, Received
 from evcs.core.readings import ALL, Reading, second_of
 from evcs.core.session import Phase

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from evcs.core import session_life as life
 from evcs.core.cp_record import CpRecord
 from evcs.core.messages import DesiredCp, EngineStatus
-from evcs.core.placement import OCPP, ON_MAIN, Patience, deadlines
+from evcs.core.patience import ON_MAIN, Patience, deadlines
+from evcs.core.placement import OCPP
 from evcs.core.session import NO_PRICE, Correction, Phase, Session, in_full, rows
 from evcs.core.units import cost_eur
 

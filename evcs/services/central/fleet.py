@@ -11,7 +11,8 @@ from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import Decision, decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
-from evcs.core.placement import MAIN, PATIENCE, Patience, holder
+from evcs.core.patience import PATIENCE, Patience
+from evcs.core.placement import MAIN, holder
 from evcs.core.session import HALTED, Phase, Session
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox

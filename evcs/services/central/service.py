@@ -14,7 +14,7 @@ from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
 from evcs.core.effects import Audit, command_of
-from evcs.core.placement import PATIENCE, Patience
+from evcs.core.patience import PATIENCE, Patience
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
 from evcs.core.retained_view import OF_REGISTRY, RetainedView
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
