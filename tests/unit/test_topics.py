@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evcs.core import ids, topics
 from evcs.core import messages as m
-from evcs.core.effects import stop_orphan
+from evcs.core.session_commands import stop_orphan
 
 IDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20).map(ids.plain).filter(ids.is_word)

@@ -17,15 +17,14 @@ from evcs.core.effects import (
     Send,
     SendNow,
     Unexpected,
-    command,
     driver_events,
-    limit,
 )
 from evcs.core.end_reasons import EndReason
 from evcs.core.messages import NOTHING
 from evcs.core.placement import OCPP
 from evcs.core.power import LASTING, Power
 from evcs.core.session import HALTED, NO_PRICE, Correction, Phase, Session
+from evcs.core.session_commands import command, limit
 
 #: A command is told again at each word of an Engine, but not more often than this.
 TELL_AGAIN_S = 1.0

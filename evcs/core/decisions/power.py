@@ -7,11 +7,12 @@ from evcs.core import power as p
 from evcs.core.cp_record import CpRecord, SentCommand
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import FallbackGranted, Granted, PowerLooked
-from evcs.core.effects import Audit, SaveFigures, Send, limit
+from evcs.core.effects import Audit, SaveFigures, Send
 from evcs.core.limits import RENEW_S
 from evcs.core.placement import OCPP
 from evcs.core.power_demand import most_now_w
 from evcs.core.session import Phase, Session
+from evcs.core.session_commands import limit
 
 
 def follow_desired(draft: Draft, before: m.DesiredCp | None) -> None:

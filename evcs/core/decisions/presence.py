@@ -7,10 +7,11 @@ from evcs.core import session_life as life
 from evcs.core.decisions import power
 from evcs.core.decisions.draft import Draft
 from evcs.core.decisions.events import Delete, EngineStale, MonitorAbsent, MonitorStale, Repeat
-from evcs.core.effects import Send, command, stop_orphan
+from evcs.core.effects import Send
 from evcs.core.end_reasons import EndReason
 from evcs.core.health import EngineHealth
 from evcs.core.session import Phase
+from evcs.core.session_commands import command, stop_orphan
 from evcs.core.supply import SupplyPhase
 
 

@@ -7,17 +7,10 @@ from evcs.core import session_life as life
 from evcs.core import units
 from evcs.core.decisions import power
 from evcs.core.decisions.draft import Draft
-from evcs.core.effects import (
-    Progress,
-    Remove,
-    Save,
-    Send,
-    command,
-    command_of,
-    settle_orphan,
-)
+from evcs.core.effects import Progress, Remove, Save, Send
 from evcs.core.end_reasons import EndReason
 from evcs.core.session import Phase, Session
+from evcs.core.session_commands import command, command_of, settle_orphan
 from evcs.core.supply import Refusal
 
 #: An Engine holds one supply: of more that nobody knows, an honest one tells only after a loss.

@@ -13,10 +13,11 @@ from evcs.core import audit
 from evcs.core import messages as m
 from evcs.core.cp_record import CpRecord
 from evcs.core.decisions import events as d
-from evcs.core.effects import Audit, command_of
+from evcs.core.effects import Audit
 from evcs.core.patience import PATIENCE, Patience
 from evcs.core.ports import Bus, Clock, Connected, Disconnected, Ledger, Received, Stray
 from evcs.core.retained_view import OF_REGISTRY, RetainedView
+from evcs.core.session_commands import command_of
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
 from evcs.services.central.charger_requests import ChargerRequests
 from evcs.services.central.entries import Entries
