@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from evcs.core.topics import PREFIX
+from evcs.core.topics import PREFIX, sender
 
 #: Told each time, changed or not: without them the rest says little.
 ALWAYS = ("event", "verb")
@@ -22,16 +22,14 @@ class Line(NamedTuple):
 
 def speaker(topic: str) -> tuple[str, str]:
     """Who speaks and of what, by a topic: ("CP-001 engine", "meter"), ("central", "CP-001")."""
-    levels = topic.removeprefix(PREFIX).split("/")
-    if levels[0] == "cp" and len(levels) > 2:
-        return " ".join(levels[1:3]), " ".join(levels[3:])
-    if levels[0] in ("driver", "meter") and len(levels) > 1:
-        return " ".join(levels[:2]), " ".join(levels[2:])
-    own = 2 if levels[0] in ("manager", "gateway") else 1
-    rest = levels[own:]
-    if len(rest) > 1 and rest[0] in ("cp", "driver", "station", "circuit"):
-        rest = rest[1:]
-    return "/".join(levels[:own]), " ".join(rest)
+    who, what = sender(topic)
+    if who[0] == "cp" and len(who) > 2:
+        return " ".join(who[1:]), " ".join(what)
+    if who[0] in ("driver", "meter"):
+        return " ".join(who), " ".join(what)
+    if len(what) > 1 and what[0] in ("cp", "driver", "station", "circuit"):
+        what = what[1:]
+    return "/".join(who), " ".join(what)
 
 
 def concerns(topic: str, payload: Mapping[str, Any] | None, cp: str) -> bool:

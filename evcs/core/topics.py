@@ -67,6 +67,8 @@ ROUTES = (
     Route("{service}/{host}/status", m.ServiceStatus, retain=True),
 )
 
+#: How many levels say who speaks, of those of whom there is more than one.
+_OWN_LEVELS = {"cp": 3, "driver": 2, "meter": 2, "manager": 2, "gateway": 2}
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _BY_KIND = {route.kind: route for route in reversed(ROUTES)}
 _NAMES = {
@@ -140,6 +142,13 @@ def _spell(template: str, levels: dict[str, str], missing: str | None = None) ->
             level = levels[name] if missing is None else levels.get(name, missing)
         parts.append(level)
     return "/".join(parts)
+
+
+def sender(topic: str) -> tuple[list[str], list[str]]:
+    """Who speaks and of what, as levels: (["cp", "CP-001", "engine"], ["meter"])."""
+    levels = topic.removeprefix(PREFIX).split("/")
+    own = _OWN_LEVELS.get(levels[0], 1)
+    return levels[:own], levels[own:]
 
 
 def clear(kind: type, **levels: str) -> Publication:

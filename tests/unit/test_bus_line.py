@@ -24,6 +24,7 @@ P = topics.PREFIX
         ("manager/main/status", ("manager/main", "status")),
         ("registry/cp/CP-001", ("registry", "CP-001")),
         ("registry/status", ("registry", "status")),
+        ("gateway/main/station/S/status", ("gateway/main", "S status")),
         ("odd", ("odd", "")),
         ("cp", ("cp", "")),
     ],

@@ -89,6 +89,9 @@ def test_another_hosts_manager_that_floods_is_named_and_our_own_is_not() -> None
     assert stage.taken(1_000, "evcs/v1/manager/h2/reply", long) < 100
     assert stage.floods == ["manager/h2"]
     assert stage.taken(1_000, "evcs/v1/manager/main/reply", long) == 1_000
+    stage = Stage()
+    stage.taken(5_000, "evcs/v1/manager/h2/cp/CP-001")
+    assert stage.floods == ["manager/h2"], "whatever it speaks of"
 
 
 def test_services_are_not_limited() -> None:

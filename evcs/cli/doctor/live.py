@@ -175,13 +175,10 @@ def _of_nobody(ctx: DoctorContext, topic: str) -> bool:
 
 def _clear(ctx: DoctorContext, topic: str) -> None:
     """Take a message away in the name of the identity whose branch it is in."""
-    levels = topic.removeprefix(topics.PREFIX).split("/")
-    who = levels[0]
-    if who == "cp" and levels[-1] == "status" and len(levels) == 4:
-        who = "registry"  # which may do so where a CP's own identity is gone
-    elif who in ("cp", "driver", "manager", "meter"):
-        who = "/".join(levels[: 3 if who == "cp" else 2])
-    with BusProbe(ctx.settings, [], who) as speaker:
+    who, what = topics.sender(topic)
+    if who[0] == "cp" and what == ["status"]:
+        who = ["registry"]  # which may do so where a CP's own identity is gone
+    with BusProbe(ctx.settings, [], "/".join(who)) as speaker:
         speaker.deliver(topics.Publication(topic, b"", 1, True))
 
 

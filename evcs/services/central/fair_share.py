@@ -28,9 +28,8 @@ A_DROPPED = 2_048
 #: What an Engine says of a charge that is begun and ended at once, whoever asked for that.
 A_CHARGE = 10.0
 TELL_EVERY_S = 10.0
-LIMITED = tuple(topics.PREFIX + who for who in ("cp/", "driver/", "meter/", "manager/"))
-HOSTS = f"{topics.PREFIX}manager/"
-OURS = f"{topics.PREFIX}{of_host(MAIN)}/"
+LIMITED = frozenset({"cp", "driver", "meter", "manager"})
+OURS = of_host(MAIN)
 
 
 class FairShare:
@@ -47,18 +46,19 @@ class FairShare:
 
     def __call__(self, topic: str, payload: bytes) -> Any:
         """What a publication says. Raises Unreadable."""
-        if not topic.startswith(LIMITED) or topic.startswith(OURS):
+        levels, _ = topics.sender(topic)
+        identity = "/".join(levels)
+        if levels[0] not in LIMITED or identity == OURS:
             return topics.decode(topic, payload)
-        identity = topic.removeprefix(topics.PREFIX).rpartition("/")[0]
         if not self._floods.take(identity, 1.0 + len(payload) // A_DROPPED):
             if self._reports.take(identity):
                 self._on_flood(Flood(identity))
             raise topics.Unreadable("a flood")
-        if topic.startswith(HOSTS):  # what it sends of logs is long
+        if levels[0] == "manager":  # what it sends of logs is long
             return topics.decode(topic, payload)
         if len(payload) > topics.MAX_SAID:
             raise topics.Unreadable("longer than anybody has to say")
-        sender = "/".join(topic.split("/", 4)[2:4])
+        sender = "/".join(levels[:2])
         self._take(sender, 1.0 + len(payload) // A_MESSAGE)
         found = topics.decode(topic, payload)
         if isinstance(found, DriverRequest) and found.verb in PAGED:
