@@ -25,8 +25,8 @@ AT_ONCE_S = 1.0
 #: Of a file of services, in characters.
 MAX_SERVICES = 1_000_000
 ENDED_WELL = frozenset({
-    EndReason.COMPLETED, EndReason.UNPLUGGED, EndReason.DRIVER, EndReason.CLOSED,
-    EndReason.OUT_OF_ORDER, EndReason.DELETED,
+    EndReason.COMPLETED, EndReason.UNPLUGGED, EndReason.DRIVER, EndReason.OPERATOR,
+    EndReason.CLOSED, EndReason.OUT_OF_ORDER, EndReason.DELETED,
 })  # fmt: skip
 
 program = entry.group(

@@ -1,4 +1,4 @@
-"""`evcs sessions`: sessions and tickets, listed, shown and closed."""
+"""`evcs sessions`: sessions and tickets, listed, shown, ended and closed."""
 
 from __future__ import annotations
 
@@ -86,6 +86,19 @@ def _add_one(sessions: click.Group) -> None:
         shown = in_full(found)
         ctx.out.data(shown, _lines(ctx, shown))
 
+    @command(sessions, "end")
+    @click.argument("session_id", metavar="ID")
+    def sessions_end(ctx: CommandContext, session_id: str) -> None:
+        """End a charge that is under way; its ticket follows.
+
+        Examples:
+          evcs sessions end 261122-0123456789ab
+        """
+        session = _ask(ctx, "end", session_id)
+        whose = f"of {session['driver'] or 'nobody known'} at {session['cp']}"
+        text = f"the charge {whose} is told to end; its ticket: evcs sessions show {session_id}"
+        ctx.out.done(session, text)
+
     @command(sessions, "close")
     @click.argument("session_id", metavar="ID")
     def sessions_close(ctx: CommandContext, session_id: str) -> None:
@@ -96,12 +109,17 @@ def _add_one(sessions: click.Group) -> None:
         Examples:
           evcs sessions close 261122-0123456789ab
         """
-        if not is_session_id(session_id):
-            raise _unknown(session_id)
-        answer = ask_operator(ctx, "close", session_id=session_id)
-        session = answer["session"]
+        session = _ask(ctx, "close", session_id)
         text = f"{session_id} settled: {kwh(session['energy_wh'])}, {eur(session['cost_eur'])}"
         ctx.out.done(session, text)
+
+
+def _ask(ctx: CommandContext, verb: str, session_id: str) -> dict[str, Any]:
+    """Have Central do it; the session as it was then."""
+    if not is_session_id(session_id):
+        raise _unknown(session_id)
+    found: dict[str, Any] = ask_operator(ctx, verb, session_id=session_id)["session"]
+    return found
 
 
 def _unknown(session_id: str) -> NotFound:

@@ -37,7 +37,7 @@ class DriverEvent(NamedTuple):
 
 
 class OperatorRequest(NamedTuple):
-    """Operator or web: plug, unplug, fault, clear, make_way (a CP); close (a session); forget.
+    """Operator or web: plug, unplug, fault, clear, make_way (a CP), end, close (a session), forget.
 
     Of a charger of a back end: present (a card is held to it), backend (what it has of that).
 

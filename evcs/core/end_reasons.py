@@ -7,7 +7,8 @@ from enum import StrEnum
 
 def in_words(reason: str | None) -> str:
     """A reason as people read it, whom the word alone would puzzle."""
-    return "stopped by driver" if reason == EndReason.DRIVER else reason or ""
+    by_whom = reason in (EndReason.DRIVER, EndReason.OPERATOR)
+    return f"stopped by {reason}" if by_whom else reason or ""
 
 
 class EndReason(StrEnum):
@@ -29,6 +30,7 @@ class EndReason(StrEnum):
 
     # What people did, as Central hears of it.
     DRIVER = "driver"
+    OPERATOR = "operator"
     CLOSED = "closed"
     OUT_OF_ORDER = "out_of_order"
     DELETED = "deleted"

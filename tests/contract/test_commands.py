@@ -16,7 +16,7 @@ import pytest
 from evcs.adapters import capacity
 from evcs.cli import evcs, evcs_cp, evcs_driver
 from tests.contract.cases import FAILURES, NOT_STARTED, STREAMS, SUCCESS, TICKET_FIELDS, a_cp
-from tests.system_under_test import Done, System
+from tests.system_under_test import Done, System, eventually
 
 CODES = {
     1: {"failed"}, 2: {"bad_value", "usage", "too_large"}, 4: {"not_found"},
@@ -109,6 +109,15 @@ def test_a_charge_that_is_stopped_and_one_that_is_closed(fleet: System) -> None:
     refused(run(fleet, "evcs-driver charge CP-001 --driver BERT --no-watch"), 5)
     done = run(fleet, "evcs-driver stop --driver ALICE")
     assert (done.code, done.json["event"], done.json["reason"]) == (0, "ticket", "driver")
+    started = run(fleet, "evcs-driver charge CP-001 --driver BERT --kwh 900 --no-watch").json
+    ended = run(fleet, f"evcs sessions end {started['session_id']}")
+    assert (ended.code, ended.json["driver"]) == (0, "BERT")
+    eventually(
+        "its ticket says by whom",
+        lambda: (
+            run(fleet, f"evcs sessions show {started['session_id']}").json["reason"] == "operator"
+        ),
+    )
     started = run(fleet, "evcs-driver charge CP-001 --driver BERT --kwh 900 --no-watch").json
     closed = run(fleet, f"evcs sessions close {started['session_id']}")
     assert (closed.code, closed.json["state"]) == (0, "settled")

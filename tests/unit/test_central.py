@@ -16,6 +16,7 @@ from evcs.core import messages as m
 from evcs.core import session_life as life
 from evcs.core.audit import AuditEntry
 from evcs.core.decisions.draft import TELL_AGAIN_S
+from evcs.core.end_reasons import in_words
 from evcs.core.errors import EvcsError
 from evcs.core.patience import ON_MAIN, PATIENCE, Patience
 from evcs.core.ports import Connected, Received
@@ -736,6 +737,31 @@ def test_a_charge_makes_way_for_its_cps_move(stage: Stage) -> None:
     assert [(one.event, one.body["reason"]) for one in tickets] == [("ticket", "moved")]
     (answer,) = make_way("CP-9")
     assert answer.error == "not_found"
+
+
+def test_the_operator_ends_a_charge(stage: Stage) -> None:
+    def end(session: str) -> list[Any]:
+        return stage.hears(m.OperatorRequest("web", "end", "e", session_id=session))
+
+    (answer,) = end("261122-000000000000")
+    assert answer.error == "not_found"
+    session = stage.begin()
+    stop, answer = end(session)
+    assert (stop.verb, stop.session_id, stop.reason) == ("stop", session, "operator")
+    assert (answer.ok, answer.body["session"]["driver"]) == (True, "ALICE")
+    assert stage.audited("end")[-1] == session
+    ended = m.SessionEvent(CP, "ended", session, 9, 1500, "operator")
+    tickets = [one for one in stage.hears(ended) if isinstance(one, m.DriverEvent)]
+    assert [(one.event, one.body["reason"]) for one in tickets] == [("ticket", "operator")]
+    assert in_words(tickets[0].body["reason"]) == "stopped by operator"
+    assert end(session)[-1].error == "conflict", "it is settled"
+
+
+def test_the_charge_of_a_back_end_is_not_the_operators_to_end(stage: Stage) -> None:
+    session = stage.begin()
+    stage.hears(DESIRED._replace(backend="ws://127.0.0.1:9/x", revision=2))
+    (answer,) = stage.hears(m.OperatorRequest("web", "end", "e", session_id=session))
+    assert (answer.error, CP in answer.body["message"]) == ("conflict", True)
 
 
 @pytest.mark.parametrize("asked_to_end", [False, True])

@@ -82,6 +82,7 @@ EVENTS = st.one_of(
               st.sampled_from([None, "ALICE"]), st.sampled_from([None, CP, "CP-2"]),
               st.sampled_from([None, AnsweredStart("x", CardStatus.ACCEPTED)])),
     st.builds(d.Close, st.just(CLOSING), SESSIONS),
+    st.just(d.EndCharge(m.OperatorRequest("operator", "end", "e1", session_id=SESSION.session_id))),
     st.just(d.MakeWay(m.OperatorRequest("operator", "make_way", "w1", CP))),
     *(st.just(kind()) for kind in (d.ChargeAgain, d.Leave, d.Delete, d.EngineStale, d.MonitorStale,
                                    d.MonitorAbsent, d.Repeat, d.Unwritten)),

@@ -46,6 +46,7 @@ HANDLERS: dict[type, Callable[[Draft, Any], None]] = {
     d.AskedByStation: stations.on_asked_by_station,
     d.StopCharge: requests.on_stop,
     d.Leave: requests.on_leave,
+    d.EndCharge: requests.on_end,
     d.Close: requests.on_close,
     d.MakeWay: requests.on_make_way,
     d.Delete: presence.on_delete,

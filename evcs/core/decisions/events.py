@@ -51,6 +51,12 @@ class Leave(NamedTuple):
     """The driver of the session, which was interrupted for long, charges elsewhere."""
 
 
+class EndCharge(NamedTuple):
+    """The operator ends the CP's session."""
+
+    asked: m.OperatorRequest
+
+
 class Close(NamedTuple):
     """The operator closes a session, at the last metered Wh."""
 
@@ -115,8 +121,8 @@ class Unwritten(NamedTuple):
 
 Event = (
     m.DesiredCp | m.EngineStatus | m.MonitorStatus | m.Meter | m.SessionEvent | m.Reply
-    | Charge | ChargeAgain | AskedByStation | StopCharge | Leave | Close | MakeWay
-    | Delete
+    | Charge | ChargeAgain | AskedByStation | StopCharge | Leave | EndCharge | Close
+    | MakeWay | Delete
     | EngineStale | MonitorStale | MonitorAbsent | Repeat | Granted | FallbackGranted
     | PowerLooked | Unwritten
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Decisions about what drivers and the operator ask: charge, stop, close."""
+"""Decisions about what drivers and the operator ask: charge, stop, end, close."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from evcs.core.decisions.events import (
     Charge,
     ChargeAgain,
     Close,
+    EndCharge,
     Leave,
     MakeWay,
     StopCharge,
@@ -86,6 +87,16 @@ def on_stop(draft: Draft, event: StopCharge) -> None:
 
 def on_leave(draft: Draft, _: Leave) -> None:
     draft.stop(EndReason.DRIVER)
+
+
+def on_end(draft: Draft, event: EndCharge) -> None:
+    session, asked = draft.record.session, event.asked
+    if session is None:
+        return
+    draft.stop(EndReason.OPERATOR)
+    draft.do(Audit(asked.who, "end", session.cp, "ok", session.session_id))
+    body = {"message": "", "session": to_json(session)}
+    draft.do(Send(m.OperatorEvent(asked.asker, "answer", asked.id, True, None, body)))
 
 
 def on_close(draft: Draft, event: Close) -> None:

@@ -92,7 +92,9 @@ class Requests:
 
     def on_operator(self, asked: m.OperatorRequest, at: d.At) -> None:
         """The operator's request, from the CLI or the page."""
-        if asked.verb == "close":
+        if asked.verb == "end":
+            self._end(asked, at)
+        elif asked.verb == "close":
             self._close(asked, at)
         elif asked.verb == "make_way":
             self._make_way(asked, at)
@@ -199,16 +201,34 @@ class Requests:
         self._outbox.carry_out(denied(asked, code, reason))
 
     def _close(self, asked: m.OperatorRequest, at: d.At) -> None:
-        session_id = asked.session_id or ""
-        session = self._fleet.open.get(session_id)
-        if session is not None:
-            if not self._fleet.close(asked, session, at):
-                self._tell(asked, "failed", UNWRITTEN)
-        elif self._fleet.find(session_id):
-            self._tell(asked, "conflict", "it is settled already")
+        session = self._open(asked)
+        if session is not None and not self._fleet.close(asked, session, at):
+            self._tell(asked, "failed", UNWRITTEN)
+
+    def _end(self, asked: m.OperatorRequest, at: d.At) -> None:
+        """Where its Engine is away it ends once that is back."""
+        session = self._open(asked)
+        if session is None:
+            return
+        record = self._fleet.records[session.cp]
+        if record.session is None or record.session.session_id != session.session_id:
+            text = f"it was told late; settle it: evcs sessions close {session.session_id}"
+            self._tell(asked, "conflict", text)
+        elif record.desired is not None and record.desired.backend is not None:
+            text = f"the back end of {record.cp} alone ends its charges; or: evcs-cp unplug"
+            self._tell(asked, "conflict", f"{text} {record.cp}")
         else:
+            self._fleet.apply(session.cp, d.EndCharge(asked), at)
+
+    def _open(self, asked: m.OperatorRequest) -> Session | None:
+        """The session that is asked about; one that is not open is refused."""
+        session = self._fleet.open.get(asked.session_id or "")
+        if session is None and self._fleet.find(asked.session_id or ""):
+            self._tell(asked, "conflict", "it is settled already")
+        elif session is None:
             text = f"no session {asked.session_id}; list them with: evcs sessions"
             self._tell(asked, "not_found", text)
+        return session
 
     def _make_way(self, asked: m.OperatorRequest, at: d.At) -> None:
         """Where its Engine is away the session ends once that is back."""

@@ -91,6 +91,10 @@ def _add_one(app: Bottle, deps: Deps) -> None:
             raise BadValue("too many ids", f"at most {MOST_COURSES}")
         return json_response(deps.web.history.curves.courses(map(checked_id, ids)))
 
+    @app.post("/api/v1/sessions/<session>/end")
+    def end(session: str) -> HTTPResponse:
+        return json_response(deps.web.ask("end", session_id=checked_id(session), by=address()))
+
     @app.post("/api/v1/sessions/<session>/close")
     def close(session: str) -> HTTPResponse:
         return json_response(deps.web.ask("close", session_id=checked_id(session), by=address()))
