@@ -78,6 +78,12 @@ def act(page: Page, name: str, verb: str) -> None:
     choice(page, name, verb).click()
 
 
+def stop(page: Page, name: str) -> None:
+    """Stop a CP there, and say that one is sure."""
+    act(page, name, "Stop")
+    page.get_by_role("dialog").get_by_role("button", name=f"Stop {name}").click()
+
+
 def choice(page: Page, name: str, verb: str) -> Locator:
     """The same, not yet chosen; its menu is opened."""
     row = page.locator(f'tr[data-cp="{name}"]')

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import act
+from tests.web.conftest import stop
 from tests.web.stage import Stage
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
@@ -50,7 +50,7 @@ def test_every_page(fleet: Stage, page: Page, path: str) -> None:
 def test_dialogs_and_what_is_being_done(fleet: Stage, page: Page) -> None:
     page.goto(fleet.login_url("/cp_manager.html"))
     page.get_by_label("Name or range").fill("CP-{001..020}")
-    act(page, "CP-001", "Stop")
+    stop(page, "CP-001")
     expect(page.locator('[data-job="CP-001"] .bad')).to_be_visible()
     cp(page, "CP-001").get_by_role("button", name="Edit").click()
     expect(page.get_by_role("dialog")).to_be_visible()

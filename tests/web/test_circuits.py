@@ -97,7 +97,7 @@ def test_the_page_shows_each_with_its_bar_its_hour_and_who_is_on_it(
     expect(rows.nth(1)).to_contain_text("GARAGE")
     assert [rows.nth(at).get_attribute("data-depth") for at in (0, 1)] == ["0", "1"]
     bar = rows.nth(1).get_by_role("img")
-    expect(bar).to_have_accessible_name("4.4 of 9.0 kW charging, limit 5.0 kW, other load 3.0 kW")
+    expect(bar).to_have_accessible_name("4.4 of 9.0 kW charging, 5.0 kW given, other load 3.0 kW")
     expect(rows.nth(1)).to_contain_text("1 of 2 wait")
     expect(page.get_by_role("img", name="Power and limit of GARAGE")).to_be_visible()
     members = page.locator("#members tbody tr")
@@ -106,6 +106,12 @@ def test_the_page_shows_each_with_its_bar_its_hour_and_who_is_on_it(
     expect(members.nth(1)).to_contain_text("waiting for power, about 9 min")
     garage.carries("GARAGE", 9_000, **FIGURES | {"power_w": 2_000})
     expect(bar).to_have_accessible_name(re.compile("^2.0 of 9.0 kW"))
+    expect(rows.nth(1)).to_contain_text("5.0 kW given")
+    idle = {"power_w": 0, "limit_w": 0, "sessions": 0, "waiting": 0}
+    garage.carries("GARAGE", 9_000, **FIGURES | idle)
+    expect(rows.nth(1)).to_contain_text("nobody charges")
+    heads = page.locator("#members th")
+    expect(heads).to_have_text(["CP", "State", "Measured, kW", "Limit, kW", "Reason"])
     rows.nth(0).get_by_role("button").click()
     expect(page).to_have_url(re.compile("circuit=MAINS"))
     expect(page.get_by_text("No CP is on MAINS itself.")).to_be_visible()
@@ -153,7 +159,7 @@ def test_each_wrong_field_says_so_where_it_is(garage: Stage, page: Page) -> None
     expect(add).to_be_disabled()
     wrong = {
         "Name": ("garage", "GARAGE exists already"),
-        "Carries, kW": ("1e3", "a decimal of kW from 0 to 1000"),
+        "Limit, kW": ("1e3", "a decimal of kW from 0 to 1000"),
         "Other load, kW": ("-1", "a decimal of kW from 0 to 1000"),
     }
     for label, (value, why) in wrong.items():
@@ -163,7 +169,7 @@ def test_each_wrong_field_says_so_where_it_is(garage: Stage, page: Page) -> None
         expect(field).to_have_accessible_description(re.compile(re.escape(why)))
     assert list(serious(page)) == []
     expect(add).to_be_disabled()
-    for label, value in (("Name", "../x"), ("Name", "ANNEX"), ("Carries, kW", "0.5")):
+    for label, value in (("Name", "../x"), ("Name", "ANNEX"), ("Limit, kW", "0.5")):
         form.get_by_label(label).fill(value)
         expect(add).to_be_disabled()
     form.get_by_label("Other load, kW").fill("")
@@ -182,7 +188,7 @@ def test_only_what_was_changed_of_a_circuit_is_sent(garage: Stage, page: Page) -
     page.get_by_role("button", name="GARAGE", exact=True).click()
     page.get_by_role("button", name="Edit GARAGE").click()
     edit = page.get_by_role("dialog")
-    expect(edit.get_by_label("Carries, kW")).to_have_value("9")
+    expect(edit.get_by_label("Limit, kW")).to_have_value("9")
     expect(edit.get_by_label("Fed by")).to_have_value("MAINS")
     edit.get_by_label("Fed by").select_option("")
     expect(edit.get_by_text("bin/evcs circuit edit GARAGE --no-parent")).to_be_visible()
@@ -199,6 +205,6 @@ def test_who_only_looks_changes_no_circuit(garage: Stage, page: Page) -> None:
     expect(page.get_by_role("button", name="Remove GARAGE")).to_be_disabled()
     form = page.get_by_role("form", name="Add a circuit")
     form.get_by_label("Name").fill("ANNEX")
-    form.get_by_label("Carries, kW").fill("11")
+    form.get_by_label("Limit, kW").fill("11")
     expect(form.get_by_role("button", name="Add")).to_be_disabled()
     expect(page.locator("#not-operator")).to_contain_text("bin/evcs open")

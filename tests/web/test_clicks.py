@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Dialog, Locator, Page, Request, expect
 
-from tests.web.conftest import SESSION, act, choice
+from tests.web.conftest import SESSION, act, choice, stop
 from tests.web.stage import Stage, wait_for
 
 CPS = [f"CP-{number:03d}" for number in range(101, 131)]
@@ -84,7 +84,7 @@ def test_nothing_moves_what_one_is_about_to_click(many: Stage, page: Page, size:
     cp(page, CPS[2]).scroll_into_view_if_needed()
     before = places(page)
 
-    act(page, CPS[0], "Stop")
+    stop(page, CPS[0])
     expect(page.locator(f'[data-job="{CPS[0]}"] .bad')).to_be_attached()
     assert places(page) == before, "what is being done"
     many.wants(CPS[0], location="Depot", service="out")
@@ -219,13 +219,35 @@ def test_enter_does_not_say_yes(many: Stage, page: Page, verb: str) -> None:
     expect(page.locator("[data-job]")).to_have_count(0)
 
 
-def test_what_ends_no_charge_is_done_at_once(many: Stage, page: Page) -> None:
+def test_a_stop_asks_wherever_it_is_and_in_the_same_words(many: Stage, page: Page) -> None:
     enter(many, page)
+    dialog = page.get_by_role("dialog")
     act(page, CPS[0], "Stop")
+    expect(dialog).to_contain_text("Nobody is charging there now.")
+    said = dialog.inner_text()
+    page.keyboard.press("Escape")
+    cp(page, CPS[0]).get_by_role("checkbox").check()
+    bar = page.locator(".chosen").get_by_role("button", name="Stop")
+    bar.click()
+    assert dialog.inner_text() == said
+    page.keyboard.press("Escape")
+    # Many of which none charges have no number to type: Resume brings them back.
+    for name in CPS[1:4]:
+        cp(page, name).get_by_role("checkbox").check()
+    bar.click()
+    expect(dialog.get_by_text("bin/evcs-cp stop 'CP-{101..104}'", exact=True)).to_be_visible()
+    dialog.get_by_role("button", name="Stop 4 charging points").click()
+    expect(page.locator("[data-job]")).to_have_count(4)
+    page.goto(f"{many.url}/cp/{CPS[0]}")
+    page.get_by_role("button", name="Stop").click()
+    expect(dialog).to_be_visible()
+    assert dialog.inner_text() == said
+
+
+def test_a_restart_is_done_at_once(many: Stage, page: Page) -> None:
+    enter(many, page)
+    act(page, CPS[0], "Restart")
     expect(page.locator(f'[data-job="{CPS[0]}"]')).to_be_attached()
-    act(page, CPS[-1], "Stop")
-    page.get_by_role("dialog").get_by_role("button", name="Stop").click()
-    expect(page.locator(f'[data-job="{CPS[-1]}"]')).to_be_attached()
 
 
 def test_a_cps_page_asks_while_a_driver_is_charging(many: Stage, page: Page) -> None:

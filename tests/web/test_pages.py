@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from evcs.services.web.feed import MAX_STREAMS
-from tests.web.conftest import HOSTILE, SESSION, act, choice
+from tests.web.conftest import HOSTILE, SESSION, choice, stop
 from tests.web.stage import Stage, wait_for
 
 
@@ -207,6 +207,28 @@ class TestOperator:
             expect(page.get_by_role("button", name="Create")).to_be_disabled()
             expect(page.locator("#why-not")).to_have_text("That name can't be used.")
 
+    def test_enter_is_not_lost_while_the_preview_is_on_its_way(
+        self, fleet: Stage, page: Page
+    ) -> None:
+        page.goto(fleet.login_url("/cp_manager.html"))
+        expect(page.locator("tr[data-cp]")).to_have_count(5)
+        page.get_by_label("Name or range").press_sequentially("CP-{005..007}", delay=0)
+        page.keyboard.press("Enter")
+        for name in ("CP-006", "CP-007"):
+            expect(page.locator(f'[data-job="{name}"]')).to_be_attached()
+        expect(page.locator("[data-job]")).to_have_count(2)
+
+    def test_a_range_that_is_written_otherwise_is_understood(
+        self, fleet: Stage, page: Page
+    ) -> None:
+        page.goto(fleet.login_url("/cp_manager.html"))
+        name = page.get_by_label("Name or range")
+        for typed in ("CP-1..40", "CP-{1-40}", "CP-[1..40]"):
+            name.fill(typed)
+            expect(page.get_by_role("button", name="CP-{1..40}")).to_be_visible()
+        page.get_by_role("button", name="CP-{1..40}").click()
+        expect(page.get_by_role("button", name="Create 40")).to_be_enabled()
+
     def test_what_is_missing_for_a_creation_is_said(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.login_url("/cp_manager.html"))
         why = page.locator("#why-not")
@@ -266,7 +288,7 @@ class TestOperator:
 
     def test_a_failed_change_says_why_and_what_to_do(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.login_url("/cp_manager.html"))
-        act(page, "CP-001", "Stop")
+        stop(page, "CP-001")
         expect(page.locator('[data-job="CP-001"]')).to_contain_text("start it: evcs up")
 
     def test_deleting_many_has_their_number_typed(self, fleet: Stage, page: Page) -> None:

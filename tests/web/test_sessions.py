@@ -196,6 +196,29 @@ def test_nothing_yet_and_nothing_that_fits_are_two(stage: Stage, page: Page) -> 
     expect(page.locator("#sessions [data-session]").first).to_be_visible()
 
 
+def test_a_period_is_chosen_in_one_go_and_one_that_is_none_is_said(
+    stage: Stage, page: Page
+) -> None:
+    page.clock.install(time="2026-12-02T12:00:00Z")  # a Wednesday
+    page.goto(f"{stage.url}/sessions.html")
+    names = ("period", "since", "until")
+    period, since, until = (page.locator(f'[name="{name}"]') for name in names)
+    for words, first, last in (
+        ("last week", "2026-11-23", "2026-11-29"), ("last 7 days", "2026-11-26", ""),
+        ("this month", "2026-12-01", ""), ("today", "2026-12-02", ""), ("all", "", ""),
+    ):  # fmt: skip
+        period.select_option(label=words)
+        expect(since).to_have_value(first)
+        expect(until).to_have_value(last)
+    since.fill("2026-11-21")
+    until.fill("2026-11-20")
+    expect(page.get_by_text("before From: no day fits")).to_be_visible()
+    expect(until).to_have_attribute("aria-invalid", "true")
+    until.fill("2026-11-21")
+    expect(page).to_have_url(re.compile("since=2026-11-21&until=2026-11-21$"))
+    expect(period).to_have_value("other")
+
+
 def test_on_a_phone_sessions_are_cards(stage: Stage, page: Page) -> None:
     write(stage, session(3, 22)._replace(session_id="phone", driver="PAULA"))
     page.set_viewport_size({"width": 390, "height": 780})

@@ -203,6 +203,22 @@ def test_the_audit_is_for_the_operator(stage: Stage, page: Page) -> None:
     expect(page.get_by_text("No entry fits.")).to_be_visible()
 
 
+def test_older_entries_of_the_audit_come_when_they_are_asked_for(stage: Stage, page: Page) -> None:
+    ledger = Ledger(stage.home.ledger_db)
+    at = "2026-11-22T10:00:00.000Z"
+    told = [AuditEntry(at, "operator", "edit", "CP-7", "ok", f"older {n}") for n in range(120)]
+    ledger.commit([], [], told)
+    ledger.close()
+    page.goto(stage.login_url("/system.html"))
+    page.get_by_label("Search the audit").fill("older")
+    rows, older = page.locator("#audit tbody tr"), page.get_by_role("button", name="Load older")
+    for count in (50, 100, 120):
+        expect(rows).to_have_count(count)
+        if count < 120:
+            older.click()
+    expect(older).to_have_count(0)
+
+
 def test_drivers_and_their_cards(stage: Stage, page: Page) -> None:
     stage.start_registry()
     page.goto(stage.login_url("/drivers.html"))

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.system_under_test import System, eventually
-from tests.web.conftest import HOSTILE, act, choice
+from tests.web.conftest import HOSTILE, act, choice, stop
 
 GREEN = re.compile("ACTIVATED|SUPPLYING")
 
@@ -175,14 +175,14 @@ def test_circuits_are_added_changed_refused_and_removed(system: System, operator
     page.goto(f"{system.web_url}/circuits.html")
     form = page.get_by_role("form", name="Add a circuit")
     form.get_by_label("Name").fill("MAINS")
-    form.get_by_label("Carries, kW").fill("44")
+    form.get_by_label("Limit, kW").fill("44")
     form.get_by_label("Other load, kW").fill("20")
     expect(page.get_by_text("bin/evcs circuit add MAINS --max-power-kw 44")).to_be_visible()
     form.get_by_role("button", name="Add").click()
     expect(page.locator('[data-circuit="MAINS"]')).to_be_visible()
     expect(page.get_by_text("data/secrets/meter/MAINS")).to_be_visible()
     form.get_by_label("Name").fill("GARAGE")
-    form.get_by_label("Carries, kW").fill("22")
+    form.get_by_label("Limit, kW").fill("22")
     form.get_by_label("Fed by").select_option("MAINS")
     form.get_by_role("button", name="Add").click()
     garage = page.locator('[data-circuit="GARAGE"]')
@@ -195,7 +195,7 @@ def test_circuits_are_added_changed_refused_and_removed(system: System, operator
     page.get_by_role("button", name="Edit GARAGE").click()
     edit = page.get_by_role("dialog")
     expect(edit.get_by_role("option", name="GARAGE")).to_have_count(0)
-    edit.get_by_label("Carries, kW").fill("11")
+    edit.get_by_label("Limit, kW").fill("11")
     expect(edit.get_by_text("bin/evcs circuit edit GARAGE --max-power-kw 11")).to_be_visible()
     edit.get_by_role("button", name="Save").click()
     expect(garage).to_contain_text("of 11.0 kW")
@@ -217,7 +217,7 @@ def test_circuits_are_added_changed_refused_and_removed(system: System, operator
 
 def test_stop_and_resume(system: System, operator: Page) -> None:
     row = cp(operator, "CP-002")
-    act(operator, "CP-002", "Stop")
+    stop(operator, "CP-002")
     expect(row).to_have_attribute("data-state", "OUT_OF_ORDER")
     assert system.states()["CP-002"] == "OUT_OF_ORDER"
     act(operator, "CP-002", "Resume")
@@ -260,7 +260,7 @@ def test_a_cp_with_a_fault_is_stopped_resumed_and_restarted(system: System, oper
     row = cp(operator, "CP-003")
     expect(row).to_have_attribute("data-state", "BROKEN_DOWN")
     for verb in ("Stop", "Resume", "Restart"):
-        act(operator, "CP-003", verb)
+        (stop(operator, "CP-003") if verb == "Stop" else act(operator, "CP-003", verb))
         expect(operator.locator(".activity h2")).to_have_text("1 of 1 done", timeout=30_000)
         operator.get_by_role("button", name="Clear finished").click()
     system.ok("evcs-cp", "clear", "CP-003")
@@ -331,7 +331,9 @@ def test_what_is_done_on_a_cps_page_is_done(system: System, operator: Page) -> N
         ("Cause a fault", "BROKEN_DOWN"), ("Clear the fault", "ACTIVATED"),
         ("Stop", "OUT_OF_ORDER"), ("Resume", "ACTIVATED"),
     ):  # fmt: skip
-        operator.get_by_role("button", name=action).click()
+        operator.locator(".act").get_by_role("button", name=action).click()
+        if action == "Stop":
+            operator.get_by_role("dialog").get_by_role("button", name="Stop CP-003").click()
         expect(title).to_have_attribute("data-state", state)
         assert system.states()["CP-003"] == state
     operator.get_by_role("button", name="Plug a car in").click()
@@ -360,7 +362,8 @@ def test_revoke_and_rekey_on_a_cps_page(system: System, operator: Page) -> None:
     found = next(row for row in system.cps() if row["id"] == "CP-003")
     assert (found["revoked"], found["reason"]) == (True, "revoked")
 
-    operator.get_by_role("button", name="Rekey").click()
+    title.get_by_role("button", name="Rekey").click()
+    expect(operator.get_by_text("Nothing more to do: it has its new secrets")).to_be_visible()
     expect(title).to_have_attribute("data-state", "ACTIVATED")
     expect(done).to_have_text([re.compile(s) for s in ("new secrets", "processes up", "back")])
     assert system.states()["CP-003"] == "ACTIVATED"

@@ -7,7 +7,7 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request, response
 
 from evcs.core.errors import BadValue, NotFound
-from evcs.core.ids import expand, is_cp_id, is_id
+from evcs.core.ids import expand, is_cp_id, is_id, range_meant
 from evcs.services.http import body_json, json_bytes, json_response, list_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
@@ -101,7 +101,10 @@ def known(deps: Deps, cp: str) -> dict[str, Any]:
 
 
 def preview(deps: Deps, pattern: str) -> dict[str, Any]:
-    """What a pattern would create: its ids, which of them exist, which are not allowed."""
+    """What a pattern would create: its ids, which of them exist, which are not allowed.
+
+    And the range that was meant by what is nearly one.
+    """
     ids = expand(pattern.strip())
     if len(ids) > MAX_AT_ONCE:
         raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
@@ -110,4 +113,5 @@ def preview(deps: Deps, pattern: str) -> dict[str, Any]:
         "ids": ids,
         "exist": [cp for cp in ids if cp.casefold() in taken],
         "bad": [cp for cp in ids if not is_cp_id(cp)],
+        "meant": range_meant(pattern.strip()),
     }

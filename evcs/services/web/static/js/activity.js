@@ -17,10 +17,17 @@ function Steps({ job }) {
   </span>`;
 }
 
+// What comes next, and whose turn it is.
+function Rekeyed({ job }) {
+  if (!job.isCharger) return html`<span class="hint">Nothing more to do: it has its new secrets, and the old ones are refused.</span>`;
+  return html`<span class="hint">Next: type its new password into the charger; the old one is refused.</span><${Connect} cp=${job.cp} />`;
+}
+
 export function Job({ job }) {
   return html`<span class="job-name">${VERBS[job.verb]} ${job.cp}</span>
     <${Steps} job=${job} />
     ${job.verb === "create" && job.isCharger && job.done && !job.error && html`<${Connect} cp=${job.cp} />`}
+    ${job.verb === "rekey" && job.done && !job.error && html`<${Rekeyed} job=${job} />`}
     ${job.error && html`<span class="bad" role="alert">${job.error}</span>`}`;
 }
 

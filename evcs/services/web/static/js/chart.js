@@ -48,7 +48,7 @@ export function circuitOptions() {
     height: 250,
     cursor: { drag: { x: false, y: false } },
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high || 0, 1) * 1.1] } },
-    series: [{}, line("Charging", "green", { fill: () => colour("green-ground") }), line("Limit", "link", { dash: [6, 4] }), line("Other load", "soft", { width: 1 }), line("Carries", "red", { width: 1, dash: [2, 3] })],
+    series: [{}, line("Charging", "green", { fill: () => colour("green-ground") }), line("Given", "link", { dash: [6, 4] }), line("Other load", "soft", { width: 1 }), line("Limit", "red", { width: 1, dash: [2, 3] })],
     axes: [axis({ values: [[1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1]], space: 90, incrs: [...SECONDS, 600, 900, 1800] }), axis({ size: 66, values: inUnit("kW") })],
   };
 }

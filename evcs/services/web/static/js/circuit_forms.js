@@ -50,7 +50,7 @@ function Fields({ form, circuits, without, state, wrong, onInput, children }) {
   const feeds = (one) => one && (one.name === without || feeds(circuits.get(one.parent)));
   const offered = tree(circuits).filter((one) => !without || !feeds(one));
   return html`<div class="fields circuit-fields">${children}
-    <${Field} ...${common} name="power" label="Carries, kW" inputmode="decimal" placeholder="44" />
+    <${Field} ...${common} name="power" label="Limit, kW" inputmode="decimal" placeholder="44" />
     <div class="field"><label>Fed by <select name="parent" value=${state.parent} onInput=${onInput("parent")}>
       <option value="">none</option>${offered.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}</select></label></div>
     <${Field} ...${common} name="other" label="Other load, kW" inputmode="decimal" placeholder="0" />

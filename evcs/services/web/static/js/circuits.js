@@ -18,7 +18,7 @@ const NONE = { power_w: 0, limit_w: 0, other_load_w: 0, sessions: 0, waiting: 0 
 function Bar({ most, found }) {
   const part = (watts) => `${Math.min(100, (100 * Math.max(watts, 0)) / Math.max(most, 1))}%`;
   const { other_load_w: other, power_w: power, limit_w: limit } = found;
-  const words = `${kw(power)} of ${kw(most)} kW charging, limit ${kw(limit)} kW, other load ${kw(other)} kW`;
+  const words = `${kw(power)} of ${kw(most)} kW charging, ${kw(limit)} kW given, other load ${kw(other)} kW`;
   return html`<div class="load" role="img" aria-label=${words}>
     <span class="other" style=${{ width: part(other) }}></span><span class="power" style=${{ width: part(power) }}></span><span class="may" style=${{ width: part(limit - power) }}></span>
   </div>`;
@@ -31,16 +31,16 @@ function Circuit({ circuit, chosen, onChoose }) {
     <button class="quiet name" aria-pressed=${chosen} onClick=${() => onChoose(name)}>${name}</button>
     <${Bar} most=${max_power_w} found=${found} />
     <span class="figure"><b>${kw(found.power_w)}</b> of ${kw(max_power_w)} kW</span>
-    <span class="note">${state ? html`limit ${kw(found.limit_w)} kW${found.other_load_w > 0 && `, other load ${kw(found.other_load_w)} kW`}` : "Central has not told what it carries"}</span>
+    <span class="note">${state ? html`${found.sessions ? `${kw(found.limit_w)} kW given` : "nobody charges"}${found.other_load_w > 0 && `, other load ${kw(found.other_load_w)} kW`}` : "Central has not told what flows"}</span>
     <span class="note waits" data-waiting=${found.waiting}>${found.waiting ? `${found.waiting} of ${found.sessions} wait` : found.sessions ? `${found.sessions} charging` : ""}</span>
   </li>`;
 }
 
 function Members({ name, rows }) {
   if (!rows.length) return html`<p class="none">No CP is on ${name} itself. Put one there: <${Code}>bin/evcs-cp edit NAME --circuit ${name}<//></p>`;
-  return html`<div class="wide"><table id="members"><thead><tr><th>CP</th><th class="state">State</th><th class="number">Takes, kW</th><th class="number">May, kW</th><th>Why</th></tr></thead>
+  return html`<div class="wide"><table id="members"><thead><tr><th>CP</th><th class="state">State</th><th class="number">Measured, kW</th><th class="number">Limit, kW</th><th>Reason</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.id} data-cp=${row.id} data-state=${row.state}><td><a href=${`/cp/${row.id}`}>${row.id}</a></td><td class="state"><${Pill} state=${row.state} /></td>
-      <td class="number">${row.session ? kw(row.session.power_w) : "–"}</td><td class="number">${row.session && row.session.limit_w != null ? kw(row.session.limit_w) : "–"}</td>
+      <td class="number">${row.session ? kw(row.session.power_w) : "–"}</td><td class="number">${row.session && row.session.limit_w != null ? (row.session.limit_w ? kw(row.session.limit_w) : "waits") : row.session ? "none" : "–"}</td>
       <td>${why(row)}</td></tr>`)}</tbody></table></div>`;
 }
 
@@ -108,7 +108,7 @@ class Circuits extends Component {
     return html`<h1>Circuits</h1>
       <section class="card circuits"><ul aria-label="Circuits">${circuits.map((circuit) => html`<${Circuit} key=${circuit.name} circuit=${circuit}
         chosen=${circuit.name === one.name} onChoose=${(name) => this.choose(name)} />`)}</ul>
-        <p class="key" aria-hidden="true"><span class="other">other load</span><span class="power">charging</span><span class="may">may be taken</span><span class="free">free</span></p></section>
+        <p class="key" aria-hidden="true"><span class="other">other load</span><span class="power">charging</span><span class="may">given, not taken yet</span><span class="free">free</span></p></section>
       <section class="card hour"><div class="title"><h2>${one.name}, the last hour</h2><span class="grow"></span>
         <button disabled=${!enabled} onClick=${ask(EditCircuit)}>Edit ${one.name}</button><button class="danger" disabled=${!enabled} onClick=${ask(RemoveCircuit)}>Remove ${one.name}</button></div>
         ${error ? html`<p class="bad">${error}</p>` : this.trace && this.of === one.name && html`<${Chart} key=${one.name} options=${circuitOptions} data=${this.trace} label=${`Power and limit of ${one.name}`} />`}</section>

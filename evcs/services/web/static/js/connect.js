@@ -10,7 +10,7 @@ export function Dial({ cp, connect }) {
     <div><dt>Password</dt><dd>shown by <${Code}>bin/evcs-cp connect ${cp}<//></dd></div></dl>`;
 }
 
-// The same of a CP that is just being made.
+// The same of a CP that has just been made, or has a new password.
 export class Connect extends Component {
   componentDidMount() {
     look(`/api/v1/cps/${this.props.cp}/detail`).then(({ connect }) => this.setState({ connect }), () => {});

@@ -6,6 +6,8 @@ import { Component, html } from "./dom.js";
 import { Chart, supplyOptions } from "./chart.js";
 import { Dial } from "./connect.js";
 import { Confirm, asksFirst } from "./dialogs.js";
+import { Edit } from "./edit.js";
+import { EndCharge } from "./end_charge.js";
 import { OCPP, place } from "./hosting.js";
 import { Jobs } from "./jobs.js";
 import { Messages } from "./messages.js";
@@ -14,6 +16,7 @@ import { look } from "./operator.js";
 import { PowerPlot } from "./power_plot.js";
 import { why } from "./power.js";
 import { Progress } from "./progress.js";
+import { Remedy } from "./remedy.js";
 import { Code, Pill, start } from "./shell.js";
 import { duration, kw, kwh, reasonWords, time } from "./words.js";
 
@@ -25,10 +28,11 @@ const SIMULATED = ["plug", "unplug", "fault", "clear"];
 
 // Name, verb, and whether it makes sense now.
 const ACTIONS = [
+  ["Edit", "edit", () => true],
   ["Stop", "stop", (row) => row.service === "in"],
-  ["Resume", "resume", (row) => row.service === "out"],
+  ["Resume", "resume", (row) => row.service === "out" && !row.revoked],
   ["Restart", "restart", (row) => !row.revoked],
-  ["Plug a car in", "plug", (row) => row.engine],
+  ["Plug a car in", "plug", (row) => row.engine && !row.session],
   ["Unplug it", "unplug", (row) => row.engine],
   ["Cause a fault", "fault", (row) => row.engine && !row.reason.startsWith("fault")],
   ["Clear the fault", "clear", (row) => row.engine && row.reason.startsWith("fault")],
@@ -45,7 +49,7 @@ function Facts({ row, several }) {
   facts.push(["Price", `${row.price_eur_kwh} €/kWh`], ["Power", `${kw(row.max_power_w)} kW`], ["Location", row.location], ["Runs in", place(row)], ...(several ? [["Host", row.host]] : []), ["OCPP status", row.ocpp_status]);
   if (row.station) facts.push(["Station", row.station], ["Connector", row.connector]);
   if (row.backend) facts.push(["Back end", row.backend], ["Connection to it", row.backend_state]);
-  if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && `${kw(session.limit_w)} kW`], ["Lowered, seen after", session && session.limit_shown_s && `${session.limit_shown_s} s`]);
+  if (row.circuit) facts.push(["Circuit", html`<a href=${`/circuits.html?circuit=${row.circuit}`}>${row.circuit}</a>`], ["Limit", session && session.limit_w != null && (session.limit_w ? `${kw(session.limit_w)} kW` : "waits for power")], ["Lowered, seen after", session && session.limit_shown_s && `${session.limit_shown_s} s`]);
   return html`<dl class="facts">${facts.map(([name, value]) => html`<div key=${name} data-fact=${name}><dt>${name}</dt><dd>${value || "–"}</dd></div>`)}</dl>`;
 }
 
@@ -73,21 +77,32 @@ function Events({ found }) {
     <td><${Pill} state=${one.state} /></td><td>${one.driver} ${one.reason}</td></tr>`)}</tbody></table></div>`;
 }
 
-function Actions({ row, off, begin, job }) {
+// What needs more than a name, such as it is now.
+const given = (row, verb) => (verb === "edit" ? ` --price-eur-kwh ${row.price_eur_kwh}` : "");
+
+function Actions({ row, off, begin, job, operator }) {
   const actions = ACTIONS.filter(([, verb]) => row.hosting !== OCPP || !SIMULATED.includes(verb));
-  return html`<div class="act">${actions.map(([name, verb, fits]) => html`
+  const { session, backend } = row;
+  return html`<div class="act"><${EndCharge} one=${session && !backend ? { ...session, cp: CP } : null} off=${off} operator=${operator} />
+    <${Code}>bin/evcs sessions end ${session ? session.session_id : "ID"}<//>
+    ${actions.map(([name, verb, fits]) => html`
     <button key=${verb} class=${verb === "revoke" ? "danger" : ""} disabled=${off || !fits(row)} onClick=${(event) => meant(event) && begin(verb)}>${name}</button>
-    <${Code}>bin/evcs-cp ${verb} ${CP}<//>`)}</div>
+    <${Code}>bin/evcs-cp ${verb} ${CP}${given(row, verb)}<//>`)}</div>
     ${job && html`<ul class="jobs"><li data-job=${CP}><${Job} job=${job} /></li></ul>`}`;
 }
 
 class CpPage extends Component {
   constructor() {
     super();
-    this.state = { detail: null, error: "", asked: null, past: false };
+    this.state = { detail: null, error: "", asked: null, editing: null, past: false };
     this.jobs = new Jobs(this);
     this.trace = [[], [], []];
-    this.begin = (verb) => (asksFirst(verb, [this.props.store.rows.get(CP)]) ? this.setState({ asked: { verb, ids: [CP] } }) : this.do(verb));
+    this.begin = (verb) => {
+      const row = this.props.store.rows.get(CP);
+      if (verb === "edit") this.setState({ editing: row });
+      else if (asksFirst(verb, [row])) this.setState({ asked: { verb, ids: [CP] } });
+      else this.do(verb);
+    };
   }
 
   componentDidMount() {
@@ -112,7 +127,7 @@ class CpPage extends Component {
   }
 
   async do(verb, given) {
-    this.setState({ asked: null });
+    this.setState({ asked: null, editing: null });
     await this.jobs.begin(verb, [CP], given);
     this.load();
   }
@@ -142,7 +157,7 @@ class CpPage extends Component {
       ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />` : html`<p class="none">No charge in that time.</p>`}`;
   }
 
-  render({ store, operator, enabled, version }, { detail, error, asked, past }) {
+  render({ store, operator, enabled, version }, { detail, error, asked, editing, past }) {
     const row = store.rows.get(CP);
     if (!row) {
       return html`<h1>${CP}</h1>${store.ready
@@ -153,7 +168,7 @@ class CpPage extends Component {
     this.jobs.judge(store.rows);
     const job = this.jobs.of(CP);
     const off = !enabled || (job && !job.done);
-    return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} />
+    return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} /><${Remedy} row=${row} off=${off} onClick=${(event, verb) => meant(event) && this.begin(verb)} />
         <span class="reason" title=${why(row)}>${why(row)}</span><span class="since">${row.since && `since ${time(row.since)}`}</span></div>
       <section class="card"><${Facts} row=${row} several=${store.hosts.length > 1} /></section>
       <section class="card ten-minutes">${this.power(past)}</section>
@@ -162,7 +177,7 @@ class CpPage extends Component {
         ${detail.connect && html`<section class="card"><h2>How its charger dials in</h2><${Dial} cp=${CP} connect=${detail.connect} /></section>`}
         <section class="card"><h2>Actions</h2>
           ${operator.known && !operator.is && html`<p class="hint">To use them here: <${Code}>bin/evcs open<//></p>`}
-          <${Actions} row=${row} off=${off} begin=${this.begin} job=${job} /></section></div>
+          <${Actions} row=${row} off=${off} begin=${this.begin} job=${job} operator=${operator} /></section></div>
         <div class="stack">
           <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} since=${detail.counted_since} isReal=${row.hosting === OCPP} off=${off} kill=${(role) => this.do("kill", { role })} /></section>
           <section class="card"><h2>Last events</h2><${Events} found=${detail.events} /></section>
@@ -172,7 +187,8 @@ class CpPage extends Component {
       <section class="card"><h2>Sessions</h2><${Sessions} found=${detail.sessions} /></section>`}
       <${Messages} store=${store} />
       <${Log} cp=${CP} />
-      ${asked && html`<${Confirm} ...${asked} rows=${[row]} onYes=${() => this.do(asked.verb)} onNo=${() => this.setState({ asked: null })} />`}`;
+      ${asked && html`<${Confirm} ...${asked} rows=${[row]} onYes=${() => this.do(asked.verb)} onNo=${() => this.setState({ asked: null })} />`}
+      ${editing && html`<${Edit} rows=${[editing]} circuits=${store.circuits} hosts=${store.hosts} onYes=${(fields) => this.do("edit", fields)} onNo=${() => this.setState({ editing: null })} />`}`;
   }
 }
 

@@ -12,6 +12,7 @@ import { Jobs, inFault } from "./jobs.js";
 import { Menu } from "./menu.js";
 import { Parts, sameHead } from "./parts.js";
 import { why } from "./power.js";
+import { Remedy } from "./remedy.js";
 import { Code, Pill, start } from "./shell.js";
 import { count, kw } from "./words.js";
 
@@ -19,7 +20,7 @@ import { count, kw } from "./words.js";
 const VERBS = [["stop", "Stop"], ["resume", "Resume"], ["restart", "Restart"], ["clear", "Clear fault"], ["rekey", "Rekey"], ["revoke", "Revoke", true], ["delete", "Delete", true]];
 const NOT = {
   stop: (row) => row.service === "out",
-  resume: (row) => row.service === "in",
+  resume: (row) => row.service === "in" || row.revoked,
   restart: (row) => row.revoked,
   revoke: (row) => row.revoked,
   clear: (row) => !inFault(row),
@@ -29,7 +30,7 @@ const can = (verb, row) => !NOT[verb] || !NOT[verb](row);
 class Row extends Component {
   shouldComponentUpdate(next) {
     const { row, busy, enabled, chosen } = this.props;
-    return !sameHead(next.row, row) || next.row.circuit !== row.circuit || next.busy !== busy || next.enabled !== enabled || next.chosen !== chosen;
+    return !sameHead(next.row, row) || Boolean(next.row.engine) !== Boolean(row.engine) || next.row.circuit !== row.circuit || next.busy !== busy || next.enabled !== enabled || next.chosen !== chosen;
   }
 
   render({ row, busy, enabled, chosen, act }) {
@@ -39,7 +40,7 @@ class Row extends Component {
     return html`<tr data-cp=${row.id} data-state=${row.state}>
       <td class="choose"><label><input type="checkbox" aria-label=${`Choose ${row.id}`} checked=${chosen} disabled=${!enabled} onChange=${() => act.choose(row.id)} /></label></td>
       <td class="name" title=${row.id}><a href=${`/cp/${row.id}`}>${row.id}</a></td>
-      <td class="state" title=${note}><${Pill} state=${row.state} /> <span class="note">${note}</span></td>
+      <td class="state" title=${note}><${Pill} state=${row.state} /> <${Remedy} row=${row} off=${off} onClick=${(event, verb) => act.click(event, verb, [row.id])} /> <span class="note">${note}</span></td>
       <td class="place" title=${where(row)}>${where(row)}</td>
       <td class="circuit-of">${row.circuit}</td>
       <td class="number" data-unit="€/kWh">${row.price_eur_kwh}</td>

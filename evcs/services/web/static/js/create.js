@@ -15,8 +15,8 @@ function shortened(ids) {
   return ids.length <= 6 ? ids.join(", ") : `${ids.slice(0, 3).join(", ")} … ${ids[ids.length - 1]}`;
 }
 
-function Preview({ found, error }) {
-  if (error) return html`<p id="preview" class="bad">${error}</p>`;
+function Preview({ found, error, range, onMeant }) {
+  if (error) return html`<p id="preview" class="bad">${range ? html`Did you mean <button type="button" onClick=${() => onMeant(range)}>${range}</button>?` : error}</p>`;
   if (!found) return html`<p id="preview" class="hint">One name, such as CP-001, or a range: CP-${"{001..020}"}</p>`;
   const fresh = found.ids.filter((cp) => !found.exist.includes(cp));
   return html`<p id="preview">
@@ -54,6 +54,9 @@ function command({ pattern, price, power, location, hosting, host, circuit, ...m
   return `bin/evcs-cp create ${pattern.trim()}${options.filter(Boolean).join("")} --if-not-exists`;
 }
 
+// Those of a preview that do not exist yet.
+const freshOf = ({ found }) => (found ? found.ids.filter((cp) => !found.exist.includes(cp)) : []);
+
 // Field -> what is wrong with it.
 function wrongOf({ price, power, hosting, connector }) {
   const wrong = { price: wrongPrice(price), power: wrongPower(power) };
@@ -67,7 +70,7 @@ function whyNot({ operator, live, state, fresh, wrong }) {
   if (!live) return "Not connected.";
   if (!state.pattern.trim()) return "Type a name or a range first.";
   if (state.error) return "That name can't be used.";
-  if (!state.found) return " ";
+  if (!state.found) return "";
   if (!fresh.length) return "All of them exist already.";
   return Object.values(wrong).some(Boolean) ? "Correct the fields that are marked." : "";
 }
@@ -75,7 +78,7 @@ function whyNot({ operator, live, state, fresh, wrong }) {
 export class Create extends Component {
   constructor() {
     super();
-    this.state = { ...DEFAULTS, pattern: "", found: null, error: "", touched: {} };
+    this.state = { ...DEFAULTS, pattern: "", found: null, error: "", range: null, touched: {} };
     this.onInput = (name) => (event) => this.setState({ [name]: event.target.value, touched: { ...this.state.touched, [name]: true } });
   }
 
@@ -91,18 +94,24 @@ export class Create extends Component {
 
   async preview(pattern) {
     if (!pattern.trim()) return;
-    let found = null, error = "";
+    let found = null, error = "", range = null;
     try {
       found = await look(`/api/v1/expand?pattern=${encodeURIComponent(pattern)}`);
+      range = found.meant;
       if (found.bad.length) error = `${JSON.stringify(found.bad[0])} is not allowed: 1 to 32 letters, digits, _ or -, the first a letter or digit; no service's name`;
     } catch (problem) {
       error = problem.message;
     }
-    if (pattern === this.state.pattern) this.setState({ found: error ? null : found, error });
+    if (pattern === this.state.pattern) this.setState({ found: error ? null : found, error, range });
   }
 
-  submit(event, fresh) {
+  // Who presses Enter right after the last letter waits for the preview, too.
+  async submit(event) {
     event.preventDefault();
+    const { pattern } = this.state;
+    if (!this.state.found && !this.state.error) await this.preview(pattern);
+    if (pattern !== this.state.pattern || !this.state.found) return;
+    const fresh = freshOf(this.state);
     if (!fresh.length || Object.values(wrongOf(this.state)).some(Boolean)) return;
     const { price, power, location, hosting, host, circuit } = this.state;
     const fields = { price_eur_kwh: price.trim(), max_power_w: watts(power), location, hosting, ...ofStation(this.state) };
@@ -113,15 +122,15 @@ export class Create extends Component {
   }
 
   render({ operator, live, circuits, hosts }, state) {
-    const fresh = state.found ? state.found.ids.filter((cp) => !state.found.exist.includes(cp)) : [];
+    const fresh = freshOf(state);
     const wrong = wrongOf(state);
     const not = whyNot({ operator, live, state, fresh, wrong });
     const field = { form: "create", state, wrong, onInput: this.onInput };
     const { onInput } = this;
     return html`<section class="card" aria-label="Create">
       <h2>Create charging points</h2>
-      <form onSubmit=${(event) => this.submit(event, fresh)} autocomplete="off">
-        <div class=${circuits.size || hosts.length > 1 ? "fields six" : "fields"}>
+      <form onSubmit=${(event) => this.submit(event)} autocomplete="off">
+        <div class="fields">
           <div class="field"><label>Name or range
             <input name="pattern" placeholder="CP-001 or CP-{001..020}" value=${state.pattern} aria-describedby="preview" aria-invalid=${state.error ? "true" : undefined}
               onInput=${(event) => this.name(event.target.value)} spellcheck="false" /></label></div>
@@ -141,8 +150,8 @@ export class Create extends Component {
           <button class="main" disabled=${not} aria-describedby="why-not">Create${fresh.length > 1 ? ` ${fresh.length}` : ""}</button>
           <span id="why-not" class="hint" aria-live="polite">${not}</span>
         </div>
-        <div class="words" aria-live="polite"><${Preview} found=${state.found} error=${state.error} />
-          ${!not && html`<p class="hint">The same in a terminal: <${Code}>${command(state)}<//></p>`}</div>
+        <div class="words" aria-live="polite"><${Preview} ...${state} onMeant=${(range) => this.name(range)} />
+          ${!not && fresh.length > 0 && html`<p class="hint">The same in a terminal: <${Code}>${command(state)}<//></p>`}</div>
       </form>
     </section>`;
   }

@@ -9,11 +9,18 @@ const WAITING = "waiting for power";
 // What a CP's charger has of its back end, where that is not what it should be.
 const BACK_END = { away: "its back end is away", refused: "its back end refuses it" };
 
-// A CP's reason; where it has none, what its back end or its circuit keeps it from.
-export function why({ reason, session, circuit, max_power_w, backend_state }) {
+// A CP's reason; of one that is broken down and stopped, too, the other one with it.
+export function why(row) {
+  const stopped = row.service === "out" && row.state === "BROKEN_DOWN";
+  return stopped ? `${because(row)}; stopped by the operator, too` : because(row);
+}
+
+// Where it has none, what its back end or its circuit keeps it from.
+function because({ reason, session, circuit, max_power_w, backend_state }) {
   if (!reason && BACK_END[backend_state]) return BACK_END[backend_state];
   if (!session || (reason && reason !== WAITING)) return reason;
   if (reason) return session.wait_s ? `${reason}, about ${Math.ceil(session.wait_s / 60)} min` : reason;
+  if (session.limit_w === 0) return WAITING;
   return session.limit_w == null || session.limit_w >= max_power_w ? "" : `limit ${kw(session.limit_w)} kW of ${circuit}`;
 }
 

@@ -2,6 +2,7 @@
 
 import { Component, html } from "./dom.js";
 import { Chart, supplyOptions } from "./chart.js";
+import { EndCharge } from "./end_charge.js";
 import { look } from "./operator.js";
 import { Progress } from "./progress.js";
 import { Code, start } from "./shell.js";
@@ -44,12 +45,13 @@ class SessionPage extends Component {
     }
   }
 
-  render({ store }, { one, curve, error }) {
+  render({ store, operator, enabled }, { one, curve, error }) {
     if (!one) return html`<h1>Session ${ID}</h1>${error ? html`<p class="bad" role="alert">${error}</p><p><a href="/sessions.html">All sessions</a></p>` : html`<p class="reading">Reading the ledger…</p>`}`;
     const row = store.rows.get(one.cp);
     const live = row && row.session && row.session.session_id === ID ? row.session : null;
     const shown = live ? { ...one, energy_wh: live.energy_wh, cost_eur: live.cost_eur } : one;
     return html`<div class="title"><h1>${one.state === "settled" ? "Ticket" : "Session"}</h1><${Code}>${ID}<//><span class="session-state">${one.state}</span><span class="grow"></span>
+        ${one.state !== "settled" && html`<${EndCharge} one=${shown} off=${!enabled || Boolean(row && row.backend)} operator=${operator} onDone=${() => this.load()} />`}
         <button class="no-print" onClick=${() => print()}>Print</button></div>
       <section class="card"><${Facts} one=${shown} row=${row} />
         <p class="progress-line">${live && html`<b>${kw(live.power_w)}</b> kW now <${Progress} session=${live} />`}</p></section>

@@ -2,6 +2,7 @@
 
 import { Component, html } from "./dom.js";
 import { Chart, dayOptions } from "./chart.js";
+import { EndCharge } from "./end_charge.js";
 import { Field } from "./fields.js";
 import { look } from "./operator.js";
 import { Parts } from "./parts.js";
@@ -46,29 +47,53 @@ class ByCp extends Component {
 
 const took = ({ started_at, ended_at }) => (ended_at ? duration((new Date(ended_at) - new Date(started_at)) / 1000) : "");
 
-function drawSession(one) {
+// `end`: its button, where one may end it.
+function drawSession(one, end) {
   const cell = (label, value, kind) => html`<td data-label=${label} class=${kind}>${value}</td>`;
   return html`<tr key=${one.session_id} data-session=${one.session_id}>
     ${cell("Started", html`<a href=${`/session/${one.corrects || one.session_id}`}>${time(one.started_at)}</a>`)}${cell("Ended", time(one.ended_at))}${cell("Took", took(one))}
     ${cell("CP", html`<a href=${`/cp/${one.cp}`}>${one.cp}</a>`)}${cell("Driver", one.driver)}${cell("State", one.corrects ? "correction" : one.state)}
-    ${cell("kWh", kwh(one.energy_wh), "number")}${cell("€/kWh", one.price_eur_kwh, "number")}${cell("€", one.cost_eur, "number")}${cell("Reason", reasonWords(one.reason))}</tr>`;
+    ${cell("kWh", kwh(one.energy_wh), "number")}${cell("€/kWh", one.price_eur_kwh, "number")}${cell("€", one.cost_eur, "number")}${cell("Reason", reasonWords(one.reason))}
+    <td class="actions">${end}</td></tr>`;
 }
 
-function Table({ sessions }) {
+function Table({ sessions, endOf }) {
   return html`<div class="wide"><table id="sessions" class="cards">
-    <thead><tr><th>Started</th><th>Ended</th><th>Took</th><th>CP</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€/kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
-    <tbody><${Parts} rows=${sessions} draw=${drawSession} gap="tr" /></tbody></table></div>`;
+    <thead><tr><th>Started</th><th>Ended</th><th>Took</th><th>CP</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€/kWh</th><th class="number">€</th><th>Reason</th><th><span class="hidden">Actions</span></th></tr></thead>
+    <tbody><${Parts} rows=${sessions} draw=${(one) => drawSession(one, endOf(one))} gap="tr" /></tbody></table></div>`;
 }
 
 // Field -> what is wrong with it.
-const wrongOf = ({ cp, driver }) => Object.fromEntries(Object.entries({ cp, driver }).filter(([, text]) => !PART.test(text.trim())).map(([name]) => [name, "letters, digits, _ and - only"]));
+function wrongOf({ cp, driver, since, until }) {
+  const parts = Object.entries({ cp, driver }).filter(([, text]) => !PART.test(text.trim()));
+  const wrong = Object.fromEntries(parts.map(([name]) => [name, "letters, digits, _ and - only"]));
+  if (since && until && since > until) wrong.until = "before From: no day fits";
+  return wrong;
+}
+
+// Days that are asked for most, as the server counts them: name -> its words, first and last day.
+const ago = (days) => new Date(Date.now() - days * DAY_S * 1000).toISOString().slice(0, 10);
+const weekday = () => (new Date().getUTCDay() + 6) % 7;
+const PERIODS = {
+  "": ["all", () => ["", ""]],
+  today: ["today", () => [ago(0), ""]],
+  days7: ["last 7 days", () => [ago(6), ""]],
+  week: ["last week", () => [ago(weekday() + 7), ago(weekday() + 1)]],
+  month: ["this month", () => [`${ago(0).slice(0, 8)}01`, ""]],
+};
+
+function Period({ since, until, onChoose }) {
+  const is = Object.keys(PERIODS).find((name) => PERIODS[name][1]().join() === [since, until].join());
+  return html`<label class="field">Period <select name="period" value=${is ?? "other"} onChange=${(event) => onChoose(...PERIODS[event.target.value][1]())}>
+    ${is === undefined && html`<option value="other" disabled>as below</option>`}${Object.entries(PERIODS).map(([name, [words]]) => html`<option key=${name} value=${name}>${words}</option>`)}</select></label>`;
+}
 
 class Sessions extends Component {
   constructor() {
     super();
     const query = new URLSearchParams(location.search);
     const given = Object.fromEntries(FIELDS.map((name) => [name, query.get(name) || ""]));
-    this.state = { ...given, touched: { cp: true, driver: true }, sessions: null, sums: null, days: null, error: "" };
+    this.state = { ...given, touched: { cp: true, driver: true, until: true }, sessions: null, sums: null, days: null, error: "" };
     this.onInput = (name) => (event) => this.set(name, event.target.value);
   }
 
@@ -107,7 +132,9 @@ class Sessions extends Component {
 
   filters(state) {
     const field = { form: "sessions", state, wrong: wrongOf(state), onInput: this.onInput };
+    const days = (since, until) => this.setState({ since, until }, () => this.load());
     return html`<section class="card"><div class="fields five">
+      <${Period} ...${state} onChoose=${days} />
       <${Field} ...${field} name="since" label="From" type="date" /><${Field} ...${field} name="until" label="To" type="date" />
       <${Field} ...${field} name="cp" label="CP" placeholder="part of its name" /><${Field} ...${field} name="driver" label="Driver" placeholder="part of the name" />
       <label class="field">State <select name="state" value=${state.state} onChange=${this.onInput("state")}>
@@ -119,6 +146,15 @@ class Sessions extends Component {
     if (!this.query()) return html`<p class="none">No sessions yet. One begins with <${Code}>bin/evcs-driver charge CP-001 --driver NAME<//></p>`;
     const all = () => this.setState(Object.fromEntries(FIELDS.map((name) => [name, ""])), () => this.load());
     return html`<p class="none">No session fits. <button class="quiet" onClick=${all}>Show all</button></p>`;
+  }
+
+  // Of a charge under way; those of a back end are that one's to end.
+  end(one) {
+    const { operator, enabled, store } = this.props;
+    const row = store.rows.get(one.cp);
+    if (!operator.is || one.state === "settled" || one.corrects || !row || row.backend) return null;
+    const live = row.session && row.session.session_id === one.session_id ? row.session.energy_wh : one.energy_wh;
+    return html`<${EndCharge} key=${one.session_id} words="End" one=${{ ...one, energy_wh: live }} off=${!enabled} operator=${operator} onDone=${() => this.load()} />`;
   }
 
   render(_, state) {
@@ -136,7 +172,7 @@ class Sessions extends Component {
         <div class="columns">
           <section class="card"><h2>Energy by day</h2><${Chart} options=${dayOptions} data=${days} label="Energy by day" /></section>
           <section class="card"><h2>Energy by charging point</h2><${ByCp} cps=${sums.cps} /></section></div>
-        <section class="card"><${Table} sessions=${sessions} /></section>`}`;
+        <section class="card"><${Table} sessions=${sessions} endOf=${(one) => this.end(one)} /></section>`}`;
   }
 }
 

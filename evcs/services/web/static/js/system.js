@@ -8,6 +8,9 @@ import { Code, start } from "./shell.js";
 import { byName, time } from "./words.js";
 
 const AGAIN_MS = 10_000;
+// Entries of the audit: on the page at first and with each "older", and asked for at once.
+const SHOWN = 50;
+const ASKED = 1000;
 // A charger's clock and a machine's may be off by so much.
 const STATION_OFF_S = 9;
 const CLOCK_OFF_S = 2;
@@ -59,7 +62,7 @@ function Stations({ stations, rows }) {
 class Audit extends Component {
   constructor() {
     super();
-    this.state = { entries: null, q: new URLSearchParams(location.search).get("q") || "", error: "" };
+    this.state = { entries: null, q: new URLSearchParams(location.search).get("q") || "", error: "", most: SHOWN, asked: ASKED };
   }
 
   componentDidMount() {
@@ -68,7 +71,7 @@ class Audit extends Component {
 
   async load() {
     try {
-      const entries = await this.props.operator.change("GET", "/api/v1/audit");
+      const entries = await this.props.operator.change("GET", `/api/v1/audit?limit=${this.state.asked}`);
       this.setState({ entries: entries.map((one, i) => ({ ...one, id: entries.length - i, said: [one.who, one.what, one.cp, one.outcome, one.detail].join("\n").toLowerCase() })), error: "" });
     } catch (error) {
       this.setState({ error: error.message });
@@ -77,18 +80,27 @@ class Audit extends Component {
 
   search(q) {
     history.replaceState(null, "", q ? `?${new URLSearchParams({ q })}` : location.pathname);
-    this.setState({ q });
+    this.setState({ q, most: SHOWN });
   }
 
-  render(_, { entries, q, error }) {
+  // More of what fits; where the page has no more of it, more is asked for.
+  older(left) {
+    const most = this.state.most + SHOWN;
+    if (left >= SHOWN) this.setState({ most });
+    else this.setState({ most, asked: this.state.asked + ASKED }, () => this.load());
+  }
+
+  render(_, { entries, q, error, most, asked }) {
     const text = q.trim().toLowerCase();
     const shown = (entries || []).filter((one) => one.said.includes(text));
+    const more = shown.length > most || (entries && entries.length >= asked);
     const draw = (one) => html`<tr key=${one.id}>${cell("At", time(one.at))}${cell("Who", one.who)}${cell("What", one.what)}<td data-label="CP">${one.cp && html`<a href=${`/cp/${one.cp}`}>${one.cp}</a>`}</td>${cell("Outcome", one.outcome)}<td data-label="Detail" class="detail">${one.detail}</td></tr>`;
     return html`<section class="card"><div class="title"><h2>Audit</h2><span class="grow"></span><button disabled=${!entries} onClick=${() => this.load()}>Refresh</button>
         <input type="search" aria-label="Search the audit" placeholder="Search who, what, CP, outcome" value=${q} onInput=${(event) => this.search(event.target.value)} /></div>
       ${error ? html`<p class="bad" role="alert">${error}</p>` : !entries ? html`<p class="reading">Reading the ledger…</p>` : !shown.length ? html`<p class="none">${entries.length ? "No entry fits." : "No entries yet."}</p>`
-        : html`<div class="wide"><table id="audit" class="cards"><thead><tr><th>At</th><th>Who</th><th>What</th><th>CP</th><th>Outcome</th><th>Detail</th></tr></thead><tbody><${Parts} rows=${shown} draw=${draw} gap="tr" /></tbody></table></div>`}
-      <p class="hint">The latest 1000 entries; all: <${Code}>bin/evcs audit --since 2026-11-22<//></p></section>`;
+        : html`<div class="wide"><table id="audit" class="cards"><thead><tr><th>At</th><th>Who</th><th>What</th><th>CP</th><th>Outcome</th><th>Detail</th></tr></thead><tbody><${Parts} rows=${shown.slice(0, most)} draw=${draw} gap="tr" /></tbody></table></div>`}
+      ${more && html`<p><button onClick=${() => this.older(shown.length - most)}>Load older</button></p>`}
+      <p class="hint">${entries && entries.length >= asked ? `Of the latest ${asked} entries; all` : "The same in a terminal"}: <${Code}>bin/evcs audit --since 2026-11-22<//></p></section>`;
   }
 }
 

@@ -44,7 +44,7 @@ export const since = (value) => (new Date(value).toDateString() === new Date().t
 export const exact = (value) => new Date(value).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 // Whom the word alone would puzzle.
-export const reasonWords = (reason) => (reason === "driver" ? "stopped by driver" : reason || "");
+export const reasonWords = (reason) => (reason === "driver" || reason === "operator" ? `stopped by ${reason}` : reason || "");
 
 export function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
