@@ -1,20 +1,18 @@
 """Settings: a flag, then the environment, then conf/evcs.toml, then the default.
 
-The only reader of the environment. CP processes import it, so tomllib is imported only
-where there is a file to read.
+The only reader of the environment.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import stat
 from collections.abc import Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evcs.core.errors import BadValue, Denied
+from evcs import config_file
 from evcs.core.ids import RESERVED
 from evcs.core.setting_values import ALWAYS, CHECKS, FORK, REMOTE
 from evcs.home import Home, check_home
@@ -194,21 +192,7 @@ _ENVIRONMENT = {
     "ocpp_keep_interrupted_h": "EVCS_OCPP_KEEP_INTERRUPTED_H",
     "hosts_keep_interrupted_s": "EVCS_HOSTS_KEEP_INTERRUPTED_S",
 }
-#: Of conf/evcs.toml. tomllib's time grows with the square of a key's parts.
-MAX_BYTES = 16 * 1024
-#: Those that conf/evcs.toml has in tables: [mqtt] listen is mqtt_listen.
-_TABLES = {
-    "keep": ("sessions_days", "audit_days", "readings_days"),
-    "mqtt": ("listen", "tls_port", "tls"),
-    "http": ("listen", "tls", "name"),
-    "ocpp": ("listen", "plain", "keep_interrupted_h"),
-    "hosts": ("keep_interrupted_s",),
-}
-_IN_TABLES = frozenset(f"{table}_{name}" for table, names in _TABLES.items() for name in names)
-#: As files had them before there was a table.
-_FLAT_TOO = frozenset({"keep_sessions_days", "keep_audit_days"})
-
-
+_NAMES = tuple(name for name in Settings._fields if name != "home")
 TYPED = "EVCS_TYPED"
 
 
@@ -236,71 +220,13 @@ def under_supervisord() -> bool:
     return "SUPERVISOR_ENABLED" in os.environ
 
 
-def _text(path: Path) -> str:
-    """Raises OSError, ValueError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise ValueError("it is no file")  # to read a pipe is to wait
-        raw = file.read(MAX_BYTES + 1)
-    if len(raw) > MAX_BYTES:
-        raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")
-    return raw.decode()
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        text = _text(path)
-    except FileNotFoundError:
-        return {}
-    except PermissionError:
-        raise Denied(f"{path} can't be read by this user", "run this as its owner") from None
-    except (OSError, ValueError) as error:
-        raise BadValue(f"{path} can't be read: {error}", "correct the file or remove it") from None
-    import tomllib
-
-    try:
-        found = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadValue(f"{path}: {error}", "correct the file or remove it") from None
-    return _flat(path, found)
-
-
-def shown(name: str) -> str:
-    """A setting as conf/evcs.toml has it: mqtt_listen is mqtt.listen there."""
-    return name.replace("_", ".", 1) if name in _IN_TABLES else name
-
-
-def _flat(path: Path, found: dict[str, Any]) -> dict[str, Any]:
-    """Tables as settings of their own: [mqtt] listen is mqtt_listen."""
-    known = [name for name in Settings._fields if name != "home" and name not in _IN_TABLES]
-    flat: dict[str, Any] = {}
-    for name, value in found.items():
-        if name in known or name in _FLAT_TOO:
-            flat[name] = value
-        elif name not in _TABLES or not isinstance(value, dict):
-            raise BadValue(
-                f"{path}: unknown setting {name!r}",
-                f"known: {', '.join([*known, *(f'[{table}]' for table in _TABLES)])}",
-            )
-        else:
-            for key in value:
-                if key not in _TABLES[name]:
-                    raise BadValue(
-                        f"{path}: unknown setting {key!r} in [{name}]",
-                        f"known: {', '.join(_TABLES[name])}",
-                    )
-            flat.update({f"{name}_{key}": one for key, one in value.items()})
-    return flat
-
-
 def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     """The settings of this call. Raises BadValue, naming the setting."""
     environ = os.environ if environ is None else environ
     home = Home(
         check_home(Path(str(flags.get("home") or environ.get("EVCS_HOME") or INSTALL_ROOT)))
     )
-    values: dict[str, Any] = _read_toml(home.path / "conf" / "evcs.toml")
+    values: dict[str, Any] = config_file.read(home.path / "conf" / "evcs.toml", _NAMES)
     for name, variable in _ENVIRONMENT.items():
         if environ.get(variable):
             values[name] = environ[variable]
@@ -311,12 +237,12 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
 
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     checks = {name: CHECKS.get(name, lambda _, value: value) for name in values}
-    return {name: checks[name](shown(name), value) for name, value in values.items()}
+    return {name: checks[name](config_file.shown(name), value) for name, value in values.items()}
 
 
 def check_file(path: Path) -> None:
     """Whether a file may be a home's conf/evcs.toml; none may be missing. Raises BadValue."""
-    _checked(_read_toml(path))
+    _checked(config_file.read(path, _NAMES))
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
@@ -330,7 +256,7 @@ def origins(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     environ = os.environ if environ is None else environ
     home = check_home(Path(environ.get("EVCS_HOME") or INSTALL_ROOT))
     path = home / "conf" / "evcs.toml"
-    found = dict.fromkeys(_read_toml(path), str(path))
+    found = dict.fromkeys(config_file.read(path, _NAMES), str(path))
     for name, variable in {**_ENVIRONMENT, "home": "EVCS_HOME"}.items():
         if environ.get(variable):
             found[name] = f"environment: {variable}"

@@ -37,8 +37,9 @@ from evcs.services import engine as engine_role
 from evcs.services import monitor as monitor_role
 from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.outside import ConnectorOutside
-from evcs.services.gateway.service import Gateway, GatewayParts
-from evcs.services.gateway.service import subscriptions as of_gateway
+from evcs.services.gateway.parts import GatewayParts
+from evcs.services.gateway.parts import subscriptions as of_gateway
+from evcs.services.gateway.service import Gateway
 from evcs.services.gateway.voice import FromMonitor, Voice, subscriptions
 
 LOOK_EVERY_S = 1.0

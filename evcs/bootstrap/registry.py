@@ -26,7 +26,9 @@ from evcs.bootstrap.tls import names, server_tls
 from evcs.config import Settings
 from evcs.core import topics
 from evcs.services.http import Pause, Refusals, bearer_only, shows
-from evcs.services.registry import http, service
+from evcs.services.registry import http
+from evcs.services.registry.outside import RegistryPorts, subscriptions
+from evcs.services.registry.service import Registry
 
 #: The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
 HUP_WITHIN_S = 2.0
@@ -41,18 +43,18 @@ def run_registry(settings: Settings) -> None:
     broker = broker_accounts.PasswordFile(
         home, lambda: supervisord.signal("mosquitto", "HUP"), clock.monotonic
     )
-    bus = parts.bus(settings, loop, "registry", service.subscriptions(), topics.encode(death, None))
+    bus = parts.bus(settings, loop, "registry", subscriptions(), topics.encode(death, None))
     secrets, spool = SecretFiles(home), Spool.open(home.spool("registry"))
     floods = FloodWatch(
         home.log / "mosquitto.log", partial(broker_sessions.end, Account.of(home, "registry"))
     )
-    outside = service.RegistryPorts(
+    outside = RegistryPorts(
         bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
         lambda cps: broker_memory.hold(home, cps, partial(supervisord.signal, "mosquitto", "KILL")),
         parts.boot,
         partial(capacity.check_room, settings), floods.look,
     )  # fmt: skip
-    registry = service.Registry(outside, loop.put, settings.host, birth)
+    registry = Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)
     # Each that waits holds a connection, so few may, and not for long.
     refusals = Refusals(spool, clock.monotonic, time.sleep, Pause(0.25, 1.0))

@@ -7,6 +7,7 @@ import click
 from evcs import config
 from evcs.cli.common import CommandContext, command, table
 from evcs.cli.terminal import Trusted
+from evcs.config_file import shown
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAMS = ("evcs", "evcs-cp", "evcs-driver")
@@ -33,7 +34,7 @@ def _config(program: click.Group) -> None:
         origins = config.origins()
         values = {**ctx.settings._asdict(), "home": str(ctx.settings.home.path)}
         found = [
-            {"setting": config.shown(name), "value": value, "origin": origins.get(name, "default")}
+            {"setting": shown(name), "value": value, "origin": origins.get(name, "default")}
             for name, value in values.items()
         ]
         rows = [(one["setting"], f"{one['value']}", one["origin"]) for one in found]

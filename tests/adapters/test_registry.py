@@ -22,7 +22,8 @@ from evcs.home import Home
 from evcs.services.registry import circuits, drivers
 from evcs.services.registry.accounts import LOOK_AT_ONCE, SHUT_OUT_S
 from evcs.services.registry.changes import AskedChange, Batch
-from evcs.services.registry.service import LOOK_EVERY_S, Registry, RegistryPorts
+from evcs.services.registry.outside import RegistryPorts
+from evcs.services.registry.service import LOOK_EVERY_S, Registry
 from tests.unit.fakes import FakeBus
 
 BIRTH = m.ServiceStatus("registry", True, "boot", "1")

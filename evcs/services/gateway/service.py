@@ -5,29 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from evcs.core import messages as m
-from evcs.core import stations, topics
+from evcs.core import stations
 from evcs.core.audit import FLOOD
 from evcs.core.bounded_entries import BoundedEntries
 from evcs.core.errors import EvcsError
 from evcs.core.ids import short
-from evcs.core.ocpp.masking import masked
 from evcs.core.ocpp.ports import AccessRefusal, CallError, Connection, StationAccess
 from evcs.core.ocpp.rules import Code, Version
 from evcs.core.placement import OCPP
-from evcs.core.ports import Bus, Connected, Disconnected, Received
+from evcs.core.ports import Connected, Disconnected, Received
 from evcs.core.retained_view import RetainedView
-from evcs.core.shares import Shares
 from evcs.services.gateway.asked import Asked
 from evcs.services.gateway.connector import Connector
 from evcs.services.gateway.dialect import Answer
+from evcs.services.gateway.frames import ShownFrames
 from evcs.services.gateway.keys import Keys
 from evcs.services.gateway.outside import Place
+from evcs.services.gateway.parts import GatewayParts
 from evcs.services.gateway.refusals import AccessRefusals
 from evcs.services.gateway.station import STATUS_WITHIN_S, ConnectedStation, StationParts
 from evcs.services.gateway.tasks import Tasks
@@ -40,40 +39,8 @@ STATIONS: Mapping[Version, type[ConnectedStation]] = {
 }
 #: For what a station without a CP still has under way.
 LEAVE_WITHIN_S = 10.0
-#: A frame on the bus, at most; the rest of a longer one is left out.
-MAX_FRAME = 16_000
-#: Of a station's frames, in characters; who watches misses what is more.
-SHOWN_AT_ONCE, SHOWN_A_SECOND = 2_000_000.0, 100_000.0
 
 _log = logging.getLogger("evcs")
-
-
-def subscriptions(host: str) -> list[topics.Subscription]:
-    """What the gateway listens to."""
-    return [
-        topics.filter_for(m.DesiredCp),
-        topics.filter_for(m.DesiredStation),
-        topics.filter_for(m.GatewayCommand, host=host),
-        topics.filter_for(m.ServiceStatus, service="registry"),
-        topics.filter_for(m.ServiceStatus, service=f"gateway/{host}"),
-    ]
-
-
-class GatewayParts(NamedTuple):
-    """What the gateway works with.
-
-    `connector(cp)`: the CP's role, None while it is not there. `keys(station)`: its passwords,
-    which may raise EvcsError. `look`: members may be others. `number()`, `now()`: as a
-    ConnectorOutside has them. `audit(who, what, outcome, detail)`.
-    """
-
-    bus: Bus
-    connector: Callable[[str], Connector | None]
-    keys: Callable[[str], tuple[str, ...]]
-    look: Callable[[], object]
-    number: Callable[[], int]
-    now: Callable[[], datetime]
-    audit: Callable[[str, str, str, str], object]
 
 
 class Gateway:
@@ -91,7 +58,7 @@ class Gateway:
         self._given = Keys(self._keys)
         self._refusals = AccessRefusals(parts.audit)
         self._entries = BoundedEntries(lambda one: parts.audit(*one), _more, time.monotonic)
-        self._shown = Shares(time.monotonic, SHOWN_AT_ONCE, SHOWN_A_SECOND)
+        self._frames = ShownFrames(host, parts.bus, time.monotonic)
 
     @property
     def available(self) -> bool:
@@ -266,14 +233,7 @@ class Gateway:
 
     def frame(self, connection: Connection, direction: str, text: str) -> None:
         """A frame, for those who watch."""
-        version = connection.version.value.removeprefix("ocpp")
-        if self._shown.left(connection.station) < MAX_FRAME:
-            return
-        shown = masked(text)[:MAX_FRAME]
-        self._shown.take(connection.station, len(text))
-        self._parts.bus.publish(
-            m.StationFrame(self._host, connection.station, direction, version, shown)
-        )
+        self._frames.show(connection, direction, text)
 
     def _connectors(self, station: str) -> dict[int, Connector]:
         places = self._places.get(station, {})

@@ -80,7 +80,7 @@ class Accounts:
         cps = {**dict.fromkeys(batch.created), **batch.rekeyed}
         made = [who for cp in cps for who in of_cp(cp)]
         made += map(of_driver, batch.drivers_made)
-        made += map(of_meter, batch.circuits_made)
+        made += map(of_meter, batch.circuits.made)
         made += map(of_host, batch.hosts_joined)
         made += map(of_station, [*batch.stations, *batch.keys])
         # One that waits may be the charger's already: it is not replaced before that is known.
@@ -94,7 +94,7 @@ class Accounts:
     def undo(self, batch: Batch) -> None:
         """The batch was not committed."""
         made = [*map(of_driver, batch.drivers_made), *map(of_station, batch.stations)]
-        made += map(of_meter, batch.circuits_made)
+        made += map(of_meter, batch.circuits.made)
         made += (who for who in map(of_next, batch.next_keys) if who not in self._keys)
         self._secrets.remove(*map(_of, batch.created), *made)
         # On a disk that takes nothing the new ones stay; the next look puts the old ones back.
@@ -117,8 +117,8 @@ class Accounts:
             for identity in of_cp(cp):
                 self._passwords.pop(identity, None)
         self._secrets.remove(*map(_of, batch.gone))
-        others = (*map(of_driver, batch.drivers_gone), *map(of_meter, batch.circuits_gone))
-        hosts = tuple(map(of_host, batch.hosts_gone))
+        others = (*map(of_driver, batch.drivers_gone), *map(of_meter, batch.circuits.gone))
+        hosts = tuple(map(of_host, batch.hosts.gone))
         for gone in (*others, *hosts):
             self._passwords.pop(gone, None)
         self._secrets.remove(*hosts)

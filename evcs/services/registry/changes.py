@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from evcs.core import audit, back_ends, circuits, desired, placement, prices, stations
 from evcs.core.errors import BadValue, Conflict, Deleting, EvcsError, NotFound
-from evcs.core.fleet_size import FleetSize
 from evcs.core.hosts import Host, Hosts
 from evcs.core.ids import same
 from evcs.core.messages import Circuit, DesiredCp, DesiredDriver, ReconcileReport
-from evcs.core.placement import is_moving
-
-#: (there, more): raises NoRoom where the machine does not carry so many more CPs.
-CheckRoom = Callable[[FleetSize, FleetSize], None]
+from evcs.services.registry.revised import Revised
+from evcs.services.registry.room import CheckRoom, Room
 
 
 class AskedChange(NamedTuple):
@@ -45,7 +42,7 @@ class Batch:
         self.revision = revision
         #: Who asks for what is made just now.
         self.who = audit.OPERATOR
-        self._stamp, self._check_room = stamp, check_room
+        self._stamp, self._room = stamp, Room(places.own, check_room)
         self.cps: dict[str, DesiredCp] = {}
         self.created: list[str] = []
         self.rekeyed: dict[str, None] = {}
@@ -60,9 +57,8 @@ class Batch:
         self.drivers: dict[str, DesiredDriver] = {}
         self.drivers_made: list[str] = []
         self.drivers_gone: list[str] = []
-        #: All of them, as the batch leaves them.
-        self.circuits = cables
-        self.hosts: Mapping[str, Host] = places.others
+        self.circuits = Revised(cables)
+        self.hosts = Revised(places.others)
         #: Those that get a secret now.
         self.hosts_joined: list[str] = []
         #: (host, CP) of reports that nobody may be there to take back.
@@ -71,8 +67,6 @@ class Batch:
         self.made: list[audit.Change] = []
         self._committed = cps
         self.committed_drivers = drivers
-        self._committed_circuits = cables
-        self._committed_hosts = places.others
         self._centre = places.own
 
     @cached_property
@@ -82,21 +76,20 @@ class Batch:
 
     @cached_property
     def _rooms(self) -> placement.Rooms:
-        return placement.Rooms({**self._committed, **self.cps}.values())
+        return placement.Rooms(self._there().values())
 
     @cached_property
     def _connectors(self) -> stations.Connectors:
-        return stations.Connectors({**self._committed, **self.cps}.values())
+        return stations.Connectors(self._there().values())
 
     @cached_property
     def _dialled(self) -> back_ends.Dialled:
-        return back_ends.Dialled({**self._committed, **self.cps}.values())
+        return back_ends.Dialled(self._there().values())
 
     @property
     def changes(self) -> bool:
         """Whether there is anything to commit."""
-        others = self.circuits is not self._committed_circuits
-        others = others or self.hosts is not self._committed_hosts
+        others = self.circuits.differs or self.hosts.differs
         return bool(self.cps or self.gone or self.drivers or self.drivers_gone or others)
 
     @property
@@ -104,41 +97,14 @@ class Batch:
         """When it is made (RFC 3339 UTC)."""
         return self._stamp.at
 
-    @property
-    def circuits_changed(self) -> list[Circuit]:
-        """Those that are new or another."""
-        before = self._committed_circuits
-        return [one for name, one in self.circuits.items() if before.get(name) != one]
-
-    @property
-    def circuits_made(self) -> list[str]:
-        """Those that are new."""
-        return [name for name in self.circuits if name not in self._committed_circuits]
-
-    @property
-    def circuits_gone(self) -> list[str]:
-        """Those that were there."""
-        return [name for name in self._committed_circuits if name not in self.circuits]
-
-    @property
-    def hosts_changed(self) -> list[Host]:
-        """Those that are new or another."""
-        before = self._committed_hosts
-        return [one for name, one in self.hosts.items() if before.get(name) != one]
-
-    @property
-    def hosts_gone(self) -> list[str]:
-        """Those that were there."""
-        return [name for name in self._committed_hosts if name not in self.hosts]
-
     def put_host(self, host: Host, change: audit.Change) -> None:
         """Have this host, as it is now."""
-        self.hosts = {**self.hosts, host.name: host}
+        self.hosts.put(host.name, host)
         self.tell(change)
 
     def drop_host(self, name: str, change: audit.Change) -> None:
         """Have a host no more."""
-        self.hosts = {other: one for other, one in self.hosts.items() if other != name}
+        self.hosts.drop(name)
         self.tell(change)
 
     def has_host(self, name: str) -> bool:
@@ -147,29 +113,29 @@ class Batch:
 
     @property
     def _places(self) -> Hosts:
-        return Hosts(self._centre, self.hosts)
+        return Hosts(self._centre, self.hosts.now)
 
     def now(self) -> dict[str, DesiredCp]:
         """All CPs, as the batch has them."""
-        found = {**self._committed, **self.cps}
+        found = self._there()
         for gone in self.gone:
             found.pop(gone, None)
         return found
 
     @cached_property
     def _carried_w(self) -> dict[str, int]:
-        return circuits.rooms(self.circuits)
+        return circuits.rooms(self.circuits.now)
 
     def put_circuits(self, after: Mapping[str, Circuit], change: audit.Change) -> None:
         """Have these circuits. Raises EvcsError where they are no forest, or a CP does not fit."""
         circuits.check(after, self.now().values())
-        self.circuits = after
+        self.circuits.now = after
         self.__dict__.pop("_carried_w", None)
         self.tell(change)
 
     def create(self, given: object) -> DesiredCp:
         """A CP, of the fields that are given."""
-        self._check_coming([given])
+        self._room.check_coming([given], self._there())
         return self._create(given)
 
     def _create(self, given: object) -> DesiredCp:
@@ -180,7 +146,7 @@ class Batch:
                 raise Deleting(f"CP {taken} is being deleted", "try again in a moment")
             raise Conflict(f"CP {taken} exists already", f"see it with: evcs-cp show {taken}")
         self._check_place(cp)
-        circuits.check_cp(self.circuits, self._carried_w, cp)
+        circuits.check_cp(self.circuits.now, self._carried_w, cp)
         secrets = back_ends.secrets(cp.id, given)
         if cp.station is not None:
             cp = self._on_station(cp, cp.station)
@@ -191,9 +157,13 @@ class Batch:
         self.created.append(cp.id)
         return self._put("create", None, cp)
 
+    def _there(self) -> dict[str, DesiredCp]:
+        """All CPs, those too that go."""
+        return {**self._committed, **self.cps}
+
     def _of(self, station: str) -> list[DesiredCp]:
         """The CPs of a station, as they are now."""
-        return [cp for cp in {**self._committed, **self.cps}.values() if cp.station == station]
+        return [cp for cp in self._there().values() if cp.station == station]
 
     def _on_station(self, cp: DesiredCp, station: str) -> DesiredCp:
         known = self._connectors.knows(station)
@@ -204,7 +174,7 @@ class Batch:
 
     def create_many(self, given: list[Any]) -> list[DesiredCp | EvcsError]:
         """Each for itself: those that can be are made; none where there is no room for all."""
-        self._check_coming(given)
+        self._room.check_coming(given, self._there())
         found: list[DesiredCp | EvcsError] = []
         for one in given:
             try:
@@ -221,9 +191,9 @@ class Batch:
             return before
         if (before.host, before.hosting) != (after.host, after.hosting):
             self._check_place(after)
-        circuits.check_cp(self.circuits, self._carried_w, after)
+        circuits.check_cp(self.circuits.now, self._carried_w, after)
         if before.hosting == placement.POOL != after.hosting:
-            self._check_leaving(cp)
+            self._room.check_leaving(cp, self._there())
         return self._put(audit.edit_verb(before, after), before, after)
 
     def _check_place(self, cp: DesiredCp) -> None:
@@ -244,25 +214,6 @@ class Batch:
         moved = self._put("rescue", cp, cp._replace(host=to))
         if placement.holder(moved).host == lost:
             self.keep(placement.arrived(moved))
-
-    def _check_coming(self, given: Iterable[Any]) -> None:
-        """Whether all that are new of these can be carried. Raises NoRoom."""
-        now, centre = {**self._committed, **self.cps}, self._centre
-        asked = {str(one.get("id")): one for one in given if isinstance(one, Mapping)}
-        new = [one for cp, one in asked.items() if cp not in now]
-        if new:
-            there = FleetSize.at(centre, ((cp.host, cp.hosting) for cp in now.values()))
-            more = ((one.get("host", centre), one.get("hosting")) for one in new)
-            self._check_room(there, FleetSize.at(centre, more))
-
-    def _check_leaving(self, cp: str) -> None:
-        """Whether the machine carries what a CP takes outside its pool. Raises NoRoom."""
-        now = {**self._committed, **self.cps}.values()
-        # Who has not arrived has not taken yet what he needs.
-        coming = {one.id for one in now if one.hosting != placement.POOL and is_moving(one)} | {cp}
-        stay = ((one.host, one.hosting) for one in now if one.id not in coming)
-        there = FleetSize.at(self._places.own, stay)
-        self._check_room(there, FleetSize(own=len(coming)))
 
     def revoke(self, cp: str) -> DesiredCp:
         """Shut the CP out: its identities leave the broker, its record stays."""

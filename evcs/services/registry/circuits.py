@@ -15,10 +15,12 @@ SHOWN = 5
 def add(batch: Batch, given: object) -> Circuit:
     """A circuit, of the fields that are given."""
     circuit = desired.new_circuit(given)
-    taken = next((name for name in batch.circuits if same(name) == same(circuit.name)), None)
+    taken = next((name for name in batch.circuits.now if same(name) == same(circuit.name)), None)
     if taken is not None:
         raise Conflict(f"circuit {taken} exists already", f"see it with: evcs circuit show {taken}")
-    batch.put_circuits({**batch.circuits, circuit.name: circuit}, _change(batch, "add", circuit))
+    batch.put_circuits(
+        {**batch.circuits.now, circuit.name: circuit}, _change(batch, "add", circuit)
+    )
     return circuit
 
 
@@ -27,7 +29,9 @@ def edit(batch: Batch, name: str, given: object) -> Circuit:
     before = _there(batch, name)
     after = desired.edited_circuit(before, given)
     if after != before:
-        batch.put_circuits({**batch.circuits, name: after}, _change(batch, "edit", after, before))
+        batch.put_circuits(
+            {**batch.circuits.now, name: after}, _change(batch, "edit", after, before)
+        )
     return after
 
 
@@ -35,21 +39,21 @@ def remove(batch: Batch, name: str) -> None:
     """One that nothing is below, those that are being deleted neither."""
     gone = _there(batch, name)
     below = [f"CP {cp.id}" for cp in batch.now().values() if cp.circuit == name]
-    below += [f"circuit {one.name}" for one in batch.circuits.values() if one.parent == name]
+    below += [f"circuit {one.name}" for one in batch.circuits.now.values() if one.parent == name]
     if below:
         more = f" and {len(below) - SHOWN} more" if len(below) > SHOWN else ""
         text = f"circuit {name} feeds {', '.join(sorted(below)[:SHOWN])}{more}"
         raise Conflict(text, "put them elsewhere first")
-    left = {other: one for other, one in batch.circuits.items() if other != name}
+    left = {other: one for other, one in batch.circuits.now.items() if other != name}
     batch.put_circuits(left, _change(batch, "remove", gone))
 
 
 def give_fallbacks(batch: Batch) -> None:
     """Once all is taken up: each CP has the fallback that fits its circuit then."""
-    if not (batch.circuits or batch.circuits_gone):
+    if not (batch.circuits.now or batch.circuits.gone):
         return
     now = batch.now()
-    fallbacks = core.fallbacks(batch.circuits, now.values())
+    fallbacks = core.fallbacks(batch.circuits.now, now.values())
     for cp in now.values():
         fallback_w = fallbacks.get(cp.id)
         if cp.fallback_w == fallback_w:
@@ -64,7 +68,7 @@ def give_fallbacks(batch: Batch) -> None:
 
 
 def _there(batch: Batch, name: str) -> Circuit:
-    found = batch.circuits.get(name)
+    found = batch.circuits.now.get(name)
     if found is None:
         raise NotFound(f"no circuit {name[:40]!a}", core.LIST)
     return found

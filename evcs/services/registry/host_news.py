@@ -13,11 +13,11 @@ from evcs.services.registry.changes import Batch
 
 def of(batch: Batch) -> Iterator[m.Message | topics.Publication]:
     """What is told of a batch that is committed."""
-    for host in batch.hosts_changed:
+    for host in batch.hosts.changed:
         yield told(host)
     for name, cp in batch.lost:
         yield topics.clear(m.ReconcileReport, host=name, cp=cp)
-    for name in batch.hosts_gone:
+    for name in batch.hosts.gone:
         yield topics.clear(m.DesiredHost, host=name)
         yield topics.clear(m.ServiceStatus, service=of_host(name))
 

@@ -20,10 +20,10 @@ def invite(batch: Batch, given: object, secret: str) -> Host:
     if not isinstance(given, Mapping) or not {"name"} <= given.keys() <= {"name", "ttl_s"}:
         raise BadValue("a host needs a name, and may have a ttl_s", 'such as {"name": "h2"}')
     name, ttl_s = hosts.check_name(given["name"]), hosts.check_ttl(given.get("ttl_s", hosts.TTL_S))
-    taken = next((one for one in batch.hosts if same(one) == same(name)), name)
+    taken = next((one for one in batch.hosts.now if same(one) == same(name)), name)
     if taken != name:
         raise Conflict(f"host {taken} exists already", LIST)
-    before = batch.hosts.get(name) or Host(name)
+    before = batch.hosts.now.get(name) or Host(name)
     found = hosts.invited(before, secret, ttl_s, batch.at)
     batch.put_host(found, audit.Change(batch.who, "host add", None, name))
     return found
@@ -34,7 +34,7 @@ def join(batch: Batch, secret: str) -> Host:
 
     Where it had joined before its CPs get new ones, too: that machine may run on.
     """
-    for host in batch.hosts.values():
+    for host in batch.hosts.now.values():
         if hosts.may_join(host, secret, batch.at):
             found = hosts.joined(host, batch.at)
             batch.hosts_joined.append(host.name)
@@ -51,7 +51,7 @@ def remove(batch: Batch, name: str, lost_to: str | None = None) -> None:
 
     They get new secrets: what comes back of the machine is nobody any more.
     """
-    if name not in batch.hosts:
+    if name not in batch.hosts.now:
         raise NotFound(f"no host {name[:40]!a}", LIST)
     mine = [cp for cp in batch.now().values() if name in (cp.host, placement.holder(cp).host)]
     if lost_to is None and mine:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from evcs.core import audit, hosts, placement, stations, topics
 from evcs.core import messages as m
-from evcs.core.audit import AuditEntry
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.hosts import Hosts
 from evcs.core.identities import of_host
-from evcs.core.ports import AuditSpool, Bus, Clock, Connected, Disconnected, Received
-from evcs.core.registry_ports import BrokerAccounts, DesiredStore, SecretStore
+from evcs.core.ports import Connected, Disconnected, Received
 from evcs.runtime.crash_points import crash_point
 from evcs.services.registry import circuits, host_news
 from evcs.services.registry.accounts import Accounts
-from evcs.services.registry.changes import AskedChange, Batch, CheckRoom, Stamp
+from evcs.services.registry.changes import AskedChange, Batch, Stamp
+from evcs.services.registry.outside import RegistryPorts
 from evcs.services.registry.senders import STATUS_KINDS, Senders
 
 ANSWER_WITHIN_S = 30.0
@@ -29,38 +28,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _log = logging.getLogger("evcs")
-
-
-def subscriptions() -> list[topics.Subscription]:
-    """What the Registry listens to."""
-    return [
-        *(topics.filter_for(kind) for kind in STATUS_KINDS),
-        topics.filter_for(m.ReconcileReport),
-        topics.status_of("manager"),
-        topics.filter_for(m.DesiredHost, own=False),
-        topics.filter_for(m.StationStatus),
-        topics.filter_for(m.Flood),
-    ]
-
-
-class RegistryPorts(NamedTuple):
-    """What the Registry works on.
-
-    `hold_broker` keeps the broker to what so many CPs need; `new_token` names a placement;
-    `check_room(there, more)` raises NoRoom where the machine doesn't carry so many more CPs;
-    `floods()`: whom the broker has just come to carry too much of.
-    """
-
-    bus: Bus
-    store: DesiredStore
-    secrets: SecretStore
-    broker: BrokerAccounts
-    spool: AuditSpool
-    clock: Clock
-    hold_broker: Callable[[int], object]
-    new_token: Callable[[], str]
-    check_room: CheckRoom
-    floods: Callable[[], Sequence[AuditEntry]]
 
 
 class Registry:
@@ -192,10 +159,10 @@ class Registry:
                 batch.gone,
                 batch.drivers.values(),
                 batch.drivers_gone,
-                batch.circuits_changed,
-                batch.circuits_gone,
-                batch.hosts_changed,
-                batch.hosts_gone,
+                batch.circuits.changed,
+                batch.circuits.gone,
+                batch.hosts.changed,
+                batch.hosts.gone,
             )
         except (OSError, EvcsError) as error:
             if spooled is not None:
@@ -222,8 +189,8 @@ class Registry:
         self.drivers = {
             name: one for name, one in {**self.drivers, **batch.drivers}.items() if name not in left
         }
-        self.circuits = dict(batch.circuits)
-        self.hosts = dict(batch.hosts)
+        self.circuits = dict(batch.circuits.now)
+        self.hosts = dict(batch.hosts.now)
         self.stations = stations.of(self.cps.values())
         self._revision = batch.revision
         for cp in batch.created:
@@ -236,7 +203,7 @@ class Registry:
     def _tell(self, batch: Batch) -> None:
         for station in batch.stations:
             self.bus.publish(self.stations[station])
-        for circuit in batch.circuits_changed:
+        for circuit in batch.circuits.changed:
             self.bus.publish(circuit)
         for cp in batch.cps.values():
             self.bus.publish(cp)
@@ -251,7 +218,7 @@ class Registry:
             self.bus.publish(driver)
         for news in host_news.of(batch):
             self.bus.publish(news)
-        if batch.gone or batch.drivers_gone or batch.circuits_gone:
+        if batch.gone or batch.drivers_gone or batch.circuits.gone:
             self._clear_others()
 
     def _announce(self) -> None:

@@ -21,10 +21,10 @@ from evcs.core.ocpp.station_calls import At
 from evcs.core.ocpp.station_meter import Sample
 from evcs.core.ocpp.station_record import StationRecord
 from evcs.core.ports import Connected, Disconnected, Received
-from evcs.core.units import DEFAULT_ENERGY_WH
 from evcs.runtime.crash_points import crash_point, fail_point
 from evcs.services.station import views
 from evcs.services.station.books import Books
+from evcs.services.station.contactor import Contactor
 from evcs.services.station.link import BackEndLink
 from evcs.services.station.outside import StationOutside
 from evcs.services.station.presented import PresentedCards
@@ -49,16 +49,15 @@ class StationEngine:
         self._books = Books(cp, self._kept.charges, outside.bus)
         self._link = BackEndLink(outside.back_end, outside.log)
         self._cards = PresentedCards(self._reply)
-        self._ready = self._unsaved = self._closed = False
+        self._contactor = Contactor(outside.charger, outside.max_power_w)
+        self._ready = self._unsaved = False
         self._central: bool | None = None
         self._why: str | None = None
         self._told: m.EngineStatus | None = None
-        self._stepped_at: float | None = None
         self._tick_at, self._ticks = 0.0, 0
-        self._password: bytes | None = None
         outside.charger.set_fault(self._kept.fault)
         self._switch(kept=True)
-        self._dial_as()
+        self._link.dial_as(outside.dialect.password(self._kept.station))
         if self._kept.station.transaction is not None:
             self._log.info("transaction=%d goes on", self._kept.station.transaction.number)
         self._answer = self._health()
@@ -79,11 +78,11 @@ class StationEngine:
     def tick(self, now: float) -> float:
         """Once a second while it charges: meter. Else when something is due."""
         fail_point("engine.tick", self._cp)
-        before, self._stepped_at = self._stepped_at, now
+        reading = self._contactor.step(now)
         self._ticks += 1
         at = self._outside.now()
-        if self._closed and before is not None:
-            self._meter(self._outside.charger.step(now - before), at)
+        if reading is not None:
+            self._meter(reading, at)
         self._station.tick(at)
         if self._station.hangs(at):
             self._log.warning("the back end owes an answer for too long; it is dialled anew")
@@ -107,7 +106,7 @@ class StationEngine:
         return self._ready
 
     def _pause_s(self) -> float:
-        if self._closed or self._unsaved or self._books.held.transactions:
+        if self._contactor.closed or self._unsaved or self._books.held.transactions:
             return TICK_S
         due, now = self._station.due, self._outside.now().clock
         return IDLE_S if due is None else min(max(due - now, SOONEST_S), IDLE_S)
@@ -245,19 +244,11 @@ class StationEngine:
         for text in self._station.talk.odd:
             self._log.warning("back end: %s", text)
         self._station.talk.odd.clear()
-        self._dial_as()
+        self._link.dial_as(self._outside.dialect.password(self._kept.station))
         keys = self._station.keys
         self._link.set(keys.number("WebSocketPingInterval"), self._outside.dialect.back_off(keys))
         self._tell_status()
         self._answer = self._health()
-
-    def _dial_as(self) -> None:
-        """With a password that its back end has given it, at once (security whitepaper, A01)."""
-        password = self._outside.dialect.password(self._kept.station)
-        if password is not None and password != self._password:
-            self._password = password
-            self._outside.back_end.set_password(password)
-            self._link.drop("with its new password")
 
     def _keep(self) -> bool:
         """Have all of it on the disk; what begins and can't be kept has not begun."""
@@ -286,21 +277,7 @@ class StationEngine:
         self._cards.refuse(s.Refusal.DISK_FULL)
 
     def _switch(self, kept: bool) -> None:
-        """Contactor and limit as the station wants them; it is closed only once that is kept."""
-        wants, one, charger = (
-            self._station.wants_power, self._station.held.transaction, self._outside.charger
-        )  # fmt: skip
-        charger.set_limit(self._station.limit_w(self._outside.now()))
-        if self._closed and not wants:
-            charger.open_contactor()
-            self._closed = False
-            if one is None:
-                charger.unplug()
-        elif wants and kept and not self._closed and one is not None:
-            charger.plug()
-            from_wh = self._station.held.register_wh - one.meter_wh
-            charger.close_contactor(DEFAULT_ENERGY_WH, self._outside.max_power_w(), from_wh)
-            self._closed, self._stepped_at = True, None
+        self._contactor.switch(self._station, self._outside.now(), kept)
 
     def _restart(self) -> None:
         """After a reset: as after a start, with what is kept."""
@@ -322,4 +299,4 @@ class StationEngine:
 
     def _health(self) -> EngineAnswer:
         charge = views.charge(self._books)
-        return EngineAnswer(self._station.fault, self._ready, charge, self._closed)
+        return EngineAnswer(self._station.fault, self._ready, charge, self._contactor.closed)

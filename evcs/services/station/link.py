@@ -24,6 +24,7 @@ class BackEndLink:
         self._frames: deque[tuple[str, str]] = deque(maxlen=FRAMES_SHOWN)
         self._sent = self._received = 0
         self._set: tuple[float, b.BackOff] | None = None
+        self._password: bytes | None = None
         self._reason = ""
         self.state = b.AWAY
 
@@ -57,6 +58,13 @@ class BackEndLink:
     def drop(self, reason: str) -> None:
         """Dial it anew."""
         self._back_end.close(1001, reason)
+
+    def dial_as(self, password: bytes | None) -> None:
+        """With a password that its back end has given it, at once (security whitepaper, A01)."""
+        if password is not None and password != self._password:
+            self._password = password
+            self._back_end.set_password(password)
+            self.drop("with its new password")
 
     def set(self, ping_s: float, back_off: b.BackOff) -> None:
         """Look for a dead connection so often, and wait like that before it is dialled anew."""
