@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import time
 
 from evcs.cli.common import CommandContext
-from evcs.cli.log_lines import from_time
+from evcs.cli.log_lines import from_time, line_time
 from evcs.cli.operator import ask_operator
+
+#: Each look is a connection and a request to Central.
+LOOK_EVERY_S = 1.0
 
 
 class FarLog:
@@ -16,22 +18,38 @@ class FarLog:
     def __init__(self, ctx: CommandContext, cp: str, role: str) -> None:
         self._ctx, self._cp, self._role = ctx, cp, role
         self.name = f"{cp}.{role}"
+        #: The time of the last line that was told, and all lines from that time on.
+        self._at, self._known = "", list[bytes]()
+        self._look_at = 0.0
 
-    def files(self) -> dict[Path, Callable[[bytes], bool]]:
-        """None that grows here."""
-        return {}
+    def last(self, lines: int | None, start: str | None) -> list[bytes]:
+        """The last lines. Raises Unreachable: its host is away."""
+        found = self._pages(lines, start)
+        self._know(found)
+        return found if lines is None else found[max(len(found) - lines, 0) :]
 
-    def last(self, lines: int | None, start: str | None) -> tuple[list[bytes], dict[Path, int]]:
-        """The last lines, and where files of ours end. Raises Unreachable: its host is away."""
+    def more(self) -> list[bytes]:
+        """The lines that have come, once a second. Raises Unreachable."""
+        if time.monotonic() < self._look_at:
+            return []
+        found = self._pages(None, self._at)
+        known = len(self._known) if found[: len(self._known)] == self._known else 0
+        self._know(found)
+        return found[known:]
+
+    def _know(self, found: list[bytes]) -> None:
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._at = next(filter(None, map(line_time, reversed(found))), self._at)
+        self._known = from_time(self._at, found)
+
+    def _pages(self, lines: int | None, start: str | None) -> list[bytes]:
+        """As many pages as it takes, one at least."""
         found: list[bytes] = []
         after: str | None = None
-        while lines is None or len(found) < lines:
+        while True:
             page = ask_operator(self._ctx, "log", self._cp, role=self._role, after=after)
-            older = [line.encode() for line in page["lines"]]
-            found, after = [*older, *found], page["next"]
+            found, after = [*map(str.encode, page["lines"]), *found], page["next"]
             if start is not None and len(since := from_time(start, found)) < len(found):
-                found = since
-                break
-            if after is None:
-                break
-        return found if lines is None else found[max(len(found) - lines, 0) :], {}
+                return since
+            if after is None or (lines is not None and len(found) >= lines):
+                return found

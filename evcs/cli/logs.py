@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import count, islice, takewhile
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -17,7 +17,7 @@ from evcs.cli.common import CommandContext
 from evcs.cli.far_logs import FarLog
 from evcs.cli.log_lines import LogLine, from_time, lines_of, merged
 from evcs.cli.options import since_time
-from evcs.core.errors import Conflict, NotFound
+from evcs.core.errors import NotFound
 from evcs.core.ids import is_cp_id
 from evcs.core.placement import holder
 from evcs.core.sections import ROLES
@@ -28,9 +28,20 @@ LAST_LINES = 50
 #: A log may begin, where a CP changes its hosting.
 FILES_EVERY = 10
 
-#: File -> where it was read to; file -> which of its lines are meant.
-_Ends = dict[Path, int]
+#: File -> which of its lines are meant.
 _Files = dict[Path, Callable[[bytes], bool]]
+
+
+class Log(Protocol):
+    """What one says: the last lines, then what has come since, each time it is asked."""
+
+    name: str
+
+    def last(self, lines: int | None, start: str | None) -> list[bytes]:
+        """The last lines; `start`: from that time (RFC 3339 UTC) on."""
+
+    def more(self) -> list[bytes]:
+        """The lines that have come."""
 
 
 def last_lines(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -48,20 +59,23 @@ class _ProgramLog:
 
     def __init__(self, path: Path) -> None:
         self._path, self.name = path, path.stem
+        self._end = 0
 
-    def last(self, lines: int | None, start: str | None) -> tuple[list[bytes], _Ends]:
-        """The last lines, and where they end."""
+    def last(self, lines: int | None, start: str | None) -> list[bytes]:
+        """The last lines."""
         raw = self._path.read_bytes()
+        self._end = len(raw)
         found = raw.splitlines()
         if start is not None:
             found = from_time(start, [*_rotated(self._path), *found])
         if lines is not None:
             found = found[-lines:] if lines else []
-        return found, {self._path: len(raw)}
+        return found
 
-    def files(self) -> _Files:
-        """What grows, and which lines of it count."""
-        return {self._path: lambda _: True}
+    def more(self) -> list[bytes]:
+        """The lines that have come."""
+        found, self._end = _more(self._path, self._end)
+        return found
 
 
 class _CpLog:
@@ -70,6 +84,9 @@ class _CpLog:
     def __init__(self, home: Home, cp: str, role: str) -> None:
         self._home, self._cp, self._role = home, cp, role
         self.name = f"{cp}.{role}"
+        self._ends: dict[Path, int] = {}
+        self._files: _Files = {}
+        self._looks = 0
 
     @property
     def is_there(self) -> bool:
@@ -77,19 +94,26 @@ class _CpLog:
         logs = self._logs()
         return any(one.who is None for one in logs) or any(cp_logs.newest_first(logs))
 
-    def last(self, lines: int | None, start: str | None) -> tuple[list[bytes], _Ends]:
-        """The last lines, and where they end."""
+    def last(self, lines: int | None, start: str | None) -> list[bytes]:
+        """The last lines."""
         logs = self._logs()
         sizes = {one: _size(one.path) for one in logs}
         newest = cp_logs.newest_first(logs, {one.key: size for one, size in sizes.items()})
         if start is not None:
             newest = takewhile(lambda line: line.at.decode() >= start, newest)
-        found = [line.text for line in islice(newest, lines)]
-        return found[::-1], {one.path: size for one, size in sizes.items()}
+        self._ends = {one.path: size for one, size in sizes.items()}
+        return [line.text for line in islice(newest, lines)][::-1]
 
-    def files(self) -> _Files:
-        """What grows, and which lines of it count."""
-        return {one.path: one.of_cp for one in self._logs() if not one.is_older}
+    def more(self) -> list[bytes]:
+        """The lines that have come, file by file."""
+        if self._looks % FILES_EVERY == 0:
+            self._files = {one.path: one.of_cp for one in self._logs() if not one.is_older}
+        self._looks += 1
+        new: list[bytes] = []
+        for path, counts in self._files.items():
+            found, self._ends[path] = _more(path, self._ends.get(path, 0))
+            new += filter(counts, found)
+        return new
 
     def _logs(self) -> list[CpLog]:
         return cp_logs.logs_of(self._home, self._cp, self._role)
@@ -106,29 +130,16 @@ def show_logs(
     start = since_time(since)
     if start is None and lines is None:
         lines = LAST_LINES
-    logs = [log for name in programs for log in _logs_of(ctx, name, follow)]
+    logs = [log for name in programs for log in _logs_of(ctx, name)]
     width = max(len(log.name) for log in logs) if len(logs) > 1 else 0
-    ends: dict[str, _Ends] = {}
-    some: list[LogLine] = []
-    for log in logs:
-        found, ends[log.name] = log.last(lines, start)
-        some += lines_of(log.name, found)
-    _print(ctx, some, width)
-    for look in count() if follow else ():
-        if look % FILES_EVERY == 0:
-            files = [(log.name, log.files()) for log in logs]
-        some = []
-        for name, of_log in files:
-            for path, counts in of_log.items():
-                found, ends[name][path] = _more(path, ends[name].get(path, 0))
-                some += lines_of(name, filter(counts, found))
-        _print(ctx, some, width)
+    told = [one for log in logs for one in lines_of(log.name, log.last(lines, start))]
+    _print(ctx, told, width)
+    while follow:
+        _print(ctx, [one for log in logs for one in lines_of(log.name, log.more())], width)
         time.sleep(LOOK_EVERY_S)
 
 
-def _logs_of(
-    ctx: CommandContext, name: str, follow: bool
-) -> Sequence[_ProgramLog | _CpLog | FarLog]:
+def _logs_of(ctx: CommandContext, name: str) -> Sequence[Log]:
     """By a program's name, a group's, or a CP's with or without its role."""
     home = ctx.settings.home
     name = name.replace(":", ".")
@@ -136,10 +147,7 @@ def _logs_of(
     roles = [one for one in ROLES if role in ("", one)] if is_cp_id(cp) else []
     stored = names.stored(home)
     record = stored.cps.get(cp) if stored else None
-    if roles and record is not None and (host := holder(record).host) != ctx.settings.host:
-        if follow:
-            text = f"CP {cp} runs on host {host}: from here its logs are not followed"
-            raise Conflict(text, f"leave -f out; or there: evcs logs {name} -f")
+    if roles and record is not None and holder(record).host != ctx.settings.host:
         return [FarLog(ctx, cp, one) for one in roles]
     shown = [log for one in roles if (log := _CpLog(home, cp, one)).is_there]
     own = {f"{cp}.{one}" for one in ROLES}
