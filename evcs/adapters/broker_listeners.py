@@ -21,7 +21,7 @@ FDS_A_CP = 2
 MOST = 2_048
 #: Of another host's, with those that a cut line took along and the broker has not given up yet.
 CONNECTIONS_A_CP_ELSEWHERE = 2 * FDS_A_CP
-#: For so many there is room from the next `evcs up` on, and for more where there are more.
+#: For so many there is room from `evcs up` on, and for more where there are more then.
 CPS_A_HOST = 500
 
 _TLS = "certfile {pem}\nkeyfile {pem}\ntls_version tlsv1.2\n"
@@ -51,7 +51,7 @@ def of_hosts(limit: int, cps: int, hosts: int, elsewhere: int) -> int:
 def write(settings: Settings, limit: int, cps: int, hosts: int = 0, elsewhere: int = 0) -> None:
     """Render the listeners of a broker with so many open files, for so many CPs here.
 
-    `hosts`: how many others there are, which have `elsewhere` CPs.
+    `hosts`: how many others there are, or may join; those that are there have `elsewhere` CPs.
     """
     home, theirs = settings.home, of_hosts(limit, cps, hosts, elsewhere)
     connections = strangers(limit if limit < 0 else limit - theirs, cps)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from evcs.adapters import certificates
+from evcs.adapters import broker_listeners, certificates
+from evcs.adapters.broker_listeners import CPS_A_HOST
 from evcs.adapters.files import write_atomic
-from evcs.cli import cp_changes, host_views
+from evcs.cli import cp_changes, host_views, names
 from evcs.cli.common import CommandContext, command
 from evcs.cli.host_views import LIST
 from evcs.cli.operator import make_way
@@ -17,6 +18,7 @@ from evcs.config import Settings
 from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.hosts import MAX_TTL_S, TTL_S, check_name
 from evcs.core.join_file import JoinFile, render
+from evcs.core.placement import holder
 from evcs.core.setting_values import CHECKS
 
 
@@ -66,6 +68,7 @@ def _add_invitation(host: click.Group) -> None:
         write_atomic(path.absolute(), render(found).encode(), 0o600)
         ctx.out.done({**made, "file": str(path), "address": centre}, f"{path} written")
         ctx.out.say(f"good once, until {made['invited_until']}; on {name}: evcs join {path.name}")
+        _say_room(ctx)
 
 
 def _add_drain(host: click.Group) -> None:
@@ -80,7 +83,7 @@ def _add_drain(host: click.Group) -> None:
         """Move all CPs of a host to another one.
 
         A charge under way is ended first, or waited for. Who has not moved by the timeout is
-        named, and moves all the same.
+        named, and moves all the same; the same again, without --when-free, ends what is waited for.
 
         Examples:
           evcs host drain h2 --to h3
@@ -93,13 +96,21 @@ def _add_drain(host: click.Group) -> None:
         if name == to:
             raise BadValue(f"--to {to} is the host that is to be empty", "name another")
         mine = [cp["id"] for cp in ctx.registry.cps() if cp["host"] == name]
+        leaving = [ctx.registry.cp(cp) for cp in _leaving(ctx, name)]
         moved = cp_changes.each(mine, lambda cp: ctx.registry.edit(cp, {"host": to}))
-        made = list(moved.made.values())
+        made = [*moved.made.values(), *leaving]
         if not when_free:
             make_way(ctx, made)
         cp_changes.wait_and_finish(ctx, made, moved.errors, cp_changes.arrived, wait, timeout)
-        if not mine:
+        if not mine and not leaving:
             ctx.out.say(f"no CP is on {name}")
+
+
+def _leaving(ctx: CommandContext, host: str) -> list[str]:
+    """Who was told to leave a host before, and is there still."""
+    stored = names.stored(ctx.settings.home)
+    found = stored.cps.values() if stored else ()
+    return [cp.id for cp in found if cp.host != host and holder(cp).host == host and not cp.deleted]
 
 
 def _add_removal(host: click.Group) -> None:
@@ -128,6 +139,14 @@ def _add_removal(host: click.Group) -> None:
             )  # fmt: skip
         ctx.registry.remove_host(name, (to or ctx.settings.host) if lost else None)
         ctx.out.done({"name": name, "lost": lost}, f"{name} removed")
+
+
+def _say_room(ctx: CommandContext) -> None:
+    """Say it where the broker that runs has not yet as many connections as all hosts may want."""
+    most = broker_listeners.carried_elsewhere(ctx.settings)
+    if most is not None and most < CPS_A_HOST * len(ctx.registry.hosts()):
+        text = f"the broker takes connections for {most} CPs of other hosts"
+        ctx.out.say(f"{text}; for more: evcs restart, after raising ulimit -n if it is low")
 
 
 def _address(settings: Settings, given: str | None) -> str:

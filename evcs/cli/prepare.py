@@ -75,7 +75,9 @@ def prepare(settings: Settings, say: Say, room_for: FleetSize = NO_CPS) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     pooled = max(fleet.pooled, room_for.pooled)
     here = capacity.carried_by(fds) + pooled
-    broker_listeners.write(settings, hard, here, len(hosts), fleet.elsewhere)
+    # The next that joins has its room at once.
+    others = len(hosts) + settings.mqtt_is_open
+    broker_listeners.write(settings, hard, here, others, fleet.elsewhere)
     return fds
 
 

@@ -7,7 +7,10 @@ import pytest
 
 from evcs.core import hosts, join_file, stored
 from evcs.core.errors import BadValue, OtherFormat
+from evcs.core.fleet_size import FleetSize
 from evcs.core.hosts import Host, Hosts
+from evcs.core.messages import DesiredCp
+from evcs.services.registry.changes import Batch, Stamp
 
 AT = "2026-11-30T23:59:30.000Z"
 THERE = Host("h2", joined_at=AT)
@@ -91,3 +94,32 @@ def test_a_join_file_of_another_format_is_told_who_is_behind(version: object, wh
     with pytest.raises(BadValue, match=r"join file is of format .*, and this evcs reads 1") as no:
         join_file.parse(json.dumps({"evcs_join": version}).encode())
     assert where in no.value.hint
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "there", "more"),
+    [
+        (("main", "process"), ("h2", "process"), FleetSize(1, 0, 1), FleetSize(0, 0, 1)),
+        (("main", "pool"), ("h2", "process"), FleetSize(1, 0, 1), FleetSize(0, 0, 1)),
+        (("h2", "process"), ("main", "process"), FleetSize(1, 0, 1), FleetSize(1)),
+        (("h2", "pool"), ("main", "pool"), FleetSize(1, 0, 1), FleetSize(0, 1)),
+        (("main", "pool"), ("main", "process"), FleetSize(1, 0, 1), FleetSize(1)),
+        (("main", "process"), ("main", "pool"), None, None),
+        (("h2", "process"), ("h3", "process"), None, None),
+    ],
+)
+def test_a_move_is_asked_for_what_it_takes_of_the_centre(
+    before: tuple[str, str], after: tuple[str, str], there: FleetSize | None, more: FleetSize | None
+) -> None:
+    """As a create is: processes here, and the broker's connections from elsewhere."""
+    at = DesiredCp("HERE", "HERE", "in", "0.30", 22_000, "", "main", False, False, 1)
+    cps = [at, at._replace(cp="FAR", id="FAR", host="h2")]
+    cps.append(at._replace(cp="GOES", id="GOES", host=before[0], hosting=before[1]))
+    asked: list[tuple[FleetSize, FleetSize]] = []
+    batch = Batch(
+        {cp.id: cp for cp in cps}, {}, {}, 1,
+        Hosts("main", {"h2": THERE, "h3": THERE._replace(name="h3")}),
+        Stamp(AT, lambda: "token"), lambda *sizes: asked.append(sizes),
+    )  # fmt: skip
+    batch.edit("GOES", {"host": after[0], "hosting": after[1]})
+    assert asked == ([] if there is None else [(there, more)])

@@ -192,8 +192,7 @@ class Batch:
         if (before.host, before.hosting) != (after.host, after.hosting):
             self._check_place(after)
         circuits.check_cp(self.circuits.now, self._carried_w, after)
-        if before.hosting == placement.POOL != after.hosting:
-            self._room.check_leaving(cp, self._there())
+        self._room.check_move(before, after, self._there())
         return self._put(audit.edit_verb(before, after), before, after)
 
     def _check_place(self, cp: DesiredCp) -> None:

@@ -1,4 +1,4 @@
-"""Whether the machine carries the CPs that a batch makes, or takes out of a pool."""
+"""Whether the machine carries the CPs that a batch makes, moves, or takes out of a pool."""
 
 from __future__ import annotations
 
@@ -29,13 +29,23 @@ class Room:
             more = ((one.get("host", centre), one.get("hosting")) for one in new)
             self._check(there, FleetSize.at(centre, more))
 
-    def check_leaving(self, cp: str, now: Mapping[str, DesiredCp]) -> None:
-        """Whether the machine carries what a CP takes outside its pool. Raises NoRoom."""
+    def check_move(self, before: DesiredCp, after: DesiredCp, now: Mapping[str, DesiredCp]) -> None:
+        """Whether the machine carries what a CP takes in its new place. Raises NoRoom."""
+        if not self._takes_more(before, after):
+            return
+        all_of_them = {**now, after.id: after}.values()
         # Who has not arrived has not taken yet what he needs.
         coming = {
             one.id
-            for one in now.values()
+            for one in all_of_them
             if one.hosting != placement.POOL and placement.is_moving(one)
-        } | {cp}
-        stay = ((one.host, one.hosting) for one in now.values() if one.id not in coming)
-        self._check(FleetSize.at(self._centre, stay), FleetSize(own=len(coming)))
+        } | {after.id}
+        new = ((one.host, one.hosting) for one in all_of_them if one.id in coming)
+        stay = ((one.host, one.hosting) for one in all_of_them if one.id not in coming)
+        self._check(FleetSize.at(self._centre, stay), FleetSize.at(self._centre, new))
+
+    def _takes_more(self, before: DesiredCp, after: DesiredCp) -> bool:
+        """Whether it does: of processes here, or of the broker's connections from elsewhere."""
+        if before.host != after.host:
+            return self._centre in (before.host, after.host)
+        return before.hosting == placement.POOL != after.hosting
