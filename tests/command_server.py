@@ -20,6 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from evcs.adapters import network_namespaces
+
 ROOT = Path(__file__).resolve().parent.parent
 MAX_REQUEST = 65_536
 
@@ -46,14 +48,18 @@ class CommandServer:
         theirs.close()
 
     def run(
-        self, program: str, args: tuple[str, ...], env: dict[str, str], cwd: Path, timeout: float
-    ) -> Ended:
-        """Run a command to its end. Raises subprocess.TimeoutExpired, and ends it then."""
+        self, program: str, args: tuple[str, ...], env: dict[str, str], cwd: Path, timeout: float,
+        namespace: str | None = None,
+    ) -> Ended:  # fmt: skip
+        """Run a command to its end, in a network namespace if one is named.
+
+        Raises subprocess.TimeoutExpired, and ends it then.
+        """
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with answers:
                 with theirs:
-                    request = json.dumps([program, args, env, str(cwd)]).encode()
+                    request = json.dumps([program, args, env, str(cwd), namespace]).encode()
                     fds = [out.fileno(), err.fileno(), theirs.fileno()]
                     socket.send_fds(self._requests, [request], fds)
                 pid = int(answers.recv(100))
@@ -90,7 +96,7 @@ def _serve(requests: socket.socket, mains: dict[str, Callable[[], object]]) -> C
             os.close(fd)
     requests.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    program, args, env, cwd = json.loads(data)
+    program, args, env, cwd, namespace = json.loads(data)
     out, err, answers = fds
     pid = os.fork()
     if pid:
@@ -104,6 +110,8 @@ def _serve(requests: socket.socket, mains: dict[str, Callable[[], object]]) -> C
     os.dup2(err, 2)
     for fd in fds:
         os.close(fd)
+    if namespace is not None:
+        network_namespaces.enter(namespace)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)

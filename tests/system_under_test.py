@@ -80,6 +80,9 @@ class Done(NamedTuple):
 class System:
     """One home. Commands run as a user would run them."""
 
+    #: Of the network, in which they do so; None: the machine's own.
+    namespace: str | None = None
+
     def __init__(self, home: Path, time_scale: float = 60.0, commands: Path = ROOT / "bin") -> None:
         self.home, self.commands = home, commands
         ports = tcp_ports.free(4)
@@ -118,7 +121,8 @@ class System:
         if env or self.commands != ROOT / "bin":
             return self.launch(program, *args, timeout=timeout, **env)
         whole = {**self.env, "PYTHONPATH": str(ROOT), "EVCS_TYPED": ""}
-        return Done(*command_server().run(program, args, whole, self.home.parent, timeout))
+        served = command_server()
+        return Done(*served.run(program, args, whole, self.home.parent, timeout, self.namespace))
 
     def launch(self, program: str, *args: str, timeout: float = 120.0, **env: str) -> Done:
         """Run one of bin/*, whatever its end."""

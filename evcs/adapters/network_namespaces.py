@@ -106,12 +106,17 @@ def wire(machines: int) -> Iterator[Wire]:
 def inside(namespace: str) -> Iterator[None]:
     """This thread, and what it starts, in there for the length of a `with` block."""
     with Path("/proc/thread-self/ns/net").open() as before:
-        with Path("/run/netns", namespace).open() as there:
-            _enter(there)
+        enter(namespace)
         try:
             yield
         finally:
             _enter(before)
+
+
+def enter(namespace: str) -> None:
+    """This thread, and what it starts, from now on. Raises OSError."""
+    with Path("/run/netns", namespace).open() as there:
+        _enter(there)
 
 
 def _enter(namespace: TextIO) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from evcs.adapters import network_namespaces
-from evcs.adapters.network_namespaces import FIRST, Wire
+from evcs.adapters.network_namespaces import FIRST, Wire, inside
+from evcs.core.errors import EvcsError
+from tests.hosts.rough_line import RoughLine, rough_line
 from tests.system_under_test import ROOT, Done, System, eventually
 
 
@@ -19,7 +20,8 @@ class Machine(System):
 
     def __init__(self, home: Path, namespace: str, number: int, **env: str) -> None:
         super().__init__(home)
-        self.namespace, self.number = namespace, number
+        self.namespace: str = namespace
+        self.number = number
         kept = {name: self.env[name] for name in ("PATH", "HOME", "LANG", "EVCS_HOME")}
         armed = {"EVCS_CRASH_AT": f"@{self.crash_mark}"}
         self.env = {**kept, "EVCS_TIME_SCALE": "60", **armed, **env}
@@ -30,23 +32,29 @@ class Machine(System):
         """What is named in there is where a process of the system ends itself, once."""
         return self.home / "run" / "crash_at"
 
-    def run(self, program: str, *args: str, timeout: float = 120.0, **env: str) -> Done:
-        """Run a command, in the namespace."""
-        return self.launch(program, *args, timeout=timeout, **env)
-
     def launch(self, program: str, *args: str, timeout: float = 120.0, **env: str) -> Done:
         """Run one of bin/*, whatever its end."""
-        inside = ("ip", "netns", "exec", self.namespace, str(self.commands / program))
         done = subprocess.run(
-            [*inside, *args], env={**self.env, **env}, cwd=self.home.parent, capture_output=True,
-            text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+            self._inside(program, args), env={**self.env, **env}, cwd=self.home.parent,
+            capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return Done(done.returncode, done.stdout, done.stderr)
 
+    def spawn(self, program: str, *args: str) -> subprocess.Popen[str]:
+        """Start one of bin/* and leave it running."""
+        return subprocess.Popen(
+            self._inside(program, args), env=self.env, cwd=self.home.parent,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def _inside(self, program: str, args: Sequence[str]) -> list[str]:
+        return ["ip", "netns", "exec", self.namespace, str(self.commands / program), *args]
+
     def cps(self) -> list[dict[str, Any]]:
-        """What `evcs-cp list --json` prints."""
-        done = self.run("evcs-cp", "list", "--json")
-        return list(json.loads(done.out)) if done.code == 0 else []
+        """What `evcs-cp list --json` prints; nothing where it can't."""
+        with suppress(EvcsError), inside(self.namespace):
+            return super().cps()
+        return []
 
 
 class Network:
@@ -84,6 +92,11 @@ class Network:
     def mend(self, machine: Machine) -> None:
         """Put it back."""
         self._wire.mend(machine.number)
+
+    def rough(self, machine: Machine) -> AbstractContextManager[RoughLine]:
+        """Meanwhile its line loses packets, and is late."""
+        address = self._wire.address(machine.number)
+        return rough_line(self.centre.namespace, machine.namespace, address)
 
     def close(self) -> None:
         """End all systems."""
