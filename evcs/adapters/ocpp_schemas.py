@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import fastjsonschema
+from fastjsonschema.draft04 import CodeGeneratorDraft04
 
 from evcs.core.ocpp.ports import Violation
 from evcs.core.ocpp.rules import BY_KEYWORD, Fault, Version
@@ -24,8 +26,18 @@ _NUMBERS: dict[str, Callable[[Any], object]] = {
 }  # fmt: skip
 #: In the place of a time that is none: of a clock that was never set.
 NO_TIME = "1970-01-01T00:00:00Z"
+#: A time may have any number of decimals, by the schemas; what is kept of a charge has some.
+MAX_TIME = 40
+_TIME = re.compile(CodeGeneratorDraft04.FORMAT_REGEXS["date-time"])
 #: What is mended of one payload at most.
 MOST_MENDED = 50
+
+
+def _is_time(text: str) -> bool:
+    return len(text) <= MAX_TIME and _TIME.match(text) is not None
+
+
+_FORMATS = {"date-time": _is_time}
 
 
 class OcppSchemas:
@@ -77,7 +89,7 @@ class OcppSchemas:
         path = self._root / folder / "schemas" / f"{action}{'Response' if answer else request}.json"
         schema = json.loads(path.read_text("utf-8-sig"))
         # Never a default put into what a charger said.
-        made: _Validator = fastjsonschema.compile(schema, use_default=False)
+        made: _Validator = fastjsonschema.compile(schema, formats=_FORMATS, use_default=False)
         self._validators[key] = made
         return made
 

@@ -140,13 +140,15 @@ def test_cards_that_are_guessed_are_counted_and_soon_told_nothing(site: Site) ->
         answers = [peer.authorize(f"GUESS-{number}") for number in range(int(AT_ONCE) + 40)]
         assert set(answers) == {"Invalid"}
         assert peer.authorize(CARD) == "Invalid", "nor does it learn that this one is good"
+        assert_is_no_card(peer, CARD, 0)
     other = charger(site.system)
     with other.peer16() as peer:
         assert peer.authorize(CARD) == "Accepted", "other chargers go on"
 
     def audited() -> list[dict[str, object]]:
         rows = site.system.ok("evcs", "audit", "--json").json
-        return [row for row in rows if row["what"] == "authorise" and row["cp"] == site.cp]
+        asked = ("authorise", "charge")
+        return [row for row in rows if row["what"] in asked and row["cp"] == site.cp]
 
     rows = eventually("the first and a number", lambda: [
         row for row in audited() if "more" in str(row["detail"])

@@ -10,7 +10,8 @@ from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, new_session_id
 
-#: Cards that are nobody's, of one CP; who asks of more is told nothing of any.
+#: Cards that are nobody's, of one CP; who asks of more, or begins with more, is told nothing of
+#: any. What was charged while it was offline is whose it was.
 GUESSES, GUESSES_A_SECOND = 50, 0.1
 
 
@@ -43,7 +44,7 @@ class ChargerRequests:
         if starts and answered is None and self._starts.left(asked.cp) < 1.0:
             return
         driver = self._driver(asked.cp, asked.tag)
-        if asked.verb == "authorise" and not self._may_know(asked.cp, driver):
+        if answered is None and not self._may_know(asked.cp, driver) and not asked.offline:
             driver = None
         mine = self._fleet.of_driver(driver) if driver else None
         bound = self._fleet.where_bound(mine, at)
