@@ -68,8 +68,7 @@ class Out:
 
     def fail(self, error: EvcsError) -> None:
         """What went wrong, and what to do next."""
-        line = f"{error.message}; {error.hint}" if error.hint else error.message
-        click.echo(join(style("error:", fg="red"), typed(line)), err=True, color=self.color)
+        click.echo(join(style("error:", fg="red"), typed(error.line)), err=True, color=self.color)
 
     def fail_all(self, errors: Mapping[str, EvcsError], what: str = "CPs") -> None:
         """What went wrong with each of several: what is alike once, with how many it hit."""

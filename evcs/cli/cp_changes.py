@@ -288,4 +288,4 @@ def finish(
 
 def error_json(error: EvcsError) -> dict[str, str]:
     """An error as the commands' JSON has it."""
-    return {"code": error.code, "message": error.message, "hint": error.hint}
+    return {"code": error.code, **error.body}

@@ -22,6 +22,16 @@ class EvcsError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def line(self) -> str:
+        """Both in one."""
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+    @property
+    def body(self) -> dict[str, str]:
+        """Both apart, as answers on the bus and the commands' JSON have them."""
+        return {"message": self.message, "hint": self.hint}
+
 
 class BadValue(EvcsError):
     """A value outside what is allowed; names the field, what was given and what is allowed."""
@@ -98,7 +108,7 @@ class TooLarge(BadValue):
 def in_a_line(error: Exception) -> str:
     """What is wrong and what to do next; empty for an error whose cause is not known."""
     if isinstance(error, EvcsError):
-        return f"{error}; {error.hint}"
+        return error.line
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; see: evcs doctor"
     return ""

@@ -91,8 +91,7 @@ def error_response(error: EvcsError) -> HTTPResponse:
 
 def error_json(error: EvcsError) -> dict[str, str]:
     """An error's code and message, the next step with it."""
-    message = error.message + (f"; {error.hint}" if error.hint else "")
-    return {"code": error.code, "message": message}
+    return {"code": error.code, "message": error.line}
 
 
 def body_json() -> Any:

@@ -130,8 +130,7 @@ class Relay:
                 self._refuse(waiting.asked, Unreachable(text, hint))
 
     def _refuse(self, asked: m.OperatorRequest, error: EvcsError) -> None:
-        body = {"message": error.message, "hint": error.hint}
-        self._tell(asked, False, error.code, body)
+        self._tell(asked, False, error.code, error.body)
 
     def _tell(
         self, asked: m.OperatorRequest, ok: bool, error: str | None, body: Mapping[str, object]

@@ -92,8 +92,7 @@ class Actuator:
         try:
             reply = m.ManagerReply(self._host, command.id, True, None, self._do(command))
         except EvcsError as error:
-            body = {"message": error.message, "hint": error.hint}
-            reply = m.ManagerReply(self._host, command.id, False, error.code, body)
+            reply = m.ManagerReply(self._host, command.id, False, error.code, error.body)
         if command.verb in ("restart", "kill"):
             if len(self._done) >= MOST_REMEMBERED:
                 del self._done[next(iter(self._done))]

@@ -36,8 +36,7 @@ class Asked(NamedTuple):
         try:
             body = await self._do()
         except EvcsError as error:
-            said = {"message": error.message, "hint": error.hint}
-            return m.GatewayReply(host, self.cmd.id, False, error.code, said)
+            return m.GatewayReply(host, self.cmd.id, False, error.code, error.body)
         return m.GatewayReply(host, self.cmd.id, True, None, body)
 
     async def _do(self) -> Answer:
