@@ -79,7 +79,7 @@ class Retention:
         sessions_from = horizon(keep.sessions_days, present, newest)
         audit_from = horizon(keep.audit_days, present, newest)
         more = bool(sessions_from or audit_from) and self._ledger.drop(
-            sessions_from, audit_from, at, AT_ONCE
+            sessions_from=sessions_from, audit_from=audit_from, at=at, limit=AT_ONCE
         )
         return self._drop_readings(horizon(keep.readings_days, present, newest)) or more
 

@@ -64,7 +64,7 @@ def remove(batch: Batch, name: str, lost_to: str | None = None) -> None:
         if not batch.has_host(lost_to):
             raise NotFound(f"no host {lost_to[:40]!a} that has joined", LIST)
         for cp in mine:
-            batch.rescue(cp, name, lost_to)
+            batch.rescue(cp, lost=name, goal=lost_to)
     batch.drop_host(name, audit.Change(batch.who, "host remove", None, name))
 
 

@@ -155,14 +155,14 @@ class Registry:
             crash_point("registry.audit_prepared")
             self._store.commit(
                 batch.revision,
-                batch.cps.values(),
-                batch.gone,
-                batch.drivers.values(),
-                batch.drivers_gone,
-                batch.circuits.changed,
-                batch.circuits.gone,
-                batch.hosts.changed,
-                batch.hosts.gone,
+                cps=batch.cps.values(),
+                gone=batch.gone,
+                drivers=batch.drivers.values(),
+                drivers_gone=batch.drivers_gone,
+                circuits=batch.circuits.changed,
+                circuits_gone=batch.circuits.gone,
+                hosts=batch.hosts.changed,
+                hosts_gone=batch.hosts.gone,
             )
         except (OSError, EvcsError) as error:
             if spooled is not None:
