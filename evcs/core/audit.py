@@ -151,5 +151,5 @@ def _short(value: Any, size: int) -> str:
         return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, int):
         return str(value) if size == 1 else f"{value / size:g}"
-    text = value if isinstance(value, str) and _PLAIN.fullmatch(value) else ascii(value)
+    text = value if isinstance(value, str) and _PLAIN.fullmatch(value) else repr(value)
     return text if len(text) <= MAX_VALUE else text[: MAX_VALUE - 3] + "..."

@@ -34,6 +34,7 @@ def made(*asked: tuple[Any, ...], cp: DesiredCp = CP) -> list[Change]:
          "service in -> out, price 0.30 -> 0.41 EUR/kWh"),
         ("edit", {"max_power_w": 7_400}, "power 22 -> 7.4 kW"),
         ("edit", {"location": "Car park, 'B'"}, "location '' -> \"Car park, 'B'\""),
+        ("edit", {"location": "S\u00fcd"}, "location '' -> 'S\u00fcd'"),
         ("edit", {"hosting": "pool"}, "hosting process -> pool, pool none -> 1"),
         ("stop", {"service": "out"}, ""),
     ],
