@@ -231,20 +231,20 @@ def _asked_by_another_page() -> bool:
 def install(
     app: Bottle,
     authorise: Authorise,
-    is_operator: Callable[[], bool],
+    is_known: Callable[[], bool],
     names: Names = local_names,
     authorise_reading: Authorise | None = None,
 ) -> None:
     """Put the doors before every route of `app`.
 
     `authorise` raises for a change that it refuses, `authorise_reading` (None: all may read)
-    for a look; `names` are the hosts that the server answers for. Who isn't the operator waits
-    for his turn.
+    for a look; `names` are the hosts that the server answers for. Who is not known waits for
+    his turn.
     """
     turns = Turns()
 
     def in_turn() -> None:
-        if not is_operator():
+        if not is_known():
             try:
                 turns.wait()
             except Unreachable as error:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from wsgiref.util import setup_testing_defaults
+
 import pytest
 
 from evcs.core import messages as m
 from evcs.core.audit import FLOOD
-from evcs.core.errors import BadValue, Conflict, Denied, EvcsError, NotFound
-from evcs.core.hosts import Host
+from evcs.core.errors import BadValue, Conflict, Denied, EvcsError, NotFound, Unreachable
+from evcs.core.hosts import FORMAT, Host
 from evcs.core.identities import SERVICES, of_cp
 from evcs.core.ports import Connected, Received
 from evcs.home import Home
-from evcs.services.registry import hosts
+from evcs.services.registry import host_api, hosts, http
 from evcs.services.registry.changes import Batch
 from evcs.services.registry.senders import A_STRANGE_REPORT, REPORTS_AT_ONCE
+from evcs.services.turns import Turns
 from tests.adapters.test_registry import Stage
 
 AT = "2026-11-22T09:00:00.000Z"
@@ -194,6 +197,27 @@ def test_of_a_lost_host_nothing_is_waited_for(stage: Stage) -> None:
         now = [stage.secrets.read(who) for who in of_cp(cp)]
         assert not set(now) & set(before[cp]), "what comes back of the machine is nobody"
     assert stage.secrets.names("cp") == ["COMES", "LEAVES", "STAYS"]
+
+
+def test_who_shows_a_hosts_secret_waits_for_no_stranger(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = with_host(stage)
+
+    def full(_: Turns) -> None:
+        raise Unreachable("too many ask at once", "try again in a moment")
+
+    monkeypatch.setattr(Turns, "wait", full)
+    app = http.build_app(stage.registry, lambda: None, lambda: False)
+    said: list[str] = []
+    for shown in (secret, "x" * 43):
+        environ = {
+            "PATH_INFO": host_api.SECRETS, "QUERY_STRING": f"format={FORMAT}",
+            "HTTP_HOST": "127.0.0.1", "HTTP_AUTHORIZATION": f"Bearer {shown}",
+        }  # fmt: skip
+        setup_testing_defaults(environ)
+        b"".join(app(environ, lambda status, _headers, _error=None: said.append(status)))
+    assert said == ["200 OK", "503 Service Unavailable"]
 
 
 def test_a_report_that_is_not_its_hosts_is_taken_away(stage: Stage) -> None:

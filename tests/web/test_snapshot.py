@@ -193,8 +193,31 @@ def test_a_host_whose_removal_was_missed_is_dropped() -> None:
 
 def test_an_old_place_takes_back_its_own_word_alone() -> None:
     new = m.ReconcileReport("h3", "CP-7", True, 1)
-    found = fleet(wanted("CP-7"), m.ReconcileReport("h2", "CP-7", True, 1), new)
+    found = fleet(wanted("CP-7", host="h3"), m.ReconcileReport("h2", "CP-7", True, 1), new)
     found.message(m.Cleared(m.ReconcileReport, {"host": "h2", "cp": "CP-7"}), False, NOW)
     row = found.row("CP-7")
     assert row is not None
     assert row["applied"] is True
+
+
+def test_a_report_of_another_host_is_not_its_cps() -> None:
+    stranger = m.ReconcileReport("h2", "CP-7", False, 9, "not yours")
+    found = fleet(wanted("CP-7"), m.ReconcileReport("main", "CP-7", True, 1), stranger)
+    gone = m.Cleared(m.ReconcileReport, {"host": "h2", "cp": "CP-7"})
+    for message in (stranger, gone):
+        found.message(message, False, NOW)
+        row = found.row("CP-7")
+        assert row is not None
+        assert (row["applied"], row["apply_error"]) == (True, None)
+
+
+def test_while_it_moves_the_old_places_word_counts_until_the_new_one_speaks() -> None:
+    moving = wanted("CP-7", host="h3", previous_host="h2", previous_placement="token")
+    found = fleet(moving, m.ReconcileReport("h2", "CP-7", False, 1, "disk full"))
+    row = found.row("CP-7")
+    assert row is not None
+    assert row["apply_error"] == "disk full"
+    found.message(m.ReconcileReport("h3", "CP-7", True, 1), False, NOW)
+    row = found.row("CP-7")
+    assert row is not None
+    assert (row["applied"], row["apply_error"]) == (True, None)

@@ -57,14 +57,23 @@ def add_to(app: Bottle, registry: Registry, refuse: Refuse) -> None:
 
     @app.get(SECRETS)
     def of_cps() -> HTTPResponse:
-        given = _shown_secret()
-        for name in core.joined_of(registry.hosts):
-            if http.token_matches(given, registry.password_of(name)):
-                core.check_format(name, _format())
-                mine = registry.secrets_of(name)
-                return json_response({"name": name, "version": __version__, "secrets": mine})
-        refuse("a host's secret")
-        raise Denied("that is no host's secret", "join again: at the centre, evcs host add")
+        _shown_secret()
+        name = shown_host(registry)
+        if name is None:
+            refuse("a host's secret")
+            raise Denied("that is no host's secret", "join again: at the centre, evcs host add")
+        core.check_format(name, _format())
+        mine = registry.secrets_of(name)
+        return json_response({"name": name, "version": __version__, "secrets": mine})
+
+
+def shown_host(registry: Registry) -> str | None:
+    """The joined host whose secret the request shows."""
+    given = bearer_token() or ""
+    for name in core.joined_of(registry.hosts) if given.isascii() else ():
+        if http.token_matches(given, registry.password_of(name)):
+            return name
+    return None
 
 
 def _format() -> str:

@@ -43,8 +43,11 @@ def build_app(
         if request.path != "/healthz":
             authorise_others()
 
+    def is_known() -> bool:
+        return is_operator() or host_api.shown_host(registry) is not None
+
     reading = None if open_to_all else authorise_reading
-    http.install(app, authorise_others, is_operator, names, reading)
+    http.install(app, authorise_others, is_known, names, reading)
 
     @app.get("/healthz")
     def healthz() -> HTTPResponse:

@@ -15,6 +15,7 @@ from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
 from evcs.core.cp_row import Word, row
 from evcs.core.identities import of_host
+from evcs.core.placement import holder
 from evcs.core.retained_view import RetainedView
 from evcs.services.web.circuits import CircuitPicture
 from evcs.services.web.hosts import HostPicture
@@ -58,7 +59,8 @@ class FleetSnapshot:
         self._view = RetainedView(boot)
         self._desired: dict[str, m.DesiredCp] = {}
         self._judged: dict[str, m.CpState] = {}
-        self._applied: dict[str, m.ReconcileReport] = {}
+        #: (CP, host) -> what that host's CP Manager made of it.
+        self._applied: dict[tuple[str, str], m.ReconcileReport] = {}
         self._boots: dict[tuple[str, type], str | None] = {}
         self._changed: set[str] = set()
         self._removed: set[str] = set()
@@ -88,7 +90,7 @@ class FleetSnapshot:
         elif isinstance(message, m.DesiredCp):
             self._on_desired(message)
         elif isinstance(message, m.ReconcileReport):
-            self._applied[message.cp] = message
+            self._applied[message.cp, message.host] = message
             self._touch(message.cp)
         elif isinstance(message, (m.EngineStatus, m.MonitorStatus)):
             self._set_boot((message.cp, type(message)), message.boot if message.online else None)
@@ -134,7 +136,7 @@ class FleetSnapshot:
             **row(desired.to_json(wanted), judged, NOT_JUDGED),
             "engine": self._boots.get((cp, m.EngineStatus)),
             "monitor": self._boots.get((cp, m.MonitorStatus)),
-            **self._applied_to(cp, wanted.revision),
+            **self._applied_to(wanted),
         }
 
     def drain(self) -> RowChanges:
@@ -149,9 +151,15 @@ class FleetSnapshot:
         self._untold, self._passed = set(), {}
         return changes
 
-    def _applied_to(self, cp: str, revision: int) -> dict[str, Any]:
-        """What the CP Manager made of it; no word yet where an edit is newer than its report."""
-        applied = self._applied.get(cp)
+    def _applied_to(self, wanted: m.DesiredCp) -> dict[str, Any]:
+        """What the CP Manager made of it; no word yet where an edit is newer than its report.
+
+        While it moves and its new place has not spoken, the old one's.
+        """
+        cp, revision = wanted.cp, wanted.revision
+        places = (wanted.host, holder(wanted).host)
+        told = (self._applied.get((cp, host)) for host in places)
+        applied = next((one for one in told if one is not None), None)
         if applied is None:
             return {"applied": None, "apply_error": None}
         if not applied.ok:
@@ -227,10 +235,7 @@ class FleetSnapshot:
         elif gone.kind is m.CpState:
             self._judged.pop(cp, None)
         elif gone.kind is m.ReconcileReport:
-            # A new place may have told before the old one takes its word back.
-            applied = self._applied.get(cp)
-            if applied is not None and applied.host == gone.key["host"]:
-                del self._applied[cp]
+            self._applied.pop((cp, gone.key["host"]), None)
         elif gone.kind in (m.EngineStatus, m.MonitorStatus):
             self._set_boot((cp, gone.kind), None)
         self._touch(cp)
