@@ -52,7 +52,7 @@ class Stage:
         self.probes: dict[tuple[str, str], FakeProbe] = defaultdict(lambda: FakeProbe({}))
         self.pools = Pools(FakeMembers(), lambda unit, role: self.probes[unit, role])
         self.actuator = Actuator(
-            "main", self.desired, self.host, self.pools, self._log, lambda: MACHINE,
+            "main", self.desired.get, self.host, self.pools, self._log, lambda: MACHINE,
             lambda: self.now,
         )  # fmt: skip
         self._ids = 0

@@ -33,18 +33,18 @@ _log = logging.getLogger("evcs")
 
 
 class Actuator:
-    """Carries commands out. `desired`: what the Registry wants, as the CP Manager knows it now.
+    """Carries commands out. `wanted(cp)`: as the Registry has it now, None where it told of none.
 
     `log_page(cp, role, after)`: the last lines before those of the page whose `next` that was.
     `machine()`: what is told of the host itself, `at` (its time, RFC 3339) and `address`.
     """
 
     def __init__(
-        self, host: str, desired: Mapping[str, m.DesiredCp], supervisord: ProcessHost,
+        self, host: str, wanted: Callable[[str], m.DesiredCp | None], supervisord: ProcessHost,
         places: Pools, log_page: Callable[[str, str, str | None], LogPage],
         machine: Callable[[], Mapping[str, str]], monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._host, self._desired, self._supervisord = host, desired, supervisord
+        self._host, self._wanted, self._supervisord = host, wanted, supervisord
         self._pools = places
         self._log_page, self._machine, self._clock = log_page, machine, monotonic
         #: CP -> until when its processes may take to end.
@@ -52,7 +52,7 @@ class Actuator:
         self._not_begun: EvcsError | None = None
         self._look_at = 0.0
         self._done: dict[str, m.ManagerReply] = {}
-        self._does: dict[str, Callable[[m.ManagerCommand], dict[str, Any]]] = {
+        self._does: dict[str, Callable[[m.ManagerCommand, m.DesiredCp], dict[str, Any]]] = {
             "restart": self._restart,
             "kill": self._kill,
             "processes": self._processes,
@@ -71,9 +71,9 @@ class Actuator:
     def _begin_restarts(self, cps: Set[str]) -> EvcsError | None:
         """Have all of those that may be restarted end; why not, where that failed."""
         units = {
-            cp: unit(self._desired[cp])
-            for cp in cps & self._desired.keys()
-            if wanted_here(self._desired[cp], self._host)
+            cp: unit(desired)
+            for cp in cps
+            if (desired := self._wanted(cp)) and wanted_here(desired, self._host)
         }
         own = [cp for cp in units if units[cp] == cp]
         try:
@@ -133,25 +133,25 @@ class Actuator:
         does = self._does.get(command.verb)
         if does is None:
             raise BadValue(f"unknown verb {command.verb[:40]!a}")
-        desired = self._desired.get(command.cp)
+        desired = self._wanted(command.cp)
         if desired is None or not concerns(desired, self._host):
             text = f"the CP Manager of host {self._host} does not know {command.cp} yet"
             raise Unreachable(text, "try again in a moment")
-        return does(command)
+        return does(command, desired)
 
-    def _restart(self, command: m.ManagerCommand) -> dict[str, Any]:
+    def _restart(self, command: m.ManagerCommand, desired: m.DesiredCp) -> dict[str, Any]:
         cp = command.cp
-        if self._desired[cp].revoked:
+        if desired.revoked:
             raise Conflict(f"{cp} is revoked: nothing of it runs", f"evcs-cp rekey {cp}")
-        if not wanted_here(self._desired[cp], self._host):
+        if not wanted_here(desired, self._host):
             raise Conflict(f"{cp} is not to run now", f"see: evcs-cp show {cp}")
         if self._not_begun is not None:
             raise self._not_begun
         return {}
 
-    def _kill(self, command: m.ManagerCommand) -> dict[str, Any]:
+    def _kill(self, command: m.ManagerCommand, desired: m.DesiredCp) -> dict[str, Any]:
         cp, role = command.cp, _role(command)
-        place = unit(self._desired[cp]) or cp
+        place = unit(desired) or cp
         name = process(place, role)
         for one in self._supervisord.processes():
             if (one.group, one.name) == (place, name) and one.pid:
@@ -163,14 +163,14 @@ class Actuator:
                 return {"pid": one.pid}
         raise Conflict(f"{place}:{name} does not run now", f"see: evcs-cp show {cp}")
 
-    def _processes(self, command: m.ManagerCommand) -> dict[str, Any]:
-        place = unit(self._desired[command.cp])
+    def _processes(self, _: m.ManagerCommand, desired: m.DesiredCp) -> dict[str, Any]:
+        place = unit(desired)
         rows = [one._asdict() for one in self._supervisord.processes() if one.group == place]
         if place is not None and pools.is_shared(place):
             rows = [{**row, **self._pools.figures(place, row["name"])} for row in rows]
         return {"processes": rows}
 
-    def _log_lines(self, command: m.ManagerCommand) -> dict[str, Any]:
+    def _log_lines(self, command: m.ManagerCommand, _: m.DesiredCp) -> dict[str, Any]:
         page = self._log_page(command.cp, _role(command), command.after)
         return {"lines": page.lines, "more": page.next is not None, "next": page.next}
 

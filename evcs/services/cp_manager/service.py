@@ -66,7 +66,7 @@ class CpManager:
         self._revoked_at: dict[str, float] = {}
         pools = Pools(outside.members, outside.probes)
         self._actuator = Actuator(
-            host, self._desired, outside.supervisord, pools, outside.log_page, outside.machine,
+            host, self._desired.get, outside.supervisord, pools, outside.log_page, outside.machine,
             outside.monotonic,
         )  # fmt: skip
         self._reconciler = Reconciler(
