@@ -44,6 +44,7 @@ def test_a_charge_is_ended_where_it_is_seen(charging: Stage, page: Page, path: s
     end_of(page).click()
     dialog = page.get_by_role("dialog", name="End the charge of ALICE at CP-002")
     expect(dialog.get_by_text("bin/evcs sessions end live")).to_be_visible()
+    assert dialog.evaluate("e => e.scrollWidth <= e.clientWidth"), "none of it is cut off"
     expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
     page.keyboard.press("Enter")
     expect(dialog).to_have_count(0)

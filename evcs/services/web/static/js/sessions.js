@@ -14,6 +14,8 @@ const FIELDS = ["since", "until", "cp", "driver", "state"];
 const PARTS = { cp: "cp_part", driver: "driver_part" };
 const PART = /^[A-Za-z0-9_-]{0,32}$/;
 const LOOK_AFTER_MS = 250;
+// A charge that is told to end has its ticket by then, if its Engine is there.
+const ENDED_MS = 2000;
 const FEW_CPS = 8;
 const MOST_CPS = 500;
 const STATE_WORDS = { "": "all", active: "active", interrupted: "interrupted", settled: "settled" };
@@ -136,7 +138,7 @@ class Sessions extends Component {
     return html`<section class="card"><div class="fields five">
       <${Period} ...${state} onChoose=${days} />
       <${Field} ...${field} name="since" label="From" type="date" /><${Field} ...${field} name="until" label="To" type="date" />
-      <${Field} ...${field} name="cp" label="CP" placeholder="part of its name" /><${Field} ...${field} name="driver" label="Driver" placeholder="part of the name" />
+      <${Field} ...${field} name="cp" label="CP" placeholder="part of name" /><${Field} ...${field} name="driver" label="Driver" placeholder="part of name" />
       <label class="field">State <select name="state" value=${state.state} onChange=${this.onInput("state")}>
         ${Object.entries(STATE_WORDS).map(([value, word]) => html`<option value=${value}>${word}</option>`)}</select></label>
     </div></section>`;
@@ -154,7 +156,7 @@ class Sessions extends Component {
     const row = store.rows.get(one.cp);
     if (!operator.is || one.state === "settled" || one.corrects || !row || row.backend) return null;
     const live = row.session && row.session.session_id === one.session_id ? row.session.energy_wh : one.energy_wh;
-    return html`<${EndCharge} key=${one.session_id} words="End" one=${{ ...one, energy_wh: live }} off=${!enabled} operator=${operator} onDone=${() => this.load()} />`;
+    return html`<${EndCharge} key=${one.session_id} words="End" one=${{ ...one, energy_wh: live }} off=${!enabled} operator=${operator} onDone=${() => setTimeout(() => this.load(), ENDED_MS)} />`;
   }
 
   render(_, state) {
