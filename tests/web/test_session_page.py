@@ -38,13 +38,15 @@ def test_a_charge_says_how_far_it_is_and_how_long_it_takes(fleet: Stage, page: P
 
 
 def test_a_session_has_its_page(fleet: Stage, page: Page) -> None:
-    one = session(4, 21)._replace(session_id="ticket-1", requested_wh=5_000, reason=HOSTILE)
+    one = session(4, 21)._replace(
+        session_id="ticket-1", requested_wh=5_000, reason=HOSTILE, cost_eur="1.20"
+    )
     late = Correction("2026-11-22T09:00:00.000Z", 1_234, "0.37", "completed")
     write(fleet, one._replace(correction=late))
     page.goto(f"{fleet.url}/sessions.html")
     page.locator('[data-session="ticket-1"] a').first.click()
     expect(page.locator("h1")).to_have_text("Ticket")
-    for text in ("ticket-1", "ALICE", "4.00 kWh", "5.00 kWh", "0.30 €/kWh", "0.120 €", "1 h 0 min",
+    for text in ("ticket-1", "ALICE", "4.00 kWh", "5.00 kWh", "0.30 €/kWh", "1.20 €", "1 h 0 min",
                  "1.23 kWh, 0.37 €", HOSTILE, "no readings are kept"):  # fmt: skip
         expect(page.get_by_text(text).first).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
