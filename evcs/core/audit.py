@@ -54,7 +54,7 @@ class Change(NamedTuple):
 OPERATOR = "operator"
 #: How a client says who uses the operator's token: a user at a terminal, an address at the page.
 WHO_HEADER = "Evcs-Who"
-_SAID = re.compile(r"(operator|web)/[A-Za-z0-9._:@-]{1,64}")
+_SAID = re.compile(r"(operator|web)/[A-Za-z0-9._:@%-]{1,64}")
 
 
 def operator(said: str, address: str) -> str:

@@ -50,6 +50,7 @@ def test_an_edit_names_each_field(verb: str, fields: dict[str, Any], said: str) 
     [
         ("operator/alice", "operator/alice"),
         ("web/2001:db8::7", "web/2001:db8::7"),
+        ("web/fe80::7%eth0", "web/fe80::7%eth0"),
         ("", "operator/192.0.2.7"),
         ("central", "operator/192.0.2.7"),
         ("driver/ALICE", "operator/192.0.2.7"),
