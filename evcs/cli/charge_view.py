@@ -10,7 +10,7 @@ from typing import Any, Self
 from evcs.cli.common import CommandContext, kw, kwh
 from evcs.cli.terminal import shown
 from evcs.core import messages as m
-from evcs.core.charge_point import State
+from evcs.core.cp_row import stopped_too
 from evcs.core.end_reasons import in_words
 from evcs.core.ocpp.back_end import AWAY, REFUSED
 from evcs.core.session import WAITING_FOR_POWER
@@ -72,8 +72,7 @@ def why(cp: Mapping[str, Any]) -> str:
 
 def both(cp: Mapping[str, Any], reason: str) -> str:
     """The reason; of a CP that is broken down and stopped, too, the other one with it."""
-    stopped = cp["service"] == "out" and cp["state"] == State.BROKEN_DOWN
-    return f"{reason}; stopped by the operator, too" if stopped else reason
+    return "; ".join(filter(None, (reason, stopped_too(cp))))
 
 
 def limited(limit_w: int) -> str:

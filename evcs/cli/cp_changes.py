@@ -12,7 +12,7 @@ from evcs.cli.progress import ProgressBar
 from evcs.cli.terminal import join
 from evcs.core import charge_point as cp_states
 from evcs.core import messages as m
-from evcs.core.cp_row import Word, row
+from evcs.core.cp_row import Word, row, stopped_too
 from evcs.core.errors import (
     BY_CODE,
     Conflict,
@@ -272,8 +272,7 @@ def finish(
     items = [*rows, *({"id": cp, "error": error_json(error)} for cp, error in errors.items())]
     items.sort(key=lambda item: str(item["id"]))
     single = len(items) == 1
-    text = [join(row["id"], ctx.out.state(row["state"])) if row.get("state")
-            else f"{row['id']} {row.get('done', 'done')}" for row in rows]  # fmt: skip
+    text = [_ended(ctx, row) for row in rows]
     if single and errors:
         raise next(iter(errors.values()))
     ctx.out.done(items[0] if single else items, text)
@@ -284,6 +283,14 @@ def finish(
     if not rows and len(codes) == 1:
         raise SystemExit(BY_CODE[codes.pop()].exit_code)
     raise SystemExit(PartFailed.exit_code)
+
+
+def _ended(ctx: CommandContext, row: dict[str, Any]) -> str:
+    """How a CP ended, in a line."""
+    if not row.get("state"):
+        return f"{row['id']} {row.get('done', 'done')}"
+    also = stopped_too(row)
+    return join(row["id"], ctx.out.state(row["state"]), *([f"({also})"] if also else []))
 
 
 def error_json(error: EvcsError) -> dict[str, str]:

@@ -15,6 +15,7 @@ from evcs.cli.charge_view import eur, limited
 from evcs.cli.common import CommandContext, command, kwh, span, table, with_call
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps, known_drivers, since_time, until_time
+from evcs.cli.terminal import typed
 from evcs.core import session_csv
 from evcs.core.end_reasons import in_words
 from evcs.core.errors import BadValue, NotFound
@@ -97,7 +98,7 @@ def _add_one(sessions: click.Group) -> None:
         session = _ask(ctx, "end", session_id)
         whose = f"of {session['driver'] or 'nobody known'} at {session['cp']}"
         text = f"the charge {whose} is told to end; its ticket: evcs sessions show {session_id}"
-        ctx.out.done(session, text)
+        ctx.out.done(session, typed(text))
 
     @command(sessions, "close")
     @click.argument("session_id", metavar="ID")

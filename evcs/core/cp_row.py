@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from evcs.core.charge_point import needs_a_hand
+from evcs.core.charge_point import State, needs_a_hand
 from evcs.core.messages import CpState
 from evcs.core.placement import OCPP
 
@@ -31,6 +31,12 @@ def row(desired: Mapping[str, Any], judged: CpState | None, not_told: Word) -> d
         "session": session._asdict() if session else None,
         "since": judged.since if judged else None,
     }
+
+
+def stopped_too(cp: Mapping[str, Any]) -> str:
+    """That a CP which is broken down is out of service, which its state does not say."""
+    is_so = cp["service"] == "out" and cp["state"] == State.BROKEN_DOWN
+    return "stopped by the operator, too" if is_so else ""
 
 
 def way_out(cp: Mapping[str, Any]) -> str:

@@ -243,6 +243,9 @@ def test_resume_of_a_revoked_cp_names_the_way_and_rekey_has_it_back(fleet: Syste
 
 def test_clear_says_what_has_no_fault(fleet: System) -> None:
     fleet.ok("evcs-cp", "fault", "CP-002")
+    stopped = fleet.ok("evcs-cp", "stop", "CP-002").out
+    assert stopped == "CP-002 BROKEN_DOWN (stopped by the operator, too)\n"
+    assert fleet.ok("evcs-cp", "resume", "CP-002").out == "CP-002 BROKEN_DOWN\n"
     done = fleet.ok("evcs-cp", "clear", "CP-001", "CP-002")
     assert done.err == "CP-001 has no fault\n"
 
