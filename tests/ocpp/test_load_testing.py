@@ -20,7 +20,7 @@ from tests.system_under_test import ROOT, System, eventually
 
 PAGE = ROOT / "docs" / "load-testing.md"
 EXAMPLES = ROOT / "docs" / "load-testing"
-COUNT = 10
+COUNT = 4
 BACK_ENDS = {
     "ocpp": [sys.executable, str(EXAMPLES / "central_system.py")],
     "ocpp-rpc": ["node", str(EXAMPLES / "central-system.js")],
