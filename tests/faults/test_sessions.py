@@ -1,4 +1,4 @@
-"""A5, A6, A8, A10, A11, A12, A14, A21: charges through the end of each process."""
+"""A5, A8, A10, A11, A12, A14, A21: charges through the end of each process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _supplying_again(system: System, cp: str, session_id: str, above_wh: int) ->
 
 
 def test_engine_killed_goes_on_with_the_same_session(fleet: System) -> None:
-    charge = watched(fleet, "CP-001", "ALICE", "4")
+    charge = watched(fleet, "CP-001", "ALICE", "2.5")
     eventually("it meters", lambda: any(wh > 300 for wh in metered(fleet, "CP-001").values()))
     (open_session,) = [
         s for s in fleet.ok("evcs", "sessions", "--json").json if s["state"] == "active"
@@ -70,22 +70,7 @@ def test_engine_killed_goes_on_with_the_same_session(fleet: System) -> None:
     assert "interrupted" in [event["event"] for event in events], err
     assert {event["session_id"] for event in events} == {open_session["session_id"]}
     found = ticket(fleet, open_session["session_id"])
-    assert (found["energy_wh"], found["reason"]) == (4000, "completed")
-
-
-def test_engine_gone_for_long_ends_as_power_loss(fleet: System) -> None:
-    open_session = begin(fleet, "CP-001", "ALICE")
-    fleet.ok("supervisorctl", "stop", "cp-manager")
-    fleet.ok("supervisorctl", "stop", "CP-001:engine")
-    try:
-        eventually("interrupted", lambda: session(fleet, open_session)["state"] == "interrupted")
-        began = time.monotonic()
-        eventually("31 seconds", lambda: time.monotonic() - began > 31, 40, every_s=1)
-        assert session(fleet, open_session)["state"] == "interrupted"
-    finally:
-        fleet.ok("supervisorctl", "start", "CP-001:engine", "cp-manager")
-    assert ticket(fleet, open_session)["reason"] == "power_loss"
-    fleet.wait_for_state("CP-001", "ACTIVATED")
+    assert (found["energy_wh"], found["reason"]) == (2500, "completed")
 
 
 def test_hung_engine_is_seen_meters_nothing_and_is_restarted(fleet: System) -> None:
@@ -258,23 +243,23 @@ def test_drivers_terminal_killed(fleet: System) -> None:
 
 
 def test_orderly_restart_in_a_supply(fleet: System) -> None:
-    open_session = begin(fleet, "CP-001", "ALICE", "6")
+    open_session = begin(fleet, "CP-001", "ALICE", "3")
     before = metered(fleet, "CP-001")[open_session]
     fleet.ok("evcs", "restart")
     _supplying_again(fleet, "CP-001", open_session, before)
     found = ticket(fleet, open_session, 90)
-    assert (found["energy_wh"], found["reason"]) == (6000, "completed")
+    assert (found["energy_wh"], found["reason"]) == (3000, "completed")
 
 
 def test_power_cut_in_supplies(fleet: System) -> None:
     sessions = [
-        begin(fleet, cp, driver, "5") for cp, driver in (("CP-001", "ALICE"), ("CP-002", "BOB"))
+        begin(fleet, cp, driver, "3") for cp, driver in (("CP-001", "ALICE"), ("CP-002", "BOB"))
     ]
     fleet.kill_all()
     fleet.up()
     for one in sessions:
         found = ticket(fleet, one, 90)
-        assert (found["energy_wh"], found["reason"]) == (5000, "completed")
+        assert (found["energy_wh"], found["reason"]) == (3000, "completed")
 
 
 def test_operator_closes_what_never_comes_back(fleet: System) -> None:

@@ -522,6 +522,26 @@ def test_a_host_that_is_cut_off_for_ten_minutes_loses_no_charge(stage: Stage) ->
     assert (ticket.event, ticket.body["energy_wh"]) == ("ticket", 2000)
 
 
+@pytest.mark.parametrize(
+    ("away_s", "asked", "reason"), [(25, "resume", "driver"), (35, "stop", "power_loss")]
+)
+def test_an_engine_that_was_gone_for_long_ends_its_session_as_power_loss(
+    stage: Stage, away_s: int, asked: str, reason: str
+) -> None:
+    """A6: nothing is ended before it is back, and says what was metered."""
+    stage.clock.now += ON_MAIN.reconnect_grace_s
+    session = stage.begin()
+    stage.hears(m.Meter(CP, session, 2, 100, 22_000, 230.0, 30.0))
+    assert _events(stage.hears(m.EngineStatus(CP, False, "e1"))) == ["interrupted"]
+    assert look(stage, round(away_s / REPEAT_EVERY_S)) == []
+    said = stage.hears(m.EngineStatus(CP, True, "e2", "waiting", True, session))
+    (command,) = [one for one in said if isinstance(one, m.Command)]
+    assert command.verb == asked
+    ended = m.SessionEvent(CP, "ended", session, 3, 100, command.reason or "driver")
+    (ticket,) = [one for one in stage.hears(ended) if isinstance(one, m.DriverEvent)]
+    assert (ticket.body["energy_wh"], ticket.body["reason"]) == (100, reason)
+
+
 # -- what one CP says in one breath, and what the ledger refuses -------------------------------
 
 
