@@ -7,6 +7,7 @@ from xdist.workermanage import WorkerController
 
 #: Files whose tests share nothing that takes long to make: each may run anywhere.
 APART = frozenset({
+    "tests/adapters/test_station_engine.py", "tests/adapters/test_station_engine_201.py",
     "tests/bench/test_quick.py", "tests/docs/test_commands.py", "tests/system/test_demo.py",
 })  # fmt: skip
 #: Folders whose files share what takes long to make.

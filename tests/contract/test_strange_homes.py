@@ -117,21 +117,7 @@ def test_no_room(empty: System) -> None:
     assert "File too large" in refused(done, 1)
 
 
-def test_a_home_that_is_named_by_a_link(new_system: Callable[..., System], short_tmp: Path) -> None:
-    system = new_system()
-    system.up()
-    pid, link = system.supervisord_pid, short_tmp / "link"
-    link.symlink_to(system.home)
-    assert system.run("evcs", "status", "--check", EVCS_HOME=str(link)).code == 0
-    assert "runs already" in system.run("evcs", "up", EVCS_HOME=str(link)).err
-    assert (system.home / "run" / "supervisord.pid").read_text().strip() == str(pid)
-    assert system.run("evcs", "down", EVCS_HOME=str(link)).code == 0
-    assert not system.stray_pids()
-
-
-def test_a_supervisord_that_is_stopped(new_system: Callable[..., System]) -> None:
-    system = new_system()
-    system.up()
+def test_a_supervisord_that_is_stopped(system: System) -> None:
     pid = system.supervisord_pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
@@ -148,13 +134,10 @@ def test_a_supervisord_that_is_stopped(new_system: Callable[..., System]) -> Non
         assert (checks["ports"]["level"], checks["memory"]["level"]) == ("ok", "ok")
     finally:
         os.kill(pid, signal.SIGCONT)
-    system.ok("evcs", "down")
 
 
-def test_the_broker_goes_on_without_supervisord(new_system: Callable[..., System]) -> None:
+def test_the_broker_goes_on_without_supervisord(system: System) -> None:
     """It once stood still after 500 connections: its log's pipe was full."""
-    system = new_system()
-    system.up()
     system.ok("evcs-cp", "create", "CP-001")
     system.ok("evcs", "driver", "add", "ALICE")
     pid = system.supervisord_pid
@@ -170,7 +153,17 @@ def test_the_broker_goes_on_without_supervisord(new_system: Callable[..., System
         os.kill(pid, signal.SIGCONT)
     tail = system.ok("supervisorctl", "tail", "mosquitto").out
     assert "New c" in tail
-    system.ok("evcs", "down")
+
+
+def test_a_home_that_is_named_by_a_link(system: System, short_tmp: Path) -> None:
+    """The last one of this system: it is ended by that name, too."""
+    pid, link = system.supervisord_pid, short_tmp / "link"
+    link.symlink_to(system.home)
+    assert system.run("evcs", "status", "--check", EVCS_HOME=str(link)).code == 0
+    assert "runs already" in system.run("evcs", "up", EVCS_HOME=str(link)).err
+    assert (system.home / "run" / "supervisord.pid").read_text().strip() == str(pid)
+    assert system.run("evcs", "down", EVCS_HOME=str(link)).code == 0
+    assert not system.stray_pids()
 
 
 def test_a_fleet_file_with_a_key_of_many_parts(new_system: Callable[..., System]) -> None:
