@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from evcs.adapters import certificates
+from evcs.adapters import broker_listeners, capacity, certificates
+from evcs.cli import prepare
 from evcs.core.hosts import FORMAT
 from evcs.home import Home
 from tests.hosts.network import Machine, Network, host, join, start_centre
@@ -173,12 +175,31 @@ def test_it_is_started_and_stopped_there(centre: Machine, h2: Machine) -> None:
     h2.ok("evcs", "down")
     assert h2.stray_pids() == []
     eventually("the centre sees it", lambda: not host(centre, "h2")["online"], 20)
+    before = listeners(centre).read_text()
+    listeners(centre).write_text(
+        re.sub(r"(listener 8883 .*\nmax_connections) \d+", r"\1 6", before)
+    )
+    few = "the broker takes connections for 3 of their 4 CPs"
+    assert said_of_hosts(centre) == ("warn", f"away: h2; {few}")
+    listeners(centre).write_text(before)
     done = centre.run("evcs-cp", "logs", "CP-1")
     assert (done.code, "CP Manager of host h2 is not there" in done.err) == (6, True)
     h2.ok("evcs", "up", "--wait")
     eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
     h2.ok("evcs", "restart")
     eventually("all are back", lambda: {*centre.states().values()} == {"ACTIVATED"}, 30)
+
+
+def test_who_joins_after_the_start_has_connections_at_the_broker(centre: Machine) -> None:
+    found = re.search(r"listener 8883 .*\nmax_connections (\d+)", listeners(centre).read_text())
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    here = capacity.carried_by(prepare.MIN_FDS)
+    assert found
+    assert int(found[1]) >= broker_listeners.of_hosts(hard, here, 1, 0)
+
+
+def listeners(centre: Machine) -> Path:
+    return centre.home / "run" / "mosquitto.d" / "listeners.conf"
 
 
 def test_who_may_not_join_does_not_and_it_is_audited(

@@ -1,4 +1,4 @@
-"""Machines that have joined: whether they are there, of our version, and what time they have."""
+"""Machines that have joined: whether they are there, of our version, with what time and room."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from evcs import __version__
+from evcs.adapters import broker_listeners
 from evcs.cli import versions
 from evcs.cli.bounds import OK, WARN, Finding, some
 from evcs.cli.doctor.context import DoctorContext
@@ -43,6 +44,11 @@ def _wrong(ctx: DoctorContext, joined: list[str]) -> Iterator[tuple[str, str]]:
     words = {name: clock_words(one.get("clock_off_s")) for name, one in states.items()}
     if off := [f"{name} {text}" for name, text in words.items() if text]:
         yield f"clocks off ours: {some(off)}", "have the clocks of both machines set (NTP)"
+    most, stored = broker_listeners.carried_elsewhere(ctx.settings), ctx.stored[0]
+    theirs = sum(cp.host != ctx.settings.host for cp in stored.cps.values()) if stored else 0
+    if most is not None and most < theirs:
+        text = f"the broker takes connections for {most} of their {theirs} CPs"
+        yield text, "evcs restart, after raising ulimit -n if it is low"
 
 
 def _kept(ctx: DoctorContext, topic: str) -> dict[str, Any]:
