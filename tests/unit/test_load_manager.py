@@ -13,6 +13,7 @@ from evcs.core import messages as m
 from evcs.core.charger import EmulatedCharger
 from evcs.core.circuits import fallbacks
 from evcs.core.limits import FOR_S
+from evcs.core.power_demand import most_now_w
 from tests.unit.power_site import PowerSite
 
 KW = 1_000
@@ -447,3 +448,23 @@ def test_forty_wait_and_twenty_are_served_while_central_or_broker_is_away(
     assert site.over() == []
     assert {cp for cp, power_w in site.powers().items() if power_w} == before
     site.ledger.close()
+
+
+@pytest.mark.parametrize("said_w", [10**12, -(10**12)])
+@pytest.mark.parametrize("with_registry", [True, False])
+def test_a_cps_word_counts_with_no_more_than_it_can_give(
+    garage: PowerSite, said_w: int, with_registry: bool
+) -> None:
+    garage.charge("A", "GARAGE-1")
+    garage.run(10)
+    liar = garage.places["GARAGE-1"].status
+    assert liar is not None
+    garage.begin_central(with_registry)
+    garage.tell(liar._replace(fallback_w=said_w, limit_w=said_w))
+    if not with_registry:
+        garage.tell(*garage.circuits.values(), *garage.desired.values())
+    garage.tell(m.EngineStatus(liar.cp, False, liar.boot))
+    for away_s in (0, FOR_S + 60):
+        record = garage.central.fleet.records[liar.cp]
+        assert 0 <= most_now_w(record, garage.clock.now + away_s) <= 22 * KW
+        assert 0 <= (record.fallback_said_w or 0) <= 22 * KW

@@ -13,10 +13,31 @@ from evcs.core.placement import OCPP
 from evcs.core.power_demand import most_now_w
 from evcs.core.session import Phase, Session
 from evcs.core.session_commands import limit
+from evcs.core.units import MAX_POWER_W
+
+
+def believed(record: CpRecord, status: m.EngineStatus) -> m.EngineStatus:
+    """Its word on power: no less than nothing, no more than its CP can give or was known to have.
+
+    What counts while it is away keeps others of its circuit from as much.
+    """
+    known = (
+        record.desired and record.desired.max_power_w,
+        record.session and record.session.max_power_w,
+        record.fallback_said_w, record.fallback_granted_w,
+    )  # fmt: skip
+    most_w = max((one for one in known if one is not None), default=MAX_POWER_W)
+    limit_w, fallback_w = (
+        None if said_w is None else min(max(said_w, 0), most_w)
+        for said_w in (status.limit_w, status.fallback_w)
+    )
+    return status._replace(limit_w=limit_w, fallback_w=fallback_w)
 
 
 def follow_desired(draft: Draft, before: m.DesiredCp | None) -> None:
     """It may have another fallback, or another circuit than `before`, or none any more."""
+    if before is None:
+        _believe(draft)
     desired, session, engine = draft.record.desired, draft.record.session, draft.record.engine
     if desired is not None:
         _take_back(draft, before, desired)
@@ -30,6 +51,16 @@ def follow_desired(draft: Draft, before: m.DesiredCp | None) -> None:
             draft.do(SaveFigures(after))
     if engine is not None:
         follow_engine(draft, engine)
+
+
+def _believe(draft: Draft) -> None:
+    """What was said before it was known what the CP can give."""
+    said_w, engine = draft.record.fallback_said_w, draft.record.engine
+    draft.know(fallback_said_w=None)
+    if engine is not None:
+        draft.know(engine=believed(draft.record, engine))
+    if said_w is not None and draft.record.desired is not None:
+        draft.know(fallback_said_w=min(said_w, draft.record.desired.max_power_w))
 
 
 def _take_back(draft: Draft, before: m.DesiredCp | None, desired: m.DesiredCp) -> None:

@@ -35,6 +35,7 @@ def on_delete(draft: Draft, _: Delete) -> None:
 
 
 def on_engine(draft: Draft, status: m.EngineStatus) -> None:
+    status = power.believed(draft.record, status)
     lost_at = draft.record.engine_lost_at
     since = None if status.online else (lost_at or draft.at.clock)
     draft.know(engine=status, engine_lost_at=since)

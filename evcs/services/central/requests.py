@@ -34,7 +34,7 @@ REMEMBERED = 8
 CHARGES_AT_ONCE, CHARGES_A_SECOND = 1_000, 0.2
 #: An Engine that is there replies at once; who asks waits a little longer.
 REPLY_WITHIN_S = 5.0
-UNWRITTEN = "the ledger can't be written; make room, try again"
+UNWRITTEN = "the ledger can't be written; see: evcs logs central"
 #: A back end is asked for a card, and may take its time.
 PRESENTED_WITHIN_S = 25.0
 #: Why nothing comes of a card, whosever it is.
