@@ -43,6 +43,8 @@ NOT_ON_PAGE = {
     r"\bBegun\b": "Started",
     r"(?i)\bread again\b": "Refresh",
     r"(?i)\bclear what is done\b": "Clear finished",
+    r"\bCarries\b|\bMay, kW": "Limit",
+    r"\bTakes, kW": "Measured",
 }
 _COMMENT = re.compile(r"^\s*//.*$|/\*.*?\*/|\s//\s.*$", re.MULTILINE)
 #: In quotes, or between two tags of a template.
