@@ -66,11 +66,10 @@ class Box:
             pass
         return found.value.response.status_code
 
-    def profile(self) -> int:
-        """As its station's status has it."""
-        topic = f"evcs/v1/gateway/main/station/{self.cp}/status"
-        found = self.system.retained(topic)
-        return int(found[topic]["security_profile"])
+    def profile(self) -> int | None:
+        """As its station's status has it, None before there is one."""
+        found = self.system.retained(f"evcs/v1/gateway/main/station/{self.cp}/status")
+        return next((int(status["security_profile"]) for status in found.values()), None)
 
 
 @pytest.fixture
@@ -86,7 +85,7 @@ def test_a_charger_dials_in_with_its_certificate(box: Box) -> None:
     eventually("it is audited", lambda: box.audited("certificate"))
     with box.peer(own) as peer:
         assert peer.boot().status == "Accepted"
-        assert box.profile() == 3
+        eventually("it is seen", lambda: box.profile() == 3)
     other = Box(box.system, own.parent)
     assert other.refused(own) == 401, "it is another's"
     assert box.refused(None) == 401
