@@ -141,6 +141,11 @@ def test_cards_that_are_guessed_are_counted_and_soon_told_nothing(site: Site) ->
         assert set(answers) == {"Invalid"}
         assert peer.authorize(CARD) == "Invalid", "nor does it learn that this one is good"
         assert_is_no_card(peer, CARD, 0)
+        begun = peer.begin(CARD, 30, at=now(3_600))
+        assert begun.id_tag_info["status"] == "Invalid", "nor of a charge while it was offline"
+        peer.end(begun.transaction_id, 90, at=now(3_500))
+    drivers = {row["driver"] for row in site.tickets(2)}
+    assert drivers == {None, "ALICE"}, "which is hers all the same"
     other = charger(site.system)
     with other.peer16() as peer:
         assert peer.authorize(CARD) == "Accepted", "other chargers go on"

@@ -27,7 +27,8 @@ class Charge(NamedTuple):
 class AskedByStation(NamedTuple):
     """A charger asks. `id` is for the session; `driver`: whose card it is; `driver_cp`: see Charge.
 
-    `answered`: what was answered before, if the request has come again.
+    `answered`: what was answered before, if the request has come again. `guesses`: its CP has asked
+    of too many cards that are nobody's, and is told of no card any more whose it is.
     """
 
     asked: m.StationRequest
@@ -35,6 +36,7 @@ class AskedByStation(NamedTuple):
     driver: str | None
     driver_cp: str | None
     answered: AnsweredStart | None
+    guesses: bool = False
 
 
 class ChargeAgain(NamedTuple):

@@ -116,7 +116,8 @@ def _begin(draft: Draft, event: AskedByStation, desired: DesiredCp) -> None:
     who = f"driver/{session.driver}" if session.driver else f"cp/{session.cp}/engine"
     draft.do(Audit(who, "charge", session.cp, status, session.session_id, who))
     # First the answer: until it has that, its charger knows of no session that is to stop.
-    _keep_answer(draft, event, session.session_id, status)
+    told = CardStatus.INVALID if event.guesses else status
+    _keep_answer(draft, event, session.session_id, told)
     if not asked.offline:
         draft.take_up(session)
 

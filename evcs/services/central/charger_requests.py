@@ -11,7 +11,7 @@ from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, new_session_id
 
 #: Cards that are nobody's, of one CP; who asks of more, or begins with more, is told nothing of
-#: any. What was charged while it was offline is whose it was.
+#: any. What was charged while it was offline is whose it was; it is told nothing of that either.
 GUESSES, GUESSES_A_SECOND = 50, 0.1
 
 
@@ -44,11 +44,12 @@ class ChargerRequests:
         if starts and answered is None and self._starts.left(asked.cp) < 1.0:
             return
         driver = self._driver(asked.cp, asked.tag)
-        if answered is None and not self._may_know(asked.cp, driver) and not asked.offline:
+        guesses = answered is None and not self._may_know(asked.cp, driver)
+        if guesses and not asked.offline:
             driver = None
         mine = self._fleet.of_driver(driver) if driver else None
         bound = self._fleet.where_bound(mine, at)
-        event = d.AskedByStation(asked, new_session_id(at), driver, bound, answered)
+        event = d.AskedByStation(asked, new_session_id(at), driver, bound, answered, guesses)
         self._fleet.apply(asked.cp, event, at)
         if event.id in self._fleet.open:
             self._starts.take(asked.cp)
@@ -57,15 +58,22 @@ class ChargerRequests:
 
     def _may_know(self, cp: str, driver: str | None) -> bool:
         """Whether the CP has not asked of too many cards that are nobody's."""
+        if self._has_back_end(cp):
+            return True
         return self._guesses.left(cp) >= 1.0 if driver else self._guesses.take(cp)
 
     def _driver(self, cp: str, tag: str) -> str | None:
         """Whose card it is; the id of a session that is open at that CP stands for one."""
+        if self._has_back_end(cp):
+            return None
         record = self._fleet.records.get(cp)
-        if record is not None and record.desired is not None and record.desired.backend:
-            return None  # its cards are its back end's
         session = record.session if record is not None else None
         if session is not None and session.session_id == tag:
             return session.driver
         tag = tag.casefold()
         return next((who for who, tags in self._tags.items() if tag in tags), None)
+
+    def _has_back_end(self, cp: str) -> bool:
+        """Whether its cards are its back end's."""
+        record = self._fleet.records.get(cp)
+        return record is not None and record.desired is not None and bool(record.desired.backend)
