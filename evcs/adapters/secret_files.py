@@ -11,7 +11,7 @@ from pathlib import Path
 from evcs.adapters.files import make_folder, read_small, sync_folder, write_each
 from evcs.core.errors import Unreachable
 from evcs.core.identities import of_station
-from evcs.core.ids import is_id
+from evcs.core.ids import is_id, is_word
 from evcs.home import Home
 
 
@@ -45,8 +45,8 @@ class SecretFiles:
         return True
 
     def read(self, identity: str) -> str:
-        """The identity's password. Raises Unreachable where it has none, or an empty one."""
-        found = self.find(identity)
+        """The identity's password. Raises Unreachable where it has none that can be one."""
+        found = self._password(identity)
         if not found:
             raise Unreachable(
                 f"no readable secret of {identity} in {self._home.secret(identity).parent}",
@@ -62,8 +62,12 @@ class SecretFiles:
             return ""
 
     def ensure(self, identity: str) -> str:
-        """The identity's password, made where it is missing or empty."""
-        return self.find(identity) or self.create(identity)
+        """The identity's password, made where there is none that can be one."""
+        return self._password(identity) or self.create(identity)
+
+    def _password(self, identity: str) -> str:
+        found = self.find(identity)
+        return found if is_word(found) else ""
 
     def remove(self, *identities: str) -> None:
         """Remove secrets of CPs or drivers, files or folders; absent is well."""

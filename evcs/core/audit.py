@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 from evcs.core import strict_json
 from evcs.core.messages import Circuit, DesiredCp
+from evcs.core.units import is_time
 
 Record = DesiredCp | Circuit
 
 MAX_VALUE = 80
+#: Of an entry that is taken up from a spool; a change of every field of a CP is shorter.
+MAX_PART = 4_096
 _PLAIN = re.compile(r"[A-Za-z0-9._:/-]+")
 
 #: What is done to a driver; the entry's detail is the name alone, so that it can be forgotten.
@@ -126,8 +129,11 @@ def from_json(line: str) -> AuditEntry:
         entry = AuditEntry(**found)
     except (strict_json.NotJson, TypeError) as error:
         raise ValueError(str(error)) from None
-    if not all(isinstance(one, str) for one in entry._replace(cp=entry.cp or "")):
+    texts = entry._replace(cp=entry.cp or "")
+    if not all(isinstance(one, str) and len(one) <= MAX_PART for one in texts):
         raise ValueError("not an entry of the audit")
+    if not is_time(entry.at):
+        raise ValueError("an entry of no time")
     return entry
 
 

@@ -65,7 +65,7 @@ def test_secrets_of_many_are_made_and_removed_together(empty: Home) -> None:
 def test_a_good_secret_is_kept_and_a_missing_or_ruined_one_is_made(empty: Home) -> None:
     made = SecretFiles(empty).ensure("web")
     assert SecretFiles(empty).ensure("web") == made
-    for ruin in (b"", b"\n", b"\xff\xfe"):
+    for ruin in (b"", b"\n", b"\xff\xfe", b"x" * 70_000, b"a\nb"):
         empty.secret("web").write_bytes(ruin)
         again = SecretFiles(empty).ensure("web")
         assert len(again) == 43

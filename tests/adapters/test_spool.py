@@ -89,7 +89,13 @@ def test_a_disk_that_takes_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "x", "[]", "{}", '{"at": 1}', json.dumps(ENTRY._replace(cp=1)._asdict())]  # type: ignore[arg-type]
+    "line",
+    [
+        "", "x", "[]", "{}", '{"at": 1}',
+        json.dumps(ENTRY._replace(cp=1)._asdict()),  # type: ignore[arg-type]
+        json.dumps(ENTRY._replace(at="2026-13-01T09:00:00.000Z")._asdict()),
+        json.dumps(ENTRY._replace(detail="x" * 5_000)._asdict()),
+    ],
 )  # fmt: skip
 def test_what_is_no_entry(folder: Path, line: str) -> None:
     Spool.open(folder)
