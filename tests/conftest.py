@@ -28,6 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: distribution.rank(item.nodeid))
 
 
+def pytest_collection_finish() -> None:
+    """What is collected stays: to look through it after each module took half a minute in all."""
+    gc.freeze()
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """Tests go to the workers by what they share."""
     config.option.loadscopereorder = False
