@@ -22,8 +22,9 @@ from evcs.core.patience import ON_MAIN, PATIENCE, Patience
 from evcs.core.ports import Connected, Received
 from evcs.core.readings import ALL, Reading, second_of
 from evcs.core.session import Phase
+from evcs.services.central.driver_requests import CHARGES_A_SECOND, CHARGES_AT_ONCE
 from evcs.services.central.fleet import FREE_AFTER_S
-from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, REPLY_WITHIN_S
+from evcs.services.central.operator_requests import REPLY_WITHIN_S
 from evcs.services.central.retention import AT_ONCE, Keep, Retention
 from evcs.services.central.service import REPEAT_EVERY_S, Central
 from tests.unit.fakes import FakeBus, FakeClock

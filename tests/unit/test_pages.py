@@ -11,7 +11,7 @@ import pytest
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.session import Phase, Session
-from evcs.services.central import pages, requests
+from evcs.services.central import driver_requests, pages
 from evcs.services.central.service import TICK_S
 from tests.unit.test_central import DESIRED, Stage
 
@@ -97,7 +97,7 @@ def test_a_charge_waits_behind_a_few_pages_however_many_are_asked_for(stage: Sta
     said = stage.hears(*lists, m.DriverRequest("ALICE", "charge", "c", "CP-1", 100))
     assert [one.verb for one in said if isinstance(one, m.Command)] == ["start"]
     answered = {one.id for one in said if isinstance(one, m.DriverEvent)}
-    assert len(answered) == requests.AT_ONCE
+    assert len(answered) == driver_requests.AT_ONCE
     while stage.central.handle([]) == 0.0:
         assert stage.central.tick(stage.clock.now) in (0.0, TICK_S)
     answered |= {one.id for one in stage.bus.taken() if isinstance(one, m.DriverEvent)}

@@ -6,9 +6,9 @@ from evcs.core import messages as m
 from evcs.core.decisions import events as d
 from evcs.core.ports import Clock
 from evcs.core.shares import Shares
+from evcs.services.central.driver_requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, new_session_id
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
-from evcs.services.central.requests import CHARGES_A_SECOND, CHARGES_AT_ONCE, new_session_id
 
 #: Cards that are nobody's, of one CP; who asks of more, or begins with more, is told nothing of
 #: any. What was charged while it was offline is whose it was; it is told nothing of that either.

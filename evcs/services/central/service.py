@@ -20,18 +20,19 @@ from evcs.core.retained_view import OF_REGISTRY, RetainedView
 from evcs.core.session_commands import command_of
 from evcs.services.central.auditor import NO_SOURCES, Auditor, Sources
 from evcs.services.central.charger_requests import ChargerRequests
+from evcs.services.central.driver_requests import DriverRequests
 from evcs.services.central.entries import Entries
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.hosts import HostStates
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.listening import Strays
 from evcs.services.central.load_manager import LoadManager
+from evcs.services.central.operator_requests import OperatorRequests
 from evcs.services.central.outbox import Outbox
 from evcs.services.central.power_notes import PowerNotes
 from evcs.services.central.readings import Readings
 from evcs.services.central.relay import MANAGER, Relay
 from evcs.services.central.relay import VERBS as RELAYED
-from evcs.services.central.requests import Requests
 from evcs.services.central.state_publisher import StatePublisher
 
 TICK_S = 0.5
@@ -60,7 +61,8 @@ class Central:
         self._outbox = outbox = Outbox(writer, entries, bus, on_start)
         self.fleet = Fleet(begun, writer, outbox, self._connected_at, patience)
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
-        self._requests = Requests(self.fleet, ledger, writer, outbox, self._auditor, clock)
+        self._drivers = DriverRequests(self.fleet, ledger, outbox, clock)
+        self._operators = OperatorRequests(self.fleet, writer, outbox, self._auditor)
         self._relay = Relay(self.fleet, outbox)
         self._charger_requests = ChargerRequests(self.fleet, writer, clock)
         self._hosts = HostStates(outbox)
@@ -99,7 +101,7 @@ class Central:
             m.Cleared: self._on_cleared,
             m.ServiceStatus: self._on_service,
             m.Flood: lambda flood: self._on_flood(flood.identity),
-            m.DriverRequest: lambda asked: self._requests.on_driver(asked, self._at),
+            m.DriverRequest: lambda asked: self._drivers.on_request(asked, self._at),
             m.OperatorRequest: self._on_operator,
             m.ManagerReply: self._on_manager,
             m.GatewayReply: self._relay.on_reply,
@@ -122,7 +124,7 @@ class Central:
                 self._view.disconnected()
                 _log.warning("bus: %s", event.reason)
         self._finish()
-        return 0.0 if self._requests.waiting else None
+        return 0.0 if self._drivers.waiting else None
 
     def tick(self, now: float) -> float:
         """What is due by time: absences, commands told again, figures, the summary."""
@@ -134,7 +136,7 @@ class Central:
                 self._repeated_at = now
                 self._repeat()
         self._writer.save_figures(now)
-        self._requests.expire(now)
+        self._operators.expire(now)
         self._relay.expire(now)
         self._load.watch(self._at)
         self._strays.clear(self._bus)
@@ -143,7 +145,7 @@ class Central:
         self._finish()
         if self._view.whole:
             self._states.publish_summary(self._bus, now)
-        if self._requests.waiting:
+        if self._drivers.waiting:
             return 0.0
         return TICK_S if not self._auditor.behind else BEHIND_S
 
@@ -153,7 +155,7 @@ class Central:
     def _finish(self) -> None:
         self._auditor.take_up_expected()
         self._states.publish_progress(self._at)
-        self._requests.answer_pages()
+        self._drivers.answer_pages()
         if self._view.whole and self._bus.connected:
             self._load.look(self._at)
         if self._view.whole:
@@ -226,7 +228,7 @@ class Central:
         if asked.verb in RELAYED:
             self._relay.ask(asked, self._at.clock)
         else:
-            self._requests.on_operator(asked, self._at)
+            self._operators.on_request(asked, self._at)
 
     def _on_manager(self, reply: m.ManagerReply) -> None:
         self._relay.on_reply(reply)
@@ -238,7 +240,7 @@ class Central:
         if session is not None and command_of(reply)[0] == session.session_id:
             self.fleet.apply(reply.cp, reply, self._at)
         else:
-            self._requests.on_reply(reply)
+            self._operators.on_reply(reply)
 
     def _on_flood(self, identity: str) -> None:
         """Somebody says or asks for more than is carried: the Registry shuts him out."""

@@ -1,37 +1,26 @@
-"""What drivers, the operator and the web page ask of Central, and its answers."""
+"""What the operator asks of Central, from the CLI or the page, and its answers."""
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from evcs.core import back_ends
 from evcs.core import messages as m
 from evcs.core.asked_messages import SIMULATED
-from evcs.core.cp_record import CpRecord, judge
 from evcs.core.decisions import events as d
-from evcs.core.effects import Audit, denied, driver_events
-from evcs.core.errors import BadValue, EvcsError
+from evcs.core.effects import Audit
+from evcs.core.errors import BadValue
 from evcs.core.ids import FORGOTTEN
 from evcs.core.placement import OCPP
-from evcs.core.ports import Clock, Ledger
-from evcs.core.session import Phase, Session, check, to_json, with_correction
-from evcs.core.shares import Shares
-from evcs.services.central import pages
+from evcs.core.session import Session
 from evcs.services.central.auditor import Auditor
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.ledger_writer import LedgerWriter
 from evcs.services.central.outbox import Outbox
 
-#: A page takes some milliseconds, as long as hundreds of other requests.
-AT_ONCE = 5
-#: Of pages, and of commands whose Engine has not replied; the oldest give way.
+#: Of commands whose Engine has not replied; the oldest give way.
 MOST_WAITING = 1_000
-#: Of a driver's sessions: a request that is sent again is one of the last.
-REMEMBERED = 8
-#: Of one driver: each is a row of the ledger.
-CHARGES_AT_ONCE, CHARGES_A_SECOND = 1_000, 0.2
 #: An Engine that is there replies at once; who asks waits a little longer.
 REPLY_WITHIN_S = 5.0
 UNWRITTEN = "the ledger can't be written; see: evcs logs central"
@@ -53,45 +42,18 @@ class Unreplied(NamedTuple):
     until: float
 
 
-def new_session_id(at: d.At) -> str:
-    """The day, and what nobody can guess."""
-    return f"{at.wall[2:10].replace('-', '')}-{os.urandom(6).hex()}"
-
-
-class Requests:
+class OperatorRequests:
     """Answers each request with one event; a change of a CP goes through core.decisions."""
 
     def __init__(
-        self, fleet: Fleet, ledger: Ledger, writer: LedgerWriter, outbox: Outbox, auditor: Auditor,
-        clock: Clock,
-    ) -> None:  # fmt: skip
-        self._fleet, self._ledger, self._writer = fleet, ledger, writer
+        self, fleet: Fleet, writer: LedgerWriter, outbox: Outbox, auditor: Auditor
+    ) -> None:
+        self._fleet, self._writer = fleet, writer
         self._outbox, self._auditor = outbox, auditor
         self._unreplied: dict[tuple[str, str], Unreplied] = {}
-        self._pages: deque[m.DriverRequest] = deque(maxlen=MOST_WAITING)
-        self._charges = Shares(clock.monotonic, CHARGES_AT_ONCE, CHARGES_A_SECOND)
 
-    @property
-    def waiting(self) -> bool:
-        """Whether there are pages that are still to be answered."""
-        return bool(self._pages)
-
-    def on_driver(self, asked: m.DriverRequest, at: d.At) -> None:
-        """A driver's request; the topic says whose."""
-        if asked.verb == "charge":
-            self._charge(asked, at)
-        elif asked.verb == "stop":
-            self._stop(asked, at)
-        elif asked.verb in pages.PAGED:
-            self._pages.append(asked)
-        elif asked.verb == "status":
-            session = self._fleet.of_driver(asked.driver)
-            self._answer(asked, {"session": to_json(session) if session else None})
-        else:
-            self._deny(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
-
-    def on_operator(self, asked: m.OperatorRequest, at: d.At) -> None:
-        """The operator's request, from the CLI or the page."""
+    def on_request(self, asked: m.OperatorRequest, at: d.At) -> None:
+        """A request of the operator's."""
         if asked.verb == "end":
             self._end(asked, at)
         elif asked.verb == "close":
@@ -107,14 +69,6 @@ class Requests:
         else:
             self._tell(asked, "bad_value", f"unknown verb {asked.verb[:40]!a}")
 
-    def _ping(self, asked: m.OperatorRequest) -> None:
-        failing = self._writer.failing
-        body = {"message": "the ledger can't be written; see: evcs logs central"} if failing else {}
-        code = "failed" if failing else None
-        self._outbox.publish(
-            m.OperatorEvent(asked.asker, "answer", asked.id, not failing, code, body)
-        )
-
     def on_reply(self, reply: m.Reply) -> None:
         """An Engine's answer to a command given by hand."""
         command = self._unreplied.pop((reply.cp, reply.id), None)
@@ -124,11 +78,6 @@ class Requests:
                 code = None if reply.ok else "denied"
             self._tell(command.request, code, reply.error or "", dict(reply.body))
 
-    def answer_pages(self) -> None:
-        """Answer a few of the pages that are asked for: what else comes is never behind many."""
-        for _ in range(min(AT_ONCE, len(self._pages))):
-            self._page(self._pages.popleft())
-
     def expire(self, now: float) -> None:
         """Answer for the Engines that have not replied in time."""
         for key, command in tuple(self._unreplied.items()):
@@ -137,68 +86,13 @@ class Requests:
                 text = "its Engine does not reply; see: evcs status"
                 self._tell(command.request, "timeout", text)
 
-    def _page(self, asked: m.DriverRequest) -> None:
-        """A page of what grows with the fleet or with time."""
-        limit = asked.limit if asked.limit is not None else pages.MAX_ROWS
-        if not 1 <= limit <= pages.MAX_ROWS:
-            self._deny(asked, "bad_value", f"limit must be 1 to {pages.MAX_ROWS}")
-        elif asked.verb == "list":
-            offers = (_offer(record) for record in self._fleet.wanted(asked.after or ""))
-            self._answer(asked, pages.page("cps", "id", offers, limit))
-        else:
-            self._page_of_sessions(asked, limit)
-
-    def _page_of_sessions(self, asked: m.DriverRequest, limit: int) -> None:
-        current = self._fleet.open
-        try:
-            found = self._ledger.of_driver(asked.driver, limit + 1, asked.after)
-            rows = [with_correction(check(current.get(one.session_id, one))) for one in found]
-        except EvcsError as error:
-            self._deny(asked, error.code, "the ledger can't be read")
-        else:
-            self._answer(asked, pages.page("sessions", "session_id", rows, limit))
-
-    def _charge(self, asked: m.DriverRequest, at: d.At) -> None:
-        mine = self._fleet.of_driver(asked.driver)
-        if mine is not None and mine.request_id == asked.id:
-            self._fleet.apply(mine.cp, d.ChargeAgain(), at)
-            return
-        earlier = self._settled(asked)
-        if earlier is not None:
-            for ticket in driver_events(earlier, "ticket"):
-                self._outbox.publish(ticket)
-            return
-        if self._charges.left(asked.driver) < 1.0:
-            again = f"at most one each {1 / CHARGES_A_SECOND:.0f} s"
-            self._deny(asked, "conflict", f"too many charges at once; {again}")
-            return
-        session_id = new_session_id(at)
-        event = d.Charge(asked, session_id, self._fleet.where_bound(mine, at))
-        self._fleet.apply(asked.cp or "", event, at)
-        if session_id in self._fleet.open:
-            self._charges.take(asked.driver)
-            if mine is not None:
-                self._fleet.leave(mine, at)
-
-    def _settled(self, asked: m.DriverRequest) -> Session | None:
-        """The settled session of a request that comes again, among the driver's latest."""
-        for session in self._ledger.of_driver(asked.driver, REMEMBERED):
-            if session.request_id == asked.id and session.phase == Phase.SETTLED:
-                return session
-        return None
-
-    def _stop(self, asked: m.DriverRequest, at: d.At) -> None:
-        session = self._fleet.of_driver(asked.driver)
-        if session is None:
-            self._deny(asked, "conflict", "no session is under way")
-        else:
-            self._fleet.apply(session.cp, d.StopCharge(asked), at)
-
-    def _answer(self, asked: m.DriverRequest, body: dict[str, Any]) -> None:
-        self._outbox.publish(m.DriverEvent(asked.driver, "answer", asked.id, None, body))
-
-    def _deny(self, asked: m.DriverRequest, code: str, reason: str) -> None:
-        self._outbox.carry_out(denied(asked, code, reason))
+    def _ping(self, asked: m.OperatorRequest) -> None:
+        failing = self._writer.failing
+        body = {"message": UNWRITTEN} if failing else {}
+        code = "failed" if failing else None
+        self._outbox.publish(
+            m.OperatorEvent(asked.asker, "answer", asked.id, not failing, code, body)
+        )
 
     def _close(self, asked: m.OperatorRequest, at: d.At) -> None:
         session = self._open(asked)
@@ -300,16 +194,3 @@ class Requests:
 
     def _audit(self, asked: m.OperatorRequest, outcome: str, detail: str) -> None:
         self._outbox.carry_out([Audit(asked.who, asked.verb[:40], asked.cp, outcome, detail)])
-
-
-def _offer(record: CpRecord) -> dict[str, Any]:
-    """A CP as a driver's list has it."""
-    desired = record.desired
-    assert desired is not None
-    return {
-        "id": desired.id,
-        "state": judge(record, desired)[0],
-        "price_eur_kwh": desired.price_eur_kwh,
-        "max_power_w": desired.max_power_w,
-        "location": desired.location,
-    }
