@@ -166,6 +166,18 @@ def test_a_double_click_does_not_say_yes_to_its_own_question(many: Stage, page: 
     expect(page.locator(f'[data-job="{CPS[0]}"]')).to_be_attached()
 
 
+def test_a_menu_stays_that_is_opened_as_a_scroll_ends(many: Stage, page: Page) -> None:
+    enter(many, page)
+    row = cp(page, CPS[9])
+    row.scroll_into_view_if_needed()
+    restart = choice(page, CPS[9], "Restart")
+    expect(restart).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('scroll'))")  # its word, told late
+    expect(restart).to_be_visible()
+    page.mouse.wheel(0, 300)
+    expect(restart).to_have_count(0)
+
+
 def test_a_selection_is_what_one_sees(many: Stage, page: Page) -> None:
     enter(many, page)
     bar = page.locator(".chosen")

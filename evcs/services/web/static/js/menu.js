@@ -9,15 +9,17 @@ export class Menu extends Component {
     this.menu = createRef();
     this.onToggle = ({ newState }) => this.setState({ open: newState === "open" });
     this.close = () => this.menu.current.hidePopover();
+    // The word of a scroll may come after the menu that was opened at its end.
+    this.onScroll = () => scrollY !== this.openedAt && this.close();
   }
 
   componentDidUpdate(_, before) {
     if (this.state.open && !before.open) this.opened();
-    else if (before.open && !this.state.open) removeEventListener("scroll", this.close);
+    else if (before.open && !this.state.open) removeEventListener("scroll", this.onScroll);
   }
 
   componentWillUnmount() {
-    removeEventListener("scroll", this.close);
+    removeEventListener("scroll", this.onScroll);
   }
 
   // Below its button, or above it where there is no room.
@@ -28,7 +30,8 @@ export class Menu extends Component {
     Object.assign(menu.style, { left: `${Math.max(8, right - menu.offsetWidth)}px`, top: `${Math.max(8, y)}px`, visibility: "visible" });
     const first = menu.querySelector("button:enabled");
     if (first) first.focus({ preventScroll: true });
-    addEventListener("scroll", this.close, { passive: true });
+    this.openedAt = scrollY;
+    addEventListener("scroll", this.onScroll, { passive: true });
   }
 
   key(event) {
