@@ -111,6 +111,19 @@ def raw_header(name: str) -> str:
     return str(request.environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
 
 
+def cookie(name: str) -> str:
+    """A cookie's value as it came; "" without one.
+
+    None of ours is quoted. To read such a value takes Python's http.cookies the square of its
+    length (CVE-2024-7592), before it is known who sends it.
+    """
+    for one in raw_header("Cookie").split(";"):
+        found, _, value = one.strip().partition("=")
+        if found == name:
+            return value
+    return ""
+
+
 def bearer_token() -> str | None:
     """The token of an Authorization: Bearer header."""
     scheme, _, token = raw_header("Authorization").partition(" ")

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bottle import Bottle
+from bottle import Bottle, request
 from playwright.sync_api import Page, expect
 
 from evcs.adapters.ledger_reader import LedgerReader
@@ -21,7 +21,7 @@ from evcs.adapters.worker_threads import WorkerThreads
 from evcs.config import Endpoint
 from evcs.core.errors import Unreachable
 from evcs.core.messages import ServiceStatus
-from evcs.services.http import Pause
+from evcs.services.http import Pause, cookie
 from evcs.services.web.app import build_app
 from evcs.services.web.deps import Deps
 from evcs.services.web.login_auth import LoginAuth, local_path
@@ -84,6 +84,23 @@ def _one_cp(stage: Stage) -> None:
     stage.wants("CP-001")
     stage.judges("CP-001", "ACTIVATED")
     wait_for(lambda: stage.get("/api/v1/cps").json, "the CP is known")
+
+
+def test_a_long_cookie_costs_no_time() -> None:
+    quoted = '"' + '\\"' * 15_000 + '"'
+    began = time.process_time()
+    for odd in (f"a={quoted}", f"b={quoted}", "a=b;" * 7_500, "=" * 30_000, ";" * 30_000):
+        request.bind({"HTTP_COOKIE": odd})
+        assert cookie("b") in ("", quoted)
+    assert time.process_time() - began < 0.5
+
+
+def test_a_session_is_found_beside_cookies_of_others(stage: Stage) -> None:
+    session, csrf = stage.sign_in()
+    name = session.partition("=")[0]
+    for more in (f"a=b; {session}", f"{session};a=b", f'{name}x=1; a="b; {session}'):
+        answer = stage.get("/api/v1/me", Cookie=more, X_CSRF_Token=csrf)
+        assert answer.json == {"operator": True}
 
 
 def test_there_are_routes_to_test() -> None:

@@ -27,6 +27,7 @@ from evcs.services.http import (
     Refusals,
     bearer_token,
     caller,
+    cookie,
     raw_header,
     shows,
     token_matches,
@@ -118,7 +119,7 @@ class LoginAuth:
 
     def session(self) -> str | None:
         """The id of the request's session, where it is one that goes on."""
-        found: str = request.get_cookie(self._cookie_name) or ""
+        found = cookie(self._cookie_name)
         return found if found and self._goes_on(found) else None
 
     def _goes_on(self, session: str) -> bool:
