@@ -150,7 +150,7 @@ def since_time(text: str | None, flag: str = "--since") -> str | None:
             at = datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise BadValue(
-            f"{flag}: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z, or 10m"
+            f"{flag}: {text[:40]!a} is not a time", "such as 2026-11-22T09:00Z, 7d or 10m"
         ) from None
     at = at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

@@ -18,7 +18,7 @@ from evcs.cli.options import known_cps, known_drivers, since_time, until_time
 from evcs.cli.terminal import typed
 from evcs.core import session_csv
 from evcs.core.end_reasons import in_words
-from evcs.core.errors import BadValue, NotFound
+from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.ids import is_session_id
 from evcs.core.session import in_full
 
@@ -88,13 +88,15 @@ def _add_one(sessions: click.Group) -> None:
         ctx.out.data(shown, _lines(ctx, shown))
 
     @command(sessions, "end")
-    @click.argument("session_id", metavar="ID")
-    def sessions_end(ctx: CommandContext, session_id: str) -> None:
+    @click.argument("which", metavar="ID|CP|DRIVER")
+    def sessions_end(ctx: CommandContext, which: str) -> None:
         """End a charge that is under way; its ticket follows.
 
         Examples:
+          evcs sessions end CP-001
           evcs sessions end 261122-0123456789ab
         """
+        session_id = _under_way(ctx, which)
         session = _ask(ctx, "end", session_id)
         whose = f"of {session['driver'] or 'nobody known'} at {session['cp']}"
         text = f"the charge {whose} is told to end; its ticket: evcs sessions show {session_id}"
@@ -113,6 +115,22 @@ def _add_one(sessions: click.Group) -> None:
         session = _ask(ctx, "close", session_id)
         text = f"{session_id} settled: {kwh(session['energy_wh'])}, {eur(session['cost_eur'])}"
         ctx.out.done(session, text)
+
+
+def _under_way(ctx: CommandContext, which: str) -> str:
+    """The id of the one charge at that CP, or of that driver; else what was given as an id."""
+    reader = LedgerReader(ctx.settings.home.ledger_db)
+    found = {
+        one["session_id"]
+        for state in ("active", "interrupted")
+        for one in (
+            *reader.sessions(cp=which, state=state), *reader.sessions(driver=which, state=state)
+        )
+    }  # fmt: skip
+    if len(found) > 1:
+        hint = f"name one: {' or '.join(sorted(found)[:5])}"
+        raise Conflict(f"{which} has {len(found)} charges under way", hint)
+    return found.pop() if found else which
 
 
 def _ask(ctx: CommandContext, verb: str, session_id: str) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def test_a_charge_that_is_stopped_and_one_that_is_closed(fleet: System) -> None:
     done = run(fleet, "evcs-driver stop --driver ALICE")
     assert (done.code, done.json["event"], done.json["reason"]) == (0, "ticket", "driver")
     started = run(fleet, "evcs-driver charge CP-001 --driver BERT --kwh 900 --no-watch").json
-    ended = run(fleet, f"evcs sessions end {started['session_id']}")
+    ended = run(fleet, "evcs sessions end CP-001")
     assert (ended.code, ended.json["driver"]) == (0, "BERT")
     eventually(
         "its ticket says by whom",
@@ -118,6 +118,11 @@ def test_a_charge_that_is_stopped_and_one_that_is_closed(fleet: System) -> None:
             run(fleet, f"evcs sessions show {started['session_id']}").json["reason"] == "operator"
         ),
     )
+    started = run(fleet, "evcs-driver charge CP-001 --driver BERT --kwh 900 --no-watch").json
+    ended = run(fleet, "evcs sessions end BERT")
+    assert ended.json["session_id"] == started["session_id"]
+    eventually("it has ended", lambda: run(fleet, "evcs sessions end BERT").code == 4)
+    assert run(fleet, f"evcs sessions end {started['session_id']}").code == 5
     started = run(fleet, "evcs-driver charge CP-001 --driver BERT --kwh 900 --no-watch").json
     closed = run(fleet, f"evcs sessions close {started['session_id']}")
     assert (closed.code, closed.json["state"]) == (0, "settled")

@@ -100,7 +100,7 @@ class Audit extends Component {
       ${error ? html`<p class="bad" role="alert">${error}</p>` : !entries ? html`<p class="reading">Reading the ledger…</p>` : !shown.length ? html`<p class="none">${entries.length ? "No entry fits." : "No entries yet."}</p>`
         : html`<div class="wide"><table id="audit" class="cards"><thead><tr><th>At</th><th>Who</th><th>What</th><th>CP</th><th>Outcome</th><th>Detail</th></tr></thead><tbody><${Parts} rows=${shown.slice(0, most)} draw=${draw} gap="tr" /></tbody></table></div>`}
       ${more && html`<p><button onClick=${() => this.older(shown.length - most)}>Load older</button></p>`}
-      <p class="hint">${entries && entries.length >= asked ? `Of the latest ${asked} entries; all` : "The same in a terminal"}: <${Code}>bin/evcs audit --since 2026-11-22<//></p></section>`;
+      <p class="hint">${entries && entries.length >= asked ? `Of the latest ${asked} entries; all` : "The same in a terminal"}: <${Code}>bin/evcs audit<//></p></section>`;
   }
 }
 
