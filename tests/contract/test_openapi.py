@@ -39,6 +39,7 @@ def gateway(system: System) -> None:
     eventually("it is there", lambda: system.retained(topic).get(topic, {}).get("online"))
 
 
+@pytest.mark.timeout(320)  # 24 s of a processor that others may want, too
 @pytest.mark.parametrize("server", ["registry", "web"])
 def test_as_described(system: System, tmp_path: Path, server: str) -> None:
     url = system.registry_url if server == "registry" else system.web_url
@@ -59,7 +60,7 @@ def test_as_described(system: System, tmp_path: Path, server: str) -> None:
             "--generation-deterministic", "--exclude-checks", NOT_AT_ONCE,
             "--warnings", "off", "--no-color",
         ],
-        cwd=tmp_path, env=system.env, capture_output=True, text=True, timeout=170, check=False,
+        cwd=tmp_path, env=system.env, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     assert "No issues found" in done.stdout
