@@ -26,7 +26,7 @@ _OTHER_LOAD = click.option(
     "--other-load-kw", metavar="D", help="The most that a house behind it takes; else 0."
 )
 _MAX_POWER_HELP = "What it carries, such as 44; 0 turns it off."
-HEAD = ("CIRCUIT", "POWER", "FED BY", "CPS", "OTHER LOAD", "CHARGING", "LIMIT", "WAITING")
+HEAD = ("CIRCUIT", "LIMIT", "FED BY", "CPS", "OTHER LOAD", "CHARGING", "GIVEN", "WAITING")
 
 
 def add_to(program: click.Group) -> None:

@@ -32,6 +32,7 @@ from evcs.cli.common import CommandContext, command
 from evcs.cli.doctor import command as doctor
 from evcs.cli.logs import last_lines, show_logs
 from evcs.cli.options import Seconds, known_cps
+from evcs.cli.terminal import typed
 from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.charge_point import needs_a_hand
@@ -72,7 +73,8 @@ def up(ctx: CommandContext, wait: bool, timeout: float, foreground: bool) -> Non
         centre = {"host": ctx.settings.host, "centre": ctx.settings.centre}
         ctx.out.done({**found, **centre}, f"host {centre['host']} of {centre['centre']}")
     else:
-        ctx.out.done({**found, "web": _web(ctx)}, f"dashboard: {_web(ctx)}")
+        text = f"dashboard: {_web(ctx)}, read-only; as the operator: evcs open"
+        ctx.out.done({**found, "web": _web(ctx)}, typed(text))
 
 
 def wait_until_up(ctx: CommandContext, timeout_s: float) -> None:

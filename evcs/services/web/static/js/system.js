@@ -127,7 +127,8 @@ class System extends Component {
   render({ store, operator }, { stations, hosts }) {
     if (!store.ready) return html`<h1>System</h1><p class="reading">Reading the fleet from the bus…</p>`;
     return html`<h1>System</h1><${Services} services=${store.services} /><${Hosts} hosts=${hosts} /><${Stations} stations=${stations} rows=${store.inOrder()} />
-      ${operator.is ? html`<${Audit} operator=${operator} />` : html`<section class="card"><h2>Audit</h2><p class="none">The operator sees it here, after <${Code}>bin/evcs open<//>; in a terminal: <${Code}>bin/evcs audit<//></p></section>`}`;
+      ${operator.is ? html`<${Audit} operator=${operator} />` : html`<section class="card"><h2>Audit</h2><p class="none">The operator sees it here, after <${Code}>bin/evcs open<//>; in a terminal: <${Code}>bin/evcs audit<//></p></section>`}
+      <section class="card"><h2>Backup</h2><p class="hint">All of it in one file: <${Code}>bin/evcs backup FILE<//>; back again, into an empty home: <${Code}>bin/evcs restore FILE<//></p></section>`;
   }
 }
 
