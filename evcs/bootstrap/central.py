@@ -41,7 +41,7 @@ def run_central(settings: Settings) -> None:
         settings.keep_sessions_days, settings.keep_audit_days, settings.keep_readings_days
     )  # fmt: skip
     central = service.Central(
-        bus, ledger, clocks, birth, sources, share.begin_charge, patience, keep.readings_days > 0
+        bus, ledger, clocks, birth, sources, share.asked, patience, keep.readings_days > 0
     )
     retention = Retention(ledger, keep, clocks)
 

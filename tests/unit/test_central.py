@@ -879,9 +879,9 @@ def test_what_another_ledger_notes_of_power_is_passed_over(tmp_path: Path, noted
 
 
 def test_who_counts_messages_hears_of_each_start(tmp_path: Path) -> None:
-    told: list[str] = []
+    told: list[m.Command | m.ManagerCommand] = []
     ledger = Ledger(tmp_path / "l.db")
-    central = Central(FakeBus(), ledger, FakeClock(100.0), BIRTH, on_start=told.append)
+    central = Central(FakeBus(), ledger, FakeClock(100.0), BIRTH, on_ask=told.append)
     asked = m.DriverRequest("ALICE", "charge", "r1", CP, 2000)
     said = (
         DESIRED,
@@ -890,7 +890,7 @@ def test_who_counts_messages_hears_of_each_start(tmp_path: Path) -> None:
         asked,
     )
     central.handle([Connected(), *(Received(one, False) for one in said)])
-    assert told == [CP]
+    assert [(type(one), getattr(one, "cp", "")) for one in told] == [(m.Command, CP)]
     ledger.close()
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from evcs.core import messages as m
 from evcs.core import topics
 from evcs.services.central.fair_share import (
     A_PAGE,
@@ -66,7 +67,7 @@ def test_what_an_engine_answers_to_a_driver_without_rest_is_no_flood_of_its() ->
     """Charges that are begun and ended as fast as can be: 260 messages a second were seen."""
     stage = Stage()
     for _ in range(2_000):
-        stage.share.begin_charge("CP-001")
+        stage.share.asked(m.Command("CP-001", "start", "S.start"))
         assert stage.taken(8) == 8
         stage.now += 8 / 260
     assert not stage.floods
@@ -92,6 +93,19 @@ def test_another_hosts_manager_that_floods_is_named_and_our_own_is_not() -> None
     stage = Stage()
     stage.taken(5_000, "evcs/v1/manager/h2/cp/CP-001")
     assert stage.floods == ["manager/h2"], "whatever it speaks of"
+
+
+def test_what_a_host_is_asked_for_is_no_flood_of_its() -> None:
+    """Strangers read a hundred pages of logs a second, each an answer of its CP Manager's."""
+    stage = Stage()
+    page = json.dumps({"id": "1", "ok": True, "lines": "x" * 60_000}).encode()
+    for _ in range(2_000):
+        stage.share.asked(m.ManagerCommand("h2", "log", "1", "CP-1", "engine"))
+        assert stage.taken(1, "evcs/v1/manager/h2/reply", page) == 1
+        stage.now += 0.01
+    assert not stage.floods
+    assert stage.taken(1_000, "evcs/v1/manager/h2/reply", page) < 200, "and no more than before"
+    assert stage.floods == ["manager/h2"]
 
 
 def test_services_are_not_limited() -> None:

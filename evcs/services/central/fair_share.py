@@ -7,7 +7,7 @@ from typing import Any
 
 from evcs.core import topics
 from evcs.core.identities import of_host
-from evcs.core.messages import DriverRequest, Flood
+from evcs.core.messages import Command, DriverRequest, Flood, ManagerCommand
 from evcs.core.placement import MAIN
 from evcs.core.shares import Shares
 from evcs.services.central.pages import PAGED
@@ -27,6 +27,8 @@ FLOOD_A_SECOND = 100.0
 A_DROPPED = 2_048
 #: What an Engine says of a charge that is begun and ended at once, whoever asked for that.
 A_CHARGE = 10.0
+#: The longest that a host's CP Manager is asked for, such as a page of a log.
+AN_ANSWER = 1.0 + topics.MAX_PACKET // A_DROPPED
 TELL_EVERY_S = 10.0
 LIMITED = frozenset({"cp", "driver", "meter", "manager"})
 OURS = of_host(MAIN)
@@ -65,10 +67,13 @@ class FairShare:
             self._take(sender, A_PAGE - 1.0)
         return found
 
-    def begin_charge(self, cp: str) -> None:
-        """Central tells the CP's Engine to begin one: what it says of that is no flood of its."""
-        self._shares.give(f"cp/{cp}", A_CHARGE)
-        self._floods.give(f"cp/{cp}/engine", A_CHARGE)
+    def asked(self, command: Command | ManagerCommand) -> None:
+        """Central has an Engine begin a charge, or asks a host: what comes of it is no flood."""
+        if isinstance(command, ManagerCommand):
+            self._floods.give(of_host(command.host), AN_ANSWER)
+        else:
+            self._shares.give(f"cp/{command.cp}", A_CHARGE)
+            self._floods.give(f"cp/{command.cp}/engine", A_CHARGE)
 
     def _take(self, sender: str, cost: float) -> None:
         if not self._shares.take(sender, cost):

@@ -29,10 +29,11 @@ class Outbox:
     """Messages, in order; `flush` has all else committed, and then sends them."""
 
     def __init__(
-        self, writer: LedgerWriter, entries: Entries, bus: Bus, on_start: Callable[[str], object]
-    ) -> None:
+        self, writer: LedgerWriter, entries: Entries, bus: Bus,
+        on_ask: Callable[[m.Command | m.ManagerCommand], object],
+    ) -> None:  # fmt: skip
         self._writer, self._entries, self._bus = writer, entries, bus
-        self._on_start = on_start
+        self._on_ask = on_ask
         self._out: list[m.Message | topics.Publication] = []
         self._progress: set[str] = set()
         self._does: dict[type, Callable[[Any], object]] = {
@@ -95,8 +96,10 @@ class Outbox:
         return result.refused
 
     def _send(self, message: m.Message | topics.Publication) -> None:
-        if isinstance(message, m.Command) and message.verb == "start":
-            self._on_start(message.cp)
+        if isinstance(message, m.ManagerCommand) or (
+            isinstance(message, m.Command) and message.verb == "start"
+        ):
+            self._on_ask(message)
         self._bus.publish(message)
         crash_point("central.published")
 

@@ -44,11 +44,15 @@ _log = logging.getLogger("evcs")
 
 
 class Central:
-    """The stages of one batch; none of them knows this. `on_start`: a CP is told to begin."""
+    """The stages of one batch; none of them knows this.
+
+    `on_ask`: an Engine is told to begin a charge, or a CP Manager is asked for something.
+    """
 
     def __init__(
         self, bus: Bus, ledger: Ledger, clock: Clock, birth: m.ServiceStatus,
-        sources: Sources = NO_SOURCES, on_start: Callable[[str], object] = lambda _: None,
+        sources: Sources = NO_SOURCES,
+        on_ask: Callable[[m.Command | m.ManagerCommand], object] = lambda _: None,
         patience: Patience = PATIENCE, keeps_readings: bool = True,
     ) -> None:  # fmt: skip
         self._bus, self._clock, self._birth = bus, clock, birth
@@ -58,7 +62,7 @@ class Central:
         readings = Readings(clock, begun).due if keeps_readings else lambda _: ()
         self._writer = writer = LedgerWriter(ledger, readings)
         self._entries = entries = Entries(writer.add_entry, clock)
-        self._outbox = outbox = Outbox(writer, entries, bus, on_start)
+        self._outbox = outbox = Outbox(writer, entries, bus, on_ask)
         self.fleet = Fleet(begun, writer, outbox, self._connected_at, patience)
         self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
         self._drivers = DriverRequests(self.fleet, ledger, outbox, clock)
