@@ -20,12 +20,13 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 
 from evcs.adapters import processes
 from evcs.adapters.supervisord import Supervisord
-from evcs.cli import cp_changes, tcp_ports
+from evcs.cli import cp_changes
 from evcs.cli.common import CommandContext, Out
 from evcs.config import load
 from evcs.core.cp_manager_ports import Process
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.home import Home
+from tests import ports
 from tests.command_server import command_server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,8 +86,8 @@ class System:
 
     def __init__(self, home: Path, time_scale: float = 60.0, commands: Path = ROOT / "bin") -> None:
         self.home, self.commands = home, commands
-        ports = tcp_ports.free(4)
-        self.mqtt_port, self.web_port, self.registry_port, self.ocpp_port = ports
+        mine = ports.free(4)
+        self.mqtt_port, self.web_port, self.registry_port, self.ocpp_port = mine
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.env = {
             **kept,

@@ -21,14 +21,14 @@ LOWEST, HIGHEST = 10_000, 32_768
 _OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def free(count: int) -> list[int]:
+def free(count: int, among: Iterator[int] | None = None) -> list[int]:
     """So many ports that nobody listens on, and that no outgoing connection is given.
 
     Of the kernel's own range for those one may be gone while a service restarts. Raises
     EvcsError.
     """
     found: list[int] = []
-    for port in islice(_candidates(), HIGHEST):
+    for port in islice(among or candidates(), HIGHEST):
         if len(found) < count and _is_free(port):
             found.append(port)
         if len(found) == count:
@@ -42,13 +42,18 @@ def free_or_other(port: int) -> int:
 
 
 @cache
-def _candidates() -> Iterator[int]:
-    """Every port below the kernel's range in turn, in each process from another one on."""
+def candidates(part: int = 0, parts: int = 1) -> Iterator[int]:
+    """The ports below the kernel's range in turn, in each process from another one on.
+
+    Of several processes that keep ports for later each takes its own part of them.
+    """
     try:
         end = int(_OUTGOING.read_text().split()[0])
     except (OSError, ValueError, IndexError):
         end = 0
     span = range(LOWEST, end if end > LOWEST else HIGHEST)
+    size = len(span) // parts
+    span = span[part * size : (part + 1) * size]
     began = secrets.randbelow(len(span))
     return cycle([*span[began:], *span[:began]])
 

@@ -13,10 +13,10 @@ from typing import Any
 from evcs.adapters import broker_accounts, broker_listeners, mqtt
 from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
-from evcs.cli.tcp_ports import free
 from evcs.config import Settings
 from evcs.core import ports, topics
 from evcs.home import Home
+from tests.ports import free
 from tests.system_under_test import ROOT, eventually
 
 

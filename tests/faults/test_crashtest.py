@@ -29,7 +29,7 @@ def test_the_books_balance() -> None:
     assert {"edit a circuit", "house takes more or less"} < done
     power = found["power"]
     assert power["over"] == []
-    assert power["readings"] > 100
+    assert power["readings"] > 8  # each charge says one a second
     assert 4_140 < power["most_w"]["GARAGE"] <= 16_000
     assert power["most_w"]["GARAGE"] < power["most_w"]["SITE"] <= 29_000
 

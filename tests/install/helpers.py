@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from evcs.cli import tcp_ports
+from tests import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +31,7 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("EVCS_", "PYTHON")) and name != "DESTDIR"
     }
-    return {"EVCS_MQTT_PORT": str(tcp_ports.free(1)[0])} | kept | more
+    return {"EVCS_MQTT_PORT": str(ports.free(1)[0])} | kept | more
 
 
 def run(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from evcs import __version__
-from evcs.cli import tcp_ports
+from tests import ports
 from tests.faults.charging import metered, session
 from tests.install.conftest import EARLIER
 from tests.install.helpers import AS_NOBODY, run
@@ -26,7 +26,7 @@ def centre(new_system: Callable[..., System]) -> System:
     made = new_system()
     (made.home / "conf").mkdir(parents=True)
     (made.home / "conf" / "evcs.toml").write_text(
-        f'[mqtt]\nlisten = "{ADDRESS}"\ntls_port = {tcp_ports.free(1)[0]}\n'
+        f'[mqtt]\nlisten = "{ADDRESS}"\ntls_port = {ports.free(1)[0]}\n'
         f'[http]\nlisten = "{ADDRESS}"\n'
     )
     made.ok("evcs", "tls", "init")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from evcs.cli import tcp_ports
+from tests import ports
 from tests.docs import pages
 from tests.ocpp.conftest import listens
 from tests.ocpp.rpc_peer import FOLDER
@@ -96,7 +96,7 @@ class Reader:
 def test_the_page_goes_as_it_stands(
     new_system: Callable[..., System], tmp_path: Path, kind: str
 ) -> None:
-    (port,) = tcp_ports.free(1)
+    (port,) = ports.free(1)
     reader = Reader(new_system(), tmp_path, port)
     with reader.back_end(kind):
         reader.types("bin/evcs up")

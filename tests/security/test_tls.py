@@ -24,11 +24,11 @@ import pytest
 
 from evcs.adapters import certificates
 from evcs.adapters.wsgi_server import MAX_CONNECTIONS, MAX_OF_ONE_ADDRESS
-from evcs.cli import tcp_ports
 from evcs.config import load
 from evcs.home import Home
 from evcs.services.registry.host_api import OWN_DOORS
 from evcs.services.web.login_auth import CSRF_HEADER, FOR_ALL
+from tests import ports
 from tests.system_under_test import System, eventually
 from tests.web import test_login_auth, test_registry_login
 from tests.web.floods import keep_asking
@@ -44,7 +44,7 @@ def configured(new_system: Callable[..., System], text: str, **kwargs: float) ->
     system = new_system(**kwargs)
     (system.home / "conf").mkdir(parents=True)
     (system.home / "conf" / "evcs.toml").write_text(text)
-    system.env["EVCS_MQTT_TLS_PORT"] = str(tcp_ports.free(1)[0])
+    system.env["EVCS_MQTT_TLS_PORT"] = str(ports.free(1)[0])
     return system
 
 

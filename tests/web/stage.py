@@ -17,12 +17,12 @@ from evcs.adapters import broker_accounts
 from evcs.adapters.account import Account
 from evcs.adapters.bus_thread import BusThread
 from evcs.adapters.secret_files import SecretFiles
-from evcs.cli import tcp_ports
 from evcs.core import identities, topics
 from evcs.core import messages as m
 from evcs.core.charge_point import OCPP_STATUS, State
 from evcs.core.ports import Received
 from evcs.home import Home
+from tests import ports
 from tests.adapters.broker import Broker
 from tests.system_under_test import ROOT, eventually
 
@@ -55,7 +55,7 @@ class Stage:
     def __init__(self, path: Path) -> None:
         self.home = Home(path)
         self._broker = Broker(self.home)
-        self.web_port, self.registry_port = tcp_ports.free(2)
+        self.web_port, self.registry_port = ports.free(2)
         self.url = f"http://127.0.0.1:{self.web_port}"
         secrets = SecretFiles(self.home)
         broker_accounts.write(self.home, {who: secrets.create(who) for who in identities.SERVICES})
