@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -13,6 +13,7 @@ from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.secret_files import SecretFiles
 from evcs.adapters.spool import Spool, SpoolReader
 from evcs.core import messages as m
+from evcs.core.audit import FLOOD, AuditEntry
 from evcs.core.errors import Conflict, EvcsError, NotFound
 from evcs.core.fleet_size import FleetSize
 from evcs.core.identities import SERVICES, of_cp
@@ -52,6 +53,16 @@ class Store(RegistryDb):
         super().commit(*args, **kwargs)
 
 
+class Broker(PasswordFile):
+    """One that counts how often its accounts are looked through."""
+
+    looks = 0
+
+    def keep(self, accounts: Mapping[str, str]) -> float | None:
+        self.looks += 1
+        return super().keep(accounts)
+
+
 class Bus(FakeBus):
     """One that may be away."""
 
@@ -66,13 +77,15 @@ class Stage:
     def __init__(self, home: Home) -> None:
         self.home, self.clock, self.bus = home, Clock(), Bus()
         self.store, self.secrets = Store(home.registry_json), SecretFiles(home)
+        self.broker = Broker(home, lambda: None, self.clock.monotonic)
         self.room: list[int] = []
+        self.floods: list[AuditEntry] = []
         self.asked_for: list[tuple[FleetSize, FleetSize]] = []
         outside = RegistryPorts(
-            self.bus, self.store, self.secrets,
-            PasswordFile(home, lambda: None, self.clock.monotonic),
+            self.bus, self.store, self.secrets, self.broker,
             Spool.open(home.spool("registry")), self.clock, self.room.append,
-            lambda: "token", lambda *sizes: self.asked_for.append(sizes), list,
+            lambda: "token", lambda *sizes: self.asked_for.append(sizes),
+            lambda: self.floods,
         )  # fmt: skip
         self.registry = Registry(outside, lambda _: None, "main", BIRTH)
         self.registry.tick(self.clock.now)
@@ -224,6 +237,24 @@ def test_who_floods_is_out_for_a_while(stage: Stage) -> None:
     stage.registry.handle([Received(one, False) for one in said])
     assert stage.bus.taken() == []
     assert stage.room == [0, 1], "and the broker has room for so many CPs"
+
+
+def test_a_flood_costs_one_look_and_one_entry_each_however_often_it_is_told(stage: Stage) -> None:
+    told = [AuditEntry("", who, FLOOD, None, "shut out", "x") for who in ("driver/A", "meter/B")]
+    before = stage.broker.looks
+    stage.floods = told * 1_000
+    stage.registry.tick(stage.clock.now)
+    assert stage.audited() == [FLOOD] * 2
+    stage.registry.tick(stage.clock.now)
+    again = [Received(m.Flood("driver/A"), False)] * 1_000
+    stage.registry.handle(again)
+    assert stage.audited() == [FLOOD] * 2
+    assert stage.broker.looks == before + 1
+    stage.clock.now += SHUT_OUT_S + LOOK_EVERY_S
+    stage.registry.tick(stage.clock.now)
+    assert stage.audited() == [FLOOD] * 2, "before he is in again all is of his time before"
+    stage.registry.tick(stage.clock.now)
+    assert stage.audited() == [FLOOD] * 4
 
 
 def test_room_is_asked_for_beside_what_the_same_batch_makes(stage: Stage) -> None:

@@ -178,10 +178,11 @@ class Accounts:
             accounts = {who: word for who, word in accounts.items() if who not in self._shut_out}
         self.due_in_s = self._broker.keep(accounts)
 
-    def shut_out(self, identity: str) -> None:
-        """Keep somebody away for a while."""
-        self._shut_out[identity] = self._monotonic() + SHUT_OUT_S
-        _log.error("%s floods the bus; shut out for %d s", identity, SHUT_OUT_S)
+    def shut_out(self, identities: Iterable[str]) -> None:
+        """Keep some away for a while."""
+        for identity in identities:
+            self._shut_out[identity] = self._monotonic() + SHUT_OUT_S
+            _log.error("%s floods the bus; shut out for %d s", identity, SHUT_OUT_S)
         self.keep()
 
     def is_shut_out(self, identity: str) -> bool:

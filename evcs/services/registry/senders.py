@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from evcs.core import messages as m
 from evcs.core import topics
@@ -29,9 +29,21 @@ class Senders:
         self._accounts, self._bus, self._spool, self._centre = accounts, bus, spool, centre
         self._reports = Shares(clock, REPORTS_AT_ONCE, REPORTS_A_SECOND)
 
-    def shut_out(self, identity: str) -> None:
-        """The broker tells no will of whom it throws out: what he told last is taken away."""
-        self._accounts.shut_out(identity)
+    def shut_out(self, floods: Mapping[str, str]) -> None:
+        """Keep these away, and audit of what each had too much, unless another has ("").
+
+        Who is away already costs nothing more, however much there is of his.
+        """
+        fresh = [who for who in floods if not self._accounts.is_shut_out(who)]
+        if fresh:
+            self._accounts.shut_out(fresh)
+        for who in fresh:
+            self._take_away(who)
+            if floods[who]:
+                self._spool.tell(who, FLOOD, "shut out", floods[who])
+
+    def _take_away(self, identity: str) -> None:
+        """The broker tells no will of whom it throws out: what he told last is not true."""
         cp = identity.removeprefix("cp/").partition("/")[0]
         told = dict(zip(of_cp(cp), STATUS_KINDS, strict=True)).get(identity)
         if told is not None:
@@ -50,8 +62,5 @@ class Senders:
         cost = A_STRANGE_REPORT if known is None else 1.0
         if report.host == self._centre or self._reports.take(report.host, cost):
             return True
-        identity = of_host(report.host)
-        if not self._accounts.is_shut_out(identity):
-            self.shut_out(identity)
-            self._spool.tell(identity, FLOOD, "shut out", "reports")
+        self.shut_out({of_host(report.host): "reports"})
         return False

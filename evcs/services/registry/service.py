@@ -128,9 +128,7 @@ class Registry:
 
     def tick(self, now: float) -> float:
         """Shut out who floods; put right what of the identities was lost or changed by others."""
-        for flood in self._floods():
-            self._senders.shut_out(flood.who)
-            self._spool.tell(flood.who, flood.what, flood.outcome, flood.detail)
+        self._senders.shut_out({flood.who: flood.detail for flood in self._floods()})
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             self._accounts.look()
@@ -263,7 +261,7 @@ class Registry:
             elif message.key is not None:
                 self._accounts.taken(message.station, message.key)
         elif isinstance(message, m.Flood):
-            self._senders.shut_out(message.identity)
+            self._senders.shut_out({message.identity: ""})  # Central has audited it
         elif isinstance(message, m.ReconcileReport):
             self._on_report(batch, message, retained)
 
