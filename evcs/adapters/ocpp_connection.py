@@ -23,10 +23,12 @@ from evcs.core.ocpp.ports import (
     Refused,
     Schemas,
 )
-from evcs.core.ocpp.rules import MAX_WAITING, NO_ID, Fault, Version
+from evcs.core.ocpp.rules import MAX_DESCRIPTION, MAX_WAITING, NO_ID, Fault, Version
 
 _log = logging.getLogger("evcs")
 _GONE = "the connection has ended"
+#: A CALL that breaks its schema counts by its length: looking what can be read of it takes time.
+AN_ERROR_BYTES = 6 * 1024
 
 
 class OcppConnection:
@@ -52,9 +54,13 @@ class OcppConnection:
     )  # fmt: skip
 
     def __init__(
-        self, socket: Socket, handler: Handler, schemas: Schemas, may_err: Callable[[str], bool]
+        self,
+        socket: Socket,
+        handler: Handler,
+        schemas: Schemas,
+        may_err: Callable[[str, float], bool],
     ) -> None:
-        """`may_err(station)`: whether it is no flood, of what should not have been sent."""
+        """`may_err(station, cost)`: whether it is no flood, of what should not have been sent."""
         self.station = socket.access.station
         self.version = Version(str(socket.subprotocol))
         self.security_profile, self.key = socket.security_profile, socket.key
@@ -164,7 +170,7 @@ class OcppConnection:
                 await self._handler.opened(self)
             while self._calls:
                 await self._handle(self._calls[0])
-                self._calls.pop(0)
+                del self._calls[:1]  # of one that has ended meanwhile none is left
             self._worker = None
         except Exception:  # noqa: BLE001 - a fault of ours at one charger is no other's
             _log.exception("%s: its connection can't be served", self.station)
@@ -185,6 +191,7 @@ class OcppConnection:
                 if rest is not None:
                     await self._answer(call._replace(payload=rest))
             await self._refuse(call.id, wrong.fault, f"{action}: {wrong.description}")
+            self._erred(cost=len(frames.write(call)) / AN_ERROR_BYTES)
         else:
             await self._send(*await self._answer(call))
 
@@ -259,14 +266,14 @@ class OcppConnection:
         with suppress(ConnectionClosed):  # that is noticed where it is read
             await self._socket.send(text)
 
-    def _erred(self, fault: Fault | None = None) -> None:
+    def _erred(self, fault: Fault | None = None, cost: float = 1.0) -> None:
         """It said what nobody has to say often: who goes on is shut out."""
         if fault is not None:
             self._told(fault)
-        if not self._ended and not self._may_err(self.station):
+        if not self._ended and not self._may_err(self.station, cost):
             _log.error("%s floods; shut out", self.station)
             self._handler.flooded(self)
             self.close(1008, "too many frames at once")
 
     def _told(self, fault: Fault, why: str = "") -> None:
-        _log.warning("%s: %s %s", self.station, fault.rule.what, why)
+        _log.warning("%s: %s %s", self.station, fault.rule.what, why[:MAX_DESCRIPTION])

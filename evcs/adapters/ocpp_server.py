@@ -32,7 +32,8 @@ from evcs.core.stations import key_id
 _log = logging.getLogger("evcs")
 
 MAX_IDENTITY = 48
-#: Frames that are none, answers that nobody asked for, CALLs that do not wait their turn, pings.
+#: Frames that are none, answers that nobody asked for, CALLs that do not wait their turn, pings;
+#: and those that break their schema, by their length.
 ERRORS_AT_ONCE, ERRORS_A_SECOND = 500.0, 5.0
 SHUT_OUT_S = 30.0
 _SPOKEN = frozenset(Version)
@@ -151,8 +152,8 @@ class Server:
                 del request.headers["Sec-WebSocket-Extensions"]
         return None
 
-    def _may_err(self, station: str) -> bool:
-        if self._errors.take(station):
+    def _may_err(self, station: str, cost: float) -> bool:
+        if self._errors.take(station, cost):
             return True
         self._shut[station] = time.monotonic() + SHUT_OUT_S
         return False

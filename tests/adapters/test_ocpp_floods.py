@@ -10,7 +10,7 @@ import zlib
 from contextlib import suppress
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from evcs.core.ocpp.rules import Version
 from tests.adapters.ocpp import Gateway, basic, charger, heard, lives, on_a_loop, serving, until
@@ -91,6 +91,17 @@ async def test_one_after_the_other_is_no_flood() -> None:
             await one.send(f'[2,"{number}","Heartbeat",{{}}]')
             await heard(one)
         assert "flooded" not in gateway.events()
+
+
+@on_a_loop
+async def test_long_calls_that_break_their_schema_are_a_flood_and_short_ones_none() -> None:
+    async with serving() as (server, gateway), charger(server) as one:
+        with suppress(ConnectionClosed):
+            for number, length in enumerate([10] * 600 + [60_000] * 60):
+                await one.send(f'[2,"{number}","Heartbeat",{{"x":"{"x" * length}"}}]')
+                await heard(one)
+        assert 640 < number < 655
+        assert gateway.events().count("flooded") == 1
 
 
 @on_a_loop

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from copy import deepcopy
 from importlib.util import find_spec
 from pathlib import Path
@@ -114,6 +115,8 @@ def metered(*samples: dict[str, Any], at: str = AT) -> dict[str, Any]:
         (V16, "StopTransaction", STOP | {"meterStop": True}, None),
         (V16, "StopTransaction", STOP | {"meterStop": "nan"}, None),
         (V16, "StopTransaction", {}, None),
+        (V201, "TransactionEvent", metered(REGISTER, REGISTER | {"value": "nan"}),
+         metered(REGISTER)),
         (V16, "MeterValues", {"connectorId": "one", "meterValue": [sampled("Wh")]}, None),
         (V201, "TransactionEvent", metered(REGISTER, REGISTER | {"measurand": "Fun"}),
          metered(REGISTER)),
@@ -123,7 +126,8 @@ def metered(*samples: dict[str, Any], at: str = AT) -> dict[str, Any]:
          metered(REGISTER)),
         (V201, "TransactionEvent", metered(), EVENT),
         (V201, "TransactionEvent", EVENT | {"transactionInfo": {}}, None),
-        (V201, "TransactionEvent", EVENT | {"meterValue": [[]] * 1_000}, None),
+        (V201, "TransactionEvent", EVENT | {"meterValue": [[]] * 1_000}, EVENT),
+        (V201, "TransactionEvent", EVENT | {"evse": {"id": "x", "connectorId": 1}}, EVENT),
     ],
 )  # fmt: skip
 def test_what_can_be_read_of_what_violates_its_schema(
@@ -137,6 +141,29 @@ def test_what_can_be_read_of_what_violates_its_schema(
     assert schemas.violation(version, action, payload) is not None
     assert schemas.readable(version, action, payload) == readable
     assert repr(payload) == before
+
+
+@pytest.mark.parametrize(
+    ("version", "action", "told", "good", "bad"),
+    [
+        (V16, "MeterValues", {"connectorId": 1}, {"value": ""}, {"value": 1}),
+        (V201, "TransactionEvent", EVENT, {"value": 1}, {"value": "1"}),
+    ],
+)  # fmt: skip
+def test_to_read_what_violates_its_schema_takes_a_time_of_its_length(
+    schemas: OcppSchemas, version: Version, action: str,
+    told: dict[str, Any], good: dict[str, Any], bad: dict[str, Any],
+) -> None:  # fmt: skip
+    samples = [{**good} for _ in range(4_400)] + [{**bad} for _ in range(60)]
+    payload = told | {"meterValue": [{"timestamp": AT, "sampledValue": samples}]}
+    schemas.violation(version, action, payload)
+    began = time.process_time()
+    schemas.violation(version, action, payload)
+    once = time.process_time() - began
+    found = schemas.readable(version, action, payload)
+    assert time.process_time() - began < 12 * once
+    assert found is not None
+    assert len(found["meterValue"][0]["sampledValue"]) == len(samples)
 
 
 JSON = st.recursive(
