@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from evcs.adapters import ledger_mark, ledger_readings, ledger_schema
 from evcs.adapters.ledger_schema import COLUMNS
@@ -15,7 +15,7 @@ from evcs.core.errors import BadValue
 from evcs.core.readings import Sample
 from evcs.core.session import NO_PRICE, Correction, Phase, Session, check, rows
 from evcs.core.units import cost_eur, is_time, price
-from evcs.core.web_ports import Sum, Sums
+from evcs.core.web_ports import SessionFilter, Sum, Sums
 
 _CORRECTION = ", ".join(
     f"(SELECT {name} FROM correction WHERE corrects = session_id)"  # noqa: S608
@@ -78,22 +78,21 @@ _STATE = """CASE WHEN phase = 'late' OR (phase = 'ending' AND power_w = 0) THEN 
   WHEN phase IN ('interrupted', 'settled') THEN phase ELSE 'active' END"""
 
 
-def _where(
-    cp: str | None, driver: str | None, since: str | None, state: str | None, until: str | None,
-    cp_part: str | None, driver_part: str | None,
-) -> tuple[str, tuple[object, ...]]:  # fmt: skip
+_CONDITIONS = {
+    "cp": "cp = ?",
+    "driver": "driver = ?",
+    "cp_part": "instr(lower(cp), lower(?)) > 0",
+    "driver_part": "instr(lower(driver), lower(?)) > 0",
+    "since": "started_at >= ?",
+    "until": "started_at <= ?",
+    "state": f"{_STATE} = ?",
+}
+
+
+def _where(asked: SessionFilter) -> tuple[str, tuple[object, ...]]:
     """The filter as SQL behind FROM session, and its values."""
-    given = {
-        "cp = ?": cp,
-        "driver = ?": driver,
-        "instr(lower(cp), ?) > 0": cp_part and cp_part.lower(),
-        "instr(lower(driver), ?) > 0": driver_part and driver_part.lower(),
-        "started_at >= ?": since,
-        "started_at <= ?": until,
-        f"{_STATE} = ?": state,
-    }
-    clause, values = _clause(given)
-    if state in (None, Phase.SETTLED):
+    clause, values = _clause({_CONDITIONS[name]: value for name, value in asked.items()})
+    if asked.get("state") in (None, Phase.SETTLED):
         return clause, values
     # Of sessions that are open there are few, and they have an index of their own.
     return f"{_OPEN} {clause} AND phase <> 'settled'", values
@@ -120,27 +119,17 @@ class LedgerReader:
         self._path = path
 
     def sessions(
-        self,
-        cp: str | None = None,
-        driver: str | None = None,
-        since: str | None = None,
-        state: str | None = None,
-        limit: int = 1000,
-        until: str | None = None,
-        after: tuple[str, str] | None = None,
-        cp_part: str | None = None,
-        driver_part: str | None = None,
-    ) -> list[dict[str, Any]]:
+        self, *, limit: int = 1000, after: tuple[str, str] | None = None,
+        **asked: Unpack[SessionFilter],
+    ) -> list[dict[str, Any]]:  # fmt: skip
         """Sessions by filter, the latest first; a correction stands behind its ticket.
 
-        At most `limit` and their corrections. `since` and `until` are RFC 3339 times, `cp_part` and
-        `driver_part` parts of an id, whatever their case.
-
-        `after` is started_at and session_id of one, to go on behind it.
+        At most `limit` and their corrections. `after` is started_at and session_id of one, to go on
+        behind it.
         """
         if after is not None:
-            until = min(until or after[0], after[0])
-        where, values = _where(cp, driver, since, state, until, cp_part, driver_part)
+            asked["until"] = min(asked.get("until") or after[0], after[0])
+        where, values = _where(asked)
         if after is not None:
             where += " AND (started_at < ? OR session_id > ?)"
             values += after
@@ -154,18 +143,9 @@ class LedgerReader:
         found = self._sessions("WHERE session_id = ?", (session_id,))
         return found[0] if found else None
 
-    def sums(
-        self,
-        cp: str | None = None,
-        driver: str | None = None,
-        since: str | None = None,
-        state: str | None = None,
-        until: str | None = None,
-        cp_part: str | None = None,
-        driver_part: str | None = None,
-    ) -> Sums:
+    def sums(self, **asked: Unpack[SessionFilter]) -> Sums:
         """Sums over all sessions of a filter, by day (UTC) and CP."""
-        where, values = _where(cp, driver, since, state, until, cp_part, driver_part)
+        where, values = _where(asked)
         queries = [_SUMS.format(by=by, where=where) for by in (_DAY, _CP)]
         where = where.replace(_OPEN, "")
         queries += [_CORRECTED.format(by=by, where=where) for by in (_DAY, _CP)]

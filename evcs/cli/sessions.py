@@ -151,7 +151,10 @@ def _read(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The sessions of a filter."""
     reader = LedgerReader(ctx.settings.home.ledger_db)
-    return reader.sessions(cp, driver, since_time(since), state, limit, until_time(until))
+    return reader.sessions(
+        cp=cp, driver=driver, since=since_time(since), until=until_time(until), state=state,
+        limit=limit,
+    )  # fmt: skip
 
 
 def _nothing(
@@ -162,8 +165,8 @@ def _nothing(
     if not home.registry_json.exists():
         return f"no system was ever started in {home.path}; is EVCS_HOME the right one?"
     wrong = names.missing(home, cp, driver)
-    if wrong and not LedgerReader(home.ledger_db).sessions(cp, driver, limit=1):
-        return f"{wrong.message}; {wrong.hint}"
+    if wrong and not LedgerReader(home.ledger_db).sessions(cp=cp, driver=driver, limit=1):
+        return wrong.line
     return "no session matches" if cp or driver or any(others.values()) else "no session yet"
 
 

@@ -5,7 +5,7 @@ As in core.ports: adapters implement these, tests have fakes, errors are those o
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypedDict, Unpack
 
 from evcs.core.readings import Sample
 from evcs.core.session import Session
@@ -37,18 +37,28 @@ class Sums(NamedTuple):
     cps: list[Sum]
 
 
-class LedgerReader(Protocol):
-    """Sessions and tickets beside the ledger's writer (adapters.ledger). May raise EvcsError.
+class SessionFilter(TypedDict, total=False):
+    """Which sessions: those that all of it fits; None says as little as what is left out.
 
     `since` and `until` are RFC 3339 times, `cp_part` and `driver_part` parts of an id, whatever
     their case.
     """
 
+    cp: str | None
+    driver: str | None
+    since: str | None
+    until: str | None
+    state: str | None
+    cp_part: str | None
+    driver_part: str | None
+
+
+class LedgerReader(Protocol):
+    """The ledger, beside its writer (adapters.ledger_reader). May raise EvcsError."""
+
     def sessions(
-        self, cp: str | None = None, driver: str | None = None, since: str | None = None,
-        state: str | None = None, limit: int = 1000, until: str | None = None,
-        after: tuple[str, str] | None = None, cp_part: str | None = None,
-        driver_part: str | None = None,
+        self, *, limit: int = 1000, after: tuple[str, str] | None = None,
+        **asked: Unpack[SessionFilter],
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Sessions by filter, the latest first; `after`: started_at and session_id of one."""
 
@@ -63,11 +73,7 @@ class LedgerReader(Protocol):
     def readings(self, cp: str, since: int, until: int) -> list[Sample]:
         """A CP's, and the one that held as that time began; seconds of the epoch."""
 
-    def sums(
-        self, cp: str | None = None, driver: str | None = None, since: str | None = None,
-        state: str | None = None, until: str | None = None, cp_part: str | None = None,
-        driver_part: str | None = None,
-    ) -> Sums:  # fmt: skip
+    def sums(self, **asked: Unpack[SessionFilter]) -> Sums:
         """Sums over all sessions of a filter."""
 
 

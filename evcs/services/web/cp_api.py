@@ -40,7 +40,7 @@ def _add_reading(app: Bottle, deps: Deps) -> None:
     @app.get("/api/v1/cps/<cp>/detail")
     def detail(cp: str) -> HTTPResponse:
         row = known(deps, cp)
-        sessions = deps.threads().run(lambda: deps.ledger.sessions(cp, limit=LAST_SESSIONS))
+        sessions = deps.threads().run(lambda: deps.ledger.sessions(cp=cp, limit=LAST_SESSIONS))
         found = {
             "cp": row,
             "trace": deps.web.history.trace(cp, int(time.time())),

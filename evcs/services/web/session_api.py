@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from bottle import Bottle, HTTPResponse, request
 
@@ -18,7 +18,7 @@ from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import check_id
 from evcs.core.readings import EVERY_S, columns, second_of
 from evcs.core.session import Session, in_full
-from evcs.core.web_ports import Sum, Sums
+from evcs.core.web_ports import SessionFilter, Sum, Sums
 from evcs.services.http import MAX_LIMIT, address, asked_limit, json_bytes, json_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
@@ -61,19 +61,20 @@ def _add_lists(app: Bottle, deps: Deps) -> None:
 
     @lru_cache(KEPT_SUMS)
     def summed(
-        _is_operator: bool, asked: Filter, told: Callable[[Sums], dict[str, Any]]
+        _is_operator: bool, told: Callable[[Sums], dict[str, Any]], *asked: tuple[str, Any]
     ) -> Kept[bytes]:
         """Apart for the operator, who waits for nobody else's."""
-        read = partial(deps.ledger.sums, **asked._asdict())
+        read = partial(deps.ledger.sums, **dict(asked))
         return Kept(lambda: json_bytes(told(deps.threads().run(read))))
 
     @app.get("/api/v1/sessions/sums")
     def sums() -> HTTPResponse:
-        return json_response(summed(deps.doors.is_operator(), asked_for(), by_day_and_cp)())
+        kept = summed(deps.doors.is_operator(), by_day_and_cp, *asked_for().items())
+        return json_response(kept())
 
     @app.get("/api/v1/sessions/total")
     def total() -> HTTPResponse:
-        return json_response(summed(deps.doors.is_operator(), asked_for(), in_all)())
+        return json_response(summed(deps.doors.is_operator(), in_all, *asked_for().items())())
 
 
 def _add_one(app: Bottle, deps: Deps) -> None:
@@ -120,18 +121,6 @@ def checked_id(session: str) -> str:
     return session
 
 
-class Filter(NamedTuple):
-    """Which sessions are asked for."""
-
-    cp: str | None
-    driver: str | None
-    since: str | None
-    state: str | None
-    until: str | None
-    cp_part: str | None
-    driver_part: str | None
-
-
 def as_json(sessions: list[dict[str, Any]], first: bool, last: bool) -> bytes:
     """Part of a list."""
     text = ",".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in sessions)
@@ -158,7 +147,7 @@ def in_parts(
         left, after = limit, None
         while left > 0:
             count = min(left, PART)
-            read_on = partial(deps.ledger.sessions, limit=count, after=after, **asked._asdict())
+            read_on = partial(deps.ledger.sessions, limit=count, after=after, **asked)
             part = threads.run(read_on, goes_on=after is not None)
             found = sum("corrects" not in one for one in part)
             last = found < count or left == count
@@ -173,13 +162,13 @@ def in_parts(
     return chain([next(parts)], parts)
 
 
-def asked_for() -> Filter:
-    """The filter of the request's query. Raises BadValue."""
+def asked_for() -> SessionFilter:
+    """What the request's query names. Raises BadValue."""
     given = request.query
     state = given.get("state") or None
     if state is not None and state not in STATES:
         raise BadValue("state is not allowed", f"one of {', '.join(STATES)}")
-    return Filter(
+    return SessionFilter(
         cp=check_id("CP", given["cp"]) if given.get("cp") else None,
         driver=check_id("driver", given["driver"]) if given.get("driver") else None,
         since=asked_time("since", FROM_MIDNIGHT),
