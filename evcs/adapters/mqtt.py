@@ -51,13 +51,13 @@ LOG = logging.getLogger("evcs")
 
 
 class Bus:
-    """A connection that comes back by itself. Events go to `inbox`, called from the loop."""
+    """A connection that comes back by itself. Events go to `put`, called from the loop."""
 
     def __init__(
         self,
         loop: EventLoop,
         account: Account,
-        inbox: Callable[[Connected | Disconnected | Received | Stray], None],
+        put: Callable[[Connected | Disconnected | Received | Stray], None],
         subscriptions: Sequence[topics.Subscription],
         will: topics.Publication | None = None,
         decode: Callable[[str, bytes], Any] = topics.decode,
@@ -72,7 +72,7 @@ class Bus:
         self._gate, self._is_inside = gate or Gate(loop, 1), False
         self._loop, self._decode = loop, decode
         self._account = account
-        self._inbox = inbox
+        self._put = put
         self._subscriptions = list(subscriptions)
         self._asked: list[topics.Subscription] = []
         self._will = will
@@ -87,8 +87,8 @@ class Bus:
         self._timer: Cancellable | None = None
 
     def start(self) -> None:
-        """Connect, and go on trying."""
-        self._connect()
+        """Connect, once it is its turn, and go on trying."""
+        self._gate.enter(self._dial)
 
     @property
     def connected(self) -> bool:
@@ -168,10 +168,6 @@ class Bus:
         """Whether there is no connection, after a `stop`."""
         return self._client is None
 
-    def _connect(self) -> None:
-        """Begin a connection, when it is its turn."""
-        self._gate.enter(self._dial)
-
     def _leave_gate(self) -> None:
         if self._is_inside:
             self._gate.leave()
@@ -212,7 +208,8 @@ class Bus:
         if not self._stopping:
             longer_s = min(max(self._pause_s * 2, FIRST_RETRY_S), LONGEST_RETRY_S)
             self._pause_s = FIRST_RETRY_S if self._reached else longer_s
-            self._timer = self._loop.call_later(self._pause_s * jitter(), self._connect)
+            again = partial(self._gate.enter, self._dial)
+            self._timer = self._loop.call_later(self._pause_s * jitter(), again)
 
     def _new_client(self) -> Client:
         self._used = self._account.secret()
@@ -275,14 +272,14 @@ class Bus:
     def _become_ready(self) -> None:
         self._ready = self._reached = True
         self._loss_told = None
-        self._inbox(Connected())
+        self._put(Connected())
 
     def _tell_gone(self, reason: str, refused: bool) -> None:
         """Tell a loss once, not at every further try."""
         if self._stopping or self._loss_told == "refused" or (self._loss_told and not refused):
             return
         self._loss_told = "refused" if refused else "gone"
-        self._inbox(Disconnected(reason, refused))
+        self._put(Disconnected(reason, refused))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         stray = message.retain and topics.is_stray(message.topic)
@@ -296,6 +293,6 @@ class Bus:
                     self.dropped, message.topic[:120], error,
                 )  # fmt: skip
             if stray:
-                self._inbox(Stray(message.topic))
+                self._put(Stray(message.topic))
             return
-        self._inbox(Stray(message.topic) if stray else Received(found, message.retain))
+        self._put(Stray(message.topic) if stray else Received(found, message.retain))

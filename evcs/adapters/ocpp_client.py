@@ -15,16 +15,16 @@ DEFAULT_BACK_OFF = BackOff()
 class Client:
     """A connection that comes back by itself (core.ocpp.back_end.BackEnd).
 
-    Events go to `inbox`, called from the loop. `random` gives numbers from 0 to 1.
+    Events go to `put`, called from the loop. `random` gives numbers from 0 to 1.
     """
 
     def __init__(
-        self, loop: EventLoop, target: Target, inbox: Callable[[Event], None],
+        self, loop: EventLoop, target: Target, put: Callable[[Event], None],
         back_off: BackOff = DEFAULT_BACK_OFF, ping_s: float = 60.0,
         random: Callable[[], float] = lambda: int.from_bytes(os.urandom(4), "big") / 2**32,
     ) -> None:  # fmt: skip
         """Raises BadValue where the target is none."""
-        self._loop, self._target, self._inbox = loop, target, inbox
+        self._loop, self._target, self._put = loop, target, put
         self._uri = target.uri()
         self._back_off, self._ping_s, self._random = back_off, ping_s, random
         self._link: Link | None = None
@@ -94,4 +94,4 @@ class Client:
             self._failed += 1
             self._timer = self._loop.call_later(wait_s, self._dial)
         if not self._stopping:
-            self._inbox(event)
+            self._put(event)

@@ -43,7 +43,7 @@ def loop() -> Loop:
 
 def bus(
     settings: Settings, loop: Loop, identity: str, subscriptions: Sequence[Subscription],
-    will: Publication, read: Callable[[str, bytes], Any] = decode, *,
+    will: Publication, decode: Callable[[str, bytes], Any] = decode, *,
     put: Callable[[Any], None] | None = None, log: Log = mqtt.LOG,
     keepalive_s: int = mqtt.KEEPALIVE_S, gate: Gate | None = None,
 ) -> mqtt.Bus:  # fmt: skip
@@ -52,7 +52,7 @@ def bus(
     if settings.is_joined:  # no kernel tells of a line that is cut
         keepalive_s = min(keepalive_s, mqtt.KEEPALIVE_S)
     return mqtt.Bus(
-        loop, account, put or loop.put, subscriptions, will, read, log, keepalive_s, gate
+        loop, account, put or loop.put, subscriptions, will, decode, log, keepalive_s, gate
     )
 
 

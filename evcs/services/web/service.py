@@ -73,7 +73,7 @@ class Web:
         }
 
     def handle(self, events: list[Any]) -> None:
-        """One batch from the inbox."""
+        """One batch of events."""
         self._at = self._timestamp()
         for event in events:
             self._on[type(event)](event)
