@@ -35,7 +35,7 @@ def run(plan: Plan) -> list[Series]:
             ours.fill(call, size)
             plan.say(f"{size} CPs are there")
             with (
-                bare.observer() as floor_eye,
+                bare.probe() as floor_eye,
                 BusProbe(call.settings, [topics.filter_for(m.CpState)]) as eye,
             ):
                 pairs = iter(bare.cps)

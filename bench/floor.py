@@ -83,11 +83,11 @@ class Floor:
         while len(seen) < missing:
             if time.monotonic() > deadline:
                 raise AssertionError(f"floor: {len(seen)} of {missing} messages")
-            with suppress(Unreachable), self.observer() as observer:
-                while len(seen) < missing and (topic := observer.next(deadline)):
+            with suppress(Unreachable), self.probe() as probe:
+                while len(seen) < missing and (topic := probe.next(deadline)):
                     seen.add(str(topic))
 
-    def observer(self) -> BusProbe:
+    def probe(self) -> BusProbe:
         """Yields the topic of each status message."""
         wanted = [topics.Subscription(STATUSES)]
         return BusProbe(self.settings, wanted, decode=lambda topic, _: topic)
@@ -99,13 +99,13 @@ class Floor:
         self.wait()
         return time.monotonic() - began
 
-    def start_pair(self, cp: str, observer: BusProbe) -> float:
+    def start_pair(self, cp: str, probe: BusProbe) -> float:
         """Start one pair; seconds until its two messages are there."""
         wanted = {f"evcs/v1/cp/{cp}/{role}/status" for role in sections.ROLES}
         began = time.monotonic()
         Supervisord(self.settings.home.supervisor_socket).start([cp])
         while wanted:
-            found = observer.next(began + WITHIN_S)
+            found = probe.next(began + WITHIN_S)
             assert found is not None, f"floor: no word of {wanted}"
             wanted.discard(str(found))
         return time.monotonic() - began

@@ -140,8 +140,8 @@ def await_states(
 
     kinds = (m.CpState, m.ReconcileReport, m.DesiredCp)
     subscriptions = of_cps(kinds, goals)
-    with ProgressBar(ctx, len(goals)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
-        observer.wait(take, min(timeout_s, ctx.left_s))
+    with ProgressBar(ctx, len(goals)) as bar, BusProbe(ctx.settings, subscriptions) as probe:
+        probe.wait(take, min(timeout_s, ctx.left_s))
     for cp in left:
         state = seen.get(cp)
         why = f" ({state.reason})" if state and state.reason else ""
@@ -181,8 +181,8 @@ def await_gone(ctx: CommandContext, ids: list[str], timeout_s: float) -> dict[st
             bar.advance_to(len(ids) - len(left))
 
     subscriptions = of_cps(RETAINED, ids)
-    with ProgressBar(ctx, len(ids)) as bar, BusProbe(ctx.settings, subscriptions) as observer:
-        observer.wait(take, min(timeout_s, ctx.left_s))
+    with ProgressBar(ctx, len(ids)) as bar, BusProbe(ctx.settings, subscriptions) as probe:
+        probe.wait(take, min(timeout_s, ctx.left_s))
     return {
         cp: TimedOut(
             f"{cp} is still being deleted after {timeout_s:g} s",

@@ -33,16 +33,16 @@ class DriverClient:
         if not ctx.settings.home.secret(f"driver/{driver}").exists():
             raise names.no_driver(driver, names.drivers(ctx.settings.home))
         self._home = ctx.settings.home
-        self._observer = BusProbe(
+        self._probe = BusProbe(
             ctx.settings, [topics.filter_for(m.DriverEvent, driver=driver)], f"driver/{driver}"
         )
 
     def __enter__(self) -> Self:
-        self._observer.__enter__()
+        self._probe.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._observer.__exit__()
+        self._probe.__exit__()
 
     def pages(self, verb: str, name: str) -> list[Body]:
         """All rows of a list that Central answers page by page. Raises what denies it."""
@@ -72,7 +72,7 @@ class DriverClient:
         within_s = CHARGE_WITHIN_S if verb == "charge" else ANSWER_WITHIN_S
         once = within_s if after is None else AGAIN_S
         deadline = time.monotonic() + within_s
-        while not self._observer.ask([asked], take, once):
+        while not self._probe.ask([asked], take, once):
             if time.monotonic() >= deadline:
                 hint = f"should it begin: evcs-driver stop --driver {self.driver}"
                 raise Unreachable(f"no answer to {verb}", hint if verb == "charge" else
@@ -92,9 +92,9 @@ class DriverClient:
         """A session's events up to its ticket; one that was missed is asked for."""
         heard_at = time.monotonic()
         while True:
-            message = self._observer.next(heard_at + SILENCE_S)
+            message = self._probe.next(heard_at + SILENCE_S)
             if message is None and time.monotonic() - heard_at >= SILENCE_S:
-                self._observer.publish(m.DriverRequest(self.driver, "history", os.urandom(8).hex()))
+                self._probe.publish(m.DriverRequest(self.driver, "history", os.urandom(8).hex()))
                 heard_at = time.monotonic()
             event = _of_session(message, session_id)
             if event is not None:

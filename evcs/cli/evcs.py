@@ -97,8 +97,8 @@ def wait_until_up(ctx: CommandContext, timeout_s: float) -> None:
 
     subscriptions = [topics.filter_for(m.ServiceStatus, service=name) for name in sorted(expected)]
     _wait_for_port(ctx, deadline)
-    with BusProbe(ctx.settings, subscriptions) as observer:
-        if not observer.wait(take, deadline - time.monotonic(), needs_central=False):
+    with BusProbe(ctx.settings, subscriptions) as probe:
+        if not probe.wait(take, deadline - time.monotonic(), needs_central=False):
             missing = ", ".join(sorted(expected - online))
             raise TimedOut(f"not there after {timeout_s:g} s: {missing}", "see: evcs status")
     cps = ctx.registry.cps()

@@ -77,12 +77,12 @@ def _ask(
     verb = requests[0].verb if requests else ""
     missing: EvcsError = Unreachable(f"no answer to {verb}", "see: evcs logs central")
     subscriptions = [topics.filter_for(m.OperatorEvent, asker="operator")]
-    with BusProbe(ctx.settings, subscriptions, "operator") as observer:
+    with BusProbe(ctx.settings, subscriptions, "operator") as probe:
         for first in range(0, len(requests), AT_ONCE):
             some = requests[first : first + AT_ONCE]
             wanted = {one.id for one in some}
             try:
-                observer.ask(some, take, min(within_s, ctx.left_s))
+                probe.ask(some, take, min(within_s, ctx.left_s))
             except Unreachable as error:
                 missing = error
             if not wanted & answers.keys():

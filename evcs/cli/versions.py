@@ -45,9 +45,9 @@ def running(settings: Settings) -> dict[str, str]:
             topics.filter_for(m.ServiceStatus),
             *map(topics.status_of, ("manager", "gateway")),
         ]
-        with BusProbe(settings, wanted) as observer:
+        with BusProbe(settings, wanted) as probe:
             deadline = time.monotonic() + WITHIN_S
-            while len(found) < PROGRAMS and (event := observer.receive(deadline)) is not None:
+            while len(found) < PROGRAMS and (event := probe.receive(deadline)) is not None:
                 message = event.message
                 if isinstance(message, m.ServiceStatus) and message.online and message.version:
                     found[message.service] = message.version

@@ -58,9 +58,9 @@ def add_to(program: click.Group) -> None:
             if wrong := names.missing(ctx.settings.home, cp):
                 ctx.out.say(f"{wrong.message} yet; {wrong.hint}")
         before: dict[str, dict[str, str]] = {}
-        with BusProbe(ctx.settings, [topics.subtree()], decode=_decode) as observer:
+        with BusProbe(ctx.settings, [topics.subtree()], decode=_decode) as probe:
             while True:
-                event = observer.receive(time.monotonic() + 3600)
+                event = probe.receive(time.monotonic() + 3600)
                 if event is None or (new and event.retained):
                     continue
                 message: Any = event.message
@@ -76,9 +76,9 @@ def _watch_frames(ctx: CommandContext, cp: str | None, raw: bool) -> NoReturn:
     if cp is not None:
         filters.append(topics.filter_for(m.DesiredCp, cp=cp))
     station: str | None = None
-    with BusProbe(ctx.settings, filters) as observer:
+    with BusProbe(ctx.settings, filters) as probe:
         while True:
-            event = observer.receive(time.monotonic() + 3600)
+            event = probe.receive(time.monotonic() + 3600)
             message: Any = event and event.message
             if isinstance(message, m.DesiredCp):
                 station = message.station

@@ -29,9 +29,9 @@ def watch_list(
     shown: dict[str, Row] = {}
     subscriptions = [topics.filter_for(m.DesiredCp), topics.filter_for(m.CpState)]
     table = sys.stdout.isatty() and not ctx.out.json
-    with BusProbe(ctx.settings, subscriptions) as observer:
+    with BusProbe(ctx.settings, subscriptions) as probe:
         while True:
-            for cp in _take_all(observer, desired, judged):
+            for cp in _take_all(probe, desired, judged):
                 row = _row(desired.get(cp), judged.get(cp))
                 if row is not None and wanted(row) and shown.get(cp) != row and not table:
                     ctx.out.data(row, draw([row])[1:])
@@ -44,11 +44,11 @@ def watch_list(
 
 
 def _take_all(
-    observer: BusProbe, desired: dict[str, m.DesiredCp], judged: dict[str, m.CpState]
+    probe: BusProbe, desired: dict[str, m.DesiredCp], judged: dict[str, m.CpState]
 ) -> list[str]:
     """Wait for messages and take those in that come together; the CPs they are of."""
     touched: dict[str, None] = {}
-    message = observer.next(time.monotonic() + 3600)
+    message = probe.next(time.monotonic() + 3600)
     deadline = time.monotonic() + DRAW_EVERY_S
     while message is not None:
         if isinstance(message, m.DesiredCp):
@@ -60,7 +60,7 @@ def _take_all(
         elif isinstance(message, m.Cleared) and message.kind is m.DesiredCp:
             desired.pop(message.key["cp"], None)
             touched[message.key["cp"]] = None
-        message = observer.next(deadline)
+        message = probe.next(deadline)
     return list(touched)
 
 

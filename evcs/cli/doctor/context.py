@@ -95,8 +95,8 @@ class DoctorContext:
         if self.pid is None:
             return {}
         try:
-            with BusProbe(self.settings, [topics.subtree()], decode=Raw) as observer:
-                return observer.retained(BUS_WITHIN_S)
+            with BusProbe(self.settings, [topics.subtree()], decode=Raw) as probe:
+                return probe.retained(BUS_WITHIN_S)
         except EvcsError:
             return {}
 
