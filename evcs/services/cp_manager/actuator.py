@@ -33,18 +33,18 @@ _log = logging.getLogger("evcs")
 
 
 class Actuator:
-    """Carries commands out. `wanted(cp)`: as the Registry has it now, None where it told of none.
+    """Carries commands out. `desired(cp)`: as the Registry has it now, None where it told of none.
 
     `log_page(cp, role, after)`: the last lines before those of the page whose `next` that was.
     `machine()`: what is told of the host itself, `at` (its time, RFC 3339) and `address`.
     """
 
     def __init__(
-        self, host: str, wanted: Callable[[str], m.DesiredCp | None], supervisord: ProcessHost,
+        self, host: str, desired: Callable[[str], m.DesiredCp | None], supervisord: ProcessHost,
         places: Pools, log_page: Callable[[str, str, str | None], LogPage],
         machine: Callable[[], Mapping[str, str]], monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._host, self._wanted, self._supervisord = host, wanted, supervisord
+        self._host, self._desired, self._supervisord = host, desired, supervisord
         self._pools = places
         self._log_page, self._machine, self._clock = log_page, machine, monotonic
         #: CP -> until when its processes may take to end.
@@ -73,7 +73,7 @@ class Actuator:
         units = {
             cp: unit(desired)
             for cp in cps
-            if (desired := self._wanted(cp)) and wanted_here(desired, self._host)
+            if (desired := self._desired(cp)) and wanted_here(desired, self._host)
         }
         own = [cp for cp in units if units[cp] == cp]
         try:
@@ -133,7 +133,7 @@ class Actuator:
         does = self._does.get(command.verb)
         if does is None:
             raise BadValue(f"unknown verb {command.verb[:40]!a}")
-        desired = self._wanted(command.cp)
+        desired = self._desired(command.cp)
         if desired is None or not concerns(desired, self._host):
             text = f"the CP Manager of host {self._host} does not know {command.cp} yet"
             raise Unreachable(text, "try again in a moment")

@@ -113,7 +113,7 @@ class CpManager:
         cps = self._desired.keys() if whole else self._touched & self._desired.keys()
         desired = {cp: self._desired[cp] for cp in cps}
         try:
-            self._keys.fetch({cp: one.revision for cp, one in desired.items() if self._wanted(one)})
+            self._keys.fetch({cp: one.revision for cp, one in desired.items() if self._runs(one)})
             outcome = self._reconciler.look(desired, whole)
             self._let_go(desired, outcome.waiting)
             self._report(desired, outcome.waiting, outcome.failed)
@@ -194,7 +194,7 @@ class CpManager:
             self._elsewhere.discard(cp)
             report = m.ReconcileReport(
                 self._host, cp, cp not in failed, record.revision, failed.get(cp),
-                record.placement if cp not in failed and self._wanted(record) else None,
+                record.placement if cp not in failed and self._runs(record) else None,
                 placement.to_release(record, self._host),
             )  # fmt: skip
             if self._reported.get(cp) != report:
@@ -207,7 +207,7 @@ class CpManager:
         self._touched = set()
         for cp, record in desired.items():
             report = m.ReconcileReport(self._host, cp, False, record.revision, why)
-            if self._wanted(record) and self._reported.get(cp) != report:
+            if self._runs(record) and self._reported.get(cp) != report:
                 self._reported[cp] = report
                 self._bus.publish(report)
 
@@ -215,7 +215,7 @@ class CpManager:
         self._reported.pop(cp, None)
         self._bus.publish(topics.clear(m.ReconcileReport, host=self._host, cp=cp))
 
-    def _wanted(self, desired: m.DesiredCp) -> bool:
+    def _runs(self, desired: m.DesiredCp) -> bool:
         return placement.wanted_here(desired, self._host)
 
     def _revoked_for(self, cp: str) -> float | None:
