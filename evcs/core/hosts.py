@@ -139,18 +139,18 @@ def joined_of(hosts: Mapping[str, Host]) -> list[str]:
 class Hosts(NamedTuple):
     """All of a system: the centre's own name, and the others by theirs."""
 
-    own: str
+    centre: str
     others: Mapping[str, Host]
 
     def has(self, name: str) -> bool:
         """Whether there is a CP Manager of that name that makes CPs so, sooner or later."""
-        return name == self.own or (name in self.others and self.others[name].has_joined)
+        return name == self.centre or (name in self.others and self.others[name].has_joined)
 
     def check(self, name: str) -> None:
         """Whether a CP may be there. Raises BadValue."""
         if name in self.others and not self.has(name):
             raise BadValue(f"host: {name} has not joined yet", "there, run: evcs join FILE")
         if not self.has(name):
-            allowed = ", ".join([self.own, *sorted(joined_of(self.others))])
+            allowed = ", ".join([self.centre, *sorted(joined_of(self.others))])
             text = f"host: {ascii(name)[:60]} is not a host of this system"
             raise BadValue(text, f"allowed: {allowed}")

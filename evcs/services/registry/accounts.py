@@ -140,9 +140,9 @@ class Accounts:
     def taken(self, station: str, key: str) -> None:
         """A station's charger has this key: where that is the next one, the one before is over."""
         self._taken[station] = key
-        self._take_over(station, key)
+        self._pass_on(station, key)
 
-    def _take_over(self, station: str, key: str) -> None:
+    def _pass_on(self, station: str, key: str) -> None:
         """The next key is the key, where its charger has that one."""
         following = self._keys.get(of_next(station), "")
         if not following or key_id(following) != key:
@@ -160,7 +160,7 @@ class Accounts:
     def look(self) -> None:
         """Put right what was lost or changed by other hands; of many some at a time."""
         for station, key in self._taken.items():
-            self._take_over(station, key)
+            self._pass_on(station, key)
         self._unseen = self._unseen or [*self._passwords, *self._keys]
         seen, self._unseen = self._unseen[:LOOK_AT_ONCE], self._unseen[LOOK_AT_ONCE:]
         for identity in seen:

@@ -42,7 +42,7 @@ class Batch:
         self.revision = revision
         #: Who asks for what is made just now.
         self.who = audit.OPERATOR
-        self._stamp, self._room = stamp, Room(places.own, check_room)
+        self._stamp, self._room = stamp, Room(places.centre, check_room)
         self.cps: dict[str, DesiredCp] = {}
         self.created: list[str] = []
         self.rekeyed: dict[str, None] = {}
@@ -67,7 +67,7 @@ class Batch:
         self.made: list[audit.Change] = []
         self._committed = cps
         self.committed_drivers = drivers
-        self._centre = places.own
+        self._centre = places.centre
 
     @cached_property
     def _ids(self) -> dict[str, str]:

@@ -33,14 +33,14 @@ _log = logging.getLogger("evcs")
 class Registry:
     """Owns the store and the identities. `ask` is called from other threads.
 
-    `put` has the loop handle an AskedChange; `host` is the centre, where CPs are made by default.
+    `put` has the loop handle an AskedChange; `centre`: its host, where CPs are made by default.
     """
 
     def __init__(
         self,
         outside: RegistryPorts,
         put: Callable[[AskedChange], None],
-        host: str,
+        centre: str,
         birth: m.ServiceStatus,
     ) -> None:
         self.bus, self._store, self._spool, self._clock = (
@@ -51,7 +51,7 @@ class Registry:
         self.circuits = self._store.circuits()
         self.hosts = self._store.hosts()
         self.stations = stations.of(self.cps.values())
-        self._put, self._host, self._birth = put, host, birth
+        self._put, self._centre, self._birth = put, centre, birth
         self._hold_broker, self._new_token = outside.hold_broker, outside.new_token
         self._check_room, self._floods = outside.check_room, outside.floods
         self._look_at = 0.0
@@ -62,7 +62,7 @@ class Registry:
             self.cps.values(), self.drivers, self.circuits, self.hosts,
         )  # fmt: skip
         self._senders = Senders(
-            self._accounts, self.bus, self._spool, host, self._clock.monotonic
+            self._accounts, self.bus, self._spool, centre, self._clock.monotonic
         )  # fmt: skip
 
     def ask(self, change: Callable[Concatenate[Batch, P], T], *args: P.args, **more: P.kwargs) -> T:
@@ -101,7 +101,7 @@ class Registry:
         stamp = Stamp(self._clock.timestamp(), self._new_token)
         batch = Batch(
             self.cps, self.drivers, self.circuits, self._revision,
-            Hosts(self._host, self.hosts), stamp, self._check_room,
+            Hosts(self._centre, self.hosts), stamp, self._check_room,
         )  # fmt: skip
         answers: list[tuple[Future[Any], Any]] = []
         for event in events:
@@ -248,7 +248,7 @@ class Registry:
     def _on_message(
         self, batch: Batch, message: m.Message | m.Cleared, retained: bool
     ) -> None:  # fmt: skip
-        left = host_news.left_behind(message, Hosts(self._host, self.hosts))
+        left = host_news.left_behind(message, Hosts(self._centre, self.hosts))
         if left is not None:
             self.bus.publish(left)
         elif isinstance(message, STATUS_KINDS):
