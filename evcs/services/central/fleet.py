@@ -67,7 +67,7 @@ class Fleet:
 
     def close(self, asked: m.OperatorRequest, session: Session, at: d.At) -> bool:
         """Close an open session, if that can be written; else it goes on, and nothing is told."""
-        self.take_back(self._outbox.flush(), at)
+        self.take_back(self._outbox.commit(), at)
         if self._writer.failing:
             return False
         before = self.records[session.cp]

@@ -26,7 +26,7 @@ STATES = (
 
 
 class Outbox:
-    """Messages, in order; `flush` has all else committed, and then sends them."""
+    """Messages, in order; `commit` has all else written, and then sends them."""
 
     def __init__(
         self, writer: LedgerWriter, entries: Entries, bus: Bus,
@@ -57,7 +57,7 @@ class Outbox:
     def carry_out_now(self, effects: Iterable[e.Effect]) -> bool:
         """Have written and told at once what was decided; nothing of it where it can't be written.
 
-        Nothing else may wait: call `flush` before.
+        Nothing else may wait: call `commit` before.
         """
         self.carry_out(effects)
         written = self._writer.commit_or_drop()
@@ -80,7 +80,7 @@ class Outbox:
         taken, self._progress = self._progress, set()
         return taken
 
-    def flush(self) -> Sequence[Session]:
+    def commit(self) -> Sequence[Session]:
         """Write, then tell. Returns the requests that could not be written."""
         self._bus.flush()  # what waits for nothing: a commit takes the disk's time
         result = self._writer.commit()

@@ -104,7 +104,7 @@ class Central:
             m.HostState: self._hosts.found,
             m.Cleared: self._on_cleared,
             m.ServiceStatus: self._on_service,
-            m.Flood: lambda flood: self._on_flood(flood.identity),
+            m.Flood: self._on_flood,
             m.DriverRequest: lambda asked: self._drivers.on_request(asked, self._at),
             m.OperatorRequest: self._on_operator,
             m.ManagerReply: self._on_manager,
@@ -164,7 +164,7 @@ class Central:
             self._load.look(self._at)
         if self._view.whole:
             self._states.publish_states(self._at)
-        self.fleet.take_back(self._outbox.flush(), self._at)
+        self.fleet.take_back(self._outbox.commit(), self._at)
 
     def _on_connected(self) -> None:
         self._connected_at = self._clock.monotonic()
@@ -246,11 +246,12 @@ class Central:
         else:
             self._operators.on_reply(reply)
 
-    def _on_flood(self, identity: str) -> None:
-        """Somebody says or asks for more than is carried: the Registry shuts him out."""
-        _log.error("%s floods; shut out", identity)
-        self._bus.publish(m.Flood(identity))
-        self._entries.add(Audit(identity, audit.FLOOD, None, "shut out", share=identity))
+    def _on_flood(self, flood: m.Flood) -> None:
+        """FairShare says who says or asks for more than is carried: the Registry shuts him out."""
+        _log.error("%s floods; shut out", flood.identity)
+        self._bus.publish(flood)
+        entry = Audit(flood.identity, audit.FLOOD, None, "shut out", share=flood.identity)
+        self._entries.add(entry)
 
     def _on_cleared(self, cleared: m.Cleared) -> None:
         if forget := self._forgets.get(cleared.kind):
