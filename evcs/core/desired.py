@@ -7,12 +7,12 @@ is allowed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any, NamedTuple
 
 from evcs.core import back_ends, circuits, stations, units
 from evcs.core.errors import BadValue
-from evcs.core.ids import FORGOTTEN, MAX_LISTED, MAX_TEXT, check_id, same
+from evcs.core.ids import FORGOTTEN, MAX_EXPANSION, MAX_LISTED, MAX_TEXT, check_id, same
 from evcs.core.messages import Circuit, DesiredCp
 from evcs.core.placement import MAIN, OCPP, POOL, PROCESS, is_moving
 
@@ -59,6 +59,12 @@ def _hosting(value: object) -> str:
         allowed = f"allowed: {', '.join(HOSTINGS)}"
         raise BadValue(f"hosting: {ascii(value)[:60]} is not allowed", allowed)
     return str(value)
+
+
+def check_count(cps: Sized) -> None:
+    """Whether so many may be made at once: as many as one pattern gives. Raises BadValue."""
+    if len(cps) > MAX_EXPANSION:
+        raise BadValue("too many CPs at once", f"at most {MAX_EXPANSION}")
 
 
 #: The fields that may be given, each with its rule.

@@ -9,7 +9,7 @@ from typing import Any
 from bottle import Bottle, HTTPResponse, request
 
 from evcs.core import desired
-from evcs.core.errors import BadValue, EvcsError, NotFound
+from evcs.core.errors import EvcsError, NotFound
 from evcs.core.messages import DesiredCp, DesiredDriver
 from evcs.services import http
 from evcs.services.http import body_json, json_bytes, json_response, list_response
@@ -17,8 +17,6 @@ from evcs.services.registry import circuits, drivers, host_api
 from evcs.services.registry.changes import Batch
 from evcs.services.registry.service import Registry
 from evcs.services.turns import made_once
-
-MAX_AT_ONCE = 10_000
 
 
 def build_app(
@@ -84,8 +82,7 @@ def _add_cps(app: Bottle, registry: Registry, is_operator: Callable[[], bool]) -
         given = body_json()
         if not isinstance(given, list):
             return json_response(_cp(registry.ask_as(http.who(), Batch.create, given)), 201)
-        if len(given) > MAX_AT_ONCE:
-            raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
+        desired.check_count(given)
         made = registry.ask_as(http.who(), Batch.create_many, given)
         return json_response([_item(one) for one in made], 207)
 

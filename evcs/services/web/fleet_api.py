@@ -6,13 +6,12 @@ from typing import Any
 
 from bottle import Bottle, HTTPResponse, request, response
 
+from evcs.core.desired import check_count
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import expand, is_cp_id, is_id, range_meant
 from evcs.services.http import body_json, json_bytes, json_response, list_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
-
-MAX_AT_ONCE = 10_000
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
@@ -71,8 +70,7 @@ def _add_changing(app: Bottle, deps: Deps) -> None:
         given = body_json()
         if not isinstance(given, list):
             return json_response(registry.create(given), 201)
-        if len(given) > MAX_AT_ONCE:
-            raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
+        check_count(given)
         return json_response(registry.create_many(given), 207)
 
     @app.route("/api/v1/cps/<cp>", method="PATCH")
@@ -106,8 +104,6 @@ def preview(deps: Deps, pattern: str) -> dict[str, Any]:
     And the range that was meant by what is nearly one.
     """
     ids = expand(pattern.strip())
-    if len(ids) > MAX_AT_ONCE:
-        raise BadValue("too many CPs at once", f"at most {MAX_AT_ONCE}")
     taken = {cp.casefold() for cp in deps.web.fleet.ids()}
     return {
         "ids": ids,
