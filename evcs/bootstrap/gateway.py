@@ -29,7 +29,6 @@ from evcs.core.identities import of_next, of_station
 from evcs.core.ocpp.ports import AccessRefusal
 from evcs.core.placement import MAIN
 from evcs.core.pools import GATEWAY
-from evcs.core.ports import Connected, Disconnected, Received
 from evcs.runtime import asyncio_host
 from evcs.runtime.loop import Loop
 from evcs.runtime.pool import CpParts, CpRuntime, Pool, Put, Together
@@ -60,7 +59,7 @@ class _Process:
         birth, death = parts.births(f"gateway/{MAIN}")
         self._bus = parts.bus(
             settings, self._loop, f"gateway/{MAIN}", of_gateway(MAIN),
-            topics.encode(death, None), put=self._heard,
+            topics.encode(death, None), put=lambda event: self._gateway.hear(event),
         )  # fmt: skip
         self._pool: Pool[Connector] = Pool(self._loop, self._runtime, self._members)
         secrets = SecretFiles(home)
@@ -89,9 +88,6 @@ class _Process:
         self._pool.leave()
         parts.leave(self._loop, self._bus)
         self._journals.close()
-
-    def _heard(self, event: Connected | Disconnected | Received) -> None:
-        self._gateway.hear(event)
 
     def _members(self) -> list[str] | None:
         """Whom the file names, once the bus has told which connectors they are."""

@@ -56,7 +56,7 @@ class StationEngine:
         self._told: m.EngineStatus | None = None
         self._tick_at, self._ticks = 0.0, 0
         outside.charger.set_fault(self._kept.fault)
-        self._switch(kept=True)
+        self._contactor.switch(self._station, outside.now(), kept=True)
         self._link.dial_as(outside.dialect.password(self._kept.station))
         if self._kept.station.transaction is not None:
             self._log.info("transaction=%d goes on", self._kept.station.transaction.number)
@@ -229,8 +229,9 @@ class StationEngine:
     # What comes of it: kept, switched, told, in this order.
 
     def _commit(self) -> None:
-        if self._keep():
-            self._switch(kept=True)
+        kept = self._keep()
+        self._contactor.switch(self._station, self._outside.now(), kept)
+        if kept:
             crash_point("station.kept")
             self._link.send(self._station.out)
             crash_point("station.sent")
@@ -238,7 +239,6 @@ class StationEngine:
             self._books.tell(self._outside.now().wall)
             self._restart()
         else:
-            self._switch(kept=False)
             self._cards.answer(self._station.reader.answers, s.Refusal.DISK_FULL)
             self._books.reading = None  # it may come again, another one
         for text in self._station.talk.odd:
@@ -275,9 +275,6 @@ class StationEngine:
         self._books.held = self._kept.charges
         self._link.drop("no room in the journal")
         self._cards.refuse(s.Refusal.DISK_FULL)
-
-    def _switch(self, kept: bool) -> None:
-        self._contactor.switch(self._station, self._outside.now(), kept)
 
     def _restart(self) -> None:
         """After a reset: as after a start, with what is kept."""
