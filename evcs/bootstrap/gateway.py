@@ -26,6 +26,7 @@ from evcs.config import Settings
 from evcs.core import topics
 from evcs.core.health import EngineAnswer
 from evcs.core.identities import of_next, of_station
+from evcs.core.messages import StationAnswer
 from evcs.core.ocpp.ports import AccessRefusal
 from evcs.core.placement import MAIN
 from evcs.core.pools import GATEWAY
@@ -39,7 +40,7 @@ from evcs.services.gateway.outside import ConnectorOutside
 from evcs.services.gateway.parts import GatewayParts
 from evcs.services.gateway.parts import subscriptions as of_gateway
 from evcs.services.gateway.service import Gateway
-from evcs.services.gateway.voice import FromMonitor, Voice, subscriptions
+from evcs.services.gateway.voice import FromMonitor, Voice
 
 LOOK_EVERY_S = 1.0
 
@@ -110,7 +111,8 @@ class _Process:
             parts.bus, self._settings, self._loop, log=log, keepalive_s=CP_KEEPALIVE_S,
             gate=self._gate,
         )  # fmt: skip
-        engine = bus(f"cp/{cp}/engine", subscriptions(cp), engine_role.will(cp, boot), put=put)
+        heard = engine_role.subscriptions(cp, StationAnswer)
+        engine = bus(f"cp/{cp}/engine", heard, engine_role.will(cp, boot), put=put)
         monitor = bus(
             f"cp/{cp}/monitor", (), monitor_role.will(cp, boot),
             put=lambda event: put(FromMonitor(event)),

@@ -24,6 +24,7 @@ from evcs.core import back_ends
 from evcs.core.back_ends import BackEndOf
 from evcs.core.charger import EmulatedCharger
 from evcs.core.identities import of_backend, of_backend_ca, of_backend_certificate
+from evcs.core.messages import StationAnswer
 from evcs.core.ocpp.rules import Version
 from evcs.core.ocpp.station_16 import Dialect16
 from evcs.core.ocpp.station_201 import Dialect201
@@ -33,9 +34,9 @@ from evcs.core.ports import JournalStore
 from evcs.home import Home
 from evcs.runtime.loop import Loop
 from evcs.runtime.pool import CpParts, Put, Together
-from evcs.services.engine import will
+from evcs.services.engine import subscriptions, will
 from evcs.services.station.engine import StationEngine
-from evcs.services.station.outside import StationOutside, subscriptions
+from evcs.services.station.outside import StationOutside
 
 #: Compiled schemas, for all stations of the process.
 _SCHEMAS = OcppSchemas()
@@ -48,8 +49,8 @@ def station(
     """An Engine that dials its back end, with its own name on the bus."""
     boot, of = parts.boot(), _read(settings.home, cp)
     bus = parts.bus(
-        settings, loop, f"cp/{cp}/engine", subscriptions(cp), will(cp, boot), put=put, log=log,
-        keepalive_s=CP_KEEPALIVE_S, gate=gate,
+        settings, loop, f"cp/{cp}/engine", subscriptions(cp, StationAnswer), will(cp, boot),
+        put=put, log=log, keepalive_s=CP_KEEPALIVE_S, gate=gate,
     )  # fmt: skip
     target = _target(settings.home, cp, of)
     client = Client(loop, target, put)

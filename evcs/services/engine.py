@@ -26,9 +26,10 @@ IDLE_S = 3_600.0
 TELL_AGAIN_EVERY = 5
 
 
-def subscriptions(cp: str) -> list[topics.Subscription]:
-    """What an Engine listens to."""
-    return [topics.filter_for(m.Command, cp=cp), topics.central_status()]
+def subscriptions(cp: str, *answers: type) -> list[topics.Subscription]:
+    """What an Engine listens to. `answers`: to what it asks, if its charges are not Central's."""
+    of_cp = [topics.filter_for(kind, cp=cp) for kind in (m.Command, *answers)]
+    return [*of_cp, topics.central_status()]
 
 
 def will(cp: str, boot: str) -> topics.Publication:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from evcs.core import messages as m
-from evcs.core import topics
 from evcs.core.health import EngineHealth
 from evcs.core.ocpp import transactions as t
 from evcs.core.ocpp.readings import ChargerReading
@@ -117,12 +116,3 @@ class Voice:
                 seen.service,
             )
         )
-
-
-def subscriptions(cp: str) -> list[topics.Subscription]:
-    """What the Engine's connection listens to."""
-    return [
-        topics.filter_for(m.Command, cp=cp),
-        topics.filter_for(m.StationAnswer, cp=cp),
-        topics.central_status(),
-    ]

@@ -1,12 +1,10 @@
-"""What a station's Engine works with, and what it listens to."""
+"""What a station's Engine works with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from evcs.core import messages as m
-from evcs.core import topics
 from evcs.core.charger import Charger
 from evcs.core.ocpp import back_end as b
 from evcs.core.ocpp.ports import Schemas
@@ -34,11 +32,3 @@ class StationOutside(NamedTuple):
     max_power_w: Callable[[], int]
     log: Log
     token: str = ""
-
-
-def subscriptions(cp: str) -> list[topics.Subscription]:
-    """What it listens to."""
-    return [
-        topics.filter_for(m.Command, cp=cp), topics.filter_for(m.StationAnswer, cp=cp),
-        topics.central_status(),
-    ]  # fmt: skip
