@@ -9,9 +9,7 @@ from bottle import Bottle, HTTPResponse, request
 from evcs.core.ids import check_id
 from evcs.services.http import asked_limit, json_bytes, json_response, list_response
 from evcs.services.web.deps import Deps
-from evcs.services.web.session_api import FROM_MIDNIGHT, asked_time
-
-DEFAULT_LIMIT = 1_000
+from evcs.services.web.session_api import DEFAULT_LIMIT, FROM_MIDNIGHT, asked_time
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
