@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -56,23 +56,17 @@ program = entry.group(
 )
 
 
-def _fields(
-    location: str | None, price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None,
-    circuit: str | None, host: str | None,
-) -> dict[str, Any]:  # fmt: skip
-    found: dict[str, Any] = {}
-    if host is not None:
-        found["host"] = check_id("host", host)
-    if circuit is not None:
-        found["circuit"] = check_id("circuit", circuit)
-    if hosting is not None:
-        found["hosting"] = hosting
-    if location is not None:
-        found["location"] = location
-    if price_eur_kwh is not None:
-        found["price_eur_kwh"] = str(units.price("--price-eur-kwh", price_eur_kwh))
-    if max_power_kw is not None:
-        found["max_power_w"] = units.thousands("--max-power-kw", max_power_kw, units.MAX_POWER_W)
+def _to_fields(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are given, as the Registry takes them."""
+    found = {name: value for name, value in given.items() if value is not None}
+    for name in ("host", "circuit"):
+        if name in found:
+            check_id(name, found[name])
+    if "price_eur_kwh" in found:
+        found["price_eur_kwh"] = str(units.price("--price-eur-kwh", found["price_eur_kwh"]))
+    if "max_power_kw" in found:
+        power_kw = found.pop("max_power_kw")
+        found["max_power_w"] = units.thousands("--max-power-kw", power_kw, units.MAX_POWER_W)
     return found
 
 
@@ -84,12 +78,9 @@ def _fields(
 @click.option("--if-not-exists", is_flag=True, help="An existing CP is well, and left as it is.")
 @waiting
 def create(
-    ctx: CommandContext, patterns: tuple[str, ...], location: str | None, price_eur_kwh: str | None,
-    max_power_kw: str | None, hosting: str | None, circuit: str | None, host: str | None,
-    station: str | None, connector: int | None, ocpp_id: str | None, backend: str | None,
-    ocpp: str | None,
-    ocpp_password_file: Path | None, backend_ca: Path | None, backend_certificate: Path | None,
-    token: str | None, if_not_exists: bool, wait: bool, timeout: float,
+    ctx: CommandContext, patterns: tuple[str, ...], if_not_exists: bool, wait: bool, timeout: float,
+    backend: str | None, ocpp: str | None, token: str | None, ocpp_password_file: Path | None,
+    backend_ca: Path | None, backend_certificate: Path | None, **given: Any,
 ) -> None:  # fmt: skip
     """Create CPs: CP-001, or a range 'CP-{001..100}'.
 
@@ -102,10 +93,7 @@ def create(
       evcs-cp create WALLBOX --hosting ocpp
       evcs-cp create OUT-1 --backend wss://example.org/ocpp/{id}
     """
-    given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit, host)
-    of_station = {"station": station, "connector": connector, "ocpp_id": ocpp_id}
-    given |= {name: value for name, value in of_station.items() if value is not None}
-    given |= back_ends.fields(
+    found = _to_fields(given) | back_ends.fields(
         {"backend": backend, "ocpp": ocpp, "token": token},
         {
             "ocpp_password": ocpp_password_file, "backend_ca": backend_ca,
@@ -115,7 +103,7 @@ def create(
     names = [check_id("CP", name) for pattern in patterns for name in expand(pattern)]
     if len({name.casefold() for name in names}) < len(names):
         raise BadValue("a CP is named twice", "ids are unique whatever their case")
-    answers = ctx.registry.create_many([{"id": name, **given} for name in names])
+    answers = ctx.registry.create_many([{"id": name, **found} for name in names])
     made: list[dict[str, Any]] = []
     errors: dict[str, EvcsError] = {}
     for name, answer in zip(names, answers, strict=True):
@@ -139,10 +127,8 @@ def create(
 @when_free
 @waiting
 def edit(
-    ctx: CommandContext, names: tuple[str, ...], everyone: bool, location: str | None,
-    price_eur_kwh: str | None, max_power_kw: str | None, hosting: str | None,
-    circuit: str | None, host: str | None, no_circuit: bool, when_free: bool, wait: bool,
-    timeout: float,
+    ctx: CommandContext, names: tuple[str, ...], everyone: bool, no_circuit: bool, when_free: bool,
+    wait: bool, timeout: float, **given: Any,
 ) -> None:  # fmt: skip
     """Change price, power, location, hosting, host or circuit.
 
@@ -155,17 +141,17 @@ def edit(
       evcs-cp edit --all --price-eur-kwh 0.40
       evcs-cp edit CP-001 --host h2 --when-free
     """
-    given = _fields(location, price_eur_kwh, max_power_kw, hosting, circuit, host)
-    if circuit is not None and no_circuit:
+    found = _to_fields(given)
+    if "circuit" in found and no_circuit:
         raise BadValue("--circuit and --no-circuit at once", "give one of the two")
     if no_circuit:
-        given["circuit"] = None
-    if not given:
+        found["circuit"] = None
+    if not found:
         raise BadValue("nothing to change", "see: evcs-cp edit -h")
-    if when_free and host is None:
+    if when_free and "host" not in found:
         raise BadValue("--when-free goes with --host", "a change of hosting waits by itself")
-    moves = host is not None and not when_free
-    _change(ctx, select(ctx, names, everyone), given, cp_changes.arrived, wait, timeout, moves)
+    moves = "host" in found and not when_free
+    _change(ctx, select(ctx, names, everyone), found, cp_changes.arrived, wait, timeout, moves)
 
 
 def _change(
