@@ -125,8 +125,8 @@ def _start(supply: Supply, cmd: Command, fault: str | None) -> Outcome:
     return Outcome(begun)
 
 
-def _over(supply: Supply, session_id: str | None) -> Supply:
-    if session_id is None or session_id in supply.over:
+def _over(supply: Supply, session_id: str) -> Supply:
+    if session_id in supply.over:
         return supply
     return supply._replace(over=(*supply.over, session_id)[-REMEMBERED:])
 
