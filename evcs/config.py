@@ -171,26 +171,12 @@ class Settings(NamedTuple):
         return Endpoint(host, port, self.home.ca if tls else None)
 
 
+#: What a setting is called in the environment. Whose host this is and where its centre, the file
+#: alone says.
 _ENVIRONMENT = {
-    "mqtt_port": "EVCS_MQTT_PORT",
-    "web_port": "EVCS_WEB_PORT",
-    "registry_port": "EVCS_REGISTRY_PORT",
-    "time_scale": "EVCS_TIME_SCALE",
-    "mqtt_listen": "EVCS_MQTT_LISTEN",
-    "mqtt_tls_port": "EVCS_MQTT_TLS_PORT",
-    "mqtt_tls": "EVCS_MQTT_TLS",
-    "http_listen": "EVCS_HTTP_LISTEN",
-    "http_tls": "EVCS_HTTP_TLS",
-    "http_name": "EVCS_HTTP_NAME",
-    "keep_sessions_days": "EVCS_KEEP_SESSIONS_DAYS",
-    "keep_audit_days": "EVCS_KEEP_AUDIT_DAYS",
-    "keep_readings_days": "EVCS_KEEP_READINGS_DAYS",
-    "cp_start": "EVCS_CP_START",
-    "ocpp_port": "EVCS_OCPP_PORT",
-    "ocpp_listen": "EVCS_OCPP_LISTEN",
-    "ocpp_plain": "EVCS_OCPP_PLAIN",
-    "ocpp_keep_interrupted_h": "EVCS_OCPP_KEEP_INTERRUPTED_H",
-    "hosts_keep_interrupted_s": "EVCS_HOSTS_KEEP_INTERRUPTED_S",
+    name: f"EVCS_{name.upper()}"
+    for name in Settings._fields
+    if name not in ("home", "host", "centre")
 }
 _NAMES = tuple(name for name in Settings._fields if name != "home")
 TYPED = "EVCS_TYPED"
