@@ -178,8 +178,8 @@ def _clear(ctx: DoctorContext, topic: str) -> None:
     who, what = topics.sender(topic)
     if who[0] == "cp" and what == ["status"]:
         who = ["registry"]  # which may do so where a CP's own identity is gone
-    with BusProbe(ctx.settings, [], "/".join(who)) as speaker:
-        speaker.deliver(topics.Publication(topic, b"", 1, True))
+    with BusProbe(ctx.settings, [], "/".join(who)) as probe:
+        probe.deliver(topics.clear_stray(topic))
 
 
 def agreement(ctx: DoctorContext) -> Finding:
