@@ -237,13 +237,12 @@ def to_environment(settings: Settings) -> dict[str, str]:
     return {**found, "EVCS_HOME": str(settings.home.path)}
 
 
-def origins(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def origins() -> dict[str, str]:
     """Setting -> where its value comes from, of those that are not at their default."""
-    environ = os.environ if environ is None else environ
-    home = check_home(Path(environ.get("EVCS_HOME") or INSTALL_ROOT))
+    home = check_home(Path(os.environ.get("EVCS_HOME") or INSTALL_ROOT))
     path = home / "conf" / "evcs.toml"
     found = dict.fromkeys(config_file.read(path, _NAMES), str(path))
     for name, variable in {**_ENVIRONMENT, "home": "EVCS_HOME"}.items():
-        if environ.get(variable):
+        if os.environ.get(variable):
             found[name] = f"environment: {variable}"
     return found

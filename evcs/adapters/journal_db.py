@@ -89,7 +89,7 @@ class JournalDb:
     def _found(self) -> tuple[tuple[int, int] | None, ...]:
         return file_number(self._path), file_number(_beside(self._path, "wal"))
 
-    def rows(self, cps: Collection[str] | None = None) -> dict[str, str]:
+    def rows(self, cps: Collection[str] | None) -> dict[str, str]:
         """CP -> its record; of few CPs theirs alone."""
         with _errors(self._path):
             return _rows(self._db, cps)

@@ -37,11 +37,6 @@ class Client:
         self._dial()
 
     @property
-    def connected(self) -> bool:
-        """Whether what is sent now goes out."""
-        return self._link is not None and self._link.is_open
-
-    @property
     def left(self) -> bool:
         """Whether there is no connection, after a `stop`."""
         return self._link is None
@@ -50,7 +45,7 @@ class Client:
         """Hand over a text message. False where there is no connection."""
         return self._link is not None and self._link.send(text)
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int, reason: str) -> None:
         """Close this connection; a new one is begun as after a loss."""
         if self._link is not None:
             self._link.close(code, reason)

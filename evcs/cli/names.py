@@ -32,11 +32,9 @@ def drivers(home: Home) -> list[str]:
     return list(found.drivers) if found else []
 
 
-def no_cp(name: str, known: Iterable[str], otherwise: str = "list them with: evcs-cp list") -> (
-    NotFound
-):  # fmt: skip
+def no_cp(name: str, known: Iterable[str]) -> NotFound:
     """No such CP, with the nearest name."""
-    return _missing("CP", name, known, otherwise)
+    return _missing("CP", name, known, "list them with: evcs-cp list")
 
 
 def no_cps(missing: Sequence[str], known: Iterable[str]) -> NotFound:

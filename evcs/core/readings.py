@@ -39,12 +39,12 @@ def second_of(at: str) -> int:
     return int(datetime.fromisoformat(at).timestamp())
 
 
-def step(since: int, until: int, points: int = POINTS) -> int:
-    """Seconds between two of so many points of that time: a whole number of minutes.
+def step(since: int, until: int) -> int:
+    """Seconds between two of POINTS points of that time: a whole number of minutes.
 
     A minute more makes none longer: a day up to now is one, whenever it is asked for.
     """
-    return max(1, -(-(until - since - EVERY_S) // (points * EVERY_S))) * EVERY_S
+    return max(1, -(-(until - since - EVERY_S) // (POINTS * EVERY_S))) * EVERY_S
 
 
 def thinned(samples: Sequence[Sample], step_s: int) -> list[Sample]:

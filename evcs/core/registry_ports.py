@@ -69,9 +69,9 @@ class DesiredStore(Protocol):
         """The last revision given to any change, of CPs that are gone too."""
 
     def commit(
-        self, revision: int, cps: Iterable[DesiredCp] = (), gone: Iterable[str] = (),
-        drivers: Iterable[DesiredDriver] = (), drivers_gone: Iterable[str] = (),
-        circuits: Iterable[Circuit] = (), circuits_gone: Iterable[str] = (),
-        hosts: Iterable[Host] = (), hosts_gone: Iterable[str] = (),
+        self, revision: int, *, cps: Iterable[DesiredCp], gone: Iterable[str],
+        drivers: Iterable[DesiredDriver], drivers_gone: Iterable[str],
+        circuits: Iterable[Circuit], circuits_gone: Iterable[str],
+        hosts: Iterable[Host], hosts_gone: Iterable[str],
     ) -> None:  # fmt: skip
         """One transaction. Raises EvcsError where the disk refuses it; all is then as before."""

@@ -57,7 +57,7 @@ class LedgerReader(Protocol):
     """The ledger, beside its writer (adapters.ledger_reader). May raise EvcsError."""
 
     def sessions(
-        self, *, limit: int = 1000, after: tuple[str, str] | None = None,
+        self, *, limit: int, after: tuple[str, str] | None = None,
         **asked: Unpack[SessionFilter],
     ) -> list[dict[str, Any]]:  # fmt: skip
         """Sessions by filter, the latest first; `after`: started_at and session_id of one."""
@@ -65,9 +65,7 @@ class LedgerReader(Protocol):
     def session(self, session_id: str) -> Session | None:
         """One session, with its correction."""
 
-    def audit(
-        self, cp: str | None = None, since: str | None = None, limit: int = 1000
-    ) -> list[dict[str, Any]]:
+    def audit(self, cp: str | None, since: str | None, limit: int) -> list[dict[str, Any]]:
         """The audit's entries by filter, the latest first."""
 
     def readings(self, cp: str, since: int, until: int) -> list[Sample]:

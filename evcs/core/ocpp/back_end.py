@@ -41,14 +41,10 @@ Event = Opened | Said | Lost
 class BackEnd(Protocol):
     """A connection to a back end that comes back by itself (adapters.ocpp_client)."""
 
-    @property
-    def connected(self) -> bool:
-        """Whether what is sent now goes out."""
-
     def send(self, text: str) -> bool:
         """Hand over a text message. False where there is no connection."""
 
-    def close(self, code: int = 1000, reason: str = "") -> None:
+    def close(self, code: int, reason: str) -> None:
         """Close this connection; a new one is begun as after a loss."""
 
     def set_password(self, password: bytes) -> None:

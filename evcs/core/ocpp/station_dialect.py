@@ -128,7 +128,7 @@ class CardReader(Protocol):
     def identified(self, token: Token, at: At, remote: int | None = None) -> None:
         """A card is there: it begins, or the back end is asked for it."""
 
-    def authorise(self, token: Token, remote: int | None = None) -> None:
+    def authorise(self, token: Token) -> None:
         """Ask the back end for a card, and begin where it is accepted."""
 
     def learned(self, card: Card, at: At) -> None:

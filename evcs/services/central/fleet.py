@@ -11,7 +11,7 @@ from evcs.core.decisions import events as d
 from evcs.core.decisions.decide import Decision, decide
 from evcs.core.effects import Effect, Remove, Save, SaveFigures
 from evcs.core.end_reasons import EndReason
-from evcs.core.patience import PATIENCE, Patience
+from evcs.core.patience import Patience
 from evcs.core.placement import MAIN, holder
 from evcs.core.session import HALTED, Phase, Session
 from evcs.services.central.ledger_writer import LedgerWriter
@@ -32,7 +32,7 @@ class Fleet:
 
     def __init__(
         self, sessions: Iterable[Session], writer: LedgerWriter, outbox: Outbox, clock: float,
-        patience: Patience = PATIENCE,
+        patience: Patience,
     ) -> None:  # fmt: skip
         self._writer, self._outbox, self._patience = writer, outbox, patience
         self.records: dict[str, CpRecord] = {}
