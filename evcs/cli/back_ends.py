@@ -25,45 +25,20 @@ ANSWER_WITHIN_S = 30.0
 
 def of_back_end(function: Callable[..., Any]) -> Callable[..., Any]:
     """What can be given of a back end."""
-    for flag, kwargs in (
-        ("--token", {"metavar": "TAG", "help": "The card of a car that is plugged in by hand."}),
-        (
-            "--ocpp-password-file",
-            {
-                "metavar": "F", "type": click.Path(dir_okay=False, path_type=Path),
-                "help": "What it dials its back end with, alone in a file.",
-            },
-        ),
-        (
-            "--backend-certificate",
-            {
-                "metavar": "F", "type": click.Path(dir_okay=False, path_type=Path),
-                "help": "Its key and certificate for wss://, as PEM (security profile 3).",
-            },
-        ),
-        (
-            "--backend-ca",
-            {
-                "metavar": "F", "type": click.Path(dir_okay=False, path_type=Path),
-                "help": "Of which CAs its back end's certificate has to be; else the machine's.",
-            },
-        ),
-        (
-            "--ocpp",
-            {
-                "type": click.Choice(back_ends.VERSIONS),
-                "help": "The version that it speaks to its back end.",
-            },
-        ),
-        (
-            "--backend",
-            {
-                "metavar": "URL",
-                "help": "It is a charger of that: wss://example.org/ocpp/{id}, or without {id}.",
-            },
-        ),
+    file: dict[str, Any] = {"metavar": "F", "type": click.Path(dir_okay=False, path_type=Path)}
+    version = "The version that it speaks to its back end."
+    for flag, kwargs, text in (
+        ("--token", {"metavar": "TAG"}, "The card of a car that is plugged in by hand."),
+        ("--ocpp-password-file", file, "What it dials its back end with, alone in a file."),
+        ("--backend-certificate", file,
+         "Its key and certificate for wss://, as PEM (security profile 3)."),
+        ("--backend-ca", file,
+         "Of which CAs its back end's certificate has to be; else the machine's."),
+        ("--ocpp", {"type": click.Choice(back_ends.VERSIONS)}, version),
+        ("--backend", {"metavar": "URL"},
+         "It is a charger of that: wss://example.org/ocpp/{id}, or without {id}."),
     ):  # fmt: skip
-        function = click.option(flag, **kwargs)(function)
+        function = click.option(flag, help=text, **kwargs)(function)
     return function
 
 

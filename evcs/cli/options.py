@@ -90,28 +90,17 @@ def at_location(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def fields(function: Callable[..., Any]) -> Callable[..., Any]:
     """What can be set of a CP."""
-    for flag, kwargs in (
-        (
-            "--hosting",
-            {
-                "type": click.Choice(HOSTINGS),
-                "help": "Processes of its own, a pool's, or a real charger.",
-            },
-        ),
-        ("--host", {"metavar": "NAME", "help": "The machine that it runs on: see evcs host."}),
-        (
-            "--circuit",
-            {
-                "metavar": "NAME",
-                "help": "The cable that it shares: see evcs circuit.",
-                "shell_complete": known_circuits,
-            },
-        ),
-        ("--location", {"help": "Where it stands; any text."}),
-        ("--price-eur-kwh", {"metavar": "D", "help": "Price, such as 0.30."}),
-        ("--max-power-kw", {"metavar": "D", "help": "Highest power, such as 22."}),
-    ):
-        function = click.option(flag, **kwargs)(function)
+    circuit: dict[str, Any] = {"metavar": "NAME", "shell_complete": known_circuits}
+    for flag, kwargs, text in (
+        ("--hosting", {"type": click.Choice(HOSTINGS)},
+         "Processes of its own, a pool's, or a real charger."),
+        ("--host", {"metavar": "NAME"}, "The machine that it runs on: see evcs host."),
+        ("--circuit", circuit, "The cable that it shares: see evcs circuit."),
+        ("--location", {}, "Where it stands; any text."),
+        ("--price-eur-kwh", {"metavar": "D"}, "Price, such as 0.30."),
+        ("--max-power-kw", {"metavar": "D"}, "Highest power, such as 22."),
+    ):  # fmt: skip
+        function = click.option(flag, help=text, **kwargs)(function)
     return function
 
 
