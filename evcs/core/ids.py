@@ -34,6 +34,8 @@ TAKEN = RESERVED | {"all"}
 FORGOTTEN = "removed-"
 
 MAX_EXPANSION = 10_000
+#: Characters of all names together: an id's worth for each, and what is too long for an id.
+MAX_SPELLED = 50 * MAX_EXPANSION
 #: With an id's worth of ranges, and what is too long for an id.
 MAX_PATTERN = 400
 _RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}", re.ASCII)
@@ -145,4 +147,8 @@ def expand(pattern: str) -> list[str]:
         width = len(found[1]) if found[1].startswith("0") else 0
         parts += [pattern[end : found.start()]], [f"{n:0{width}d}" for n in range(low, high + 1)]
         end = found.end()
-    return ["".join(one) for one in product(*parts, [pattern[end:]])]
+    parts.append([pattern[end:]])
+    # The last of a range is its longest.
+    if prod(map(len, parts)) * sum(len(part[-1]) for part in parts) > MAX_SPELLED:
+        raise BadValue("those names are too long", f"allowed: {ALLOWED}")
+    return ["".join(one) for one in product(*parts)]

@@ -84,6 +84,7 @@ def test_a_pattern_is_spelled_out(pattern: str, names: list[str]) -> None:
         "{1..10000}" + "{1..1}" * 790,
         "{1..1}" * 2_000,
         "x" * (ids.MAX_PATTERN + 1),
+        "x" * (ids.MAX_PATTERN - 9) + "{1..9999}",
     ],
 )
 def test_a_pattern_that_runs_backwards_or_is_too_long_is_refused(pattern: str) -> None:
@@ -121,6 +122,12 @@ def test_what_is_no_range(typed: str) -> None:
 
 def test_every_id_can_be_spelled_by_ranges_alone() -> None:
     assert ids.expand("{1..1}" * 32) == ["1" * 32]
+
+
+def test_as_many_of_the_longest_ids_as_there_may_be_can_be_spelled() -> None:
+    found = ids.expand("X" * 27 + "{00001..10000}")
+    assert len(found) == ids.MAX_EXPANSION
+    assert all(map(ids.is_id, found))
 
 
 def test_only_plain_digits_make_a_range() -> None:

@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from bottle import Bottle, request
@@ -335,6 +336,14 @@ def test_bad_queries_are_named(stage: Stage, query: str, word: str) -> None:
     answer = stage.get(f"/api/v1/sessions?{query}")
     assert (answer.status, answer.json["error"]["code"]) == (400, "bad_value")
     assert word in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("letter", ["\N{GRINNING FACE}", "\1", " "])
+def test_what_a_pattern_of_no_ids_is_answered_is_short(stage: Stage, letter: str) -> None:
+    pattern = letter + "x" * 30 + "{1..9999}"
+    found = stage.get(f"/api/v1/expand?pattern={quote(pattern)}.")
+    assert len(found.body) < 300
+    assert found.json["bad"] == found.json["ids"]
 
 
 def test_no_way_out_of_the_static_folder(stage: Stage) -> None:

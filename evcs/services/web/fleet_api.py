@@ -101,9 +101,12 @@ def known(deps: Deps, cp: str) -> dict[str, Any]:
 def preview(deps: Deps, pattern: str) -> dict[str, Any]:
     """What a pattern would create: its ids, which of them exist, which are not allowed.
 
-    And the range that was meant by what is nearly one.
+    And the range that was meant by what is nearly one. Where the first is no id none is: then it is
+    the only one, so that no answer is much longer than ids are.
     """
     ids = expand(pattern.strip())
+    if not is_id(ids[0]):
+        ids = ids[:1]
     taken = {cp.casefold() for cp in deps.web.fleet.ids()}
     return {
         "ids": ids,
