@@ -9,6 +9,7 @@ import errno
 import json
 import logging
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
@@ -30,9 +31,14 @@ HANDSHAKE_WITHIN_S = 10.0
 WRITE_WITHIN_S = 20.0
 DISCARD_WITHIN_S = 5.0
 MAX_CONNECTIONS = 2000
-#: With more than these nobody may keep a connection, nor take long to ask: others wait for it.
+#: With more than these, or more that is not read, nobody may keep a connection, nor take long to
+#: ask, or to read an answer, all of it: others wait for the place and the room.
 CROWDED = MAX_CONNECTIONS // 2
+MAX_UNREAD = 64 * 1024 * 1024
 CROWDED_REQUEST_WITHIN_S = 1.0
+CROWDED_WRITE_WITHIN_S = 1.0
+#: To who has had that time: what he has room for is sent without waiting.
+AT_ONCE_S = 0.05
 MAX_BODY = 1024 * 1024
 #: Of all bodies together that are being read or used.
 MAX_BODIES = 8 * MAX_BODY
@@ -127,6 +133,8 @@ MALFORMED = refusal(
 class Handler(WSGIHandler):
     """One connection. A request's headers have to be there before a deadline, its body too."""
 
+    _waited_s = 0.0  # for the reader of the answer
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.socket.settimeout(WRITE_WITHIN_S)
@@ -165,6 +173,7 @@ class Handler(WSGIHandler):
                 self.socket.sendall(TOO_LARGE)
                 self._discard()
             return
+        self._waited_s = 0.0
         self._body = self.environ["wsgi.input"] = _Body(self.wsgi_input, length, self.server)
         try:
             super().handle_one_response()
@@ -185,6 +194,19 @@ class Handler(WSGIHandler):
         with gevent.Timeout(DISCARD_WITHIN_S, False):
             while self.rfile.readinto1(_WASTE):
                 pass
+
+    def _sendall(self, data: bytes | bytearray) -> None:
+        began = time.monotonic()
+        if self.server.crowded:
+            left_s = CROWDED_WRITE_WITHIN_S - self._waited_s
+            self.socket.settimeout(max(left_s, AT_ONCE_S))
+        self.server.unread += len(data)
+        try:
+            super()._sendall(data)
+        finally:
+            self.server.unread -= len(data)
+            self._waited_s += time.monotonic() - began
+            self.socket.settimeout(WRITE_WITHIN_S)
 
     def run_application(self) -> None:
         try:
@@ -220,14 +242,15 @@ class _Server(WSGIServer):
             environ={"SERVER_NAME": listen[0]}, **more,
         )  # fmt: skip
         self.bodies = 0  # bytes, of all that are being read or used
+        self.unread = 0  # of answers, whose readers are waited for
         self._tls = tls
         self._own = {LOOPBACK, "::1", listen[0]}
         self._of: Counter[str] = Counter()
 
     @property
     def crowded(self) -> bool:
-        """Whether connections are so many that each has to make way."""
-        return len(self._room) > CROWDED
+        """Whether connections, or what they don't read, are so many that each has to make way."""
+        return len(self._room) > CROWDED or self.unread > MAX_UNREAD
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
         who = address[0]

@@ -197,6 +197,12 @@ def hold_half_open(port: int, count: int) -> Iterator[None]:
             one.close()
 
 
+def may_open_many() -> None:
+    """Have room for thousands of sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+
+
 @contextlib.contextmanager
 def keep_asking(
     port: int, count: int, ask: bytes = ASK, every_s: float = ASK_EVERY_S, host: str = "127.0.0.1"
@@ -206,8 +212,7 @@ def keep_asking(
     The block begins when each of them has asked.
     """
     over, asked_all = threading.Event(), threading.Event()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8192)), hard))
+    may_open_many()
 
     def opened() -> socket.socket:
         raw = socket.socket()
@@ -250,6 +255,7 @@ def not_reading(port: int, path: str = "/api/v1/events") -> Iterator[None]:
     """An answer that is asked for and not read, with little room on the way."""
     with socket.socket() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 200)
         raw.connect(("127.0.0.1", port))
         raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         yield

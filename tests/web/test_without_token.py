@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from evcs.adapters.ledger import Ledger
 from evcs.adapters.registry_http import RegistryClient
 from evcs.adapters.wsgi_server import MAX_CONNECTIONS
 from evcs.config import Endpoint
-from tests.web.floods import ASK, answer_to, keep_asking
+from tests.web.floods import ASK, answer_to, keep_asking, may_open_many, not_reading
 from tests.web.stage import AT_ONCE_S, Stage, wait_for
 from tests.web.test_sessions import session
 
@@ -78,6 +80,19 @@ def test_kept_connections_make_way(fleet: Stage, server: str) -> None:
         for _ in range(5):
             began = time.monotonic()
             assert b" 200 " in answer_to(port, ASK)[:20]
+            assert time.monotonic() - began < AT_ONCE_S
+
+
+def test_who_does_not_read_makes_way(fleet: Stage) -> None:
+    may_open_many()
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS + 100):
+            stack.enter_context(not_reading(fleet.web_port, "/static/vendor/uPlot.js"))
+        links = Path(f"/proc/{fleet.web_pid}/fd").iterdir()
+        assert [link for link in links if "uPlot" in str(link.readlink())] == []
+        for _ in range(3):
+            began = time.monotonic()
+            assert b" 200 " in answer_to(fleet.web_port, ASK)[:20]
             assert time.monotonic() - began < AT_ONCE_S
 
 

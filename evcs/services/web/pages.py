@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ TYPES = {
     ".mjs": "text/javascript",
     ".svg": "image/svg+xml",
 }
+#: Of which the content is kept.
+MOST_FILES = 100
 NOT_FOUND = "not_found.html"
 PAGES = ("cp_manager.html", "circuits.html", "sessions.html", "drivers.html", "system.html")
 
@@ -111,6 +115,17 @@ def file(path: str) -> HTTPResponse:
     kind = TYPES.get(Path(path).suffix)
     if kind is None:
         raise NotFound(f"no file {path[:80]!a}")
+    request.environ.pop("HTTP_RANGE", None)
     found = static_file(path, root=str(STATIC), mimetype=kind)
+    if found.status_code == 200 and request.method != "HEAD":
+        # Else it would be open, and its content held, for each who reads it slowly.
+        with found.body as opened:
+            found.body = _content(opened.name, os.fstat(opened.fileno()).st_mtime_ns)
+    found.set_header("Accept-Ranges", "none")
     found.set_header("Cache-Control", "no-cache")
     return found
+
+
+@lru_cache(MOST_FILES)
+def _content(path: str, _mtime_ns: int) -> bytes:
+    return Path(path).read_bytes()
