@@ -252,10 +252,14 @@ def command(
 def stop(out: Out, error: EvcsError) -> NoReturn:
     """End with an error: its line on stderr, its JSON on stdout, its exit code."""
     if out.json:
-        found = {"code": error.code, "message": error.message, "hint": typed(error.hint)}
-        click.echo(as_json({"error": found}))
+        click.echo(as_json({"error": error_json(error)}))
     out.fail(error)
     sys.exit(error.exit_code)
+
+
+def error_json(error: EvcsError) -> dict[str, str]:
+    """An error as the commands' JSON has it, its next step as it can be typed here."""
+    return {"code": error.code, **{name: typed(text) for name, text in error.body.items()}}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from evcs.cli.bus_probe import BusProbe, of_cps, states
-from evcs.cli.common import CommandContext
+from evcs.cli.common import CommandContext, error_json
 from evcs.cli.progress import ProgressBar
 from evcs.cli.terminal import join
 from evcs.core import charge_point as cp_states
@@ -286,13 +286,10 @@ def finish(
 
 
 def _ended(ctx: CommandContext, row: dict[str, Any]) -> str:
-    """How a CP ended, in a line."""
-    if not row.get("state"):
-        return f"{row['id']} {row.get('done', 'done')}"
-    also = stopped_too(row)
-    return join(row["id"], ctx.out.state(row["state"]), *([f"({also})"] if also else []))
-
-
-def error_json(error: EvcsError) -> dict[str, str]:
-    """An error as the commands' JSON has it."""
-    return {"code": error.code, **error.body}
+    """How a CP ended, in a line, and what was changed, where that was an edit."""
+    said = [stopped_too(row)] if row.get("state") else []
+    if "changed" in row:
+        said.append(", ".join(row["changed"]) or "nothing to change")
+    notes = [f"({one})" for one in said if one]
+    first = ctx.out.state(row["state"]) if row.get("state") else row.get("done", "done")
+    return join(row["id"], first, *notes)

@@ -21,15 +21,22 @@ BY_LOCATION = frozenset({"list", "stop", "resume"})
 def select(
     ctx: CommandContext, patterns: tuple[str, ...], everyone: bool, location: str | None = None
 ) -> list[str]:
+    """The names of `chosen`."""
+    return [cp["id"] for cp in chosen(ctx, patterns, everyone, location)]
+
+
+def chosen(
+    ctx: CommandContext, patterns: tuple[str, ...], everyone: bool, location: str | None = None
+) -> list[dict[str, Any]]:
     """Existing CPs by name, of those at a location; or all. Raises BadValue, NotFound."""
     if everyone and (patterns or location is not None):
         raise BadValue("--all and others at once", "give one of the two")
     if not (everyone or patterns or location is not None):
         raise BadValue("no CP named", "name some, or say --all")
-    chosen = pick(ctx, patterns) if patterns else None
+    named = set(pick(ctx, patterns)) if patterns else None
     found = [
-        cp["id"] for cp in ctx.registry.cps()
-        if (chosen is None or cp["id"] in chosen) and is_at(cp, location or "")
+        cp for cp in ctx.registry.cps()
+        if (named is None or cp["id"] in named) and is_at(cp, location or "")
     ]  # fmt: skip
     if not found and not everyone:
         raise NotFound(f"no CP at {location}", "see: evcs-cp list")

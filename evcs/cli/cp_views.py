@@ -10,7 +10,7 @@ import click
 from evcs.cli import cp_changes
 from evcs.cli.bus_probe import engine_status
 from evcs.cli.charge_view import both, shown_after, why
-from evcs.cli.common import CommandContext, command, kw, kwh, table
+from evcs.cli.common import CommandContext, command, error_json, kw, kwh, table
 from evcs.cli.cp_names import is_at, pick
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_cps
@@ -125,7 +125,7 @@ def _show(program: click.Group) -> None:
         try:
             processes = ask_operator(ctx, "processes", cp)["processes"]
         except Unreachable as unreachable:  # what is known may say why
-            shown = {**found, "processes": None, "error": cp_changes.error_json(unreachable)}
+            shown = {**found, "processes": None, "error": error_json(unreachable)}
             ctx.out.data(shown, lines)
             ctx.out.fail(unreachable)
             raise SystemExit(unreachable.exit_code) from None

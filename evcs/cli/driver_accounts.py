@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from shlex import quote as shell_word
 
 import click
 
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.cli import cp_changes, names
-from evcs.cli.common import CommandContext, command
+from evcs.cli.common import CommandContext, command, table
 from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_drivers
 from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.ids import check_id
 
 _LIST = "list them with: evcs driver list"
+TAG_VERBS = ("add", "remove", "list")
 
 
 def add_to(program: click.Group) -> None:
@@ -74,13 +76,14 @@ def _add_remove(driver: click.Group) -> None:
 def _add_list(driver: click.Group) -> None:
     @command(driver, "list")
     def driver_list(ctx: CommandContext) -> None:
-        """List drivers.
+        """List drivers with their cards.
 
         Examples:
           evcs driver list
         """
         found = ctx.registry.drivers()
-        ctx.out.data(found, [one["id"] for one in found])
+        rows = [(one["id"], " ".join(map(shell_word, one["tags"]))) for one in found]
+        ctx.out.data(found, table(("DRIVER", "CARDS"), rows) if found else None)
         if not found:
             ctx.out.say("no driver yet; add one: evcs driver add ALICE")
 
@@ -90,7 +93,7 @@ def _add_tag(driver: click.Group) -> None:
 
     @command(driver, "tag")
     @click.argument("name", shell_complete=known_drivers)
-    @click.argument("what", type=click.Choice(["add", "remove", "list"]))
+    @click.argument("what", metavar="add|remove|list", shell_complete=_begun)
     @click.argument("tags", nargs=-1, metavar="[TAG...]")
     def driver_tag(ctx: CommandContext, name: str, what: str, tags: tuple[str, ...]) -> None:
         """Add, remove or list a driver's RFID cards.
@@ -101,7 +104,13 @@ def _add_tag(driver: click.Group) -> None:
           evcs driver tag ALICE add 04A1B2C3
           evcs driver tag ALICE list
         """
+        if name in TAG_VERBS and what not in TAG_VERBS:
+            name, what = what, name  # the verb first, as elsewhere: nothing else can be meant
         name = check_id("driver", name)
+        if what not in TAG_VERBS:
+            meant = " ".join([name, "add", *map(shell_word, (what, *tags))])
+            text = f"{what[:40]!a} is none of {', '.join(TAG_VERBS)}"
+            raise BadValue(text, f"did you mean: evcs driver tag {meant}")
         if (what == "list") != (not tags):
             raise BadValue("list has no tag, add and remove need one", "see: evcs driver tag -h")
         if what == "list":
@@ -114,6 +123,11 @@ def _add_tag(driver: click.Group) -> None:
         ctx.out.data(found, found["tags"] if what == "list" else [])
         if what != "list":
             ctx.out.say(f"{name}: {', '.join(tags)} {what.removesuffix('e')}ed")
+
+
+def _begun(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """For a shell's completion."""
+    return [verb for verb in TAG_VERBS if verb.startswith(begun)]
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from evcs.cli import (
     versions,
 )
 from evcs.cli.common import CommandContext, command
-from evcs.cli.cp_names import pick, select
+from evcs.cli.cp_names import chosen, pick, select
 from evcs.cli.operator import ask_of_each, make_way
 from evcs.cli.options import (
     at_location,
@@ -36,7 +36,7 @@ from evcs.cli.options import (
     waiting,
     when_free,
 )
-from evcs.core import units
+from evcs.core import audit, units
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 from evcs.core.ids import check_id, expand
 from evcs.core.placement import OCPP
@@ -151,15 +151,20 @@ def edit(
     if when_free and "host" not in found:
         raise BadValue("--when-free goes with --host", "a change of hosting waits by itself")
     moves = "host" in found and not when_free
-    _change(ctx, select(ctx, names, everyone), found, cp_changes.arrived, wait, timeout, moves)
+    before = {cp["id"]: cp for cp in chosen(ctx, names, everyone)}
+    _change(ctx, list(before), found, cp_changes.arrived, wait, timeout, moves, before)
 
 
 def _change(
     ctx: CommandContext, ids: list[str], given: dict[str, Any],
     goal: Callable[[dict[str, Any]], cp_changes.Goal], wait: bool, timeout: float,
-    moves: bool = False,
+    moves: bool = False, before: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:  # fmt: skip
+    """`before`: their records, where what was changed is to be said."""
     results = cp_changes.each(ids, lambda cp: ctx.registry.edit(cp, given))
+    if before is not None:
+        for cp, record in results.made.items():
+            record["changed"] = audit.told(before[cp], record)
     if "service" in given:
         results = chargers.made_of_it(results, partial(chargers.serves, ctx), "charger", wait)
     made = list(results.made.values())

@@ -13,7 +13,7 @@ import click
 from evcs.adapters import capacity
 from evcs.adapters.registry_http import error_from
 from evcs.cli import cp_changes
-from evcs.cli.common import CommandContext, command
+from evcs.cli.common import CommandContext, command, error_json
 from evcs.cli.options import confirm_deletion, waiting
 from evcs.cli.terminal import join, style
 from evcs.core import fleet_file
@@ -233,7 +233,7 @@ def _apply_to_cps(
 
 
 def _finish(ctx: CommandContext, plan: FleetPlan, errors: dict[str, EvcsError], wait: bool) -> None:
-    failed = {name: cp_changes.error_json(error) for name, error in sorted(errors.items())}
+    failed = {name: error_json(error) for name, error in sorted(errors.items())}
     ctx.out.data({**_to_json(plan), "applied": True, "errors": failed})
     ctx.out.fail_all(errors)
     cps, circuits = (len(c.create) + len(c.edit) + len(c.remove) for c in plan)

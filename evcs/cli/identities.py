@@ -14,6 +14,9 @@ from evcs.cli.cp_names import pick
 from evcs.cli.options import named, waiting
 from evcs.core import charge_point as cp_states
 
+#: Of CPs that are named in a next step.
+NAMED = 5
+
 
 def add_to(program: click.Group) -> None:
     """Add these commands to `evcs-cp`."""
@@ -31,6 +34,9 @@ def add_to(program: click.Group) -> None:
         """
         results = cp_changes.each(pick(ctx, names), ctx.registry.revoke)
         made = list(results.made.values())
+        if made:
+            some = " ".join(results.made) if len(made) <= NAMED else "NAME..."
+            ctx.out.say(f"shut out, across restarts too, until: evcs-cp rekey {some}")
         cp_changes.wait_and_finish(ctx, made, results.errors, _revoked, wait, timeout)
 
     @command(program)

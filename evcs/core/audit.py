@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from evcs.core import strict_json
@@ -87,7 +88,16 @@ DERIVED = frozenset(
 
 def differences(before: Record, after: Record) -> list[str]:
     """Each field that differs, old -> new."""
-    return [_part(name, before, after) for name in fields(before, after)]
+    return [
+        _part(name, getattr(before, name), getattr(after, name)) for name in fields(before, after)
+    ]
+
+
+def told(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The same of two records of a CP as the HTTP interfaces give them."""
+    names = [name for name in DesiredCp._fields if name in after and name not in DERIVED]
+    changed = [name for name in names if before.get(name) != after[name]]
+    return [_part(name, before.get(name), after[name]) for name in changed]
 
 
 def fields(before: Record, after: Record) -> list[str]:
@@ -145,10 +155,9 @@ _WORDS = {
 }
 
 
-def _part(name: str, before: Record, after: Record) -> str:
+def _part(name: str, before: Any, after: Any) -> str:
     word, unit, size = _WORDS.get(name, (name.replace("_", " "), "", 1))
-    old, new = (_short(getattr(one, name), size) for one in (before, after))
-    return f"{word} {old} -> {new}{unit}"
+    return f"{word} {_short(before, size)} -> {_short(after, size)}{unit}"
 
 
 def _short(value: Any, size: int) -> str:

@@ -174,7 +174,7 @@ def tag(value: object) -> str:
     if not isinstance(value, str) or not _TAG.fullmatch(value):
         raise BadValue(
             f"tag {ascii(value)[:60]} is not allowed",
-            "allowed: 1 to 36 printed ASCII characters, no space at either end",
+            "allowed: 1 to 36 printed ASCII characters, no space at either end, such as 04A1B2C3",
         )
     return value
 

@@ -15,6 +15,8 @@ from evcs.core.errors import BadValue
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 ALLOWED = "1 to 32 of A-Z a-z 0-9 _ -, the first a letter or digit"
+#: What one looks like.
+SUCH_AS = {"CP": "CP-001", "driver": "ALICE", "circuit": "GARAGE", "host": "h2"}
 
 MAX_WORD = 128
 #: The ids of a session's commands begin with its own, and are words.
@@ -64,7 +66,8 @@ def check_id(what: str, value: object) -> str:
         shown = ascii(value if len(str(value)) <= 60 else str(value)[:57] + "...")
         meant = range_meant(value) if what == "CP" and isinstance(value, str) else None
         hint = f"did you mean '{meant}'? " if meant else ""
-        raise BadValue(f"{what} id {shown} is not allowed", f"{hint}allowed: {ALLOWED}")
+        example = f", such as {SUCH_AS[what]}" if what in SUCH_AS else ""
+        raise BadValue(f"{what} id {shown} is not allowed", f"{hint}allowed: {ALLOWED}{example}")
     if what == "CP" and str(value).lower() in TAKEN:
         raise BadValue(f"CP id {value} is reserved", "it names a service; choose another id")
     return str(value)

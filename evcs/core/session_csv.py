@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from io import StringIO
 from typing import Any
 
+from evcs.core.end_reasons import in_words
 from evcs.core.ids import plain
 
 COLUMNS = (
@@ -31,6 +32,8 @@ def render(sessions: Iterable[Mapping[str, Any]], head: bool = True, line_end: s
 
 
 def _cell(column: str, value: Any) -> Any:
+    if column == "reason":
+        value = in_words(value)
     if not isinstance(value, str) or column in NUMBERS:
         return "" if value is None else value
     return ("'" if value.startswith(FORMULA) else "") + plain(value)

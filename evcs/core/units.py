@@ -53,10 +53,17 @@ def price(field: str, value: object) -> Decimal:
     """EUR a kWh from its string form ("0.30"), at most 999.9999. Raises BadValue."""
     if not isinstance(value, str) or not _MONEY.fullmatch(value):
         raise BadValue(
-            f"{field}: {value!a} is not a price",
-            'allowed: a decimal string of EUR such as "0.30", 0 to 999.9999',
+            f"{field}: {ascii(value)[:60]} is not a price",
+            f'{_with_a_point(value, _MONEY)}allowed: a decimal string of EUR such as "0.30", '
+            "0 to 999.9999",
         )
     return Decimal(value)
+
+
+def _with_a_point(value: object, rule: re.Pattern[str]) -> str:
+    """How a decimal with a comma is written here; "" for what is none."""
+    meant = value.replace(",", ".") if isinstance(value, str) and "," in value else ""
+    return f"with a point: {meant}; " if rule.fullmatch(meant) else ""
 
 
 def cost_eur(energy_wh: int, price_eur_kwh: str) -> str:
@@ -77,7 +84,8 @@ def thousands(field: str, value: object, highest: int, lowest: int = 1) -> int:
     if not lowest <= number <= highest:
         raise BadValue(
             f"{field}: {text[:40]!a} is not allowed",
-            f"allowed: a decimal from {lowest / 1000:g} to {highest // 1000}",
+            f"{_with_a_point(text, _DECIMAL)}allowed: a decimal from {lowest / 1000:g} "
+            f"to {highest // 1000}",
         )
     return number
 

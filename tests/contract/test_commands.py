@@ -174,6 +174,29 @@ def test_who_may_have_been_meant_is_said(fleet: System, line: str, meant: str) -
     assert done.json["error"]["hint"] == f"did you mean {meant}?"
 
 
+def test_a_change_says_what_it_changed(fleet: System) -> None:
+    said = fleet.ok("evcs-cp", "edit", "CP-002", "--price-eur-kwh", "0.31", "--max-power-kw", "11")
+    words = "price 0.30 -> 0.31 EUR/kWh, power 22 -> 11 kW"
+    assert said.out == f"CP-002 ACTIVATED ({words})\n"
+    again = fleet.ok("evcs-cp", "edit", "CP-002", "--price-eur-kwh", "0.31")
+    assert again.out == "CP-002 ACTIVATED (nothing to change)\n"
+    back = run(fleet, "evcs-cp edit CP-002 --price-eur-kwh 0.30 --max-power-kw 22 --no-wait")
+    assert back.json["changed"] == ["price 0.31 -> 0.30 EUR/kWh", "power 11 -> 22 kW"]
+    assert "until: evcs-cp rekey CP-002" in fleet.ok("evcs-cp", "revoke", "CP-002").err
+    fleet.ok("evcs-cp", "rekey", "CP-002")
+
+
+def test_a_card_is_added_with_the_verb_first_too(fleet: System) -> None:
+    fleet.ok("evcs", "driver", "tag", "add", "BERT", "04B1", "my card")
+    table = fleet.ok("evcs", "driver", "list").out.splitlines()
+    assert "BERT    04B1 'my card'" in table
+    wrong = fleet.run("evcs", "driver", "tag", "BERT", "04B2")
+    assert (wrong.code, wrong.err.partition("did you mean: ")[2]) == (
+        2, "evcs driver tag BERT add 04B2\n"
+    )  # fmt: skip
+    fleet.ok("evcs", "driver", "tag", "remove", "BERT", "04B1", "my card")
+
+
 @pytest.mark.parametrize(("line", "meant"), [
     ("evcs sessions --cp CP001", "CP-001"),
     ("evcs sessions --driver ALISE", "ALICE"),

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evcs.core import back_ends, desired, topics
+from evcs.core import back_ends, desired, topics, units
 from evcs.core.errors import BadValue, Conflict
+from evcs.core.ids import check_id
 
 NAN = float("nan")
 BAD_FIELDS: list[tuple[str, Any]] = [
@@ -28,6 +30,21 @@ def test_a_bad_field_is_refused_by_name(field: str, value: object) -> None:
         desired.new_cp({"id": "CP-001", field: value})
     with pytest.raises(BadValue, match=field):
         desired.edited(desired.new_cp({"id": "CP-001"}), {field: value})
+
+
+@pytest.mark.parametrize(("check", "form"), [
+    (lambda: units.price("--price-eur-kwh", "0,35"), "with a point: 0.35;"),
+    (lambda: units.thousands("--kwh", "7,4", 1_000_000), "with a point: 7.4;"),
+    (lambda: desired.tag(" 04A2"), "such as 04A1B2C3"),
+    (lambda: check_id("CP", "CP 1"), "such as CP-001"),
+    (lambda: check_id("driver", "J\u00f6rg"), "such as ALICE"),
+])  # fmt: skip
+def test_what_is_wrongly_written_is_shown_rightly_written(
+    check: Callable[[], object], form: str
+) -> None:
+    with pytest.raises(BadValue) as refused:
+        check()
+    assert form in refused.value.hint
 
 
 @pytest.mark.parametrize("field", ["price", "revision", "revoked", "deleted", "", "\n", "id\0"])

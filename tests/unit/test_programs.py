@@ -12,7 +12,9 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from evcs.cli import evcs, evcs_cp, evcs_driver
+from evcs.cli.common import error_json
 from evcs.cli.programs import ELSEWHERE
+from evcs.core.errors import NotFound
 
 PROGRAMS = {str(one.name): one for one in (evcs.program, evcs_cp.program, evcs_driver.program)}
 #: What follows a command in a shell.
@@ -86,6 +88,10 @@ def typed_words(example: str) -> list[str]:
 def test_examples_are_as_they_can_be_typed_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVCS_TYPED", "bin/")
     assert "    bin/evcs down" in help_of("evcs down")
+    told = error_json(NotFound("none; see: evcs-cp list", "list them with: evcs sessions"))
+    assert (told["message"], told["hint"]) == (
+        "none; see: bin/evcs-cp list", "list them with: bin/evcs sessions"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

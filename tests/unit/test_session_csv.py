@@ -27,6 +27,11 @@ def test_other_text_is_itself(text: str) -> None:
     assert reason_of(text) == text
 
 
+@pytest.mark.parametrize("who", ["operator", "driver"])
+def test_who_stopped_a_charge_is_said_as_in_lists(who: str) -> None:
+    assert reason_of(who) == f"stopped by {who}"
+
+
 def test_a_cell_begins_no_row_and_steers_no_terminal() -> None:
     assert reason_of("a\r\nb\x1b[2J\x9b") == "a  b [2J "
 

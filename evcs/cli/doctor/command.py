@@ -70,7 +70,7 @@ def examine(ctx: CommandContext) -> list[Finding]:
     look = DoctorContext(ctx)
     checks = OF_HOST if ctx.settings.is_joined else CHECKS
     found = (_run(check, look) for check in checks)
-    return [one._replace(remedy=typed(one.remedy)) for one in found]
+    return [one._replace(text=typed(one.text), remedy=typed(one.remedy)) for one in found]
 
 
 def _run(check: Callable[[DoctorContext], Finding], ctx: DoctorContext) -> Finding:
