@@ -154,7 +154,7 @@ class LogTailer:
 
 
 def _lost(name: str) -> AuditEntry:
-    detail = f"{name} was moved on or removed before it was read to its end"
+    detail = f"{name} was moved on, cut short or removed before it was read to its end"
     return AuditEntry(timestamp(), "central", "audit", None, "lines may be missing", detail)
 
 

@@ -20,9 +20,10 @@ from evcs.adapters.ledger import Ledger
 from evcs.adapters.supervisord import supervisord_pid
 from evcs.cli.common import CommandContext, command, user
 from evcs.cli.supervision import require_own
-from evcs.core.audit import OPERATOR, AuditEntry
+from evcs.core.audit import BROKER_LOG, OPERATOR, AuditEntry
 from evcs.core.errors import BadValue, Conflict, EvcsError, NotFound
 from evcs.core.session import Phase, Session
+from evcs.core.units import is_time
 from evcs.home import Home
 
 #: Of charges that go on.
@@ -143,7 +144,7 @@ def _restore(home: Home, source: Path) -> tuple[dict[str, Any], list[Session]]:
         stage.mkdir(0o700)
         manifest = backup_file.read(source, stage)
         _judge(stage, source)
-        under_way = _interrupt(stage / backup_copies.LEDGER)
+        under_way = _interrupt(stage / backup_copies.LEDGER, home, manifest.get("made_at"))
         settings = stage / backup_copies.SETTINGS
         if settings.exists() and not (home.path / backup_copies.SETTINGS).exists():
             make_folder(home.path / "conf")
@@ -180,15 +181,22 @@ def _judge(stage: Path, source: Path) -> None:
         raise BadValue(f"{source}: {error.message}", error.hint) from None
 
 
-def _interrupt(path: Path) -> list[Session]:
-    """What supplied when the backup was made was cut off by it, as by a power cut; what goes on."""
+def _interrupt(path: Path, home: Home, made_at: object) -> list[Session]:
+    """What supplied when the backup was made was cut off by it, as by a power cut; what goes on.
+
+    The broker's log of then is read on where it is here; else there is none to be read on.
+    """
     if not path.exists():
         return []
     ledger = Ledger(path)
     there = ledger.open_sessions()
     cut = [one for one in there if one.phase == Phase.SUPPLYING]
     who = f"{OPERATOR}/{user()}"
-    entry = AuditEntry(timestamp(), who, "restore", None, "ok", f"{len(cut)} interrupted")
-    ledger.commit([one._replace(phase=Phase.INTERRUPTED, power_w=0) for one in cut], [], [entry])
+    of = made_at if isinstance(made_at, str) and is_time(made_at) else "an unknown time"
+    detail = f"{len(cut)} interrupted; the backup is of {of}, and nothing later is in here"
+    entry = AuditEntry(timestamp(), who, "restore", None, "ok", detail)
+    cut = [one._replace(phase=Phase.INTERRUPTED, power_w=0) for one in cut]
+    has_log = any(home.log.glob("mosquitto.log*"))
+    ledger.commit(cut, [], [entry], {} if has_log else {BROKER_LOG: None})
     ledger.close()
     return [one for one in there if one.phase in (Phase.SUPPLYING, Phase.INTERRUPTED)]

@@ -33,6 +33,9 @@ class AuditEntry(NamedTuple):
     detail: str
 
 
+#: Of what is noted in the ledger: how far the broker's log is read.
+BROKER_LOG = "broker_log"
+
 #: Who says or asks for more than the bus carries, and is shut out for a while.
 FLOOD = "flood"
 

@@ -123,7 +123,7 @@ class Ledger(Protocol):
         """What is noted beside the rows, by key; each is written and read by one class alone.
 
         Auditor: `broker_log`, `refused_logins`, `spool/<service>`. PowerNotes: `power/<CP>`.
-        Retention: `keep/believed`.
+        StandingStates: `since/<CP>`. Retention: `keep/believed`.
         """
 
     def commit(

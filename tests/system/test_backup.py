@@ -99,6 +99,9 @@ def test_the_same_system_elsewhere(
     assert ticket["energy_wh"] >= now[charging]["energy_wh"] > 0
     assert len(sessions(after)) == len(was)
     assert wait_until_consistent(after) == {"CP-001", "CP-002", "CP-003"}
+    told = {one["what"]: one for one in after.ok("evcs", "audit", "--json").json}
+    assert f"the backup is of {done['made_at']}" in told["restore"]["detail"]
+    assert "audit" not in told, "no line of a log is missing that was never here"
 
 
 def test_only_into_an_empty_home(

@@ -38,6 +38,7 @@ def _identity(system: System) -> dict[str, Any]:
             cp["max_power_w"],
             cp["service"],
             cp["state"],
+            cp["since"] if cp["service"] == "out" else "",
             system.secret(f"cp/{cp['id']}/engine"),
             system.secret(f"cp/{cp['id']}/monitor"),
         )

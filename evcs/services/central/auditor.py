@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
 from evcs.core import audit
-from evcs.core import charge_point as states
+from evcs.core.charge_point import State
 from evcs.core.effects import Audit
 from evcs.core.messages import NOTHING, CpState
 from evcs.core.ports import Clock
 from evcs.services.central.entries import Entries
 from evcs.services.central.ledger_writer import LedgerWriter
+from evcs.services.central.standing import is_passing
 from evcs.services.central.strangers import Strangers
 
-#: What is noted in the ledger, beside the names of each spool's files.
-BROKER_LOG, LEFT_OUT = "broker_log", "refused_logins"
+#: What is noted in the ledger, beside the names of each spool's files and `audit.BROKER_LOG`.
+LEFT_OUT = "refused_logins"
 BROKER = "broker"
 
 _log = logging.getLogger("evcs")
@@ -67,12 +68,12 @@ class Auditor:
 
     def __init__(
         self, writer: LedgerWriter, entries: Entries, noted: Mapping[str, str], sources: Sources,
-        clock: Clock,
+        clock: Clock, faults: Iterable[tuple[str, str]] = (),
     ) -> None:  # fmt: skip
         self._writer, self._entries = writer, entries
-        self._audited: dict[str, str] = {}
+        self._audited = dict(faults)
         self._faults: dict[str, str] = {}
-        self._broker = sources.broker(noted.get(BROKER_LOG, "")) if sources.broker else None
+        self._broker = sources.broker(noted.get(audit.BROKER_LOG, "")) if sources.broker else None
         self._noted_left_out = noted.get(LEFT_OUT, "{}")
         self._strangers = Strangers(writer.add_entry, self._noted_left_out, clock)
         self._spools = sources.spools
@@ -84,8 +85,16 @@ class Auditor:
 
     def judged(self, before: CpState | None, now: CpState) -> None:
         """A CP breaks down, for another reason, or no longer: written at the next look."""
-        self._audited.setdefault(now.cp, _fault(before))
-        self._faults[now.cp] = _fault(now)
+        audited = self._audited.setdefault(now.cp, _fault(before))
+        if is_passing(now) and (audited.startswith("fault") or now.state != State.BROKEN_DOWN):
+            self._faults[now.cp] = audited  # nobody has seen that it is over
+        else:
+            self._faults[now.cp] = _fault(now)
+
+    def forget(self, cp: str) -> None:
+        """The CP is gone; one that is named so later is another."""
+        self._audited.pop(cp, None)
+        self._faults.pop(cp, None)
 
     def look(self) -> None:
         """Faults that came or went, and what others tell, since the last look."""
@@ -173,7 +182,7 @@ class Auditor:
         for one in found:
             self._add(BROKER, one)
         if found:
-            self._writer.note(BROKER_LOG, self._broker.cursor)
+            self._writer.note(audit.BROKER_LOG, self._broker.cursor)
             self._note_left_out()
 
     def _note_left_out(self) -> None:
@@ -203,6 +212,6 @@ def _names(noted: str) -> list[str]:
 
 def _fault(state: CpState | None) -> str:
     """Why the CP is broken down; "" where it isn't."""
-    if state is None or state.state != states.State.BROKEN_DOWN:
+    if state is None or state.state != State.BROKEN_DOWN:
         return ""
     return state.reason or "fault"

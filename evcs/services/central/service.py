@@ -33,6 +33,7 @@ from evcs.services.central.power_notes import PowerNotes
 from evcs.services.central.readings import Readings
 from evcs.services.central.relay import MANAGER, Relay
 from evcs.services.central.relay import VERBS as RELAYED
+from evcs.services.central.standing import StandingStates
 from evcs.services.central.state_publisher import StatePublisher
 
 TICK_S = 0.5
@@ -64,16 +65,18 @@ class Central:
         self._entries = entries = Entries(writer.add_entry, clock)
         self._outbox = outbox = Outbox(writer, entries, bus, on_ask)
         self.fleet = Fleet(begun, writer, outbox, self._connected_at, patience)
-        self._auditor = Auditor(writer, entries, ledger.noted(), sources, clock)
+        noted = ledger.noted()
+        standing = StandingStates(writer, noted)
+        self._auditor = Auditor(writer, entries, noted, sources, clock, standing.faults())
         self._drivers = DriverRequests(self.fleet, ledger, outbox, clock)
         self._operators = OperatorRequests(self.fleet, writer, outbox, self._auditor)
         self._relay = Relay(self.fleet, outbox)
         self._charger_requests = ChargerRequests(self.fleet, writer, clock)
         self._hosts = HostStates(outbox)
-        notes = PowerNotes(writer, ledger.noted())
+        notes = PowerNotes(writer, noted)
         self.fleet.restore(notes, self._connected_at)
         self._load = LoadManager(self.fleet, outbox, notes, self._connected_at)
-        self._states = StatePublisher(self.fleet, outbox, self._auditor)
+        self._states = StatePublisher(self.fleet, outbox, self._auditor, standing)
         self._strays = Strays()
         self._repeated_at = 0.0
         self._at = self._now()

@@ -18,6 +18,7 @@ from evcs.core.session import Phase, Session
 from evcs.services.central.auditor import Auditor
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
+from evcs.services.central.standing import StandingStates
 
 FIGURES_EVERY_S = 1.0
 SUMMARY_EVERY_S = 5.0
@@ -42,8 +43,11 @@ class Published(NamedTuple):
 class StatePublisher:
     """Publishes of CPs that something happened to, at the end of a batch."""
 
-    def __init__(self, fleet: Fleet, outbox: Outbox, auditor: Auditor) -> None:
+    def __init__(
+        self, fleet: Fleet, outbox: Outbox, auditor: Auditor, standing: StandingStates
+    ) -> None:  # fmt: skip
         self._fleet, self._outbox, self._auditor = fleet, outbox, auditor
+        self._standing = standing
         self._published: dict[str, Published] = {}
         #: How many of these there are of each state.
         self._counts: Counter[str] = Counter()
@@ -66,9 +70,10 @@ class StatePublisher:
         """What an earlier run published: `since` goes on from it. Of no CP it is taken away."""
         record = self._fleet.records.get(state.cp)
         if record is None or record.desired is None:
-            self.clear(state.cp)
+            self._take_away(state.cp)
         elif state.cp not in self._published:
             self._published[state.cp] = Published(state, 0.0, again=True)
+            self._standing.found(state)
             self._counts[state.state] += 1
             self._dirty.add(state.cp)
 
@@ -78,6 +83,11 @@ class StatePublisher:
 
     def clear(self, cp: str) -> None:
         """Take the state of a CP that is gone away."""
+        self._standing.forget(cp)
+        self._auditor.forget(cp)
+        self._take_away(cp)
+
+    def _take_away(self, cp: str) -> None:
         if last := self._published.pop(cp, None):
             self._counts[last.state.state] -= 1
         self._outbox.publish(topics.clear(m.CpState, cp=cp))
@@ -135,6 +145,8 @@ class StatePublisher:
         if held and _same_but_figures(held.record, record) and self._too_soon(held, at.clock):
             return
         state = state_of(record, desired, before, at.wall)
+        if before is None or (before.state, before.reason) != (state.state, state.reason):
+            state = self._standing.judged(state)
         if held and (
             state == before or (not changed(before, state) and self._too_soon(held, at.clock))
         ):
