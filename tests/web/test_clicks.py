@@ -343,7 +343,7 @@ def test_only_what_was_edited_is_sent(many: Stage, page: Page) -> None:
         expect(button(page, CPS[0], "Edit")).to_be_enabled()
 
 
-@pytest.mark.parametrize("power", ["7,4", "", "0x10", "0", "1001"])
+@pytest.mark.parametrize("power", ["7 4", "", "0x10", "0", "1001"])
 def test_an_edit_is_checked_before_its_dialog_closes(many: Stage, page: Page, power: str) -> None:
     enter(many, page)
     button(page, CPS[0], "Edit").click()

@@ -240,7 +240,7 @@ class TestOperator:
         price.fill("0,30")
         expect(why).to_have_text("Correct the fields that are marked.")
         expect(price).to_have_attribute("aria-invalid", "true")
-        expect(page.get_by_text("such as 0.30, at most")).to_be_visible()
+        expect(page.get_by_text("with a point: 0.30")).to_be_visible()
         expect(page.get_by_label("Power")).not_to_have_attribute("aria-invalid", "true")
         price.fill("0.30")
         expect(page.get_by_role("button", name="Create")).to_be_enabled()
@@ -289,7 +289,7 @@ class TestOperator:
     def test_a_failed_change_says_why_and_what_to_do(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.login_url("/cp_manager.html"))
         stop(page, "CP-001")
-        expect(page.locator('[data-job="CP-001"]')).to_contain_text("start it: evcs up")
+        expect(page.locator('[data-job="CP-001"]')).to_contain_text("start it: bin/evcs up")
 
     def test_deleting_many_has_their_number_typed(self, fleet: Stage, page: Page) -> None:
         page.goto(fleet.login_url("/cp_manager.html"))

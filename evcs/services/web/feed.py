@@ -184,7 +184,7 @@ class Feed:
 
     def _head(self) -> dict[str, Any]:
         services = {name: p._asdict() for name, p in self._fleet.services.items()}
-        return {"ready": self._fleet.ready, "services": services}
+        return {"ready": self._fleet.ready, "drivers": self._fleet.drivers, "services": services}
 
     def _snapshot_events(self) -> list[bytes]:
         if self._snapshot is None or self._snapshot[0] != self._seq:

@@ -53,6 +53,8 @@ class FleetSnapshot:
             name: Presence(False) for name in ("broker", "registry", "central")
         }
         self.ready = False
+        #: How often something was heard of drivers, so that a page knows when to ask for them.
+        self.drivers = 0
         self.circuits = CircuitPicture()
         self._hosts = HostPicture()
         self._stations: dict[str, m.StationStatus] = {}
@@ -85,7 +87,9 @@ class FleetSnapshot:
             return
         self.circuits.take(message)
         self._hosts.take(message)
-        if isinstance(message, m.CpState):
+        if isinstance(message, m.DesiredDriver):
+            self.drivers += 1
+        elif isinstance(message, m.CpState):
             self._on_judged(message)
         elif isinstance(message, m.DesiredCp):
             self._on_desired(message)
@@ -224,6 +228,9 @@ class FleetSnapshot:
 
     def _on_cleared(self, gone: m.Cleared) -> None:
         cp = gone.key.get("cp", "")
+        if gone.kind is m.DesiredDriver:
+            self.drivers += 1
+            return
         if gone.kind is m.StationStatus:
             self._stations.pop(gone.key["station"], None)
             return

@@ -7,7 +7,7 @@ import { Chart, circuitOptions } from "./chart.js";
 import { look } from "./operator.js";
 import { tree, why } from "./power.js";
 import { Code, Pill, start } from "./shell.js";
-import { kw } from "./words.js";
+import { kw, lastly } from "./words.js";
 
 const HOUR_S = 3600;
 const EVERY_S = 5;
@@ -109,7 +109,7 @@ class Circuits extends Component {
       <section class="card circuits"><ul aria-label="Circuits">${circuits.map((circuit) => html`<${Circuit} key=${circuit.name} circuit=${circuit}
         chosen=${circuit.name === one.name} onChoose=${(name) => this.choose(name)} />`)}</ul>
         <p class="key" aria-hidden="true"><span class="other">other load</span><span class="power">charging</span><span class="may">given, not taken yet</span><span class="free">free</span></p></section>
-      <section class="card hour"><div class="title"><h2>${one.name}, the last hour</h2><span class="grow"></span>
+      <section class="card hour"><div class="title"><h2>${one.name}, ${lastly(this.trace && this.of === one.name ? this.trace[0][0] : undefined, HOUR_S, "hour")}</h2><span class="grow"></span>
         <button disabled=${!enabled} onClick=${ask(EditCircuit)}>Edit ${one.name}</button><button class="danger" disabled=${!enabled} onClick=${ask(RemoveCircuit)}>Remove ${one.name}</button></div>
         ${error ? html`<p class="bad">${error}</p>` : this.trace && this.of === one.name && html`<${Chart} key=${one.name} options=${circuitOptions} data=${this.trace} label=${`Power and limit of ${one.name}`} />`}</section>
       <section class="card"><h2>Charging points on ${one.name}</h2><${Members} name=${one.name} rows=${rows} /></section>

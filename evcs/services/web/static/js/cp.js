@@ -18,7 +18,7 @@ import { why } from "./power.js";
 import { Progress } from "./progress.js";
 import { Remedy } from "./remedy.js";
 import { Code, Pill, start } from "./shell.js";
-import { duration, kw, kwh, reasonWords, time } from "./words.js";
+import { duration, kw, kwh, lastly, reasonWords, time } from "./words.js";
 
 const CP = decodeURIComponent(location.pathname.split("/").pop());
 const AGAIN_MS = 5000;
@@ -153,8 +153,8 @@ class CpPage extends Component {
   power(past) {
     const live = html`<button aria-pressed=${!past} onClick=${() => this.setState({ past: false })}>10 minutes</button>`;
     if (past) return html`<${PowerPlot} cp=${CP} hours=${24} words="Power" more=${live} />`;
-    return html`<div class="title plot-title"><h2>Power</h2><span class="grow"></span>${live}<button aria-pressed="false" onClick=${() => this.setState({ past: true })}>Hours and days</button></div>
-      ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy over the last ten minutes" />` : html`<p class="none">No charge in that time.</p>`}`;
+    return html`<div class="title plot-title"><h2>Power, ${lastly(this.trace[0][0], SHOWN_S, "ten minutes")}</h2><span class="grow"></span>${live}<button aria-pressed="false" onClick=${() => this.setState({ past: true })}>Hours and days</button></div>
+      ${this.trace[0].length ? html`<${Chart} options=${supplyOptions} data=${this.trace} label="Power and energy" />` : html`<p class="none">No charge in that time.</p>`}`;
   }
 
   render({ store, operator, enabled, version }, { detail, error, asked, editing, past }) {
@@ -165,7 +165,7 @@ class CpPage extends Component {
         : html`<p class="reading">Reading the fleet from the bus…</p>`}`;
     }
     this.sample(row, version);
-    this.jobs.judge(store.rows);
+    this.jobs.judge(store);
     const job = this.jobs.of(CP);
     const off = !enabled || (job && !job.done);
     return html`<div class="title" data-cp=${CP} data-state=${row.state}><h1>${CP}</h1><${Pill} state=${row.state} /><${Remedy} row=${row} off=${off} onClick=${(event, verb) => meant(event) && this.begin(verb)} />

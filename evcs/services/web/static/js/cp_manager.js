@@ -26,6 +26,8 @@ const NOT = {
   clear: (row) => !inFault(row),
 };
 const can = (verb, row) => !NOT[verb] || !NOT[verb](row);
+// Of what can't be done to any of some.
+const WHY_NOT = { stop: "out of service already", resume: "in service already, or revoked", restart: "revoked: nothing of it runs", revoke: "revoked already", clear: "without a fault" };
 
 class Row extends Component {
   shouldComponentUpdate(next) {
@@ -47,7 +49,7 @@ class Row extends Component {
       <td class="number" data-unit="kW">${kw(row.max_power_w)}</td>
       <td class="actions"><button title=${terminal("edit")} disabled=${off} onClick=${(event) => act.click(event, "edit", [row.id])}>Edit</button>
         <${Menu} id=${`menu-${row.id}`} label=${`More for ${row.id}`} disabled=${off} onChoose=${(event, verb) => act.click(event, verb, [row.id])}
-          items=${VERBS.map(([verb, words, danger]) => [verb, words, !can(verb, row), danger, terminal(verb)])} /></td>
+          items=${VERBS.map(([verb, words, danger]) => [verb, words, !can(verb, row), danger, can(verb, row) ? terminal(verb) : `It is ${WHY_NOT[verb]}. ${terminal(verb)}`])} /></td>
     </tr>`;
   }
 }
@@ -55,9 +57,10 @@ class Row extends Component {
 // Always there: coming up, it would lie over what one is about to click.
 function Chosen({ rows, enabled, act }) {
   const verbs = [["edit", "Edit"], ...VERBS];
-  const ids = (verb) => rows.filter((row) => verb !== "clear" || can(verb, row)).map((row) => row.id);
+  const ids = (verb) => rows.filter((row) => can(verb, row)).map((row) => row.id);
+  const why = (verb) => (rows.length && !ids(verb).length ? `${rows.length > 1 ? "Each is" : "It is"} ${WHY_NOT[verb]}` : undefined);
   return html`<div class="bar chosen"><strong>${rows.length ? `${count(rows.length, "CP")} chosen` : "None chosen"}</strong>
-    ${verbs.map(([verb, words, danger]) => html`<button key=${verb} class=${danger ? "danger" : ""} disabled=${!enabled || !ids(verb).length}
+    ${verbs.map(([verb, words, danger]) => html`<button key=${verb} class=${danger ? "danger" : ""} disabled=${!enabled || !ids(verb).length} title=${why(verb)}
       onClick=${(event) => act.click(event, verb, ids(verb))}>${words}</button>`)}</div>`;
 }
 
@@ -150,10 +153,10 @@ class CpManager extends Component {
   }
 
   render({ store, operator, enabled }, { asked, editing, missed }) {
-    this.jobs.judge(store.rows);
+    this.jobs.judge(store);
     const rows = this.shown();
     const clear = () => (this.jobs.clear(), this.setState({}));
-    return html`<h1>CP Manager</h1>
+    return html`<h1 class="hidden">CP Manager</h1>
       ${operator.known && !operator.is && html`<div class="notice" id="not-operator">
         You can look at everything here. To change something, run <${Code}>bin/evcs open<//> on this machine:
         it opens this page as the operator.</div>`}

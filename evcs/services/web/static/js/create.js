@@ -132,7 +132,7 @@ export class Create extends Component {
       <form onSubmit=${(event) => this.submit(event)} autocomplete="off">
         <div class="fields">
           <div class="field"><label>Name or range
-            <input name="pattern" placeholder="CP-001 or CP-{001..020}" value=${state.pattern} aria-describedby="preview" aria-invalid=${state.error ? "true" : undefined}
+            <input name="pattern" placeholder="CP-001" value=${state.pattern} aria-describedby="preview" aria-invalid=${state.error ? "true" : undefined}
               onInput=${(event) => this.name(event.target.value)} spellcheck="false" /></label></div>
           <${Field} ...${field} name="price" label="Price, €/kWh" inputmode="decimal" />
           <${Field} ...${field} name="power" label="Power, kW" inputmode="decimal" />

@@ -147,7 +147,7 @@ class Dashboard extends Component {
     const rows = this.chosen(all);
     const choose = (name) => (value) => this.set({ [name]: value });
     return html`<h1 class="hidden">Charging points</h1>
-      <${Totals} rows=${all} state=${view.state} onState=${choose("state")} plot=${view.plot === "power"} onPlot=${() => this.set({ plot: view.plot ? "" : "power" })} />
+      <${Totals} rows=${all} charges=${store.charges} state=${view.state} onState=${choose("state")} plot=${view.plot === "power"} onPlot=${() => this.set({ plot: view.plot ? "" : "power" })} />
       ${view.plot && this.plot()}
       <div class="tools">
         <label class="search"><span class="hidden">Search</span>

@@ -1,5 +1,6 @@
 // Drivers: who may charge, with the tags of their cards; one is added here, and so is a card.
 
+import { Again } from "./again.js";
 import { Component, html } from "./dom.js";
 import { EndCharge } from "./end_charge.js";
 import { Field } from "./fields.js";
@@ -7,7 +8,8 @@ import { Parts } from "./parts.js";
 import { Code, start } from "./shell.js";
 import { byName, count, kwh, wrongName } from "./words.js";
 
-const TAG = /^[\x21-\x7e]{1,36}$/;
+const TAG = /^[!-~]([ -~]{0,34}[!-~])?$/;
+const NO_TAG = "1 to 36 printed ASCII characters, such as 04A224D2";
 
 class Driver extends Component {
   constructor() {
@@ -28,8 +30,8 @@ class Driver extends Component {
 
   render({ driver, enabled, operator, row, holder }, { tag, error }) {
     const whose = holder(tag.trim());
-    const wrong = whose ? `${tag.trim()} is on a card of ${whose} already` : error;
     const typed = tag.trim();
+    const wrong = whose ? `${typed} is on a card of ${whose} already` : typed && !TAG.test(typed) ? NO_TAG : error;
     const add = (event) => {
       event.preventDefault();
       if (!whose) this.tags({ add_tags: [typed] });
@@ -49,7 +51,8 @@ class Driver extends Component {
 class Drivers extends Component {
   constructor() {
     super();
-    this.state = { drivers: null, q: "", name: "", touched: {}, error: "", said: "" };
+    this.state = { drivers: null, q: "", name: "", touched: {}, error: "", said: "", away: "" };
+    this.again = new Again(() => this.load());
   }
 
   componentDidMount() {
@@ -59,15 +62,16 @@ class Drivers extends Component {
   componentDidUpdate(before) {
     // Who has signed in, or out, sees more, or less.
     if (before.is !== this.props.operator.is && this.asked !== this.props.operator.is) this.load();
+    if (this.props.store.ready) this.again.look(this.props.store.drivers);
   }
 
   async load() {
     this.asked = this.props.operator.is;
     try {
       const drivers = await this.props.operator.change("GET", "/api/v1/drivers");
-      this.setState({ drivers: drivers.sort((a, b) => byName(a.id, b.id)), error: "" });
+      this.setState({ drivers: drivers.sort((a, b) => byName(a.id, b.id)), away: "" });
     } catch (error) {
-      this.setState({ error: error.message });
+      this.setState({ away: error.message });
     }
   }
 
@@ -100,7 +104,7 @@ class Drivers extends Component {
         <${Field} form="driver" name="name" label="Name" placeholder="ALICE" state=${state} wrong=${{ name: wrong }} onInput=${onInput} />
         <button class="main" disabled=${!enabled || wrong}>Add</button>
         <span class="hint">${enabled ? "The same in a terminal: " : "To add one or a card: "}<${Code}>${enabled ? `bin/evcs driver add ${state.name.trim() || "NAME"}` : "bin/evcs open"}<//></span></form>
-      <p role="status">${state.error ? html`<span class="bad">${state.error}</span>` : state.said}</p></section>`;
+      <p role="status">${state.error || state.away ? html`<span class="bad">${state.error || state.away}</span>` : state.said}</p></section>`;
   }
 
   render({ enabled, operator, store }, { drivers, q, name }) {

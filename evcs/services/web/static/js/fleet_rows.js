@@ -76,8 +76,11 @@ export const inLines = (rows, columns) => {
   return lines;
 };
 
+// What has room in a tile; all of it is in its title.
+const brief = (reason) => reason.replace(" by the operator", "");
+
 export function Line({ tiles, columns }) {
   return html`<li class="line" style=${{ "--columns": columns }}>${tiles.map((row) => html`<div key=${row.id} class="tile" data-cp=${row.id} data-state=${row.state} title=${why(row)}>
     <${Name} id=${row.id} /><${Icon} state=${row.state} />
-    <span class="note">${row.session ? html`<b>${kw(row.session.power_w)}</b> kW ${row.session.driver}` : row.state === "ACTIVATED" ? "" : row.reason || WORDS[row.state]}</span></div>`)}</li>`;
+    <span class="note">${row.session ? html`<b>${kw(row.session.power_w)}</b> kW ${row.session.driver}` : row.state === "ACTIVATED" ? "" : brief(row.reason) || WORDS[row.state]}</span></div>`)}</li>`;
 }

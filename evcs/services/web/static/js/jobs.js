@@ -5,6 +5,10 @@ import { OCPP } from "./hosting.js";
 const GIVEN_UP_MS = 60_000;
 const AT_ONCE = 4;
 const MOST = 2000;
+// This tab's, across its pages; what is finished for so long only.
+const KEPT = "jobs";
+const FINISHED_MS = 600_000;
+const LEAVING_MS = 500;
 
 // A process that is there is told by the id of its start.
 const isUp = (row) => row.engine && row.monitor;
@@ -78,9 +82,10 @@ const CHARGER_STEPS = {
 export class Jobs {
   // `page` is drawn again when a job begins and when its request is answered.
   constructor(page) {
-    this.list = [];
+    this.list = kept();
     this._page = page;
     addEventListener("beforeunload", (event) => this.list.some((job) => !job.done && !job.at) && event.preventDefault());
+    addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify(this.list)));
   }
 
   // Begin what `verb` means for CPs.
@@ -110,6 +115,8 @@ export class Jobs {
       job.sent = true;
       if (found && found.revision) job.revision = found.revision;
     } catch (error) {
+      // A page that is being left has no answer either, and is gone by then.
+      if (error.unanswered) await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
       this.fail(job, error.message);
     }
     this._page.setState({});
@@ -120,15 +127,17 @@ export class Jobs {
     job.done = true;
   }
 
-  // Look at each open job again.
-  judge(rows) {
+  // Look at each open job again, once it is known which CPs there are.
+  judge({ ready, rows }) {
+    if (!ready) return;
     for (const job of this.list) {
       if (job.done || !job.at) continue;
       const row = rows.get(job.cp);
       // A step counts only after the ones before it: the row may still be the old one.
       let soFar = Boolean(job.sent);
+      const looks = stepsOf(job);
       job.steps.forEach((step, i) => {
-        soFar = soFar && (step.done || Boolean(job.looks[i](row, job)));
+        soFar = soFar && (step.done || Boolean(looks[i][1](row, job)));
         step.done = soFar;
       });
       if (row && row.applied === false && job.verb !== "delete") this.fail(job, `the CP Manager could not do it: ${row.apply_error}`);
@@ -146,12 +155,21 @@ export class Jobs {
   }
 }
 
+const stepsOf = ({ verb, isCharger }) => (isCharger && CHARGER_STEPS[verb]) || STEPS[verb];
+
 function newJob(verb, cp, isCharger) {
-  const steps = (isCharger && CHARGER_STEPS[verb]) || STEPS[verb];
-  return {
-    verb, cp, isCharger, looks: steps.map(([, look]) => look), steps: steps.map(([name]) => ({ name, done: false })),
-    error: "", done: false, revision: 0,
-  };
+  const steps = stepsOf({ verb, isCharger }).map(([name]) => ({ name, done: false }));
+  return { verb, cp, isCharger, steps, error: "", done: false, revision: 0 };
+}
+
+// What an earlier page of this tab began: it goes on to be looked at.
+function kept() {
+  const found = JSON.parse(sessionStorage.getItem(KEPT) || "[]");
+  for (const job of found) {
+    if (job.done || job.sent) continue;
+    Object.assign(job, { done: true, error: job.at ? "The page was left before it was answered: it may be done all the same." : "The page was left before it was sent: nothing was done." });
+  }
+  return found.filter((job) => STEPS[job.verb]).filter((job) => !job.done || Date.now() - (job.at || Date.now()) < FINISHED_MS);
 }
 
 function waited(job, row) {

@@ -55,6 +55,10 @@ export class Operator {
   }
 }
 
+// A next step as it is typed where this page says how: in the checkout.
+const COMMAND = /(?<![\w./-])(?=evcs(-cp|-driver)? [a-z])/g;
+const typed = (text) => text.replace(COMMAND, "bin/");
+
 // Ask the server; its answer. Throws an Error with its words, and its status if it has one.
 async function ask(path, how) {
   let answer, found;
@@ -62,10 +66,10 @@ async function ask(path, how) {
     answer = await fetch(path, how);
     found = await answer.json();
   } catch {
-    throw new Error("the web server does not answer; see it with: bin/evcs status");
+    throw Object.assign(new Error("the web server does not answer; see it with: bin/evcs status"), { unanswered: true });
   }
   if (answer.ok) return found;
-  throw Object.assign(new Error(found.error ? found.error.message : `HTTP ${answer.status}`), { status: answer.status });
+  throw Object.assign(new Error(found.error ? typed(found.error.message) : `HTTP ${answer.status}`), { status: answer.status });
 }
 
 export { ask as look };

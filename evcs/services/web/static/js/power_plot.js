@@ -64,6 +64,12 @@ export class PowerPlot extends Component {
     this.show(since + by * (until - since), until + by * (until - since));
   }
 
+  // Where there is little to see yet.
+  begin(first) {
+    const [since, until] = this.shown;
+    return first * 1000 - since > 0.05 * (until - since) ? ` The first reading of this time is of ${time(first * 1000)}.` : "";
+  }
+
   shouldComponentUpdate(next, state) {
     return state !== this.state || next.cp !== this.props.cp;
   }
@@ -75,6 +81,6 @@ export class PowerPlot extends Component {
         ${data[0].length ? html`<${Chart} options=${this.options} data=${data} onZoom=${this.onZoom} label=${words} />` : html`<p class="none empty-plot">No charge in that time, or none that is still kept.</p>`}
         <div class="bar plot-bar"><button class="quiet" onClick=${() => this.move(-1)}>← Earlier</button>
           <button class="quiet" disabled=${!span || span[1] >= Date.now()} onClick=${() => this.move(1)}>Later →</button>
-          <span class="hint">${span ? `${time(span[0])} to ${time(span[1])}` : "Drag over a part to see it larger."}</span></div>`}`;
+          <span class="hint">${span ? `${time(span[0])} to ${time(span[1])}` : "Drag over a part to see it larger."}${this.begin(data[0][0])}</span></div>`}`;
   }
 }

@@ -1,5 +1,6 @@
 // Sessions and tickets: a table by filter, its sums, energy by day and by CP, and CSV.
 
+import { Again } from "./again.js";
 import { Component, html } from "./dom.js";
 import { Chart, dayOptions } from "./chart.js";
 import { EndCharge } from "./end_charge.js";
@@ -14,8 +15,8 @@ const FIELDS = ["since", "until", "cp", "driver", "state"];
 const PARTS = { cp: "cp_part", driver: "driver_part" };
 const PART = /^[A-Za-z0-9_-]{0,32}$/;
 const LOOK_AFTER_MS = 250;
-// A charge that is told to end has its ticket by then, if its Engine is there.
-const ENDED_MS = 2000;
+// What flows is in the sums so soon.
+const SUMS_MS = 30_000;
 const FEW_CPS = 8;
 const MOST_CPS = 500;
 const STATE_WORDS = { "": "all", active: "active", interrupted: "interrupted", settled: "settled" };
@@ -47,22 +48,28 @@ class ByCp extends Component {
   }
 }
 
-const took = ({ started_at, ended_at }) => (ended_at ? duration((new Date(ended_at) - new Date(started_at)) / 1000) : "");
+const took = ({ started_at, ended_at }) => duration(((ended_at ? new Date(ended_at) : Date.now()) - new Date(started_at)) / 1000);
 
-// `end`: its button, where one may end it.
-function drawSession(one, end) {
-  const cell = (label, value, kind) => html`<td data-label=${label} class=${kind}>${value}</td>`;
-  return html`<tr key=${one.session_id} data-session=${one.session_id}>
+// `end`: its button, where one may end it. What is settled stays as it is.
+class Session extends Component {
+  shouldComponentUpdate({ one }) {
+    return one !== this.props.one || one.state !== "settled";
+  }
+
+  render({ one, end }) {
+    const cell = (label, value, kind) => html`<td data-label=${label} class=${kind}>${value}</td>`;
+    return html`<tr data-session=${one.session_id}>
     ${cell("Started", html`<a href=${`/session/${one.corrects || one.session_id}`}>${time(one.started_at)}</a>`)}${cell("Ended", time(one.ended_at))}${cell("Took", took(one))}
     ${cell("CP", html`<a href=${`/cp/${one.cp}`}>${one.cp}</a>`)}${cell("Driver", one.driver)}${cell("State", one.corrects ? "correction" : one.state)}
     ${cell("kWh", kwh(one.energy_wh), "number")}${cell("€/kWh", one.price_eur_kwh, "number")}${cell("€", one.cost_eur, "number")}${cell("Reason", reasonWords(one.reason))}
     <td class="actions">${end}</td></tr>`;
+  }
 }
 
 function Table({ sessions, endOf }) {
   return html`<div class="wide"><table id="sessions" class="cards">
     <thead><tr><th>Started</th><th>Ended</th><th>Took</th><th>CP</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€/kWh</th><th class="number">€</th><th>Reason</th><th><span class="hidden">Actions</span></th></tr></thead>
-    <tbody><${Parts} rows=${sessions} draw=${(one) => drawSession(one, endOf(one))} gap="tr" /></tbody></table></div>`;
+    <tbody><${Parts} rows=${sessions} draw=${(one) => html`<${Session} key=${one.session_id} one=${one} end=${endOf(one)} />`} gap="tr" /></tbody></table></div>`;
 }
 
 // Field -> what is wrong with it.
@@ -97,10 +104,17 @@ class Sessions extends Component {
     const given = Object.fromEntries(FIELDS.map((name) => [name, query.get(name) || ""]));
     this.state = { ...given, touched: { cp: true, driver: true, until: true }, sessions: null, sums: null, days: null, error: "" };
     this.onInput = (name) => (event) => this.set(name, event.target.value);
+    this.again = new Again(() => this.load());
   }
 
   componentDidMount() {
     this.load();
+  }
+
+  componentDidUpdate() {
+    if (!this.props.store.ready) return;
+    const flows = (this.state.sessions || []).some((one) => one.state !== "settled");
+    this.again.look(`${this.props.store.charges} ${flows ? Math.floor(Date.now() / SUMS_MS) : ""}`);
   }
 
   // As the server is asked, and as it stands in the address.
@@ -155,15 +169,22 @@ class Sessions extends Component {
     const { operator, enabled, store } = this.props;
     const row = store.rows.get(one.cp);
     if (!operator.is || one.state === "settled" || one.corrects || !row || row.backend) return null;
-    const live = row.session && row.session.session_id === one.session_id ? row.session.energy_wh : one.energy_wh;
-    return html`<${EndCharge} key=${one.session_id} words="End" one=${{ ...one, energy_wh: live }} off=${!enabled} operator=${operator} onDone=${() => setTimeout(() => this.load(), ENDED_MS)} />`;
+    return html`<${EndCharge} key=${one.session_id} words="End" one=${one} off=${!enabled} operator=${operator} />`;
+  }
+
+  // Of a charge under way what flows now; the ledger has it some seconds later.
+  live(one) {
+    const row = one.state !== "settled" && this.props.store.rows.get(one.cp);
+    const { session_id, energy_wh, cost_eur } = (row && row.session) || {};
+    return session_id === one.session_id ? { ...one, energy_wh, cost_eur } : one;
   }
 
   render(_, state) {
-    const { sessions, sums, days, error } = state;
+    const { sums, days, error } = state;
+    const sessions = state.sessions && state.sessions.map((one) => this.live(one));
     const own = sessions ? sessions.filter((one) => !one.corrects).length : 0;
     return html`<div class="title"><h1>Sessions</h1><span class="grow"></span>
-        <button onClick=${() => this.load()}>Refresh</button><a class="button" href=${`/api/v1/sessions.csv?${this.query(PARTS)}`}>CSV</a></div>
+        <a class="button" href=${`/api/v1/sessions.csv?${this.query(PARTS)}`}>CSV</a></div>
       ${this.filters(state)}
       ${error && html`<p class="bad" role="alert">${error}</p>`}
       ${!sessions ? html`<p class="reading">Reading the ledger…</p>` : !sessions.length ? this.none() : html`

@@ -10,6 +10,9 @@ import { byName } from "./words.js";
 const SILENT_MS = 8000;
 const AGAIN_MS = [500, 1000, 2000, 3000];
 
+// Another one where a charge of a CP begins, ends, or is interrupted.
+const chargeOf = (row) => (row && row.session ? `${row.session.session_id} ${row.state}` : "");
+
 const SERVICES = { broker: "the broker", central: "Central", registry: "the Registry" };
 
 export class Store {
@@ -22,6 +25,8 @@ export class Store {
     this.started = Date.now();
     this.version = 0;
     this.changes = 0; // how often a CP came or went
+    this.charges = 0; // how often a charge began, ended, or was interrupted
+    this.drivers = 0; // how often web heard of a change of drivers
     this._incoming = new Map();
     this._cables = new Map();
     this._cp = cp;
@@ -138,6 +143,7 @@ export class Store {
     this._wasHeard = true;
     if (this._source) this._failures = 0;
     this.services = found.services;
+    this.drivers = found.drivers;
     // A web that has just started doesn't know the fleet yet: keep showing what was known.
     this.ready = this.ready || found.ready;
     if (found.ready) [this.rows, this.circuits] = [this._incoming, this._cables];
@@ -155,15 +161,25 @@ export class Store {
 
   _part({ cps, more }) {
     for (const row of cps) this._incoming.set(row.id, row);
-    if (!more) this._hear(this._head);
+    if (more) return;
+    this.charges += 1; // what came and went meanwhile nobody told
+    this._hear(this._head);
   }
 
   _delta(found) {
     const rows = this._incoming;
     const before = rows.size;
-    for (const row of found.cps) rows.set(row.id, { ...rows.get(row.id), ...row });
+    for (const row of found.cps) {
+      const was = rows.get(row.id);
+      const now = { ...was, ...row };
+      if (chargeOf(was) !== chargeOf(now)) this.charges += 1;
+      rows.set(row.id, now);
+    }
     if (rows.size !== before || found.removed.length) this.changes += 1;
-    for (const id of found.removed) rows.delete(id);
+    for (const id of found.removed) {
+      if (chargeOf(rows.get(id))) this.charges += 1;
+      rows.delete(id);
+    }
     for (const one of found.circuits) this._cables.set(one.name, one);
     for (const name of found.circuits_removed) this._cables.delete(name);
     this._hear(found);

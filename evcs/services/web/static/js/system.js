@@ -1,5 +1,6 @@
 // The system behind the CPs: its services, its machines, the stations of real chargers, the audit.
 
+import { Again } from "./again.js";
 import { Component, html } from "./dom.js";
 import { CENTRE } from "./hosting.js";
 import { look } from "./operator.js";
@@ -63,6 +64,7 @@ class Audit extends Component {
   constructor() {
     super();
     this.state = { entries: null, q: new URLSearchParams(location.search).get("q") || "", error: "", most: SHOWN, asked: ASKED };
+    this.again = new Again(() => this.load());
   }
 
   componentDidMount() {
@@ -76,6 +78,10 @@ class Audit extends Component {
     } catch (error) {
       this.setState({ error: error.message });
     }
+  }
+
+  componentDidUpdate() {
+    this.again.look(Math.floor(Date.now() / AGAIN_MS));
   }
 
   search(q) {
@@ -95,7 +101,7 @@ class Audit extends Component {
     const shown = (entries || []).filter((one) => one.said.includes(text));
     const more = shown.length > most || (entries && entries.length >= asked);
     const draw = (one) => html`<tr key=${one.id}>${cell("At", time(one.at))}${cell("Who", one.who)}${cell("What", one.what)}<td data-label="CP">${one.cp && html`<a href=${`/cp/${one.cp}`}>${one.cp}</a>`}</td>${cell("Outcome", one.outcome)}<td data-label="Detail" class="detail">${one.detail}</td></tr>`;
-    return html`<section class="card"><div class="title"><h2>Audit</h2><span class="grow"></span><button disabled=${!entries} onClick=${() => this.load()}>Refresh</button>
+    return html`<section class="card"><div class="title"><h2>Audit</h2><span class="grow"></span>
         <input type="search" aria-label="Search the audit" placeholder="Search who, what, CP, outcome" value=${q} onInput=${(event) => this.search(event.target.value)} /></div>
       ${error ? html`<p class="bad" role="alert">${error}</p>` : !entries ? html`<p class="reading">Reading the ledger…</p>` : !shown.length ? html`<p class="none">${entries.length ? "No entry fits." : "No entries yet."}</p>`
         : html`<div class="wide"><table id="audit" class="cards"><thead><tr><th>At</th><th>Who</th><th>What</th><th>CP</th><th>Outcome</th><th>Detail</th></tr></thead><tbody><${Parts} rows=${shown.slice(0, most)} draw=${draw} gap="tr" /></tbody></table></div>`}

@@ -1,5 +1,6 @@
 // The dashboard's tiles: how many CPs are in each state, the power now, and today's energy and money.
 
+import { Again } from "./again.js";
 import { Component, html } from "./dom.js";
 import { look } from "./operator.js";
 import { Icon } from "./shell.js";
@@ -14,6 +15,11 @@ const figure = ([value, unit], words) => html`<b>${value} <small>${unit}</small>
 
 // Of the charges that began today, by this browser's clock; a day that is over is asked for no more.
 class Today extends Component {
+  constructor() {
+    super();
+    this.again = new Again(() => this.load());
+  }
+
   componentDidMount() {
     this.load();
     this.timer = setInterval(() => document.hidden || this.load(), AGAIN_MS);
@@ -32,6 +38,10 @@ class Today extends Component {
     }
   }
 
+  componentWillReceiveProps({ charges }) {
+    this.again.look(charges);
+  }
+
   shouldComponentUpdate(_, next) {
     return next !== this.state;
   }
@@ -41,7 +51,7 @@ class Today extends Component {
   }
 }
 
-export function Totals({ rows, state: chosen, onState, plot, onPlot }) {
+export function Totals({ rows, charges, state: chosen, onState, plot, onPlot }) {
   const counts = Object.fromEntries(ATTENTION.map((state) => [state, 0]));
   let watts = 0;
   for (const row of rows) {
@@ -57,6 +67,6 @@ export function Totals({ rows, state: chosen, onState, plot, onPlot }) {
       <b>${counts[state]}</b><span><${Icon} state=${state} />${WORDS[state]}</span>
     </button>`)}
     <button class="total sum" aria-expanded=${plot} onClick=${onPlot}>${figure(power(watts), "Power now")}</button>
-    <${Today} />
+    <${Today} charges=${charges} />
   </section>`;
 }

@@ -54,6 +54,12 @@ export function duration(seconds) {
   return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
 }
 
+// How much there is of a time that a plot has at most; `since`: of its first sample, seconds.
+export function lastly(since, most_s, words) {
+  const seconds = since === undefined ? most_s : Date.now() / 1000 - since;
+  return `the last ${seconds < 0.98 * most_s ? duration(seconds).replace(/^1 min$/, "minute") : words}`;
+}
+
 export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/;
@@ -65,6 +71,9 @@ const POWER = /^\d{1,4}(\.\d{1,3})?$/;
 // Of kW as they are typed.
 export const watts = (kilowatts) => Math.round(Number(kilowatts) * 1000);
 
+// Of a decimal that is written with a comma, how it is written here.
+const withPoint = (text, form) => (text.includes(",") && form.test(text.replace(",", ".").trim()) ? `with a point: ${text.replace(",", ".").trim()}` : "");
+
 // What is wrong with a price or a power as it is typed; "" if nothing is.
-export const wrongPrice = (text) => (PRICE.test(text.trim()) ? "" : "such as 0.30, at most 999.9999");
-export const wrongPower = (text) => (POWER.test(text.trim()) && Number(text) > 0 && Number(text) <= 1000 ? "" : "from 0.001 to 1000, such as 22");
+export const wrongPrice = (text) => (PRICE.test(text.trim()) ? "" : withPoint(text, PRICE) || "such as 0.30, at most 999.9999");
+export const wrongPower = (text) => (POWER.test(text.trim()) && Number(text) > 0 && Number(text) <= 1000 ? "" : withPoint(text, POWER) || "from 0.001 to 1000, such as 22");
