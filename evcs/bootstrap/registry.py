@@ -25,7 +25,8 @@ from evcs.bootstrap import parts
 from evcs.bootstrap.tls import names, server_tls
 from evcs.config import Settings
 from evcs.core import topics
-from evcs.services.http import Pause, Refusals, bearer_only, shows
+from evcs.services.doors import bearer_only
+from evcs.services.http import Pause, Refusals, shows
 from evcs.services.registry import http
 from evcs.services.registry.outside import RegistryPorts, subscriptions
 from evcs.services.registry.service import Registry

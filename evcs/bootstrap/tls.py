@@ -7,7 +7,7 @@ from collections.abc import Callable
 from evcs.adapters import certificates
 from evcs.adapters.server_tls import ServerTls
 from evcs.config import Settings
-from evcs.services import http
+from evcs.services import doors
 
 
 def server_tls(settings: Settings) -> ServerTls | None:
@@ -17,4 +17,4 @@ def server_tls(settings: Settings) -> ServerTls | None:
 
 def names(tls: ServerTls | None) -> Callable[[], frozenset[str]]:
     """What the HTTP servers may be asked for as: with TLS, what the certificate is for."""
-    return http.local_names if tls is None else lambda: tls.names
+    return doors.local_names if tls is None else lambda: tls.names

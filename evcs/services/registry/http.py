@@ -11,7 +11,7 @@ from bottle import Bottle, HTTPResponse, request
 from evcs.core import desired
 from evcs.core.errors import EvcsError, NotFound
 from evcs.core.messages import DesiredCp, DesiredDriver
-from evcs.services import http
+from evcs.services import doors, http
 from evcs.services.http import body_json, json_bytes, json_response, list_response
 from evcs.services.registry import circuits, drivers, host_api
 from evcs.services.registry.changes import Batch
@@ -21,9 +21,9 @@ from evcs.services.turns import made_once
 
 def build_app(
     registry: Registry,
-    authorise: http.Authorise,
+    authorise: doors.Authorise,
     is_operator: Callable[[], bool],
-    names: http.Names = http.local_names,
+    names: doors.Names = doors.local_names,
     open_to_all: bool = True,
     refuse: host_api.Refuse = lambda _: None,
 ) -> Bottle:
@@ -45,7 +45,7 @@ def build_app(
         return is_operator() or host_api.shown_host(registry) is not None
 
     reading = None if open_to_all else authorise_reading
-    http.install(app, authorise_others, is_known, names, reading)
+    doors.install(app, authorise_others, is_known, names, reading)
 
     @app.get("/healthz")
     def healthz() -> HTTPResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bottle import Bottle, request
 
 from evcs.core.errors import Denied
-from evcs.services import http
+from evcs.services import doors
 from evcs.services.web import (
     circuit_api,
     cp_api,
@@ -24,7 +24,7 @@ def build_app(deps: Deps) -> Bottle:
     """The WSGI app."""
     app = Bottle()
     reading = None if deps.open_to_all else lambda: _authorise_reading(deps)
-    http.install(app, deps.doors.authorise, deps.doors.is_operator, deps.names, reading)
+    doors.install(app, deps.doors.authorise, deps.doors.is_operator, deps.names, reading)
     pages.add_routes(app, deps)
     fleet_api.add_routes(app, deps)
     cp_api.add_routes(app, deps)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 from evcs.core.web_ports import LedgerReader, RegistryClient
-from evcs.services.http import Names, local_names
+from evcs.services.doors import Names, local_names
 from evcs.services.web.login_auth import LoginAuth
 from evcs.services.web.service import Web
 
