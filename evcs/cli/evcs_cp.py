@@ -29,10 +29,10 @@ from evcs.cli.operator import ask_of_each, make_way
 from evcs.cli.options import (
     at_location,
     confirm_deletion,
-    fields,
     named,
     named_or_all,
     of_charger,
+    of_cp,
     waiting,
     when_free,
 )
@@ -72,7 +72,7 @@ def _to_fields(given: Mapping[str, Any]) -> dict[str, Any]:
 
 @command(program)
 @click.argument("patterns", nargs=-1, required=True, metavar="NAME|PATTERN...")
-@fields
+@of_cp
 @of_charger
 @back_ends.of_back_end
 @click.option("--if-not-exists", is_flag=True, help="An existing CP is well, and left as it is.")
@@ -122,7 +122,7 @@ def create(
 
 @command(program)
 @named_or_all
-@fields
+@of_cp
 @click.option("--no-circuit", is_flag=True, help="It shares no cable.")
 @when_free
 @waiting

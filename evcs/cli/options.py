@@ -88,7 +88,7 @@ def at_location(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def fields(function: Callable[..., Any]) -> Callable[..., Any]:
+def of_cp(function: Callable[..., Any]) -> Callable[..., Any]:
     """What can be set of a CP."""
     circuit: dict[str, Any] = {"metavar": "NAME", "shell_complete": known_circuits}
     for flag, kwargs, text in (
