@@ -16,6 +16,7 @@ from evcs.cli.operator import ask_operator
 from evcs.cli.options import known_drivers
 from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.ids import check_id
+from evcs.core.session import OPEN_STATES
 
 _LIST = "list them with: evcs driver list"
 TAG_VERBS = ("add", "remove", "list")
@@ -149,9 +150,7 @@ def _remove(ctx: CommandContext, name: str) -> None:
 def _forget(ctx: CommandContext, name: str) -> None:
     """Remove a driver, where that wasn't done before, and have Central forget the name."""
     reader = LedgerReader(ctx.settings.home.ledger_db)
-    if any(
-        reader.sessions(driver=name, state=state, limit=1) for state in ("active", "interrupted")
-    ):
+    if any(reader.sessions(driver=name, state=state, limit=1) for state in OPEN_STATES):
         raise Conflict(
             f"driver {name} has a session that is not settled", f"evcs-driver stop --driver {name}"
         )

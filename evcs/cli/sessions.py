@@ -20,9 +20,8 @@ from evcs.core import session_csv
 from evcs.core.end_reasons import in_words
 from evcs.core.errors import BadValue, Conflict, NotFound
 from evcs.core.ids import is_session_id
-from evcs.core.session import in_full
+from evcs.core.session import OPEN_STATES, STATES, in_full
 
-STATES = ("active", "interrupted", "settled")
 HEAD = ("SESSION", "CP", "DRIVER", "STATE", "STARTED", "DURATION", "ENERGY", "COST", "REASON")
 
 
@@ -122,7 +121,7 @@ def _under_way(ctx: CommandContext, which: str) -> str:
     reader = LedgerReader(ctx.settings.home.ledger_db)
     found = {
         one["session_id"]
-        for state in ("active", "interrupted")
+        for state in OPEN_STATES
         for one in (
             *reader.sessions(cp=which, state=state), *reader.sessions(driver=which, state=state)
         )

@@ -24,6 +24,10 @@ class Phase(StrEnum):
     LATE = "late"
 
 
+#: What `Session.state` may be, in the contract's words; and of one that is not settled.
+STATES = ("active", "interrupted", "settled")
+OPEN_STATES = STATES[:2]
+
 #: A session that may still deliver, but does not.
 HALTED = frozenset({Phase.INTERRUPTED, Phase.ENDING})
 
@@ -114,7 +118,7 @@ class Session(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The contract's word: "active", "interrupted" or "settled".
+        """The contract's word, one of STATES.
 
         One that shall end and has no power waits for its Engine's word: nothing is delivered. Nor
         is anything, as far as is known, in one that was told of late.

@@ -11,6 +11,7 @@ from evcs.cli.doctor.context import DoctorContext
 from evcs.cli.doctor.live import NOT_RUNNING
 from evcs.core import messages as m
 from evcs.core import topics
+from evcs.core.session import OPEN_STATES
 
 #: By then Central has asked several times.
 OLD_AFTER = timedelta(minutes=2)
@@ -22,8 +23,7 @@ def held(ctx: DoctorContext) -> Finding:
         return Finding(bounds.SESSIONS, OK, NOT_RUNNING)
     ledger = LedgerReader(ctx.home.ledger_db)
     until = (datetime.now(UTC) - OLD_AFTER).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    rows = [row for state in ("active", "interrupted")
-            for row in ledger.sessions(state=state, until=until)]  # fmt: skip
+    rows = [row for state in OPEN_STATES for row in ledger.sessions(state=state, until=until)]
     return bounds.sessions(rows, _engines(ctx))
 
 

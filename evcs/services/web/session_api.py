@@ -17,13 +17,12 @@ from evcs.core import session_csv
 from evcs.core.errors import BadValue, NotFound
 from evcs.core.ids import check_id
 from evcs.core.readings import EVERY_S, columns, second_of
-from evcs.core.session import Session, in_full
+from evcs.core.session import STATES, Session, in_full
 from evcs.core.web_ports import SessionFilter, Sum, Sums
 from evcs.services.http import MAX_LIMIT, address, asked_limit, json_bytes, json_response
 from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 
-STATES = ("active", "interrupted", "settled")
 DEFAULT_LIMIT = 1_000
 PART = 200
 #: What a date is given, that means a whole day.
