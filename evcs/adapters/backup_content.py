@@ -11,14 +11,14 @@ from evcs import config
 from evcs.adapters import backup_copies, registry_db
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.ledger_reader import LedgerReader
+from evcs.adapters.spool import SPOOLS
 from evcs.core.errors import BadValue, EvcsError
 from evcs.core.hosts import joined_of
 from evcs.core.identities import of_all
 from evcs.core.stored import Stored
 from evcs.home import Home
 
-#: Who has a spool; what has a folder of secrets of its own.
-SPOOLS = ("registry", "web", "gateway", "cli")
+#: What has a folder of secrets of its own.
 KINDS = ("cp", "driver", "meter", "station", "manager", "gateway", "tls")
 
 

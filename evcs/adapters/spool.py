@@ -18,6 +18,8 @@ from evcs.adapters.clock import timestamp
 from evcs.adapters.files import make_folder, sync_folder, write_atomic
 from evcs.core.audit import AuditEntry, from_json, more_refused
 
+#: Who has one: services, and the commands that make secrets by themselves.
+SPOOLS = ("registry", "web", "gateway", "cli")
 WRITTEN, PREPARED = ".jsonl", ".prepared"
 #: So many files may wait; then refusals are counted only, for anybody can make them.
 MOST_WAITING = 1_000

@@ -6,7 +6,7 @@ from evcs.adapters import clock, heartbeat
 from evcs.adapters.broker_log import STARTS, BrokerLines
 from evcs.adapters.ledger import Ledger
 from evcs.adapters.log_tailer import LogTailer
-from evcs.adapters.spool import SpoolReader
+from evcs.adapters.spool import SPOOLS, SpoolReader
 from evcs.bootstrap import parts
 from evcs.config import Settings
 from evcs.core import ports, topics
@@ -14,9 +14,6 @@ from evcs.core.patience import Patience
 from evcs.services.central import auditor, listening, service
 from evcs.services.central.fair_share import FairShare
 from evcs.services.central.retention import Keep, Retention
-
-#: Who has something for the audit: services, and the commands that make secrets by themselves.
-SPOOLS = ("registry", "web", "gateway", "cli")
 
 
 def run_central(settings: Settings) -> None:

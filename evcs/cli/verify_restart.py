@@ -20,6 +20,7 @@ from evcs.core import messages as m
 from evcs.core import topics
 from evcs.core.errors import BadValue, EvcsError, TimedOut, Unreachable
 from evcs.core.fleet_size import FleetSize
+from evcs.core.identities import of_cp
 from evcs.core.placement import PROCESS
 from evcs.home import Home
 
@@ -138,7 +139,7 @@ def identities(ctx: CommandContext) -> dict[str, Identity]:
     home = ctx.settings.home
     found = {}
     for cp in ctx.registry.cps():
-        keys = [home.secret(f"cp/{cp['id']}/{role}").read_bytes() for role in ("engine", "monitor")]
+        keys = [home.secret(who).read_bytes() for who in of_cp(cp["id"])]
         found[cp["id"]] = (cp["price_eur_kwh"], cp["max_power_w"], cp["location"], *keys)
     return found
 
