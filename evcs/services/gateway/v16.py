@@ -128,45 +128,37 @@ class Station16(ConnectedStation):
         self.named: set[int] = set()
 
     async def start(self, connector: int, session_id: str) -> str:
-        """Have it begin a charge; its word."""
         return await self.word(
             "RemoteStartTransaction", {"connectorId": connector, "idTag": session_id}
         )
 
     async def stop(self, one: t.Transaction) -> str:
-        """Have it end one; its word."""
         return await self.word("RemoteStopTransaction", {"transactionId": one.id})
 
     async def set_available(self, connector: int, operative: bool) -> str:
-        """Have a connector serve, or not; its word."""
         kind = "Operative" if operative else "Inoperative"
         return await self.word("ChangeAvailability", {"connectorId": connector, "type": kind})
 
     async def ask_status(self, connector: int) -> None:
-        """Have it tell the state of a connector."""
         await self.call(
             "TriggerMessage",
             {"requestedMessage": "StatusNotification", "connectorId": connector},
         )
 
     async def set_limit(self, allowance: Allowance) -> str:
-        """Have it take no more; its word."""
         return await self.word("SetChargingProfile", profiles.for_16(allowance))
 
     async def clear_limits(self, connector: int) -> str:
-        """Have it take what it can; its word."""
         words = [
             await self.word("ClearChargingProfile", {"id": one}) for one in profiles.ids(connector)
         ]
         return words[0]
 
     async def ask_connection_timeout(self) -> float | None:
-        """How long it waits for a car."""
         value = await self._configured("ConnectionTimeOut")
         return float(value) if value.isdecimal() else None
 
     async def ask_rate_units(self) -> str:
-        """In what it takes limits, "" where it does not say."""
         return await self._configured("ChargingScheduleAllowedChargingRateUnit")
 
     async def _configured(self, key: str) -> str:

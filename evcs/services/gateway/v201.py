@@ -100,14 +100,12 @@ class Station201(ConnectedStation):
     }
 
     async def start(self, connector: int, session_id: str) -> str:
-        """Have it begin a charge; its word."""
         token = {"idToken": session_id, "type": "Central"}
         number = self._parts.number()
         payload = {"evseId": connector, "remoteStartId": number, "idToken": token}
         return await self.word("RequestStartTransaction", payload)
 
     async def stop(self, one: t.Transaction) -> str:
-        """Have it end one; its word."""
         return await self.word("RequestStopTransaction", {"transactionId": one.key})
 
     async def set_available(self, connector: int, operative: bool) -> str:
@@ -122,11 +120,9 @@ class Station201(ConnectedStation):
         await self.call("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": evse})
 
     async def set_limit(self, allowance: Allowance) -> str:
-        """Have it take no more; its word."""
         return await self.word("SetChargingProfile", profiles.for_201(allowance))
 
     async def clear_limits(self, connector: int) -> str:
-        """Have it take what it can; its word."""
         words = [
             await self.word("ClearChargingProfile", {"chargingProfileId": one})
             for one in profiles.ids(connector)
@@ -134,12 +130,10 @@ class Station201(ConnectedStation):
         return words[0]
 
     async def ask_connection_timeout(self) -> float | None:
-        """How long it waits for a car."""
         value = await self._valued("TxCtrlr.EVConnectionTimeOut")
         return float(value) if value.isdecimal() else None
 
     async def ask_rate_units(self) -> str:
-        """In what it takes limits, "" where it does not say."""
         return await self._valued("SmartChargingCtrlr.RateUnit")
 
     async def _valued(self, variable: str) -> str:
@@ -148,7 +142,6 @@ class Station201(ConnectedStation):
         return str(values[0]) if values else ""
 
     async def set_key(self, key: str) -> str:
-        """Have it dial in with another password from now on; its word."""
         value = {**_variable("SecurityCtrlr.BasicAuthPassword"), "attributeValue": key}
         found = await self.call("SetVariables", {"setVariableData": [value]})
         return str(found["setVariableResult"][0]["attributeStatus"])
