@@ -87,9 +87,13 @@ def test_what_is_being_done_is_there_after_a_look_elsewhere(fleet: Stage, page: 
     expect(job).to_contain_text("… recorded")
     fleet.wants("CP-001", service="out")
     fleet.judges("CP-001", "OUT_OF_ORDER", "stopped by the operator")
-    expect(job).to_contain_text("✓ out of service")
     page.goto(f"{fleet.url}/cp/CP-001")
     expect(job).to_contain_text("✓ out of service")
+    page.goto(f"{fleet.url}/cp_manager.html")
+    expect(job).to_contain_text("✓ out of service")
+    page.goto(f"{fleet.url}/cp/CP-001")
+    expect(page.get_by_role("heading", name="Actions")).to_be_visible()
+    expect(job).to_have_count(0)  # what is over is in its state, and its events
 
 
 def test_what_was_not_sent_is_said(fleet: Stage, page: Page) -> None:

@@ -66,9 +66,9 @@ function Processes({ found, since, isReal, off, kill }) {
 
 function Sessions({ found }) {
   if (!found.length) return html`<p class="none">None yet. Begin one: <${Code}>bin/evcs-driver charge ${CP} --driver NAME<//></p>`;
-  return html`<div class="wide"><table><thead><tr><th>Started</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
-    <tbody>${found.map((one) => html`<tr key=${one.session_id}><td><a href=${`/session/${one.corrects || one.session_id}`}>${time(one.started_at)}</a></td><td>${one.driver}</td><td>${one.corrects ? "correction" : one.state}</td>
-      <td class="number">${kwh(one.energy_wh)}</td><td class="number">${one.cost_eur}</td><td>${reasonWords(one.reason)}</td></tr>`)}</tbody></table></div>`;
+  return html`<div class="wide"><table class="cards"><thead><tr><th>Started</th><th>Driver</th><th>State</th><th class="number">kWh</th><th class="number">€</th><th>Reason</th></tr></thead>
+    <tbody>${found.map((one) => html`<tr key=${one.session_id}><td data-label="Started"><a href=${`/session/${one.corrects || one.session_id}`}>${time(one.started_at)}</a></td><td data-label="Driver">${one.driver}</td><td data-label="State">${one.corrects ? "correction" : one.state}</td>
+      <td data-label="kWh" class="number">${kwh(one.energy_wh)}</td><td data-label="€" class="number">${one.cost_eur}</td><td data-label="Reason">${reasonWords(one.reason)}</td></tr>`)}</tbody></table></div>`;
 }
 
 function Events({ found }) {
@@ -177,7 +177,7 @@ class CpPage extends Component {
         ${detail.connect && html`<section class="card"><h2>How its charger dials in</h2><${Dial} cp=${CP} connect=${detail.connect} /></section>`}
         <section class="card"><h2>Actions</h2>
           ${operator.known && !operator.is && html`<p class="hint">To use them here: <${Code}>bin/evcs open<//></p>`}
-          <${Actions} row=${row} off=${off} begin=${this.begin} job=${job} operator=${operator} /></section></div>
+          <${Actions} row=${row} off=${off} begin=${this.begin} job=${job && !job.earlier && job} operator=${operator} /></section></div>
         <div class="stack">
           <section class="card"><h2>Processes</h2><${Processes} found=${detail.processes} since=${detail.counted_since} isReal=${row.hosting === OCPP} off=${off} kill=${(role) => this.do("kill", { role })} /></section>
           <section class="card"><h2>Last events</h2><${Events} found=${detail.events} /></section>

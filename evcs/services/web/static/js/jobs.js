@@ -162,10 +162,11 @@ function newJob(verb, cp, isCharger) {
   return { verb, cp, isCharger, steps, error: "", done: false, revision: 0 };
 }
 
-// What an earlier page of this tab began: it goes on to be looked at.
+// What an earlier page of this tab began: it goes on to be looked at; what was `earlier` was over by then.
 function kept() {
   const found = JSON.parse(sessionStorage.getItem(KEPT) || "[]");
   for (const job of found) {
+    job.earlier = job.done;
     if (job.done || job.sent) continue;
     Object.assign(job, { done: true, error: job.at ? "The page was left before it was answered: it may be done all the same." : "The page was left before it was sent: nothing was done." });
   }
