@@ -130,7 +130,7 @@ def test_revoked_stays_revoked_across_restarts(fleet: System, thief: Any) -> Non
 
 
 def test_rekey_in_a_charge_does_not_cut_it(fleet: System, thief: Any) -> None:
-    started = begin(fleet, "CP-003", "ALICE", "8")
+    started = begin(fleet, "CP-003", "BOB", "8")
     pids = fleet.steady()
     for _ in range(3):
         old = fleet.secret("cp/CP-003/engine")
