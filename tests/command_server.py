@@ -1,7 +1,7 @@
 """The commands, each a fork of a process that has loaded them: most of a short one is loading.
 
-What differs from a start by bin/* is the launcher, which tests/contract, tests/docs and
-tests/install start as a user does.
+What differs from a start by bin/* is the launcher, which tests/contract, tests/install and, once a
+page and command, tests/docs start as a user does.
 """
 
 from __future__ import annotations
@@ -49,18 +49,19 @@ class CommandServer:
 
     def run(
         self, program: str, args: tuple[str, ...], env: dict[str, str], cwd: Path, timeout: float,
-        namespace: str | None = None,
+        namespace: str | None = None, together: bool = False,
     ) -> Ended:  # fmt: skip
         """Run a command to its end, in a network namespace if one is named.
 
-        Raises subprocess.TimeoutExpired, and ends it then.
+        `together`: what it says to stderr is in `out` as well, as it comes. Raises
+        subprocess.TimeoutExpired, and ends it then.
         """
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             answers, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with answers:
                 with theirs:
                     request = json.dumps([program, args, env, str(cwd), namespace]).encode()
-                    fds = [out.fileno(), err.fileno(), theirs.fileno()]
+                    fds = [out.fileno(), (out if together else err).fileno(), theirs.fileno()]
                     socket.send_fds(self._requests, [request], fds)
                 pid = int(answers.recv(100))
                 answers.settimeout(timeout)

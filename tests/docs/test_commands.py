@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import textwrap
 from collections.abc import Callable
@@ -11,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_server import command_server
 from tests.docs import pages
 from tests.docs.pages import Step
 from tests.system_under_test import ROOT, System
 
 WITH_COMMANDS = [page for page in pages.PAGES if pages.steps(page)]
 STOPPED_BY_US = 124
+#: A command of ours in which, but for what is quoted, there is nothing of a shell's.
+PLAIN = re.compile(r"bin/(evcs|evcs-cp|evcs-driver)( [\w./:=,-]+)*")
+QUOTED = re.compile(r""" *(?:'[^']*'|"[^"$`\\]*")""")
 
 #: Pages that begin with a system that runs already, and what was done in it.
 BEFORE = {"topics.md": [], "security.md": [("evcs-cp", "create", "CP-002")]}
@@ -74,24 +79,44 @@ def test_page(page: Path, new_system: Callable[..., System], tmp_path: Path):
             system.ok(program, *arguments)
     system.env["PATH"] = os.environ["PATH"]  # a reader types bin/evcs
     (tmp_path / "bin").symlink_to(ROOT / "bin")
+    launched = set[str]()
     for step in pages.steps(page):
-        done = run(step, system, tmp_path)
-        shown = f"{page.name}: $ {step.command}\n{done.stdout}"
+        program = step.command.partition(" ")[0]
+        if program in launched and is_plain(step):
+            code, out = run_loaded(step, system, tmp_path)
+        else:
+            code, out = run(step, system, tmp_path)
+            launched.add(program)
+        shown = f"{page.name}: $ {step.command}\n{out}"
         expected = {0, STOPPED_BY_US} if step.for_s else {0}
-        assert done.returncode in expected, shown
-        assert not step.expected or fits(step.expected, done.stdout), shown
+        assert code in expected, shown
+        assert not step.expected or fits(step.expected, out), shown
     system.down()
 
 
-def run(step: Step, system: System, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command as a reader would, standard output and error together."""
+def is_plain(step: Step) -> bool:
+    return not step.for_s and PLAIN.fullmatch(QUOTED.sub("", step.command)) is not None
+
+
+def run_loaded(step: Step, system: System, folder: Path) -> tuple[int, str]:
+    """The same as `run` for a plain command, without a shell, a launcher and a new Python."""
+    program, *args = shlex.split(step.command)
+    env = {**system.env, "PYTHONPATH": str(ROOT), "EVCS_TYPED": "bin/"}
+    served = command_server()
+    done = served.run(Path(program).name, tuple(args), env, folder, 120, together=True)
+    return done.code, done.out
+
+
+def run(step: Step, system: System, folder: Path) -> tuple[int, str]:
+    """Run a command as a reader would: its end, standard output and error together."""
     command = ["bash", "-c", step.command]
     if step.for_s:
         command = ["timeout", str(step.for_s), *command]
-    return subprocess.run(
+    done = subprocess.run(
         command, cwd=folder, env=system.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, timeout=120, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
+    return done.returncode, done.stdout
 
 
 def fits(expected: list[str], output: str) -> bool:
@@ -104,6 +129,17 @@ def fits(expected: list[str], output: str) -> bool:
             parts = (re.escape(part) for part in line.rstrip().split("..."))
             pattern += ".*".join(parts) + r"[ ]*\n"
     return re.fullmatch(pattern, output if output.endswith("\n") else output + "\n") is not None
+
+
+def test_what_is_plain():
+    def step(command: str) -> Step:
+        return Step(command, [], None)
+
+    for command in ("bin/evcs up --wait", "bin/evcs-cp create 'CP-{1..4}' --location \"Car park\""):
+        assert is_plain(step(command))
+    for command in ("bin/evcs-cp export > f", "bin/evcs log $A", "cat f", "A=1 bin/evcs up",
+                    'bin/evcs log "$A"', "bin/evcs-cp show CP-*", "bin/evcs up && ls"):  # fmt: skip
+        assert not is_plain(step(command))
 
 
 def test_fits():
