@@ -30,6 +30,7 @@ from evcs.services.http import Pause, Refusals, shows
 from evcs.services.registry import http
 from evcs.services.registry.outside import RegistryPorts, subscriptions
 from evcs.services.registry.service import Registry
+from evcs.services.registry.unread import Unread
 
 #: The Registry's loop must not hang with a hung supervisord: a HUP is tried again.
 HUP_WITHIN_S = 2.0
@@ -44,16 +45,18 @@ def run_registry(settings: Settings) -> None:
     broker = broker_accounts.PasswordFile(
         home, lambda: supervisord.signal("mosquitto", "HUP"), clock.monotonic
     )
-    bus = parts.bus(settings, loop, "registry", subscriptions(), topics.encode(death, None))
+    clocks = clock.SystemClock()
+    unread = Unread(clocks, loop.put)
+    bus = parts.bus(settings, loop, "registry", subscriptions(), topics.encode(death, None), unread)
     secrets, spool = SecretFiles(home), Spool.open(home.spool("registry"))
     floods = FloodWatch(
         home.log / "mosquitto.log", partial(broker_sessions.end, Account.of(home, "registry"))
     )
     outside = RegistryPorts(
-        bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
+        bus, open_store(home), secrets, broker, spool, clocks,
         lambda cps: broker_memory.hold(home, cps, partial(supervisord.signal, "mosquitto", "KILL")),
         parts.boot,
-        partial(capacity.check_room, settings), floods.look,
+        partial(capacity.check_room, settings), lambda: [*floods.look(), *unread.floods()],
     )  # fmt: skip
     registry = Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)

@@ -19,6 +19,7 @@ from evcs.bootstrap import parts
 from evcs.bootstrap.tls import names, server_tls
 from evcs.config import Settings
 from evcs.core import topics
+from evcs.core.said import decode_short
 from evcs.services.http import address
 from evcs.services.web.app import build_app
 from evcs.services.web.deps import Deps
@@ -35,7 +36,9 @@ def run_web(settings: Settings) -> None:
     _lock = parts.hold(settings, "web")
     loop = parts.loop()
     birth, death = parts.births("web")
-    bus = parts.bus(settings, loop, "web", subscriptions(), topics.encode(death, None))
+    bus = parts.bus(
+        settings, loop, "web", subscriptions(), topics.encode(death, None), decode_short
+    )
     web = Web(bus, birth, clock.timestamp)
     tls = server_tls(settings)
     app = build_app(_deps(settings, web, tls))

@@ -39,7 +39,7 @@ class Received(NamedTuple):
 
 
 class Stray(NamedTuple):
-    """The broker keeps a message where the contract has none retained; it is not read."""
+    """The broker keeps what nobody is to have kept there; it is not read."""
 
     topic: str
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import time
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 
 from evcs.core import messages as m
+from evcs.core import said, topics
 from evcs.core.audit import FLOOD
 from evcs.core.errors import BadValue, Conflict, Denied, EvcsError, NotFound, Unreachable
 from evcs.core.hosts import FORMAT, Host
 from evcs.core.identities import SERVICES, of_cp
-from evcs.core.ports import Connected, Received
+from evcs.core.ports import Connected, Received, Stray
 from evcs.home import Home
 from evcs.services.registry import host_api, hosts, http
 from evcs.services.registry.changes import Batch
 from evcs.services.registry.senders import A_STRANGE_REPORT, REPORTS_AT_ONCE
+from evcs.services.registry.unread import Unread
 from evcs.services.turns import Turns
 from tests.adapters.test_registry import Stage
 
@@ -248,3 +253,28 @@ def test_a_host_that_reports_without_end_is_shut_out(stage: Stage) -> None:
     ours = [one._replace(host="main") for one in reports]
     stage.registry.handle([Received(one, False) for one in ours])
     assert len(stage.bus.taken()) == 4 * most, "our own is not counted"
+
+
+@pytest.mark.parametrize("name", ["CP-1", " no id "])
+def test_what_a_host_reports_that_is_not_read_is_not_kept_and_counts_by_its_length(
+    stage: Stage, name: str
+) -> None:
+    strays: list[Stray] = []
+    unread = Unread(stage.clock, strays.append)
+    payload = json.dumps({f"k{number}": number for number in range(5_000)}).encode()
+    most = said.FLOOD_AT_ONCE // said.cost(payload)
+    began = time.process_time()
+    for host in ("h2", "main"):
+        for number in range(2_000):
+            with pytest.raises(topics.Unreadable):
+                unread(f"evcs/v1/manager/{host}/cp/{name}{number}", payload)
+            assert bool(unread.floods()) == (host == "h2" and number >= most)
+    assert time.process_time() - began < 1.0, "none is looked into"
+    stage.registry.handle(strays[:1])
+    gone = topics.clear_stray(f"evcs/v1/manager/h2/cp/{name}0")
+    stage.registry.bus.publish(gone)
+    taken = stage.bus.taken()
+    assert taken == [taken[0]] * 2
+    with contextlib.suppress(topics.Unreadable):
+        unread(gone.topic, gone.payload)
+    assert len(strays) == 4_000, "and that is not taken away again"

@@ -19,7 +19,8 @@ import pytest
 
 from evcs.adapters.broker_clients import MOST_CONNECTIONS
 from evcs.core import topics
-from evcs.services.central.fair_share import A_DROPPED, A_PAGE, AT_ONCE, FLOOD_AT_ONCE
+from evcs.core.said import A_DROPPED, FLOOD_AT_ONCE
+from evcs.services.central.fair_share import A_PAGE, AT_ONCE
 from tests.faults.charging import begin, no_ticket_is_doubled, ticket
 from tests.security import floods
 from tests.security.clients import ALLOWED, REFUSED, MqttClient

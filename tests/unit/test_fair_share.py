@@ -8,11 +8,11 @@ import pytest
 
 from evcs.core import messages as m
 from evcs.core import topics
+from evcs.core.said import FLOOD_AT_ONCE
 from evcs.services.central.fair_share import (
     A_PAGE,
     A_SECOND,
     AT_ONCE,
-    FLOOD_AT_ONCE,
     FairShare,
 )
 

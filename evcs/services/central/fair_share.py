@@ -9,6 +9,7 @@ from evcs.core import topics
 from evcs.core.identities import of_host
 from evcs.core.messages import Command, DriverRequest, Flood, ManagerCommand
 from evcs.core.placement import MAIN
+from evcs.core.said import A_DROPPED, FLOOD_A_SECOND, FLOOD_AT_ONCE, LIMITED, cost, decode_short
 from evcs.core.shares import Shares
 from evcs.services.central.pages import PAGED
 
@@ -19,18 +20,11 @@ AT_ONCE = 2_000.0
 A_PAGE = 20.0
 #: A longer one counts as several; 60 kB of JSON can take 10 ms.
 A_MESSAGE = 512
-#: To read and drop a message costs time, too: 20,000 a second are read, on a machine that others
-#: keep busy some hundred, and the broker keeps all the rest. Who says so much is shut out. Of what
-#: is dropped length costs less.
-FLOOD_AT_ONCE = 4_000.0
-FLOOD_A_SECOND = 100.0
-A_DROPPED = 2_048
 #: What an Engine says of a charge that is begun and ended at once, whoever asked for that.
 A_CHARGE = 10.0
 #: The longest that a host's CP Manager is asked for, such as a page of a log.
 AN_ANSWER = 1.0 + topics.MAX_PACKET // A_DROPPED
 TELL_EVERY_S = 10.0
-LIMITED = frozenset({"cp", "driver", "meter", "manager"})
 OURS = of_host(MAIN)
 
 
@@ -52,17 +46,16 @@ class FairShare:
         identity = "/".join(levels)
         if levels[0] not in LIMITED or identity == OURS:
             return topics.decode(topic, payload)
-        if not self._floods.take(identity, 1.0 + len(payload) // A_DROPPED):
+        if not self._floods.take(identity, cost(payload)):
             if self._reports.take(identity):
                 self._on_flood(Flood(identity))
             raise topics.Unreadable("a flood")
         if levels[0] == "manager":  # what it sends of logs is long
             return topics.decode(topic, payload)
-        if len(payload) > topics.MAX_SAID:
-            raise topics.Unreadable("longer than anybody has to say")
         sender = "/".join(levels[:2])
-        self._take(sender, 1.0 + len(payload) // A_MESSAGE)
-        found = topics.decode(topic, payload)
+        if len(payload) <= topics.MAX_SAID:
+            self._take(sender, 1.0 + len(payload) // A_MESSAGE)
+        found = decode_short(topic, payload)
         if isinstance(found, DriverRequest) and found.verb in PAGED:
             self._take(sender, A_PAGE - 1.0)
         return found

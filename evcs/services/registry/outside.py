@@ -19,7 +19,7 @@ class RegistryPorts(NamedTuple):
 
     `hold_broker` keeps the broker to what so many CPs need; `new_token` names a placement;
     `check_room(there, more)` raises NoRoom where the machine doesn't carry so many more CPs;
-    `floods()`: whom the broker has just come to carry too much of.
+    `floods()`: of whom there has just come to be too much on the bus.
     """
 
     bus: Bus

@@ -12,7 +12,7 @@ from evcs.core import messages as m
 from evcs.core.errors import EvcsError, Unreachable
 from evcs.core.hosts import Hosts
 from evcs.core.identities import of_host
-from evcs.core.ports import Connected, Disconnected, Received
+from evcs.core.ports import Connected, Disconnected, Received, Stray
 from evcs.runtime.crash_points import crash_point
 from evcs.services.registry import circuits, host_news
 from evcs.services.registry.accounts import Accounts
@@ -109,6 +109,8 @@ class Registry:
                 answers.append((event.answer, self._apply(batch, event)))
             elif isinstance(event, Received):
                 self._on_message(batch, event.message, event.retained)
+            elif isinstance(event, Stray):
+                self.bus.publish(topics.clear_stray(event.topic))
             elif isinstance(event, Connected):
                 self._announce()
                 batch.finish_elsewhere()
