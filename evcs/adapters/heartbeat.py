@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 BEAT_EVERY_S = 1.0
@@ -29,17 +30,18 @@ def begin(path: Path) -> None:
     """Give signs from now on, for the life of this process."""
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        _heart.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _heart.fd = os.open(path, os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         _log.error("the watchdog can't be told of life: %s", error)
     beat()
 
 
 def beat() -> None:
-    """Give a sign; nothing in a process that did not begin."""
+    """Give a sign; nothing in a process that did not begin, or on a disk that takes none."""
     if _heart.fd is None:
         return
     now = time.monotonic()
     if now - _heart.beaten_at >= BEAT_EVERY_S:
         _heart.beaten_at = now
-        os.utime(_heart.fd)
+        with suppress(OSError):  # the watchdog knows: its own isn't taken either
+            os.utime(_heart.fd)

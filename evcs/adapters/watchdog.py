@@ -26,6 +26,8 @@ from evcs.core.pools import GATEWAY, OCPP
 from evcs.home import Home
 
 BROKER = "mosquitto"
+#: Whose sign is the watchdog's.
+OWN = "watchdog"
 #: Service -> its group and process of supervisord's.
 WATCHED = {**{name: (name, name) for name in RESERVED}, GATEWAY: (OCPP, GATEWAY)}
 _GROUPS = frozenset(unit for unit, _ in WATCHED.values())
@@ -96,6 +98,8 @@ class Watchdog:
         try:
             if name == BROKER:
                 return self._broker.sign()
+            # Where the disk takes no sign of ours there is none of anybody.
+            self._home.alive(OWN).touch(0o600)
             return self._home.alive(name).stat().st_mtime_ns
         except (OSError, EvcsError):
             return None

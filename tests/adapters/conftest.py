@@ -60,12 +60,12 @@ class Disk:
     """A small file system, or (for who may not mount) small files; `fill` leaves so much room."""
 
     def __init__(self, path: Path, mounted: bool) -> None:
-        self.path, self._mounted = path, mounted
+        self.path, self.mounted = path, mounted
         self._ballast = path / "ballast"
 
     def fill(self, leave: int = 0) -> None:
         """Leave room for so many bytes."""
-        if not self._mounted:
+        if not self.mounted:
             resource.setrlimit(resource.RLIMIT_FSIZE, (leave, resource.RLIM_INFINITY))
             return
         with self._ballast.open("wb", buffering=0) as file:
@@ -76,7 +76,7 @@ class Disk:
 
     def make_room(self) -> None:
         """Take the ballast away."""
-        if self._mounted:
+        if self.mounted:
             self._ballast.unlink(missing_ok=True)
         else:
             unlimited = resource.RLIM_INFINITY

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,13 @@ import pytest
 from supervisor.states import ProcessStates
 
 from evcs.adapters.broker_pulse import BrokerPulse, connect_packet
+from evcs.adapters.heartbeat import BEAT_EVERY_S
 from evcs.adapters.processes import is_stopped
 from evcs.adapters.supervisord_inside import Inside
 from evcs.adapters.watchdog import Watchdog
 from evcs.core.pulse import LOOK_EVERY_S, STOPPED_LOOKS
 from evcs.home import Home
+from tests.adapters.conftest import Disk
 from tests.system_under_test import ROOT, eventually
 
 BEGIN = """
@@ -33,6 +36,7 @@ heartbeat.begin(Path(sys.argv[1]))
 LOOPS = BEGIN + "while True: pass"
 SLEEPS = BEGIN + "time.sleep(600)"
 BUSY = BEGIN + "while True: heartbeat.beat(); sum(range(10_000))"
+BEATS = BEGIN + "while True: heartbeat.beat(); time.sleep(0.1)"
 STARTS = "while True: pass"
 
 
@@ -138,6 +142,31 @@ def test_a_busy_one_goes_on(stage: Callable[[str], Stage]) -> None:
         eventually("a sign", lambda: one.sign() != signs[-1], 20)
         signs.append(one.sign())
         assert all([one.look(), one.look()])
+
+
+def _remount(disk: Disk, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(disk.path)], check=True)
+
+
+def test_nobody_is_ended_on_a_disk_that_takes_no_sign(disk: Disk) -> None:
+    if not disk.mounted:
+        pytest.skip("for a disk that is read-only something has to be mounted")
+    one = Stage(disk.path / "home", BEATS)
+    try:
+        first = one.sign()
+        eventually("it gives signs", lambda: one.sign() != first)
+        _remount(disk, "ro")
+        until = time.monotonic() + 1.5 * BEAT_EVERY_S
+        while time.monotonic() < until:
+            assert one.look()
+        last = one.sign()
+        _remount(disk, "rw")
+        eventually("it gives signs again", lambda: one.sign() != last)
+        one.process.send_signal(signal.SIGSTOP)
+        one.is_ended()
+    finally:
+        one.process.kill()
+        one.process.wait()
 
 
 def test_looks_after_a_pause_say_nothing(stage: Callable[[str], Stage]) -> None:
