@@ -30,6 +30,8 @@ BODY_WITHIN_S = 10.0
 HANDSHAKE_WITHIN_S = 10.0
 WRITE_WITHIN_S = 20.0
 DISCARD_WITHIN_S = 5.0
+#: gevent's loop looks at its sockets before that is over, and before none only now and then.
+SHORTEST_S = 1e-6
 MAX_CONNECTIONS = 2000
 #: With more than these, or more that is not read, nobody may keep a connection, nor take long to
 #: ask, or to read an answer, all of it: others wait for the place and the room.
@@ -193,7 +195,7 @@ class Handler(WSGIHandler):
         """Read on for a moment: an answer is lost with the reset that would follow it."""
         with gevent.Timeout(DISCARD_WITHIN_S, False):
             while self.rfile.readinto1(_WASTE):
-                pass
+                gevent.sleep(SHORTEST_S)  # others' turn, however much there is of this one's
 
     def _sendall(self, data: bytes | bytearray) -> None:
         began = time.monotonic()

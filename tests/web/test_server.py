@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 from typing import Any
 
+import gevent
 from gevent.pywsgi import WSGIServer
 
 from evcs.adapters.wsgi_server import Handler
@@ -18,3 +20,23 @@ def test_an_answers_second_write_does_not_wait_for_the_readers_word() -> None:
     with client, taken:
         Handler(taken, address, server)
         assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_others_have_their_turn_while_a_body_is_thrown_away() -> None:
+    """As much is there of it as is read."""
+    read, turns = 0, 0
+
+    def readinto1(waste: bytearray) -> int:
+        nonlocal read
+        read += 1
+        return len(waste) if read < 1_000 else 0
+
+    def others() -> None:
+        nonlocal turns
+        while read < 1_000:
+            turns += 1
+            gevent.sleep(1e-6)
+
+    body: Any = SimpleNamespace(rfile=SimpleNamespace(readinto1=readinto1))
+    gevent.joinall([gevent.spawn(others), gevent.spawn(Handler._discard, body)])
+    assert turns > 500
