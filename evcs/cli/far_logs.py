@@ -10,6 +10,8 @@ from evcs.cli.operator import ask_operator
 
 #: Each look is a connection and a request to Central.
 LOOK_EVERY_S = 1.0
+#: More than any log has, so that its end is in no other host's hand.
+MOST_PAGES = 10_000
 
 
 class FarLog:
@@ -46,10 +48,11 @@ class FarLog:
         """As many pages as it takes, one at least."""
         found: list[bytes] = []
         after: str | None = None
-        while True:
+        for _ in range(MOST_PAGES):
             page = ask_operator(self._ctx, "log", self._cp, role=self._role, after=after)
             found, after = [*map(str.encode, page["lines"]), *found], page["next"]
             if start is not None and len(since := from_time(start, found)) < len(found):
                 return since
             if after is None or (lines is not None and len(found) >= lines):
-                return found
+                break
+        return found

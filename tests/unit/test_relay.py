@@ -19,6 +19,10 @@ from tests.unit.test_central import Stage as CentralStage
 
 BORN = m.ServiceStatus("manager/main", True, "m1", "1")
 ALL = ("kill", "log", "processes", "restart")
+PROCESS = {
+    "group": CP, "name": "engine", "state": "RUNNING", "pid": 7, "idle_s": 1, "error": "", "x": [],
+}  # fmt: skip
+ANSWER: dict[str, Any] = {"pid": 7, "lines": ["x"], "next": "1:2", "processes": [PROCESS]}
 REPLY_WITHIN_S = PARTIES[MANAGER].within_s
 RESET: dict[str, Any] = {
     "action": "Reset",
@@ -70,9 +74,25 @@ def reply(id_: str = "r1", host: str = "main", ok: bool = True, **body: Any) -> 
 def test_a_request_goes_to_the_cps_host_and_its_answer_back(stage: Stage, verb: str) -> None:
     command = m.ManagerCommand("main", verb, "r1", CP, "engine", "7")
     assert stage.asks(verb) == [command]
-    body: dict[str, Any] = {"pid": 7, "lines": ["x"], "new": {"in": "later versions"}}
+    body: dict[str, Any] = {**ANSWER, "new": {"in": "later versions"}}
     assert stage.hears(reply(**body)) == [m.OperatorEvent("web", "answer", "r1", True, None, body)]
     assert stage.after(REPLY_WITHIN_S) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "wrong"),
+    [
+        ("log", {"lines": []}), ("log", {"lines": [1]}), ("log", {"lines": "x"}),
+        ("log", {"next": 1}), ("kill", {"pid": "7"}), ("kill", {"pid": None}),
+        ("processes", {"processes": {}}), ("processes", {"processes": [PROCESS, []]}),
+        *(("processes", {"processes": [{**PROCESS, one: None}]}) for one in PROCESS if one != "x"),
+    ],
+)  # fmt: skip
+def test_what_can_be_no_answer_is_refused(stage: Stage, verb: str, wrong: dict[str, Any]) -> None:
+    """So that who asks for pages of a log comes to its end, whatever a host says."""
+    stage.asks(verb)
+    (answer,) = stage.hears(reply(**{**ANSWER, **wrong}))
+    assert (answer.ok, answer.error) == (False, "unreachable")
 
 
 def test_it_goes_to_the_host_that_still_holds_it(stage: Stage) -> None:
@@ -142,7 +162,7 @@ def test_a_manager_that_hangs_is_said_in_some_seconds(stage: Stage, verb: str) -
 def test_what_is_done_is_audited_and_what_is_looked_at_is_not(stage: Stage) -> None:
     for number, verb in enumerate(ALL):
         stage.asks(verb, str(number))
-        stage.hears(reply(str(number)))
+        stage.hears(reply(str(number), **ANSWER))
     stage.asks("kill", "9")
     stage.hears(reply("9", ok=False, message="it does not run now"))
     assert stage.entries() == [

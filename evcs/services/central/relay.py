@@ -13,6 +13,7 @@ from evcs.core.effects import Audit
 from evcs.core.errors import Conflict, EvcsError, NotFound, Unreachable
 from evcs.core.ids import short
 from evcs.core.placement import MAIN, OCPP, holder
+from evcs.core.replies import can_be
 from evcs.services.central.fleet import Fleet
 from evcs.services.central.outbox import Outbox
 
@@ -55,7 +56,7 @@ class Waiting(NamedTuple):
 
 
 class Relay:
-    """Passes requests on and answers each id once; what a reply says is not read here."""
+    """Passes requests on and answers each id once; of a reply only its form is looked at here."""
 
     def __init__(self, fleet: Fleet, outbox: Outbox) -> None:
         self._fleet, self._outbox = fleet, outbox
@@ -117,7 +118,12 @@ class Relay:
         """The first answer of who was asked goes on to who asked."""
         waiting = self._known.get(reply.id)
         service = MANAGER if isinstance(reply, m.ManagerReply) else GATEWAY
-        if waiting is not None and (waiting.service, waiting.host) == (service, reply.host):
+        if waiting is None or (waiting.service, waiting.host) != (service, reply.host):
+            return
+        if service == MANAGER and reply.ok and not can_be(waiting.asked.verb, reply.body):
+            text = f"the answer of the CP Manager of host {waiting.host} can't be read"
+            self._refuse(waiting.asked, Unreachable(text, f"{_where(waiting.host)}: evcs doctor"))
+        else:
             self._tell(waiting.asked, reply.ok, reply.error, reply.body)
 
     def expire(self, now: float) -> None:
