@@ -18,6 +18,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from tempfile import mkdtemp
 from typing import Any, BinaryIO
 
 from evcs.adapters.backup_copies import STAGE, is_ours, steady_copy
@@ -42,15 +43,19 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
     """
     if goal.exists():
         raise Conflict(f"{goal} exists already", "choose another name")
-    stage = _stage(home, goal)
     lock = hold_lock(home.lock("backup"), "evcs backup")
+    stage = home.data / STAGE
     try:
         shutil.rmtree(stage, ignore_errors=True)  # of one that was killed
-        stage.mkdir(0o700)
+        if begin := _beside(home, goal):
+            _remove_own(goal.parent, begin)
+            stage = Path(mkdtemp(prefix=begin, dir=goal.parent))
+        else:
+            stage.mkdir(0o700)
         return _pack(steady_copy(home, stage), goal, about)
-    except FileExistsError:
-        raise Conflict(f"{goal} exists already", "choose another name") from None
     except (OSError, sqlite3.Error) as error:
+        if isinstance(error, FileExistsError) and os.path.lexists(goal):
+            raise Conflict(f"{goal} exists already", "choose another name") from None
         text = f"the backup can't be written: {error} (in {stage.parent} or {goal.parent})"
         denied = isinstance(error, OSError) and error.errno != errno.ENOSPC
         raise EvcsError(
@@ -61,16 +66,23 @@ def write(home: Home, goal: Path, about: dict[str, Any]) -> dict[str, Any]:
         os.close(lock)
 
 
-def _stage(home: Home, goal: Path) -> Path:
-    """Where copies are made: in the home, or beside the goal where that is another file system.
+def _beside(home: Home, goal: Path) -> str:
+    """How the folder for copies beside the goal begins; "": they are made in the home.
 
-    Who wants a full home elsewhere has no room there. One that is killed leaves them; there, the
-    next into that folder removes them.
+    Who wants a full home on another file system has no room in that home.
     """
     with suppress(OSError):
         if goal.parent.stat().st_dev != home.data.stat().st_dev:
-            return goal.parent / f".evcs{STAGE}-{home.data.stat().st_ino}"
-    return home.data / STAGE
+            return f".evcs{STAGE}-{home.data.stat().st_ino}-"
+    return ""
+
+
+def _remove_own(folder: Path, begin: str) -> None:
+    """Remove what one left there that was killed; others may have made what is called so."""
+    for left in folder.glob(f"{begin}*"):
+        with suppress(OSError):
+            if left.lstat().st_uid == os.geteuid():
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def remove_stage(home: Home) -> None:

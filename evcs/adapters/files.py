@@ -33,7 +33,8 @@ def write_each(contents: Mapping[Path, bytes], mode: int = 0o644) -> None:
     few = len(contents) <= FEW
     try:
         for path, temp in temps.items():
-            fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            temp.unlink(missing_ok=True)  # of one that was killed, or somebody else's link
+            fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             with os.fdopen(fd, "wb") as file:
                 os.fchmod(file.fileno(), mode)
                 file.write(contents[path])

@@ -18,7 +18,7 @@ from evcs.adapters.ledger import Ledger
 from evcs.adapters.ledger_reader import LedgerReader
 from evcs.adapters.registry_db import RegistryDb
 from evcs.adapters.spool import Spool, SpoolReader
-from evcs.core.errors import BadValue, EvcsError
+from evcs.core.errors import BadValue, Conflict, EvcsError
 from evcs.home import Home
 from evcs.services.central.auditor import Auditor, Sources
 from evcs.services.central.entries import Entries
@@ -254,6 +254,23 @@ def test_a_home_without_room_is_backed_up_elsewhere(
     assert [one.name for one in tmp_path.iterdir() if "evcs" in one.name] == []
     found = unpacked(tmp_path / "a.backup", tmp_path / "a")
     assert set(RegistryDb(found.registry_json).cps()) == {"CP-1"}
+
+
+def test_what_others_put_beside_a_goal_holds_no_backup_up(
+    home: Home, small: Path, tmp_path: Path
+) -> None:
+    """On another file system, where the copies are made beside it."""
+    Ledger(home.ledger_db).close()
+    before = f".evcs.backup-{home.data.stat().st_ino}"
+    theirs, ours = (small / f"{before}{end}" for end in ("", "-left"))
+    theirs.mkdir()
+    (small / f"{before}-link").symlink_to(tmp_path)
+    ours.mkdir()
+    backup_file.write(home, small / "a.backup", {})
+    assert sorted(one.name for one in small.iterdir()) == [before, f"{before}-link", "a.backup"]
+    assert list(tmp_path.iterdir()), "a link is not followed"
+    with pytest.raises(Conflict, match="exists already"):
+        backup_file.write(home, small / "a.backup", {})
 
 
 def test_a_goal_without_room_is_named(home: Home, small: Path) -> None:

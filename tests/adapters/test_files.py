@@ -45,6 +45,14 @@ def test_killed_in_the_middle_of_a_write_the_file_is_the_old_or_the_new(
         assert len(set(lines)) == 1
 
 
+def test_a_link_in_the_temps_place_is_not_followed(tmp_path: Path) -> None:
+    path, theirs = tmp_path / "file", tmp_path / "theirs"
+    theirs.write_text("theirs")
+    path.with_name(f".file.{os.getpid()}.tmp").symlink_to(theirs)
+    files.write_atomic(path, b"ours")
+    assert (path.read_bytes(), theirs.read_text()) == (b"ours", "theirs")
+
+
 def test_the_mode_is_as_asked_whatever_was_there(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
