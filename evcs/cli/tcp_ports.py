@@ -106,16 +106,18 @@ def check_ports(settings: Settings) -> None:
                 if error.errno == errno.EADDRINUSE:
                     pid, who = listener(port)
                     text = f"port {port} is in use by {who or 'an unknown program'}"
-                    way_out += _ending(pid, settings)
+                    way_out = _ending(pid, settings, way_out)
                 raise Conflict(text, way_out) from None
 
 
-def _ending(pid: int | None, settings: Settings) -> str:
-    """How to end a process that is of another home of this user's; nothing of any other."""
+def _ending(pid: int | None, settings: Settings, way_out: str) -> str:
+    """The way out, with how to end a process that is of a home of this user's."""
     home = processes.environment(pid).get("EVCS_HOME") if pid is not None else None
-    if not home or home == str(settings.home.path):
-        return ""
-    return f": EVCS_HOME={shlex.quote(home)} evcs down"
+    if not home:
+        return way_out
+    if home == str(settings.home.path):
+        return "it is of this system, whose supervisord is lost: evcs doctor --fix, then evcs up"
+    return f"{way_out}: EVCS_HOME={shlex.quote(home)} evcs down"
 
 
 def listener(port: int) -> tuple[int | None, str | None]:

@@ -222,7 +222,8 @@ def test_a_broker_answers_and_one_that_is_stopped_does_not(tmp_path: Path) -> No
 
 
 def test_a_broker_whose_socket_is_taken_away_gives_no_sign_any_more(tmp_path: Path) -> None:
-    path = tmp_path / "s"
+    path = tmp_path / "run" / "s"
+    path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as broker:
         broker.bind(str(path))
         broker.listen(1)
@@ -234,6 +235,8 @@ def test_a_broker_whose_socket_is_taken_away_gives_no_sign_any_more(tmp_path: Pa
         path.unlink()
         connection.send(b"x")
         assert [pulse.sign() for _ in range(9)] == [1] * 9
+        path.parent.rename(tmp_path / "gone")
+        assert pulse.sign() is None, "it could not be started anew"
         connection.close()
         pulse.close()
 

@@ -186,17 +186,21 @@ def test_a_port_that_is_in_use_is_told_with_who_has_it(new_system: Callable[...,
     assert done.err.endswith("or end it\n"), "it is no system of ours"
     assert "EVCS_WEB_PORT" in done.err
     listens = "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1])))"
-    with subprocess.Popen(
-        [sys.executable, "-c", f"{listens}; print(flush=True); sys.stdin.read()",
-         str(system.web_port)],
-        env={**os.environ, "EVCS_HOME": "/another home"}, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as other:  # fmt: skip
-        try:
-            assert other.stdout is not None
-            other.stdout.readline()
-            told = system.run("evcs", "up").err
-        finally:
-            other.kill()
-    assert told.endswith("or end it: EVCS_HOME='/another home' evcs down\n"), told
+    for home, way_out in (
+        ("/another home", "or end it: EVCS_HOME='/another home' evcs down\n"),
+        (str(system.home), "evcs doctor --fix, then evcs up\n"),
+    ):
+        with subprocess.Popen(
+            [sys.executable, "-c", f"{listens}; print(flush=True); sys.stdin.read()",
+             str(system.web_port)],
+            env={**os.environ, "EVCS_HOME": home}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ) as other:  # fmt: skip
+            try:
+                assert other.stdout is not None
+                other.stdout.readline()
+                told = system.run("evcs", "up").err
+            finally:
+                other.kill()
+        assert told.endswith(way_out), told
     assert not system.stray_pids()
