@@ -270,13 +270,17 @@ class Registry:
     def _on_report(self, batch: Batch, report: m.ReconcileReport, retained: bool) -> None:
         known = self.cps.get(report.cp)
         if not retained and not self._senders.may_report(report, known):
+            if known is None:
+                self._take_away(report)
             return
         if known is not None and placement.concerns(known, report.host):
             batch.released(report)
             return
         if known is None:  # its manager has not heard that it is gone
             self.bus.publish(topics.clear(m.DesiredCp, cp=report.cp))
-        # One that ended in between would not take it back.
+        self._take_away(report)  # one that ended in between would not take it back
+
+    def _take_away(self, report: m.ReconcileReport) -> None:
         self.bus.publish(topics.clear(m.ReconcileReport, host=report.host, cp=report.cp))
 
 
