@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from evcs.core import messages as m
 from evcs.core.cp_manager_ports import Process
+from evcs.services.web.cp_api import MOST_PAGES
 from tests.web.stage import Stage, wait_for
 
 CP = "CP-001"
@@ -140,6 +141,10 @@ def test_a_log_of_another_host_comes_in_pages(asked: Stage) -> None:
     assert len(found) == 500
     assert [one.after for one in asked.asked] == [None, "16000", "16000"]
     assert {(one.verb, one.cp, one.role) for one in asked.asked} == {("log", "CP-002", "monitor")}
+    asked.asked.clear()
+    asked.answers["log"] = {"lines": ["one"], "next": "1:1"}
+    found = asked.get("/api/v1/cps/CP-002/log?role=monitor", **asked.bearer()).json["lines"]
+    assert len(found) == len(asked.asked) == MOST_PAGES, "no more, whatever it says"
     asked.answers["log"] = {"lines": ["only one"], "more": False, "next": None}
     assert asked.get("/api/v1/cps/CP-002/log").json == {"lines": ["only one"]}
     asked.answers["log"] = "unreachable"

@@ -20,6 +20,8 @@ from evcs.services.web.deps import Deps
 from evcs.services.web.fleet_api import known
 
 MAX_LINES = 500
+#: Of a log on another host, as much as of one here: how many there are is not that host's to say.
+MOST_PAGES = 20
 LAST_SESSIONS = 20
 
 K = TypeVar("K", str, tuple[str, str])
@@ -145,10 +147,10 @@ def _told_log(deps: Deps, cp: str, role: str) -> list[str]:
     """The last lines of a log that is on another host."""
     lines: list[str] = []
     after = None
-    while len(lines) < MAX_LINES:
+    for _ in range(MOST_PAGES):
         page = deps.web.ask("log", cp=cp, role=role, after=after)
         lines = [*page["lines"], *lines]
         after = page["next"]
-        if after is None:
+        if after is None or len(lines) >= MAX_LINES:
             break
     return lines[-MAX_LINES:]
