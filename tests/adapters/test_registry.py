@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -237,6 +238,22 @@ def test_who_floods_is_out_for_a_while(stage: Stage) -> None:
     stage.registry.handle([Received(one, False) for one in said])
     assert stage.bus.taken() == []
     assert stage.room == [0, 1], "and the broker has room for so many CPs"
+
+
+def test_a_secret_that_can_not_be_put_back_yet_ends_nobody(stage: Stage) -> None:
+    stage.ask(Batch.create, {"id": "CP-1"})
+    path = stage.home.secret(of_cp("CP-1")[0])
+    was = path.read_text()
+    path.unlink()
+    temp = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temp.mkdir()
+    stage.clock.now += LOOK_EVERY_S
+    stage.registry.tick(stage.clock.now)
+    assert not path.exists()
+    temp.rmdir()
+    stage.clock.now += LOOK_EVERY_S
+    stage.registry.tick(stage.clock.now)
+    assert path.read_text() == was
 
 
 def test_a_flood_costs_one_look_and_one_entry_each_however_often_it_is_told(stage: Stage) -> None:

@@ -48,6 +48,8 @@ class Accounts:
         self._shut_out: dict[str, float] = {}
         #: Whose secrets are still to be looked at, before all are once more.
         self._unseen: list[str] = []
+        #: Whose could not be put back yet.
+        self._lost: set[str] = set()
         known = list(cps)
         # A kill between a secret and its commit leaves a secret of nobody.
         secrets.remove(*map(_of, set(secrets.names("cp")) - {cp.id for cp in known}))
@@ -165,9 +167,20 @@ class Accounts:
         seen, self._unseen = self._unseen[:LOOK_AT_ONCE], self._unseen[LOOK_AT_ONCE:]
         for identity in seen:
             password = self._passwords.get(identity) or self._keys.get(identity)
-            if password is not None and self._secrets.restore(identity, password):
-                _log.error("identity=%s had lost its secret; put back", identity)
+            if password is not None:
+                self._put_back(identity, password)
         self.keep()
+
+    def _put_back(self, identity: str, password: str) -> None:
+        """Put a secret back if it was lost; once the disk takes it."""
+        try:
+            if self._secrets.restore(identity, password):
+                _log.error("identity=%s had lost its secret; put back", identity)
+                self._lost.discard(identity)
+        except OSError as error:
+            if identity not in self._lost:
+                _log.error("identity=%s has lost its secret; not put back: %s", identity, error)
+                self._lost.add(identity)
 
     def keep(self) -> None:
         """Have the broker let in who may be on the bus, and nobody else."""
