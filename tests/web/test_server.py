@@ -1,15 +1,20 @@
-"""What the server sets on each connection."""
+"""What the server sets on each connection, and what is made once for all who ask."""
 
 from __future__ import annotations
 
 import socket
+import time
 from types import SimpleNamespace
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import gevent
+import pytest
+from bottle import Bottle
 from gevent.pywsgi import WSGIServer
 
 from evcs.adapters.wsgi_server import Handler
+from evcs.services.web import system_api
 
 
 def test_an_answers_second_write_does_not_wait_for_the_readers_word() -> None:
@@ -40,3 +45,23 @@ def test_others_have_their_turn_while_a_body_is_thrown_away() -> None:
     body: Any = SimpleNamespace(rfile=SimpleNamespace(readinto1=readinto1))
     gevent.joinall([gevent.spawn(others), gevent.spawn(Handler._discard, body)])
     assert turns > 500
+
+
+@pytest.mark.parametrize("path", ["/api/v1/stations", "/api/v1/host-states"])
+def test_what_all_may_see_is_made_once_for_those_who_ask_at_once(path: str) -> None:
+    made: list[str] = []
+
+    def rows() -> dict[str, Any]:
+        made.append(path)
+        time.sleep(0.05)
+        return {}
+
+    fleet = SimpleNamespace(station_rows=rows, host_rows=rows)
+    deps: Any = SimpleNamespace(web=SimpleNamespace(fleet=fleet))
+    app = Bottle()
+    system_api.add_routes(app, deps)
+    environ: dict[str, Any] = {"PATH_INFO": path}
+    setup_testing_defaults(environ)
+    for _ in range(5):
+        assert b"".join(app(dict(environ), lambda *_: None)) in (b"{}", b"[]")
+    assert made == [path]

@@ -131,10 +131,14 @@ def _add_drivers(app: Bottle, registry: Registry, is_operator: Callable[[], bool
 
 
 def _add_circuits(app: Bottle, registry: Registry) -> None:
+    listed = made_once(
+        lambda: registry.circuits,
+        lambda of: {name: json_bytes(one._asdict()) for name, one in sorted(of.items())},
+    )
+
     @app.get("/api/v1/circuits")
     def list_circuits() -> HTTPResponse:
-        there = sorted(registry.circuits.items())
-        return list_response({name: json_bytes(one._asdict()) for name, one in there})
+        return list_response(listed())
 
     @app.post("/api/v1/circuits")
     def add_circuit() -> HTTPResponse:

@@ -8,21 +8,24 @@ from bottle import Bottle, HTTPResponse, request
 
 from evcs.core.ids import check_id
 from evcs.services.http import asked_limit, json_bytes, json_response, list_response
+from evcs.services.turns import Kept
 from evcs.services.web.deps import Deps
 from evcs.services.web.session_api import DEFAULT_LIMIT, FROM_MIDNIGHT, asked_time
 
 
 def add_routes(app: Bottle, deps: Deps) -> None:
     """`/api/v1/stations`, `/api/v1/host-states` and `/api/v1/audit`."""
+    fleet = deps.web.fleet
+    shown = Kept(lambda: json_bytes(fleet.station_rows()))
+    there = Kept(lambda: {name: json_bytes(row) for name, row in fleet.host_rows().items()})
 
     @app.get("/api/v1/stations")
     def stations() -> HTTPResponse:
-        return json_response(deps.web.fleet.station_rows())
+        return json_response(shown())
 
     @app.get("/api/v1/host-states")
     def hosts() -> HTTPResponse:
-        there = deps.web.fleet.host_rows()
-        return list_response({name: json_bytes(row) for name, row in there.items()})
+        return list_response(there())
 
     @app.get("/api/v1/audit")
     def audit() -> HTTPResponse:
