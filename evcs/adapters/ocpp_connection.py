@@ -27,7 +27,7 @@ from evcs.core.ocpp.rules import MAX_DESCRIPTION, MAX_WAITING, NO_ID, Fault, Ver
 
 _log = logging.getLogger("evcs")
 _GONE = "the connection has ended"
-#: A CALL that breaks its schema counts by its length: looking what can be read of it takes time.
+#: A CALL that is refused for what it says counts by its length: to look into it takes time.
 AN_ERROR_BYTES = 6 * 1024
 
 
@@ -184,14 +184,13 @@ class OcppConnection:
         ):
             known = knows(version, action)
             fault = Fault.UNSERVED_ACTION if known else Fault.UNKNOWN_ACTION
-            await self._refuse(call.id, fault, action)
+            await self._refuse_said(call, fault, action)
         elif wrong := self._schemas.violation(version, action, call.payload):
             if action in TELL_ENERGY:
                 rest = self._schemas.readable(version, action, call.payload)
                 if rest is not None:
                     await self._answer(call._replace(payload=rest))
-            await self._refuse(call.id, wrong.fault, f"{action}: {wrong.description}")
-            self._erred(cost=len(frames.write(call)) / AN_ERROR_BYTES)
+            await self._refuse_said(call, wrong.fault, f"{action}: {wrong.description}")
         else:
             await self._send(*await self._answer(call))
 
@@ -210,6 +209,11 @@ class OcppConnection:
             _log.exception("%s: no answer to its %s", self.station, call.action)
             answer = Error(call.id, Fault.OUR_ERROR.rule.answer(self.version) or "", "")
         return answer, frames.write(answer)
+
+    async def _refuse_said(self, call: Call, fault: Fault, why: str) -> None:
+        """For what it says; that counts by its length."""
+        await self._refuse(call.id, fault, why)
+        self._erred(cost=len(frames.write(call)) / AN_ERROR_BYTES)
 
     async def _refuse(self, message_id: str, fault: Fault, why: str = "") -> None:
         self._told(fault, why)

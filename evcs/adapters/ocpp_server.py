@@ -33,7 +33,7 @@ _log = logging.getLogger("evcs")
 
 MAX_IDENTITY = 48
 #: Frames that are none, answers that nobody asked for, CALLs that do not wait their turn, pings;
-#: and those that break their schema, by their length.
+#: and those that are refused for what they say, by their length.
 ERRORS_AT_ONCE, ERRORS_A_SECOND = 500.0, 5.0
 SHUT_OUT_S = 30.0
 _SPOKEN = frozenset(Version)

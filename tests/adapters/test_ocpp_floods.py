@@ -93,12 +93,15 @@ async def test_one_after_the_other_is_no_flood() -> None:
         assert "flooded" not in gateway.events()
 
 
+@pytest.mark.parametrize("action", ["Heartbeat", "Nothing"])
 @on_a_loop
-async def test_long_calls_that_break_their_schema_are_a_flood_and_short_ones_none() -> None:
+async def test_long_calls_that_break_their_schema_are_a_flood_and_short_ones_none(
+    action: str,
+) -> None:
     async with serving() as (server, gateway), charger(server) as one:
         with suppress(ConnectionClosed):
             for number, length in enumerate([10] * 600 + [60_000] * 60):
-                await one.send(f'[2,"{number}","Heartbeat",{{"x":"{"x" * length}"}}]')
+                await one.send(f'[2,"{number}","{action}",{{"x":"{"x" * length}"}}]')
                 await heard(one)
         assert 640 < number < 655
         assert gateway.events().count("flooded") == 1
