@@ -103,6 +103,11 @@ class Home(NamedTuple):
         """Where this host's own processes reach the broker."""
         return self.run / "mosquitto.sock"
 
+    @property
+    def broker_listeners(self) -> Path:
+        """Of the broker's settings those that a start makes; without them it does not begin."""
+        return self.run / "mosquitto.d" / "listeners.conf"
+
     def secret(self, identity: str) -> Path:
         """The file that holds the password of an identity, and nothing else."""
         return Path(self.secret_name(identity))

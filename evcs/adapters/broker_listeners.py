@@ -69,12 +69,14 @@ def write(settings: Settings, limit: int, cps: int, hosts: int = 0, elsewhere: i
     for port, address, options in outer:
         most = share + (theirs if port == settings.mqtt_tls_port else 0)
         text += f"listener {port} {address}\nmax_connections {most}\n{options}"
-    write_atomic(_path(home), text.encode())
+    write_atomic(home.broker_listeners, text.encode())
 
 
 def bounds(home: Home) -> dict[int, int]:
     """TCP port -> connections that the broker takes there. Raises OSError."""
-    return {int(port): int(most) for port, most in _BOUND.findall(_path(home).read_text())}
+    return {
+        int(port): int(most) for port, most in _BOUND.findall(home.broker_listeners.read_text())
+    }
 
 
 def carried(home: Home) -> int | None:
@@ -107,7 +109,3 @@ def broker_pid(home: Home) -> int | None:
         return pid if Path(f"/proc/{pid}/comm").read_text() == "mosquitto\n" else None
     except (OSError, ValueError):
         return None
-
-
-def _path(home: Home) -> Path:
-    return home.run / "mosquitto.d" / "listeners.conf"

@@ -28,11 +28,10 @@ class BrokerPulse:
         """How many answers have come; and ask again. None where the broker can't be asked.
 
         It does not listen then, or thousands stand in its queue, which says nothing of it. Where
-        its socket is gone it gives no sign: no answer to us helps who connects now. Where the whole
-        folder is gone, it could not be started anew.
+        its socket is gone it gives no sign: no answer to us helps who connects now.
         """
         if not self._path.is_socket():
-            return self._answers if self._path.parent.is_dir() else None
+            return self._answers
         try:
             if self._socket is None:
                 self._connect()

@@ -97,7 +97,8 @@ class Watchdog:
     def _sign(self, name: str) -> int | None:
         try:
             if name == BROKER:
-                return self._broker.sign()
+                # Without its settings, as where run/ was moved away, it could not be started anew.
+                return self._broker.sign() if self._home.broker_listeners.exists() else None
             # Where the disk takes no sign of ours there is none of anybody.
             self._home.alive(OWN).touch(0o600)
             return self._home.alive(name).stat().st_mtime_ns
