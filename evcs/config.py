@@ -212,9 +212,7 @@ def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
     home = Home(
         check_home(Path(str(flags.get("home") or environ.get("EVCS_HOME") or INSTALL_ROOT)))
     )
-    values: dict[str, Any] = {}
-    if not environ.keys() >= set(_ENVIRONMENT.values()):  # as `to_environment` gives them all
-        values = config_file.read(home.path / "conf" / "evcs.toml", _NAMES)
+    values: dict[str, Any] = config_file.read(home.path / "conf" / "evcs.toml", _NAMES)
     for name, variable in _ENVIRONMENT.items():
         if environ.get(variable):
             values[name] = environ[variable]

@@ -37,16 +37,3 @@ def test_what_is_no_file(path: Path, make: object) -> None:
     make(path)
     with pytest.raises(BadValue, match="can't be read"):
         config.check_file(path)
-
-
-def test_a_process_that_was_given_all_settings_begins_whatever_the_file_says(
-    short_tmp: Path,
-) -> None:
-    path = short_tmp / "conf" / "evcs.toml"
-    path.parent.mkdir()
-    path.write_text("mqtt_port = 2883\n")
-    settings = config.load({"EVCS_HOME": str(short_tmp)})
-    path.write_text("mqtt_prot = 1\n")
-    assert config.load(config.to_environment(settings)) == settings
-    with pytest.raises(BadValue, match="mqtt_prot"):
-        config.load({"EVCS_HOME": str(short_tmp)})
