@@ -222,8 +222,8 @@ class FloodWatch:
         while self._read() or self._log.behind:
             pass
 
-    def look(self) -> list[AuditEntry]:
-        """Who has had one too many since the last look, and of what."""
+    def look(self) -> dict[str, str]:
+        """Who has had one too many since the last look -> of what."""
         found = self._read()
         to_end = self._clients.to_end
         for _ in range(min(ENDED_AT_ONCE, len(to_end))):
@@ -236,10 +236,10 @@ class FloodWatch:
         self._clients = BrokerClients()
         return self._clients.parse_line
 
-    def _read(self) -> list[AuditEntry]:
-        found: list[AuditEntry] = []
+    def _read(self) -> dict[str, str]:
+        found: dict[str, str] = {}
         for _ in range(LOOKS_AT_ONCE):
-            found += [one for one in self._log.read() if one.what == FLOOD]
+            found |= {one.who: one.detail for one in self._log.read() if one.what == FLOOD}
             if not self._log.behind:
                 break
         return found

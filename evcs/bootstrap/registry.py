@@ -45,18 +45,17 @@ def run_registry(settings: Settings) -> None:
     broker = broker_accounts.PasswordFile(
         home, lambda: supervisord.signal("mosquitto", "HUP"), clock.monotonic
     )
-    clocks = clock.SystemClock()
-    unread = Unread(clocks, loop.put)
+    unread = Unread(clock.monotonic, loop.put)
     bus = parts.bus(settings, loop, "registry", subscriptions(), topics.encode(death, None), unread)
     secrets, spool = SecretFiles(home), Spool.open(home.spool("registry"))
     floods = FloodWatch(
         home.log / "mosquitto.log", partial(broker_sessions.end, Account.of(home, "registry"))
     )
     outside = RegistryPorts(
-        bus, open_store(home), secrets, broker, spool, clocks,
+        bus, open_store(home), secrets, broker, spool, clock.SystemClock(),
         lambda cps: broker_memory.hold(home, cps, partial(supervisord.signal, "mosquitto", "KILL")),
         parts.boot,
-        partial(capacity.check_room, settings), lambda: [*floods.look(), *unread.floods()],
+        partial(capacity.check_room, settings), lambda: floods.look() | unread.floods(),
     )  # fmt: skip
     registry = Registry(outside, loop.put, settings.host, birth)
     tls = server_tls(settings)

@@ -260,7 +260,7 @@ def test_what_a_host_reports_that_is_not_read_is_not_kept_and_counts_by_its_leng
     stage: Stage, name: str
 ) -> None:
     strays: list[Stray] = []
-    unread = Unread(stage.clock, strays.append)
+    unread = Unread(stage.clock.monotonic, strays.append)
     payload = json.dumps({f"k{number}": number for number in range(5_000)}).encode()
     most = said.FLOOD_AT_ONCE // said.cost(payload)
     began = time.process_time()

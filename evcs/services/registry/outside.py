@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from evcs.core import messages as m
 from evcs.core import topics
-from evcs.core.audit import AuditEntry
 from evcs.core.ports import AuditSpool, Bus, Clock
 from evcs.core.registry_ports import BrokerAccounts, DesiredStore, SecretStore
 from evcs.services.registry.room import CheckRoom
@@ -19,7 +18,7 @@ class RegistryPorts(NamedTuple):
 
     `hold_broker` keeps the broker to what so many CPs need; `new_token` names a placement;
     `check_room(there, more)` raises NoRoom where the machine doesn't carry so many more CPs;
-    `floods()`: of whom there has just come to be too much on the bus.
+    `floods()`: of whom there has just come to be too much on the bus -> too much of what.
     """
 
     bus: Bus
@@ -31,7 +30,7 @@ class RegistryPorts(NamedTuple):
     hold_broker: Callable[[int], object]
     new_token: Callable[[], str]
     check_room: CheckRoom
-    floods: Callable[[], Sequence[AuditEntry]]
+    floods: Callable[[], Mapping[str, str]]
 
 
 def subscriptions() -> list[topics.Subscription]:

@@ -130,7 +130,7 @@ class Registry:
 
     def tick(self, now: float) -> float:
         """Shut out who floods; put right what of the identities was lost or changed by others."""
-        self._senders.shut_out({flood.who: flood.detail for flood in self._floods()})
+        self._senders.shut_out(self._floods())
         if now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             self._accounts.look()

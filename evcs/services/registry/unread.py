@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evcs.core import said, topics
-from evcs.core.audit import FLOOD, AuditEntry
 from evcs.core.identities import of_host
 from evcs.core.messages import Cleared, Message
 from evcs.core.placement import MAIN
-from evcs.core.ports import Clock, Stray
+from evcs.core.ports import Stray
 from evcs.core.shares import Shares
 
 
 class Unread:
     """Decodes for the Registry's bus; `put` has its loop take a Stray away."""
 
-    def __init__(self, clock: Clock, put: Callable[[Stray], object]) -> None:
-        self._clock, self._put = clock, put
-        self._shares = Shares(clock.monotonic, said.FLOOD_AT_ONCE, said.FLOOD_A_SECOND)
-        self._floods: set[str] = set()
+    def __init__(self, monotonic: Callable[[], float], put: Callable[[Stray], object]) -> None:
+        self._put = put
+        self._shares = Shares(monotonic, said.FLOOD_AT_ONCE, said.FLOOD_A_SECOND)
+        self._floods: dict[str, str] = {}
 
     def __call__(self, topic: str, payload: bytes) -> Message | Cleared:
         """What a publication says. Raises Unreadable."""
@@ -35,14 +34,13 @@ class Unread:
                 self._dropped("/".join(who), topic, payload)
             raise
 
-    def floods(self) -> list[AuditEntry]:
-        """Who has said too much of it since the last look."""
-        found, self._floods = self._floods, set()
-        at = self._clock.timestamp()
-        return [AuditEntry(at, who, FLOOD, None, "shut out", "reports") for who in sorted(found)]
+    def floods(self) -> dict[str, str]:
+        """Who has said too much of it since the last look -> of what."""
+        found, self._floods = self._floods, {}
+        return found
 
     def _dropped(self, identity: str, topic: str, payload: bytes) -> None:
         if payload:  # ours, that takes one away, is none
             self._put(Stray(topic))
         if identity != of_host(MAIN) and not self._shares.take(identity, said.cost(payload)):
-            self._floods.add(identity)
+            self._floods[identity] = "reports"
