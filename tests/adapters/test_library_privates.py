@@ -94,6 +94,7 @@ LOOKED_AT: dict[str, tuple[tuple[Callable[..., Any], str], ...]] = {
         (WSGIHandler.handle_one_response, "16fcb501fa89"),
         (WSGIHandler.run_application, "46cef793ff43"),
         (WSGIHandler.start_response, "4b6599df51bc"),
+        (WSGIHandler._sendall, "fa0861487226"),
         (Input._do_read, "b786b69167b7"),
         (Input._discard, "bea0da8a7078"),
         (BaseServer.do_handle, "a7060ef181a2"),
