@@ -24,6 +24,10 @@ def charging(fleet: Stage) -> Stage:
                                          ended_at=None, cost_eur=None))  # fmt: skip
     fleet.wants("CP-002")
     fleet.judges("CP-002", "SUPPLYING", **LIVE)
+    wait_for(
+        lambda: fleet.get("/api/v1/cps/CP-002").json["session"]["session_id"] == "live",
+        "web knows of the charge",
+    )
     fleet.asked.clear()
     fleet.answers["end"] = {}
     return fleet
