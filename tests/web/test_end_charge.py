@@ -24,13 +24,16 @@ def charging(fleet: Stage) -> Stage:
                                          ended_at=None, cost_eur=None))  # fmt: skip
     fleet.wants("CP-002")
     fleet.judges("CP-002", "SUPPLYING", **LIVE)
-    wait_for(
-        lambda: fleet.get("/api/v1/cps/CP-002").json["session"]["session_id"] == "live",
-        "web knows of the charge",
-    )
+    wait_for(lambda: "live" in shown(fleet), "pages are shown the charge")
     fleet.asked.clear()
     fleet.answers["end"] = {}
     return fleet
+
+
+def shown(stage: Stage) -> list[str]:
+    """The sessions that a page has as it opens: those of web's last batch."""
+    rows = stage.get("/api/v1/snapshot").json["cps"]
+    return [row["session"]["session_id"] for row in rows if row["session"]]
 
 
 def ends(stage: Stage) -> list[Any]:
